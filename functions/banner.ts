@@ -1,0 +1,43 @@
+// What a start prints: where to enrol, how to know the CA, and a command to try at once.
+
+import { hex } from '../lib/bytes.ts';
+import { createChallenge } from '../lib/ca/challenges.ts';
+import { hash } from '../lib/cms/native.ts';
+import type { Embedded } from './embedded.ts';
+import type { Env } from './env.ts';
+
+export async function banner(env: Env, { deps, made }: Embedded): Promise<string> {
+  const { publicUrl, cas, endpoints } = deps.config;
+  const lines = [`Scepter is ready at ${publicUrl}, data in ${env.dataDir}`, ''];
+  for (const { id, legacy } of endpoints.values()) {
+    const on = Object.entries(legacy).flatMap(([name, value]) => (value ? [name] : []));
+    const warning = on.length > 0 ? `   accepts ${on.join(', ')}: for old devices only` : '';
+    lines.push(`  SCEP URL     ${publicUrl}/scep${id === 'default' ? '' : `/${id}`}${warning}`);
+  }
+  for (const id of cas.keys()) {
+    const { certificate } = await deps.cas.of(id);
+    lines.push(
+      `  CA           ${publicUrl}/aia/${id}.cer${made.includes(id) ? '   made just now' : ''}`,
+    );
+    lines.push(`  SHA-256      ${hex(hash('SHA-256', certificate.der))}`);
+  }
+  const endpoint = endpoints.get('default');
+  if (endpoint) {
+    const challenge = await createChallenge(deps, endpoint, {
+      binding: { names: [] },
+      uses: 1,
+      ttlMs: endpoint.challengeTtlMs,
+    });
+    lines.push(
+      `  Challenge    ${challenge.challenge}   one use, until ${new Date(challenge.expiresAt).toISOString()}`,
+      '',
+      'Enrol a first device:',
+      `  npx scepter enrol --url ${publicUrl}/scep --challenge ${challenge.challenge} --subject CN=device-1 --out device-1`,
+    );
+  }
+  lines.push(
+    '',
+    'The keys of this CA are files in that folder, not in an HSM: for trying out, not for production.',
+  );
+  return `${lines.join('\n')}\n`;
+}

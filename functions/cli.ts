@@ -1,0 +1,33 @@
+// The command line: `npx scepter`.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { CliError } from '../lib/cli/io.ts';
+import { runCli } from '../lib/cli/main.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { readEnv } from './env.ts';
+
+const env = readEnv();
+
+/** The token that was given, or the one the embedded server keeps in its folder. */
+async function token(): Promise<string> {
+  if (env.token) return env.token;
+  const path = join(env.dataDir, 'token');
+  const kept = await readFile(path, 'utf8').catch(() => undefined);
+  if (kept === undefined) {
+    throw new CliError(
+      'notAllowed',
+      `no token: set SCEPTER_TOKEN, or SCEPTER_DATA_DIR to the server's folder (${path} is not there)`,
+    );
+  }
+  return kept.trim();
+}
+
+process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
+  url: env.url?.replace(/\/+$/, '') ?? `http://${env.host}:${env.port}`,
+  token,
+  stdin: () => text(process.stdin),
+  out: (data) => process.stdout.write(data),
+  note: (line) => process.stderr.write(`${line}\n`),
+});

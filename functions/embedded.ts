@@ -1,0 +1,55 @@
+// The embedded default, put together: SQLite and software keys in one folder, CAs made on the first
+// start and found again on every later one.
+
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SoftwareKeys } from '../lib/adapters/software-keys.ts';
+import { SqliteStore } from '../lib/adapters/sqlite.ts';
+import { systemClock, systemRandom } from '../lib/adapters/system.ts';
+import { CaCertificates } from '../lib/ca/ca-certificates.ts';
+import type { Deps } from '../lib/ca/deps.ts';
+import { initCa, keepCrl } from '../lib/ca/lifecycle.ts';
+import type { Config } from '../lib/config.ts';
+import { tokenHash } from '../lib/http/auth.ts';
+import type { AdminTokens } from '../lib/ports/admin-tokens.ts';
+import type { Log } from '../lib/ports/log.ts';
+
+export type Embedded = {
+  readonly deps: Deps;
+  readonly tokens: AdminTokens;
+  readonly store: SqliteStore;
+  /** CAs made by this start. */
+  readonly made: readonly string[];
+};
+
+export async function openEmbedded(dataDir: string, config: Config, log: Log): Promise<Embedded> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const keys = await SoftwareKeys.open(join(dataDir, 'keys'));
+  const path = join(dataDir, 'scepter.db');
+  const store = new SqliteStore(path);
+  await chmod(path, 0o600);
+  const { signer, raKeys, macKeys } = keys;
+  const { transactions, challenges, certificates, authorities, tokens } = store;
+  const cas = new CaCertificates({ authorities, signer, raKeys, clock: systemClock });
+  const stores = { transactions, challenges, certificates, authorities };
+  const machine = { clock: systemClock, random: systemRandom, log };
+  const deps: Deps = { config, ...stores, signer, raKeys, macKeys, ...machine, cas };
+  const made: string[] = [];
+  for (const authority of config.cas.values()) {
+    if ((await initCa(deps, authority)) === 'done') made.push(authority.id);
+    await keepCrl(deps, await cas.of(authority.id));
+  }
+  await keepToken(join(dataDir, 'token'), tokens);
+  return { deps, tokens, store, made };
+}
+
+/** The admin token file of this folder; made once, its hash put into the store at every start. */
+async function keepToken(path: string, tokens: AdminTokens): Promise<void> {
+  const token = randomBytes(32).toString('base64url');
+  await writeFile(path, `${token}\n`, { mode: 0o600, flag: 'wx' }).catch((error) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  const kept = (await readFile(path, 'utf8')).trim();
+  await tokens.put({ name: 'token-file', hash: await tokenHash(kept), roles: ['admin'] });
+}

@@ -1,0 +1,41 @@
+// The only reader of the environment. Every setting, its default and what it means.
+
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+
+export type Env = {
+  /** `SCEPTER_DATA_DIR`: database, keys and token of the embedded default. */
+  readonly dataDir: string;
+  /** `HOST` and `PORT`: where the embedded server listens. */
+  readonly host: string;
+  readonly port: number;
+  /** The server listens on this machine only. */
+  readonly loopback: boolean;
+  /** `SCEPTER_CONFIG`: a file's path or the JSON itself. */
+  readonly config: string | undefined;
+  /** `NODE_ENV=production` without `SCEPTER_ALLOW_SOFTWARE_KEYS=1`. */
+  readonly refuseSoftwareKeys: boolean;
+  /** `SCEPTER_URL` and `SCEPTER_TOKEN`: which server the CLI talks to, and as whom. */
+  readonly url: string | undefined;
+  readonly token: string | undefined;
+};
+
+/** @throws {Error} with a sentence that names the variable */
+export function readEnv(env: Readonly<Record<string, string | undefined>> = process.env): Env {
+  const host = env.HOST || '127.0.0.1';
+  const portText = env.PORT || '8080';
+  const port = /^\d{1,5}$/.test(portText) ? Number(portText) : Number.NaN;
+  if (!(port <= 65_535))
+    throw new Error(`PORT must be a number from 0 to 65535, not "${portText}"`);
+  return {
+    dataDir: resolve(env.SCEPTER_DATA_DIR || './.scepter'),
+    host,
+    port,
+    loopback:
+      host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.')),
+    config: env.SCEPTER_CONFIG || undefined,
+    refuseSoftwareKeys: env.NODE_ENV === 'production' && env.SCEPTER_ALLOW_SOFTWARE_KEYS !== '1',
+    url: env.SCEPTER_URL || undefined,
+    token: env.SCEPTER_TOKEN || undefined,
+  };
+}

@@ -1,0 +1,121 @@
+// Keys in files of mode 0600, for the embedded default: CA keys, RA keys, MAC keys. Nothing here is
+// sealed against whoever can read the folder, which is why a production start refuses it.
+
+import { createPrivateKey, generateKeyPair, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { KeySpec, SigningAlgorithm } from '../algorithms.ts';
+import { type Bytes, concat, fromHex, fromUtf8, utf8 } from '../bytes.ts';
+import type { MacKey, MacKeys } from '../ports/mac-keys.ts';
+import type { RaKeys, SealContext } from '../ports/ra-keys.ts';
+import type { Signer } from '../ports/signer.ts';
+
+const makePair = promisify(generateKeyPair);
+const signAsync = promisify(sign);
+const digestNames = { 'SHA-256': 'sha256', 'SHA-384': 'sha384', 'SHA-512': 'sha512' } as const;
+
+export class SoftwareKeys {
+  readonly #folder: string;
+  readonly #signing = new Map<string, Promise<KeyObject>>();
+  #macKeys: Promise<readonly [MacKey, ...MacKey[]]> | undefined;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** @param folder is made with mode 0700 if it does not exist */
+  static async open(folder: string): Promise<SoftwareKeys> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+    return new SoftwareKeys(folder);
+  }
+
+  readonly signer: Signer = {
+    create: async (ca: string, spec: KeySpec) => {
+      const reference = `ca-${ca}-${randomBytes(4).toString('hex')}`;
+      await this.#generate(reference, spec);
+      return reference;
+    },
+    publicKey: (reference) => this.#read(`${reference}.spki`),
+    sign: async (reference, { digest }: SigningAlgorithm, tbs) => {
+      const key = await this.#signingKey(reference);
+      return concat([await signAsync(digestNames[digest], tbs, key)]);
+    },
+  };
+
+  readonly raKeys: RaKeys = {
+    generate: async ({ ca, purpose }) => {
+      const reference = `${purpose}-${ca}-${randomBytes(4).toString('hex')}`;
+      const spki = await this.#generate(reference, { type: 'RSA', bits: 2048 });
+      return { spki, sealed: utf8(reference) };
+    },
+    unseal: async (sealed, { ca, purpose }: SealContext) => {
+      const reference = fromUtf8(sealed);
+      if (!new RegExp(`^${purpose}-${ca}-[0-9a-f]{8}$`).test(reference)) {
+        throw new Error(`"${reference}" is not a key of the CA "${ca}"`);
+      }
+      return this.#read(`${reference}.p8`);
+    },
+  };
+
+  readonly macKeys: MacKeys = {
+    live: () => {
+      this.#macKeys ??= this.#loadMacKeys();
+      return this.#macKeys;
+    },
+  };
+
+  async #generate(reference: string, spec: KeySpec): Promise<Bytes> {
+    const pair =
+      spec.type === 'RSA'
+        ? await makePair('rsa', { modulusLength: spec.bits })
+        : await makePair('ec', { namedCurve: spec.curve });
+    const privateKey = pair.privateKey.export({ type: 'pkcs8', format: 'der' });
+    const publicKey = pair.publicKey.export({ type: 'spki', format: 'der' });
+    await this.#write(`${reference}.p8`, privateKey);
+    await this.#write(`${reference}.spki`, publicKey);
+    return concat([publicKey]);
+  }
+
+  #signingKey(reference: string): Promise<KeyObject> {
+    const known = this.#signing.get(reference);
+    if (known) return known;
+    const key = readFile(join(this.#folder, `${reference}.p8`)).then((pkcs8) =>
+      createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }),
+    );
+    this.#signing.set(reference, key);
+    key.catch(() => this.#signing.delete(reference));
+    return key;
+  }
+
+  async #loadMacKeys(): Promise<readonly [MacKey, ...MacKey[]]> {
+    const name = 'mac-keys.json';
+    try {
+      const [first, ...rest] = JSON.parse(fromUtf8(await this.#read(name))) as Stored[];
+      if (!first) throw new Error(`${name} holds no key`);
+      return [restore(first), ...rest.map(restore)];
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    const stored = { id: randomBytes(4).toString('hex'), key: randomBytes(32).toString('hex') };
+    await this.#write(name, utf8(JSON.stringify([stored])));
+    return [restore(stored)];
+  }
+
+  async #read(name: string): Promise<Bytes> {
+    return concat([await readFile(join(this.#folder, name))]);
+  }
+
+  /** Whole or not at all: a half-written key would lock the CA out of its own past. */
+  async #write(name: string, octets: Uint8Array): Promise<void> {
+    const path = join(this.#folder, name);
+    await writeFile(`${path}.new`, octets, { mode: 0o600, flush: true });
+    await rename(`${path}.new`, path);
+  }
+}
+
+type Stored = { readonly id: string; readonly key: string };
+const restore = ({ id, key }: Stored): MacKey => ({ id, key: fromHex(key) });
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT';

@@ -1,0 +1,185 @@
+// The one registry of algorithms: every OID, size, WebCrypto name, capability keyword and legacy
+// switch. Nothing below switches on an OID; GetCACaps is derived from these tables. Weak entries
+// carry the switch that an endpoint must set before they are accepted.
+
+/** The legacy switches of an endpoint's configuration; all are off unless it says otherwise. */
+export type LegacySwitch = 'sha1' | 'md5' | 'des3' | 'des';
+export type Legacy = Readonly<Record<LegacySwitch, boolean>>;
+
+/** RFC 8894 §3.5.2; `SHA-384` is not in the RFC, strongSwan before 5.9.11 needs it. */
+export type Capability = 'AES' | 'DES3' | 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512';
+
+export type DigestName = 'MD5' | 'SHA-1' | 'SHA-224' | 'SHA-256' | 'SHA-384' | 'SHA-512';
+export type Digest = {
+  readonly name: DigestName;
+  readonly oid: string;
+  readonly octets: number;
+  /** WebCrypto knows it; MD5 and SHA-224 go through `cms/native.ts`. */
+  readonly webCrypto: boolean;
+  /** Combined OIDs: the digest fixed by a signature algorithm (RFC 8017 A.2.4, RFC 5758 §3). */
+  readonly rsaOid: string;
+  readonly ecdsaOid: string | undefined;
+  /** The digest a CertRep is signed with when the request used this one. */
+  readonly reply: DigestName;
+  readonly capability: Capability | undefined;
+  readonly legacy: LegacySwitch | undefined;
+};
+
+const sha2 = (bits: 256 | 384 | 512, arc: number, rsa: number, ecdsa: number): Digest => ({
+  name: `SHA-${bits}`,
+  oid: `2.16.840.1.101.3.4.2.${arc}`,
+  octets: bits / 8,
+  webCrypto: true,
+  rsaOid: `1.2.840.113549.1.1.${rsa}`,
+  ecdsaOid: `1.2.840.10045.4.3.${ecdsa}`,
+  reply: `SHA-${bits}`,
+  capability: `SHA-${bits}`,
+  legacy: undefined,
+});
+
+export const digests = {
+  MD5: {
+    name: 'MD5',
+    oid: '1.2.840.113549.2.5',
+    octets: 16,
+    webCrypto: false,
+    rsaOid: '1.2.840.113549.1.1.4',
+    ecdsaOid: undefined,
+    reply: 'MD5',
+    capability: undefined,
+    legacy: 'md5',
+  },
+  'SHA-1': {
+    name: 'SHA-1',
+    oid: '1.3.14.3.2.26',
+    octets: 20,
+    webCrypto: true,
+    rsaOid: '1.2.840.113549.1.1.5',
+    ecdsaOid: '1.2.840.10045.4.1',
+    reply: 'SHA-1',
+    capability: 'SHA-1',
+    legacy: 'sha1',
+  },
+  'SHA-224': {
+    name: 'SHA-224',
+    oid: '2.16.840.1.101.3.4.2.4',
+    octets: 28,
+    webCrypto: false,
+    rsaOid: '1.2.840.113549.1.1.14',
+    ecdsaOid: '1.2.840.10045.4.3.1',
+    reply: 'SHA-256',
+    capability: undefined,
+    legacy: undefined,
+  },
+  'SHA-256': sha2(256, 1, 11, 2),
+  'SHA-384': sha2(384, 2, 12, 3),
+  'SHA-512': sha2(512, 3, 13, 4),
+} as const satisfies Record<DigestName, Digest>;
+
+export type ContentCipherName = 'AES-128' | 'AES-192' | 'AES-256' | '3DES' | 'DES';
+export type ContentCipher = {
+  readonly name: ContentCipherName;
+  readonly oid: string;
+  /** Octets of the key, and of a block, which is also the length of the IV. All are CBC. */
+  readonly keyOctets: number;
+  readonly blockOctets: number;
+  readonly capability: Capability | undefined;
+  readonly legacy: LegacySwitch | undefined;
+};
+
+const aesCbc = (bits: 128 | 192 | 256, arc: number): ContentCipher => ({
+  name: `AES-${bits}`,
+  oid: `2.16.840.1.101.3.4.1.${arc}`,
+  keyOctets: bits / 8,
+  blockOctets: 16,
+  capability: 'AES',
+  legacy: undefined,
+});
+
+export const contentCiphers = {
+  'AES-128': aesCbc(128, 2),
+  'AES-192': aesCbc(192, 22),
+  'AES-256': aesCbc(256, 42),
+  '3DES': {
+    name: '3DES',
+    oid: '1.2.840.113549.3.7',
+    keyOctets: 24,
+    blockOctets: 8,
+    capability: 'DES3',
+    legacy: 'des3',
+  },
+  DES: {
+    name: 'DES',
+    oid: '1.3.14.3.2.7',
+    keyOctets: 8,
+    blockOctets: 8,
+    capability: undefined,
+    legacy: 'des',
+  },
+} as const satisfies Record<ContentCipherName, ContentCipher>;
+
+export type CurveName = 'P-256' | 'P-384' | 'P-521';
+export type Curve = {
+  readonly name: CurveName;
+  readonly oid: string;
+  /** Octets of a coordinate, and of each half of a raw ECDSA signature. */
+  readonly octets: number;
+};
+export const curves = {
+  'P-256': { name: 'P-256', oid: '1.2.840.10045.3.1.7', octets: 32 },
+  'P-384': { name: 'P-384', oid: '1.3.132.0.34', octets: 48 },
+  'P-521': { name: 'P-521', oid: '1.3.132.0.35', octets: 66 },
+} as const satisfies Record<CurveName, Curve>;
+
+/** Key algorithms, and the algorithms that fix no digest of their own. */
+export const oids = {
+  rsaEncryption: '1.2.840.113549.1.1.1',
+  rsaesOaep: '1.2.840.113549.1.1.7',
+  mgf1: '1.2.840.113549.1.1.8',
+  pSpecified: '1.2.840.113549.1.1.9',
+  rsassaPss: '1.2.840.113549.1.1.10',
+  ecPublicKey: '1.2.840.10045.2.1',
+  ed25519: '1.3.101.112',
+  pbkdf2: '1.2.840.113549.1.5.12',
+  pwriKek: '1.2.840.113549.1.9.16.3.9',
+  hmacWithSha256: '1.2.840.113549.2.9',
+} as const;
+
+/** What a CA key can be, and the one signature algorithm that each signs with. */
+export type KeySpec =
+  | { readonly type: 'RSA'; readonly bits: 2048 | 3072 | 4096 }
+  | { readonly type: 'EC'; readonly curve: 'P-256' | 'P-384' };
+export type SigningAlgorithm = {
+  readonly kind: 'RSASSA-PKCS1-v1_5' | 'ECDSA';
+  readonly digest: 'SHA-256' | 'SHA-384' | 'SHA-512';
+};
+
+function byOid<T extends { readonly oid: string }>(table: Record<string, T>): Map<string, T> {
+  return new Map(Object.values(table).map((entry) => [entry.oid, entry]));
+}
+const digestByOid: ReadonlyMap<string, Digest> = byOid<Digest>(digests);
+const cipherByOid: ReadonlyMap<string, ContentCipher> = byOid<ContentCipher>(contentCiphers);
+const curveByOid: ReadonlyMap<string, Curve> = byOid<Curve>(curves);
+type Combined = { readonly kind: 'RSASSA-PKCS1-v1_5' | 'ECDSA'; readonly digest: Digest };
+const combined: ReadonlyMap<string, Combined> = new Map(
+  Object.values<Digest>(digests).flatMap((digest): [string, Combined][] => [
+    [digest.rsaOid, { kind: 'RSASSA-PKCS1-v1_5', digest }],
+    ...(digest.ecdsaOid
+      ? [[digest.ecdsaOid, { kind: 'ECDSA', digest }] satisfies [string, Combined]]
+      : []),
+  ]),
+);
+
+/** Each returns undefined for an OID it does not know; the caller knows which refusal that is. */
+export const digestOf = (oid: string): Digest | undefined => digestByOid.get(oid);
+export const contentCipherOf = (oid: string): ContentCipher | undefined => cipherByOid.get(oid);
+export const curveOf = (oid: string): Curve | undefined => curveByOid.get(oid);
+export const combinedSignatureOf = (oid: string): Combined | undefined => combined.get(oid);
+
+/** Whether an endpoint with these switches accepts the entry. */
+export function accepted(
+  entry: { readonly legacy: LegacySwitch | undefined },
+  legacy: Legacy,
+): boolean {
+  return entry.legacy === undefined || legacy[entry.legacy];
+}

@@ -1,0 +1,182 @@
+// The CAs as this instance holds them: certificates parsed, RA keys unsealed and checked, kept for
+// five minutes. Loading is single-flight; a failed load is not kept.
+
+import { type DigestName, digests, type SigningAlgorithm } from '../algorithms.ts';
+import { type Bytes, equal } from '../bytes.ts';
+import { encodeCertsOnly } from '../cms/certs-only.ts';
+import { unwrapKey } from '../cms/key-transport.ts';
+import {
+  type RsaPrivateKey,
+  rsaesPkcs1Encrypt,
+  rsaPrivateKey,
+  signNatively,
+} from '../cms/native.ts';
+import { selfTest } from '../cms/self-test.ts';
+import type { Signer as CmsSigner } from '../cms/signed-data.ts';
+import { Outage } from '../errors.ts';
+import { RA_FORCED_RELOAD_MS, RA_RELOAD_MS } from '../limits.ts';
+import type { Authorities, RaGeneration, RaGenerationState } from '../ports/authorities.ts';
+import type { Clock } from '../ports/clock-and-random.ts';
+import type { RaKeys } from '../ports/ra-keys.ts';
+import type { Signer } from '../ports/signer.ts';
+import type { SignatureScheme } from '../x509/algorithm.ts';
+import {
+  type Certificate,
+  publicKeyOf,
+  readCertificate,
+  subjectKeyIdentifierOf,
+} from '../x509/certificate.ts';
+import type { KeyKind, PublicKey } from '../x509/public-key.ts';
+
+/** One RA key pair that this endpoint answers for. */
+export type Generation = {
+  readonly id: number;
+  readonly state: RaGenerationState;
+  readonly certificate: Certificate;
+  readonly decryptionKey: RsaPrivateKey;
+  /** Octets of an encrypted key addressed to it. */
+  readonly modulusOctets: number;
+  /** Signs CertReps with the digest given. */
+  signer(digest: DigestName): CmsSigner;
+};
+
+export type Ca = {
+  readonly id: string;
+  readonly keyReference: string;
+  readonly certificate: Certificate;
+  readonly key: PublicKey;
+  readonly keyIdentifier: Bytes;
+  readonly algorithm: SigningAlgorithm;
+  readonly scheme: SignatureScheme;
+  /** The one that GetCACert announces, and all that requests may be encrypted to. */
+  readonly current: Generation;
+  readonly generations: readonly Generation[];
+  /** GetCACert's certs-only message: the current RA, then the chain (RFC 8894 §4.2.1.2). */
+  readonly bag: Bytes;
+};
+
+type Ports = {
+  readonly authorities: Authorities;
+  readonly signer: Signer;
+  readonly raKeys: RaKeys;
+  readonly clock: Clock;
+};
+type Entry = { readonly at: number; readonly ca: Promise<Ca> };
+
+export class CaCertificates {
+  readonly #ports: Ports;
+  readonly #loaded = new Map<string, Entry>();
+
+  constructor(ports: Ports) {
+    this.#ports = ports;
+  }
+
+  /** @throws {Outage} when the CA is not there or one of its keys does not fit its certificate */
+  of(id: string): Promise<Ca> {
+    return this.#get(id, RA_RELOAD_MS);
+  }
+
+  /** For a request to an unknown recipient: perhaps a new generation. Rate-limited. */
+  reloaded(id: string): Promise<Ca> {
+    return this.#get(id, RA_FORCED_RELOAD_MS);
+  }
+
+  #get(id: string, maxAgeMs: number): Promise<Ca> {
+    const now = this.#ports.clock.now();
+    const known = this.#loaded.get(id);
+    if (known && now >= known.at && now - known.at < maxAgeMs) return known.ca;
+    const ca = load(this.#ports, id);
+    const entry = { at: now, ca };
+    this.#loaded.set(id, entry);
+    ca.catch(() => {
+      if (this.#loaded.get(id) === entry) this.#loaded.delete(id);
+    });
+    return ca;
+  }
+}
+
+async function load({ authorities, signer, raKeys }: Ports, id: string): Promise<Ca> {
+  await selfTest();
+  const record = await authorities.find(id);
+  if (!record) throw new Outage(`the CA "${id}" has not been initialised`);
+  const certificate = readCertificate(record.chain[0]);
+  const key = publicKeyOf(certificate);
+  const keyIdentifier = subjectKeyIdentifierOf(certificate);
+  if (!key || !keyIdentifier || !equal(key.spki, await signer.publicKey(record.keyReference))) {
+    throw new Outage(`the certificate of the CA "${id}" is not one of its key`);
+  }
+  const generations = await Promise.all(
+    record.generations
+      .filter(({ state }) => state !== 'retired')
+      .map(async (generation) => {
+        const pkcs8 = await raKeys.unseal(generation.sealedKey, { ca: id, purpose: 'ra' });
+        return loadGeneration(generation, pkcs8);
+      }),
+  );
+  const current = generations.find(({ state }) => state === 'current');
+  if (!current) throw new Outage(`the CA "${id}" has no current RA certificate`);
+  const algorithm = signingAlgorithm(key.kind);
+  return {
+    id,
+    keyReference: record.keyReference,
+    certificate,
+    key,
+    keyIdentifier,
+    algorithm,
+    scheme: { kind: algorithm.kind, digest: digests[algorithm.digest] },
+    current,
+    generations,
+    bag: encodeCertsOnly([current.certificate.der, ...record.chain]),
+  };
+}
+
+/** What a CA key of this kind signs with. */
+export function signingAlgorithm(kind: KeyKind): SigningAlgorithm {
+  if (kind.type === 'RSA') return { kind: 'RSASSA-PKCS1-v1_5', digest: 'SHA-256' };
+  if (kind.type === 'EC' && kind.curve === 'P-256') return { kind: 'ECDSA', digest: 'SHA-256' };
+  if (kind.type === 'EC' && kind.curve === 'P-384') return { kind: 'ECDSA', digest: 'SHA-384' };
+  throw new Outage('a CA key must be RSA, P-256 or P-384');
+}
+
+function loadGeneration({ id, state, certificate: der }: RaGeneration, pkcs8: Bytes): Generation {
+  const certificate = readCertificate(der);
+  const decryptionKey = rsaPrivateKey(pkcs8);
+  const modulusOctets = checkPair(certificate, decryptionKey, id);
+  const imported = new Map<DigestName, Promise<CryptoKey>>();
+  const importKey = (digest: DigestName) => {
+    const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: digest };
+    const known =
+      imported.get(digest) ?? crypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign']);
+    imported.set(digest, known);
+    return known;
+  };
+  return {
+    id,
+    state,
+    certificate,
+    decryptionKey,
+    modulusOctets,
+    signer: (digest) => ({
+      certificate,
+      digest,
+      scheme: { kind: 'RSASSA-PKCS1-v1_5', digest: digests[digest] },
+      async sign(message) {
+        if (!digests[digest].webCrypto) return signNatively(digest, decryptionKey, message);
+        const key = await importKey(digest);
+        return new Uint8Array(await crypto.subtle.sign('RSASSA-PKCS1-v1_5', key, message));
+      },
+    }),
+  };
+}
+
+/** The sealed key must be the certificate's: what one encrypts, the other opens. */
+function checkPair(certificate: Certificate, key: RsaPrivateKey, id: number): number {
+  const announced = publicKeyOf(certificate);
+  const probe = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
+  if (announced?.kind.type === 'RSA') {
+    const sealed = rsaesPkcs1Encrypt(announced.spki, probe);
+    const opened = unwrapKey({ kind: 'RSAES-PKCS1-v1_5' }, key, sealed, new Uint8Array(16));
+    if (equal(opened, probe)) return announced.kind.bits / 8;
+  }
+  throw new Outage(`the key of RA generation ${id} does not fit its certificate`);
+}

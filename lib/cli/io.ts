@@ -1,0 +1,80 @@
+// What a command may touch, how it fails, and its exit codes. Data goes to stdout and nothing else
+// does; with `--json` it is one JSON document.
+
+export type Io = {
+  /** Base URL of the server whose admin API is used, and the bearer token for it. */
+  readonly url: string;
+  readonly token: () => Promise<string>;
+  readonly stdin: () => Promise<string>;
+  readonly out: (text: string) => void;
+  /** Progress and notes, for people. */
+  readonly note: (text: string) => void;
+};
+
+export const exitCodes = {
+  ok: 0,
+  failure: 1,
+  usage: 2,
+  notFound: 3,
+  notAllowed: 4,
+  remote: 5,
+  verification: 6,
+} as const;
+
+/** A command ends; the message is the sentence its user reads. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly exit: keyof typeof exitCodes;
+  constructor(exit: keyof typeof exitCodes, message: string) {
+    super(message);
+    this.exit = exit;
+  }
+}
+
+/** Milliseconds to wait for a server before giving up. */
+const TIMEOUT_MS = 30_000;
+
+/** A request; trouble on the way is a sentence with the URL in it. */
+export async function send(url: string, init: RequestInit = {}): Promise<Response> {
+  try {
+    return await fetch(url, {
+      ...init,
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    const why = cause instanceof Error ? cause.message || cause.name : String(cause);
+    throw new CliError('remote', `${new URL(url).origin} did not answer: ${why}`);
+  }
+}
+
+/** A call of the admin API. */
+export async function callApi<T>(io: Io, method: string, path: string, body?: object): Promise<T> {
+  const response = await send(`${io.url}/api/v1${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${await io.token()}`,
+      ...(body ? { 'content-type': 'application/json' } : {}),
+    },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
+  const text = await response.text();
+  if (response.ok) return JSON.parse(text) as T;
+  throw new CliError(exitOf(response.status), `${io.url}: ${detailOf(text, response.status)}`);
+}
+
+function exitOf(status: number): keyof typeof exitCodes {
+  if (status === 401 || status === 403) return 'notAllowed';
+  if (status === 404) return 'notFound';
+  return status === 400 || status === 422 ? 'usage' : 'remote';
+}
+
+function detailOf(text: string, status: number): string {
+  try {
+    const problem = JSON.parse(text) as { detail?: unknown; title?: unknown };
+    return String(problem.detail ?? problem.title);
+  } catch {
+    return `the server answered with HTTP ${status}`;
+  }
+}

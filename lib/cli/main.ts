@@ -1,0 +1,39 @@
+// The table of commands, and how any of them ends.
+
+import { Command, CommanderError } from 'commander';
+import { challengeCommand } from './challenge.ts';
+import { enrolCommand } from './enrol.ts';
+import { CliError, exitCodes, type Io } from './io.ts';
+
+/** @returns the exit code */
+export async function runCli(args: readonly string[], version: string, io: Io): Promise<number> {
+  const program = new Command('scepter')
+    .description('SCEP certificate enrolment: run it, use it, explain it')
+    .version(version)
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 not allowed, 5 remote, 6 verification failed
+Environment: SCEPTER_URL, SCEPTER_TOKEN, SCEPTER_DATA_DIR (where the token file of "npm start" is)`,
+    );
+  for (const command of [challengeCommand(io), enrolCommand(io)]) program.addCommand(command);
+  strict(program, io);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCodes.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+    io.note(`scepter: ${error instanceof Error ? error.message : error}`);
+    return exitCodes[error instanceof CliError ? error.exit : 'failure'];
+  }
+}
+
+/** Every command throws instead of exiting, writes through `io`, and shows help when it is lost. */
+function strict(command: Command, io: Io): void {
+  command
+    .exitOverride()
+    .configureOutput({ writeOut: io.out, writeErr: (text) => io.note(text.trimEnd()) })
+    .showSuggestionAfterError()
+    .showHelpAfterError('(--help shows what there is)');
+  for (const child of command.commands) strict(child, io);
+}

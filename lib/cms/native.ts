@@ -1,0 +1,111 @@
+// The one file with node:crypto: what SCEP needs and WebCrypto lacks. Raw RSA (SCEP clients send
+// RSAES-PKCS1-v1_5, and platforms disagree on how its padding fails, so `key-transport.ts` unpads),
+// CBC without padding, 3DES and DES, a synchronous digest, and signatures with MD5 and SHA-224.
+// Node and workerd both have every call made here.
+
+import { Buffer } from 'node:buffer';
+import {
+  constants,
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  privateDecrypt,
+  publicEncrypt,
+  sign,
+  verify,
+} from 'node:crypto';
+import type { ContentCipherName, DigestName } from '../algorithms.ts';
+import { type Bytes, concat } from '../bytes.ts';
+
+const digestNames: Record<DigestName, string> = {
+  MD5: 'md5',
+  'SHA-1': 'sha1',
+  'SHA-224': 'sha224',
+  'SHA-256': 'sha256',
+  'SHA-384': 'sha384',
+  'SHA-512': 'sha512',
+};
+
+const cipherNames: Record<ContentCipherName, string> = {
+  'AES-128': 'aes-128-cbc',
+  'AES-192': 'aes-192-cbc',
+  'AES-256': 'aes-256-cbc',
+  '3DES': 'des-ede3-cbc',
+  DES: 'des-ede3-cbc',
+};
+
+/** An RSA private key held by the platform. */
+export type RsaPrivateKey = KeyObject;
+
+export function rsaPrivateKey(pkcs8: Bytes): RsaPrivateKey {
+  return createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' });
+}
+
+const publicKey = (spki: Bytes): KeyObject =>
+  createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+
+/**
+ * RSADP (RFC 8017 §5.1.2) as octets of the modulus's length. A representative that is not below the
+ * modulus gives zeros: that is a fact of public values, and the caller's unpadding refuses zeros.
+ */
+export function rsaDecryptRaw(key: RsaPrivateKey, ciphertext: Uint8Array): Uint8Array {
+  try {
+    return privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, ciphertext);
+  } catch {
+    return new Uint8Array(ciphertext.length);
+  }
+}
+
+/** RSAES-PKCS1-v1_5 encryption (RFC 8017 §7.2.1) to a SubjectPublicKeyInfo. */
+export function rsaesPkcs1Encrypt(spki: Bytes, message: Uint8Array): Bytes {
+  const padding = constants.RSA_PKCS1_PADDING;
+  return concat([publicEncrypt({ key: publicKey(spki), padding }, message)]);
+}
+
+export function hash(name: DigestName, message: Uint8Array): Bytes {
+  return concat([createHash(digestNames[name]).update(message).digest()]);
+}
+
+/** RSASSA-PKCS1-v1_5, or ECDSA in DER form, by the type of the key. */
+export function verifyNatively(
+  name: DigestName,
+  spki: Bytes,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  return verify(digestNames[name], message, publicKey(spki), signature);
+}
+
+/** RSASSA-PKCS1-v1_5 with a digest that WebCrypto does not have. */
+export function signNatively(name: DigestName, key: RsaPrivateKey, message: Uint8Array): Bytes {
+  return concat([sign(digestNames[name], message, key)]);
+}
+
+/** CBC over whole blocks, no padding added or removed. */
+export function cbcEncrypt(
+  name: ContentCipherName,
+  key: Uint8Array,
+  iv: Uint8Array,
+  blocks: Uint8Array,
+): Bytes {
+  const cipher = createCipheriv(cipherNames[name], expand(name, key), iv).setAutoPadding(false);
+  return concat([cipher.update(blocks), cipher.final()]);
+}
+
+export function cbcDecrypt(
+  name: ContentCipherName,
+  key: Uint8Array,
+  iv: Uint8Array,
+  blocks: Uint8Array,
+): Bytes {
+  const cipher = createDecipheriv(cipherNames[name], expand(name, key), iv).setAutoPadding(false);
+  return concat([cipher.update(blocks), cipher.final()]);
+}
+
+/** Node has no single DES: 3DES under K, K, K is the same cipher. */
+function expand(name: ContentCipherName, key: Uint8Array): Uint8Array {
+  return name === 'DES' ? concat([key, key, key]) : key;
+}

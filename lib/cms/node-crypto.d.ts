@@ -1,0 +1,26 @@
+// All of node:crypto that `native.ts` may touch, for the type check of the pure rooms, which run
+// without Node's types (tsconfig.core.json). What is not declared here cannot be used there.
+declare module 'node:buffer' {
+  const Buffer: { from(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> };
+}
+
+declare module 'node:crypto' {
+  type Bytes = Uint8Array<ArrayBuffer>;
+  type KeyObject = { readonly type: 'private' | 'public' };
+  type DerKey = { key: Bytes; format: 'der' };
+  const constants: { readonly RSA_NO_PADDING: number; readonly RSA_PKCS1_PADDING: number };
+  function createPrivateKey(key: DerKey & { type: 'pkcs8' }): KeyObject;
+  function createPublicKey(key: DerKey & { type: 'spki' }): KeyObject;
+  function privateDecrypt(key: { key: KeyObject; padding: number }, data: Uint8Array): Bytes;
+  function publicEncrypt(key: { key: KeyObject; padding: number }, data: Uint8Array): Bytes;
+  function createHash(name: string): { update(data: Uint8Array): { digest(): Bytes } };
+  function sign(digest: string, data: Uint8Array, key: KeyObject): Bytes;
+  function verify(digest: string, data: Uint8Array, key: KeyObject, signature: Uint8Array): boolean;
+  type Cbc = {
+    setAutoPadding(on: boolean): Cbc;
+    update(data: Uint8Array): Bytes;
+    final(): Bytes;
+  };
+  function createCipheriv(name: string, key: Uint8Array, iv: Uint8Array): Cbc;
+  function createDecipheriv(name: string, key: Uint8Array, iv: Uint8Array): Cbc;
+}

@@ -1,0 +1,61 @@
+// Replies: octets with a bare media type, and refusals with a fixed body and a correlation id.
+// Nothing of a request, an error or a library is ever repeated in a refusal.
+
+import type { Context } from 'hono';
+import { type Bytes, utf8 } from '../bytes.ts';
+import type { Deps } from '../ca/deps.ts';
+import { HttpFailure, Malformed } from '../errors.ts';
+import { RETRY_AFTER_S } from '../limits.ts';
+import { ulid } from '../ulid.ts';
+
+/** A reply whose Content-Type is exactly this one: frameworks add parameters to text bodies. */
+export function octets(body: Bytes | string, mediaType: string, cacheControl: string): Response {
+  const bytes = typeof body === 'string' ? utf8(body) : body;
+  return new Response(bytes, {
+    headers: {
+      'content-type': mediaType,
+      'content-length': String(bytes.length),
+      'cache-control': cacheControl,
+      'x-content-type-options': 'nosniff',
+    },
+  });
+}
+
+const titles = {
+  400: 'bad request',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not found',
+  405: 'method not allowed',
+  409: 'conflict',
+  413: 'content too large',
+  415: 'unsupported media type',
+  422: 'unprocessable content',
+  503: 'service unavailable, try again later',
+} as const;
+type Status = keyof typeof titles;
+
+/** The reply to anything thrown. What is not about the request is an outage: 503, detail logged. */
+export function refuse({ log, clock, random }: Deps, error: unknown, c: Context): Response {
+  const id = ulid(clock.now(), random(10));
+  const status: Status =
+    error instanceof HttpFailure ? error.status : error instanceof Malformed ? 400 : 503;
+  const detail = error instanceof Error ? error.message : String(error);
+  if (status === 503) {
+    const trace = error instanceof Error ? error.stack : undefined;
+    log({ event: 'http.outage', severity: 'error', id, detail, trace });
+  } else {
+    log({ event: 'http.refused', severity: 'info', id, status, detail });
+  }
+  const api = c.req.path.startsWith('/api/');
+  // Only the API's own 4xx sentences may leave: they are about fields an operator wrote.
+  const said = api && status !== 503 ? detail : undefined;
+  const body = api
+    ? JSON.stringify({ type: 'about:blank', title: titles[status], status, detail: said, id })
+    : `${titles[status]} (${id})\n`;
+  const response = octets(body, api ? 'application/problem+json' : 'text/plain', 'no-store');
+  if (status === 503) response.headers.set('retry-after', String(RETRY_AFTER_S));
+  if (status === 401) response.headers.set('www-authenticate', 'Bearer');
+  if (status === 405) response.headers.set('allow', 'GET, HEAD, POST');
+  return new Response(response.body, { status, headers: response.headers });
+}

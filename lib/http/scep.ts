@@ -1,0 +1,85 @@
+// RFC 8894 §4 over HTTP: paths, methods, bodies and media types, as clients were seen to use them.
+// Every result of SCEP itself is a 200; a 4xx ends here, before anybody can be answered in SCEP.
+// Nothing redirects: clients lose POST bodies on the way.
+
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { Deps } from '../ca/deps.ts';
+import { pkiOperation } from '../ca/pki-operation.ts';
+import type { Endpoint } from '../config.ts';
+import { HttpFailure } from '../errors.ts';
+import { MAX_MESSAGE_OCTETS } from '../limits.ts';
+import { printCapabilities } from '../scep/capabilities.ts';
+import { type Operation, parseOperation } from '../scep/operation.ts';
+import { mediaTypes } from '../scep/registry.ts';
+import { octets } from './respond.ts';
+
+/** Paths of SCEP, which clients write in any case; the rest of the service keeps its case. */
+export function scepPath(path: string): string {
+  return /^\/(?:scep|cgi-bin|certsrv)(?:\/|$)/i.test(path) ? path.toLowerCase() : path;
+}
+
+export function scepRoutes(deps: Deps): Hono {
+  const app = new Hono();
+  const limit = bodyLimit({
+    maxSize: MAX_MESSAGE_OCTETS,
+    onError: () => {
+      throw new HttpFailure(413, 'the message is too long');
+    },
+  });
+  const at = (endpoint: (c: Context) => string) => (c: Context) => {
+    const found = deps.config.endpoints.get(endpoint(c));
+    if (!found) throw new HttpFailure(404, 'no such endpoint');
+    return answer(deps, found, c);
+  };
+  const byDefault = at(() => 'default');
+  // A segment with a dot is the script name that a client appended: /scep/pkiclient.exe.
+  const named = at((c) => {
+    const segment = c.req.param('endpoint') ?? '';
+    return segment.includes('.') ? 'default' : segment;
+  });
+  for (const path of ['/scep', '/scep/', '/cgi-bin/pkiclient.exe', '/certsrv/mscep/*']) {
+    app.all(path, limit, byDefault);
+  }
+  app.all('/scep/:endpoint', limit, named);
+  app.all('/scep/:endpoint/*', limit, named);
+  return app;
+}
+
+async function answer(deps: Deps, endpoint: Endpoint, c: Context): Promise<Response> {
+  const { method, url } = c.req.raw;
+  if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
+    throw new HttpFailure(405, `the method ${method} is not one of SCEP`);
+  }
+  const [, query] = /\?([^#]*)/.exec(url) ?? [];
+  if (query === undefined && method !== 'POST') {
+    const text = `This is the SCEP endpoint "${endpoint.id}" (RFC 8894).\n`;
+    return octets(text, mediaTypes.caps, 'no-store');
+  }
+  const operation = parseOperation(method === 'POST' ? 'POST' : 'GET', query ?? '');
+  switch (operation.name) {
+    case 'GetCACaps':
+      return octets(printCapabilities(endpoint.legacy), mediaTypes.caps, 'no-store');
+    case 'GetCACert': {
+      const { bag } = await deps.cas.of(endpoint.ca);
+      return octets(bag, mediaTypes.caRaCert, 'no-store');
+    }
+    case 'GetNextCACert':
+      throw new HttpFailure(404, 'there is no next CA certificate');
+    case 'PKIOperation': {
+      const certRep = await pkiOperation(deps, endpoint, await messageOf(operation, c));
+      return octets(certRep, mediaTypes.pkiMessage, 'no-store');
+    }
+  }
+}
+
+/** Octets whatever the Content-Type says: several clients send none. */
+async function messageOf(
+  { message }: Extract<Operation, { name: 'PKIOperation' }>,
+  c: Context,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (message) return message;
+  const body = new Uint8Array(await c.req.arrayBuffer());
+  if (body.length === 0) throw new HttpFailure(400, 'the message is empty');
+  return body;
+}

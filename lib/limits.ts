@@ -1,0 +1,90 @@
+// Every number that bounds work or memory, with its unit and the reason for its size.
+// Numbers that are policy of one deployment live in the configuration, not here.
+
+/** Octets of a request body or a decoded GET message. The largest real one seen is an Intune
+ * PKCSReq with an RSA-4096 key and a chain, about 14 KiB. */
+export const MAX_MESSAGE_OCTETS = 64 * 1024;
+
+/** Octets of an admin API body: a challenge with a few hundred names is far below. */
+export const MAX_ADMIN_BODY_OCTETS = 64 * 1024;
+
+/** TLV nesting. A real PKCSReq reaches 12 inside its certificate bag. */
+export const MAX_DER_DEPTH = 24;
+
+/** TLVs in one encoding. A real PKCSReq has about 300, one with a chain of four 600. */
+export const MAX_DER_NODES = 2000;
+
+/** Certificates looked at in a request; clients send one, some add their chain. */
+export const MAX_MESSAGE_CERTIFICATES = 16;
+
+/** Octets of a transactionID: 78 is the longest seen. It is echoed and recorded whole. */
+export const MAX_TRANSACTION_ID_OCTETS = 1024;
+
+/** Octets of a senderNonce: RFC 8894 says 16; some stacks send others, which are echoed. */
+export const MAX_SENDER_NONCE_OCTETS = 64;
+
+/** recipientInfos walked. micromdm sends one for each certificate of the GetCACert bag. */
+export const MAX_RECIPIENT_INFOS = 16;
+
+/** Octets of a challengePassword: Intune's is an encrypted blob of several kB. */
+export const MAX_CHALLENGE_PASSWORD_OCTETS = 16 * 1024;
+
+/** Octets of a challengePassword that may key a password-based envelope: 128 bits. */
+export const MIN_PASSWORD_ENVELOPE_OCTETS = 16;
+
+/** PBKDF2 rounds of the password-based envelope. The passwords are 128-bit random values, so
+ * stretching adds nothing to them; this only slows a guesser of an operator's static secret. */
+export const PASSWORD_ENVELOPE_ITERATIONS = 10_000;
+
+/** Bits of an RSA modulus that is used to verify a signature: below 2048 is refused. */
+export const MIN_RSA_BITS = 2048;
+
+/** Bits: above, one verification of a hostile key costs milliseconds. */
+export const MAX_RSA_BITS = 8192;
+
+/** Bits of an RSA public exponent: one verification costs as many multiplications. */
+export const MAX_RSA_EXPONENT_BITS = 64;
+
+/** Octets of a certificate serial number we accept to read: certmonger sends 33. */
+export const MAX_SERIAL_OCTETS = 64;
+
+/** Octets of a serial number we draw: 128 bits, top bit clear (RFC 5280 §4.1.2.2 allows 20). */
+export const SERIAL_OCTETS = 16;
+
+/** Milliseconds that notBefore lies in the past, for devices whose clock is slow. */
+export const BACKDATE_MS = 5 * 60 * 1000;
+
+/** Octets of randomness in a challenge: 128 bits cannot be guessed over a network. */
+export const CHALLENGE_OCTETS = 16;
+
+/** Refused attempts with a known challenge after which it is locked. */
+export const MAX_CHALLENGE_FAILURES = 10;
+
+/** Names a challenge binding or a CSR's subjectAltName may hold. */
+export const MAX_NAMES = 100;
+
+/** Octets of one subject or name: what a CSR may put into a certificate. */
+export const MAX_NAME_OCTETS = 4096;
+
+/** Seconds a client should wait after a 503. */
+export const RETRY_AFTER_S = 30;
+
+/** Milliseconds an attempt to issue holds its intent before another may replace it. */
+export const LEASE_MS = 10_000;
+
+/** Milliseconds between two reads of the RA generations, and the least time between two reads
+ * forced by an unknown recipient. */
+export const RA_RELOAD_MS = 5 * 60 * 1000;
+export const RA_FORCED_RELOAD_MS = 10_000;
+
+/** Milliseconds that an RA certificate is valid, at most as long as its CA's. */
+export const RA_LIFETIME_MS = 5 * 365 * 24 * 60 * 60 * 1000;
+
+/** Milliseconds from thisUpdate to nextUpdate of a CRL; a new one is made after half of it. */
+export const CRL_LIFETIME_MS = 10 * 24 * 60 * 60 * 1000;
+
+/** How often a request that lost a race to another starts over before its device must. */
+export const MAX_ISSUE_ROUNDS = 5;
+
+/** Octets of a request line with its headers: a GET of an RSA-4096 request with a chain. */
+export const MAX_REQUEST_LINE_OCTETS = 32 * 1024;

@@ -1,0 +1,138 @@
+// Certificate and TBSCertificate (RFC 5280 §4.1): read from DER, and built for signing.
+// Reading is outside-in and DER only; it decides nothing about trust.
+
+import type { Bytes } from '../bytes.ts';
+import {
+  bitString,
+  content,
+  context,
+  contextPrimitive,
+  type Element,
+  Fields,
+  raw,
+  scan,
+  smallInteger,
+  strictly,
+  tag,
+  time,
+} from '../cms/der.ts';
+import { bits, explicit, integer, sequence, timeOf } from '../cms/der-writer.ts';
+import { Malformed } from '../errors.ts';
+import { MAX_SERIAL_OCTETS } from '../limits.ts';
+import { only, type SignatureScheme, signatureAlgorithm } from './algorithm.ts';
+import { type Extensions, extensionOids, readExtensions } from './extensions.ts';
+import { type PublicKey, readPublicKey } from './public-key.ts';
+
+export type Certificate = {
+  readonly der: Bytes;
+  readonly tbs: Bytes;
+  /** Content octets of the INTEGER as they came: they are compared and echoed, never computed with. */
+  readonly serial: Bytes;
+  /** Names, DER. */
+  readonly issuer: Bytes;
+  readonly subject: Bytes;
+  /** Milliseconds since 1970. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly spki: Element;
+  readonly extensions: Extensions;
+  readonly signatureAlgorithm: Element;
+  readonly signature: Bytes;
+};
+
+/** @throws {Malformed} */
+export function readCertificate(der: Bytes): Certificate {
+  return certificateOf(scan(der));
+}
+
+/** @throws {Malformed} */
+export function certificateOf(element: Element): Certificate {
+  const outer = new Fields(strictly(element, 'Certificate'), 'Certificate');
+  const tbs = outer.next(tag.sequence, 'tbsCertificate');
+  const algorithm = outer.next(tag.sequence, 'signatureAlgorithm');
+  const signature = bitString(outer.next(tag.bitString, 'signatureValue'));
+  outer.end();
+  const fields = new Fields(tbs, 'TBSCertificate');
+  const version = fields.optional(context(0));
+  if (version && smallInteger(only(version)) > 2) throw new Malformed('a certificate after v3');
+  const serial = content(fields.next(tag.integer, 'serialNumber'));
+  if (serial.length > MAX_SERIAL_OCTETS) throw new Malformed('a serial number that is too long');
+  fields.next(tag.sequence, 'signature');
+  const issuer = raw(fields.next(tag.sequence, 'issuer'));
+  const validity = new Fields(fields.next(tag.sequence, 'validity'), 'Validity');
+  const notBefore = time(validity.any('notBefore'));
+  const notAfter = time(validity.any('notAfter'));
+  validity.end();
+  const subject = raw(fields.next(tag.sequence, 'subject'));
+  const spki = fields.next(tag.sequence, 'subjectPublicKeyInfo');
+  fields.optional(contextPrimitive(1));
+  fields.optional(contextPrimitive(2));
+  const extensions = fields.optional(context(3));
+  fields.end();
+  return {
+    der: raw(element),
+    tbs: raw(tbs),
+    serial,
+    issuer,
+    subject,
+    notBefore,
+    notAfter,
+    spki,
+    extensions: extensions ? readExtensions(only(extensions)) : new Map(),
+    signatureAlgorithm: algorithm,
+    signature,
+  };
+}
+
+/** The certificate's key. @returns undefined for one that is not accepted anywhere */
+export function publicKeyOf(certificate: Certificate): PublicKey | undefined {
+  return readPublicKey(certificate.spki);
+}
+
+/** The subjectKeyIdentifier, if the certificate has one. @throws {Malformed} */
+export function subjectKeyIdentifierOf(certificate: Certificate): Bytes | undefined {
+  const extension = certificate.extensions.get(extensionOids.subjectKeyIdentifier);
+  return extension && content(scan(extension.value));
+}
+
+/** The octets a key identifier is computed over (RFC 5280 §4.2.1.2): without tag and length. */
+export function subjectPublicKeyOf(spki: Element): Bytes {
+  return bitString(spki.children[1] ?? spki);
+}
+
+export type TbsCertificate = {
+  /** Magnitude, at most 20 octets. */
+  readonly serial: Bytes;
+  readonly scheme: SignatureScheme;
+  /** Names and SubjectPublicKeyInfo, DER; copied as they are. */
+  readonly issuer: Bytes;
+  readonly subject: Bytes;
+  readonly spki: Bytes;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** Whole Extensions, DER, in the order in which they stand. */
+  readonly extensions: readonly Bytes[];
+};
+
+/** Milliseconds in whole seconds, as a Time has them. */
+export function validity(from: number, to: number): { notBefore: number; notAfter: number } {
+  const second = (ms: number) => Math.floor(ms / 1000) * 1000;
+  return { notBefore: second(from), notAfter: second(to) };
+}
+
+export function encodeTbsCertificate(tbs: TbsCertificate): Bytes {
+  return sequence(
+    explicit(0, integer(2)),
+    integer(tbs.serial),
+    signatureAlgorithm(tbs.scheme),
+    tbs.issuer,
+    sequence(timeOf(tbs.notBefore), timeOf(tbs.notAfter)),
+    tbs.subject,
+    tbs.spki,
+    explicit(3, sequence(...tbs.extensions)),
+  );
+}
+
+/** What was signed, its algorithm and its signature: Certificate, CertificateList, PKCS#10 alike. */
+export const signed = (tbs: Bytes, scheme: SignatureScheme, signature: Bytes): Bytes =>
+  sequence(tbs, signatureAlgorithm(scheme), bits(signature));

@@ -1,0 +1,172 @@
+// PKCS#10 CertificationRequest (RFC 2986), DER, as SCEP clients send it: the key, the subject, the
+// challengePassword (RFC 2985 §5.4.1) and what the extensionRequest asks for. Nothing of it is
+// trusted before its signature and its authorization; only the key and the subject are ever copied.
+
+import { type Bytes, equal, utf8 } from '../bytes.ts';
+import {
+  bitString,
+  content,
+  context,
+  type Element,
+  Fields,
+  oid,
+  raw,
+  scan,
+  smallInteger,
+  strictly,
+  tag,
+} from '../cms/der.ts';
+import { explicit, integer, objectIdentifier, sequence, setOf, tlv } from '../cms/der-writer.ts';
+import { Malformed } from '../errors.ts';
+import { MAX_CHALLENGE_PASSWORD_OCTETS } from '../limits.ts';
+import { readSignatureAlgorithm, type SignatureScheme } from './algorithm.ts';
+import { extensionOids, readExtensions } from './extensions.ts';
+import { encodeGeneralNames, type GeneralName } from './general-name.ts';
+import { readString } from './name.ts';
+import { type PublicKey, readPublicKey } from './public-key.ts';
+
+const attributeOids = {
+  challengePassword: '1.2.840.113549.1.9.7',
+  extensionRequest: '1.2.840.113549.1.9.14',
+  /** Microsoft's OID for the same attribute, from before PKCS#9 had one. */
+  microsoftExtensionRequest: '1.3.6.1.4.1.311.2.1.14',
+} as const;
+
+export type CertificationRequest = {
+  readonly der: Bytes;
+  /** CertificationRequestInfo, DER: what is signed, and what makes two requests the same. */
+  readonly info: Bytes;
+  /** Name, DER. */
+  readonly subject: Bytes;
+  readonly spki: Element;
+  /** Undefined for a key of a type or size that is not accepted anywhere. */
+  readonly publicKey: PublicKey | undefined;
+  readonly challengePassword: string | undefined;
+  /** The SubjectAltName value that the extensionRequest asks for, unread. */
+  readonly subjectAltName: Bytes | undefined;
+  /** OIDs of all requested extensions; none but subjectAltName has any effect. */
+  readonly requestedExtensions: readonly string[];
+  /** Undefined for an algorithm that is not known, which then verifies as false. */
+  readonly scheme: SignatureScheme | undefined;
+  readonly signature: Bytes;
+};
+
+/** @throws {Malformed} when it is not exactly one PKCS#10 in DER */
+export function readCertificationRequest(der: Bytes): CertificationRequest {
+  const root = strictly(scan(der), 'CertificationRequest');
+  const outer = new Fields(root, 'CertificationRequest');
+  const info = outer.next(tag.sequence, 'certificationRequestInfo');
+  const algorithm = outer.next(tag.sequence, 'signatureAlgorithm');
+  const signature = bitString(outer.next(tag.bitString, 'signature'));
+  outer.end();
+  const fields = new Fields(info, 'CertificationRequestInfo');
+  if (smallInteger(fields.next(tag.integer, 'version')) !== 0) {
+    throw new Malformed('a PKCS#10 of another version than v1');
+  }
+  const subject = fields.next(tag.sequence, 'subject');
+  const spki = fields.next(tag.sequence, 'subjectPKInfo');
+  const attributes = fields.optional(context(0));
+  fields.end();
+  const requested = readExtensionRequest(attributes);
+  return {
+    der,
+    info: raw(info),
+    subject: raw(subject),
+    spki,
+    publicKey: readPublicKey(spki),
+    challengePassword: readChallengePassword(attributes),
+    subjectAltName: requested?.get(extensionOids.subjectAltName)?.value,
+    requestedExtensions: [...(requested?.keys() ?? [])],
+    scheme: readSignatureAlgorithm(algorithm),
+    signature,
+  };
+}
+
+/**
+ * The one value of the attributes with one of these types. Attributes of other types may have any
+ * shape (routers send T61Strings where a SET belongs); one we use may stand once, with one value.
+ */
+function singleValue(attributes: Element | undefined, ...types: string[]): Element | undefined {
+  const found = (attributes?.children ?? []).filter(({ tag: shape, children: [type] }) => {
+    return shape === tag.sequence && type?.tag === tag.oid && types.includes(oid(type));
+  });
+  if (found.length === 0) return undefined;
+  const [, values] = found[0]?.children ?? [];
+  const value = values?.children[0];
+  if (found.length > 1 || values?.tag !== tag.set || values.children.length !== 1 || !value) {
+    throw new Malformed('a PKCS#10 attribute that must stand once, with one value');
+  }
+  return value;
+}
+
+function readChallengePassword(attributes: Element | undefined): string | undefined {
+  const value = singleValue(attributes, attributeOids.challengePassword);
+  if (!value) return undefined;
+  if (content(value).length > MAX_CHALLENGE_PASSWORD_OCTETS) {
+    throw new Malformed('a challengePassword that is too long');
+  }
+  const text = readString(value);
+  if (text === undefined) throw new Malformed('a challengePassword that is not a string');
+  return text;
+}
+
+function readExtensionRequest(attributes: Element | undefined) {
+  const { extensionRequest, microsoftExtensionRequest } = attributeOids;
+  const value = singleValue(attributes, extensionRequest, microsoftExtensionRequest);
+  return value && readExtensions(value);
+}
+
+/**
+ * The request without its challengePassword, for the record: the attribute stays, its value is
+ * empty. Its signature no longer verifies; the record keeps the original's SHA-256 beside it.
+ */
+export function redact(request: CertificationRequest): Bytes {
+  const root = scan(request.der);
+  const [info, algorithm, signature] = root.children;
+  const [version, subject, spki, attributes] = info?.children ?? [];
+  if (!info || !algorithm || !signature || !version || !subject || !spki) return request.der;
+  const challenge = singleValue(attributes, attributeOids.challengePassword);
+  if (!attributes || !challenge) return request.der;
+  const kept = attributes.children.map((attribute) => {
+    const inside = attribute.start < challenge.start && challenge.end <= attribute.end;
+    return inside
+      ? sequence(objectIdentifier(attributeOids.challengePassword), setOf(tlv(challenge.tag)))
+      : raw(attribute);
+  });
+  return sequence(
+    sequence(raw(version), raw(subject), raw(spki), tlv(context(0), ...kept)),
+    raw(algorithm),
+    raw(signature),
+  );
+}
+
+/** Whether both ask for the same key. */
+export const sameKey = (a: PublicKey, b: PublicKey): boolean => equal(a.spki, b.spki);
+
+export type RequestedNames = {
+  /** Name, DER. */
+  readonly subject: Bytes;
+  readonly names: readonly GeneralName[];
+};
+
+/** A CertificationRequestInfo, DER, as our own client sends it. */
+export function encodeRequestInfo(
+  { subject, names }: RequestedNames,
+  spki: Bytes,
+  challengePassword: string | undefined,
+): Bytes {
+  const attribute = (type: string, value: Bytes) => sequence(objectIdentifier(type), setOf(value));
+  const attributes: Bytes[] = [];
+  if (challengePassword !== undefined) {
+    const value = tlv(tag.utf8String, utf8(challengePassword));
+    attributes.push(attribute(attributeOids.challengePassword, value));
+  }
+  if (names.length > 0) {
+    const extension = sequence(
+      objectIdentifier(extensionOids.subjectAltName),
+      tlv(tag.octetString, encodeGeneralNames(names)),
+    );
+    attributes.push(attribute(attributeOids.extensionRequest, sequence(extension)));
+  }
+  return sequence(integer(0), subject, spki, explicit(0, ...attributes));
+}

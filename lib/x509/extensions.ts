@@ -1,0 +1,142 @@
+// The certificate and CRL extensions in use (RFC 5280 §4.2, §5.2): OIDs, reading of a list, and one
+// small writer for each. Writers give the whole Extension, DER, with the criticality that the RFC
+// asks for.
+
+import { type Bytes, latin1 } from '../bytes.ts';
+import {
+  content,
+  context,
+  contextPrimitive,
+  type Element,
+  Fields,
+  octetString,
+  oid,
+  tag,
+} from '../cms/der.ts';
+import {
+  bits,
+  boolean,
+  explicit,
+  integer,
+  objectIdentifier,
+  octets,
+  sequence,
+  tlv,
+} from '../cms/der-writer.ts';
+import { hash } from '../cms/native.ts';
+import { Malformed } from '../errors.ts';
+import { encodeGeneralNames, type GeneralName } from './general-name.ts';
+
+export const extensionOids = {
+  subjectKeyIdentifier: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  crlNumber: '2.5.29.20',
+  cRLDistributionPoints: '2.5.29.31',
+  authorityKeyIdentifier: '2.5.29.35',
+  extKeyUsage: '2.5.29.37',
+  authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
+} as const;
+
+export type Extension = { readonly critical: boolean; readonly value: Bytes };
+export type Extensions = ReadonlyMap<string, Extension>;
+
+/** @throws {Malformed} also for an extension that stands twice (RFC 5280 §4.2) */
+export function readExtensions(list: Element): Extensions {
+  if (list.tag !== tag.sequence) throw new Malformed('not a list of extensions');
+  const extensions = new Map<string, Extension>();
+  for (const element of list.children) {
+    const fields = new Fields(element, 'Extension');
+    const id = oid(fields.next(tag.oid, 'extnID'));
+    const critical = fields.optional(tag.boolean);
+    const value = octetString(fields.next(tag.octetString, 'extnValue'));
+    fields.end();
+    if (extensions.has(id)) throw new Malformed(`the extension ${id} stands twice`);
+    extensions.set(id, { critical: critical !== undefined && content(critical)[0] !== 0, value });
+  }
+  return extensions;
+}
+
+function extension(id: keyof typeof extensionOids, critical: boolean, value: Bytes): Bytes {
+  const parts = [objectIdentifier(extensionOids[id]), ...(critical ? [boolean(true)] : [])];
+  return sequence(...parts, octets(value));
+}
+
+/** RFC 5280 §4.2.1.3, in the order of its bits. */
+export const keyUsages = [
+  'digitalSignature',
+  'nonRepudiation',
+  'keyEncipherment',
+  'dataEncipherment',
+  'keyAgreement',
+  'keyCertSign',
+  'cRLSign',
+] as const;
+export type KeyUsage = (typeof keyUsages)[number];
+
+export function keyUsage(usages: readonly KeyUsage[]): Bytes {
+  let mask = 0;
+  for (const usage of usages) mask |= 0x80 >> keyUsages.indexOf(usage);
+  const unused = mask === 0 ? 0 : 31 - Math.clz32(mask & -mask);
+  return extension(
+    'keyUsage',
+    true,
+    bits(mask === 0 ? new Uint8Array(0) : Uint8Array.of(mask), unused),
+  );
+}
+
+/** RFC 5280 §4.2.1.12, RFC 4945, and Microsoft's Certificate Request Agent, which RAs carry. */
+export const extKeyUsages = {
+  serverAuth: '1.3.6.1.5.5.7.3.1',
+  clientAuth: '1.3.6.1.5.5.7.3.2',
+  emailProtection: '1.3.6.1.5.5.7.3.4',
+  ipsecIKE: '1.3.6.1.5.5.7.3.17',
+  smartcardLogon: '1.3.6.1.4.1.311.20.2.2',
+  certificateRequestAgent: '1.3.6.1.4.1.311.20.2.1',
+} as const;
+
+export const extKeyUsage = (purposes: readonly string[]): Bytes =>
+  extension('extKeyUsage', false, sequence(...purposes.map(objectIdentifier)));
+
+/** A CA certificate's; end entities carry none. */
+export const caBasicConstraints = (pathLength: number | undefined): Bytes =>
+  extension(
+    'basicConstraints',
+    true,
+    sequence(boolean(true), ...(pathLength === undefined ? [] : [integer(pathLength)])),
+  );
+
+/** RFC 7093 §2 method 1: the leftmost 160 bits of SHA-256 over the subjectPublicKey. */
+export const keyIdentifier = (subjectPublicKey: Bytes): Bytes =>
+  hash('SHA-256', subjectPublicKey).slice(0, 20);
+
+export const subjectKeyIdentifier = (identifier: Bytes): Bytes =>
+  extension('subjectKeyIdentifier', false, octets(identifier));
+
+export const authorityKeyIdentifier = (identifier: Bytes): Bytes =>
+  extension('authorityKeyIdentifier', false, sequence(tlv(contextPrimitive(0), identifier)));
+
+/** Critical if and only if the subject is empty (RFC 5280 §4.2.1.6). */
+export const subjectAltName = (names: readonly GeneralName[], subjectEmpty: boolean): Bytes =>
+  extension('subjectAltName', subjectEmpty, encodeGeneralNames(names));
+
+const uri = (url: string): Bytes => tlv(contextPrimitive(6), latin1(url));
+
+/** RFC 5280 §4.2.1.13: one full name. */
+export const crlDistributionPoint = (url: string): Bytes =>
+  extension(
+    'cRLDistributionPoints',
+    false,
+    sequence(sequence(explicit(0, tlv(context(0), uri(url))))),
+  );
+
+/** RFC 5280 §4.2.2.1: where the issuer's certificate is. */
+export const caIssuers = (url: string): Bytes =>
+  extension(
+    'authorityInfoAccess',
+    false,
+    sequence(sequence(objectIdentifier('1.3.6.1.5.5.7.48.2'), uri(url))),
+  );
+
+export const crlNumber = (number: number): Bytes => extension('crlNumber', false, integer(number));
