@@ -1,0 +1,77 @@
+// Keys for tests: made once per process and kind, held in memory, handed to every lab.
+
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import type { KeySpec } from '../../lib/algorithms.ts';
+import { type Bytes, concat, fromUtf8, utf8 } from '../../lib/bytes.ts';
+import type { MacKeys } from '../../lib/ports/mac-keys.ts';
+import type { RaKeys } from '../../lib/ports/ra-keys.ts';
+import type { Signer } from '../../lib/ports/signer.ts';
+import { type ClientKey, type ClientKeySpec, generateKey } from '../../lib/scep/client.ts';
+
+type Pair = { readonly spki: Bytes; readonly pkcs8: Bytes; readonly privateKey: KeyObject };
+const pairs = new Map<string, Pair>();
+
+function pair(name: string, spec: KeySpec): Pair {
+  const known = pairs.get(name);
+  if (known) return known;
+  const { publicKey, privateKey } =
+    spec.type === 'RSA'
+      ? generateKeyPairSync('rsa', { modulusLength: spec.bits })
+      : generateKeyPairSync('ec', { namedCurve: spec.curve });
+  const made = {
+    spki: concat([publicKey.export({ type: 'spki', format: 'der' })]),
+    pkcs8: concat([privateKey.export({ type: 'pkcs8', format: 'der' })]),
+    privateKey,
+  };
+  pairs.set(name, made);
+  return made;
+}
+
+const nameOf = (spec: KeySpec) => (spec.type === 'RSA' ? `rsa${spec.bits}` : spec.curve);
+const digestNames = { 'SHA-256': 'sha256', 'SHA-384': 'sha384', 'SHA-512': 'sha512' } as const;
+
+export const memorySigner: Signer = {
+  create: async (ca, spec) => {
+    pair(`ca ${ca} ${nameOf(spec)}`, spec);
+    return `ca ${ca} ${nameOf(spec)}`;
+  },
+  publicKey: async (reference) => {
+    const known = pairs.get(reference);
+    if (!known) throw new Error(`no key ${reference}`);
+    return known.spki;
+  },
+  sign: async (reference, { digest }, tbs) => {
+    const known = pairs.get(reference);
+    if (!known) throw new Error(`no key ${reference}`);
+    return concat([sign(digestNames[digest], tbs, known.privateKey)]);
+  },
+};
+
+export const memoryRaKeys: RaKeys = {
+  generate: async ({ ca }) => {
+    const name = `ra ${ca}`;
+    return { spki: pair(name, { type: 'RSA', bits: 2048 }).spki, sealed: utf8(name) };
+  },
+  unseal: async (sealed) => {
+    const known = pairs.get(fromUtf8(sealed));
+    if (!known) throw new Error('no such RA key');
+    return known.pkcs8;
+  },
+};
+
+export const memoryMacKeys: MacKeys = {
+  live: async () => [{ id: 'test', key: new Uint8Array(32).fill(7) }],
+};
+
+const clientKeys = new Map<string, Promise<ClientKey>>();
+
+/** A device's key; the same name and kind give the same key. */
+export function deviceKey(
+  name = 'device',
+  spec: ClientKeySpec = { type: 'RSA', bits: 2048 },
+): Promise<ClientKey> {
+  const id = `${name} ${JSON.stringify(spec)}`;
+  const known = clientKeys.get(id) ?? generateKey(spec);
+  clientKeys.set(id, known);
+  return known;
+}

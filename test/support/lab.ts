@@ -1,0 +1,147 @@
+// A whole service in memory: a CA, its endpoints, a clock that stands until it is set, the log as a
+// list, and a record of every port call.
+
+import { MemoryStore } from '../../lib/adapters/memory.ts';
+import { systemRandom } from '../../lib/adapters/system.ts';
+import type { Legacy } from '../../lib/algorithms.ts';
+import type { Bytes } from '../../lib/bytes.ts';
+import { CaCertificates } from '../../lib/ca/ca-certificates.ts';
+import { createChallenge } from '../../lib/ca/challenges.ts';
+import type { Deps } from '../../lib/ca/deps.ts';
+import { initCa, keepCrl } from '../../lib/ca/lifecycle.ts';
+import { normalBinding } from '../../lib/ca/policy.ts';
+import { type Config, type ConfigDocument, checkConfig, type Endpoint } from '../../lib/config.ts';
+import { makeApp } from '../../lib/http/app.ts';
+import { tokenHash } from '../../lib/http/auth.ts';
+import type { LogEntry } from '../../lib/ports/log.ts';
+import { type CaCertificates as Announced, readCaCertificates } from '../../lib/scep/client.ts';
+import { memoryMacKeys, memoryRaKeys, memorySigner } from './keys.ts';
+
+export type Store = Pick<
+  MemoryStore,
+  'transactions' | 'challenges' | 'certificates' | 'authorities' | 'tokens'
+>;
+
+export type LabOptions = {
+  readonly legacy?: Partial<Legacy>;
+  readonly caKey?: 'rsa:2048' | 'rsa:3072' | 'ec:P-256' | 'ec:P-384';
+  readonly store?: Store;
+  readonly config?: Partial<ConfigDocument>;
+  /** Milliseconds since 1970; default now. */
+  readonly now?: number;
+};
+
+export type Lab = {
+  readonly deps: Deps;
+  readonly config: Config;
+  readonly log: LogEntry[];
+  /** `port.method` of every call, in order. */
+  readonly calls: string[];
+  readonly clock: { now(): number; at: number };
+  readonly announced: Announced;
+  readonly adminToken: string;
+  endpoint(id?: string): Endpoint;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** POSTs a pkiMessage and gives the CertRep; anything but a 200 is an error. */
+  operate(message: Bytes, path?: string): Promise<Bytes>;
+  challenge(options?: ChallengeOptions): Promise<string>;
+};
+
+export type ChallengeOptions = {
+  readonly endpoint?: string;
+  readonly subject?: string;
+  readonly names?: readonly string[];
+  readonly uses?: number;
+  readonly ttlMs?: number;
+};
+
+const origin = 'http://scep.test';
+
+export async function makeLab(options: LabOptions = {}): Promise<Lab> {
+  const { legacy = {}, caKey = 'rsa:2048', store = new MemoryStore() } = options;
+  const config = checkConfig({
+    publicUrl: origin,
+    cas: { default: { subject: 'CN=Lab CA,O=Lab', key: caKey } },
+    endpoints: { default: { ca: 'default', legacy }, other: { ca: 'default' } },
+    ...options.config,
+  });
+  const clock = {
+    at: options.now ?? Math.floor(Date.now() / 1000) * 1000,
+    now: () => clock.at,
+  };
+  const calls: string[] = [];
+  const log: LogEntry[] = [];
+  const recorded = <T extends object>(port: string, target: T): T =>
+    recordCalls(calls, port, target);
+  const ports = {
+    transactions: recorded('transactions', store.transactions),
+    challenges: recorded('challenges', store.challenges),
+    certificates: recorded('certificates', store.certificates),
+    authorities: recorded('authorities', store.authorities),
+    signer: recorded('signer', memorySigner),
+    raKeys: recorded('raKeys', memoryRaKeys),
+    macKeys: memoryMacKeys,
+  };
+  const cas = new CaCertificates({ ...ports, clock });
+  const deps: Deps = {
+    ...ports,
+    config,
+    clock,
+    cas,
+    random: systemRandom,
+    log: (entry) => {
+      log.push(entry);
+    },
+  };
+  for (const authority of config.cas.values()) {
+    await initCa(deps, authority);
+    await keepCrl(deps, await cas.of(authority.id));
+  }
+  const adminToken = 'a'.repeat(43);
+  await store.tokens.put({ name: 'test', hash: await tokenHash(adminToken), roles: ['admin'] });
+  const app = makeApp(deps, store.tokens);
+  const endpoint = (id = 'default'): Endpoint => {
+    const found = config.endpoints.get(id);
+    if (!found) throw new Error(`no endpoint ${id}`);
+    return found;
+  };
+  const lab: Lab = {
+    deps,
+    config,
+    log,
+    calls,
+    clock,
+    announced: readCaCertificates((await cas.of('default')).bag),
+    adminToken,
+    endpoint,
+    fetch: async (path, init) => app.fetch(new Request(origin + path, init)),
+    operate: async (message, path = '/scep') => {
+      const response = await lab.fetch(`${path}?operation=PKIOperation`, {
+        method: 'POST',
+        body: message,
+      });
+      if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
+      return new Uint8Array(await response.arrayBuffer());
+    },
+    challenge: async ({ endpoint: id, subject, names = [], uses = 1, ttlMs = 3_600_000 } = {}) => {
+      const binding = normalBinding(subject, names);
+      return (await createChallenge(deps, endpoint(id), { binding, uses, ttlMs })).challenge;
+    },
+  };
+  log.length = 0;
+  calls.length = 0;
+  return lab;
+}
+
+function recordCalls<T extends object>(calls: string[], port: string, target: T): T {
+  return new Proxy(target, {
+    get(object, name, receiver) {
+      const member: unknown = Reflect.get(object, name, receiver);
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]) => {
+        calls.push(`${port}.${String(name)}`);
+        return member.apply(object, args);
+      };
+    },
+  });
+}
