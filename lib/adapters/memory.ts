@@ -5,7 +5,7 @@ import type { AdminToken, AdminTokens } from '../ports/admin-tokens.ts';
 import type { Authorities, AuthorityRecord, Crl } from '../ports/authorities.ts';
 import type { CertificateRecord, Certificates } from '../ports/certificates.ts';
 import type { Challenge, Challenges } from '../ports/challenges.ts';
-import type { Intent, Lookup, Transaction, Transactions } from '../ports/transactions.ts';
+import type { Transaction, Transactions } from '../ports/transactions.ts';
 
 export class MemoryStore {
   readonly #transactions = new Map<string, Transaction>();
@@ -16,8 +16,8 @@ export class MemoryStore {
   readonly #crls = new Map<string, Crl>();
   readonly #tokens = new Map<string, AdminToken>();
 
-  readonly transactions = {
-    recall: async ({ requestHash, challenges }: Lookup) => {
+  readonly transactions: Transactions = {
+    recall: async ({ requestHash, challenges }) => {
       const transaction = this.#transactions.get(this.#pointers.get(requestHash) ?? '');
       const key = challenges.find((candidate) => this.#challenges.has(candidate));
       return {
@@ -27,7 +27,7 @@ export class MemoryStore {
         challenge: this.#challenges.get(key ?? ''),
       };
     },
-    intend: async ({ now, transaction, certificate, supersedes }: Intent) => {
+    intend: async ({ now, transaction, certificate, supersedes }) => {
       const { id, requestHash } = transaction;
       const serial = `${certificate.ca}/${certificate.serial}`;
       if (this.#certificates.has(serial)) return 'serialTaken';
@@ -46,7 +46,7 @@ export class MemoryStore {
       this.#certificates.set(serial, certificate);
       return 'done';
     },
-    commit: async (id: string, serial: string, der: Uint8Array<ArrayBuffer>) => {
+    commit: async (id, serial, der) => {
       const transaction = this.#transactions.get(id);
       const key = `${transaction?.ca}/${serial}`;
       const certificate = this.#certificates.get(key);
@@ -56,13 +56,13 @@ export class MemoryStore {
       this.#certificates.set(key, { ...certificate, state: 'issued', der });
       return 'done';
     },
-  } satisfies Transactions;
+  };
 
-  readonly certificates = {
+  readonly certificates: Certificates = {
     find: async (ca, serial) => this.#certificates.get(`${ca}/${serial}`),
-  } satisfies Certificates;
+  };
 
-  readonly challenges = {
+  readonly challenges: Challenges = {
     create: async (challenge) => {
       if (this.#challenges.has(challenge.key)) throw new Error('the challenge exists');
       this.#challenges.set(challenge.key, challenge);
@@ -71,9 +71,9 @@ export class MemoryStore {
       const challenge = this.#challenges.get(key);
       if (challenge) this.#challenges.set(key, { ...challenge, failures: challenge.failures + 1 });
     },
-  } satisfies Challenges;
+  };
 
-  readonly authorities = {
+  readonly authorities: Authorities = {
     find: async (ca) => this.#authorities.get(ca),
     create: async (record) => {
       if (this.#authorities.has(record.ca)) return 'exists';
@@ -86,12 +86,12 @@ export class MemoryStore {
       this.#crls.set(ca, crl);
       return 'done';
     },
-  } satisfies Authorities;
+  };
 
-  readonly tokens = {
+  readonly tokens: AdminTokens = {
     put: async (token) => {
       this.#tokens.set(token.name, token);
     },
     find: async (hash) => [...this.#tokens.values()].find((token) => token.hash === hash),
-  } satisfies AdminTokens;
+  };
 }

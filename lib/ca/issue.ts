@@ -70,7 +70,7 @@ export async function issue(
   if (intended === 'serialTaken') throw new Outage('a fresh serial number is taken already');
   if (intended === 'conflict') return 'conflict';
   const der = signed(tbs, ca.scheme, await sign(deps, ca, tbs));
-  const committed = await deps.transactions.commit(id, serial, der, deps.clock.now());
+  const committed = await deps.transactions.commit(id, serial, der);
   return committed === 'lost' ? 'conflict' : { transaction: id, serial, der };
 }
 

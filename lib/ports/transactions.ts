@@ -81,5 +81,5 @@ export interface Transactions {
    * Gives the certificate its DER and makes both `issued`, if and only if both are still `intended`
    * with this serial. `lost`: another attempt replaced this one, whose signature must be discarded.
    */
-  commit(transaction: string, serial: string, der: Bytes, now: number): Promise<'done' | 'lost'>;
+  commit(transaction: string, serial: string, der: Bytes): Promise<'done' | 'lost'>;
 }

@@ -13,14 +13,14 @@ import { normalBinding } from '../../lib/ca/policy.ts';
 import { type Config, type ConfigDocument, checkConfig, type Endpoint } from '../../lib/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { tokenHash } from '../../lib/http/auth.ts';
+import type { AdminTokens } from '../../lib/ports/admin-tokens.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
 import { type CaCertificates as Announced, readCaCertificates } from '../../lib/scep/client.ts';
 import { memoryMacKeys, memoryRaKeys, memorySigner } from './keys.ts';
 
-export type Store = Pick<
-  MemoryStore,
-  'transactions' | 'challenges' | 'certificates' | 'authorities' | 'tokens'
->;
+export type Store = Pick<Deps, 'transactions' | 'challenges' | 'certificates' | 'authorities'> & {
+  readonly tokens: AdminTokens;
+};
 
 export type LabOptions = {
   readonly legacy?: Partial<Legacy>;

@@ -1,0 +1,121 @@
+// certmonger (Debian 12: 0.79.17) on a bus of its own, with records of its own: the daemon is
+// started by the bus, as on a desktop. Always asks by GET, with AES-256.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { access, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { killGroup, lastLines, must, NotRun, plainEnv, type Ran, run } from '../command.ts';
+
+const scepSubmit = '/usr/lib/certmonger/scep-submit';
+
+/** @throws {NotRun} */
+export const requireCertmonger = (): Promise<void> =>
+  access(scepSubmit).catch(() => {
+    throw new NotRun(`certmonger (no ${scepSubmit})`);
+  });
+
+/** certmonger's helper by hand: `-c` is GetCACaps, `-C` is GetCACert. */
+export const submit = (url: string, operation: '-c' | '-C'): Promise<Buffer> =>
+  must(scepSubmit, ['-u', url, operation]);
+
+/** Keeps certmonger's records out of the account that runs this. */
+export async function ownRecords(folder: string): Promise<NodeJS.ProcessEnv> {
+  const env = {
+    CERTMONGER_CONFIG_DIR: folder,
+    CERTMONGER_REQUESTS_DIR: join(folder, 'requests'),
+    CERTMONGER_CAS_DIR: join(folder, 'cas'),
+    CERTMONGER_LOCAL_CA_DIR: join(folder, 'local'),
+    CERTMONGER_TMPDIR: folder,
+    CERTMONGER_SYSTEM_LOCK_FILE: join(folder, 'lock'),
+  };
+  for (const name of ['requests', 'cas', 'local']) {
+    await mkdir(join(folder, name), { recursive: true });
+  }
+  return env;
+}
+
+export type Request = {
+  readonly ca: string;
+  readonly id: string;
+  readonly folder: string;
+  readonly subject: string;
+  readonly dns?: string;
+  readonly challenge: string;
+};
+
+export type Result = {
+  readonly ran: Ran;
+  readonly status: string;
+  readonly certificate: string;
+  readonly key: string;
+};
+
+export class Certmonger {
+  readonly #bus: ChildProcess;
+  readonly #env: NodeJS.ProcessEnv;
+
+  private constructor(bus: ChildProcess, env: NodeJS.ProcessEnv) {
+    this.#bus = bus;
+    this.#env = env;
+  }
+
+  static async start(folder: string): Promise<Certmonger> {
+    await requireCertmonger();
+    const env = plainEnv(await ownRecords(folder));
+    // The bus lives as long as the standard input of `cat` stays open: with this process.
+    const tellAndStay = 'echo "$DBUS_SESSION_BUS_ADDRESS"; exec cat';
+    const bus = spawn('dbus-run-session', ['--', 'sh', '-c', tellAndStay], {
+      env,
+      detached: true,
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    const address = await new Promise<string>((resolve, reject) => {
+      bus.once('error', () => reject(new NotRun('dbus-run-session is not installed')));
+      bus.once('exit', (code) => reject(new Error(`dbus-run-session ended with ${code}`)));
+      bus.stdout.once('data', (data) => resolve(String(data).trim()));
+    });
+    return new Certmonger(bus, { ...env, DBUS_SESSION_BUS_ADDRESS: address });
+  }
+
+  getcert(verb: string, ...args: readonly string[]): Promise<Ran> {
+    return run('getcert', [verb, '-s', ...args], { env: this.#env });
+  }
+
+  /** Adds a CA; certmonger asks it for its certificates by itself. @returns what it has learned */
+  async addCa(name: string, url: string): Promise<string> {
+    const { code, stderr } = await this.getcert('add-scep-ca', '-c', name, '-u', url);
+    if (code !== 0) throw new Error(`getcert add-scep-ca ended with ${code}: ${lastLines(stderr)}`);
+    for (let tries = 0; tries < 50; tries++) {
+      const { stdout } = await this.getcert('list-cas', '-c', name);
+      if (/certificate thumbprint/.test(stdout.toString())) return stdout.toString();
+      await sleep(200);
+    }
+    throw new Error(`certmonger learned nothing of ${url} in 10 s`);
+  }
+
+  /** `getcert request -w`, and the state the request is in then. */
+  async request({ ca, id, folder, subject, dns, challenge }: Request): Promise<Result> {
+    const certificate = join(folder, 'cert.pem');
+    const key = join(folder, 'key.pem');
+    const ran = await this.getcert(
+      'request',
+      ...['-c', ca, '-I', id, '-f', certificate, '-k', key, '-N', subject],
+      ...(dns ? ['-D', dns] : []),
+      ...['-L', challenge, '-w'],
+    );
+    return { ran, status: await this.statusOf(id), certificate, key };
+  }
+
+  /** MONITORING is issued, CA_WORKING pending, CA_REJECTED a FAILURE, CA_UNREACHABLE a bad reply. */
+  async statusOf(id: string): Promise<string> {
+    const { stdout } = await this.getcert('list', '-i', id);
+    return /status: (\S+)/.exec(stdout.toString())?.[1] ?? 'UNKNOWN';
+  }
+
+  async stop(): Promise<void> {
+    this.#bus.stdin?.end();
+    await sleep(200);
+    killGroup(this.#bus.pid, 'SIGKILL');
+  }
+}

@@ -1,0 +1,137 @@
+// A plain `npm start`: the real server in a process of its own, on a port and with data of its own.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { killGroup, lastLines, must, plainEnv } from './command.ts';
+
+export type Server = {
+  /** `http://127.0.0.1:PORT`; SCEP is at `/scep` below it. */
+  readonly origin: string;
+  readonly port: number;
+  readonly dataDir: string;
+  /** A challenge made with our own CLI, which knows the server by its folder. */
+  challenge(options?: ChallengeOptions): Promise<string>;
+  /** What it has written to standard error: its log. */
+  log(): Promise<string>;
+  stop(): Promise<void>;
+};
+
+export type ChallengeOptions = {
+  readonly endpoint?: string;
+  readonly subject?: string;
+  readonly san?: readonly string[];
+};
+
+export type StartOptions = {
+  /** The checkout it runs in. */
+  readonly root: string;
+  /** Where its output goes, and its data unless `port` is left to the default. */
+  readonly folder: string;
+  /** Default: a free port and a data folder in `folder`. `plain` sets neither: README readers. */
+  readonly settings?: 'plain';
+  readonly env?: NodeJS.ProcessEnv;
+};
+
+const READY_WITHIN_MS = 30_000;
+const DEFAULT_PORT = 8080;
+
+/** @throws {Error} with what the server said, when it does not become ready */
+export async function startServer(options: StartOptions): Promise<Server> {
+  const { root, folder, settings, env = {} } = options;
+  const port = settings === 'plain' ? DEFAULT_PORT : await freePort();
+  if (settings === 'plain') await requireFree(port);
+  const dataDir = settings === 'plain' ? join(root, '.scepter') : join(folder, 'data');
+  const own = settings === 'plain' ? {} : { PORT: `${port}`, SCEPTER_DATA_DIR: dataDir };
+  const errors = join(folder, 'server.err');
+  const child = spawn('npm', ['start'], {
+    cwd: root,
+    env: plainEnv({ ...own, ...env }),
+    // npm does not hand a signal on to what it runs; the group gets it.
+    detached: true,
+    stdio: ['ignore', openSync(join(folder, 'server.out'), 'a'), openSync(errors, 'a')],
+  });
+  const origin = `http://127.0.0.1:${port}`;
+  const log = () => readFile(errors, 'utf8');
+  const stop = () => stopGroup(child);
+  try {
+    await ready(child, `${origin}/readyz`);
+  } catch (error) {
+    await stop();
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`npm start: ${why}\n${lastLines(await log())}`);
+  }
+  return {
+    origin,
+    port,
+    dataDir,
+    log,
+    stop,
+    challenge: ({ endpoint = 'default', subject, san = [] } = {}) => {
+      const bound = [
+        ...(subject ? ['--subject', subject] : []),
+        ...san.flatMap((name) => ['--san', name]),
+      ];
+      return createChallenge(root, { SCEPTER_URL: origin, SCEPTER_DATA_DIR: dataDir }, [
+        '--endpoint',
+        endpoint,
+        ...bound,
+      ]);
+    },
+  };
+}
+
+async function createChallenge(root: string, env: NodeJS.ProcessEnv, options: string[]) {
+  const args = ['bin/scepter.js', 'challenge', 'create', ...options, '--json'];
+  const json = await must('node', args, { cwd: root, env: plainEnv(env) });
+  const { challenge }: { challenge?: unknown } = JSON.parse(json.toString());
+  if (typeof challenge !== 'string') throw new Error(`challenge create printed ${json}`);
+  return challenge;
+}
+
+async function ready(child: ChildProcess, url: string): Promise<void> {
+  const until = Date.now() + READY_WITHIN_MS;
+  let failed: Error | undefined;
+  child.once('error', (error) => {
+    failed = error;
+  });
+  while (Date.now() < until) {
+    if (failed) throw failed;
+    if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}`);
+    const response = await fetch(url).catch(() => undefined);
+    if (response?.ok) return;
+    await sleep(100);
+  }
+  throw new Error(`not ready after ${READY_WITHIN_MS / 1000} s`);
+}
+
+async function stopGroup(child: ChildProcess): Promise<void> {
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  killGroup(child.pid, 'SIGTERM');
+  if (child.exitCode === null && child.signalCode === null) await Promise.race([ended, sleep(5000)]);
+  // npm is gone before the server is; a port that stays taken would fail the next start.
+  await sleep(100);
+  killGroup(child.pid, 'SIGKILL');
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+function requireFree(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', () => reject(new Error(`port ${port} is taken by another process`)));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve()));
+  });
+}
