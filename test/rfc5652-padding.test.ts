@@ -116,7 +116,7 @@ test('RFC 5652 §6.3: every cipher of the registry decrypts what it encrypted', 
 });
 
 test('FIPS 46-3: single DES is the DES of the standard', () => {
-  // The classic example of 1977 validation tables: key, plaintext and ciphertext of one block.
+  // The worked example of textbooks: key, plaintext and ciphertext of one block.
   const encrypted = cbcEncrypt(
     'DES',
     fromHex('133457799bbcdff1'),

@@ -76,7 +76,8 @@ export async function certificatesIn(pkcs7: Uint8Array): Promise<string[]> {
 
 /** The DER of a PEM file. */
 export async function derOf(path: string): Promise<Buffer> {
-  const [, body = ''] = /-----BEGIN[^-]+-----([^-]+)-----END/.exec(await readFile(path, 'utf8')) ?? [];
+  const [, body = ''] =
+    /-----BEGIN[^-]+-----([^-]+)-----END/.exec(await readFile(path, 'utf8')) ?? [];
   return Buffer.from(body, 'base64');
 }
 

@@ -56,10 +56,7 @@ async function forward(
   const { method = '', url: target = '', headers, rawHeaders } = incoming;
   const body = await buffer(incoming);
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    request(
-      { port, method, path: target, headers: rawHeaders, setDefaultHeaders: false },
-      resolve,
-    )
+    request({ port, method, path: target, headers: rawHeaders, setDefaultHeaders: false }, resolve)
       .once('error', reject)
       .end(body);
   });

@@ -111,7 +111,8 @@ async function ready(child: ChildProcess, url: string): Promise<void> {
 async function stopGroup(child: ChildProcess): Promise<void> {
   const ended = new Promise((resolve) => child.once('exit', resolve));
   killGroup(child.pid, 'SIGTERM');
-  if (child.exitCode === null && child.signalCode === null) await Promise.race([ended, sleep(5000)]);
+  if (child.exitCode === null && child.signalCode === null)
+    await Promise.race([ended, sleep(5000)]);
   // npm is gone before the server is; a port that stays taken would fail the next start.
   await sleep(100);
   killGroup(child.pid, 'SIGKILL');

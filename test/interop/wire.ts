@@ -25,7 +25,10 @@ export async function parseAsn1(der: Uint8Array): Promise<Node[]> {
       // "OCTET STRING      [HEX DUMP]" is an OCTET STRING.
       type: type.trim().replace(/\s{2,}.*$/, ''),
       value,
-      der: Buffer.from(der).subarray(Number(offset), Number(offset) + Number(header) + Number(length)),
+      der: Buffer.from(der).subarray(
+        Number(offset),
+        Number(offset) + Number(header) + Number(length),
+      ),
     }),
   );
 }
@@ -70,7 +73,9 @@ export const decrypted = (envelope: Uint8Array, key: string): Promise<Buffer> =>
   openssl(['cms', '-decrypt', '-inform', 'DER', '-binary', '-inkey', key], { input: envelope });
 
 const printed = async (cms: Uint8Array): Promise<string> =>
-  (await openssl(['cms', '-cmsout', '-print', '-noout', '-inform', 'DER'], { input: cms })).toString();
+  (
+    await openssl(['cms', '-cmsout', '-print', '-noout', '-inform', 'DER'], { input: cms })
+  ).toString();
 
 export type Algorithms = {
   readonly digest: string;

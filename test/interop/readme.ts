@@ -1,0 +1,120 @@
+// The README's commands, as its readers run them: each fenced block whose info string says
+// `interop=NAME` goes unchanged to bash, in a copy of this checkout, beside a plain `npm start` on
+// the default port. It must exit with 0 and leave a certificate of this CA and the key to it.
+
+import { cp, mkdir, readdir, readFile, symlink } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
+import { ownRecords } from './clients/certmonger.ts';
+import { lastLines, plainEnv, run } from './command.ts';
+import { fetchCa } from './lab.ts';
+import { hold, publicKeyOf, verify } from './openssl.ts';
+import { startServer } from './server.ts';
+import { type Report, report } from './table.ts';
+
+/** What the README must show. */
+const names = ['cli', 'strongswan', 'micromdm', 'certmonger'];
+const notCopied = ['node_modules', '.git', '.scepter'];
+const BLOCK_TIMEOUT_MS = 60_000;
+
+type Block = { readonly line: number; readonly text: string };
+
+export async function readmeReports(
+  root: string,
+  scratch: string,
+  wanted: (name: string) => boolean,
+): Promise<Report[]> {
+  const readme = await readFile(join(root, 'README.md'), 'utf8').catch(() => '');
+  const blocks = blocksIn(readme);
+  const reports: Report[] = [];
+  for (const name of new Set([...names, ...blocks.keys()])) {
+    if (!wanted(`readme ${name}`)) continue;
+    const mine = blocks.get(name) ?? [];
+    const lines = mine.map(({ line }) => line).join(', ');
+    const title = mine.length > 0 ? `README.md, line ${lines}` : 'README.md';
+    reports.push(await report(`readme ${name}`, title, () => runBlocks(root, scratch, name, mine)));
+  }
+  return reports;
+}
+
+/** By name; blocks of one name are steps of one guide. @throws {Error} for an unnamed one */
+export function blocksIn(markdown: string): Map<string, Block[]> {
+  const blocks = new Map<string, Block[]>();
+  const fenced = /^(```+)([^\n`]*)\n([\s\S]*?)^\1[ \t]*$/gm;
+  for (const { index, 2: info = '', 3: text = '' } of markdown.matchAll(fenced)) {
+    if (!/\binterop\b/.test(info)) continue;
+    const line = markdown.slice(0, index).split('\n').length;
+    const [, name] = /(?:^|\s)interop=([a-z0-9-]+)(?:\s|$)/.exec(info) ?? [];
+    if (!name) throw new Error(`README.md, line ${line}: "${info}" does not say interop=NAME`);
+    blocks.set(name, [...(blocks.get(name) ?? []), { line, text }]);
+  }
+  return blocks;
+}
+
+async function runBlocks(
+  root: string,
+  scratch: string,
+  name: string,
+  blocks: readonly Block[],
+): Promise<string> {
+  hold(blocks.length > 0, `README.md has a block "sh interop=${name}"`);
+  const folder = join(scratch, `readme-${name}`);
+  const copy = join(folder, 'scepter');
+  await cp(root, copy, {
+    recursive: true,
+    filter: (path) => !notCopied.includes(basename(path)),
+  });
+  await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+  const before = new Set(await filesBelow(copy));
+  const records = join(folder, 'certmonger');
+  await mkdir(records);
+  // Nothing is set for the block but where certmonger keeps its records of this account.
+  const env = plainEnv(await ownRecords(records));
+  const server = await startServer({ root: copy, folder, settings: 'plain' });
+  try {
+    for (const { line, text } of blocks) {
+      const options = { cwd: copy, env, timeoutMs: BLOCK_TIMEOUT_MS };
+      const { code, stdout, stderr } = await run('bash', ['-euo', 'pipefail', '-c', text], options);
+      const said = lastLines(`${stdout}\n${stderr}`, 12);
+      hold(code === 0, `the block of line ${line} exits with 0, not ${code}:\n${said}`);
+    }
+    const { ca } = await fetchCa(server, join(folder, 'fetched'));
+    const left = (await filesBelow(copy)).filter((path) => !before.has(path));
+    const found = await certificateAndKey(left, ca);
+    return found.map((path) => relative(copy, path)).join(', ');
+  } finally {
+    await server.stop();
+  }
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter(
+      (path) =>
+        !relative(folder, path)
+          .split('/')
+          .some((part) => notCopied.includes(part)),
+    );
+}
+
+/** Among these files, a certificate that verifies and the private key that is its own. */
+async function certificateAndKey(paths: readonly string[], ca: string): Promise<string[]> {
+  const keys = new Map<string, string>();
+  for (const path of paths) {
+    const { code, stdout } = await run('openssl', ['pkey', '-in', path, '-pubout']);
+    if (code === 0) keys.set(stdout.toString().trim(), path);
+  }
+  for (const path of paths) {
+    const key = keys.get(await publicKeyOf(path).catch(() => ''));
+    if (!key) continue;
+    const good = await verify(path, ca).then(
+      () => true,
+      () => false,
+    );
+    if (good) return [path, key];
+  }
+  const left = paths.map((path) => basename(path)).join(', ') || 'nothing';
+  throw new Error(`no certificate of this CA with its key is left, but ${left}`);
+}
