@@ -1,20 +1,20 @@
 // The configuration: the document that SCEPTER_CONFIG names, or the embedded default.
 
 import { readFile } from 'node:fs/promises';
-import { type Config, type ConfigDocument, checkConfig } from '../lib/config.ts';
+import { type Config, type ConfigDocument, ConfigError, checkConfig } from '../lib/config.ts';
 import type { Env } from './env.ts';
 
-/** @throws {ConfigError | Error} with sentences that name what is wrong */
+/** @throws {ConfigError} with sentences that name what is wrong */
 export async function loadConfig({ config, host, port, loopback }: Env): Promise<Config> {
   if (config === undefined) return checkConfig(embeddedDefault(host, port, loopback));
-  const text = config.trimStart().startsWith('{') ? config : await readFile(config, 'utf8');
   let document: unknown;
+  const inline = config.trimStart().startsWith('{');
   try {
-    document = JSON.parse(text);
+    document = JSON.parse(inline ? config : await readFile(config, 'utf8'));
   } catch (error) {
-    throw new Error(
-      `SCEPTER_CONFIG is not JSON: ${error instanceof Error ? error.message : error}`,
-    );
+    const why = error instanceof Error ? error.message : String(error);
+    const what = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
+    throw new ConfigError([`SCEPTER_CONFIG ${what}: ${why}`]);
   }
   return checkConfig(document);
 }

@@ -2,7 +2,7 @@
 // start and found again on every later one.
 
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SoftwareKeys } from '../lib/adapters/software-keys.ts';
 import { SqliteStore } from '../lib/adapters/sqlite.ts';
@@ -27,8 +27,9 @@ export async function openEmbedded(dataDir: string, config: Config, log: Log): P
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const keys = await SoftwareKeys.open(join(dataDir, 'keys'));
   const path = join(dataDir, 'scepter.db');
+  // SQLite gives the files beside this one the mode of this one.
+  await writeFile(path, '', { flag: 'a', mode: 0o600 });
   const store = new SqliteStore(path);
-  await chmod(path, 0o600);
   const { signer, raKeys, macKeys } = keys;
   const { transactions, challenges, certificates, authorities, tokens } = store;
   const cas = new CaCertificates({ authorities, signer, raKeys, clock: systemClock });

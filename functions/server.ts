@@ -3,6 +3,7 @@
 import { serve } from '@hono/node-server';
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
 import { keepCrl } from '../lib/ca/lifecycle.ts';
+import { ConfigError } from '../lib/config.ts';
 import { makeApp } from '../lib/http/app.ts';
 import { MAX_REQUEST_LINE_OCTETS } from '../lib/limits.ts';
 import { banner } from './banner.ts';
@@ -47,8 +48,10 @@ async function start(): Promise<void> {
 }
 
 function fail(error: unknown): void {
-  process.stderr.write(`scepter: ${error instanceof Error ? error.message : error}\n`);
-  process.exit(1);
+  const said = error instanceof Error ? error.message : String(error);
+  const hint = said.includes('EADDRINUSE') ? ' (another process has this port: set PORT)' : '';
+  process.stderr.write(`scepter: ${said}${hint}\n`);
+  process.exit(error instanceof ConfigError ? 2 : 1);
 }
 
 start().catch(fail);

@@ -4,11 +4,14 @@
 
 import * as z from 'zod/mini';
 import type { KeySpec, Legacy } from './algorithms.ts';
+import type { Bytes } from './bytes.ts';
+import { duration, explainIssues, id, parsed } from './schema.ts';
+import { parseName } from './x509/name.ts';
 
 export type Authority = {
   readonly id: string;
-  /** RFC 4514 text. */
-  readonly subject: string;
+  /** Name, DER. */
+  readonly subject: Bytes;
   readonly key: KeySpec;
   readonly validityMs: number;
 };
@@ -51,22 +54,8 @@ export class ConfigError extends Error {
   }
 }
 
-const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-/** Milliseconds of `30s`, `15m`, `1h`, `365d`; undefined for other text. */
-export function parseDuration(text: string): number | undefined {
-  const [, count, unit] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
-  return count && unit ? Number(count) * unitMs[unit as keyof typeof unitMs] : undefined;
-}
-
-const durationText = 'must be a duration such as "30s", "15m", "1h" or "365d"';
-const duration = z.pipe(
-  z.string(durationText).check(z.refine((text) => parseDuration(text) !== undefined, durationText)),
-  z.transform((text) => parseDuration(text) ?? 0),
-);
-
-const idText = 'must be a name of lower-case letters, digits and "-", at most 32';
-const id = z.string().check(z.regex(/^[a-z0-9][a-z0-9-]{0,31}$/, idText));
+const HOUR_MS = 60 * 60 * 1000;
+const DAY_MS = 24 * HOUR_MS;
 
 const keySpecs = ['rsa:2048', 'rsa:3072', 'rsa:4096', 'ec:P-256', 'ec:P-384'] as const;
 const keySpecOf: Record<(typeof keySpecs)[number], KeySpec> = {
@@ -79,11 +68,12 @@ const keySpecOf: Record<(typeof keySpecs)[number], KeySpec> = {
 
 const purposes = ['clientAuth', 'serverAuth', 'emailProtection', 'ipsecIKE', 'smartcardLogon'];
 const purposeText = `must be ${purposes.join(', ')} or a dotted OID`;
+/** anyExtendedKeyUsage is no purpose but the absence of a decision. */
 const isPurpose = (text: string): boolean =>
-  purposes.includes(text) || /^[012](\.\d{1,9}){2,15}$/.test(text);
+  purposes.includes(text) || (/^[012](\.\d{1,9}){2,15}$/.test(text) && text !== '2.5.29.37.0');
 
 const profile = z.strictObject({
-  validity: z._default(duration, 365 * unitMs.d),
+  validity: z._default(duration, 365 * DAY_MS),
   keyUsage: z._default(z.array(z.enum(['digitalSignature', 'nonRepudiation', 'keyEncipherment'])), [
     'digitalSignature',
     'keyEncipherment',
@@ -103,6 +93,11 @@ const legacy = z.strictObject({
   des: z._default(z.boolean(), false),
 });
 
+function parseCaSubject(text: string): Bytes {
+  if (text.trim() === '') throw new SyntaxError('must name at least one attribute, such as CN=...');
+  return parseName(text);
+}
+
 const document = z.strictObject({
   publicUrl: z
     .string()
@@ -110,9 +105,9 @@ const document = z.strictObject({
   cas: z.record(
     id,
     z.strictObject({
-      subject: z.string().check(z.minLength(1)),
+      subject: parsed(parseCaSubject),
       key: z._default(z.enum(keySpecs), 'rsa:3072'),
-      validity: z._default(duration, 3650 * unitMs.d),
+      validity: z._default(duration, 3650 * DAY_MS),
     }),
   ),
   profiles: z._default(z.record(id, profile), {}),
@@ -129,7 +124,7 @@ const document = z.strictObject({
         }),
         { authorize: ['challenge'] },
       ),
-      challengeTtl: z._default(duration, unitMs.h),
+      challengeTtl: z._default(duration, HOUR_MS),
       legacy: z._default(legacy, { sha1: false, md5: false, des3: false, des: false }),
     }),
   ),
@@ -144,7 +139,8 @@ export type ConfigDocument = z.input<typeof document>;
  */
 export function checkConfig(input: unknown): Config {
   const result = z.safeParse(document, input, { reportInput: true });
-  if (!result.success) throw new ConfigError(explainIssues(result.error.issues));
+  if (!result.success)
+    throw new ConfigError(explainIssues(result.error.issues, 'the configuration'));
   const { publicUrl, cas, profiles, endpoints } = result.data;
   const problems: string[] = [];
   const known: Record<string, z.output<typeof profile>> = {
@@ -192,33 +188,3 @@ export function checkConfig(input: unknown): Config {
 
 const unknownName = (path: string, value: string, allowed: readonly string[]): string =>
   `${path}: "${value}" is not defined; it may be ${allowed.map((name) => `"${name}"`).join(', ')}`;
-
-/** One sentence for each field that a schema finds wrong. */
-export const explainIssues = (issues: readonly z.core.$ZodIssue[]): string[] =>
-  issues.flatMap(describe);
-
-function describe(issue: z.core.$ZodIssue): string[] {
-  const path = issue.path.map(String).join('.') || 'the configuration';
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      return issue.keys.map((key) => `${path}: "${key}" is not a field that exists here`);
-    case 'invalid_value':
-      return [`${path}: must be ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`];
-    case 'invalid_type':
-      return [
-        issue.input === undefined
-          ? `${path}: is missing; it must be ${article(issue.expected)}`
-          : `${path}: must be ${article(issue.expected)}`,
-      ];
-    case 'invalid_key':
-      return [`${path}: ${issue.issues[0]?.message ?? idText}`];
-    default:
-      return [`${path}: ${issue.message}`];
-  }
-}
-
-/** zod's type names in words that a JSON document has. */
-function article(expected: string): string {
-  const type = expected === 'record' ? 'object' : expected;
-  return `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
-}

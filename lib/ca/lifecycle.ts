@@ -41,7 +41,6 @@ type LifecycleDeps = Pick<
 /**
  * Makes the CA: key, self-signed certificate, one RA generation, which is current at once.
  * @returns `exists` when there is one under this id; nothing was changed then
- * @throws {SyntaxError} when the configured subject is not RFC 4514 text
  */
 export async function initCa(
   deps: LifecycleDeps,
@@ -49,7 +48,7 @@ export async function initCa(
 ): Promise<'done' | 'exists'> {
   if (await deps.authorities.find(authority.id)) return 'exists';
   const now = deps.clock.now();
-  const subject = parseName(authority.subject);
+  const { subject } = authority;
   const keyReference = await deps.signer.create(authority.id, authority.key);
   const spki = await deps.signer.publicKey(keyReference);
   const key = readPublicKey(scan(spki));

@@ -6,10 +6,10 @@ import * as z from 'zod/mini';
 import { createChallenge } from '../ca/challenges.ts';
 import type { Deps } from '../ca/deps.ts';
 import { normalBinding } from '../ca/policy.ts';
-import { explainIssues, parseDuration } from '../config.ts';
 import { HttpFailure } from '../errors.ts';
 import { MAX_ADMIN_BODY_OCTETS, MAX_NAMES } from '../limits.ts';
 import type { AdminTokens } from '../ports/admin-tokens.ts';
+import { duration, explainIssues } from '../schema.ts';
 import { requireRole } from './auth.ts';
 import { octets } from './respond.ts';
 
@@ -21,7 +21,7 @@ const newChallenge = z.strictObject({
     [],
   ),
   uses: z._default(z.int().check(z.gte(1), z.lte(100_000)), 1),
-  ttl: z.optional(z.string()),
+  ttl: z.optional(duration),
 });
 
 export function adminRoutes(deps: Deps, tokens: AdminTokens): Hono {
@@ -39,9 +39,8 @@ export function adminRoutes(deps: Deps, tokens: AdminTokens): Hono {
     const { endpoint: id, subject, san, uses, ttl } = await bodyOf(c, newChallenge);
     const endpoint = deps.config.endpoints.get(id);
     if (!endpoint) throw new HttpFailure(422, `endpoint: "${id}" does not exist`);
-    const ttlMs = ttl === undefined ? endpoint.challengeTtlMs : parseDuration(ttl);
-    if (ttlMs === undefined) throw new HttpFailure(422, 'ttl: must be a duration such as "1h"');
     const binding = bindingOf(subject, san);
+    const ttlMs = ttl ?? endpoint.challengeTtlMs;
     const made = await createChallenge(deps, endpoint, { binding, uses, ttlMs });
     return json(201, {
       id: made.id,
@@ -76,7 +75,9 @@ async function bodyOf<T extends z.ZodMiniType>(c: Context, schema: T): Promise<z
     throw error;
   }
   const result = z.safeParse(schema, input, { reportInput: true });
-  if (!result.success) throw new HttpFailure(422, explainIssues(result.error.issues).join('; '));
+  if (!result.success) {
+    throw new HttpFailure(422, explainIssues(result.error.issues, 'the body').join('; '));
+  }
   return result.data;
 }
 

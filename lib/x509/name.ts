@@ -138,7 +138,7 @@ function escapeValue(value: string): string {
 }
 
 /**
- * A Name from its RFC 4514 text; the first attribute written is the last RDN of the DER.
+ * A Name from its RFC 4514 text, which may be empty; the first attribute written is the last RDN of the DER.
  * @throws {SyntaxError} with a sentence that names what is wrong
  */
 export function parseName(text: string): Bytes {

@@ -82,9 +82,13 @@ export async function derOf(path: string): Promise<Buffer> {
 }
 
 export function same(what: string, found: string, wanted: string): void {
-  if (found !== wanted) throw new Error(`${what} is "${found}", not "${wanted}"`);
+  if (found === wanted) return;
+  throw new Error(`${what} is "${shortened(found)}", not "${shortened(wanted)}"`);
 }
 
 export function hold(condition: boolean, what: string): asserts condition {
   if (!condition) throw new Error(`it does not hold that ${what}`);
 }
+
+const shortened = (text: string): string =>
+  text.length > 300 ? `${text.slice(0, 300)}... (${text.length} characters)` : text;

@@ -27,8 +27,8 @@ const wanted = (name: string): boolean =>
 const rows: readonly Row[] = [
   ...discoveryRows,
   ...postRows,
-  ...getRows,
   ...legacyRows,
+  ...getRows,
   ...refusalRows,
   ...pathRows,
   ...pathClientRows,

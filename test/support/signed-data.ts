@@ -4,7 +4,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { type CurveName, type DigestName, digests } from '../../lib/algorithms.ts';
 import { type Bytes, concat, fromPem, utf8 } from '../../lib/bytes.ts';
-import { context, tag } from '../../lib/cms/der.ts';
+import { context, raw, tag } from '../../lib/cms/der.ts';
 import {
   explicit,
   integer,
@@ -80,17 +80,11 @@ function signerFrom(privateKey: KeyObject, spki: Bytes): TestSigner {
 const generated = ({ privateKey, publicKey }: { privateKey: KeyObject; publicKey: KeyObject }) =>
   signerFrom(privateKey, concat([publicKey.export({ type: 'spki', format: 'der' })]));
 
-const [raCertificate = new Uint8Array(0)] = fromPem(
-  'CERTIFICATE',
-  vectorText('captures/pki/ra.pem'),
-);
+const [ra = new Uint8Array(0)] = fromPem('CERTIFICATE', vectorText('captures/pki/ra.pem'));
 export const signers = {
   rsa: signerFrom(
     createPrivateKey(vectorText('captures/pki/ra.key')),
-    readCertificate(raCertificate).spki.source.slice(
-      readCertificate(raCertificate).spki.start,
-      readCertificate(raCertificate).spki.end,
-    ),
+    raw(readCertificate(ra).spki),
   ),
   'P-256': generated(generateKeyPairSync('ec', { namedCurve: 'P-256' })),
   'P-384': generated(generateKeyPairSync('ec', { namedCurve: 'P-384' })),

@@ -35,10 +35,20 @@ export async function ownRecords(folder: string): Promise<NodeJS.ProcessEnv> {
   return env;
 }
 
+/**
+ * certmonger encodes a subject in the order in which it is written for `-N`, the reverse of
+ * RFC 4514: what is written is also what a challenge is made for, `subject` is what comes out.
+ */
+export const subjectOf = (cn: string): { written: string; subject: string } => ({
+  written: `CN=${cn},O=Interop,C=US`,
+  subject: `C=US,O=Interop,CN=${cn}`,
+});
+
 export type Request = {
   readonly ca: string;
   readonly id: string;
   readonly folder: string;
+  /** For `-N`. */
   readonly subject: string;
   readonly dns?: string;
   readonly challenge: string;

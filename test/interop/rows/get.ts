@@ -1,5 +1,6 @@
 // Rows 4 and 6: PKIOperation by GET, in the two ways clients escape it.
 
+import * as certmonger from '../clients/certmonger.ts';
 import * as micromdm from '../clients/micromdm.ts';
 import { lastLines } from '../command.ts';
 import type { Row } from '../lab.ts';
@@ -15,12 +16,12 @@ export const getRows: readonly Row[] = [
     async run(lab) {
       const daemon = await lab.certmonger();
       const folder = await lab.folder();
-      const subject = 'CN=monger,O=Interop,C=US';
+      const { written, subject } = certmonger.subjectOf('monger');
       const dns = 'monger.example.test';
-      const challenge = await lab.challenge({ subject, san: [`dns:${dns}`] });
+      const challenge = await lab.challenge({ subject: written, san: [`dns:${dns}`] });
       return throughProxy(lab.server, async (proxy) => {
         await daemon.addCa('row-4', `${proxy.origin}/scep`);
-        const request = { ca: 'row-4', id: 'row-4', folder, subject, dns, challenge };
+        const request = { ca: 'row-4', id: 'row-4', folder, subject: written, dns, challenge };
         const { status, ...files } = await daemon.request(request);
         same('the state', status, 'MONITORING');
         await checkCertificate({ ...files, ca: lab.ca, subject, san: [`DNS:${dns}`] });

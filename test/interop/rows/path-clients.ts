@@ -1,5 +1,6 @@
 // Row 16 with real clients: whole enrolments on paths other than the plain one.
 
+import * as certmonger from '../clients/certmonger.ts';
 import * as micromdm from '../clients/micromdm.ts';
 import * as strongswan from '../clients/strongswan.ts';
 import { lastLines } from '../command.ts';
@@ -48,10 +49,10 @@ export const pathClientRows: readonly Row[] = [
     async run(lab) {
       const daemon = await lab.certmonger();
       const folder = await lab.folder();
-      const subject = 'CN=path,O=Interop,C=US';
-      const challenge = await lab.challenge({ subject });
+      const { written, subject } = certmonger.subjectOf('path');
+      const challenge = await lab.challenge({ subject: written });
       await daemon.addCa('row-16', `${lab.server.origin}/certsrv/mscep/mscep.dll`);
-      const request = { ca: 'row-16', id: 'row-16', folder, subject, challenge };
+      const request = { ca: 'row-16', id: 'row-16', folder, subject: written, challenge };
       const { status, ...files } = await daemon.request(request);
       same('the state', status, 'MONITORING');
       await checkCertificate({ ...files, ca: lab.ca, subject });

@@ -1,5 +1,6 @@
 // Row 7: a wrong challenge is a refusal that each client reports as one, not as a broken server.
 
+import * as certmonger from '../clients/certmonger.ts';
 import * as micromdm from '../clients/micromdm.ts';
 import * as strongswan from '../clients/strongswan.ts';
 import { lastLines } from '../command.ts';
@@ -46,7 +47,7 @@ export const refusalRows: readonly Row[] = [
       const daemon = await lab.certmonger();
       const folder = await lab.folder();
       await daemon.addCa('row-7', `${lab.server.origin}/scep`);
-      const subject = 'CN=refused,O=Interop,C=US';
+      const { written: subject } = certmonger.subjectOf('refused');
       const request = { ca: 'row-7', id: 'row-7', folder, subject, challenge: wrong };
       const { ran, status } = await daemon.request(request);
       same('the state', status, 'CA_REJECTED');

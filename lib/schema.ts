@@ -1,0 +1,77 @@
+// What the schemas of the configuration and of the API's bodies share: the small types that JSON has
+// no words for, and the sentences that say what is wrong.
+
+import * as z from 'zod/mini';
+
+const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Milliseconds of `30s`, `15m`, `1h`, `365d`; undefined for other text. */
+export function parseDuration(text: string): number | undefined {
+  const [, count, unit] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
+  return count && unit ? Number(count) * unitMs[unit as keyof typeof unitMs] : undefined;
+}
+
+const durationText = 'must be a duration such as "30s", "15m", "1h" or "365d"';
+
+/** A duration's text; its value is milliseconds. */
+export const duration = z.pipe(
+  z.string(durationText).check(z.refine((text) => parseDuration(text) !== undefined, durationText)),
+  z.transform((text) => parseDuration(text) ?? 0),
+);
+
+const idText = 'must be a name of lower-case letters, digits and "-", at most 32';
+export const id = z.string().check(z.regex(/^[a-z0-9][a-z0-9-]{0,31}$/, idText));
+
+/** Text that `parse` takes; what it throws is the sentence. The value is what it gives. */
+export const parsed = <T>(parse: (text: string) => T) =>
+  z.pipe(
+    z.string(),
+    z.transform((text: string, context): T => {
+      try {
+        return parse(text);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        context.issues.push({ code: 'custom', message, input: text });
+        return z.NEVER;
+      }
+    }),
+  );
+
+/**
+ * One sentence for each field that a schema finds wrong, beginning with its path.
+ * @param whole what to call the document itself
+ */
+export const explainIssues = (issues: readonly z.core.$ZodIssue[], whole: string): string[] =>
+  issues.flatMap((issue) => {
+    const path = issue.path.map(String).join('.') || whole;
+    return explain(issue).map((said) => `${path}: ${said}`);
+  });
+
+function explain(issue: z.core.$ZodIssue): string[] {
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => `"${key}" is not a field that exists here`);
+    case 'invalid_value':
+      return [`must be ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`];
+    case 'invalid_type': {
+      const type = words[issue.expected] ?? issue.expected;
+      const must = `must be ${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
+      return [issue.input === undefined ? `is missing; it ${must}` : must];
+    }
+    case 'too_small':
+      return [custom(issue) ?? `must be at least ${issue.minimum}`];
+    case 'too_big':
+      return [custom(issue) ?? `must be at most ${issue.maximum}`];
+    case 'invalid_key':
+      return [issue.issues[0]?.message ?? idText];
+    default:
+      return [issue.message];
+  }
+}
+
+/** The schema's own sentence, where it has one instead of zod's. */
+const custom = ({ message }: z.core.$ZodIssue): string | undefined =>
+  message === 'Invalid input' ? undefined : message;
+
+/** zod's type names in words that a JSON document has. */
+const words: Readonly<Record<string, string>> = { record: 'object', int: 'whole number' };

@@ -1,0 +1,141 @@
+// The admin API: tokens, roles, problem+json, challenges.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { MemoryStore } from '../lib/adapters/memory.ts';
+import { tokenHash } from '../lib/http/auth.ts';
+import type { Role } from '../lib/ports/admin-tokens.ts';
+import { makeLab } from './support/lab.ts';
+import { enrolment } from './support/messages.ts';
+
+const store = new MemoryStore();
+const lab = await makeLab({ store });
+
+const tokenOf = async (role: Role): Promise<string> => {
+  const token = `token-of-${role}`.padEnd(43, 'x');
+  await store.tokens.put({ name: role, hash: await tokenHash(token), roles: [role] });
+  return token;
+};
+
+async function call(
+  body: unknown,
+  token: string | undefined = lab.adminToken,
+  text = JSON.stringify(body),
+) {
+  const response = await lab.fetch('/api/v1/challenges', {
+    method: 'POST',
+    body: text,
+    headers: token ? { authorization: `Bearer ${token}` } : {},
+  });
+  assert.equal(response.headers.get('cache-control'), 'no-store');
+  const json = JSON.parse(await response.text()) as Record<string, unknown>;
+  return { status: response.status, json, type: response.headers.get('content-type') };
+}
+
+describe('POST /api/v1/challenges', () => {
+  test('gives id, challenge, endpoint and expiry; the challenge works', async () => {
+    const { status, json } = await call({
+      subject: 'CN=device-1,O=Test',
+      san: ['dns:A.Example'],
+      ttl: '10m',
+    });
+    assert.equal(status, 201);
+    assert.deepEqual(Object.keys(json), ['id', 'challenge', 'endpoint', 'expiresAt']);
+    assert.match(String(json.id), /^[0-9A-Z]{26}$/);
+    assert.match(String(json.challenge), /^[0-9a-hjkmnp-tv-z]{26}$/);
+    assert.equal(json.endpoint, 'default');
+    assert.equal(json.expiresAt, new Date(lab.clock.now() + 600_000).toISOString());
+    const sent = await enrolment(lab, {
+      challenge: String(json.challenge),
+      names: ['dns:a.example'],
+    });
+    assert.equal((await sent.read(await lab.operate(sent.message))).pkiStatus, 'SUCCESS');
+  });
+
+  test('an empty object is a challenge for the default endpoint', async () => {
+    assert.equal((await call({})).status, 201);
+  });
+
+  const wrong: [string, unknown, string][] = [
+    ['an unknown endpoint', { endpoint: 'nowhere' }, 'endpoint: "nowhere" does not exist'],
+    ['a subject', { subject: 'x' }, 'expected TYPE=VALUE at "x"'],
+    ['an empty subject', { subject: '' }, 'the subject is empty'],
+    [
+      'a name',
+      { san: ['a.example'] },
+      '"a.example" must be TYPE:VALUE with a TYPE of dns, email, uri, ip, upn',
+    ],
+    ['names that are no list', { san: 'dns:a' }, 'san: must be an array'],
+    ['no uses', { uses: 0 }, 'uses: must be at least 1'],
+    ['half a use', { uses: 1.5 }, 'uses: must be a whole number'],
+    ['a duration', { ttl: '1y' }, 'ttl: must be a duration such as "30s", "15m", "1h" or "365d"'],
+    [
+      'an unknown field',
+      { san: [], secret: 'x' },
+      'the body: "secret" is not a field that exists here',
+    ],
+    ['a list', [], 'the body: must be an object'],
+  ];
+  for (const [name, body, detail] of wrong) {
+    test(`wrong: ${name} is a 422 that says so`, async () => {
+      const { status, json, type } = await call(body);
+      assert.equal(status, 422);
+      assert.equal(type, 'application/problem+json');
+      assert.equal(json.detail, detail);
+      assert.equal(json.status, 422);
+    });
+  }
+
+  test('no JSON is a 400, too much of it a 413', async () => {
+    assert.equal((await call(undefined, lab.adminToken, '{')).status, 400);
+    assert.equal((await call(undefined, lab.adminToken, '')).status, 400);
+    assert.equal((await call({ subject: 'x'.repeat(70_000) })).status, 413);
+  });
+
+  test('without a token, with a wrong one, or one of another role: 401, 401, 403', async () => {
+    assert.equal((await call({}, '')).status, 401);
+    assert.equal((await call({}, 'wrong'.repeat(9))).status, 401);
+    assert.equal((await call({}, 'short')).status, 401);
+    assert.equal((await call({}, await tokenOf('auditor'))).status, 403);
+    assert.equal((await call({}, await tokenOf('approver'))).status, 403);
+    assert.equal((await call({}, await tokenOf('challenger'))).status, 201);
+    const response = await lab.fetch('/api/v1/challenges', { method: 'POST' });
+    assert.equal(response.headers.get('www-authenticate'), 'Bearer');
+  });
+
+  test('a path that is none of the API says nothing about what is', async () => {
+    for (const path of [
+      '/api/v1/nothing',
+      '/api/v1',
+      '/api/v2/challenges',
+      '/api/v1/challenges/x',
+    ]) {
+      assert.equal((await lab.fetch(path)).status, 404, path);
+    }
+    assert.equal((await lab.fetch('/api/v1/challenges')).status, 404);
+  });
+});
+
+describe('status', () => {
+  test('the CRL, the CA certificate and the probes', async () => {
+    const types: Record<string, string> = {
+      '/crl/default.crl': 'application/pkix-crl',
+      '/aia/default.cer': 'application/pkix-cert',
+      '/healthz': 'text/plain',
+      '/readyz': 'text/plain',
+    };
+    for (const [path, type] of Object.entries(types)) {
+      const response = await lab.fetch(path);
+      assert.equal(response.status, 200, path);
+      assert.equal(response.headers.get('content-type'), type);
+    }
+    for (const path of [
+      '/crl/nowhere.crl',
+      '/aia/nowhere.cer',
+      '/crl/default',
+      '/crl/..%2fx.crl',
+    ]) {
+      assert.equal((await lab.fetch(path)).status, 404, path);
+    }
+  });
+});

@@ -1,0 +1,102 @@
+// The real server and the real CLI as child processes.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+
+const root = join(import.meta.dirname, '..', '..');
+
+export const temporary = (name: string): string => mkdtempSync(join(tmpdir(), `scepter-${name}-`));
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The environment without what this process or a developer's shell may have set. */
+function environment(extra: Environment): Record<string, string> {
+  const own = [
+    'PORT',
+    'HOST',
+    'NODE_ENV',
+    'SCEPTER_DATA_DIR',
+    'SCEPTER_CONFIG',
+    'SCEPTER_URL',
+    'SCEPTER_TOKEN',
+  ];
+  const all = {
+    ...process.env,
+    ...Object.fromEntries(own.map((name) => [name, undefined])),
+    ...extra,
+  };
+  return Object.fromEntries(
+    Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}
+
+export type Finished = { readonly code: number | null; readonly out: string; readonly err: string };
+
+/** Runs a file of this repository to its end. */
+export async function run(
+  file: string,
+  args: readonly string[],
+  { env = {}, stdin = '', cwd = root }: { env?: Environment; stdin?: string; cwd?: string } = {},
+): Promise<Finished> {
+  const child = spawn(process.execPath, [join(root, file), ...args], {
+    env: environment(env),
+    cwd,
+  });
+  child.stdin.end(stdin);
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  return { code, out, err };
+}
+
+export type Running = {
+  readonly url: string;
+  /** What it has printed so far. */
+  readonly printed: () => string;
+  readonly logged: () => string;
+  stop(): Promise<void>;
+  readonly child: ChildProcess;
+};
+
+/** Starts the server as `npm start` does and waits until it says that it is ready. */
+export async function startServer(env: Environment): Promise<Running> {
+  const child = spawn(process.execPath, [join(root, 'functions/server.ts')], {
+    env: environment(env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  let logged = '';
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', (data) => {
+      printed += data;
+      if (printed.includes('not for production')) resolve();
+    });
+    child.stderr.on('data', (data) => {
+      logged += data;
+    });
+    child.once('close', (code) => reject(new Error(`the server ended with ${code}: ${logged}`)));
+  });
+  return {
+    url: /ready at (\S+),/.exec(printed)?.[1] ?? '',
+    printed: () => printed,
+    logged: () => logged,
+    child,
+    stop: async () => {
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
