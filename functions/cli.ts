@@ -24,6 +24,12 @@ async function token(): Promise<string> {
   return kept.trim();
 }
 
+// `scepter ... | head` closes the pipe when it has seen enough; that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
 process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   url: env.url?.replace(/\/+$/, '') ?? `http://${env.host}:${env.port}`,
   token,

@@ -138,7 +138,7 @@ describe('what a certificate says', () => {
     assert.equal(hex(extension(certificate, 'keyUsage')?.value ?? new Uint8Array(0)), '03020780');
   });
 
-  test('CDP and AIA point to what is served', async () => {
+  test('RFC 8894 §2.2 [5], §3.3.4 [70]: CDP and AIA point to what is served by plain HTTP', async () => {
     const certificate = await issued({});
     const text = Buffer.from(certificate.der).toString('latin1');
     for (const [, path] of [...text.matchAll(/http:\/\/scep\.test(\/[a-z]+\/default\.[a-z]+)/g)]) {
@@ -192,7 +192,7 @@ describe('names come from the binding', () => {
     assert.deepEqual(names(await issued({ names: all }, { names: all })), all);
   });
 
-  test('a name that is not bound is refused, in every kind', async () => {
+  test('RFC 8894 §2.1.2 [2]: a name that is not bound is refused, in every kind', async () => {
     for (const name of [
       'dns:b.example',
       'email:x@b.example',
@@ -269,7 +269,7 @@ describe('names that cannot be certified', () => {
 });
 
 describe('the CA and its RA', () => {
-  test('RFC 8894 §2.1.2 [1], §3.1 [12]: the CA signs certificates and CRLs only; the RA signs and deciphers', () => {
+  test('RFC 8894 §2.1.2 [1], §4.2.1.2 [3], §3.1 [12]: the CA signs certificates and CRLs only; the RA signs and deciphers', () => {
     const [ca] = lab.announced.chain;
     const { ra } = lab.announced;
     assert.ok(ca);

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { MemoryStore } from '../lib/adapters/memory.ts';
 import { equal } from '../lib/bytes.ts';
 import type { Challenge } from '../lib/ports/challenges.ts';
+import { readCertificate } from '../lib/x509/certificate.ts';
 import { deviceKey } from './support/keys.ts';
 import { type Lab, makeLab, type Store } from './support/lab.ts';
 import { type EnrolOptions, enrolment } from './support/messages.ts';
@@ -35,7 +36,7 @@ describe('RFC 8894 §2.4: challengePassword', () => {
     assert.match(String(lab.log[0]?.challengeId), /^[0-9A-Z]{26}$/);
   });
 
-  test('[17][18] absent, empty, blank and unknown ones are refused', async () => {
+  test('[16][17][18][20] absent, empty, blank and unknown ones are refused', async () => {
     const lab = await makeLab();
     await refused(lab, 'SCEP-301', {});
     await refused(lab, 'SCEP-301', { challenge: '' });
@@ -247,5 +248,42 @@ describe('our own trouble is an outage, never a refusal', () => {
     const { pkiOperation } = await import('../lib/ca/pki-operation.ts');
     const { message } = await enrolment(lab, { challenge });
     await assert.rejects(pkiOperation(deps, lab.endpoint(), message), /does not verify/);
+  });
+});
+
+describe('RFC 8894 §2.3, §2.4: certificates as authentication', () => {
+  test('[10][15][57] a certificate of another CA, or ours without a challenge, authorizes nothing', async () => {
+    const lab = await makeLab();
+    const foreign = await makeLab({
+      config: { cas: { default: { subject: 'CN=Foreign', key: 'rsa:2048' } } },
+    });
+    const key = await deviceKey();
+    const certificateOf = async (from: Lab) => {
+      const answer = await enrol(from, { challenge: await from.challenge(), key });
+      assert.ok(answer.pkiStatus === 'SUCCESS');
+      return readCertificate(answer.certificates[0] ?? new Uint8Array(0));
+    };
+    for (const from of [foreign, lab]) {
+      const signer = { certificate: await certificateOf(from), key };
+      for (const messageType of ['PKCSReq', 'RenewalReq'] as const) {
+        await refused(lab, 'SCEP-301', { signer, key, messageType });
+        const challenge = await lab.challenge();
+        const again = await enrol(lab, { signer, key, messageType, challenge });
+        assert.equal(again.pkiStatus, 'SUCCESS');
+      }
+    }
+  });
+
+  test('the same request signed with our certificate is another request: a new certificate', async () => {
+    const lab = await makeLab();
+    const key = await deviceKey();
+    const challenge = await lab.challenge({ uses: 2 });
+    const first = await enrol(lab, { challenge, key });
+    assert.ok(first.pkiStatus === 'SUCCESS');
+    const [der = new Uint8Array(0)] = first.certificates;
+    const signer = { certificate: readCertificate(der), key };
+    const second = await enrol(lab, { challenge, key, signer });
+    assert.ok(second.pkiStatus === 'SUCCESS');
+    assert.ok(!equal(der, second.certificates[0] ?? der));
   });
 });

@@ -25,11 +25,15 @@ import {
 import { readEnvelopedData } from '../lib/cms/enveloped-data.ts';
 import { MAX_RECIPIENT_INFOS } from '../lib/limits.ts';
 import { rsaEncryption } from '../lib/x509/algorithm.ts';
+import { readCertificate } from '../lib/x509/certificate.ts';
 import { attribute, indefinite, segmented } from './support/messages.ts';
-import { cmsOids, keyIdentifierOf, sidOf, signers } from './support/signed-data.ts';
+import { certify, cmsOids, keyIdentifierOf, sidOf, signers } from './support/signed-data.ts';
 import { malformed } from './support/vectors.ts';
 
-const [ours, theirs] = [signers.rsa.certificate, signers['P-256'].certificate];
+const ours = signers.rsa.certificate;
+const theirs = readCertificate(
+  certify(signers['P-256'].spki, signers.rsa.privateKey, { name: 'CN=theirs', serial: 5 }),
+);
 const blocks = new Uint8Array(48).fill(0x5c);
 const encryptedKey = new Uint8Array(256).fill(7);
 

@@ -171,7 +171,7 @@ describe('CertRep', () => {
     assert.equal(readCertsOnly((await lab.deps.cas.of('default')).bag).certificates.length, 2);
   });
 
-  test('RFC 8894 §3.3.2.2 [60]: a failure has failInfo and failInfoText, and a zero-length eContent', async () => {
+  test('RFC 8894 §3 [42], §3.2.1.3 [53], §3.2.1.4 [55], §3.3.2.2 [60]: a failure has failInfo and failInfoText, and a zero-length eContent', async () => {
     const { attributes, encapsulated } = await failure();
     assert.equal(fromLatin1(content(value(attributes.get('2.16.840.1.113733.1.9.3')))), '2');
     const info = value(attributes.get('2.16.840.1.113733.1.9.4'));

@@ -158,7 +158,7 @@ describe('signatures', () => {
     assert.equal((await enrol(lab, { signatureAlgorithm: combined })).pkiStatus, 'SUCCESS');
   });
 
-  test('a key below 2048 bits is badAlg', async () => {
+  test('RFC 8894 §7.1 [73]: a key below 2048 bits is badAlg', async () => {
     const key = await deviceKey('small', { type: 'RSA', bits: 1024 });
     await refused(lab, 'badAlg', 'SCEP-113', { key });
   });
@@ -322,7 +322,7 @@ describe('messageType', () => {
     }
   });
 
-  test('RFC 8894 §4.4 [64]: a CertPoll of nothing that waits is badCertId, without opening its envelope', async () => {
+  test('RFC 8894 §4.4 [64], §3.3.3 [63]: a CertPoll of nothing that waits is badCertId, without opening its envelope', async () => {
     for (const envelope of [undefined, random(40)]) {
       const options: EnrolOptions = { messageType: 'CertPoll', ...(envelope ? { envelope } : {}) };
       const answer = await enrol(lab, options);
@@ -330,7 +330,7 @@ describe('messageType', () => {
     }
   });
 
-  test('RFC 8894 §4.5 [68], §4.6 [69]: GetCert and GetCRL of a stranger are badCertId', async () => {
+  test('RFC 8894 §4.5 [68], §4.6 [69], §7.8 [77]: GetCert and GetCRL of a stranger are badCertId', async () => {
     for (const messageType of ['GetCert', 'GetCRL'] as const) {
       const answer = await enrol(lab, { messageType });
       assert.ok(answer.pkiStatus === 'FAILURE' && answer.failInfo === 'badCertId');
@@ -339,7 +339,7 @@ describe('messageType', () => {
 });
 
 describe('pkcsPKIEnvelope', () => {
-  test('RFC 8894 §3.2 [46], §3.2.2 [47]: content that is absent, empty or no EnvelopedData is badMessageCheck', async () => {
+  test('RFC 8894 §3.1 [45], §3.2 [46], §3.2.2 [47]: content that is absent, empty or no EnvelopedData is badMessageCheck', async () => {
     for (const envelope of [
       'absent',
       new Uint8Array(0),
@@ -446,7 +446,7 @@ describe('the shell', () => {
     assert.equal(answer.pkiStatus, 'SUCCESS');
   });
 
-  test('RFC 8894 §2.3 [8]: a self-signed signer with another subject, long expired, is accepted', async () => {
+  test('RFC 8894 §2.3 [8], §3.3.1 [57]: a self-signed signer with another subject, long expired, is accepted', async () => {
     const key = await deviceKey();
     const certificate = await selfSigned(key, parseName('CN=4E1F1B42-RANDOM'), 0, random);
     assert.equal((await enrol(lab, { key, signer: { certificate, key } })).pkiStatus, 'SUCCESS');

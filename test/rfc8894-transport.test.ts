@@ -29,7 +29,9 @@ describe('paths (clients.md B1)', () => {
     ['/scep/PKIClient.exe', 'default'],
     ['/scep/mscep.dll', 'default'],
     ['/scep/mscep.dll/pkiclient.exe', 'default'],
+    ['/scep/cgi-bin/pkiclient.exe', 'default'],
     ['/scep/default', 'default'],
+    ['/scep/branch/cgi-bin/pkiclient.exe', 'branch'],
     ['/scep/branch', 'branch'],
     ['/scep/branch/', 'branch'],
     ['/scep/Branch/pkiclient.exe', 'branch'],
@@ -111,7 +113,7 @@ describe('GetCACaps', () => {
 });
 
 describe('GetCACert', () => {
-  test('RFC 8894 §4.2.1.2 [28], §3.4 [48]: RA, then issuing CA, in a degenerate SignedData', async () => {
+  test('RFC 8894 §4.2.1.2 [28], §6 [41], §3.4 [48]: RA, then issuing CA, in a degenerate SignedData', async () => {
     const response = await lab.fetch('/scep?operation=GetCACert');
     assert.equal(response.headers.get('content-type'), 'application/x-x509-ca-ra-cert');
     const { certificates, crls } = readCertsOnly(await bytesOf(response));

@@ -213,7 +213,7 @@ function masked(certRep: Bytes): string {
 
 describe('RFC 8894 §3.2.1.4, design 4.4: one answer from unwrap to proof of possession', () => {
   for (const messageType of ['19', '17'] as const) {
-    test(`messageType ${messageType}: every failure is the same exchange`, async () => {
+    test(`RFC 8894 §7.6 [75]: messageType ${messageType}: every failure is the same exchange`, async () => {
       const lab = await makeLab();
       const fixed = { transactionID: 'uniform', senderNonce: random(16), messageType };
       const challenge = await lab.challenge();

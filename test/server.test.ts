@@ -29,7 +29,7 @@ const modes = (folder: string): Record<string, number> =>
   );
 
 describe('the first start', () => {
-  test('prints URLs that answer, the fingerprint, a challenge and a warning', async () => {
+  test('RFC 8894 §2.2 [6]: prints URLs that answer, the fingerprint, a challenge and a warning', async () => {
     const text = server.printed();
     const urls = [...new Set(text.match(/https?:\/\/\S+/g) ?? [])].map((url) =>
       url.replace(/,$/, ''),
@@ -93,12 +93,16 @@ describe('HTTP as old clients speak it', () => {
     assert.match(answer, /\r\n\r\nAES\nSHA-256\n/);
   });
 
-  test('a GET of 20 kB is read', async () => {
+  test('RFC 8894 §4.1 [27]: a GET of 20 kB is read, one of 40 kB refused by its size', async () => {
     const answer = await raw(
       `GET /scep?operation=PKIOperation&message=${'A'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
     );
     assert.match(answer, /^HTTP\/1\.1 400 /);
     assert.match(answer, /bad request/);
+    const longer = await raw(
+      `GET /scep?operation=PKIOperation&message=${'A'.repeat(40_000)} HTTP/1.1\r\nHost: x\r\n\r\n`,
+    );
+    assert.match(longer, /^HTTP\/1\.1 431 /);
   });
 });
 

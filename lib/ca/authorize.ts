@@ -64,7 +64,7 @@ export async function authorize(
   const { challenge } = recalled;
   if (!request.csr.challengePassword) return deny('challengeMissing');
   if (!challenge) return deny('challengeUnknown');
-  if (!(await bindingHolds(await deps.macKeys.live(), challenge))) {
+  if (!bindingHolds(await deps.macKeys.live(), challenge)) {
     deps.log({ event: 'challenge.tampered', severity: 'error', challengeId: challenge.id });
     return deny('challengeUnknown', { challengeId: challenge.id });
   }

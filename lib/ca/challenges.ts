@@ -2,6 +2,7 @@
 // endpoint, so a challenge of one endpoint is an unknown one at every other.
 
 import { type Bytes, equalSecret, fromHex, hex } from '../bytes.ts';
+import { hmacSha256 } from '../cms/native.ts';
 import type { Endpoint } from '../config.ts';
 import { CHALLENGE_OCTETS } from '../limits.ts';
 import { canonical, type Json } from '../log/canonical.ts';
@@ -26,7 +27,7 @@ export async function createChallenge(
   const challenge = base32(random(CHALLENGE_OCTETS));
   const [macKey] = await macKeys.live();
   const fixed = {
-    key: await challengeKey(macKey, endpoint.id, challenge),
+    key: challengeKey(macKey, endpoint.id, challenge),
     id: ulid(now, random(10)),
     endpoint: endpoint.id,
     binding,
@@ -35,7 +36,7 @@ export async function createChallenge(
   };
   await challenges.create({
     ...fixed,
-    bindingMac: hex(await bindingMac(macKey, fixed)),
+    bindingMac: hex(bindingMac(macKey, fixed)),
     usesLeft: uses,
     createdAt: now,
     failures: 0,
@@ -45,46 +46,36 @@ export async function createChallenge(
 }
 
 /** The keys under which a challenge may be stored: one for each live MAC key. */
-export async function challengeKeys(
+export function challengeKeys(
   macKeys: readonly MacKey[],
   endpoint: string,
   challenge: string,
-): Promise<string[]> {
-  return Promise.all(macKeys.map((macKey) => challengeKey(macKey, endpoint, challenge)));
+): string[] {
+  return macKeys.map((macKey) => challengeKey(macKey, endpoint, challenge));
 }
 
-async function challengeKey(macKey: MacKey, endpoint: string, challenge: string): Promise<string> {
-  return `${endpoint}/${macKey.id}/${hex(await mac(macKey, ['challenge', endpoint, challenge]))}`;
+function challengeKey(macKey: MacKey, endpoint: string, challenge: string): string {
+  return `${endpoint}/${macKey.id}/${hex(mac(macKey, ['challenge', endpoint, challenge]))}`;
 }
 
 /** Whether the record still says what it said when it was made. */
-export async function bindingHolds(
-  macKeys: readonly MacKey[],
-  challenge: Challenge,
-): Promise<boolean> {
+export function bindingHolds(macKeys: readonly MacKey[], challenge: Challenge): boolean {
   const [, id] = challenge.key.split('/');
   const macKey = macKeys.find((candidate) => candidate.id === id);
   return (
     macKey !== undefined &&
-    equalSecret(await bindingMac(macKey, challenge), fromHex(challenge.bindingMac))
+    equalSecret(bindingMac(macKey, challenge), fromHex(challenge.bindingMac))
   );
 }
 
 type Fixed = Pick<Challenge, 'key' | 'id' | 'endpoint' | 'binding' | 'uses' | 'expiresAt'>;
 
-function bindingMac(macKey: MacKey, fixed: Fixed): Promise<Bytes> {
+function bindingMac(macKey: MacKey, fixed: Fixed): Bytes {
   const { key, id, endpoint, uses, expiresAt } = fixed;
   const binding = { subject: fixed.binding.subject, names: fixed.binding.names };
   return mac(macKey, ['binding', { key, id, endpoint, binding, uses, expiresAt }]);
 }
 
-const imported = new WeakMap<MacKey, Promise<CryptoKey>>();
-
 /** HMAC-SHA-256 over the canonical form; the first member says what the MAC is for. */
-async function mac(macKey: MacKey, message: readonly [string, ...Json[]]): Promise<Bytes> {
-  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-  const key =
-    imported.get(macKey) ?? crypto.subtle.importKey('raw', macKey.key, algorithm, false, ['sign']);
-  imported.set(macKey, key);
-  return new Uint8Array(await crypto.subtle.sign('HMAC', await key, canonical(message)));
-}
+const mac = ({ key }: MacKey, message: readonly [string, ...Json[]]): Bytes =>
+  hmacSha256(key, canonical(message));

@@ -62,8 +62,6 @@ export async function recall(deps: Deps, request: CertificateRequest): Promise<R
   const challenge = csr.challengePassword;
   return deps.transactions.recall({
     requestHash: request.requestHash,
-    challenges: challenge
-      ? await challengeKeys(await deps.macKeys.live(), endpoint.id, challenge)
-      : [],
+    challenges: challenge ? challengeKeys(await deps.macKeys.live(), endpoint.id, challenge) : [],
   });
 }

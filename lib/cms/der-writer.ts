@@ -1,18 +1,25 @@
 // X.690: the writer. Everything it writes is DER.
 
-import { type Bytes, compare, concat, latin1 } from '../bytes.ts';
+import { type Bytes, compare, latin1 } from '../bytes.ts';
 import { context, tag } from './der.ts';
 
 /** Header and content. */
 export function tlv(identifier: number, ...parts: readonly Uint8Array[]): Bytes {
   let length = 0;
   for (const part of parts) length += part.length;
-  const head = [length & 0xff];
-  if (length >= 0x80) {
-    for (let left = length >>> 8; left > 0; left >>>= 8) head.unshift(left & 0xff);
-    head.unshift(0x80 | head.length);
+  const lengthOctets = length < 0x80 ? 0 : Math.ceil((32 - Math.clz32(length)) / 8);
+  const whole = new Uint8Array(2 + lengthOctets + length);
+  whole[0] = identifier;
+  whole[1] = lengthOctets === 0 ? length : 0x80 | lengthOctets;
+  for (let i = 0; i < lengthOctets; i++) {
+    whole[2 + i] = (length >>> (8 * (lengthOctets - 1 - i))) & 0xff;
   }
-  return concat([Uint8Array.of(identifier, ...head), ...parts]);
+  let at = 2 + lengthOctets;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 export const sequence = (...parts: readonly Uint8Array[]): Bytes => tlv(tag.sequence, ...parts);

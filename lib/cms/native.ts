@@ -9,6 +9,7 @@ import {
   createCipheriv,
   createDecipheriv,
   createHash,
+  createHmac,
   createPrivateKey,
   createPublicKey,
   type KeyObject,
@@ -67,6 +68,11 @@ export function rsaesPkcs1Encrypt(spki: Bytes, message: Uint8Array): Bytes {
 
 export function hash(name: DigestName, message: Uint8Array): Bytes {
   return concat([createHash(digestNames[name]).update(message).digest()]);
+}
+
+/** HMAC with SHA-256 (RFC 2104), without the hop to another thread that WebCrypto takes. */
+export function hmacSha256(key: Uint8Array, message: Uint8Array): Bytes {
+  return concat([createHmac('sha256', key).update(message).digest()]);
 }
 
 /** RSASSA-PKCS1-v1_5, or ECDSA in DER form, by the type of the key. */

@@ -14,6 +14,10 @@ declare module 'node:crypto' {
   function privateDecrypt(key: { key: KeyObject; padding: number }, data: Uint8Array): Bytes;
   function publicEncrypt(key: { key: KeyObject; padding: number }, data: Uint8Array): Bytes;
   function createHash(name: string): { update(data: Uint8Array): { digest(): Bytes } };
+  function createHmac(
+    name: string,
+    key: Uint8Array,
+  ): { update(data: Uint8Array): { digest(): Bytes } };
   function sign(digest: string, data: Uint8Array, key: KeyObject): Bytes;
   function verify(digest: string, data: Uint8Array, key: KeyObject, signature: Uint8Array): boolean;
   type Cbc = {

@@ -33,10 +33,10 @@ export function scepRoutes(deps: Deps): Hono {
     return answer(deps, found, c);
   };
   const byDefault = at(() => 'default');
-  // A segment with a dot is the script name that a client appended: /scep/pkiclient.exe.
+  // Clients append a script's path to whatever they are given: /scep/pkiclient.exe.
   const named = at((c) => {
     const segment = c.req.param('endpoint') ?? '';
-    return segment.includes('.') ? 'default' : segment;
+    return segment.includes('.') || segment === 'cgi-bin' ? 'default' : segment;
   });
   for (const path of ['/scep', '/scep/', '/cgi-bin/pkiclient.exe', '/certsrv/mscep/*']) {
     app.all(path, limit, byDefault);

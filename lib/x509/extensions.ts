@@ -58,9 +58,13 @@ export function readExtensions(list: Element): Extensions {
   return extensions;
 }
 
+const encodedOids = new Map(
+  Object.entries(extensionOids).map(([name, dotted]) => [name, objectIdentifier(dotted)]),
+);
+
 function extension(id: keyof typeof extensionOids, critical: boolean, value: Bytes): Bytes {
-  const parts = [objectIdentifier(extensionOids[id]), ...(critical ? [boolean(true)] : [])];
-  return sequence(...parts, octets(value));
+  const oid = encodedOids.get(id) ?? objectIdentifier(extensionOids[id]);
+  return sequence(oid, ...(critical ? [boolean(true)] : []), octets(value));
 }
 
 /** RFC 5280 §4.2.1.3, in the order of its bits. */

@@ -3,15 +3,10 @@
 // the requester's names are to blame or we are.
 
 import { fromBER, type OctetString, PrintableString } from 'asn1js';
-import {
-  AuthorityKeyIdentifier,
-  BasicConstraints,
-  Certificate,
-  type Extension,
-  ExtKeyUsage,
-} from 'pkijs';
+import { BasicConstraints, Certificate, type Extension, ExtKeyUsage } from 'pkijs';
 import { type Bytes, equal } from '../bytes.ts';
-import { bits, sequence } from '../cms/der-writer.ts';
+import { contextPrimitive, scan } from '../cms/der.ts';
+import { bits, sequence, tlv } from '../cms/der-writer.ts';
 import { type SignatureScheme, signatureAlgorithm } from './algorithm.ts';
 import { extensionOids, keyIdentifier } from './extensions.ts';
 
@@ -79,9 +74,11 @@ const upperBounds: Readonly<Record<string, number>> = {
 };
 
 const rules: readonly Rule[] = [
-  ours('reparse', 'X.690 §10', ({ certificate, tbs }) => {
-    return equal(new Uint8Array(certificate.encodeTBS().toBER()), tbs);
-  }),
+  ours(
+    'reparse',
+    'X.690 §10',
+    ({ certificate, tbs }) => equal(new Uint8Array(certificate.tbsView), tbs) && scan(tbs).der,
+  ),
   ours('version', 'RFC 5280 §4.1.2.1', ({ certificate }) => certificate.version === 2),
   ours('serial', 'RFC 5280 §4.1.2.2', ({ certificate: { serialNumber } }) => {
     const octets = serialNumber.valueBlock.valueHexView;
@@ -121,12 +118,9 @@ const rules: readonly Rule[] = [
     return found !== undefined && equal(innerOctets(found), wanted);
   }),
   ours('authority-key-identifier', 'RFC 5280 §4.2.1.1', ({ extension, context }) => {
-    const found = extension('authorityKeyIdentifier')?.parsedValue;
-    return (
-      found instanceof AuthorityKeyIdentifier &&
-      found.keyIdentifier !== undefined &&
-      equal(found.keyIdentifier.valueBlock.valueHexView, context.issuerKeyIdentifier)
-    );
+    const value = extension('authorityKeyIdentifier')?.extnValue.getValue();
+    const wanted = sequence(tlv(contextPrimitive(0), context.issuerKeyIdentifier));
+    return value !== undefined && equal(new Uint8Array(value), wanted);
   }),
   ours('critical', 'RFC 5280 §4.2', ({ certificate, extension }) => {
     const critical = (certificate.extensions ?? []).filter((found) => found.critical);

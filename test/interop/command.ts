@@ -1,7 +1,7 @@
 // Runs the programs of others: with a time limit, in a process group of their own, in the
 // environment of somebody at a fresh shell.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { buffer, text } from 'node:stream/consumers';
 
 /** A program that the suite needs is not on this machine. Never the same as having passed. */
@@ -26,8 +26,8 @@ export async function run(
   args: readonly string[],
   { cwd, env = plainEnv(), input = '', timeoutMs = TIMEOUT_MS }: RunOptions = {},
 ): Promise<Ran> {
-  // A group, so that the time limit also ends what the program has started.
   const child = spawn(program, args, { cwd, env, detached: true });
+  keepGroup(child);
   const ended = new Promise<number>((resolve, reject) => {
     child.once('error', (error) => {
       const missing = 'code' in error && error.code === 'ENOENT';
@@ -48,6 +48,7 @@ export async function run(
     return { code, stdout, stderr };
   } finally {
     clearTimeout(timer);
+    killGroup(child.pid, 'SIGKILL');
   }
 }
 
@@ -62,8 +63,20 @@ export async function must(
   throw new Error(`${program} ${args[0] ?? ''} ended with ${code}: ${lastLines(stderr)}`);
 }
 
-export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
+const groups = new Set<number>();
+
+/**
+ * To be told of every child that is spawned `detached`: its group, which holds all that it starts,
+ * ends with this process if nothing has ended it before.
+ */
+export function keepGroup({ pid }: ChildProcess): void {
+  if (pid !== undefined) groups.add(pid);
+}
+
+/** Ends a group that has been kept, and nothing else; SIGKILL also forgets it. */
+export function killGroup(pid: number | undefined, signal: 'SIGTERM' | 'SIGKILL'): void {
+  if (pid === undefined || !groups.has(pid)) return;
+  if (signal === 'SIGKILL') groups.delete(pid);
   try {
     process.kill(-pid, signal);
   } catch (error) {
@@ -71,6 +84,12 @@ export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void
     if (!gone) throw error;
   }
 }
+
+process.once('exit', () => {
+  for (const pid of groups) killGroup(pid, 'SIGKILL');
+});
+// Detached children do not get a terminal's Ctrl-C, nor the signal of a time limit.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
 export const lastLines = (output: string, count = 6): string =>
   output.trim().split('\n').slice(-count).join('\n');

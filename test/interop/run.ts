@@ -4,6 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { NotRun } from './command.ts';
 import { openLab, type Row } from './lab.ts';
 import { readmeReports } from './readme.ts';
 import { required } from './required.ts';
@@ -27,8 +28,8 @@ const wanted = (name: string): boolean =>
 const rows: readonly Row[] = [
   ...discoveryRows,
   ...postRows,
-  ...legacyRows,
   ...getRows,
+  ...legacyRows,
   ...refusalRows,
   ...pathRows,
   ...pathClientRows,
@@ -59,7 +60,8 @@ for (const part of [runRows, (folder: string) => readmeReports(root, folder, wan
     reports.push(...(await part(scratch)));
   } catch (error) {
     // Its rows will be missing below, and the others still get to report.
-    console.log(`stopped: ${error instanceof Error ? error.message : error}`);
+    const why = error instanceof Error ? error.message : String(error);
+    console.log(error instanceof NotRun ? `NOT RUN: interop (${why})` : `stopped: ${why}`);
   }
 }
 const passed = verdict(reports, required.filter(wanted));

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { killGroup, lastLines, must, plainEnv } from './command.ts';
+import { keepGroup, killGroup, lastLines, must, plainEnv } from './command.ts';
 
 export type Server = {
   /** `http://127.0.0.1:PORT`; SCEP is at `/scep` below it. */
@@ -43,7 +43,7 @@ const DEFAULT_PORT = 8080;
 export async function startServer(options: StartOptions): Promise<Server> {
   const { root, folder, settings, env = {} } = options;
   const port = settings === 'plain' ? DEFAULT_PORT : await freePort();
-  if (settings === 'plain') await requireFree(port);
+  if (!(await isFree(port))) throw new Error(`port ${port} is taken by another process`);
   const dataDir = settings === 'plain' ? join(root, '.scepter') : join(folder, 'data');
   const own = settings === 'plain' ? {} : { PORT: `${port}`, SCEPTER_DATA_DIR: dataDir };
   const errors = join(folder, 'server.err');
@@ -54,9 +54,10 @@ export async function startServer(options: StartOptions): Promise<Server> {
     detached: true,
     stdio: ['ignore', openSync(join(folder, 'server.out'), 'a'), openSync(errors, 'a')],
   });
+  keepGroup(child);
   const origin = `http://127.0.0.1:${port}`;
   const log = () => readFile(errors, 'utf8');
-  const stop = () => stopGroup(child);
+  const stop = () => stopGroup(child, port);
   try {
     await ready(child, `${origin}/readyz`);
   } catch (error) {
@@ -108,13 +109,10 @@ async function ready(child: ChildProcess, url: string): Promise<void> {
   throw new Error(`not ready after ${READY_WITHIN_MS / 1000} s`);
 }
 
-async function stopGroup(child: ChildProcess): Promise<void> {
-  const ended = new Promise((resolve) => child.once('exit', resolve));
+async function stopGroup(child: ChildProcess, port: number): Promise<void> {
   killGroup(child.pid, 'SIGTERM');
-  if (child.exitCode === null && child.signalCode === null)
-    await Promise.race([ended, sleep(5000)]);
   // npm is gone before the server is; a port that stays taken would fail the next start.
-  await sleep(100);
+  for (let tries = 0; tries < 50 && !(await isFree(port)); tries++) await sleep(100);
   killGroup(child.pid, 'SIGKILL');
 }
 
@@ -129,10 +127,10 @@ function freePort(): Promise<number> {
   });
 }
 
-function requireFree(port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => reject(new Error(`port ${port} is taken by another process`)));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve()));
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }

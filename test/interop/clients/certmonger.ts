@@ -5,7 +5,16 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { killGroup, lastLines, must, NotRun, plainEnv, type Ran, run } from '../command.ts';
+import {
+  keepGroup,
+  killGroup,
+  lastLines,
+  must,
+  NotRun,
+  plainEnv,
+  type Ran,
+  run,
+} from '../command.ts';
 
 const scepSubmit = '/usr/lib/certmonger/scep-submit';
 
@@ -80,6 +89,7 @@ export class Certmonger {
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],
     });
+    keepGroup(bus);
     const address = await new Promise<string>((resolve, reject) => {
       bus.once('error', () => reject(new NotRun('dbus-run-session is not installed')));
       bus.once('exit', (code) => reject(new Error(`dbus-run-session ended with ${code}`)));
@@ -117,7 +127,7 @@ export class Certmonger {
     return { ran, status: await this.statusOf(id), certificate, key };
   }
 
-  /** MONITORING is issued, CA_WORKING pending, CA_REJECTED a FAILURE, CA_UNREACHABLE a bad reply. */
+  /** MONITORING: issued, CA_WORKING: pending, CA_REJECTED: FAILURE, CA_UNREACHABLE: bad reply. */
   async statusOf(id: string): Promise<string> {
     const { stdout } = await this.getcert('list', '-i', id);
     return /status: (\S+)/.exec(stdout.toString())?.[1] ?? 'UNKNOWN';

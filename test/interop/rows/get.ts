@@ -1,10 +1,8 @@
-// Rows 4 and 6: PKIOperation by GET, in the two ways clients escape it.
+// Row 4: certmonger asks by GET, POST or no POST.
 
 import * as certmonger from '../clients/certmonger.ts';
-import * as micromdm from '../clients/micromdm.ts';
-import { lastLines } from '../command.ts';
 import type { Row } from '../lab.ts';
-import { checkCertificate, hold, same } from '../openssl.ts';
+import { checkCertificate, same } from '../openssl.ts';
 import { messageOf, pkiOperation, throughProxy } from '../proxy.ts';
 import { algorithmsOf } from '../wire.ts';
 
@@ -31,37 +29,6 @@ export const getRows: readonly Row[] = [
         same('what was used', `${cipher} ${digest}`, 'aes-256-cbc sha256');
         return `${cipher} ${digest}, ${exchange.target.length} octets of URL`;
       });
-    },
-  },
-  {
-    id: '6',
-    client: 'micromdm',
-    title: 'GET, URL-safe base64, message before operation',
-    async run(lab) {
-      const folder = await lab.folder();
-      const subject = micromdm.subjectOf('reversed');
-      const challenge = await lab.challenge({ endpoint: 'legacy', subject });
-      const withoutPost = (text: string): string =>
-        text
-          .split('\n')
-          .filter((word) => word !== 'POSTPKIOperation' && word !== 'SCEPStandard')
-          .join('\n');
-      return throughProxy(
-        lab.server,
-        async (proxy) => {
-          const url = `${proxy.origin}/scep/legacy`;
-          const done = await micromdm.enrol({ url, folder, cn: 'reversed', challenge });
-          hold(done.ran.code === 0, `scepclient ends with 0: ${lastLines(done.ran.stderr)}`);
-          await checkCertificate({ ...done, ca: lab.ca, subject });
-          const { method, target } = pkiOperation(proxy);
-          same('the method', method, 'GET');
-          hold(/\?message=[^&]*&operation=/.test(target), 'message comes before operation');
-          const [, message = ''] = /message=([^&]*)/.exec(target) ?? [];
-          hold(/[-_]/.test(message) && !/%2[BF]|[+/]/i.test(message), 'the base64 is URL-safe');
-          return `${target.length} octets of URL, ${target.match(/[-_]/g)?.length} "-" and "_"`;
-        },
-        { capabilities: withoutPost },
-      );
     },
   },
 ];

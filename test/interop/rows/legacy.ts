@@ -1,4 +1,5 @@
-// Row 5: micromdm's DES and SHA-1, where they are switched on and where they are not.
+// Rows 5 and 6: micromdm's DES and SHA-1, where they are switched on and where they are not, by
+// POST and by its own kind of GET.
 
 import * as micromdm from '../clients/micromdm.ts';
 import { lastLines } from '../command.ts';
@@ -49,10 +50,41 @@ export const legacyRows: readonly Row[] = [
         const { status, reply } = pkiOperation(proxy);
         same('the HTTP status', `${status}`, '200');
         const attributes = await parseAsn1(reply);
-        const found = `${attributeOf(attributes, 'pkiStatus')}${attributeOf(attributes, 'failInfo')}`;
-        same('pkiStatus and failInfo', found, '20');
+        same('pkiStatus', `${attributeOf(attributes, 'pkiStatus')}`, '2');
+        same('failInfo', `${attributeOf(attributes, 'failInfo')}`, '0');
         return 'failInfo: badAlg (0) in an HTTP 200';
       });
+    },
+  },
+  {
+    id: '6',
+    client: 'micromdm',
+    title: 'GET, URL-safe base64, message before operation',
+    async run(lab) {
+      const folder = await lab.folder();
+      const subject = micromdm.subjectOf('reversed');
+      const challenge = await lab.challenge({ endpoint: 'legacy', subject });
+      const withoutPost = (text: string): string =>
+        text
+          .split('\n')
+          .filter((word) => word !== 'POSTPKIOperation' && word !== 'SCEPStandard')
+          .join('\n');
+      return throughProxy(
+        lab.server,
+        async (proxy) => {
+          const url = `${proxy.origin}/scep/legacy`;
+          const done = await micromdm.enrol({ url, folder, cn: 'reversed', challenge });
+          hold(done.ran.code === 0, `scepclient ends with 0: ${lastLines(done.ran.stderr)}`);
+          await checkCertificate({ ...done, ca: lab.ca, subject });
+          const { method, target } = pkiOperation(proxy);
+          same('the method', method, 'GET');
+          hold(/\?message=[^&]*&operation=/.test(target), 'message comes before operation');
+          const [, message = ''] = /message=([^&]*)/.exec(target) ?? [];
+          hold(/[-_]/.test(message) && !/%2[BF]|[+/]/i.test(message), 'the base64 is URL-safe');
+          return `${target.length} octets of URL, ${target.match(/[-_]/g)?.length} "-" and "_"`;
+        },
+        { capabilities: withoutPost },
+      );
     },
   },
 ];

@@ -17,6 +17,7 @@ const paths = [
   '/scep/default/',
   '/scep/default/pkiclient.exe',
   '/cgi-bin/pkiclient.exe',
+  '/scep/cgi-bin/pkiclient.exe',
   '/certsrv/mscep/mscep.dll',
   '/certsrv/mscep/mscep.dll/pkiclient.exe',
   '/SCEP',

@@ -1,0 +1,56 @@
+// README's RFC 8894 coverage table, from the points and the titles of the tests. `npm run docs`
+// writes it; a test fails when it is not current.
+
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { points } from './rfc8894.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const begin = '<!-- coverage: written by npm run docs -->';
+const end = '<!-- end of coverage -->';
+
+/** Point number: how many test titles name it, by file. */
+function provenBy(): Map<number, Map<string, number>> {
+  const found = new Map<number, Map<string, number>>();
+  const folder = join(root, 'test');
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.test.ts'))) {
+    const source = readFileSync(join(folder, file), 'utf8');
+    for (const [, , title = ''] of source.matchAll(/\btest\(\s*(['"`])(.*?)\1,/gs)) {
+      for (const [, number] of title.matchAll(/\[(\d{1,2})\]/g)) {
+        const files = found.get(Number(number)) ?? new Map<string, number>();
+        files.set(file, (files.get(file) ?? 0) + 1);
+        found.set(Number(number), files);
+      }
+    }
+  }
+  return found;
+}
+
+export function coverageTable(): string {
+  const proven = provenBy();
+  const unknown = [...proven.keys()].filter((n) => !points.some(({ number }) => number === n));
+  if (unknown.length > 0) throw new Error(`titles name points that do not exist: ${unknown}`);
+  const lines = points.map(({ number, section, text, note }) => {
+    const files = [...(proven.get(number) ?? [])].map(
+      ([file]) => `\`${file.replace('.test.ts', '')}\``,
+    );
+    if (files.length === 0 && !note) throw new Error(`point ${number} has neither test nor note`);
+    const both = [...files, ...(note ? [note] : [])].join(', ');
+    return `| ${number} | ${section} | ${text} | ${both} |`;
+  });
+  return [begin, '| # | § | requirement | proven by |', '|---|---|---|---|', ...lines, end].join(
+    '\n',
+  );
+}
+
+/** The README with the table in its place. */
+export function withCoverage(readme: string): string {
+  const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
+  if (from < 0 || to < from) throw new Error('README has no place for the coverage table');
+  return readme.slice(0, from) + coverageTable() + readme.slice(to + end.length);
+}
+
+if (import.meta.main) {
+  const path = join(root, 'README.md');
+  writeFileSync(path, withCoverage(readFileSync(path, 'utf8')));
+}
