@@ -36,6 +36,9 @@ export const MIN_PASSWORD_ENVELOPE_OCTETS = 16;
  * stretching adds nothing to them; this only slows a guesser of an operator's static secret. */
 export const PASSWORD_ENVELOPE_ITERATIONS = 10_000;
 
+/** PBKDF2 rounds that our own client goes along with. */
+export const MAX_PASSWORD_ENVELOPE_ITERATIONS = 1_000_000;
+
 /** Bits of an RSA modulus that is used to verify a signature: below 2048 is refused. */
 export const MIN_RSA_BITS = 2048;
 

@@ -2,10 +2,9 @@
 // of each kind, and CRLs. Strictly verified, and printed with what they were asked to hold.
 
 import assert from 'node:assert/strict';
-import { sign } from 'node:crypto';
 import { test } from 'node:test';
 import { digests } from '../lib/algorithms.ts';
-import { type Bytes, concat, fromHex, fromUtf8, pem } from '../lib/bytes.ts';
+import { type Bytes, fromHex, fromPem, fromUtf8, pem } from '../lib/bytes.ts';
 import { MAX_DER_NODES } from '../lib/limits.ts';
 import type { ClientKeySpec } from '../lib/scep/client.ts';
 import { readCertificate, signed, subjectKeyIdentifierOf } from '../lib/x509/certificate.ts';
@@ -227,8 +226,12 @@ withOpenssl((openssl) => {
     const { message } = await enrolment(lab, { subject: 'CN=device-1' });
     const path = openssl.file('message', message);
     const printed = openssl.run('pkcs7', '-inform', 'DER', '-in', path, '-print_certs');
-    const own = openssl.file('own.pem', concat([printed]));
+    const own = openssl.file('own.pem', printed);
     openssl.run('verify', '-check_ss_sig', '-partial_chain', '-CAfile', own, own);
-    assert.equal(typeof sign, 'function');
+    const [der] = fromPem('CERTIFICATE', fromUtf8(printed));
+    assert.ok(der);
+    const bad = openssl.file('bad.pem', pem('CERTIFICATE', flipped(der, der.length - 1, 1)));
+    const verifying = ['verify', '-check_ss_sig', '-partial_chain', '-CAfile', bad, bad];
+    assert.equal(openssl.attempt(...verifying).ok, false);
   });
 });

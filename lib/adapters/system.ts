@@ -9,7 +9,16 @@ export const systemClock = { now: () => Date.now() } satisfies Clock;
 export const systemRandom = ((octets: number): Bytes =>
   crypto.getRandomValues(new Uint8Array(octets))) satisfies Random;
 
-/** JSON Lines. `now` goes first so that lines sort by it. */
+/** JSON Lines. The time goes first so that lines sort by it. */
 export function jsonLog(write: (line: string) => void, clock: Clock): Log {
-  return (entry) => write(JSON.stringify({ time: new Date(clock.now()).toISOString(), ...entry }));
+  return (entry) => {
+    const line = JSON.stringify({ time: new Date(clock.now()).toISOString(), ...entry });
+    // Names are attackers' text: nothing in a line may turn it around or end it for a reader.
+    write(line.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escapeUnits));
+  };
 }
+
+const escapeUnits = (character: string): string =>
+  Array.from({ length: character.length }, (_, i) => character.charCodeAt(i))
+    .map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`)
+    .join('');

@@ -149,7 +149,8 @@ function header(source: Bytes, at: number, bound: number): Open {
   const contentEnd = indefinite ? bound : next + length;
   if (contentEnd > bound) throw new Malformed('an element reaches beyond the one around it');
   if ((identifier & UNIVERSAL_CLASS) === 0) {
-    der &&= universalRules(source, identifier, next, contentEnd);
+    const allowed = universalRules(source, identifier, next, contentEnd);
+    der &&= allowed;
   }
   return {
     source,
@@ -164,9 +165,15 @@ function header(source: Bytes, at: number, bound: number): Open {
   };
 }
 
+/** X.690 §8: BOOLEAN, INTEGER, NULL, OBJECT IDENTIFIER and ENUMERATED are never constructed. */
+const primitiveOnly: readonly number[] = [1, 2, 5, 6, 10];
+
 /** Whether the content is DER for its universal type. @throws when it is not even BER. */
 function universalRules(source: Bytes, identifier: number, from: number, to: number): boolean {
   const length = to - from;
+  if ((identifier & CONSTRUCTED) !== 0 && primitiveOnly.includes(identifier & ~CONSTRUCTED)) {
+    throw new Malformed('a constructed number');
+  }
   const first = source[from] ?? 0;
   const last = source[to - 1] ?? 0;
   switch (identifier & ~CONSTRUCTED) {
@@ -206,7 +213,6 @@ function universalRules(source: Bytes, identifier: number, from: number, to: num
     default:
   }
   if ((identifier & CONSTRUCTED) === 0) return true;
-  if ((identifier & ~CONSTRUCTED) < tag.octetString) throw new Malformed('a constructed number');
   return false; // a string in segments: BER
 }
 
@@ -331,7 +337,13 @@ export function time(element: Element): number {
   const at = new Date(0);
   at.setUTCFullYear(full, month - 1, day);
   at.setUTCHours(hour, minute, second);
-  if (at.getUTCMonth() !== month - 1 || at.getUTCDate() !== day || hour > 23 || minute > 59) {
+  if (
+    at.getUTCMonth() !== month - 1 ||
+    at.getUTCDate() !== day ||
+    hour > 23 ||
+    minute > 59 ||
+    second > 59
+  ) {
     throw new Malformed('not a date of the calendar');
   }
   return at.getTime();

@@ -117,6 +117,7 @@ function readKeyTransport(element: Element): KeyTransport | undefined {
 
 /** RSAES-OAEP-params (RFC 4055 §4.1); absent parameters mean the defaults. */
 function readOaepParameters(element: Element | undefined): KeyTransport | undefined {
+  if (element && element.tag !== tag.sequence) return undefined;
   const fields = element && new Fields(element, 'RSAES-OAEP-params');
   const [hash, mask, source] = [0, 1, 2].map((n) => fields?.optional(context(n)));
   fields?.end();

@@ -3,10 +3,22 @@
 // under AES-256-CBC, which is what `openssl cms -decrypt -pwri_password` reads.
 
 import { type ContentCipherName, contentCiphers, oids } from '../algorithms.ts';
-import { type Bytes, concat } from '../bytes.ts';
+import { type Bytes, concat, equal } from '../bytes.ts';
 import { Malformed } from '../errors.ts';
-import { PASSWORD_ENVELOPE_ITERATIONS } from '../limits.ts';
-import { content, context, Fields, octetString, scan, smallInteger, strictly, tag } from './der.ts';
+import { MAX_PASSWORD_ENVELOPE_ITERATIONS, PASSWORD_ENVELOPE_ITERATIONS } from '../limits.ts';
+import { readAlgorithm } from '../x509/algorithm.ts';
+import {
+  content,
+  context,
+  type Element,
+  Fields,
+  octetString,
+  raw,
+  scan,
+  smallInteger,
+  strictly,
+  tag,
+} from './der.ts';
 import { integer, nullValue, objectIdentifier, octets, sequence, tlv } from './der-writer.ts';
 import { envelope, type Random, readEnvelopedData, unpadBlocks } from './enveloped-data.ts';
 import { cbcDecrypt, cbcEncrypt } from './native.ts';
@@ -69,18 +81,38 @@ export async function openPasswordEnvelope(message: Bytes, password: Bytes): Pro
     context(3),
   );
   fields.next(tag.integer, 'version');
-  const [, parameters] = fields.next(context(0), 'keyDerivationAlgorithm').children;
-  const [, wrap] = fields.next(tag.sequence, 'keyEncryptionAlgorithm').children;
+  const derivation = readAlgorithm(sequenceOf(fields.next(context(0), 'keyDerivationAlgorithm')));
+  const encryption = readAlgorithm(fields.next(tag.sequence, 'keyEncryptionAlgorithm'));
   const encryptedKey = octetString(fields.next(tag.octetString, 'encryptedKey'));
-  const [salt, iterations] = parameters?.children ?? [];
-  const wrapIv = wrap?.children[1];
-  if (!salt || !iterations || !wrapIv) throw new Malformed('not PBKDF2 and RFC 3211');
+  const [salt, iterations, ...rest] = derivation.parameters?.children ?? [];
+  const wrap = encryption.parameters && readAlgorithm(encryption.parameters);
+  const prf = rest.at(-1);
+  const ours =
+    derivation.oid === oids.pbkdf2 &&
+    encryption.oid === oids.pwriKek &&
+    wrap?.oid === contentCiphers['AES-256'].oid &&
+    prf !== undefined &&
+    equal(raw(prf), hmacSha256);
+  if (!ours || !salt || !iterations || !wrap.parameters) {
+    throw new Malformed('not PBKDF2 with HMAC-SHA-256 and RFC 3211 with AES-256');
+  }
+  if (smallInteger(iterations) > MAX_PASSWORD_ENVELOPE_ITERATIONS) {
+    throw new Malformed('more PBKDF2 iterations than anybody needs');
+  }
+  const wrapIv = wrap.parameters;
   const kek = await derive(password, content(salt), smallInteger(iterations), 32);
   const contentKey = unwrapRfc3211(kek, content(wrapIv), encryptedKey);
+  if (contentKey.length !== cipher.keyOctets) throw new Malformed('a key of another length');
   return unpadBlocks(cbcDecrypt(cipher.name, contentKey, iv, encryptedContent), cipher.blockOctets);
 }
 
+/** An AlgorithmIdentifier under an IMPLICIT tag, as what it is. */
+const sequenceOf = (element: Element): Element => ({ ...element, tag: tag.sequence });
+
 function unwrapRfc3211(kek: Bytes, iv: Bytes, wrapped: Bytes): Bytes {
+  if (iv.length !== 16 || wrapped.length < 32 || wrapped.length % 16 !== 0) {
+    throw new Malformed('a wrapped key of broken blocks');
+  }
   const lastIv = cbcDecrypt('AES-256', kek, wrapped.subarray(-32, -16), wrapped.subarray(-16));
   const once = cbcDecrypt('AES-256', kek, lastIv, wrapped);
   const block = cbcDecrypt('AES-256', kek, iv, once);

@@ -174,8 +174,12 @@ export function matcher(identifier: Element): (certificate: Certificate) => bool
   if (identifier.tag === contextPrimitive(0)) {
     const wanted = content(identifier);
     return (certificate) => {
-      const found = subjectKeyIdentifierOf(certificate);
-      return found !== undefined && equal(found, wanted);
+      try {
+        const found = subjectKeyIdentifierOf(certificate);
+        return found !== undefined && equal(found, wanted);
+      } catch {
+        return false; // whatever its extension holds, it is not the identifier that was named
+      }
     };
   }
   const fields = new Fields(identifier, 'issuerAndSerialNumber');

@@ -58,7 +58,9 @@ export async function openRequest(
     request?.info ?? plaintext,
     request?.signature ?? nonsenseSignature(key),
   );
-  if (!request || !requested || !proven || (keys === 'same' && !same)) {
+  // A scheme that stood in for an unknown one proves nothing, whatever it verified.
+  const known = request?.scheme !== undefined;
+  if (!request || !requested || !known || !proven || (keys === 'same' && !same)) {
     throw new ScepFailure('envelopeRejected');
   }
   return { ...request, publicKey: key };

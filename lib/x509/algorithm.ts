@@ -60,7 +60,7 @@ function schemeOf({ oid, parameters }: AlgorithmIdentifier, digest: Digest | und
         ? ({ kind: 'RSASSA-PKCS1-v1_5', digest } as const)
         : undefined;
     case oids.rsassaPss:
-      return parameters && readPssParameters(parameters);
+      return parameters?.tag === tag.sequence ? readPssParameters(parameters) : undefined;
     case oids.ed25519:
       // RFC 8419 §3: with signed attributes the message digest is SHA-512.
       return parameters ? undefined : ({ kind: 'Ed25519', digest: digests['SHA-512'] } as const);

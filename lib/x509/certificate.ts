@@ -9,6 +9,7 @@ import {
   contextPrimitive,
   type Element,
   Fields,
+  octetString,
   raw,
   scan,
   smallInteger,
@@ -92,7 +93,7 @@ export function publicKeyOf(certificate: Certificate): PublicKey | undefined {
 /** The subjectKeyIdentifier, if the certificate has one. @throws {Malformed} */
 export function subjectKeyIdentifierOf(certificate: Certificate): Bytes | undefined {
   const extension = certificate.extensions.get(extensionOids.subjectKeyIdentifier);
-  return extension && content(scan(extension.value));
+  return extension && octetString(scan(extension.value));
 }
 
 /** The octets a key identifier is computed over (RFC 5280 §4.2.1.2): without tag and length. */

@@ -2,7 +2,16 @@
 // parser we did not write, and every rule is asked of what that parser saw. A finding says whether
 // the requester's names are to blame or we are.
 
-import { fromBER, type OctetString, PrintableString } from 'asn1js';
+import {
+  BmpString,
+  fromBER,
+  IA5String,
+  type OctetString,
+  PrintableString,
+  TeletexString,
+  UniversalString,
+  Utf8String,
+} from 'asn1js';
 import { BasicConstraints, Certificate, type Extension, ExtKeyUsage } from 'pkijs';
 import { type Bytes, equal } from '../bytes.ts';
 import { contextPrimitive, scan } from '../cms/der.ts';
@@ -47,11 +56,28 @@ const request = (id: string, citation: string, holds: Rule['holds']): Rule => ({
   holds,
 });
 
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** RFC 5280 A.1: DirectoryString, and IA5String for mail and domain components. */
+const stringTypes = [
+  Utf8String,
+  PrintableString,
+  TeletexString,
+  BmpString,
+  UniversalString,
+  IA5String,
+];
+
 /** The subject's attributes; a value that is not a string has no text. */
 function attributesOf({ subject }: Certificate): { type: string; text: string; string: boolean }[] {
   return subject.typesAndValues.map(({ type, value }) => {
-    const text: unknown = value.valueBlock.value;
-    return { type, text: typeof text === 'string' ? text : '', string: typeof text === 'string' };
+    const string = stringTypes.some((stringType) => value instanceof stringType);
+    // asn1js reads a UTF8String that is not UTF-8 as Latin-1 and says nothing.
+    const text: unknown =
+      value instanceof Utf8String
+        ? utf8.decode(value.valueBlock.valueHexView)
+        : value.valueBlock.value;
+    return { type, text: typeof text === 'string' ? text : '', string };
   });
 }
 

@@ -3,8 +3,8 @@
 // deciding, linting and showing. Printed text is safe in a terminal, a log and a page whatever the
 // name holds: control, bidi and line-separator characters come out as \XX octets.
 
-import { type Bytes, fromLatin1, fromUtf8, hex, utf8 } from '../bytes.ts';
-import { content, type Element, Fields, oid, scan, strictly, tag } from '../cms/der.ts';
+import { type Bytes, fromHex, fromLatin1, fromUtf8, hex, utf8 } from '../bytes.ts';
+import { content, type Element, Fields, oid, raw, scan, strictly, tag } from '../cms/der.ts';
 import { objectIdentifier, sequence, setOf, tlv } from '../cms/der-writer.ts';
 import { Malformed } from '../errors.ts';
 import { MAX_NAME_OCTETS } from '../limits.ts';
@@ -39,7 +39,16 @@ const shortNames: readonly (readonly [string, string])[] = [
   ['unstructuredAddress', '1.2.840.113549.1.9.8'],
 ];
 const shortByOid = new Map(shortNames.map(([name, dotted]) => [dotted, name]));
-const oidByShort = new Map(shortNames.map(([name, dotted]) => [name.toLowerCase(), dotted]));
+/** What other programs write for the same types, understood but never printed. */
+const aliases: readonly (readonly [string, string])[] = [
+  ['E', '1.2.840.113549.1.9.1'],
+  ['EMAIL', '1.2.840.113549.1.9.1'],
+  ['S', '2.5.4.8'],
+  ['G', '2.5.4.42'],
+];
+const oidByShort = new Map(
+  [...shortNames, ...aliases].map(([name, dotted]) => [name.toLowerCase(), dotted]),
+);
 
 /** RFC 5280 appendix A: these are PrintableString or IA5String; everything else is UTF8String. */
 const printable = new Set(['2.5.4.6', '2.5.4.5', '2.5.4.46']);
@@ -144,12 +153,12 @@ function escapeValue(value: string): string {
 export function parseName(text: string): Bytes {
   const rdns: Bytes[] = [];
   let attributes: Bytes[] = [];
-  let rest = text.trim();
+  let rest = text.replace(/^ +/, '');
   while (rest !== '') {
-    const type = /^\s*([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)\s*=\s*/.exec(rest);
+    const type = /^ *([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+) *= */.exec(rest);
     if (!type?.[1]) throw new SyntaxError(`expected TYPE=VALUE at "${rest}"`);
     const dotted = oidByShort.get(type[1].toLowerCase()) ?? type[1];
-    if (!/^[012](\.\d{1,12})+$/.test(dotted)) {
+    if (!/^([01]\.[1-3]?\d|2\.\d{1,12})(\.\d{1,12})*$/.test(dotted)) {
       throw new SyntaxError(`unknown attribute type "${type[1]}"; a dotted OID works for any`);
     }
     rest = rest.slice(type[0].length);
@@ -160,12 +169,12 @@ export function parseName(text: string): Bytes {
         `unexpected "${rest[0]}" in the value of ${type[1]}; escape it as \\${rest[0]}`,
       );
     }
-    attributes.push(encodeAttribute(dotted, unescapeValue(raw, type[1])));
+    attributes.push(encodeAttribute(dotted, raw, type[1]));
     if (rest[0] !== '+') {
       rdns.unshift(setOf(...attributes));
       attributes = [];
     }
-    if (rest !== '' && rest.slice(1).trim() === '') {
+    if (/^. *$/s.test(rest)) {
       throw new SyntaxError(`nothing follows the last "${rest[0]}"`);
     }
     rest = rest.slice(1);
@@ -173,9 +182,21 @@ export function parseName(text: string): Bytes {
   return sequence(...rdns);
 }
 
+/** RFC 4514 §2.4: "#" and the hexadecimal of the value's encoding. */
+function hexValue(text: string, type: string): Bytes {
+  try {
+    return raw(strictly(scan(fromHex(text.slice(1))), 'value'));
+  } catch {
+    throw new SyntaxError(`the value of ${type} is not "#" and the hexadecimal of a DER value`);
+  }
+}
+
+/** One pass: what one escape gives is never read as the start of another. */
+const escapes = /((?:\\[0-9a-f]{2})+)|\\([\\ #=",+<>;])/gi;
+
 function unescapeValue(raw: string, type: string): string {
-  const trimmed = raw.replace(/(?<!\\) +$/, '');
-  const octets = trimmed.replace(/(?:\\[0-9a-fA-F]{2})+/g, (run) => {
+  const value = raw.replace(escapes, (_, run: string | undefined, character: string) => {
+    if (run === undefined) return character;
     try {
       return fromUtf8(
         Uint8Array.from(run.slice(1).split('\\'), (pair) => Number.parseInt(pair, 16)),
@@ -184,12 +205,23 @@ function unescapeValue(raw: string, type: string): string {
       throw new SyntaxError(`the escaped octets in the value of ${type} are not UTF-8`);
     }
   });
-  const value = octets.replace(/\\([\\ #=",+<>;])/g, '$1');
   if (value === '') throw new SyntaxError(`the value of ${type} is empty`);
   return value;
 }
 
-function encodeAttribute(type: string, value: string): Bytes {
+/** Spaces behind a value are not part of it; one after an odd number of backslashes is escaped. */
+function withoutTrailingSpaces(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === ' ') end--;
+  let backslashes = 0;
+  while (text[end - 1 - backslashes] === '\\') backslashes++;
+  return text.slice(0, backslashes % 2 === 1 ? end + 1 : end);
+}
+
+function encodeAttribute(type: string, text: string, name: string): Bytes {
+  const trimmed = withoutTrailingSpaces(text);
+  if (trimmed.startsWith('#')) return sequence(objectIdentifier(type), hexValue(trimmed, name));
+  const value = unescapeValue(trimmed, name);
   const ascii = /^[\x20-\x7e]*$/.test(value);
   const identifier =
     printable.has(type) && /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(value)
@@ -208,7 +240,9 @@ export function sameAttributes(a: Name, b: Name): boolean {
   const keys = (name: Name) =>
     name
       .flat()
-      .map(({ type, value, der }) => `${type}=${value?.normalize('NFC') ?? hex(der)}`)
+      .map(({ type, value, der }) =>
+        value === undefined ? `${type}#${hex(der)}` : `${type}=${value.normalize('NFC')}`,
+      )
       .sort();
   const [left, right] = [keys(a), keys(b)];
   return left.length === right.length && left.every((key, i) => key === right[i]);

@@ -56,7 +56,8 @@ function kindOf(
 ): KeyKind | undefined {
   switch (algorithm) {
     case oids.rsaEncryption:
-      return rsaKind(key);
+      // RFC 3279 §2.3.1: NULL; anything else would be a second encoding of the same key.
+      return parameters?.tag === tag.null ? rsaKind(key) : undefined;
     case oids.ecPublicKey: {
       if (parameters?.tag !== tag.oid) return undefined;
       const curve = curveOf(oid(parameters));
