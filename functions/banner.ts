@@ -23,11 +23,12 @@ export async function banner(env: Env, { deps, made }: Embedded): Promise<string
   }
   const endpoint = endpoints.get('default');
   if (endpoint) {
-    const challenge = await createChallenge(deps, endpoint, {
+    const wanted = {
       binding: { names: [] },
       uses: 1,
       ttlMs: endpoint.challengeTtlMs,
-    });
+    };
+    const challenge = await createChallenge(deps, endpoint, wanted, { kind: 'system' });
     lines.push(
       `  Challenge    ${challenge.challenge}   one use, until ${new Date(challenge.expiresAt).toISOString()}`,
       '',

@@ -12,12 +12,11 @@ import type { Deps } from '../lib/ca/deps.ts';
 import { initCa, keepCrl } from '../lib/ca/lifecycle.ts';
 import type { Config } from '../lib/config.ts';
 import { tokenHash } from '../lib/http/auth.ts';
-import type { AdminTokens } from '../lib/ports/admin-tokens.ts';
 import type { Log } from '../lib/ports/log.ts';
+import type { Store } from '../lib/ports/store.ts';
 
 export type Embedded = {
   readonly deps: Deps;
-  readonly tokens: AdminTokens;
   readonly store: SqliteStore;
   /** CAs made by this start. */
   readonly made: readonly string[];
@@ -31,26 +30,27 @@ export async function openEmbedded(dataDir: string, config: Config, log: Log): P
   await writeFile(path, '', { flag: 'a', mode: 0o600 });
   const store = new SqliteStore(path);
   const { signer, raKeys, macKeys } = keys;
-  const { transactions, challenges, certificates, authorities, tokens } = store;
-  const cas = new CaCertificates({ authorities, signer, raKeys, clock: systemClock });
-  const stores = { transactions, challenges, certificates, authorities };
-  const machine = { clock: systemClock, random: systemRandom, log };
-  const deps: Deps = { config, ...stores, signer, raKeys, macKeys, ...machine, cas };
+  const cas = new CaCertificates({ store, signer, raKeys, clock: systemClock });
+  const outside = { store, crls: store, signer, raKeys, macKeys, validators: new Map() };
+  const deps: Deps = { config, ...outside, clock: systemClock, random: systemRandom, log, cas };
   const made: string[] = [];
   for (const authority of config.cas.values()) {
     if ((await initCa(deps, authority)) === 'done') made.push(authority.id);
     await keepCrl(deps, await cas.of(authority.id));
   }
-  await keepToken(join(dataDir, 'token'), tokens);
-  return { deps, tokens, store, made };
+  await keepToken(join(dataDir, 'token'), store);
+  return { deps, store, made };
 }
 
 /** The admin token file of this folder; made once, its hash put into the store at every start. */
-async function keepToken(path: string, tokens: AdminTokens): Promise<void> {
+async function keepToken(path: string, store: Store): Promise<void> {
   const token = randomBytes(32).toString('base64url');
   await writeFile(path, `${token}\n`, { mode: 0o600, flag: 'wx' }).catch((error) => {
     if (error.code !== 'EEXIST') throw error;
   });
   const kept = (await readFile(path, 'utf8')).trim();
-  await tokens.put({ name: 'token-file', hash: await tokenHash(kept), roles: ['admin'] });
+  const key = { kind: 'token', key: tokenHash(kept) } as const;
+  const [row] = await store.read([key]);
+  const record = { name: 'token-file', roles: ['admin'] } as const;
+  if (!row) await store.write([{ ...key, do: 'put', rev: 0, record }]);
 }

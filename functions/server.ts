@@ -24,10 +24,10 @@ async function start(): Promise<void> {
   const config = await loadConfig(env);
   const log = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
   const embedded = await openEmbedded(env.dataDir, config, log);
-  const { deps, tokens, store } = embedded;
+  const { deps, store } = embedded;
   const server = serve(
     {
-      fetch: makeApp(deps, tokens).fetch,
+      fetch: makeApp(deps).fetch,
       port: env.port,
       // HTTP/1.0 clients send no Host header.
       hostname: env.host,

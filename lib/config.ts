@@ -23,15 +23,30 @@ export type Profile = {
   readonly keyUsage: readonly ('digitalSignature' | 'nonRepudiation' | 'keyEncipherment')[];
   /** Names of `extKeyUsages`, or dotted OIDs. */
   readonly extKeyUsage: readonly string[];
+  /** A renewal may be for the key that its certificate has. */
+  readonly sameKey: boolean;
 };
 
-export type Validator = 'challenge';
+/** `challenge`, or the id of a validator outside. */
+export type ValidatorId = string;
 
 export type Endpoint = {
   readonly id: string;
   readonly ca: string;
   readonly profile: Profile;
-  readonly enrol: { readonly authorize: readonly Validator[] };
+  readonly enrol: { readonly authorize: readonly ValidatorId[] };
+  readonly renew: {
+    /** In addition to the certificate that signs, which must always be good. */
+    readonly authorize: readonly ValidatorId[];
+    /** How long before its end a certificate may be renewed; undefined: during all of its life. */
+    readonly windowMs: number | undefined;
+  };
+  /** Whether an approver has to allow what the validators have allowed. */
+  readonly approval: 'never' | 'always';
+  /** How long a request waits for its approver. */
+  readonly pendingTtlMs: number;
+  /** How long an outcome that may be asked for again answers repeats and polls. */
+  readonly repeatMs: number;
   /** How long a challenge lives that is made without a time of its own. */
   readonly challengeTtlMs: number;
   readonly legacy: Legacy;
@@ -84,6 +99,7 @@ const profile = z.strictObject({
       .check(z.minLength(1, 'must name at least one purpose')),
     ['clientAuth'],
   ),
+  sameKey: z._default(z.boolean(), true),
 });
 
 const legacy = z.strictObject({
@@ -124,6 +140,10 @@ const document = z.strictObject({
         }),
         { authorize: ['challenge'] },
       ),
+      renew: z._default(z.strictObject({ window: z.optional(duration) }), {}),
+      approval: z._default(z.enum(['never', 'always']), 'never'),
+      pendingTtl: z._default(duration, 7 * DAY_MS),
+      repeat: z._default(duration, DAY_MS),
       challengeTtl: z._default(duration, HOUR_MS),
       legacy: z._default(legacy, { sha1: false, md5: false, des3: false, des: false }),
     }),
@@ -165,8 +185,13 @@ export function checkConfig(input: unknown): Config {
         validityMs: chosen.validity,
         keyUsage: chosen.keyUsage,
         extKeyUsage: chosen.extKeyUsage,
+        sameKey: chosen.sameKey,
       },
       enrol: endpoint.enrol,
+      renew: { authorize: [], windowMs: endpoint.renew.window },
+      approval: endpoint.approval,
+      pendingTtlMs: endpoint.pendingTtl,
+      repeatMs: endpoint.repeat,
       challengeTtlMs: endpoint.challengeTtl,
       legacy: endpoint.legacy,
     });

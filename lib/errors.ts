@@ -117,6 +117,71 @@ export const reasons = {
     code: 'SCEP-312',
     text: 'a subjectAltName is not one that this challengePassword was made for',
   },
+  renewalUnknown: {
+    failInfo: 'badRequest',
+    code: 'SCEP-321',
+    text: 'the certificate that signed the message is not one that this endpoint issued',
+  },
+  renewalExpired: {
+    failInfo: 'badRequest',
+    code: 'SCEP-322',
+    text: 'the certificate that signed the message has expired',
+  },
+  renewalRevoked: {
+    failInfo: 'badRequest',
+    code: 'SCEP-323',
+    text: 'the certificate that signed the message is revoked or superseded',
+  },
+  renewalTooEarly: {
+    failInfo: 'badRequest',
+    code: 'SCEP-324',
+    text: 'the certificate that signed the message is not yet in its time for renewal',
+  },
+  renewalOtherNames: {
+    failInfo: 'badRequest',
+    code: 'SCEP-325',
+    text: 'the renewal asks for other names than its certificate has',
+  },
+  renewalSameKey: {
+    failInfo: 'badRequest',
+    code: 'SCEP-326',
+    text: 'the renewal must be for a new key',
+  },
+  renewalDone: {
+    failInfo: 'badRequest',
+    code: 'SCEP-327',
+    text: 'the certificate that signed the message has been renewed, and its successor is in use',
+  },
+  renewalTooOften: {
+    failInfo: 'badRequest',
+    code: 'SCEP-328',
+    text: 'the certificate that signed the message has been renewed too often in seven days',
+  },
+  validatorRefused: {
+    failInfo: 'badRequest',
+    code: 'SCEP-331',
+    text: 'a validator of this endpoint refused the request',
+  },
+  keyOwned: {
+    failInfo: 'badRequest',
+    code: 'SCEP-341',
+    text: 'the requested key is certified for another name',
+  },
+  requestDenied: {
+    failInfo: 'badRequest',
+    code: 'SCEP-351',
+    text: 'an approver denied the request',
+  },
+  requestExpired: {
+    failInfo: 'badRequest',
+    code: 'SCEP-352',
+    text: 'nobody approved the request in time',
+  },
+  releaseRefused: {
+    failInfo: 'badRequest',
+    code: 'SCEP-353',
+    text: 'the certificate was made and withdrawn before anybody saw it',
+  },
   passwordEnvelopeImpossible: {
     failInfo: 'badRequest',
     code: 'SCEP-401',

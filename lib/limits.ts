@@ -89,5 +89,32 @@ export const CRL_LIFETIME_MS = 10 * 24 * 60 * 60 * 1000;
 /** How often a request that lost a race to another starts over before its device must. */
 export const MAX_ISSUE_ROUNDS = 5;
 
+/** Milliseconds between looks at an identical request that somebody else is working on: 3 s in all,
+ * which is more than an issue takes and less than a client waits. */
+export const WAIT_FOR_TWIN_MS: readonly number[] = [20, 50, 130, 300, 500, 800, 1200];
+
+/** transactionIDs and steps that a Transaction remembers, so that its record stays small. */
+export const MAX_TRANSACTION_IDS = 16;
+export const MAX_TIMELINE = 64;
+
+/** Holders of a multi-use challenge that are listed before finished ones are cleared. */
+export const MAX_OPEN_USES = 100;
+export const CLEAR_OPEN_USES_AT = 50;
+
+/** Renewals of one certificate in seven days until one of them is used: the first and three more,
+ * for replies that got lost. */
+export const MAX_SUCCESSORS = 4;
+export const SUCCESSOR_WINDOW_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** Milliseconds after the end of a lease that an attempt nobody repeated is voided by the sweeper,
+ * and that a release gate which cannot be reached is asked again. */
+export const SWEEP_AFTER_MS = 60 * 60 * 1000;
+
+/** Transactions that one run of the sweeper takes from a list. */
+export const SWEEP_BATCH = 100;
+
 /** Octets of a request line with its headers: a GET of an RSA-4096 request with a chain. */
 export const MAX_REQUEST_LINE_OCTETS = 32 * 1024;
+
+/** Records of one page of a list. */
+export const MAX_PAGE = 100;

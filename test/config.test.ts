@@ -40,8 +40,13 @@ describe('configuration', () => {
         validityMs: 365 * 86_400_000,
         keyUsage: ['digitalSignature', 'keyEncipherment'],
         extKeyUsage: ['clientAuth'],
+        sameKey: true,
       },
       enrol: { authorize: ['challenge'] },
+      renew: { authorize: [], windowMs: undefined },
+      approval: 'never',
+      pendingTtlMs: 7 * 86_400_000,
+      repeatMs: 86_400_000,
       challengeTtlMs: 3_600_000,
       legacy: { sha1: false, md5: false, des3: false, des: false },
     });

@@ -3,9 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MemoryStore } from '../lib/adapters/memory.ts';
-import { tokenHash } from '../lib/http/auth.ts';
-import type { Role } from '../lib/ports/admin-tokens.ts';
-import { makeLab } from './support/lab.ts';
+import type { Role } from '../lib/ports/records.ts';
+import { makeLab, putToken } from './support/lab.ts';
 import { enrolment } from './support/messages.ts';
 
 const store = new MemoryStore();
@@ -13,7 +12,7 @@ const lab = await makeLab({ store });
 
 const tokenOf = async (role: Role): Promise<string> => {
   const token = `token-of-${role}`.padEnd(43, 'x');
-  await store.tokens.put({ name: role, hash: await tokenHash(token), roles: [role] });
+  await putToken(store, token, { name: role, roles: [role] });
   return token;
 };
 

@@ -28,7 +28,7 @@ const labOf = (caKey: NonNullable<LabOptions['caKey']>): Promise<Lab> => {
 async function filesOf(openssl: Openssl, lab: Lab) {
   const { ra, chain } = lab.announced;
   const [ca] = chain;
-  const crl = await lab.deps.authorities.crl('default');
+  const crl = await lab.deps.crls.newest('default');
   assert.ok(ca && crl);
   return {
     ca: openssl.file('ca.pem', pem('CERTIFICATE', ca.der)),
@@ -44,7 +44,7 @@ async function issued(
   names: readonly string[] = [],
 ): Promise<Bytes> {
   const subject = 'CN=device-1,O=Test';
-  const key = await deviceKey('openssl', spec);
+  const key = await deviceKey(`openssl ${names}`, spec);
   const challenge = await lab.challenge({ subject, names });
   const sent = await enrolment(lab, { challenge, subject, names, key });
   const result = await sent.read(await lab.operate(sent.message));

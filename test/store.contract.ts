@@ -1,18 +1,16 @@
-// What every store promises, whatever it is made of: run over each adapter by store.test.ts.
+// What every store promises, whatever it is made of: run over each adapter by the store tests.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fromHex, utf8 } from '../lib/bytes.ts';
-import type { CertificateRecord } from '../lib/ports/certificates.ts';
-import type { Challenge } from '../lib/ports/challenges.ts';
-import type { Intent, Transaction } from '../lib/ports/transactions.ts';
-import type { Store } from './support/lab.ts';
+import { utf8 } from '../lib/bytes.ts';
+import type { Crls } from '../lib/ports/crls.ts';
+import type { Challenge, Kind, Records, Transaction } from '../lib/ports/records.ts';
+import type { Action, Row, Store } from '../lib/ports/store.ts';
 
 const now = 1_800_000_000_000;
 
-const challengeRecord = (key: string, changes: Partial<Challenge> = {}): Challenge => ({
-  key: `default/k/${key}`,
-  id: `id-${key}`,
+export const challengeRecord = (changes: Partial<Challenge> = {}): Challenge => ({
+  id: 'id',
   endpoint: 'default',
   binding: { subject: 'CN=x', names: ['dns:a.example'] },
   bindingMac: '00',
@@ -21,220 +19,351 @@ const challengeRecord = (key: string, changes: Partial<Challenge> = {}): Challen
   createdAt: now,
   expiresAt: now + 1000,
   failures: 0,
-  holder: undefined,
+  open: {},
   ...changes,
 });
 
-const intentFor = (id: string, challenge: string, changes: Partial<Transaction> = {}): Intent => {
-  const transaction: Transaction = {
-    id,
-    endpoint: 'default',
-    ca: 'default',
-    state: 'intended',
-    messageType: 'PKCSReq',
-    signer: 'key:00',
-    requestHash: `hash-${id}`,
-    transactionID: 'odd \u0000 \u00ff "id"',
-    csr: fromHex('3000'),
-    csrHash: 'aa',
-    serial: `40${id}`,
-    leaseUntil: now + 10_000,
-    challenge,
-    createdAt: now,
-    ...changes,
-  };
-  const certificate: CertificateRecord = {
-    ca: 'default',
-    serial: transaction.serial,
-    state: 'intended',
-    tbsHash: 'bb',
-    der: undefined,
-    transaction: transaction.id,
-    notAfter: now + 5000,
-  };
-  return { now, transaction, certificate, supersedes: undefined };
-};
+export const transactionRecord = (id: string, changes: Partial<Transaction> = {}): Transaction => ({
+  id,
+  endpoint: 'default',
+  ca: 'default',
+  state: 'intended',
+  messageType: 'PKCSReq',
+  signer: 'key:00',
+  requestHash: `hash-${id}`,
+  transactionIDs: ['odd \u0000 \u00ff "id"', '\u{1f600}'],
+  subject: 'CN=x',
+  csr: 'MAA=',
+  csrHash: 'aa',
+  names: [],
+  profile: 'device',
+  authorizedBy: [],
+  leaseUntil: now + 10_000,
+  undo: {},
+  repeatUntil: now,
+  reply: { digest: 'SHA-256', cipher: 'AES-128' },
+  timeline: [{ at: now, state: 'intended' }],
+  createdAt: now,
+  ...changes,
+});
 
-export function storeContract(name: string, open: () => Promise<Store>): void {
+const put = <K extends Kind>(kind: K, key: string, rev: number, record: Records[K]): Action =>
+  ({ do: 'put', kind, key, rev, record }) as Action;
+
+export function storeContract(name: string, open: () => Promise<Store & Partial<Crls>>): void {
   describe(`store: ${name}`, () => {
-    const seeded = async (changes: Partial<Challenge> = {}) => {
+    const one = async (store: Store, kind: Kind, key: string): Promise<Row | undefined> =>
+      (await store.read([{ kind, key }]))[0];
+
+    test('an empty store has nothing', async () => {
       const store = await open();
-      const challenge = challengeRecord('one', changes);
-      await store.challenges.create(challenge);
-      const lookup = (id: string) => ({ requestHash: `hash-${id}`, challenges: [challenge.key] });
-      return { store, challenge, lookup };
-    };
+      const keys = [
+        { kind: 'transaction', key: 'x' } as const,
+        { kind: 'challenge', key: 'a/b/c' } as const,
+      ];
+      assert.deepEqual(await store.read(keys), []);
+      assert.deepEqual(await store.read([]), []);
+      assert.deepEqual(await store.list({ list: 'transactions', group: 'default', limit: 5 }), {
+        keys: [],
+      });
+    });
 
-    test('an empty store knows nothing', async () => {
+    test('a record comes back as it was put, with the number of its writes', async () => {
       const store = await open();
-      assert.deepEqual(await store.transactions.recall({ requestHash: 'x', challenges: ['y'] }), {
-        transaction: undefined,
-        certificate: undefined,
-        challenge: undefined,
+      const record = transactionRecord('a');
+      assert.equal(await store.write([put('transaction', 'a', 0, record)]), 'done');
+      assert.deepEqual(await one(store, 'transaction', 'a'), {
+        kind: 'transaction',
+        key: 'a',
+        rev: 1,
+        record,
       });
-      assert.equal(await store.certificates.find('default', '01'), undefined);
-      assert.equal(await store.authorities.find('default'), undefined);
-      assert.equal(await store.authorities.crl('default'), undefined);
-      assert.equal(await store.tokens.find('x'), undefined);
-    });
-
-    test('a challenge comes back as it was put, and exists once', async () => {
-      const { store, challenge, lookup } = await seeded();
-      assert.deepEqual((await store.transactions.recall(lookup('a'))).challenge, challenge);
-      await assert.rejects(store.challenges.create(challenge));
-      const found = await store.transactions.recall({
-        requestHash: 'x',
-        challenges: ['default/other/one', challenge.key],
-      });
-      assert.deepEqual(found.challenge, challenge);
-    });
-
-    test('intend writes Transaction, Certificate and the use, all at once', async () => {
-      const { store, challenge, lookup } = await seeded();
-      const intent = intentFor('a', challenge.key);
-      assert.equal(await store.transactions.intend(intent), 'done');
-      const recalled = await store.transactions.recall(lookup('a'));
-      assert.deepEqual(recalled.transaction, intent.transaction);
-      assert.deepEqual(recalled.certificate, intent.certificate);
-      assert.deepEqual(recalled.challenge, {
-        ...challenge,
-        usesLeft: 0,
-        holder: { transaction: 'a', requestHash: 'hash-a' },
+      const changed = { ...record, state: 'issued' as const };
+      assert.equal(await store.write([put('transaction', 'a', 1, changed)]), 'done');
+      assert.deepEqual(await one(store, 'transaction', 'a'), {
+        kind: 'transaction',
+        key: 'a',
+        rev: 2,
+        record: changed,
       });
     });
 
-    const refusals: [string, Partial<Challenge>, number?][] = [
-      ['no use left', { usesLeft: 0 }],
-      ['an expired challenge', { expiresAt: now }],
-      ['a locked challenge', { failures: 10 }],
+    test('many keys in one read: those that exist, of every kind, each once', async () => {
+      const store = await open();
+      const ids = Array.from({ length: 60 }, (_, i) => `t${String(i).padStart(2, '0')}`);
+      for (const id of ids) await store.write([put('transaction', id, 0, transactionRecord(id))]);
+      await store.write([put('request', 'r', 0, { transaction: 't00' })]);
+      const keys = ids.map((key) => ({ kind: 'transaction', key }) as const);
+      const rows = await store.read([
+        ...keys,
+        { kind: 'request', key: 'r' },
+        { kind: 'poll', key: 'r' },
+      ]);
+      assert.deepEqual(rows.map(({ key }) => key).sort(), [...ids, 'r'].sort());
+    });
+
+    test('a key of one kind is not a key of another', async () => {
+      const store = await open();
+      await store.write([
+        put('request', 'k', 0, { transaction: 'a' }),
+        put('poll', 'k', 0, { transaction: 'b' }),
+      ]);
+      assert.deepEqual((await one(store, 'request', 'k'))?.record, { transaction: 'a' });
+      assert.deepEqual((await one(store, 'poll', 'k'))?.record, { transaction: 'b' });
+    });
+
+    const wrongRev: [string, (key: string) => Action][] = [
+      ['a put where there must be none', (key) => put('request', key, 0, { transaction: 'z' })],
+      ['a put of an older one', (key) => put('request', key, 1, { transaction: 'z' })],
+      ['a put of a newer one', (key) => put('request', key, 3, { transaction: 'z' })],
+      ['a delete of another', (key) => ({ do: 'delete', kind: 'request', key, rev: 1 })],
+      ['a check of another', (key) => ({ do: 'check', kind: 'request', key, rev: 1 })],
+      ['a check that there is none', (key) => ({ do: 'check', kind: 'request', key, rev: 0 })],
     ];
-    for (const [why, changes] of refusals) {
-      test(`intend with ${why} is a conflict and writes nothing`, async () => {
-        const { store, challenge, lookup } = await seeded(changes);
-        assert.equal(await store.transactions.intend(intentFor('a', challenge.key)), 'conflict');
-        const recalled = await store.transactions.recall(lookup('a'));
-        assert.equal(recalled.transaction, undefined);
-        assert.deepEqual(recalled.challenge, challenge);
-        assert.equal(await store.certificates.find('default', '40a'), undefined);
+    for (const [what, action] of wrongRev) {
+      test(`${what} is a conflict, and nothing of its write takes effect`, async () => {
+        const store = await open();
+        await store.write([put('request', 'k', 0, { transaction: 'a' })]);
+        await store.write([put('request', 'k', 1, { transaction: 'b' })]);
+        const write = [
+          put('poll', 'p', 0, { transaction: 'a' }),
+          action('k'),
+          put('poll', 'q', 0, { transaction: 'a' }),
+        ];
+        assert.equal(await store.write(write), 'conflict');
+        assert.deepEqual((await one(store, 'request', 'k'))?.record, { transaction: 'b' });
+        assert.equal(await one(store, 'poll', 'p'), undefined);
+        assert.equal(await one(store, 'poll', 'q'), undefined);
       });
     }
 
-    test('intend with a challenge that is not there is a conflict', async () => {
-      const { store } = await seeded();
-      assert.equal(await store.transactions.intend(intentFor('a', 'default/k/gone')), 'conflict');
+    test('checks and deletes that hold; a deleted record can be put again', async () => {
+      const store = await open();
+      await store.write([put('request', 'k', 0, { transaction: 'a' })]);
+      const check = (rev: number): Action => ({ do: 'check', kind: 'request', key: 'k', rev });
+      assert.equal(
+        await store.write([check(1), put('poll', 'p', 0, { transaction: 'a' })]),
+        'done',
+      );
+      assert.equal(
+        await store.write([{ do: 'delete', kind: 'request', key: 'k', rev: 1 }]),
+        'done',
+      );
+      assert.equal(await one(store, 'request', 'k'), undefined);
+      assert.equal(
+        await store.write([check(0), put('poll', 'q', 0, { transaction: 'a' })]),
+        'done',
+      );
+      assert.equal(await store.write([put('request', 'k', 0, { transaction: 'c' })]), 'done');
+      assert.equal((await one(store, 'request', 'k'))?.rev, 1);
     });
 
-    test('intend against another Transaction of the same request is a conflict', async () => {
-      const { store, challenge } = await seeded({ uses: 3, usesLeft: 3 });
-      assert.equal(await store.transactions.intend(intentFor('a', challenge.key)), 'done');
-      const same = { requestHash: 'hash-a' };
-      const second = intentFor('b', challenge.key, same);
-      assert.equal(await store.transactions.intend(second), 'conflict');
-      assert.equal(await store.transactions.intend({ ...second, supersedes: 'zz' }), 'conflict');
-      assert.equal(await store.transactions.intend({ ...second, supersedes: 'a' }), 'done');
-      const recalled = await store.transactions.recall({ ...same, challenges: [] });
-      assert.equal(recalled.transaction?.id, 'b');
-    });
-
-    test('a serial number is never taken twice', async () => {
-      const { store, challenge } = await seeded({ uses: 3, usesLeft: 3 });
-      assert.equal(await store.transactions.intend(intentFor('a', challenge.key)), 'done');
-      const second = intentFor('b', challenge.key, { serial: '40a' });
-      assert.equal(await store.transactions.intend(second), 'serialTaken');
-      const { challenge: after } = await store.transactions.recall({
-        requestHash: 'x',
-        challenges: [challenge.key],
-      });
-      assert.equal(after?.usesLeft, 2);
-    });
-
-    test('commit gives the certificate its DER, once', async () => {
-      const { store, challenge, lookup } = await seeded();
-      await store.transactions.intend(intentFor('a', challenge.key));
-      const der = utf8('certificate');
-      assert.equal(await store.transactions.commit('a', '40zz', der), 'lost');
-      assert.equal(await store.transactions.commit('zz', '40a', der), 'lost');
-      assert.equal(await store.transactions.commit('a', '40a', der), 'done');
-      assert.equal(await store.transactions.commit('a', '40a', utf8('other')), 'lost');
-      const recalled = await store.transactions.recall(lookup('a'));
-      assert.equal(recalled.transaction?.state, 'issued');
-      assert.deepEqual(recalled.certificate?.der, der);
-      assert.deepEqual(await store.certificates.find('default', '40a'), recalled.certificate);
-    });
-
-    test('100 at once on one challenge: one gets it', async () => {
-      const { store, challenge } = await seeded();
+    test('100 writers of one record: one wins each time', async () => {
+      const store = await open();
       const answers = await Promise.all(
         Array.from({ length: 100 }, (_, i) =>
-          store.transactions.intend(intentFor(`t${i}`, challenge.key)),
+          store.write([put('request', 'k', 0, { transaction: `t${i}` })]),
         ),
       );
       assert.equal(answers.filter((answer) => answer === 'done').length, 1);
       assert.equal(answers.filter((answer) => answer === 'conflict').length, 99);
     });
 
-    test('100 at once on 50 uses: fifty get it', async () => {
-      const { store, challenge } = await seeded({ uses: 50, usesLeft: 50 });
-      const answers = await Promise.all(
-        Array.from({ length: 100 }, (_, i) =>
-          store.transactions.intend(intentFor(`t${i}`, challenge.key)),
-        ),
-      );
-      assert.equal(answers.filter((answer) => answer === 'done').length, 50);
+    describe('uses of a challenge', () => {
+      const key = 'default/k/mac';
+      const take = (transaction: string, at = now): Action => ({
+        do: 'use',
+        kind: 'challenge',
+        key,
+        take: { transaction, requestHash: `hash-${transaction}`, now: at },
+      });
+      const seeded = async (changes: Partial<Challenge> = {}) => {
+        const store = await open();
+        await store.write([put('challenge', key, 0, challengeRecord(changes))]);
+        return store;
+      };
+      const record = async (store: Store) => (await one(store, 'challenge', key))?.record;
+
+      test('a use is taken, and its holder listed', async () => {
+        const store = await seeded({ uses: 2, usesLeft: 2 });
+        assert.equal(await store.write([take('a')]), 'done');
+        assert.deepEqual(
+          await record(store),
+          challengeRecord({ uses: 2, usesLeft: 1, open: { a: 'hash-a' } }),
+        );
+      });
+
+      const refused: [string, Partial<Challenge>, number?][] = [
+        ['no use is left', { usesLeft: 0 }],
+        ['it has expired', { expiresAt: now }],
+        ['it is locked', { failures: 10 }],
+        ['the same Transaction holds one', { usesLeft: 1, open: { a: 'hash-a' } }],
+      ];
+      for (const [why, changes] of refused) {
+        test(`none is taken when ${why}`, async () => {
+          const store = await seeded(changes);
+          const write = [put('poll', 'p', 0, { transaction: 'a' }), take('a')];
+          assert.equal(await store.write(write), 'conflict');
+          assert.deepEqual(await record(store), challengeRecord(changes));
+          assert.equal(await one(store, 'poll', 'p'), undefined);
+        });
+      }
+
+      test('none is taken of a challenge that is not there', async () => {
+        const store = await open();
+        assert.equal(await store.write([take('a')]), 'conflict');
+      });
+
+      test('a use is given back by its holder only', async () => {
+        const store = await seeded({ usesLeft: 0, open: { a: 'hash-a' } });
+        const free = (transaction: string): Action => ({
+          do: 'use',
+          kind: 'challenge',
+          key,
+          free: [transaction],
+        });
+        assert.equal(await store.write([free('b')]), 'conflict');
+        assert.equal(await store.write([free('a')]), 'done');
+        assert.deepEqual(await record(store), challengeRecord());
+        assert.equal(await store.write([free('a')]), 'conflict');
+      });
+
+      test('one holder ends and another begins in one write', async () => {
+        const store = await seeded({ usesLeft: 0, open: { a: 'hash-a' } });
+        const both: Action = { ...take('b'), free: ['a'] } as Action;
+        assert.equal(await store.write([both]), 'done');
+        assert.deepEqual(
+          await record(store),
+          challengeRecord({ usesLeft: 0, open: { b: 'hash-b' } }),
+        );
+      });
+
+      test('finished holders are cleared without giving anything back', async () => {
+        const store = await seeded({ uses: 5, usesLeft: 3, open: { a: 'hash-a', b: 'hash-b' } });
+        const clearing: Action = { ...take('c'), clear: ['a', 'gone'] } as Action;
+        assert.equal(await store.write([clearing]), 'done');
+        const expected = challengeRecord({
+          uses: 5,
+          usesLeft: 2,
+          open: { b: 'hash-b', c: 'hash-c' },
+        });
+        assert.deepEqual(await record(store), expected);
+      });
+
+      test('refused attempts are counted up to ten, whatever the uses', async () => {
+        const store = await seeded({ usesLeft: 0 });
+        const fail: Action = { do: 'use', kind: 'challenge', key, fail: true };
+        for (let i = 0; i < 10; i++) assert.equal(await store.write([fail]), 'done');
+        assert.equal(await store.write([fail]), 'conflict');
+        assert.deepEqual(await record(store), challengeRecord({ usesLeft: 0, failures: 10 }));
+      });
+
+      for (const uses of [1, 50]) {
+        test(`100 at once on ${uses} use(s): as many get one`, async () => {
+          const store = await seeded({ uses, usesLeft: uses });
+          const answers = await Promise.all(
+            Array.from({ length: 100 }, (_, i) => store.write([take(`t${i}`)])),
+          );
+          assert.equal(answers.filter((answer) => answer === 'done').length, uses);
+          const left = (await record(store)) as Challenge;
+          assert.equal(left.usesLeft, 0);
+          assert.equal(Object.keys(left.open).length, uses);
+        });
+      }
     });
 
-    test('failures are counted; of what is gone, silently not', async () => {
-      const { store, challenge, lookup } = await seeded();
-      await Promise.all([1, 2, 3].map(() => store.challenges.countFailure(challenge.key)));
-      await store.challenges.countFailure('default/k/gone');
-      assert.equal((await store.transactions.recall(lookup('a'))).challenge?.failures, 3);
+    describe('lists', () => {
+      test('transactions of an endpoint, newest first, page by page', async () => {
+        const store = await open();
+        for (const id of ['a', 'b', 'c', 'd', 'e']) {
+          await store.write([put('transaction', id, 0, transactionRecord(id))]);
+        }
+        await store.write([
+          put('transaction', 'x', 0, transactionRecord('x', { endpoint: 'other' })),
+        ]);
+        const query = { list: 'transactions', group: 'default', reverse: true, limit: 2 } as const;
+        const seen: string[] = [];
+        let from: string | undefined;
+        for (;;) {
+          const page = await store.list({ ...query, ...(from === undefined ? {} : { from }) });
+          assert.ok(page.keys.length <= 2);
+          seen.push(...page.keys);
+          if (page.next === undefined) break;
+          from = page.next;
+        }
+        assert.deepEqual(seen, ['e', 'd', 'c', 'b', 'a']);
+      });
+
+      test('a write moves a record from list to list', async () => {
+        const store = await open();
+        const keys = async (group: string) =>
+          (await store.list({ list: 'open', group, limit: 9 })).keys;
+        const pending = transactionRecord('a', { state: 'pending', expiresAt: now });
+        await store.write([put('transaction', 'a', 0, pending)]);
+        assert.deepEqual([await keys('pending'), await keys('intended')], [['a'], []]);
+        await store.write([put('transaction', 'a', 1, transactionRecord('a'))]);
+        assert.deepEqual([await keys('pending'), await keys('intended')], [[], ['a']]);
+        await store.write([
+          put('transaction', 'a', 2, transactionRecord('a', { state: 'issued' })),
+        ]);
+        assert.deepEqual([await keys('pending'), await keys('intended')], [[], []]);
+      });
+
+      test('what is open, by when it is due, up to a time', async () => {
+        const store = await open();
+        for (const [id, due] of [
+          ['a', 3],
+          ['b', 1],
+          ['c', 2],
+        ] as const) {
+          await store.write([
+            put('transaction', id, 0, transactionRecord(id, { leaseUntil: now + due })),
+          ]);
+        }
+        const until = String(now + 3).padStart(15, '0');
+        const page = await store.list({ list: 'open', group: 'intended', until, limit: 9 });
+        assert.deepEqual(page.keys, ['b', 'c']);
+      });
+
+      test('the outbox of a shard, until it is emptied', async () => {
+        const store = await open();
+        await store.write([
+          put('outbox', '3/01B', 0, { event: '01B' }),
+          put('outbox', '3/01A', 0, { event: '01A' }),
+        ]);
+        await store.write([put('outbox', '4/01C', 0, { event: '01C' })]);
+        const keys = async () => (await store.list({ list: 'outbox', group: '3', limit: 9 })).keys;
+        assert.deepEqual(await keys(), ['3/01A', '3/01B']);
+        await store.write([{ do: 'delete', kind: 'outbox', key: '3/01A', rev: 1 }]);
+        assert.deepEqual(await keys(), ['3/01B']);
+      });
     });
 
-    test('a CA is made once', async () => {
+    test('two actions on one record are a programming error', async () => {
       const store = await open();
-      const record = {
-        ca: 'default',
-        keyReference: 'key',
-        chain: [fromHex('3001ff'), fromHex('3000')],
-        generations: [
-          { id: 1, state: 'current', certificate: fromHex('30'), sealedKey: fromHex('ff') },
-        ],
-      } as const;
-      const [chain] = [record.chain];
-      const put = { ...record, chain: [chain[0], chain[1]] as const };
-      assert.equal(await store.authorities.create({ ...put, chain: [chain[0], chain[1]] }), 'done');
-      assert.equal(
-        await store.authorities.create({ ...put, keyReference: 'other', chain: [chain[0]] }),
-        'exists',
-      );
-      assert.deepEqual(await store.authorities.find('default'), record);
+      const twice = [
+        put('request', 'k', 0, { transaction: 'a' }),
+        put('request', 'k', 1, { transaction: 'b' }),
+      ];
+      await assert.rejects(async () => store.write(twice), TypeError);
     });
 
     test('CRL numbers only rise', async () => {
       const store = await open();
+      const { publish, newest } = store;
+      if (!publish || !newest) return;
       const crl = (number: number) => ({
         number,
         der: utf8(`crl ${number}`),
         thisUpdate: now,
         nextUpdate: now + 1,
       });
-      assert.equal(await store.authorities.publishCrl('default', crl(1)), 'done');
-      assert.equal(await store.authorities.publishCrl('default', crl(1)), 'stale');
-      assert.equal(await store.authorities.publishCrl('default', crl(3)), 'done');
-      assert.equal(await store.authorities.publishCrl('default', crl(2)), 'stale');
-      assert.deepEqual(await store.authorities.crl('default'), crl(3));
-    });
-
-    test('a token is found by its hash, and replaced by its name', async () => {
-      const store = await open();
-      await store.tokens.put({ name: 'a', hash: 'one', roles: ['admin'] });
-      await store.tokens.put({ name: 'a', hash: 'two', roles: ['auditor', 'approver'] });
-      assert.equal(await store.tokens.find('one'), undefined);
-      assert.deepEqual(await store.tokens.find('two'), {
-        name: 'a',
-        hash: 'two',
-        roles: ['auditor', 'approver'],
-      });
+      assert.equal(await newest.call(store, 'default'), undefined);
+      assert.equal(await publish.call(store, 'default', crl(1)), 'done');
+      assert.equal(await publish.call(store, 'default', crl(1)), 'stale');
+      assert.equal(await publish.call(store, 'default', crl(3)), 'done');
+      assert.equal(await publish.call(store, 'default', crl(2)), 'stale');
+      assert.deepEqual(await newest.call(store, 'default'), crl(3));
     });
   });
 }

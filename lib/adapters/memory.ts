@@ -1,97 +1,131 @@
-// A store that forgets, for tests: the ports' promises kept in Maps.
+// A store that forgets, for tests. It keeps the promises of the port and no more than these: a batch
+// read yields between records, so that what it returns is of different moments, and every call
+// yields before and after it acts. `schedule` decides who goes on next; `fault` makes a call fail
+// before or after it has taken effect.
 
-import { MAX_CHALLENGE_FAILURES } from '../limits.ts';
-import type { AdminToken, AdminTokens } from '../ports/admin-tokens.ts';
-import type { Authorities, AuthorityRecord, Crl } from '../ports/authorities.ts';
-import type { CertificateRecord, Certificates } from '../ports/certificates.ts';
-import type { Challenge, Challenges } from '../ports/challenges.ts';
-import type { Transaction, Transactions } from '../ports/transactions.ts';
+import type { Crl, Crls } from '../ports/crls.ts';
+import { type Challenge, type Place, placesOf, type Records } from '../ports/records.ts';
+import {
+  type Action,
+  applyUse,
+  type Key,
+  type ListQuery,
+  type Page,
+  type Row,
+  type Store,
+} from '../ports/store.ts';
 
-export class MemoryStore {
-  readonly #transactions = new Map<string, Transaction>();
-  readonly #pointers = new Map<string, string>();
-  readonly #certificates = new Map<string, CertificateRecord>();
-  readonly #challenges = new Map<string, Challenge>();
-  readonly #authorities = new Map<string, AuthorityRecord>();
+export type Fault = 'before' | 'after' | undefined;
+export type MemoryOptions = {
+  readonly schedule?: () => Promise<void>;
+  readonly fault?: (call: 'read' | 'write' | 'list') => Fault;
+};
+
+/** Records are kept as JSON text, so that nobody can change one by holding on to it. */
+type Entry = { readonly rev: number; readonly text: string };
+
+export class MemoryStore implements Store {
+  readonly #entries = new Map<string, Entry>();
+  readonly #options: MemoryOptions;
+
+  constructor(options: MemoryOptions = {}) {
+    this.#options = options;
+  }
+
+  read(keys: readonly Key[]): Promise<readonly Row[]> {
+    return this.#call('read', async () => {
+      const rows: Row[] = [];
+      for (const key of keys) {
+        const row = this.#row(key);
+        if (row) rows.push(row);
+        await this.#options.schedule?.();
+      }
+      return rows;
+    });
+  }
+
+  write(actions: readonly Action[]): Promise<'done' | 'conflict'> {
+    return this.#call('write', async () => {
+      const names = actions.map(nameOf);
+      if (new Set(names).size !== names.length) throw new TypeError('two actions on one record');
+      const uses = new Map<Action, Challenge | undefined>();
+      for (const action of actions) {
+        const row = this.#row(action);
+        if (action.do === 'use') {
+          const used = row && applyUse(row.record as Challenge, action);
+          if (!used) return 'conflict';
+          uses.set(action, used);
+        } else if ((row?.rev ?? 0) !== action.rev) return 'conflict';
+      }
+      for (const action of actions) {
+        const record = action.do === 'put' ? action.record : uses.get(action);
+        const rev = (this.#entries.get(nameOf(action))?.rev ?? 0) + 1;
+        if (record) this.#entries.set(nameOf(action), { rev, text: JSON.stringify(record) });
+        if (action.do === 'delete') this.#entries.delete(nameOf(action));
+      }
+      return 'done';
+    });
+  }
+
+  list({ list, group, from, until, reverse, limit }: ListQuery): Promise<Page> {
+    return this.#call('list', async () => {
+      const all = this.dump()
+        .flatMap(({ kind, key, record }) =>
+          placesOf(kind, key, record).map((place): Place & { key: string } => ({ ...place, key })),
+        )
+        .filter((place) => place.list === list && place.group === group)
+        .sort((a, b) => (a.sort < b.sort ? -1 : 1) * (reverse ? -1 : 1));
+      const beyond = (sort: string, bound: string) => (reverse ? sort < bound : sort > bound);
+      const rest = all.filter(
+        ({ sort }) =>
+          (from === undefined || beyond(sort, from)) &&
+          (until === undefined || beyond(until, sort)),
+      );
+      const page = rest.slice(0, limit);
+      const next = rest.length > limit ? page.at(-1)?.sort : undefined;
+      return { keys: page.map(({ key }) => key), ...(next === undefined ? {} : { next }) };
+    });
+  }
+
+  /** Everything, for tests that check the whole CA. */
+  dump(): Row[] {
+    return [...this.#entries.keys()].flatMap((name) => {
+      const [kind = '', ...key] = name.split(' ');
+      return this.#row({ kind: kind as keyof Records, key: key.join(' ') }) ?? [];
+    });
+  }
+
+  #row(key: Key): Row | undefined {
+    const entry = this.#entries.get(nameOf(key));
+    return (
+      entry &&
+      ({ kind: key.kind, key: key.key, rev: entry.rev, record: JSON.parse(entry.text) } as Row)
+    );
+  }
+
+  async #call<T>(call: 'read' | 'write' | 'list', act: () => Promise<T>): Promise<T> {
+    const fault = this.#options.fault?.(call);
+    await this.#options.schedule?.();
+    if (fault === 'before') throw new Error('the store failed before it did anything');
+    const result = await act();
+    await this.#options.schedule?.();
+    if (fault === 'after') throw new Error('the store failed after it had done its work');
+    return result;
+  }
+}
+
+const nameOf = ({ kind, key }: Key): string => `${kind} ${key}`;
+
+export class MemoryCrls implements Crls {
   readonly #crls = new Map<string, Crl>();
-  readonly #tokens = new Map<string, AdminToken>();
 
-  readonly transactions: Transactions = {
-    recall: async ({ requestHash, challenges }) => {
-      const transaction = this.#transactions.get(this.#pointers.get(requestHash) ?? '');
-      const key = challenges.find((candidate) => this.#challenges.has(candidate));
-      return {
-        transaction,
-        certificate:
-          transaction && this.#certificates.get(`${transaction.ca}/${transaction.serial}`),
-        challenge: this.#challenges.get(key ?? ''),
-      };
-    },
-    intend: async ({ now, transaction, certificate, supersedes }) => {
-      const { id, requestHash } = transaction;
-      const serial = `${certificate.ca}/${certificate.serial}`;
-      if (this.#certificates.has(serial)) return 'serialTaken';
-      const pointer = this.#pointers.get(requestHash);
-      if (this.#transactions.has(id) || pointer !== supersedes) return 'conflict';
-      const challenge = this.#challenges.get(transaction.challenge);
-      if (!challenge || challenge.usesLeft < 1 || challenge.expiresAt <= now) return 'conflict';
-      if (challenge.failures >= MAX_CHALLENGE_FAILURES) return 'conflict';
-      this.#challenges.set(challenge.key, {
-        ...challenge,
-        usesLeft: challenge.usesLeft - 1,
-        holder: { transaction: id, requestHash },
-      });
-      this.#transactions.set(id, transaction);
-      this.#pointers.set(requestHash, id);
-      this.#certificates.set(serial, certificate);
-      return 'done';
-    },
-    commit: async (id, serial, der) => {
-      const transaction = this.#transactions.get(id);
-      const key = `${transaction?.ca}/${serial}`;
-      const certificate = this.#certificates.get(key);
-      if (transaction?.state !== 'intended' || transaction.serial !== serial) return 'lost';
-      if (certificate?.state !== 'intended') return 'lost';
-      this.#transactions.set(id, { ...transaction, state: 'issued' });
-      this.#certificates.set(key, { ...certificate, state: 'issued', der });
-      return 'done';
-    },
-  };
+  async newest(ca: string): Promise<Crl | undefined> {
+    return this.#crls.get(ca);
+  }
 
-  readonly certificates: Certificates = {
-    find: async (ca, serial) => this.#certificates.get(`${ca}/${serial}`),
-  };
-
-  readonly challenges: Challenges = {
-    create: async (challenge) => {
-      if (this.#challenges.has(challenge.key)) throw new Error('the challenge exists');
-      this.#challenges.set(challenge.key, challenge);
-    },
-    countFailure: async (key) => {
-      const challenge = this.#challenges.get(key);
-      if (challenge) this.#challenges.set(key, { ...challenge, failures: challenge.failures + 1 });
-    },
-  };
-
-  readonly authorities: Authorities = {
-    find: async (ca) => this.#authorities.get(ca),
-    create: async (record) => {
-      if (this.#authorities.has(record.ca)) return 'exists';
-      this.#authorities.set(record.ca, record);
-      return 'done';
-    },
-    crl: async (ca) => this.#crls.get(ca),
-    publishCrl: async (ca, crl) => {
-      if ((this.#crls.get(ca)?.number ?? -1) >= crl.number) return 'stale';
-      this.#crls.set(ca, crl);
-      return 'done';
-    },
-  };
-
-  readonly tokens: AdminTokens = {
-    put: async (token) => {
-      this.#tokens.set(token.name, token);
-    },
-    find: async (hash) => [...this.#tokens.values()].find((token) => token.hash === hash),
-  };
+  async publish(ca: string, crl: Crl): Promise<'done' | 'stale'> {
+    if ((this.#crls.get(ca)?.number ?? -1) >= crl.number) return 'stale';
+    this.#crls.set(ca, crl);
+    return 'done';
+  }
 }

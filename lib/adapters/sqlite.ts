@@ -1,229 +1,222 @@
-// The store of the embedded default: one SQLite file (node:sqlite, WAL, synchronous=FULL, so that
-// what was acknowledged survives the machine). Calls are synchronous inside; each write is one
-// immediate transaction whose conditions are its WHERE clauses.
+// The store of the embedded default: one SQLite file (node:sqlite), WAL with synchronous=FULL, so
+// that what was acknowledged survives the process and the machine. One process owns the file.
+//
+//   records  kind, key -> rev, v (RECORD_VERSION), record (JSON)     read and conditional write by key
+//   places   list, grp, sort -> key                                  lists, in their order
+//   crls     ca -> number, der, thisUpdate, nextUpdate               the newest CRL
+//
+// Writes that arrive together share one commit: each is a savepoint of its own, so that a conflict
+// undoes one of them, and all are answered once the one fsync has returned.
 
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { type Bytes, base64, concat, fromBase64 } from '../bytes.ts';
-import { MAX_CHALLENGE_FAILURES } from '../limits.ts';
-import type { AdminToken, AdminTokens, Role } from '../ports/admin-tokens.ts';
-import type { Authorities, AuthorityRecord, Crl, RaGenerationState } from '../ports/authorities.ts';
-import type { CertificateRecord, CertificateState, Certificates } from '../ports/certificates.ts';
-import type { Binding, Challenge, Challenges } from '../ports/challenges.ts';
-import type {
-  Intent,
-  Lookup,
-  Transaction,
-  TransactionState,
-  Transactions,
-} from '../ports/transactions.ts';
+import { type Bytes, concat } from '../bytes.ts';
+import { Outage } from '../errors.ts';
+import type { Crl, Crls } from '../ports/crls.ts';
+import { type Challenge, placesOf, RECORD_VERSION } from '../ports/records.ts';
+import {
+  type Action,
+  applyUse,
+  type Key,
+  type ListQuery,
+  type Page,
+  type Row,
+  type Store,
+} from '../ports/store.ts';
 
-/** Milliseconds a statement waits for another process's lock before it fails. */
-const BUSY_TIMEOUT_MS = 5000;
-
-/** The schema's version is `user_version`; a file of another version is not touched. */
-const SCHEMA_VERSION = 1;
+/** `user_version` of the file: the form of its tables. */
+const FILE_VERSION = 2;
 const schema = `
-  CREATE TABLE transactions (
-    id TEXT PRIMARY KEY, endpoint TEXT, ca TEXT, state TEXT, messageType TEXT, signer TEXT,
-    requestHash TEXT, transactionID TEXT, csr BLOB, csrHash TEXT, serial TEXT, leaseUntil INTEGER,
-    challenge TEXT, createdAt INTEGER
+  CREATE TABLE records (
+    kind TEXT, key TEXT, rev INTEGER NOT NULL, v INTEGER NOT NULL, record TEXT NOT NULL,
+    PRIMARY KEY (kind, key)
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE pointers (requestHash TEXT PRIMARY KEY, "transaction" TEXT) STRICT, WITHOUT ROWID;
-  CREATE TABLE certificates (
-    ca TEXT, serial TEXT, state TEXT, tbsHash TEXT, der BLOB, "transaction" TEXT, notAfter INTEGER,
-    PRIMARY KEY (ca, serial)
+  CREATE TABLE places (
+    list TEXT, grp TEXT, sort TEXT, key TEXT NOT NULL, kind TEXT NOT NULL,
+    PRIMARY KEY (list, grp, sort)
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE challenges (
-    key TEXT PRIMARY KEY, id TEXT UNIQUE, endpoint TEXT, binding TEXT, bindingMac TEXT,
-    uses INTEGER, usesLeft INTEGER, createdAt INTEGER, expiresAt INTEGER, failures INTEGER,
-    holder TEXT
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE authorities (ca TEXT PRIMARY KEY, record TEXT) STRICT, WITHOUT ROWID;
+  CREATE INDEX placesOfRecord ON places (kind, key);
   CREATE TABLE crls (
     ca TEXT PRIMARY KEY, number INTEGER, der BLOB, thisUpdate INTEGER, nextUpdate INTEGER
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE tokens (name TEXT PRIMARY KEY, hash TEXT UNIQUE, roles TEXT) STRICT, WITHOUT ROWID;
-  PRAGMA user_version = ${SCHEMA_VERSION};
+  ) STRICT;
+  PRAGMA user_version = ${FILE_VERSION};
 `;
 
-type Row = Record<string, unknown>;
+type Waiting = {
+  readonly actions: readonly Action[];
+  resolve(answer: 'done' | 'conflict'): void;
+  reject(error: unknown): void;
+};
 
-export class SqliteStore {
+export class SqliteStore implements Store, Crls {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #waiting: Waiting[] = [];
 
-  /** @throws {Error} with a sentence when the file is of another version */
+  /** @throws {Error} with a sentence when the file is another process's or another release's */
   constructor(path: string) {
-    this.#database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-    this.#atomically(() => {
+    this.#database = new DatabaseSync(path);
+    try {
+      this.#database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;');
+      this.#database.exec('PRAGMA synchronous = FULL; BEGIN IMMEDIATE;');
       const version = this.#get('PRAGMA user_version')?.user_version;
       if (version === 0) this.#database.exec(schema);
-      else if (version !== SCHEMA_VERSION) {
-        throw new Error(`${path} has schema ${version}; this release reads ${SCHEMA_VERSION}`);
+      else if (version !== FILE_VERSION) {
+        throw new Error(
+          `${path} is of version ${version}; this release reads version ${FILE_VERSION}`,
+        );
       }
-    });
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      this.#database.close();
+      if (!isBusy(error)) throw error;
+      throw new Error(
+        `${path} is in use by another process: only one server may use a data folder`,
+      );
+    }
   }
 
   close(): void {
+    this.#flush();
     this.#database.close();
   }
 
-  readonly transactions: Transactions = {
-    recall: async ({ requestHash, challenges }: Lookup) => {
-      const transaction = this.#get(
-        `SELECT t.* FROM pointers p JOIN transactions t ON t.id = p."transaction"
-         WHERE p.requestHash = ?`,
-        requestHash,
-      );
-      const known = transaction && transactionOf(transaction);
-      const challenge = challenges
-        .map((key) => this.#get('SELECT * FROM challenges WHERE key = ?', key))
-        .find((row) => row !== undefined);
-      return {
-        transaction: known,
-        certificate: known && this.#certificate(known.ca, known.serial),
-        challenge: challenge && challengeOf(challenge),
-      };
-    },
+  async read(keys: readonly Key[]): Promise<readonly Row[]> {
+    return trouble(() => keys.flatMap((key) => this.#row(key) ?? []));
+  }
 
-    intend: async ({ now, transaction, certificate, supersedes }: Intent) =>
-      this.#atomically((rollBack) => {
-        const { id, requestHash } = transaction;
-        if (this.#certificate(certificate.ca, certificate.serial)) return 'serialTaken';
-        const pointed = this.#get('SELECT * FROM pointers WHERE requestHash = ?', requestHash);
-        if (pointed?.transaction !== supersedes) return 'conflict';
-        const taken = this.#run(
-          `UPDATE challenges SET usesLeft = usesLeft - 1, holder = ?
-           WHERE key = ? AND usesLeft >= 1 AND expiresAt > ? AND failures < ?`,
-          JSON.stringify({ transaction: id, requestHash }),
-          transaction.challenge,
-          now,
-          MAX_CHALLENGE_FAILURES,
-        );
-        const put = this.#insert('transactions', transaction);
-        if (taken !== 1 || put !== 1) return rollBack('conflict');
-        this.#run('INSERT OR REPLACE INTO pointers VALUES (?, ?)', requestHash, id);
-        this.#insert('certificates', certificate);
-        return 'done';
-      }),
+  write(actions: readonly Action[]): Promise<'done' | 'conflict'> {
+    const names = actions.map(({ kind, key }) => `${kind} ${key}`);
+    if (new Set(names).size !== names.length) throw new TypeError('two actions on one record');
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.push({ actions, resolve, reject }) === 1) setImmediate(() => this.#flush());
+    });
+  }
 
-    commit: async (id, serial, der) =>
-      this.#atomically((rollBack) => {
-        const moved = this.#run(
-          `UPDATE transactions SET state = 'issued'
-           WHERE id = ? AND serial = ? AND state = 'intended'`,
-          id,
-          serial,
-        );
-        const stored = this.#run(
-          `UPDATE certificates SET state = 'issued', der = ?
-           WHERE serial = ? AND "transaction" = ? AND state = 'intended'`,
-          der,
-          serial,
-          id,
-        );
-        return moved === 1 && stored === 1 ? 'done' : rollBack('lost');
-      }),
-  };
+  async list({ list, group, from, until, reverse, limit }: ListQuery): Promise<Page> {
+    const [after, before, order] = reverse ? ['<', '>', 'DESC'] : ['>', '<', 'ASC'];
+    const rows = trouble(() =>
+      this.#all(
+        `SELECT sort, key FROM places WHERE list = ? AND grp = ?
+           AND (? IS NULL OR sort ${after} ?) AND (? IS NULL OR sort ${before} ?)
+         ORDER BY sort ${order} LIMIT ?`,
+        ...[list, group, from ?? null, from ?? null, until ?? null, until ?? null, limit + 1],
+      ),
+    );
+    const page = rows.slice(0, limit);
+    const next = rows.length > limit ? { next: String(page.at(-1)?.sort) } : {};
+    return { keys: page.map(({ key }) => String(key)), ...next };
+  }
 
-  readonly certificates: Certificates = {
-    find: async (ca, serial) => this.#certificate(ca, serial),
-  };
-
-  readonly challenges: Challenges = {
-    create: async (challenge) => {
-      const { binding, holder, ...rest } = challenge;
-      const created = this.#insert('challenges', {
-        ...rest,
-        binding: JSON.stringify(binding),
-        holder: holder && JSON.stringify(holder),
-      });
-      if (created !== 1) throw new Error('a challenge with this key or id exists');
-    },
-    countFailure: async (key) => {
-      this.#run('UPDATE challenges SET failures = failures + 1 WHERE key = ?', key);
-    },
-  };
-
-  readonly authorities: Authorities = {
-    find: async (ca) => {
-      const row = this.#get('SELECT record FROM authorities WHERE ca = ?', ca);
-      return row && authorityOf(String(row.record));
-    },
-    create: async (record) => {
-      const row = { ca: record.ca, record: authorityText(record) };
-      return this.#insert('authorities', row) === 1 ? 'done' : 'exists';
-    },
-    crl: async (ca) => {
-      const row = this.#get('SELECT * FROM crls WHERE ca = ?', ca);
-      return (
-        row && {
-          number: Number(row.number),
-          der: octetsOf(row.der),
-          thisUpdate: Number(row.thisUpdate),
-          nextUpdate: Number(row.nextUpdate),
-        }
-      );
-    },
-    publishCrl: async (ca, { number, der, thisUpdate, nextUpdate }: Crl) => {
-      const stored = this.#run(
-        `INSERT INTO crls VALUES (?, ?, ?, ?, ?) ON CONFLICT (ca) DO UPDATE SET
-           number = excluded.number, der = excluded.der,
-           thisUpdate = excluded.thisUpdate, nextUpdate = excluded.nextUpdate
-         WHERE excluded.number > crls.number`,
-        ca,
-        number,
-        der,
-        thisUpdate,
-        nextUpdate,
-      );
-      return stored === 1 ? 'done' : 'stale';
-    },
-  };
-
-  readonly tokens: AdminTokens = {
-    put: async ({ name, hash, roles }: AdminToken) => {
-      const text = JSON.stringify(roles);
-      this.#run('INSERT OR REPLACE INTO tokens VALUES (?, ?, ?)', name, hash, text);
-    },
-    find: async (hash) => {
-      const row = this.#get('SELECT * FROM tokens WHERE hash = ?', hash);
-      if (!row) return undefined;
-      return { name: String(row.name), hash, roles: JSON.parse(String(row.roles)) as Role[] };
-    },
-  };
-
-  #certificate(ca: string, serial: string): CertificateRecord | undefined {
-    const row = this.#get('SELECT * FROM certificates WHERE ca = ? AND serial = ?', ca, serial);
+  async newest(ca: string): Promise<Crl | undefined> {
+    const row = trouble(() => this.#get('SELECT * FROM crls WHERE ca = ?', ca));
     return (
       row && {
-        ca,
-        serial,
-        state: String(row.state) as CertificateState,
-        tbsHash: String(row.tbsHash),
-        der: row.der === null ? undefined : octetsOf(row.der),
-        transaction: String(row.transaction),
-        notAfter: Number(row.notAfter),
+        number: Number(row.number),
+        der: octetsOf(row.der),
+        thisUpdate: Number(row.thisUpdate),
+        nextUpdate: Number(row.nextUpdate),
       }
     );
   }
 
-  /** Runs `work` in one transaction; an error, or an answer through `rollBack`, undoes it. */
-  #atomically<T>(work: (rollBack: (answer: T) => T) => T): T {
-    this.#database.exec('BEGIN IMMEDIATE');
-    let end = 'COMMIT';
+  async publish(
+    ca: string,
+    { number, der, thisUpdate, nextUpdate }: Crl,
+  ): Promise<'done' | 'stale'> {
+    const stored = trouble(() =>
+      this.#run(
+        `INSERT INTO crls VALUES (?, ?, ?, ?, ?) ON CONFLICT (ca) DO UPDATE SET
+           number = excluded.number, der = excluded.der,
+           thisUpdate = excluded.thisUpdate, nextUpdate = excluded.nextUpdate
+         WHERE excluded.number > crls.number`,
+        ...[ca, number, der, thisUpdate, nextUpdate],
+      ),
+    );
+    return stored === 1 ? 'done' : 'stale';
+  }
+
+  /** One commit for all that waits. */
+  #flush(): void {
+    const batch = this.#waiting.splice(0);
+    if (batch.length === 0) return;
     try {
-      return work((answer) => {
-        end = 'ROLLBACK';
-        return answer;
-      });
+      this.#database.exec('BEGIN IMMEDIATE');
+      const answers = batch.map(({ actions }) => this.#savepoint(actions));
+      this.#database.exec('COMMIT');
+      for (const [i, { resolve }] of batch.entries()) resolve(answers[i] ?? 'conflict');
     } catch (error) {
-      end = 'ROLLBACK';
-      throw error;
-    } finally {
-      this.#database.exec(end);
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      for (const { reject } of batch) reject(outageOf(error));
     }
+  }
+
+  #savepoint(actions: readonly Action[]): 'done' | 'conflict' {
+    this.#database.exec('SAVEPOINT one');
+    const done = actions.every((action) => this.#act(action));
+    this.#database.exec(done ? 'RELEASE one' : 'ROLLBACK TO one; RELEASE one');
+    return done ? 'done' : 'conflict';
+  }
+
+  /** @returns whether the action's condition held */
+  #act(action: Action): boolean {
+    const { kind, key } = action;
+    switch (action.do) {
+      case 'check':
+        return (this.#row(action)?.rev ?? 0) === action.rev;
+      case 'delete':
+        this.#run('DELETE FROM places WHERE kind = ? AND key = ?', kind, key);
+        return (
+          this.#run(
+            'DELETE FROM records WHERE kind = ? AND key = ? AND rev = ?',
+            kind,
+            key,
+            action.rev,
+          ) === 1
+        );
+      case 'put':
+        return this.#put(action, action.rev, action.record);
+      case 'use': {
+        const row = this.#row(action);
+        const used = row && applyUse(row.record as Challenge, action);
+        return row !== undefined && used !== undefined && this.#put(action, row.rev, used);
+      }
+    }
+  }
+
+  #put({ kind, key }: Key, rev: number, record: Row['record']): boolean {
+    const text = JSON.stringify(record);
+    const written =
+      rev === 0
+        ? this.#run(
+            'INSERT INTO records VALUES (?, ?, 1, ?, ?) ON CONFLICT DO NOTHING',
+            ...[kind, key, RECORD_VERSION, text],
+          )
+        : this.#run(
+            'UPDATE records SET rev = rev + 1, v = ?, record = ? WHERE kind = ? AND key = ? AND rev = ?',
+            ...[RECORD_VERSION, text, kind, key, rev],
+          );
+    if (written !== 1) return false;
+    const places = placesOf(kind, key, record);
+    if (rev > 0) this.#run('DELETE FROM places WHERE kind = ? AND key = ?', kind, key);
+    for (const { list, group, sort } of places) {
+      this.#run('INSERT INTO places VALUES (?, ?, ?, ?, ?)', list, group, sort, key, kind);
+    }
+    return true;
+  }
+
+  #row({ kind, key }: Key): Row | undefined {
+    const found = this.#get(
+      'SELECT rev, v, record FROM records WHERE kind = ? AND key = ?',
+      kind,
+      key,
+    );
+    if (!found) return undefined;
+    if (Number(found.v) > RECORD_VERSION) {
+      throw new Outage(
+        `the ${kind} ${key} was written by a later release, which this one cannot read`,
+      );
+    }
+    return { kind, key, rev: Number(found.rev), record: JSON.parse(String(found.record)) } as Row;
   }
 
   #statement(sql: string): StatementSync {
@@ -232,103 +225,36 @@ export class SqliteStore {
     return known;
   }
 
-  #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
+  #get(sql: string, ...values: SQLInputValue[]): Record<string, unknown> | undefined {
     return this.#statement(sql).get(...values);
+  }
+
+  #all(sql: string, ...values: SQLInputValue[]): Record<string, unknown>[] {
+    return this.#statement(sql).all(...values);
   }
 
   /** @returns how many rows it changed */
   #run(sql: string, ...values: SQLInputValue[]): number {
     return Number(this.#statement(sql).run(...values).changes);
   }
-
-  /** Puts a row whose columns are the members of `row`, if no row has its keys. */
-  #insert(table: string, row: Readonly<Record<string, SQLInputValue | undefined>>): number {
-    const columns = Object.keys(row);
-    const names = columns.map((column) => `"${column}"`).join(', ');
-    const places = columns.map(() => '?').join(', ');
-    const sql = `INSERT INTO ${table} (${names}) VALUES (${places}) ON CONFLICT DO NOTHING`;
-    return this.#run(sql, ...columns.map((column) => row[column] ?? null));
-  }
 }
 
 const octetsOf = (value: unknown): Bytes =>
   value instanceof Uint8Array ? concat([value]) : new Uint8Array(0);
 
-function transactionOf(row: Row): Transaction {
-  return {
-    id: String(row.id),
-    endpoint: String(row.endpoint),
-    ca: String(row.ca),
-    state: String(row.state) as TransactionState,
-    messageType: String(row.messageType) as Transaction['messageType'],
-    signer: String(row.signer),
-    requestHash: String(row.requestHash),
-    transactionID: String(row.transactionID),
-    csr: octetsOf(row.csr),
-    csrHash: String(row.csrHash),
-    serial: String(row.serial),
-    leaseUntil: Number(row.leaseUntil),
-    challenge: String(row.challenge),
-    createdAt: Number(row.createdAt),
-  };
+/** SQLITE_BUSY: another process holds the lock. */
+const isBusy = (error: unknown): boolean =>
+  error instanceof Error && 'errcode' in error && error.errcode === 5;
+
+function outageOf(error: unknown): unknown {
+  if (error instanceof Outage || error instanceof TypeError) return error;
+  return new Outage(`the database failed: ${error instanceof Error ? error.message : error}`);
 }
 
-function challengeOf(row: Row): Challenge {
-  return {
-    key: String(row.key),
-    id: String(row.id),
-    endpoint: String(row.endpoint),
-    binding: JSON.parse(String(row.binding)) as Binding,
-    bindingMac: String(row.bindingMac),
-    uses: Number(row.uses),
-    usesLeft: Number(row.usesLeft),
-    createdAt: Number(row.createdAt),
-    expiresAt: Number(row.expiresAt),
-    failures: Number(row.failures),
-    holder: row.holder ? (JSON.parse(String(row.holder)) as Challenge['holder']) : undefined,
-  };
-}
-
-type StoredAuthority = {
-  readonly ca: string;
-  readonly keyReference: string;
-  readonly chain: readonly string[];
-  readonly generations: readonly {
-    readonly id: number;
-    readonly state: RaGenerationState;
-    readonly certificate: string;
-    readonly sealedKey: string;
-  }[];
-};
-
-function authorityText({ ca, keyReference, chain, generations }: AuthorityRecord): string {
-  const stored: StoredAuthority = {
-    ca,
-    keyReference,
-    chain: chain.map(base64),
-    generations: generations.map(({ id, state, certificate, sealedKey }) => ({
-      id,
-      state,
-      certificate: base64(certificate),
-      sealedKey: base64(sealedKey),
-    })),
-  };
-  return JSON.stringify(stored);
-}
-
-function authorityOf(text: string): AuthorityRecord {
-  const { ca, keyReference, chain, generations } = JSON.parse(text) as StoredAuthority;
-  const [own, ...issuers] = chain.map(fromBase64);
-  if (!own) throw new Error(`the record of the CA "${ca}" has no certificate`);
-  return {
-    ca,
-    keyReference,
-    chain: [own, ...issuers],
-    generations: generations.map(({ id, state, certificate, sealedKey }) => ({
-      id,
-      state,
-      certificate: fromBase64(certificate),
-      sealedKey: fromBase64(sealedKey),
-    })),
-  };
+function trouble<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw outageOf(error);
+  }
 }

@@ -4,7 +4,10 @@ import type { Bytes } from '../bytes.ts';
 import type { Clock, Random } from '../ports/clock-and-random.ts';
 import type { Log } from '../ports/log.ts';
 
-export const systemClock = { now: () => Date.now() } satisfies Clock;
+export const systemClock = {
+  now: () => Date.now(),
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+} satisfies Clock;
 
 export const systemRandom = ((octets: number): Bytes =>
   crypto.getRandomValues(new Uint8Array(octets))) satisfies Random;

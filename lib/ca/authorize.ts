@@ -1,36 +1,47 @@
-// Who may have a certificate: the endpoint's validators, all of which must allow. Nothing is
-// written here but the count of refused attempts with a known challenge.
+// Who may have a certificate, and which: a renewal on the strength of the certificate that signed,
+// or an enrolment by the endpoint's validators, all of which must allow. Nothing is written here but
+// the count of refused attempts with a challenge that exists.
 //
-// `issue()` takes an `Authorization`, and only this file can make one.
+// `issue()` takes an `Authorization`, and only this file can make one. It carries what has to stay
+// true until the intent is written.
 
 import { type Evidence, Outage, type Reason, ScepFailure } from '../errors.ts';
-import { MAX_CHALLENGE_FAILURES } from '../limits.ts';
-import type { Challenge } from '../ports/challenges.ts';
-import type { Recalled } from '../ports/transactions.ts';
+import { CLEAR_OPEN_USES_AT, MAX_CHALLENGE_FAILURES } from '../limits.ts';
+import type { EventType } from '../log/event.ts';
+import type { CertificateRecord, Transaction } from '../ports/records.ts';
+import type { ValidationRequest } from '../ports/validator.ts';
+import { lapsed, loadForEnd } from './attempt.ts';
 import { bindingHolds } from './challenges.ts';
 import type { Deps } from './deps.ts';
 import { type CertifiedNames, certifiedNames } from './policy.ts';
-import type { CertificateRequest } from './recall.ts';
+import type { CertificateRequest, Known } from './recall.ts';
+import { renewal } from './renew.ts';
+import { Draft, View } from './view.ts';
+
+/** On what a grant rests, and what its intent does beside reserving a serial number. */
+export type Grounds = {
+  readonly names: CertifiedNames;
+  /** For the record and people: `challenge <id>`, `renewal of <serial>`, `approved by <name>`. */
+  readonly by: readonly string[];
+  /** Key of the challenge whose use is taken; finished holders that are no longer listed. */
+  readonly challenge?: { readonly key: string; readonly clear: readonly string[] };
+  /** The certificate that is renewed; released successors of it that nobody has used. */
+  readonly renews?: CertificateRecord;
+  readonly supersedes?: readonly CertificateRecord[];
+  /** Lapsed attempts of others that end in the same write. */
+  readonly ends: readonly Transaction[];
+  /** The outcome repeats for the certificate's life; otherwise for the endpoint's window. */
+  readonly repeatsForLife: boolean;
+  /** Validators that have to be told before anything is released. */
+  readonly gates: readonly string[];
+};
 
 class Granted {
   readonly #made = true;
-  readonly request: CertificateRequest;
-  readonly names: CertifiedNames;
-  /** Its use is taken in the same transaction that reserves the serial. */
-  readonly challenge: Challenge;
-  /** The Transaction that recall saw under this request hash. */
-  readonly supersedes: string | undefined;
+  readonly grounds: Grounds;
 
-  constructor(
-    request: CertificateRequest,
-    names: CertifiedNames,
-    challenge: Challenge,
-    supersedes: string | undefined,
-  ) {
-    this.request = request;
-    this.names = names;
-    this.challenge = challenge;
-    this.supersedes = supersedes;
+  constructor(grounds: Grounds) {
+    this.grounds = grounds;
   }
 
   /** Keeps the private field, which makes the type nominal, in use. */
@@ -39,12 +50,16 @@ class Granted {
   }
 }
 
-/** That this request may become this certificate, and on what conditions that stays true. */
+/** That a request may become a certificate, and on what conditions that stays true. */
 export type Authorization = Granted;
 
 export type Decision =
   | { readonly kind: 'grant'; readonly authorization: Authorization }
-  | { readonly kind: 'deny'; readonly reason: Reason; readonly evidence: Evidence };
+  /** Allowed, and an approver has the last word. */
+  | { readonly kind: 'pend'; readonly authorization: Authorization }
+  | { readonly kind: 'deny'; readonly reason: Reason; readonly evidence: Evidence }
+  /** What would refuse has been voided since it was read: recall again. */
+  | { readonly kind: 'again' };
 
 const deny = (reason: Reason, evidence: Evidence = {}): Decision => ({
   kind: 'deny',
@@ -52,34 +67,172 @@ const deny = (reason: Reason, evidence: Evidence = {}): Decision => ({
   evidence,
 });
 
-/** @throws {Outage} when a validator could not say */
+/** @throws {Outage} when a validator could not say, or somebody else is working on the same thing */
 export async function authorize(
   deps: Deps,
   request: CertificateRequest,
-  recalled: Recalled,
+  known: Known,
   now: number,
 ): Promise<Decision> {
-  // The configuration allows no other validator today, and no list without one.
-  if (!request.endpoint.enrol.authorize.includes('challenge')) throw new Outage('no validator');
-  const { challenge } = recalled;
+  const { endpoint, signer } = request;
+  const { certificate, key } = signer;
+  const asked = { endpoint, csr: request.csr, der: certificate.der, spki: key.spki };
+  const renews = signer.ours
+    ? await renewal(asked, known.view, known.signer, known.transaction, now)
+    : undefined;
+  if (renews?.kind === 'renewable') {
+    const { names, supersedes, ends } = renews;
+    const grounds = {
+      names: certifiedNames(request.csr, { names }),
+      by: [`renewal of ${renews.renews.serial}`],
+      renews: renews.renews,
+      supersedes,
+      ends,
+      repeatsForLife: true,
+    };
+    return outside(deps, request, endpoint.renew.authorize, grounds);
+  }
+  const decision = await byChallenge(deps, request, known, now);
+  // Where the challenge does not help, why the renewal is none is what its device must know.
+  if (decision.kind !== 'deny' || !renews) return decision;
+  return deny(renews.reason, decision.evidence);
+}
+
+async function byChallenge(
+  deps: Deps,
+  request: CertificateRequest,
+  known: Known,
+  now: number,
+): Promise<Decision> {
+  const { authorize: list } = request.endpoint.enrol;
+  // No list without a challenge exists yet: what it would rest on instead comes with its validator.
+  if (!list.includes('challenge')) throw new Outage('the endpoint does not ask for a challenge');
+  const { challenge, transaction: own } = known;
   if (!request.csr.challengePassword) return deny('challengeMissing');
   if (!challenge) return deny('challengeUnknown');
-  if (!bindingHolds(await deps.macKeys.live(), challenge)) {
-    deps.log({ event: 'challenge.tampered', severity: 'error', challengeId: challenge.id });
-    return deny('challengeUnknown', { challengeId: challenge.id });
+  const { key, record } = challenge;
+  const evidence = { challengeId: record.id };
+  if (!bindingHolds(await deps.macKeys.live(), key, record)) {
+    deps.log({ event: 'challenge.tampered', severity: 'error', ...evidence });
+    return deny('challengeUnknown', evidence);
   }
-  const evidence = { challengeId: challenge.id };
-  if (challenge.failures >= MAX_CHALLENGE_FAILURES) return deny('challengeLocked', evidence);
-  if (challenge.expiresAt <= now) return deny('challengeExpired', evidence);
-  if (challenge.usesLeft < 1) return deny('challengeSpent', evidence);
+  const refuse = async (reason: Reason, more: Evidence = {}): Promise<Decision> => {
+    await countRefusal(deps, request, key, reason, now);
+    return deny(reason, { ...evidence, ...more });
+  };
+  if (record.failures >= MAX_CHALLENGE_FAILURES) return deny('challengeLocked', evidence);
+  // The use that this very request holds counts as free, and as taken in time.
+  const held = own?.state === 'intended' && record.open[own.id] !== undefined;
+  if (!held && record.expiresAt <= now) return deny('challengeExpired', evidence);
+  const holders = held ? { ends: [], clear: [] } : await holdersOf(known, record.open, now);
+  const free = record.usesLeft + holders.ends.length + (held ? 1 : 0);
+  if (free < 1) {
+    if (holders.busy)
+      throw new Outage('the challenge is held by a request that is being worked on');
+    return refuse('challengeSpent');
+  }
+  let names: CertifiedNames;
   try {
-    const names = certifiedNames(request.csr, challenge.binding);
-    const supersedes = recalled.transaction?.id;
-    return { kind: 'grant', authorization: new Granted(request, names, challenge, supersedes) };
+    names = certifiedNames(request.csr, record.binding);
   } catch (error) {
-    if (!(error instanceof ScepFailure)) throw error;
     // The use is not taken: the right request may still come. Guessing names locks it.
-    await deps.challenges.countFailure(challenge.key);
-    return deny(error.reason, { ...evidence, ...error.evidence });
+    if (error instanceof ScepFailure) return refuse(error.reason, error.evidence);
+    throw error;
   }
+  const grounds = {
+    names,
+    by: [`challenge ${record.id}`],
+    ...(held ? {} : { challenge: { key, clear: holders.clear } }),
+    ends: record.usesLeft > 0 ? [] : holders.ends.slice(0, 1),
+    repeatsForLife: record.uses === 1,
+  };
+  return outside(deps, request, list, grounds);
+}
+
+type Holders = { readonly ends: Transaction[]; readonly clear: string[]; readonly busy?: true };
+
+/**
+ * The Transactions that hold a use, looked at only where it matters: with a use left and few listed
+ * it does not. Lapsed ones can be ended; ended ones need not be listed any longer, except the one of
+ * a one-time challenge, by which its repeat is known.
+ */
+async function holdersOf(
+  { view, challenge }: Known,
+  open: Readonly<Record<string, string>>,
+  now: number,
+): Promise<Holders> {
+  const ids = Object.keys(open);
+  const { usesLeft = 0, uses = 1 } = challenge?.record ?? {};
+  const found: Holders = { ends: [], clear: [] };
+  if (usesLeft > 0 && ids.length < CLEAR_OPEN_USES_AT) return found;
+  await view.load(ids.map((id) => ({ kind: 'transaction', key: id })));
+  let busy = false;
+  for (const id of ids) {
+    const holder = view.get('transaction', id);
+    if (holder && lapsed(holder, now) && !holder.approval) found.ends.push(holder);
+    else if (holder?.state === 'intended') busy = true;
+    else if (uses > 1) found.clear.push(id);
+  }
+  const [first] = found.ends;
+  if (first && usesLeft < 1) await loadForEnd(view, first);
+  return busy ? { ...found, busy } : found;
+}
+
+/** The validators outside, every one of which must allow. */
+async function outside(
+  deps: Deps,
+  request: CertificateRequest,
+  list: readonly string[],
+  grounds: Omit<Grounds, 'gates'>,
+): Promise<Decision> {
+  const { endpoint, message, requestHash, csr } = request;
+  const question: ValidationRequest = {
+    requestHash,
+    endpoint: endpoint.id,
+    transactionID: message.transactionID,
+    csr: csr.der,
+  };
+  const by = [...grounds.by];
+  const gates: string[] = [];
+  for (const id of list.filter((name) => name !== 'challenge')) {
+    const validator = deps.validators.get(id);
+    if (!validator) throw new Outage(`the validator "${id}" is not there`);
+    const answer = await validator.validate(question);
+    if (!answer.allow) {
+      return deny('validatorRefused', {
+        validator: id,
+        ...(answer.note ? { note: answer.note } : {}),
+      });
+    }
+    by.push(`validator ${id}`);
+    if (validator.notify) gates.push(id);
+  }
+  const authorization = new Granted({ ...grounds, by, gates });
+  return { kind: endpoint.approval === 'always' ? 'pend' : 'grant', authorization };
+}
+
+/** For an approved request: its grounds come from the record, under the approver's MAC. */
+export const approvedAuthorization = (grounds: Grounds): Authorization => new Granted(grounds);
+
+/** Ten refused attempts lock a challenge; up to then each is counted with its event. */
+async function countRefusal(
+  { store, random }: Deps,
+  { endpoint, message, signer }: CertificateRequest,
+  key: string,
+  reason: Reason,
+  now: number,
+): Promise<void> {
+  const view = new View(store);
+  const draft = new Draft(view);
+  const type: EventType = reason === 'challengeSpent' ? 'challenge.reused' : 'challenge.refused';
+  draft.use(key, { fail: true });
+  draft.event(now, random, {
+    type,
+    actor: { kind: 'device', id: signer.identity },
+    endpoint: endpoint.id,
+    transactionID: message.transactionID,
+    note: reason,
+  });
+  // A conflict is a challenge that is locked or gone by now: there is nothing left to count.
+  await store.write(draft.actions);
 }

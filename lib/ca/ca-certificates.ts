@@ -2,7 +2,7 @@
 // five minutes. Loading is single-flight; a failed load is not kept.
 
 import { type DigestName, digests, type SigningAlgorithm } from '../algorithms.ts';
-import { type Bytes, equal } from '../bytes.ts';
+import { type Bytes, equal, fromBase64 } from '../bytes.ts';
 import { encodeCertsOnly } from '../cms/certs-only.ts';
 import { unwrapKey } from '../cms/key-transport.ts';
 import {
@@ -15,10 +15,11 @@ import { selfTest } from '../cms/self-test.ts';
 import type { Signer as CmsSigner } from '../cms/signed-data.ts';
 import { Outage } from '../errors.ts';
 import { RA_FORCED_RELOAD_MS, RA_RELOAD_MS } from '../limits.ts';
-import type { Authorities, RaGeneration, RaGenerationState } from '../ports/authorities.ts';
 import type { Clock } from '../ports/clock-and-random.ts';
 import type { RaKeys } from '../ports/ra-keys.ts';
+import type { AuthorityRecord, RaGenerationState } from '../ports/records.ts';
 import type { Signer } from '../ports/signer.ts';
+import type { Store } from '../ports/store.ts';
 import type { SignatureScheme } from '../x509/algorithm.ts';
 import {
   type Certificate,
@@ -27,6 +28,7 @@ import {
   subjectKeyIdentifierOf,
 } from '../x509/certificate.ts';
 import type { KeyKind, PublicKey } from '../x509/public-key.ts';
+import { View } from './view.ts';
 
 /** One RA key pair that this endpoint answers for. */
 export type Generation = {
@@ -56,7 +58,7 @@ export type Ca = {
 };
 
 type Ports = {
-  readonly authorities: Authorities;
+  readonly store: Store;
   readonly signer: Signer;
   readonly raKeys: RaKeys;
   readonly clock: Clock;
@@ -95,11 +97,14 @@ export class CaCertificates {
   }
 }
 
-async function load({ authorities, signer, raKeys }: Ports, id: string): Promise<Ca> {
+async function load({ store, signer, raKeys }: Ports, id: string): Promise<Ca> {
   await selfTest();
-  const record = await authorities.find(id);
-  if (!record) throw new Outage(`the CA "${id}" has not been initialised`);
-  const certificate = readCertificate(record.chain[0]);
+  const view = new View(store);
+  await view.load([{ kind: 'authority', key: id }]);
+  const record = view.get('authority', id);
+  const [own, ...issuers] = (record?.chain ?? []).map(fromBase64);
+  if (!record || !own) throw new Outage(`the CA "${id}" has not been initialised`);
+  const certificate = readCertificate(own);
   const key = publicKeyOf(certificate);
   const keyIdentifier = subjectKeyIdentifierOf(certificate);
   if (!key || !keyIdentifier || !equal(key.spki, await signer.publicKey(record.keyReference))) {
@@ -109,7 +114,10 @@ async function load({ authorities, signer, raKeys }: Ports, id: string): Promise
     record.generations
       .filter(({ state }) => state !== 'retired')
       .map(async (generation) => {
-        const pkcs8 = await raKeys.unseal(generation.sealedKey, { ca: id, purpose: 'ra' });
+        const pkcs8 = await raKeys.unseal(fromBase64(generation.sealedKey), {
+          ca: id,
+          purpose: 'ra',
+        });
         return loadGeneration(generation, pkcs8);
       }),
   );
@@ -126,7 +134,7 @@ async function load({ authorities, signer, raKeys }: Ports, id: string): Promise
     scheme: { kind: algorithm.kind, digest: digests[algorithm.digest] },
     current,
     generations,
-    bag: encodeCertsOnly([current.certificate.der, ...record.chain]),
+    bag: encodeCertsOnly([current.certificate.der, own, ...issuers]),
   };
 }
 
@@ -138,8 +146,11 @@ export function signingAlgorithm(kind: KeyKind): SigningAlgorithm {
   throw new Outage('a CA key must be RSA, P-256 or P-384');
 }
 
-function loadGeneration({ id, state, certificate: der }: RaGeneration, pkcs8: Bytes): Generation {
-  const certificate = readCertificate(der);
+function loadGeneration(
+  { id, state, certificate: text }: AuthorityRecord['generations'][number],
+  pkcs8: Bytes,
+): Generation {
+  const certificate = readCertificate(fromBase64(text));
   const decryptionKey = rsaPrivateKey(pkcs8);
   const modulusOctets = checkPair(certificate, decryptionKey, id);
   const imported = new Map<DigestName, Promise<CryptoKey>>();

@@ -4,12 +4,15 @@
 import { type Bytes, equalSecret, fromHex, hex } from '../bytes.ts';
 import { hmacSha256 } from '../cms/native.ts';
 import type { Endpoint } from '../config.ts';
+import { Outage } from '../errors.ts';
 import { CHALLENGE_OCTETS } from '../limits.ts';
 import { canonical, type Json } from '../log/canonical.ts';
-import type { Binding, Challenge } from '../ports/challenges.ts';
+import type { Actor } from '../log/event.ts';
 import type { MacKey } from '../ports/mac-keys.ts';
+import type { Binding, Challenge } from '../ports/records.ts';
 import { base32, ulid } from '../ulid.ts';
 import type { Deps } from './deps.ts';
+import { Draft, View } from './view.ts';
 
 export type NewChallenge = {
   readonly binding: Binding;
@@ -19,63 +22,72 @@ export type NewChallenge = {
 
 /** Stores a new challenge. `challenge` is the only copy of the secret there will ever be. */
 export async function createChallenge(
-  { challenges, macKeys, clock, random }: Deps,
+  { store, macKeys, clock, random }: Deps,
   endpoint: Endpoint,
   { binding, uses, ttlMs }: NewChallenge,
+  actor: Actor,
 ): Promise<{ id: string; challenge: string; expiresAt: number }> {
   const now = clock.now();
   const challenge = base32(random(CHALLENGE_OCTETS));
   const [macKey] = await macKeys.live();
-  const fixed = {
-    key: challengeKey(macKey, endpoint.id, challenge),
-    id: ulid(now, random(10)),
-    endpoint: endpoint.id,
-    binding,
-    uses,
-    expiresAt: now + ttlMs,
-  };
-  await challenges.create({
+  const key = challengeKey(macKey, endpoint.id, challenge);
+  const id = ulid(now, random(10));
+  const fixed = { id, endpoint: endpoint.id, binding, uses, expiresAt: now + ttlMs };
+  const draft = new Draft(new View(store));
+  draft.create('challenge', key, {
     ...fixed,
-    bindingMac: hex(bindingMac(macKey, fixed)),
+    bindingMac: hex(bindingMac(macKey, key, fixed)),
     usesLeft: uses,
     createdAt: now,
     failures: 0,
-    holder: undefined,
+    open: {},
   });
-  return { id: fixed.id, challenge, expiresAt: fixed.expiresAt };
+  draft.event(now, random, {
+    type: 'challenge.created',
+    actor,
+    endpoint: endpoint.id,
+    challengeId: id,
+    names: binding.names,
+    ...(binding.subject === undefined ? {} : { subject: binding.subject }),
+    number: uses,
+  });
+  // 128 random bits that are taken are a broken generator or a broken store.
+  if ((await store.write(draft.actions)) !== 'done') throw new Outage('a fresh challenge exists');
+  return { id, challenge, expiresAt: fixed.expiresAt };
 }
 
 /** The keys under which a challenge may be stored: one for each live MAC key. */
-export function challengeKeys(
+export const challengeKeys = (
   macKeys: readonly MacKey[],
   endpoint: string,
   challenge: string,
-): string[] {
-  return macKeys.map((macKey) => challengeKey(macKey, endpoint, challenge));
-}
+): string[] => macKeys.map((macKey) => challengeKey(macKey, endpoint, challenge));
 
-function challengeKey(macKey: MacKey, endpoint: string, challenge: string): string {
-  return `${endpoint}/${macKey.id}/${hex(mac(macKey, ['challenge', endpoint, challenge]))}`;
-}
+const challengeKey = (macKey: MacKey, endpoint: string, challenge: string): string =>
+  `${endpoint}/${macKey.id}/${hex(mac(macKey, 'challenge', [endpoint, challenge]))}`;
 
 /** Whether the record still says what it said when it was made. */
-export function bindingHolds(macKeys: readonly MacKey[], challenge: Challenge): boolean {
-  const [, id] = challenge.key.split('/');
+export function bindingHolds(
+  macKeys: readonly MacKey[],
+  key: string,
+  challenge: Challenge,
+): boolean {
+  const [, id] = key.split('/');
   const macKey = macKeys.find((candidate) => candidate.id === id);
   return (
     macKey !== undefined &&
-    equalSecret(bindingMac(macKey, challenge), fromHex(challenge.bindingMac))
+    equalSecret(bindingMac(macKey, key, challenge), fromHex(challenge.bindingMac))
   );
 }
 
-type Fixed = Pick<Challenge, 'key' | 'id' | 'endpoint' | 'binding' | 'uses' | 'expiresAt'>;
+type Fixed = Pick<Challenge, 'id' | 'endpoint' | 'binding' | 'uses' | 'expiresAt'>;
 
-function bindingMac(macKey: MacKey, fixed: Fixed): Bytes {
-  const { key, id, endpoint, uses, expiresAt } = fixed;
+function bindingMac(macKey: MacKey, key: string, fixed: Fixed): Bytes {
+  const { id, endpoint, uses, expiresAt } = fixed;
   const binding = { subject: fixed.binding.subject, names: fixed.binding.names };
-  return mac(macKey, ['binding', { key, id, endpoint, binding, uses, expiresAt }]);
+  return mac(macKey, 'binding', { key, id, endpoint, binding, uses, expiresAt });
 }
 
-/** HMAC-SHA-256 over the canonical form; the first member says what the MAC is for. */
-const mac = ({ key }: MacKey, message: readonly [string, ...Json[]]): Bytes =>
-  hmacSha256(key, canonical(message));
+/** HMAC-SHA-256 over the canonical form; `purpose` keeps MACs for different things apart. */
+export const mac = ({ key }: MacKey, purpose: string, message: Json): Bytes =>
+  hmacSha256(key, canonical([purpose, message]));

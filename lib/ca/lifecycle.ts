@@ -2,9 +2,10 @@
 // CRL, and keeping a valid CRL published.
 
 import { digests } from '../algorithms.ts';
-import type { Bytes } from '../bytes.ts';
+import { type Bytes, base64, hex } from '../bytes.ts';
 import { oid, raw, scan } from '../cms/der.ts';
 import { sequence } from '../cms/der-writer.ts';
+import { hash } from '../cms/native.ts';
 import type { Authority } from '../config.ts';
 import { Outage } from '../errors.ts';
 import { BACKDATE_MS, CRL_LIFETIME_MS, RA_LIFETIME_MS, SERIAL_OCTETS } from '../limits.ts';
@@ -26,16 +27,17 @@ import {
   keyUsage,
   subjectKeyIdentifier,
 } from '../x509/extensions.ts';
-import { parseName } from '../x509/name.ts';
+import { parseName, printName } from '../x509/name.ts';
 import { readPublicKey } from '../x509/public-key.ts';
 import { type Ca, signingAlgorithm } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
 import { type CaKey, drawSerial, sign } from './issue.ts';
 import { statusPointers } from './policy.ts';
+import { Draft, View } from './view.ts';
 
 type LifecycleDeps = Pick<
   Deps,
-  'config' | 'authorities' | 'signer' | 'raKeys' | 'clock' | 'random' | 'log'
+  'config' | 'store' | 'crls' | 'signer' | 'raKeys' | 'clock' | 'random' | 'log'
 >;
 
 /**
@@ -46,7 +48,9 @@ export async function initCa(
   deps: LifecycleDeps,
   authority: Authority,
 ): Promise<'done' | 'exists'> {
-  if (await deps.authorities.find(authority.id)) return 'exists';
+  const view = new View(deps.store);
+  await view.load([{ kind: 'authority', key: authority.id }]);
+  if (view.get('authority', authority.id)) return 'exists';
   const now = deps.clock.now();
   const { subject } = authority;
   const keyReference = await deps.signer.create(authority.id, authority.key);
@@ -83,12 +87,31 @@ export async function initCa(
       ...statusPointers(deps.config, authority.id),
     ],
   });
-  return deps.authorities.create({
+  const draft = new Draft(view);
+  draft.put('authority', authority.id, {
     ca: authority.id,
     keyReference,
-    chain: [certificate],
-    generations: [{ id: 1, state: 'current', certificate: raCertificate, sealedKey: ra.sealed }],
+    chain: [base64(certificate)],
+    generations: [
+      {
+        id: 1,
+        state: 'current',
+        certificate: base64(raCertificate),
+        sealedKey: base64(ra.sealed),
+      },
+    ],
   });
+  const about = { actor: { kind: 'system' }, ca: authority.id } as const;
+  const subjectText = printName(subject);
+  const certificateHash = hex(hash('SHA-256', certificate));
+  draft.event(now, deps.random, {
+    ...about,
+    type: 'ca.created',
+    subject: subjectText,
+    certificateHash,
+  });
+  draft.event(now, deps.random, { ...about, type: 'ca.ra.current', number: 1 });
+  return (await deps.store.write(draft.actions)) === 'done' ? 'done' : 'exists';
 }
 
 async function certify(
@@ -116,7 +139,7 @@ function raSubject(caSubject: Bytes): Bytes {
 /** Publishes a new CRL when there is none or half of the last one's life is over. */
 export async function keepCrl(deps: LifecycleDeps, ca: Ca): Promise<void> {
   const now = deps.clock.now();
-  const last = await deps.authorities.crl(ca.id);
+  const last = await deps.crls.newest(ca.id);
   if (last && now < last.thisUpdate + CRL_LIFETIME_MS / 2) return;
   const number = (last?.number ?? 0) + 1;
   const update = validity(now, now + CRL_LIFETIME_MS);
@@ -130,7 +153,7 @@ export async function keepCrl(deps: LifecycleDeps, ca: Ca): Promise<void> {
     revoked: [],
   });
   const der = signed(tbs, ca.scheme, await sign(deps, ca, tbs));
-  const published = await deps.authorities.publishCrl(ca.id, {
+  const published = await deps.crls.publish(ca.id, {
     number,
     der,
     thisUpdate: update.notBefore,

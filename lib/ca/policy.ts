@@ -7,7 +7,7 @@ import { scan } from '../cms/der.ts';
 import type { Config, Profile } from '../config.ts';
 import { Malformed, ScepFailure } from '../errors.ts';
 import { BACKDATE_MS } from '../limits.ts';
-import type { Binding } from '../ports/challenges.ts';
+import type { Binding } from '../ports/records.ts';
 import type { ProvenRequest } from '../scep/request.ts';
 import { encodeTbsCertificate, subjectPublicKeyOf, validity } from '../x509/certificate.ts';
 import type { CertificationRequest } from '../x509/csr.ts';
@@ -77,7 +77,7 @@ export function buildTbsCertificate(
   csr: ProvenRequest,
   serial: Bytes,
   now: number,
-): { readonly tbs: Bytes; readonly notAfter: number } {
+): { readonly tbs: Bytes; readonly notBefore: number; readonly notAfter: number } {
   const { notBefore, notAfter } = validity(
     Math.max(now - BACKDATE_MS, ca.certificate.notBefore),
     Math.min(now + profile.validityMs, ca.certificate.notAfter),
@@ -102,7 +102,7 @@ export function buildTbsCertificate(
       ...statusPointers(config, ca.id),
     ],
   });
-  return { tbs, notAfter };
+  return { tbs, notBefore, notAfter };
 }
 
 /** Where relying parties find the CRL and the issuer of what this CA signs. */

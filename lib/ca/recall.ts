@@ -1,10 +1,9 @@
-// What the store knows about a request, and what makes two requests the same one.
+// What the store knows about a request: one consistent read, a second and third only if the first
+// finds that the request, or the one that holds its challenge, has been here before.
 
 import { equal, hex } from '../bytes.ts';
-import { hash } from '../cms/native.ts';
 import type { Endpoint } from '../config.ts';
-import { canonical } from '../log/canonical.ts';
-import type { Recalled } from '../ports/transactions.ts';
+import type { CertificateRecord, Challenge, Transaction } from '../ports/records.ts';
 import type { PkiMessage } from '../scep/decode.ts';
 import type { ProvenRequest } from '../scep/request.ts';
 import { readSignatureAlgorithm } from '../x509/algorithm.ts';
@@ -13,7 +12,9 @@ import { type PublicKey, verifySignature } from '../x509/public-key.ts';
 import type { Ca } from './ca-certificates.ts';
 import { challengeKeys } from './challenges.ts';
 import type { Deps } from './deps.ts';
+import { certificateIdentity, certificateKey, keyIdentity, keyOwnerKey, pollKey } from './keys.ts';
 import type { ReplyRecipient } from './reply.ts';
+import { View } from './view.ts';
 
 /** A request for a certificate whose signatures have all been verified. */
 export type CertificateRequest = {
@@ -24,7 +25,7 @@ export type CertificateRequest = {
   readonly signer: Signer;
   readonly recipient: ReplyRecipient;
   readonly csr: ProvenRequest;
-  /** Hexadecimal SHA-256 over endpoint, signer identity and CertificationRequestInfo. */
+  /** `requestKey` of it. */
   readonly requestHash: string;
 };
 
@@ -32,36 +33,65 @@ export type CertificateRequest = {
 export type Signer = {
   readonly certificate: Certificate;
   readonly key: PublicKey;
-  /** `certificate:` and fingerprint if this CA issued it, else `key:` and the key's hash. */
   readonly identity: string;
+  /** This CA issued the certificate; whether it is still good only the store knows. */
   readonly ours: boolean;
 };
 
-/** "Ours" by the CA's signature, not by a name; whether it is still good only the store knows. */
+/** "Ours" by the CA's signature, not by a name. */
 export async function identify(ca: Ca, certificate: Certificate, key: PublicKey): Promise<Signer> {
   const scheme = readSignatureAlgorithm(certificate.signatureAlgorithm);
   const ours =
     scheme !== undefined &&
     equal(certificate.issuer, ca.certificate.subject) &&
     (await verifySignature(ca.key, scheme, certificate.tbs, certificate.signature));
-  const identity = ours
-    ? `certificate:${hex(hash('SHA-256', certificate.der))}`
-    : `key:${hex(hash('SHA-256', key.spki))}`;
+  const identity = ours ? certificateIdentity(certificate.der) : keyIdentity(key.spki);
   return { certificate, key, identity, ours };
 }
 
-/** Two pkiMessages with the same hash ask for the same thing (a retry, a lost reply). */
-export function requestHash(endpoint: string, signer: string, csr: ProvenRequest): string {
-  const parts = ['request', endpoint, signer, hex(hash('SHA-256', csr.info))];
-  return hex(hash('SHA-256', canonical(parts)));
+export type Known = {
+  /** Everything that was read; a decision may read more into it. */
+  readonly view: View;
+  /** The newest Transaction of this very request, and the certificate that it is about. */
+  readonly transaction: Transaction | undefined;
+  readonly certificate: CertificateRecord | undefined;
+  /** Key and record of the challenge that came along, if it is one of this endpoint. */
+  readonly challenge: { readonly key: string; readonly record: Challenge } | undefined;
+  /** The record of the certificate that signed, if this CA issued it. */
+  readonly signer: CertificateRecord | undefined;
+};
+
+export async function recall(deps: Deps, request: CertificateRequest): Promise<Known> {
+  const { endpoint, ca, csr, signer, message, requestHash } = request;
+  const { challengePassword } = csr;
+  const candidates = challengePassword
+    ? challengeKeys(await deps.macKeys.live(), endpoint.id, challengePassword)
+    : [];
+  const signerKey = signer.ours ? certificateKey(ca.id, hex(signer.certificate.serial)) : undefined;
+  const view = new View(deps.store);
+  await view.load([
+    { kind: 'request', key: requestHash },
+    { kind: 'poll', key: pollKey(endpoint.id, signer.key.spki, message.transactionID) },
+    { kind: 'keyOwner', key: keyOwnerKey(ca.id, csr.publicKey.spki) },
+    ...candidates.map((key) => ({ kind: 'challenge', key }) as const),
+    ...(signerKey === undefined ? [] : [{ kind: 'certificate', key: signerKey } as const]),
+  ]);
+  const found = await loadTransaction(view, view.get('request', requestHash)?.transaction);
+  const key = candidates.find((candidate) => view.get('challenge', candidate));
+  const record = view.get('challenge', key);
+  return {
+    view,
+    ...found,
+    challenge: key !== undefined && record ? { key, record } : undefined,
+    signer: view.get('certificate', signerKey),
+  };
 }
 
-/** One consistent read of all that decides about the request. */
-export async function recall(deps: Deps, request: CertificateRequest): Promise<Recalled> {
-  const { endpoint, csr } = request;
-  const challenge = csr.challengePassword;
-  return deps.transactions.recall({
-    requestHash: request.requestHash,
-    challenges: challenge ? challengeKeys(await deps.macKeys.live(), endpoint.id, challenge) : [],
-  });
+/** A Transaction with the certificate of its current attempt, read into the view. */
+export async function loadTransaction(view: View, id: string | undefined) {
+  if (id !== undefined) await view.load([{ kind: 'transaction', key: id }]);
+  const transaction = view.get('transaction', id);
+  const key = transaction?.serial && certificateKey(transaction.ca, transaction.serial);
+  if (key) await view.load([{ kind: 'certificate', key }]);
+  return { transaction, certificate: view.get('certificate', key || undefined) };
 }

@@ -1,12 +1,10 @@
 // The CertRep of an outcome: algorithms of the request mirrored, sealed for its signer, signed by
 // the RA generation that the request was encrypted to.
 
-import { accepted, type ContentCipher } from '../algorithms.ts';
+import type { ContentCipher, DigestName } from '../algorithms.ts';
 import { type Bytes, utf8 } from '../bytes.ts';
-import { encodeCertsOnly } from '../cms/certs-only.ts';
 import { sealForCertificate } from '../cms/enveloped-data.ts';
 import { sealForPassword } from '../cms/password-envelope.ts';
-import type { Endpoint } from '../config.ts';
 import { type Evidence, type Reason, ScepFailure } from '../errors.ts';
 import { MIN_PASSWORD_ENVELOPE_OCTETS } from '../limits.ts';
 import type { Random } from '../ports/clock-and-random.ts';
@@ -19,17 +17,24 @@ import type { Generation } from './ca-certificates.ts';
 export type Outcome =
   | {
       readonly pkiStatus: 'SUCCESS';
-      /** The issued certificate, DER. */
-      readonly certificate: Bytes;
+      /** A degenerate certs-only message: the issued certificate, or what was asked for. */
+      readonly plaintext: Bytes;
       readonly recipient: ReplyRecipient;
       readonly evidence: Evidence;
     }
-  | { readonly pkiStatus: 'FAILURE'; readonly reason: Reason; readonly evidence: Evidence };
+  | { readonly pkiStatus: 'PENDING'; readonly digest?: DigestName; readonly evidence: Evidence }
+  | {
+      readonly pkiStatus: 'FAILURE';
+      readonly reason: Reason;
+      readonly digest?: DigestName;
+      readonly evidence: Evidence;
+    };
 
-/** Whom a SUCCESS is sealed for, and in which cipher. */
+/** Whom a SUCCESS is sealed for, and in which algorithms. */
 export type ReplyRecipient = {
   readonly certificate: Certificate;
   readonly key: PublicKey;
+  readonly digest: DigestName;
   readonly cipher: ContentCipher;
   readonly challengePassword: string | undefined;
 };
@@ -45,33 +50,43 @@ export function requireSealable({ key, challengePassword }: ReplyRecipient): voi
   }
 }
 
-/** The CertRep, DER. @param now milliseconds since 1970 */
+/**
+ * The CertRep, DER.
+ * @param mirrored the digest for outcomes that name none
+ * @param now milliseconds since 1970
+ */
 export async function encodeReply(
   random: Random,
-  { legacy }: Endpoint,
-  { transactionID, senderNonce, signedData: { digest } }: PkiMessage,
+  { transactionID, senderNonce }: PkiMessage,
   outcome: Outcome,
+  mirrored: DigestName,
   generation: Generation,
   now: number,
 ): Promise<Bytes> {
-  const result: CertRep['result'] =
-    outcome.pkiStatus === 'SUCCESS'
-      ? { pkiStatus: 'SUCCESS', pkcsPKIEnvelope: await seal(random, outcome) }
-      : { pkiStatus: 'FAILURE', reason: outcome.reason };
-  const certRep = { transactionID, recipientNonce: senderNonce, senderNonce: random(16), result };
-  // A digest that is refused is not signed with either: its collisions are why it is refused.
-  const mirrored = digest && accepted(digest, legacy) ? digest.reply : 'SHA-256';
-  return encodeCertRep(certRep, generation.signer(mirrored), now);
+  const digest = outcome.pkiStatus === 'SUCCESS' ? outcome.recipient.digest : outcome.digest;
+  const certRep = { transactionID, recipientNonce: senderNonce, senderNonce: random(16) };
+  const result = await resultOf(random, outcome);
+  return encodeCertRep({ ...certRep, result }, generation.signer(digest ?? mirrored), now);
 }
 
-/** The certificate, alone, for the key that signed the request. */
+async function resultOf(random: Random, outcome: Outcome): Promise<CertRep['result']> {
+  switch (outcome.pkiStatus) {
+    case 'SUCCESS':
+      return { pkiStatus: 'SUCCESS', pkcsPKIEnvelope: await seal(random, outcome) };
+    case 'PENDING':
+      return { pkiStatus: 'PENDING' };
+    case 'FAILURE':
+      return { pkiStatus: 'FAILURE', reason: outcome.reason };
+  }
+}
+
+/** For the key that signed the request. */
 async function seal(
   random: Random,
-  { certificate, recipient }: Extract<Outcome, { pkiStatus: 'SUCCESS' }>,
+  { plaintext, recipient }: Extract<Outcome, { pkiStatus: 'SUCCESS' }>,
 ): Promise<Bytes> {
-  const { key, cipher, challengePassword } = recipient;
-  const plaintext = encodeCertsOnly([certificate]);
+  const { key, cipher, certificate, challengePassword } = recipient;
   return key.kind.type === 'RSA'
-    ? sealForCertificate(plaintext, cipher.name, recipient.certificate, key.spki, random)
+    ? sealForCertificate(plaintext, cipher.name, certificate, key.spki, random)
     : sealForPassword(plaintext, cipher.name, utf8(challengePassword ?? ''), random);
 }

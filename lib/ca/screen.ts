@@ -1,8 +1,8 @@
 // What is visible of a pkiMessage in clear, judged before a key of ours touches it: algorithms,
 // signature, recipient, lengths. Each refusal has its own failInfo; nothing here is secret.
 
-import { accepted, type ContentCipher } from '../algorithms.ts';
-import { type EnvelopedData, readEnvelopedData } from '../cms/enveloped-data.ts';
+import { accepted, type ContentCipher, type Digest, type Legacy } from '../algorithms.ts';
+import { type EnvelopedData, type Recipient, readEnvelopedData } from '../cms/enveloped-data.ts';
 import { verifySignedData } from '../cms/signed-data.ts';
 import type { Endpoint } from '../config.ts';
 import { Malformed, ScepFailure } from '../errors.ts';
@@ -13,9 +13,9 @@ import type { Ca, CaCertificates, Generation } from './ca-certificates.ts';
 
 /** RFC 8894 §3.2 and RFC 5652 §5.6: algorithms first, then attributes, digest and signature. */
 export async function verifyMessage(
-  { legacy }: Endpoint,
+  legacy: Legacy,
   { signedData, nonceWrong }: PkiMessage,
-): Promise<PublicKey> {
+): Promise<{ key: PublicKey; digest: Digest }> {
   const { key, digest, scheme } = signedData;
   if (!digest || !accepted(digest, legacy)) throw new ScepFailure('digestRefused');
   if (!key) throw new ScepFailure('signerKeyRefused');
@@ -23,40 +23,46 @@ export async function verifyMessage(
   const verdict = await verifySignedData(signedData, key, scheme);
   if (verdict !== 'good') throw new ScepFailure(verdict);
   if (nonceWrong) throw new ScepFailure('attributesWrong');
-  return key;
+  return { key, digest };
 }
 
-export function screenEnvelope(
-  { legacy }: Endpoint,
-  { signedData: { eContent } }: PkiMessage,
-): { envelope: EnvelopedData; cipher: ContentCipher } {
-  let envelope: EnvelopedData;
+/** Apple polls in SHA-1 whatever its request used, so a poll may be signed with it everywhere. */
+export const verifyPoll = ({ legacy }: Endpoint, message: PkiMessage) =>
+  verifyMessage({ ...legacy, sha1: true }, message);
+
+/** The pkcsPKIEnvelope, or undefined for content that is none. */
+export function readEnvelope({ signedData: { eContent } }: PkiMessage): EnvelopedData | undefined {
   try {
-    envelope = readEnvelopedData(eContent ?? new Uint8Array(0));
+    return eContent && readEnvelopedData(eContent);
   } catch (error) {
-    if (error instanceof Malformed) throw new ScepFailure('envelopeMalformed');
+    if (error instanceof Malformed) return undefined;
     throw error;
   }
-  const { cipher } = envelope;
-  if (!cipher || !accepted(cipher, legacy)) throw new ScepFailure('cipherRefused');
-  return { envelope, cipher };
 }
 
-/** The one recipientInfo that names an RA certificate of ours; the others are not looked at. */
-export async function findRecipient(
+type Addressed = { readonly recipient: Recipient; readonly generation: Generation };
+
+/** Every recipientInfo that names an RA certificate of ours. */
+export function addressed({ generations }: Ca, envelope: EnvelopedData | undefined): Addressed[] {
+  return (envelope?.recipients ?? []).flatMap((recipient) =>
+    generations
+      .filter(({ certificate }) => recipient.names(certificate))
+      .map((generation) => ({ recipient, generation })),
+  );
+}
+
+/** Exactly one recipientInfo must be ours; the others are not looked at. */
+export async function screenEnvelope(
   cas: CaCertificates,
+  { legacy }: Endpoint,
   ca: Ca,
-  envelope: EnvelopedData,
-  cipher: ContentCipher,
-): Promise<SealedRequest & { generation: Generation }> {
-  const matches = ({ generations }: Ca) =>
-    envelope.recipients.flatMap((recipient) =>
-      generations
-        .filter(({ certificate }) => recipient.names(certificate))
-        .map((generation) => ({ recipient, generation })),
-    );
-  let found = matches(ca);
-  if (found.length === 0) found = matches(await cas.reloaded(ca.id));
+  envelope: EnvelopedData | undefined,
+): Promise<SealedRequest & { cipher: ContentCipher; generation: Generation }> {
+  if (!envelope) throw new ScepFailure('envelopeMalformed');
+  const { cipher } = envelope;
+  if (!cipher || !accepted(cipher, legacy)) throw new ScepFailure('cipherRefused');
+  let found = addressed(ca, envelope);
+  if (found.length === 0) found = addressed(await cas.reloaded(ca.id), envelope);
   const [match] = found;
   if (!match || found.length !== 1) throw new ScepFailure('recipientUnknown');
   const { recipient, generation } = match;

@@ -3,17 +3,16 @@
 import { Hono } from 'hono';
 import type { Deps } from '../ca/deps.ts';
 import { HttpFailure } from '../errors.ts';
-import type { AdminTokens } from '../ports/admin-tokens.ts';
 import { adminRoutes } from './admin.ts';
 import { refuse } from './respond.ts';
 import { scepPath, scepRoutes } from './scep.ts';
 import { statusRoutes } from './status.ts';
 
-export function makeApp(deps: Deps, tokens: AdminTokens): Hono {
+export function makeApp(deps: Deps): Hono {
   const app = new Hono({ getPath: ({ url }) => scepPath(pathOf(url)) });
   app.route('/', scepRoutes(deps));
   app.route('/', statusRoutes(deps));
-  app.route('/api/v1', adminRoutes(deps, tokens));
+  app.route('/api/v1', adminRoutes(deps));
   app.notFound((c) => refuse(deps, new HttpFailure(404, 'no such path'), c));
   app.onError((error, c) => refuse(deps, error, c));
   return app;

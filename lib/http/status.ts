@@ -15,7 +15,7 @@ export function statusRoutes(deps: Deps): Hono {
   };
 
   app.get('/crl/:file{[a-z0-9-]+\\.crl}', async (c) => {
-    const crl = await deps.authorities.crl(known(c.req.param('file').slice(0, -4)));
+    const crl = await deps.crls.newest(known(c.req.param('file').slice(0, -4)));
     if (!crl) throw new Outage('no CRL has been published');
     return octets(crl.der, 'application/pkix-crl', publicFor(3600));
   });

@@ -1,7 +1,7 @@
 // A whole service in memory: a CA, its endpoints, a clock that stands until it is set, the log as a
 // list, and a record of every port call.
 
-import { MemoryStore } from '../../lib/adapters/memory.ts';
+import { MemoryCrls, MemoryStore } from '../../lib/adapters/memory.ts';
 import { systemRandom } from '../../lib/adapters/system.ts';
 import type { Legacy } from '../../lib/algorithms.ts';
 import type { Bytes } from '../../lib/bytes.ts';
@@ -13,20 +13,27 @@ import { normalBinding } from '../../lib/ca/policy.ts';
 import { type Config, type ConfigDocument, checkConfig, type Endpoint } from '../../lib/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { tokenHash } from '../../lib/http/auth.ts';
-import type { AdminTokens } from '../../lib/ports/admin-tokens.ts';
+import type { Crls } from '../../lib/ports/crls.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
+import type { AdminToken } from '../../lib/ports/records.ts';
+import type { Signer } from '../../lib/ports/signer.ts';
+import type { Store } from '../../lib/ports/store.ts';
+import type { Validator } from '../../lib/ports/validator.ts';
 import { type CaCertificates as Announced, readCaCertificates } from '../../lib/scep/client.ts';
 import { memoryMacKeys, memoryRaKeys, memorySigner } from './keys.ts';
-
-export type Store = Pick<Deps, 'transactions' | 'challenges' | 'certificates' | 'authorities'> & {
-  readonly tokens: AdminTokens;
-};
 
 export type LabOptions = {
   readonly legacy?: Partial<Legacy>;
   readonly caKey?: 'rsa:2048' | 'rsa:3072' | 'ec:P-256' | 'ec:P-384';
   readonly store?: Store;
+  readonly crls?: Crls;
+  readonly signer?: Signer;
+  readonly validators?: Readonly<Record<string, Validator>>;
   readonly config?: Partial<ConfigDocument>;
+  /** Further fields of the endpoint `default`, as the configuration has them. */
+  readonly endpoint?: Partial<ConfigDocument['endpoints'][string]>;
+  /** Validators of the endpoint `default` that no configuration can name yet. */
+  readonly authorize?: { readonly enrol?: readonly string[]; readonly renew?: readonly string[] };
   /** Milliseconds since 1970; default now. */
   readonly now?: number;
 };
@@ -37,7 +44,7 @@ export type Lab = {
   readonly log: LogEntry[];
   /** `port.method` of every call, in order. */
   readonly calls: string[];
-  readonly clock: { now(): number; at: number };
+  readonly clock: { now(): number; sleep(ms: number): Promise<void>; at: number };
   readonly announced: Announced;
   readonly adminToken: string;
   endpoint(id?: string): Endpoint;
@@ -59,28 +66,40 @@ const origin = 'http://scep.test';
 
 export async function makeLab(options: LabOptions = {}): Promise<Lab> {
   const { legacy = {}, caKey = 'rsa:2048', store = new MemoryStore() } = options;
-  const config = checkConfig({
-    publicUrl: origin,
-    cas: { default: { subject: 'CN=Lab CA,O=Lab', key: caKey } },
-    endpoints: { default: { ca: 'default', legacy }, other: { ca: 'default' } },
-    ...options.config,
-  });
+  const config = withValidators(
+    checkConfig({
+      publicUrl: origin,
+      cas: { default: { subject: 'CN=Lab CA,O=Lab', key: caKey } },
+      endpoints: {
+        default: { ca: 'default', legacy, ...options.endpoint },
+        other: { ca: 'default' },
+      },
+      ...options.config,
+    }),
+    options.authorize,
+  );
   const clock = {
     at: options.now ?? Math.floor(Date.now() / 1000) * 1000,
     now: () => clock.at,
+    // The clock stands still; only the order of things matters.
+    sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms / 10)),
   };
   const calls: string[] = [];
   const log: LogEntry[] = [];
   const recorded = <T extends object>(port: string, target: T): T =>
     recordCalls(calls, port, target);
   const ports = {
-    transactions: recorded('transactions', store.transactions),
-    challenges: recorded('challenges', store.challenges),
-    certificates: recorded('certificates', store.certificates),
-    authorities: recorded('authorities', store.authorities),
-    signer: recorded('signer', memorySigner),
+    store: recorded('store', store),
+    crls: recorded('crls', options.crls ?? new MemoryCrls()),
+    signer: recorded('signer', options.signer ?? memorySigner),
     raKeys: recorded('raKeys', memoryRaKeys),
     macKeys: memoryMacKeys,
+    validators: new Map(
+      Object.entries(options.validators ?? {}).map(([id, validator]) => [
+        id,
+        recorded(id, validator),
+      ]),
+    ),
   };
   const cas = new CaCertificates({ ...ports, clock });
   const deps: Deps = {
@@ -98,8 +117,8 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     await keepCrl(deps, await cas.of(authority.id));
   }
   const adminToken = 'a'.repeat(43);
-  await store.tokens.put({ name: 'test', hash: await tokenHash(adminToken), roles: ['admin'] });
-  const app = makeApp(deps, store.tokens);
+  await putToken(store, adminToken, { name: 'test', roles: ['admin'] });
+  const app = makeApp(deps);
   const endpoint = (id = 'default'): Endpoint => {
     const found = config.endpoints.get(id);
     if (!found) throw new Error(`no endpoint ${id}`);
@@ -125,12 +144,29 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     },
     challenge: async ({ endpoint: id, subject, names = [], uses = 1, ttlMs = 3_600_000 } = {}) => {
       const binding = normalBinding(subject, names);
-      return (await createChallenge(deps, endpoint(id), { binding, uses, ttlMs })).challenge;
+      const wanted = { binding, uses, ttlMs };
+      return (await createChallenge(deps, endpoint(id), wanted, { kind: 'system' })).challenge;
     },
   };
   log.length = 0;
   calls.length = 0;
   return lab;
+}
+
+/** Stores a token of the admin API, if it is not there. */
+export async function putToken(store: Store, token: string, record: AdminToken): Promise<void> {
+  await store.write([{ do: 'put', kind: 'token', key: tokenHash(token), rev: 0, record }]);
+}
+
+function withValidators(config: Config, authorize: LabOptions['authorize']): Config {
+  const endpoint = config.endpoints.get('default');
+  if (!endpoint || !authorize) return config;
+  const changed: Endpoint = {
+    ...endpoint,
+    enrol: { authorize: authorize.enrol ?? endpoint.enrol.authorize },
+    renew: { ...endpoint.renew, authorize: authorize.renew ?? endpoint.renew.authorize },
+  };
+  return { ...config, endpoints: new Map([...config.endpoints, ['default', changed]]) };
 }
 
 function recordCalls<T extends object>(calls: string[], port: string, target: T): T {

@@ -1,0 +1,89 @@
+// What holds a waiting request fast: the MAC of who proved it, the MAC of who approved it, and the
+// seal on the password that an EC client's reply will need. Whoever can write records can change
+// none of it into something that would be issued.
+
+import { type Bytes, base64, equalSecret, fromBase64, fromUtf8, hex, utf8 } from '../bytes.ts';
+import { hash } from '../cms/native.ts';
+import { Outage } from '../errors.ts';
+import type { MacKey } from '../ports/mac-keys.ts';
+import type { Approval, Transaction } from '../ports/records.ts';
+import { mac } from './challenges.ts';
+
+/** `MAC key id.hexadecimal` */
+const tagged = ({ id }: MacKey, value: Bytes): string => `${id}.${hex(value)}`;
+
+function holds(macKeys: readonly MacKey[], tag: string, make: (key: MacKey) => string): boolean {
+  const [id] = tag.split('.');
+  const macKey = macKeys.find((candidate) => candidate.id === id);
+  return macKey !== undefined && equalSecret(utf8(make(macKey)), utf8(tag));
+}
+
+/** Over everything that the certificate will be made of. */
+export function makePendingMac(macKey: MacKey, transaction: Transaction): string {
+  const { id, endpoint, ca, csrHash, names, profile, signer, requestHash, renews } = transaction;
+  const csr = hex(hash('SHA-256', fromBase64(transaction.csr)));
+  const fields = { id, endpoint, ca, csr, csrHash, names, profile, signer, requestHash, renews };
+  return tagged(macKey, mac(macKey, 'pending', fields));
+}
+
+export const makeApproval = (
+  macKey: MacKey,
+  { id, pendingMac }: Transaction,
+  by: string,
+  at: number,
+): Approval => ({
+  by,
+  at,
+  mac: tagged(macKey, mac(macKey, 'approval', { id, pendingMac, by, at })),
+});
+
+/** @throws {Outage} for a record that says something else than what was proven and approved */
+export function requireApproval(macKeys: readonly MacKey[], transaction: Transaction): Approval {
+  const { id, approval, pendingMac = '' } = transaction;
+  const proven = holds(macKeys, pendingMac, (key) => makePendingMac(key, transaction));
+  const approved =
+    approval !== undefined &&
+    holds(
+      macKeys,
+      approval.mac,
+      (key) => makeApproval(key, transaction, approval.by, approval.at).mac,
+    );
+  if (!proven || !approved) throw new Outage(`the approval of ${id} does not hold`);
+  return approval;
+}
+
+/** AES-256-GCM, for this one Transaction. @param iv 12 fresh octets */
+export async function sealPassword(
+  macKey: MacKey,
+  id: string,
+  text: string,
+  iv: Bytes,
+): Promise<string> {
+  const parameters = { name: 'AES-GCM', iv, additionalData: utf8(id) };
+  const sealed = await crypto.subtle.encrypt(parameters, await sealingKey(macKey), utf8(text));
+  return [macKey.id, base64(iv), base64(new Uint8Array(sealed))].join('.');
+}
+
+/** @throws {Outage} when it cannot be opened */
+export async function unsealPassword(
+  macKeys: readonly MacKey[],
+  { id, sealedPassword }: Transaction,
+): Promise<string | undefined> {
+  if (sealedPassword === undefined) return undefined;
+  const [keyId, iv = '', sealed = ''] = sealedPassword.split('.');
+  const macKey = macKeys.find((candidate) => candidate.id === keyId);
+  if (!macKey) throw new Outage(`the password of ${id} is sealed under a key that is gone`);
+  const parameters = { name: 'AES-GCM', iv: fromBase64(iv), additionalData: utf8(id) };
+  try {
+    const key = await sealingKey(macKey);
+    const opened = await crypto.subtle.decrypt(parameters, key, fromBase64(sealed));
+    return fromUtf8(new Uint8Array(opened));
+  } catch {
+    throw new Outage(`the password of ${id} does not open`);
+  }
+}
+
+function sealingKey(macKey: MacKey): Promise<CryptoKey> {
+  const key = mac(macKey, 'seal', null);
+  return crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']);
+}

@@ -1,0 +1,86 @@
+// An approved request becomes a certificate, when its device asks again: by polling or by repeating.
+// The approval allows what was proven then; that it is still right to issue is checked now.
+
+import { fromBase64 } from '../bytes.ts';
+import type { Endpoint } from '../config.ts';
+import type { Reason } from '../errors.ts';
+import { Outage, ScepFailure } from '../errors.ts';
+import type { Transaction } from '../ports/records.ts';
+import { publicKeyOf, readCertificate } from '../x509/certificate.ts';
+import { readCertificationRequest } from '../x509/csr.ts';
+import { parseGeneralName } from '../x509/general-name.ts';
+import { requireApproval } from './approval.ts';
+import { approvedAuthorization, type Grounds } from './authorize.ts';
+import type { Ca } from './ca-certificates.ts';
+import type { Deps } from './deps.ts';
+import { issue, type Made } from './issue.ts';
+import { certificateKey, keyOwnerKey } from './keys.ts';
+import { close } from './pending.ts';
+import { gatesOf } from './release.ts';
+import { renewal } from './renew.ts';
+import type { View } from './view.ts';
+
+export type Redeemed = Made | 'again' | { readonly refused: Reason };
+
+/** @param transaction approved, or an approved one whose attempt has lapsed */
+export async function redeem(
+  deps: Deps,
+  endpoint: Endpoint,
+  ca: Ca,
+  transaction: Transaction,
+  view: View,
+  now: number,
+): Promise<Redeemed> {
+  const refuse = async (state: 'expired' | 'denied', reason: Reason): Promise<Redeemed> =>
+    // A lapsed attempt has something to give back; the sweeper makes it approved again first.
+    transaction.state === 'intended' ||
+    (await close(deps, view, transaction, state, reason, now)) === 'done'
+      ? { refused: reason }
+      : 'again';
+  const approval = requireApproval(await deps.macKeys.live(), transaction);
+  if ((transaction.expiresAt ?? 0) <= now) return refuse('expired', 'requestExpired');
+  if (transaction.ca !== ca.id || transaction.profile !== endpoint.profile.id) {
+    return refuse('denied', 'requestDenied');
+  }
+  const csr = readCertificationRequest(fromBase64(transaction.csr));
+  const { publicKey } = csr;
+  if (!publicKey) throw new Outage(`the request of ${transaction.id} cannot be read`);
+  await view.load([{ kind: 'keyOwner', key: keyOwnerKey(ca.id, publicKey.spki) }]);
+  const base: Grounds = {
+    names: { subject: csr.subject, names: transaction.names.map(parseGeneralName) },
+    by: [
+      ...transaction.authorizedBy.filter((by) => !by.startsWith('approved by ')),
+      `approved by ${approval.by}`,
+    ],
+    ends: [],
+    repeatsForLife: false,
+    gates: gatesOf(deps, endpoint.enrol.authorize),
+  };
+  let grounds = base;
+  if (transaction.renews !== undefined) {
+    const key = certificateKey(ca.id, transaction.renews);
+    await view.load([{ kind: 'certificate', key }]);
+    const record = view.get('certificate', key);
+    const der = fromBase64(record?.der ?? '');
+    const spki = record?.der ? publicKeyOf(readCertificate(der))?.spki : undefined;
+    const proven = { ...csr, publicKey };
+    const asked = { endpoint, csr: proven, der, spki: spki ?? der };
+    const renews = await renewal(asked, view, record, transaction, now);
+    if (renews.kind === 'not') return refuse('denied', renews.reason);
+    const { supersedes, ends } = renews;
+    grounds = {
+      ...base,
+      renews: renews.renews,
+      supersedes,
+      ends,
+      gates: gatesOf(deps, endpoint.renew.authorize),
+    };
+  }
+  const order = { ca, endpoint, csr: { ...csr, publicKey }, transaction, isNew: false, view };
+  try {
+    return await issue(deps, order, approvedAuthorization(grounds), now);
+  } catch (error) {
+    if (error instanceof ScepFailure) return refuse('denied', error.reason);
+    throw error;
+  }
+}

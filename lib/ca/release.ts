@@ -1,0 +1,103 @@
+// The release gate: a certificate that a validator has to be told of is committed as `signed`, and
+// nobody sees it before every such validator has answered `release`. A third write releases it; a
+// definite refusal, or an hour without an answer, revokes it unseen.
+
+import { type Bytes, fromBase64 } from '../bytes.ts';
+import { Outage } from '../errors.ts';
+import { SWEEP_AFTER_MS } from '../limits.ts';
+import type { Actor } from '../log/event.ts';
+import type { CertificateRecord, Transaction } from '../ports/records.ts';
+import { moved } from './attempt.ts';
+import type { Deps } from './deps.ts';
+import { eventOf } from './issue.ts';
+import { certificateKey } from './keys.ts';
+import { loadTransaction } from './recall.ts';
+import { Draft, View } from './view.ts';
+
+/** Ids of the validators that gate an endpoint's certificates. */
+export function gatesOf({ validators }: Deps, list: readonly string[]): string[] {
+  return list.filter((id) => validators.get(id)?.notify !== undefined);
+}
+
+/**
+ * Asks every gate and writes what they said.
+ * @returns `lost` when somebody else has written it in the meantime
+ * @throws {Outage} when a gate could not say, and its hour is not over
+ */
+export async function release(
+  deps: Deps,
+  transaction: Transaction,
+  certificate: CertificateRecord,
+  gates: readonly string[],
+  actor: Actor,
+): Promise<'issued' | 'revoked' | 'lost'> {
+  const der = fromBase64(certificate.der ?? '');
+  const now = deps.clock.now();
+  let verdict: 'issued' | 'revoked';
+  try {
+    verdict = (await asked(deps, transaction, der, gates)) ? 'issued' : 'revoked';
+  } catch (error) {
+    if (now < (transaction.leaseUntil ?? 0) + SWEEP_AFTER_MS) {
+      throw new Outage(
+        `a release gate did not answer: ${error instanceof Error ? error.message : error}`,
+      );
+    }
+    verdict = 'revoked';
+  }
+  return settle(deps, transaction, verdict, actor);
+}
+
+async function asked(
+  { validators }: Deps,
+  transaction: Transaction,
+  certificate: Bytes,
+  gates: readonly string[],
+): Promise<boolean> {
+  for (const id of gates) {
+    const answer = await validators.get(id)?.notify?.({
+      requestHash: transaction.requestHash,
+      endpoint: transaction.endpoint,
+      transactionID: transaction.transactionIDs[0] ?? '',
+      csr: fromBase64(transaction.csr),
+      serial: transaction.serial ?? '',
+      certificate,
+    });
+    if (answer === undefined) throw new Outage(`the validator "${id}" is not there`);
+    if (answer === 'refuse') return false;
+  }
+  return true;
+}
+
+/** The third write, from `signed`. */
+async function settle(
+  deps: Deps,
+  { id, serial }: Transaction,
+  verdict: 'issued' | 'revoked',
+  actor: Actor,
+): Promise<'issued' | 'revoked' | 'lost'> {
+  for (;;) {
+    const now = deps.clock.now();
+    const view = new View(deps.store);
+    const { transaction, certificate } = await loadTransaction(view, id);
+    if (transaction?.state !== 'signed' || transaction.serial !== serial || !certificate)
+      return 'lost';
+    const draft = new Draft(view);
+    const { sealedPassword: _sealed, ...rest } = transaction;
+    const next = moved(rest, verdict, now, actor.kind === 'device' ? undefined : actor.kind);
+    draft.put(
+      'transaction',
+      id,
+      verdict === 'issued' ? next : { ...next, reason: 'releaseRefused' },
+    );
+    draft.put('certificate', certificateKey(next.ca, certificate.serial), {
+      ...certificate,
+      state: verdict,
+      ...(verdict === 'revoked'
+        ? { revokedAt: now, revocationReason: 'unspecified' as const }
+        : {}),
+    });
+    const type = verdict === 'issued' ? 'certificate.issued' : 'certificate.revoked';
+    draft.event(now, deps.random, { ...eventOf(next), type, actor });
+    if ((await deps.store.write(draft.actions)) === 'done') return verdict;
+  }
+}

@@ -1,0 +1,141 @@
+// What a decision has read, and the write that follows from it. A View reads each record once and
+// remembers what was absent; a Draft changes records of a View, each change on condition that the
+// record is still as it was read. Several changes of one record become one action, which is how an
+// attempt that ends and one that begins can meet on the same item.
+
+import { utf8 } from '../bytes.ts';
+import { hash } from '../cms/native.ts';
+import { type EventFields, makeEvent, OUTBOX_SHARDS } from '../log/event.ts';
+import type { Random } from '../ports/clock-and-random.ts';
+import type { Kind, Records } from '../ports/records.ts';
+import type { Action, Key, Row, Store, UseChange } from '../ports/store.ts';
+
+const nameOf = ({ kind, key }: Key): string => `${kind} ${key}`;
+
+export class View {
+  readonly #store: Pick<Store, 'read'>;
+  /** Undefined for a record that was asked for and is not there. */
+  readonly #rows = new Map<string, Row | undefined>();
+
+  constructor(store: Pick<Store, 'read'>) {
+    this.#store = store;
+  }
+
+  /** Reads what has not been read yet, in one call; none if there is nothing. */
+  async load(keys: readonly Key[]): Promise<void> {
+    const missing = new Map(
+      keys.map((key) => [nameOf(key), key] as const).filter(([name]) => !this.#rows.has(name)),
+    );
+    if (missing.size === 0) return;
+    const rows = await this.#store.read([...missing.values()]);
+    for (const name of missing.keys()) this.#rows.set(name, undefined);
+    for (const row of rows) this.#rows.set(nameOf(row), row);
+  }
+
+  /** A copy in which these rows are as given, however they were read. */
+  with(rows: readonly Row[]): View {
+    const copy = new View(this.#store);
+    for (const [name, row] of this.#rows) copy.#rows.set(name, row);
+    for (const row of rows) copy.#rows.set(nameOf(row), row);
+    return copy;
+  }
+
+  /** @throws {TypeError} for a record that was never asked for: a decision would rest on nothing */
+  row<K extends Kind>(kind: K, key: string): Row<K> | undefined {
+    const name = nameOf({ kind, key });
+    if (!this.#rows.has(name)) throw new TypeError(`${name} has not been read`);
+    return this.#rows.get(name) as Row<K> | undefined;
+  }
+
+  get<K extends Kind>(kind: K, key: string | undefined): Records[K] | undefined {
+    return key === undefined ? undefined : this.row(kind, key)?.record;
+  }
+}
+
+type Change<K extends Kind = Kind> = {
+  readonly key: Key<K>;
+  readonly rev: number;
+  /** Null: deleted. Undefined: only checked. */
+  readonly record: Records[K] | null | undefined;
+};
+
+export class Draft {
+  readonly #view: View;
+  readonly #changes = new Map<string, Change>();
+  readonly #uses = new Map<string, UseChange>();
+
+  constructor(view: View) {
+    this.#view = view;
+  }
+
+  /** The record as the draft has it so far. */
+  get<K extends Kind>(kind: K, key: string): Records[K] | undefined {
+    const change = this.#changes.get(nameOf({ kind, key })) as Change<K> | undefined;
+    return change?.record === undefined ? this.#view.get(kind, key) : (change.record ?? undefined);
+  }
+
+  put<K extends Kind>(kind: K, key: string, record: Records[K]): void {
+    this.#change({ key: { kind, key }, rev: this.#view.row(kind, key)?.rev ?? 0, record });
+  }
+
+  /** A record whose key is fresh and random: it need not be read to be known absent. */
+  create<K extends Kind>(kind: K, key: string, record: Records[K]): void {
+    this.#change({ key: { kind, key }, rev: 0, record });
+  }
+
+  remove(kind: Kind, key: string): void {
+    const rev = this.#view.row(kind, key)?.rev ?? 0;
+    if (rev > 0) this.#change({ key: { kind, key }, rev, record: null });
+  }
+
+  /** The write fails if the record has changed since it was read. */
+  hold(kind: Kind, key: string): void {
+    const rev = this.#view.row(kind, key)?.rev ?? 0;
+    if (!this.#changes.has(nameOf({ kind, key }))) {
+      this.#change({ key: { kind, key }, rev, record: undefined });
+    }
+  }
+
+  use(challenge: string, change: Omit<UseChange, 'do'>): void {
+    const { free = [], clear = [], ...rest } = this.#uses.get(challenge) ?? { do: 'use' };
+    this.#uses.set(challenge, {
+      ...rest,
+      ...change,
+      do: 'use',
+      free: [...free, ...(change.free ?? [])],
+      clear: [...clear, ...(change.clear ?? [])],
+    });
+  }
+
+  /** Adds an event, which is written with the change that it tells of or not at all. */
+  event(now: number, random: Random, fields: EventFields): void {
+    const { id, body } = makeEvent(now, random(26), fields);
+    this.create('event', id, { body });
+    const shard = (hash('SHA-256', utf8(id))[0] ?? 0) % OUTBOX_SHARDS;
+    this.create('outbox', `${shard}/${id}`, { event: id });
+  }
+
+  get actions(): Action[] {
+    const records = [...this.#changes.values()].map(({ key, rev, record }): Action => {
+      if (record === undefined) return { ...key, do: 'check', rev };
+      if (record === null) return { ...key, do: 'delete', rev };
+      return { ...key, do: 'put', rev, record } as Action;
+    });
+    const uses = [...this.#uses].map(
+      ([key, change]): Action => ({ kind: 'challenge', key, ...change }),
+    );
+    return [...records, ...uses];
+  }
+
+  /** The View as it is once this draft has been written: what comes next needs no read. */
+  applied(): View {
+    const rows = [...this.#changes.values()].flatMap(({ key, rev, record }): Row[] =>
+      record === undefined || record === null ? [] : [{ ...key, rev: rev + 1, record } as Row],
+    );
+    return this.#view.with(rows);
+  }
+
+  #change(change: Change): void {
+    this.#changes.set(nameOf(change.key), change);
+  }
+}

@@ -1,0 +1,241 @@
+// What the store holds: every kind of record, its key, and the lists it stands in. Records are JSON
+// values; octets in them are base64, digests and serial numbers hexadecimal, times milliseconds
+// since 1970. Each is written with `RECORD_VERSION`, because records outlive releases.
+
+import type { ContentCipherName, DigestName } from '../algorithms.ts';
+
+/** A store refuses, with a sentence, records of a later version than it knows. */
+export const RECORD_VERSION = 1;
+
+export type Records = {
+  /** Key: its ULID. */
+  readonly transaction: Transaction;
+  /** Key: the request hash. Names the newest Transaction of that request. */
+  readonly request: RequestPointer;
+  /** Key: hash over endpoint, signer key and transactionID. Latest wins. */
+  readonly poll: PollPointer;
+  /** Key: `endpoint/MAC key id/MAC`. */
+  readonly challenge: Challenge;
+  /** Key: `ca/hash of the SubjectPublicKeyInfo`. */
+  readonly keyOwner: KeyOwner;
+  /** Key: `ca/serial`. */
+  readonly certificate: CertificateRecord;
+  /** Key: its ULID. Never changed. */
+  readonly event: EventRecord;
+  /** Key: `shard/ULID of the event`. Deleted by the sequencer that has put the event into a log. */
+  readonly outbox: OutboxEntry;
+  /** Key: the CA's id. */
+  readonly authority: AuthorityRecord;
+  /** Key: SHA-256 of the token. */
+  readonly token: AdminToken;
+};
+export type Kind = keyof Records;
+
+export type TransactionState =
+  | 'pending'
+  | 'approved'
+  | 'denied'
+  | 'expired'
+  | 'intended'
+  | 'signed'
+  | 'issued'
+  | 'voided'
+  | 'revoked';
+
+export type Transaction = {
+  readonly id: string;
+  readonly endpoint: string;
+  readonly ca: string;
+  readonly state: TransactionState;
+  readonly messageType: 'PKCSReq' | 'RenewalReq';
+  /** `key:` and the hash of the signer's key, or `certificate:` and the fingerprint if it is ours. */
+  readonly signer: string;
+  readonly requestHash: string;
+  /** As sent, one character per octet; at most `MAX_TRANSACTION_IDS`. */
+  readonly transactionIDs: readonly string[];
+  /** RFC 4514 text, for people. */
+  readonly subject: string;
+  /** The CSR without its challengePassword; SHA-256 of the CSR as it came. */
+  readonly csr: string;
+  readonly csrHash: string;
+  /** `TYPE:VALUE`: the subjectAltNames that the certificate has or will have. */
+  readonly names: readonly string[];
+  readonly profile: string;
+  /** What allowed it: `challenge <id>`, `renewal <serial>`, `approval <name>`; for people. */
+  readonly authorizedBy: readonly string[];
+  /** Of the current attempt: its certificate, and until when it holds what it holds. */
+  readonly serial?: string;
+  readonly leaseUntil?: number;
+  /** What an end of the current attempt has to give back. */
+  readonly undo: Undo;
+  /** Present when an approver allowed it; an attempt that is voided goes back to `approved`. */
+  readonly approval?: Approval;
+  /** Why it was denied, revoked or voided: a code of `errors.ts`, or an approver's words. */
+  readonly reason?: string;
+  /** Serial of the certificate that it renews. */
+  readonly renews?: string;
+  /** When a pending or approved one expires. */
+  readonly expiresAt?: number;
+  /** Made by who proved the request, over what an approver is going to see. */
+  readonly pendingMac?: string;
+  /** Until when the outcome answers the same request and its polls. */
+  readonly repeatUntil: number;
+  /** The original request's algorithms, for answers to polls. */
+  readonly reply: { readonly digest: DigestName; readonly cipher: ContentCipherName };
+  /** The challengePassword of an EC client, sealed, while the request waits. */
+  readonly sealedPassword?: string;
+  /** At most `MAX_TIMELINE`. */
+  readonly timeline: readonly TimelineEntry[];
+  readonly createdAt: number;
+};
+
+export type TimelineEntry = {
+  readonly at: number;
+  readonly state: TransactionState;
+  /** Who did it, where it was not the device. */
+  readonly by?: string;
+};
+
+export type Undo = {
+  /** Key of the challenge whose use it holds. */
+  readonly challenge?: string;
+  /** What stood at the KeyOwner before. */
+  readonly keyOwner?: { readonly key: string; readonly previous: KeyOwner | null };
+  /** Serial of the certificate that signed a renewal, which lists ours as a successor. */
+  readonly signer?: string;
+};
+
+export type Approval = {
+  readonly by: string;
+  readonly at: number;
+  /** Over pendingMac, approver and time: a changed record approves nothing. */
+  readonly mac: string;
+};
+
+export type RequestPointer = { readonly transaction: string };
+export type PollPointer = { readonly transaction: string };
+
+/** What a certificate issued on a challenge may say. Absent means: as the profile allows. */
+export type Binding = {
+  /** RFC 4514 text; the CSR must have the same attributes with the same values. */
+  readonly subject?: string;
+  /** `TYPE:VALUE`; all of them go into the certificate, and the CSR may ask for no other. */
+  readonly names: readonly string[];
+};
+
+export type Challenge = {
+  /** A ULID, for people: logs, lists, revocation. */
+  readonly id: string;
+  readonly endpoint: string;
+  readonly binding: Binding;
+  /** Over key, id, endpoint, binding, uses and expiry: a changed record authorizes nothing. */
+  readonly bindingMac: string;
+  /** How often it may be used in all, and how often it still may. */
+  readonly uses: number;
+  readonly usesLeft: number;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** Refused attempts so far. */
+  readonly failures: number;
+  /** Transactions that hold a use, and their request hashes; finished ones until somebody clears
+   * them. A one-time challenge keeps its only one. */
+  readonly open: Readonly<Record<string, string>>;
+};
+
+export type KeyOwner = {
+  /** Hash over subject and names. */
+  readonly names: string;
+  readonly expiresAt: number;
+  /** Of the certificate, and the request that it came from. */
+  readonly serial: string;
+  readonly requestHash: string;
+};
+
+/** signed: waits for the release gate; nobody may see it yet. */
+export type CertificateState = 'intended' | 'signed' | 'issued' | 'voided' | 'revoked';
+
+export type CertificateRecord = {
+  readonly ca: string;
+  /** As many digits as the INTEGER has in DER. */
+  readonly serial: string;
+  readonly state: CertificateState;
+  readonly endpoint: string;
+  readonly transaction: string;
+  /** RFC 4514 text, for people. */
+  readonly subject: string;
+  /** SHA-256 of the TBSCertificate. */
+  readonly tbsHash: string;
+  /** The certificate, once it is committed. */
+  readonly der?: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** It has signed a renewal: its device has it. */
+  readonly confirmed: boolean;
+  /** Renewals of it by serial, voided ones removed; at most `MAX_SUCCESSORS`. */
+  readonly successors: Readonly<Record<string, { readonly at: number }>>;
+  readonly revokedAt?: number;
+  /** RFC 5280 §5.3.1, by name. */
+  readonly revocationReason?: 'superseded' | 'unspecified';
+};
+
+export type EventRecord = {
+  /** RFC 8785 text of the event: what is hashed into a log, kept as it was hashed. */
+  readonly body: string;
+};
+export type OutboxEntry = { readonly event: string };
+
+/** prepared: loaded everywhere, not announced; current: announced; previous: still answered. */
+export type RaGenerationState = 'prepared' | 'current' | 'previous' | 'retired';
+
+export type AuthorityRecord = {
+  readonly ca: string;
+  /** What the `Signer` port calls the CA's key. */
+  readonly keyReference: string;
+  /** The CA's certificate first, then its issuers up to the root. */
+  readonly chain: readonly string[];
+  readonly generations: readonly {
+    readonly id: number;
+    readonly state: RaGenerationState;
+    readonly certificate: string;
+    /** The private key as the `RaKeys` port sealed it. */
+    readonly sealedKey: string;
+  }[];
+};
+
+export const roles = ['admin', 'approver', 'challenger', 'auditor'] as const;
+export type Role = (typeof roles)[number];
+
+export type AdminToken = {
+  /** For people and events: who acted. */
+  readonly name: string;
+  readonly roles: readonly Role[];
+};
+
+/** The lists of the store. Records without a place in one cannot be listed, only read. */
+export type List =
+  /** Transactions of an endpoint, by id, which is by time. */
+  | 'transactions'
+  /** Transactions that are not at an end, of one state, by when something is due. */
+  | 'open'
+  /** Outbox entries of one shard, by event id. */
+  | 'outbox';
+
+/** Where a record stands: list, group in it, and what it is sorted by. */
+export type Place = { readonly list: List; readonly group: string; readonly sort: string };
+
+const byTime = (at: number, key: string): string => `${String(at).padStart(15, '0')}/${key}`;
+
+/** The places of a record; a function of its content, so that a write moves it. */
+export function placesOf<K extends Kind>(kind: K, key: string, record: Records[K]): Place[] {
+  if (kind === 'outbox') {
+    const [shard = '', id = ''] = key.split('/');
+    return [{ list: 'outbox', group: shard, sort: id }];
+  }
+  if (kind !== 'transaction') return [];
+  const { endpoint, state, leaseUntil, expiresAt } = record as Transaction;
+  const places: Place[] = [{ list: 'transactions', group: endpoint, sort: key }];
+  const due = { intended: leaseUntil, signed: leaseUntil, pending: expiresAt, approved: expiresAt };
+  const at = state in due ? due[state as keyof typeof due] : undefined;
+  if (at !== undefined) places.push({ list: 'open', group: state, sort: byTime(at, key) });
+  return places;
+}
