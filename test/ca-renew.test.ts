@@ -275,7 +275,7 @@ describe('what cannot be renewed', () => {
     });
   });
 
-  test('what is no renewal is an enrolment if a good challenge comes along', async () => {
+  test('[15] what is no renewal is an enrolment if a good challenge comes along', async () => {
     const { lab: l } = await lab();
     const foreign = await makeLab({
       config: { cas: { default: { subject: 'CN=Foreign', key: 'rsa:2048' } } },

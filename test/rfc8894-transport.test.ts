@@ -89,6 +89,7 @@ describe('GetCACaps', () => {
       'SHA-384',
       'SHA-512',
       'POSTPKIOperation',
+      'Renewal',
       'SCEPStandard',
     ]);
   });

@@ -223,7 +223,10 @@ export type List =
 /** Where a record stands: list, group in it, and what it is sorted by. */
 export type Place = { readonly list: List; readonly group: string; readonly sort: string };
 
-const byTime = (at: number, key: string): string => `${String(at).padStart(15, '0')}/${key}`;
+/** The first sort value of the list `open` that is due at this time. */
+export const dueBefore = (at: number): string => String(Math.max(0, at)).padStart(15, '0');
+
+const byTime = (at: number, key: string): string => `${dueBefore(at)}/${key}`;
 
 /** The places of a record; a function of its content, so that a write moves it. */
 export function placesOf<K extends Kind>(kind: K, key: string, record: Records[K]): Place[] {

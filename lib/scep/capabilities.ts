@@ -3,13 +3,13 @@
 
 import { accepted, type Capability, contentCiphers, digests, type Legacy } from '../algorithms.ts';
 
-type Keyword = Capability | 'POSTPKIOperation' | 'SCEPStandard';
+type Keyword = Capability | 'POSTPKIOperation' | 'Renewal' | 'SCEPStandard';
 
 export function capabilities(legacy: Legacy): readonly Keyword[] {
   const algorithms = [...Object.values(contentCiphers), ...Object.values(digests)]
     .filter((entry) => accepted(entry, legacy))
     .flatMap(({ capability }) => capability ?? []);
-  return [...new Set(algorithms), 'POSTPKIOperation', 'SCEPStandard'];
+  return [...new Set(algorithms), 'POSTPKIOperation', 'Renewal', 'SCEPStandard'];
 }
 
 export const printCapabilities = (legacy: Legacy): string => capabilities(legacy).join('\n');

@@ -67,7 +67,7 @@ export const legacyRows: readonly Row[] = [
       const withoutPost = (text: string): string =>
         text
           .split('\n')
-          .filter((word) => word !== 'POSTPKIOperation' && word !== 'SCEPStandard')
+          .filter((word) => !['POSTPKIOperation', 'Renewal', 'SCEPStandard'].includes(word))
           .join('\n');
       return throughProxy(
         lab.server,

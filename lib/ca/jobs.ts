@@ -1,0 +1,69 @@
+// What has to be done when nobody asks: attempts that nobody repeated are voided, requests that
+// nobody approved expire, release gates that did not answer are asked again. The sweeper never signs.
+// Lists may lag, so every record is read before it is acted on, and every act is conditional: two
+// sweepers at once do no harm.
+
+import { SWEEP_AFTER_MS, SWEEP_BATCH } from '../limits.ts';
+import type { Actor } from '../log/event.ts';
+import { dueBefore } from '../ports/records.ts';
+import { loadForEnd, voidTransaction } from './attempt.ts';
+import type { Deps } from './deps.ts';
+import { close } from './pending.ts';
+import { loadTransaction } from './recall.ts';
+import { gatesOf, release } from './release.ts';
+import { openStates } from './transactions.ts';
+import { Draft, View } from './view.ts';
+
+export type Swept = {
+  readonly voided: number;
+  readonly expired: number;
+  readonly released: number;
+};
+
+const sweeper: Actor = { kind: 'system', id: 'sweeper' };
+
+/** One run over everything that is due; what is left when a batch is full waits for the next. */
+export async function sweep(deps: Deps): Promise<Swept> {
+  const swept = { voided: 0, expired: 0, released: 0 };
+  const now = deps.clock.now();
+  for (const state of openStates) {
+    const due = state === 'intended' ? now - SWEEP_AFTER_MS : now;
+    const until = dueBefore(due + 1);
+    const page = await deps.store.list({ list: 'open', group: state, until, limit: SWEEP_BATCH });
+    for (const id of page.keys) {
+      try {
+        const done = await sweepOne(deps, id, now);
+        if (done) swept[done]++;
+      } catch (error) {
+        // One that cannot be swept now does not keep the others waiting.
+        const detail = error instanceof Error ? error.message : String(error);
+        deps.log({ event: 'sweep.failed', severity: 'warning', transaction: id, detail });
+      }
+    }
+  }
+  return swept;
+}
+
+async function sweepOne(deps: Deps, id: string, now: number): Promise<keyof Swept | undefined> {
+  const view = new View(deps.store);
+  const { transaction, certificate } = await loadTransaction(view, id);
+  if (!transaction) return undefined;
+  const { state, leaseUntil = 0, expiresAt = 0, endpoint } = transaction;
+  if (state === 'intended' && leaseUntil + SWEEP_AFTER_MS <= now) {
+    await loadForEnd(view, transaction);
+    const draft = new Draft(view);
+    voidTransaction(draft, transaction, now, deps.random, sweeper);
+    return (await deps.store.write(draft.actions)) === 'done' ? 'voided' : undefined;
+  }
+  if ((state === 'pending' || state === 'approved') && expiresAt <= now) {
+    const closed = await close(deps, view, transaction, 'expired', 'requestExpired', now);
+    return closed === 'done' ? 'expired' : undefined;
+  }
+  if (state === 'signed' && certificate && leaseUntil <= now) {
+    const { enrol, renew } = deps.config.endpoints.get(endpoint) ?? {};
+    const list = (transaction.undo.signer ? renew : enrol)?.authorize ?? [];
+    const verdict = await release(deps, transaction, certificate, gatesOf(deps, list), sweeper);
+    return verdict === 'lost' ? undefined : 'released';
+  }
+  return undefined;
+}
