@@ -24,7 +24,7 @@ export const tableDefinition = {
   BillingMode: 'PAY_PER_REQUEST',
   KeySchema: keySchema('pk'),
   AttributeDefinitions: ['pk', ...indexes.flatMap(({ place, sort }) => [place, sort])].map(
-    (AttributeName) => ({ AttributeName, AttributeType: 'S' }),
+    (AttributeName) => ({ AttributeName, AttributeType: 'S' as const }),
   ),
   GlobalSecondaryIndexes: indexes.map(({ name, place, sort }) => ({
     IndexName: name,
@@ -71,9 +71,11 @@ function problemOf({
     AttributeDefinitions?.map(({ AttributeName, AttributeType }) => [AttributeName, AttributeType]),
   );
   const printed = (schema: readonly KeySchemaElement[] = []): string =>
-    schema.map(({ AttributeName = '' }) => `${AttributeName} (${types.get(AttributeName)})`).join();
+    schema
+      .map(({ AttributeName = '' }) => `${AttributeName} (${types.get(AttributeName)})`)
+      .join(', ');
   const wanted = (schema: readonly KeySchemaElement[]): string =>
-    schema.map(({ AttributeName }) => `${AttributeName} (S)`).join();
+    schema.map(({ AttributeName }) => `${AttributeName} (S)`).join(', ');
   const { KeySchema: own, GlobalSecondaryIndexes: ours } = tableDefinition;
   if (printed(KeySchema) !== wanted(own)) {
     return `has the key ${printed(KeySchema)} and not ${wanted(own)}: name a table that was made for Scepter`;

@@ -17,6 +17,23 @@
 //   start     DescribeTable
 //
 // There is no Scan, and nothing decides by `ttl`.
+//
+// An enrolment, counted (test/dynamodb/counts.test.ts; RSA-2048 device, RSA-3072 CA, and AWS's rule that
+// a transaction costs twice): 4 keys read, 7 and 4 items written, 32 write units of the table, 3 of
+// `places`, 2 of `due`; later the sequencer deletes 2 outbox entries, 2 more of `places`.
+//
+// 10,000 of them a second are 320,000 write and 40,000 read units of the table. A partition takes
+// 1,000 and 3,000: 320 partitions, over which keys are spread by DynamoDB's hash of them. A new table
+// takes 4,000 write units, later twice its last peak: warm throughput must be set beforehand.
+// Hot are:
+//   - partitions of the indexes, which DynamoDB cannot split because ids rise with time, so each
+//     must stay below 1,000 a second, or it holds up the table. With all at one endpoint:
+//     transactions 10,000 / 32 = 313, open (in and out) 20,000 / 32 = 625, outbox 40,000 / 64 = 625.
+//   - a challenge that many devices share: transactions that meet on it are refused and made again,
+//     which is good for some tens a second. A fleet wants several challenges, or one per device.
+// What binds first, by AWS's default quotas, all of which can be raised: KMS, 1,000 RSA or ECC
+// signatures a second (500 in old accounts); the table's 40,000 write units, 1,250 enrolments a second;
+// 40,000 of `places`, 8,000 a second; the table's 40,000 read units, 10,000 a second.
 
 import {
   type DynamoDBClient,
