@@ -155,7 +155,7 @@ export function transactItemOf(
   const octets = octetsOf(Item);
   if (octets > MAX_ITEM_OCTETS) {
     throw new Outage(
-      `the ${action.kind} ${action.key} has ${octets} octets; DynamoDB takes items of at most ${MAX_ITEM_OCTETS}`,
+      `the ${action.kind} ${action.key} has ${octets} octets; DynamoDB takes ${MAX_ITEM_OCTETS}`,
     );
   }
   return { item: { Put: { ...about, Item, ...condition } }, octets };

@@ -20,12 +20,19 @@ import { enrolment } from '../support/messages.ts';
 const { client, commands } = recorder();
 const allowed = new Set(['BatchGetItem', 'TransactWriteItems', 'Query', 'PutItem', 'DeleteItem']);
 
+// Every command of this file, whatever its test looked at.
 after(() => {
   const names = new Set(commands.map(({ name }) => name));
   assert.deepEqual(
     [...names].filter((name) => !allowed.has(name)),
     [],
   );
+  for (const { name, input } of commands.filter((command) => command.name === 'BatchGetItem')) {
+    const [part] = Object.values(
+      input.RequestItems as Record<string, { ConsistentRead?: boolean }>,
+    );
+    assert.equal(part?.ConsistentRead, true, name);
+  }
 });
 
 const transactionsOf = (from: number): TransactWriteItem[][] =>

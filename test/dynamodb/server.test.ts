@@ -49,6 +49,13 @@ test('npm start with SCEPTER_TABLE keeps its records there, and finds them again
   );
   assert.equal(other.code, 0, other.err);
   await second.stop();
+  const elsewhere = { ...env, SCEPTER_DATA_DIR: temporary('elsewhere') };
+  const third = await run('functions/server.ts', [], { env: elsewhere });
+  assert.equal(third.code, 1);
+  assert.match(
+    third.err,
+    /^scepter: the key ca-default-\w+\.spki is not in \S+: .*SCEPTER_DATA_DIR/,
+  );
   checkCa(await rowsOf(table), delivered);
 });
 

@@ -41,6 +41,8 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal | undefined> {
   ];
   const child = spawn('sh', ['-c', script, 'sh', ...args], {
     stdio: ['pipe', 'ignore', 'inherit'],
+    // A Ctrl-C in the terminal is for us, and reaches it by the end of its input.
+    detached: true,
   });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const env = {
