@@ -41,6 +41,8 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal | undefined> {
   ];
   const child = spawn('sh', ['-c', script, 'sh', ...args], {
     stdio: ['pipe', 'ignore', 'inherit'],
+    // It leaves a file in its working directory.
+    cwd: folder,
     // A Ctrl-C in the terminal is for us, and reaches it by the end of its input.
     detached: true,
   });
