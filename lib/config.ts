@@ -5,6 +5,7 @@
 import * as z from 'zod/mini';
 import type { KeySpec, Legacy } from './algorithms.ts';
 import type { Bytes } from './bytes.ts';
+import { checkProfile, type Profile, profileSchema } from './profile.ts';
 import { duration, explainIssues, id, parsed } from './schema.ts';
 import { parseName } from './x509/name.ts';
 
@@ -14,17 +15,6 @@ export type Authority = {
   readonly subject: Bytes;
   readonly key: KeySpec;
   readonly validityMs: number;
-};
-
-/** What certificates look like. */
-export type Profile = {
-  readonly id: string;
-  readonly validityMs: number;
-  readonly keyUsage: readonly ('digitalSignature' | 'nonRepudiation' | 'keyEncipherment')[];
-  /** Names of `extKeyUsages`, or dotted OIDs. */
-  readonly extKeyUsage: readonly string[];
-  /** A renewal may be for the key that its certificate has. */
-  readonly sameKey: boolean;
 };
 
 /** `challenge`, or the id of a validator outside. */
@@ -81,27 +71,6 @@ const keySpecOf: Record<(typeof keySpecs)[number], KeySpec> = {
   'ec:P-384': { type: 'EC', curve: 'P-384' },
 };
 
-const purposes = ['clientAuth', 'serverAuth', 'emailProtection', 'ipsecIKE', 'smartcardLogon'];
-const purposeText = `must be ${purposes.join(', ')} or a dotted OID`;
-/** anyExtendedKeyUsage is no purpose but the absence of a decision. */
-const isPurpose = (text: string): boolean =>
-  purposes.includes(text) || (/^[012](\.\d{1,9}){2,15}$/.test(text) && text !== '2.5.29.37.0');
-
-const profile = z.strictObject({
-  validity: z._default(duration, 365 * DAY_MS),
-  keyUsage: z._default(z.array(z.enum(['digitalSignature', 'nonRepudiation', 'keyEncipherment'])), [
-    'digitalSignature',
-    'keyEncipherment',
-  ]),
-  extKeyUsage: z._default(
-    z
-      .array(z.string(purposeText).check(z.refine(isPurpose, purposeText)))
-      .check(z.minLength(1, 'must name at least one purpose')),
-    ['clientAuth'],
-  ),
-  sameKey: z._default(z.boolean(), true),
-});
-
 const legacy = z.strictObject({
   sha1: z._default(z.boolean(), false),
   md5: z._default(z.boolean(), false),
@@ -126,7 +95,7 @@ const document = z.strictObject({
       validity: z._default(duration, 3650 * DAY_MS),
     }),
   ),
-  profiles: z._default(z.record(id, profile), {}),
+  profiles: z._default(z.record(id, profileSchema), {}),
   endpoints: z.record(
     id,
     z.strictObject({
@@ -163,30 +132,26 @@ export function checkConfig(input: unknown): Config {
     throw new ConfigError(explainIssues(result.error.issues, 'the configuration'));
   const { publicUrl, cas, profiles, endpoints } = result.data;
   const problems: string[] = [];
-  const known: Record<string, z.output<typeof profile>> = {
-    device: z.parse(profile, {}),
-    ...profiles,
-  };
+  const known = new Map(
+    Object.entries({ device: z.parse(profileSchema, {}), ...profiles }).map(([name, input]) => [
+      name,
+      checkProfile(name, input, `profiles.${name}`, problems),
+    ]),
+  );
   const checked = new Map<string, Endpoint>();
   for (const [name, endpoint] of Object.entries(endpoints)) {
-    const chosen = known[endpoint.profile];
+    const chosen = known.get(endpoint.profile);
     if (!cas[endpoint.ca]) {
       problems.push(unknownName(`endpoints.${name}.ca`, endpoint.ca, Object.keys(cas)));
     }
     if (!chosen) {
-      problems.push(unknownName(`endpoints.${name}.profile`, endpoint.profile, Object.keys(known)));
+      problems.push(unknownName(`endpoints.${name}.profile`, endpoint.profile, [...known.keys()]));
       continue;
     }
     checked.set(name, {
       id: name,
       ca: endpoint.ca,
-      profile: {
-        id: endpoint.profile,
-        validityMs: chosen.validity,
-        keyUsage: chosen.keyUsage,
-        extKeyUsage: chosen.extKeyUsage,
-        sameKey: chosen.sameKey,
-      },
+      profile: chosen,
       enrol: endpoint.enrol,
       renew: { authorize: [], windowMs: endpoint.renew.window },
       approval: endpoint.approval,

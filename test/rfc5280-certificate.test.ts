@@ -44,6 +44,7 @@ import {
   keyUsage,
   keyUsages,
   readExtensions,
+  securityIdentifier,
   subjectAltName,
   subjectKeyIdentifier,
 } from '../lib/x509/extensions.ts';
@@ -233,6 +234,7 @@ test('RFC 5280 §4.1: what is written is read back, by us and by OpenSSL, with a
       subjectAltName(names, false),
       crlDistributionPoint('http://scep.example/crl/default.crl'),
       caIssuers('http://scep.example/aia/default.cer'),
+      securityIdentifier('S-1-5-21-1-2-3-1001'),
     ],
   });
   const der = signed(tbs, scheme, new Uint8Array(256));

@@ -143,7 +143,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       return new Uint8Array(await response.arrayBuffer());
     },
     challenge: async ({ endpoint: id, subject, names = [], uses = 1, ttlMs = 3_600_000 } = {}) => {
-      const binding = normalBinding(subject, names);
+      const binding = normalBinding(endpoint(id).profile, subject, names);
       const wanted = { binding, uses, ttlMs };
       return (await createChallenge(deps, endpoint(id), wanted, { kind: 'system' })).challenge;
     },
