@@ -6,7 +6,7 @@ import * as z from 'zod/mini';
 import type { KeySpec, Legacy } from './algorithms.ts';
 import type { Bytes } from './bytes.ts';
 import { checkProfile, type Profile, profileSchema } from './profile.ts';
-import { duration, explainIssues, id, parsed } from './schema.ts';
+import { described, duration, explainIssues, id, parsed } from './schema.ts';
 import { parseName } from './x509/name.ts';
 
 export type Authority = {
@@ -59,9 +59,6 @@ export class ConfigError extends Error {
   }
 }
 
-const HOUR_MS = 60 * 60 * 1000;
-const DAY_MS = 24 * HOUR_MS;
-
 const keySpecs = ['rsa:2048', 'rsa:3072', 'rsa:4096', 'ec:P-256', 'ec:P-384'] as const;
 const keySpecOf: Record<(typeof keySpecs)[number], KeySpec> = {
   'rsa:2048': { type: 'RSA', bits: 2048 },
@@ -72,10 +69,10 @@ const keySpecOf: Record<(typeof keySpecs)[number], KeySpec> = {
 };
 
 const legacy = z.strictObject({
-  sha1: z._default(z.boolean(), false),
-  md5: z._default(z.boolean(), false),
-  des3: z._default(z.boolean(), false),
-  des: z._default(z.boolean(), false),
+  sha1: described('SHA-1 digests and signatures of clients', z._default(z.boolean(), false)),
+  md5: described('MD5 digests and signatures of clients', z._default(z.boolean(), false)),
+  des3: described('triple DES envelopes', z._default(z.boolean(), false)),
+  des: described('single DES envelopes', z._default(z.boolean(), false)),
 });
 
 function parseCaSubject(text: string): Bytes {
@@ -83,41 +80,77 @@ function parseCaSubject(text: string): Bytes {
   return parseName(text);
 }
 
-const document = z.strictObject({
-  publicUrl: z
-    .string()
-    .check(z.regex(/^https?:\/\/[^\s/?#@]+$/, 'must be an http or https origin without a path')),
-  cas: z.record(
-    id,
-    z.strictObject({
-      subject: parsed(parseCaSubject),
-      key: z._default(z.enum(keySpecs), 'rsa:3072'),
-      validity: z._default(duration, 3650 * DAY_MS),
-    }),
+const authority = z.strictObject({
+  subject: described('subject of the CA certificate, RFC 4514', parsed(parseCaSubject)),
+  key: described('kind of the CA key', z._default(z.enum(keySpecs), 'rsa:3072')),
+  validity: described('lifetime of the CA certificate', z.prefault(duration, '3650d')),
+});
+
+const endpoint = z.strictObject({
+  ca: described('the CA that signs, one of "cas"', id),
+  profile: described(
+    'what its certificates look like, one of "profiles", or "device", which is there by itself',
+    z._default(id, 'device'),
   ),
-  profiles: z._default(z.record(id, profileSchema), {}),
-  endpoints: z.record(
-    id,
-    z.strictObject({
-      ca: id,
-      profile: z._default(id, 'device'),
-      enrol: z._default(
-        z.strictObject({
-          authorize: z
-            .array(z.enum(['challenge']))
-            .check(z.minLength(1, 'must name at least one validator')),
-        }),
-        { authorize: ['challenge'] },
-      ),
-      renew: z._default(z.strictObject({ window: z.optional(duration) }), {}),
-      approval: z._default(z.enum(['never', 'always']), 'never'),
-      pendingTtl: z._default(duration, 7 * DAY_MS),
-      repeat: z._default(duration, DAY_MS),
-      challengeTtl: z._default(duration, HOUR_MS),
-      legacy: z._default(legacy, { sha1: false, md5: false, des3: false, des: false }),
-    }),
+  enrol: described(
+    'who may have a first certificate',
+    z._default(
+      z.strictObject({
+        authorize: described(
+          'validators, all of which must allow',
+          z.array(z.enum(['challenge'])).check(z.minLength(1, 'must name at least one validator')),
+        ),
+      }),
+      { authorize: ['challenge'] },
+    ),
+  ),
+  renew: described(
+    'who may have the next one',
+    z._default(
+      z.strictObject({
+        window: described(
+          'how long before its end a certificate may be renewed; all of its life if absent',
+          z.optional(duration),
+        ),
+      }),
+      {},
+    ),
+  ),
+  approval: described(
+    'whether a person has the last word',
+    z._default(z.enum(['never', 'always']), 'never'),
+  ),
+  pendingTtl: described('how long a request waits for its approver', z.prefault(duration, '7d')),
+  repeat: described(
+    'how long an outcome that rests on something reusable answers the same request again',
+    z.prefault(duration, '24h'),
+  ),
+  challengeTtl: described('how long a challenge lives by default', z.prefault(duration, '1h')),
+  legacy: described(
+    'weak algorithms that are accepted here, for clients that know nothing else',
+    z._default(legacy, { sha1: false, md5: false, des3: false, des: false }),
   ),
 });
+
+const document = z.strictObject({
+  $schema: described('for editors; means nothing here', z.optional(z.string())),
+  publicUrl: described(
+    'where devices and relying parties reach this service: the base of the CRL and issuer addresses in every certificate',
+    z
+      .string()
+      .check(z.regex(/^https?:\/\/[^\s/?#@]+$/, 'must be an http or https origin without a path')),
+  ),
+  cas: described('certificate authorities by name', z.record(id, authority)),
+  profiles: described('profiles by name', z._default(z.record(id, profileSchema), {})),
+  endpoints: described(
+    'endpoints by name: what stands behind /scep/ in a URL',
+    z.record(id, endpoint),
+  ),
+});
+
+/** JSON Schema (2020-12) of the document. What only code can judge (names, patterns that refer to
+ * each other) is not in it: `checkConfig` decides. */
+export const configSchema = (): object => z.toJSONSchema(document, { io: 'input' });
 
 /** The document as it is written; defaults are optional in it. */
 export type ConfigDocument = z.input<typeof document>;

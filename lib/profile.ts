@@ -4,7 +4,7 @@
 import * as z from 'zod/mini';
 import { type CurveName, curves } from './algorithms.ts';
 import { MAX_RSA_BITS, MIN_RSA_BITS } from './limits.ts';
-import { duration } from './schema.ts';
+import { described, duration } from './schema.ts';
 import { extKeyUsages } from './x509/extensions.ts';
 import { type IpRange, type NameKind, nameKinds, parseIpRange } from './x509/general-name.ts';
 import { attributeType } from './x509/name.ts';
@@ -51,6 +51,9 @@ export type NameRule =
   | { readonly rule: 'pattern'; readonly patterns: readonly string[] }
   | { readonly rule: 'range'; readonly ranges: readonly IpRange[] };
 
+const requestable = nameKinds.filter((kind) => kind !== 'sid');
+type Requestable = (typeof requestable)[number];
+
 const sidForms = ['none', 'uri', 'extension', 'both'] as const;
 export type SidForm = (typeof sidForms)[number];
 
@@ -65,21 +68,24 @@ const bits = z.int().check(z.gte(MIN_RSA_BITS), z.lte(MAX_RSA_BITS));
 const anyKey = { rsa: { min: MIN_RSA_BITS, max: MAX_RSA_BITS }, ec: curveNames, ed25519: true };
 
 const keys = z.strictObject({
-  rsa: z._default(
-    z.union(
-      [
-        z.literal(false),
-        z.strictObject({
-          min: z._default(bits, MIN_RSA_BITS),
-          max: z._default(bits, MAX_RSA_BITS),
-        }),
-      ],
-      `must be false or {"min": ..., "max": ...} with numbers from ${MIN_RSA_BITS} to ${MAX_RSA_BITS}`,
+  rsa: described(
+    'bits of RSA keys, or false for none',
+    z._default(
+      z.union(
+        [
+          z.literal(false),
+          z.strictObject({
+            min: z._default(bits, MIN_RSA_BITS),
+            max: z._default(bits, MAX_RSA_BITS),
+          }),
+        ],
+        `must be false or {"min": ..., "max": ...} with numbers from ${MIN_RSA_BITS} to ${MAX_RSA_BITS}`,
+      ),
+      anyKey.rsa,
     ),
-    anyKey.rsa,
   ),
-  ec: z._default(z.array(z.enum(curveNames)), curveNames),
-  ed25519: z._default(z.boolean(), true),
+  ec: described('curves, may be empty', z._default(z.array(z.enum(curveNames)), curveNames)),
+  ed25519: described('Ed25519 keys', z._default(z.boolean(), true)),
 });
 
 const patternText = 'must be a pattern, or a list of them: text in which "*" stands for some of it';
@@ -93,45 +99,70 @@ const patterns = z.union(
 );
 
 const subject = z.strictObject({
-  fixed: z._default(z.record(z.string(), z.string()), {}),
-  pattern: z._default(z.record(z.string(), patterns), {}),
-  required: z._default(z.array(z.string()), []),
-  forbidden: z._default(z.array(z.string()), []),
+  fixed: described(
+    'attribute types and the one value that each must have',
+    z._default(z.record(z.string(), z.string()), {}),
+  ),
+  pattern: described(
+    'attribute types and patterns of which each value must match one; "*" is one or more characters',
+    z._default(z.record(z.string(), patterns), {}),
+  ),
+  required: described('attribute types that must be there', z._default(z.array(z.string()), [])),
+  forbidden: described('attribute types that must not', z._default(z.array(z.string()), [])),
 });
 
 const nameRule = z.union(
   [z.enum(['none', 'bound', 'copy']), z.strictObject({ pattern: patterns })],
   'must be "none", "bound", "copy" or {"pattern": [...]}',
 );
+const named = (what: string) => described(what, z._default(nameRule, 'bound'));
 
 export const profileSchema = z.strictObject({
-  validity: z._default(duration, 365 * 24 * 60 * 60 * 1000),
-  keys: z._default(keys, anyKey),
-  keyUsage: z._default(
-    z
-      .array(z.enum(['digitalSignature', 'nonRepudiation', 'keyEncipherment']))
-      .check(z.minLength(1, 'must name at least one usage')),
-    ['digitalSignature', 'keyEncipherment'],
+  validity: described('lifetime, at most that of the CA', z.prefault(duration, '365d')),
+  keys: described('keys that are certified', z._default(keys, anyKey)),
+  keyUsage: described(
+    'key usages; those that a kind of key cannot have are left out',
+    z._default(
+      z
+        .array(z.enum(['digitalSignature', 'nonRepudiation', 'keyEncipherment']))
+        .check(z.minLength(1, 'must name at least one usage')),
+      ['digitalSignature', 'keyEncipherment'],
+    ),
   ),
-  extKeyUsage: z._default(
-    z
-      .array(z.string(purposeText).check(z.refine(isPurpose, purposeText)))
-      .check(z.minLength(1, 'must name at least one purpose')),
-    ['clientAuth'],
+  extKeyUsage: described(
+    `extended key usages: ${purposes.join(', ')} or dotted OIDs`,
+    z._default(
+      z
+        .array(z.string(purposeText).check(z.refine(isPurpose, purposeText)))
+        .check(z.minLength(1, 'must name at least one purpose')),
+      ['clientAuth'],
+    ),
   ),
-  subject: z._default(subject, { fixed: {}, pattern: {}, required: [], forbidden: [] }),
-  names: z._default(
-    z.strictObject({
-      dns: z._default(nameRule, 'bound'),
-      email: z._default(nameRule, 'bound'),
-      uri: z._default(nameRule, 'bound'),
-      ip: z._default(nameRule, 'bound'),
-      upn: z._default(nameRule, 'bound'),
-    }),
-    { dns: 'bound', email: 'bound', uri: 'bound', ip: 'bound', upn: 'bound' },
+  subject: described(
+    'what the subject of a request must be like',
+    z._default(subject, { fixed: {}, pattern: {}, required: [], forbidden: [] }),
   ),
-  sid: z._default(z.enum(sidForms), 'none'),
-  sameKey: z._default(z.boolean(), true),
+  names: described(
+    'subjectAltNames by type. "none": never; "bound": only what a challenge is bound to; "copy" and patterns: also what a request asks for itself, if its challenge is bound to no name',
+    z._default(
+      z.strictObject({
+        dns: named('"*" in a pattern does not cross a dot'),
+        email: named('"*" in a pattern does not cross "@"'),
+        uri: named('"*" in a pattern does not cross "/"'),
+        ip: named('a pattern is an address or a range such as 10.0.0.0/8'),
+        upn: named('"*" in a pattern does not cross "@"'),
+      }),
+      { dns: 'bound', email: 'bound', uri: 'bound', ip: 'bound', upn: 'bound' },
+    ),
+  ),
+  sid: described(
+    "how a Windows account's SID stands in a certificate, if a challenge is bound to one",
+    z._default(z.enum(sidForms), 'none'),
+  ),
+  sameKey: described(
+    'a renewal may be for the key that its certificate has',
+    z._default(z.boolean(), true),
+  ),
 });
 
 /**
@@ -184,7 +215,7 @@ export function checkProfile(
       problems.push(`${path}.subject.forbidden.${i}: "${name}" is fixed or required too`);
     }
   }
-  const ruleOf = (kind: Exclude<NameKind, 'sid'>): NameRule => {
+  const ruleOf = (kind: Requestable): NameRule => {
     const rule = input.names[kind];
     if (typeof rule === 'string') return { rule };
     const list = [rule.pattern].flat();
@@ -194,7 +225,6 @@ export function checkProfile(
     });
     return { rule: 'range', ranges };
   };
-  const named = nameKinds.filter((kind) => kind !== 'sid');
   return {
     id,
     validityMs: input.validity,
@@ -205,8 +235,8 @@ export function checkProfile(
     ),
     subject: rules,
     names: {
-      ...(Object.fromEntries(named.map((kind) => [kind, ruleOf(kind)])) as Record<
-        Exclude<NameKind, 'sid'>,
+      ...(Object.fromEntries(requestable.map((kind) => [kind, ruleOf(kind)])) as Record<
+        Requestable,
         NameRule
       >),
       sid: { rule: input.sid === 'none' ? 'none' : 'bound' },
