@@ -151,6 +151,19 @@ export type KeyOwner = {
   readonly requestHash: string;
 };
 
+/** CRLReason (RFC 5280 §5.3.1) by name, those that are final: a hold, and its end, are none. */
+export const revocationReasons = [
+  'unspecified',
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'privilegeWithdrawn',
+  'aACompromise',
+] as const;
+export type RevocationReason = (typeof revocationReasons)[number];
+
 /** signed: waits for the release gate; nobody may see it yet. */
 export type CertificateState = 'intended' | 'signed' | 'issued' | 'voided' | 'revoked';
 
@@ -174,8 +187,7 @@ export type CertificateRecord = {
   /** Renewals of it by serial, voided ones removed; at most `MAX_SUCCESSORS`. */
   readonly successors: Readonly<Record<string, { readonly at: number }>>;
   readonly revokedAt?: number;
-  /** RFC 5280 §5.3.1, by name. */
-  readonly revocationReason?: 'superseded' | 'unspecified';
+  readonly revocationReason?: RevocationReason;
 };
 
 export type EventRecord = {
