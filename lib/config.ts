@@ -15,6 +15,8 @@ export type Authority = {
   readonly subject: Bytes;
   readonly key: KeySpec;
   readonly validityMs: number;
+  /** From thisUpdate to nextUpdate of a CRL; a new one is made after half of it at the latest. */
+  readonly crlValidityMs: number;
 };
 
 /** `challenge`, or the id of a validator outside. */
@@ -84,6 +86,10 @@ const authority = z.strictObject({
   subject: described('subject of the CA certificate, RFC 4514', parsed(parseCaSubject)),
   key: described('kind of the CA key', z._default(z.enum(keySpecs), 'rsa:3072')),
   validity: described('lifetime of the CA certificate', z.prefault(duration, '3650d')),
+  crlValidity: described(
+    'lifetime of a CRL; the next is made after half of it, or as soon as something is revoked',
+    z.prefault(duration, '10d'),
+  ),
 });
 
 const endpoint = z.strictObject({
@@ -203,7 +209,13 @@ export function checkConfig(input: unknown): Config {
     cas: new Map(
       Object.entries(cas).map(([name, ca]) => [
         name,
-        { id: name, subject: ca.subject, key: keySpecOf[ca.key], validityMs: ca.validity },
+        {
+          id: name,
+          subject: ca.subject,
+          key: keySpecOf[ca.key],
+          validityMs: ca.validity,
+          crlValidityMs: ca.crlValidity,
+        },
       ]),
     ),
   };

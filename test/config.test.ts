@@ -31,6 +31,7 @@ describe('configuration', () => {
       subject: parseName('CN=CA'),
       key: { type: 'RSA', bits: 3072 },
       validityMs: 3650 * 86_400_000,
+      crlValidityMs: 10 * 86_400_000,
     });
     assert.deepEqual(config.endpoints.get('default'), {
       id: 'default',

@@ -357,6 +357,7 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
         der: utf8(`crl ${number}`),
         thisUpdate: now,
         nextUpdate: now + 1,
+        changes: number * 2,
       });
       assert.equal(await newest.call(store, 'default'), undefined);
       assert.equal(await publish.call(store, 'default', crl(1)), 'done');

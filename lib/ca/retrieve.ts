@@ -116,7 +116,7 @@ export async function getCert(
   const key = serial === undefined ? undefined : certificateKey(ca.id, serial);
   if (key !== undefined) await view.load([{ kind: 'certificate', key }]);
   const record = view.get('certificate', key);
-  const released = record?.state === 'issued' || record?.state === 'revoked';
+  const released = ['issued', 'held', 'revoked'].includes(record?.state ?? '');
   if (!record?.der || !released || record.endpoint !== endpoint.id)
     throw new ScepFailure('certificateUnknown');
   return encodeCertsOnly([fromBase64(record.der)]);

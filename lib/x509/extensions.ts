@@ -33,6 +33,7 @@ export const extensionOids = {
   subjectAltName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
   crlNumber: '2.5.29.20',
+  reasonCode: '2.5.29.21',
   cRLDistributionPoints: '2.5.29.31',
   authorityKeyIdentifier: '2.5.29.35',
   extKeyUsage: '2.5.29.37',
@@ -148,5 +149,9 @@ export const caIssuers = (url: string): Bytes =>
     false,
     sequence(sequence(objectIdentifier('1.3.6.1.5.5.7.48.2'), uri(url))),
   );
+
+/** RFC 5280 §5.3.1: an ENUMERATED. */
+export const crlReason = (code: number): Bytes =>
+  extension('reasonCode', false, tlv(tag.enumerated, Uint8Array.of(code)));
 
 export const crlNumber = (number: number): Bytes => extension('crlNumber', false, integer(number));

@@ -99,7 +99,7 @@ function checkTransaction(
   const expected: Partial<Record<TransactionState, readonly string[]>> = {
     intended: ['intended'],
     signed: ['signed'],
-    issued: ['issued', 'revoked'],
+    issued: ['issued', 'held', 'revoked'],
     revoked: ['revoked'],
     voided: ['voided'],
   };
