@@ -2,7 +2,7 @@
 
 import { serve } from '@hono/node-server';
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
-import { keepCrl } from '../lib/ca/lifecycle.ts';
+import { keepCrl } from '../lib/ca/crl.ts';
 import { ConfigError } from '../lib/config.ts';
 import { makeApp } from '../lib/http/app.ts';
 import { MAX_REQUEST_LINE_OCTETS } from '../lib/limits.ts';

@@ -83,8 +83,14 @@ export const RA_FORCED_RELOAD_MS = 10_000;
 /** Milliseconds that an RA certificate is valid, at most as long as its CA's. */
 export const RA_LIFETIME_MS = 5 * 365 * 24 * 60 * 60 * 1000;
 
-/** Milliseconds from thisUpdate to nextUpdate of a CRL; a new one is made after half of it. */
-export const CRL_LIFETIME_MS = 10 * 24 * 60 * 60 * 1000;
+/** Entries of the register of revocations in one record: 20 kB, which one revocation rewrites. */
+export const MAX_REGISTER_ENTRIES = 200;
+
+/** Seconds that a cache may keep a CRL: how late a revocation is seen at most. */
+export const MAX_CRL_AGE_S = 600;
+
+/** How often a publisher whose CRL came too late makes another: more than publish at once. */
+export const MAX_PUBLISH_ROUNDS = 64;
 
 /** How often a request that lost a race to another starts over before its device must. */
 export const MAX_ISSUE_ROUNDS = 5;

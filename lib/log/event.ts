@@ -65,6 +65,8 @@ export type EventFields = {
   readonly authorizedBy?: readonly string[];
   /** A code of `errors.ts`. */
   readonly code?: string;
+  /** Of a revocation: CRLReason (RFC 5280 §5.3.1) by name. */
+  readonly reason?: string;
   readonly note?: string;
   readonly number?: number;
 };

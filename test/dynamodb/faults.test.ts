@@ -122,7 +122,7 @@ describe('one fault is not seen', () => {
   test('a CRL of several chunks is published once and whole', async () => {
     const crl = (number: number) => {
       const der = new Uint8Array(400_000).fill(number);
-      return { number, der, thisUpdate: 1, nextUpdate: 2 };
+      return { number, der, thisUpdate: 1, nextUpdate: 2, changes: 3 };
     };
     const good = await faulty();
     await good.store.publish('default', crl(1));

@@ -40,6 +40,8 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal | undefined> {
     ...['-inMemory', '-disableTelemetry', '-port', String(port)],
   ];
   const child = spawn('sh', ['-c', script, 'sh', ...args], {
+    // It writes a file of its own into the folder that it is started in.
+    cwd: folder,
     stdio: ['pipe', 'ignore', 'inherit'],
     // A Ctrl-C in the terminal is for us, and reaches it by the end of its input.
     detached: true,
