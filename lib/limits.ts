@@ -131,6 +131,6 @@ export const STORE_CALL_MS = 1000;
 /** Milliseconds in which a read or a list of a remote store is repeated (throttled, unprocessed). */
 export const STORE_READ_MS = 1000;
 
-/** Milliseconds in which a write of a remote store is repeated. Two writes, with a read after each
- * to learn what became of it, end before the lease of an attempt does. */
+/** Milliseconds in which a write of a remote store is repeated. With its last call and a read to learn
+ * what became of it, it ends after 6 s, before the lease of an attempt does. */
 export const STORE_WRITE_MS = 3000;

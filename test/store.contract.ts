@@ -417,6 +417,17 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
       });
     });
 
+    test('the outbox of a shard, page by page', async () => {
+      const store = await open();
+      const ids = ['01A', '01B', '01C', '01D', '01E'];
+      await store.write(ids.map((id) => put('outbox', `3/${id}`, 0, { event: id })));
+      const page = (from?: string) =>
+        store.list({ list: 'outbox', group: '3', limit: 2, ...(from && { from }) });
+      assert.deepEqual(await page(), { keys: ['3/01A', '3/01B'], next: '01B' });
+      assert.deepEqual(await page('01B'), { keys: ['3/01C', '3/01D'], next: '01D' });
+      assert.deepEqual(await page('01D'), { keys: ['3/01E'] });
+    });
+
     test('two actions on one record are a programming error', async () => {
       const store = await open();
       const twice = [

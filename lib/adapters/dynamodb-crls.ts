@@ -13,6 +13,7 @@ import {
 import { type Bytes, concat } from '../bytes.ts';
 import { Outage } from '../errors.ts';
 import type { Crl, Crls } from '../ports/crls.ts';
+import { RECORD_VERSION } from '../ports/records.ts';
 import type { DynamoCalls } from './dynamodb-calls.ts';
 import { type Item, number } from './dynamodb-items.ts';
 
@@ -34,6 +35,11 @@ export class DynamoCrls implements Crls {
     for (let tries = 0; tries < 5; tries++) {
       const header = await this.#header(ca);
       if (!header) return undefined;
+      if (Number(header.v?.N) > RECORD_VERSION) {
+        throw new Outage(
+          `the CRL of ${ca} was written by a later release, which this one cannot read`,
+        );
+      }
       const keys = chunkKeys(ca, header);
       const rest = await this.#calls.items(keys);
       // A chunk that is gone was deleted with its CRL: there is a newer one.
@@ -56,6 +62,7 @@ export class DynamoCrls implements Crls {
     const [first, ...rest] = cut(crl.der);
     const header: Item = {
       pk: { S: headerKey(ca) },
+      v: number(RECORD_VERSION),
       attempt: { S: attempt },
       number: number(crl.number),
       thisUpdate: number(crl.thisUpdate),

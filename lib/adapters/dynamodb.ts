@@ -18,9 +18,10 @@
 //
 // There is no Scan, and nothing decides by `ttl`.
 //
-// An enrolment, counted (test/dynamodb/counts.test.ts; RSA-2048 device, RSA-3072 CA, and AWS's rule that
-// a transaction costs twice): 4 keys read, 7 and 4 items written, 32 write units of the table, 3 of
-// `places`, 2 of `due`; later the sequencer deletes 2 outbox entries, 2 more of `places`.
+// An enrolment, counted by test/dynamodb/counts.test.ts (RSA-2048 device, RSA-3072 CA; units of single
+// puts on DynamoDB Local, twice that for the table as AWS's price of a transaction has it, once for
+// the indexes, which are written later): 4 keys read, 7 and 4 items written, 32 write units of the
+// table, 3 of `places`, 2 of `due`; the sequencer then deletes 2 outbox entries, 2 more of `places`.
 //
 // 10,000 of them a second are 320,000 write and 40,000 read units of the table. A partition takes
 // 1,000 and 3,000: 320 partitions, over which keys are spread by DynamoDB's hash of them. A new table

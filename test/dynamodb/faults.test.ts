@@ -120,29 +120,30 @@ describe('one fault is not seen', () => {
   });
 
   test('a CRL of several chunks is published once and whole', async () => {
-    const crl = (number: number) => {
+    const { store, arm, wire, table } = await faulty();
+    let number = 1;
+    const next = () => {
+      number++;
       const der = new Uint8Array(400_000).fill(number);
-      return { number, der, thisUpdate: 1, nextUpdate: 2, changes: 3 };
+      return { number, der, thisUpdate: number, nextUpdate: number + 1, changes: 3 };
     };
-    const good = await faulty();
-    await good.store.publish('default', crl(1));
-    good.arm(() => undefined);
-    await good.store.publish('default', crl(2));
-    await good.store.newest('default');
-    const calls = [...good.wire.calls];
+    await store.publish('default', next());
+    arm(() => undefined);
+    await store.publish('default', next());
+    await store.newest('default');
     // The header, a chunk and the new header; the old chunk goes; the header and its chunk.
+    const calls = [...wire.calls];
     assert.deepEqual(calls, [
       ...['BatchGetItem', 'PutItem', 'PutItem', 'DeleteItem'],
       ...['BatchGetItem', 'BatchGetItem'],
     ]);
     for (const [at, name] of calls.entries()) {
       for (const kind of faultsOf(name)) {
-        const { store, arm, table } = await faulty();
-        await store.publish('default', crl(1));
+        const crl = next();
         arm((_, n) => (n === at ? kind : undefined));
-        assert.equal(await store.publish('default', crl(2)), 'done', `${name} ${kind}`);
-        assert.deepEqual(await store.newest('default'), crl(2), `${name} ${kind}`);
-        assert.equal((await itemsOf(table)).length, 2, `${name} ${kind}: old chunks are gone`);
+        assert.equal(await store.publish('default', crl), 'done', `${name} ${kind}`);
+        assert.deepEqual(await store.newest('default'), crl, `${name} ${kind}`);
+        assert.equal((await itemsOf(table)).length, 2, `${name} ${kind}: the old chunk is gone`);
       }
     }
   });
@@ -208,6 +209,17 @@ describe('time runs out', () => {
     await assert.rejects(store.write([put('new')]), Outage);
     disarm();
     assert.equal(await store.write([put('new')]), 'conflict');
+  });
+
+  test('a refusal to tell whether it is the same write says nothing: it is found by reading', async () => {
+    const { store, arm } = await faulty();
+    await seed(store);
+    const writing = (...kinds: DynamoFault[]) => {
+      arm(({ name }) => (name === 'TransactWriteItems' ? kinds.shift() : undefined));
+      return store.write([put('new'), take('a')]);
+    };
+    await assert.rejects(writing('lost before', 'mismatch'), Outage);
+    assert.equal(await writing('lost after', 'mismatch'), 'done');
   });
 
   test('keys that stay unprocessed are an Outage, never absent', async () => {

@@ -90,6 +90,35 @@ describe('a table is refused', () => {
     });
   }
 
+  for (const [what, change, sentence] of [
+    ['that is being made', { TableStatus: 'CREATING' }, /is CREATING and not ACTIVE: wait until/],
+    [
+      'with an index that is being made',
+      { GlobalSecondaryIndexes: [places, { ...due, IndexStatus: 'CREATING' }] },
+      /has an index "due" that is CREATING and not ACTIVE: wait until/,
+    ],
+  ] as const) {
+    test(what, async () => {
+      // DynamoDB Local makes tables at once: only what it says of them is changed.
+      const client = makeClient();
+      client.middlewareStack.add(
+        (next) => async (args) => {
+          const { output, response } = await next(args);
+          const { Table } = output as { Table?: { GlobalSecondaryIndexes?: object[] } };
+          const [made] = Table?.GlobalSecondaryIndexes ?? [];
+          const indexes = 'TableStatus' in change ? [] : change.GlobalSecondaryIndexes;
+          const GlobalSecondaryIndexes = indexes.map((index) => ({ ...made, ...index }));
+          return {
+            output: { ...output, Table: { ...Table, ...change, GlobalSecondaryIndexes } },
+            response,
+          };
+        },
+        { step: 'initialize' },
+      );
+      await assert.rejects(checkTable(client, await freshTable()), { message: sentence });
+    });
+  }
+
   test('that is not there', async () => {
     await assert.rejects(checkTable(outside, 'nowhere'), {
       message:
@@ -162,6 +191,23 @@ describe('a record of a later release', () => {
   test('is not counted with either', async () => {
     const store = await later();
     assert.equal(await store.write([{ do: 'use', ...key, fail: true }]), 'conflict');
+  });
+});
+
+test('a CRL of a later release is an outage with a sentence', async () => {
+  const { store, table } = await freshStore();
+  const crl = { number: 1, der: new Uint8Array(9), thisUpdate: 1, nextUpdate: 2 };
+  assert.equal(await store.publish('default', crl), 'done');
+  await outside.send(
+    new UpdateItemCommand({
+      TableName: table,
+      Key: { pk: { S: 'crl#default' } },
+      UpdateExpression: 'SET v = :v',
+      ExpressionAttributeValues: { ':v': { N: '99' } },
+    }),
+  );
+  await assert.rejects(store.newest('default'), (error) => {
+    return error instanceof Outage && /was written by a later release/.test(error.message);
   });
 });
 

@@ -22,6 +22,9 @@ const refusals = {
     'TransactionCanceledException',
     { CancellationReasons: [{ Code: 'None' }, { Code: 'ThrottlingError' }] },
   ],
+  /** What our own clock brings about when it is an hour late; the SDK learns the time from it. */
+  'clock late': [400, 'InvalidSignatureException', {}],
+  mismatch: [400, 'IdempotentParameterMismatchException', {}],
   forbidden: [400, 'AccessDeniedException', { message: 'not authorized' }],
 } as const;
 
@@ -41,7 +44,7 @@ export type DynamoFault =
 /** What may befall which call without any sign of it above the adapter. */
 const anyCall: readonly DynamoFault[] = [
   ...(['lost before', 'lost after', 'internal error', 'internal error after'] as const),
-  ...(['throttled', 'over capacity'] as const),
+  ...(['throttled', 'over capacity', 'clock late'] as const),
 ];
 export const faultsOf = (name: string): readonly DynamoFault[] => [
   ...anyCall,
@@ -88,12 +91,14 @@ export function faultyClient(fault: (call: DynamoCall) => DynamoFault | undefine
 function refused(kind: keyof typeof refusals): { response: Reply } {
   const [statusCode, type, fields] = refusals[kind];
   const body = { __type: `com.amazonaws.dynamodb.v20120810#${type}`, ...fields };
-  return { response: replyOf(statusCode, body) };
+  const ahead = kind === 'clock late' ? 60 * 60 * 1000 : 0;
+  const date = new Date(Date.now() + ahead).toUTCString();
+  return { response: replyOf(statusCode, body, { date }) };
 }
 
-const replyOf = (statusCode: number, body: object): Reply => ({
+const replyOf = (statusCode: number, body: object, headers: object = {}): Reply => ({
   statusCode,
-  headers: { 'content-type': 'application/x-amz-json-1.0' },
+  headers: { 'content-type': 'application/x-amz-json-1.0', ...headers },
   body: utf8(JSON.stringify(body)),
 });
 

@@ -43,6 +43,8 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal | undefined> {
     // It writes a file of its own into the folder that it is started in.
     cwd: folder,
     stdio: ['pipe', 'ignore', 'inherit'],
+    // It leaves a file in its working directory.
+    cwd: folder,
     // A Ctrl-C in the terminal is for us, and reaches it by the end of its input.
     detached: true,
   });
