@@ -30,12 +30,15 @@ export async function openEmbedded(dataDir: string, config: Config, log: Log): P
   await writeFile(path, '', { flag: 'a', mode: 0o600 });
   const store = new SqliteStore(path);
   const { signer, raKeys, macKeys } = keys;
-  const cas = new CaCertificates({ store, signer, raKeys, clock: systemClock });
+  const cas = new CaCertificates({ config, store, signer, raKeys, clock: systemClock });
   const outside = { store, crls: store, signer, raKeys, macKeys, validators: new Map() };
   const deps: Deps = { config, ...outside, clock: systemClock, random: systemRandom, log, cas };
   const made: string[] = [];
   for (const authority of config.cas.values()) {
     if ((await initCa(deps, authority)) === 'done') made.push(authority.id);
+  }
+  // A CA that is loaded knows the keys of all others: none before the last one is made.
+  for (const authority of config.cas.values()) {
     await keepCrl(deps, await cas.of(authority.id));
   }
   await keepToken(join(dataDir, 'token'), store);

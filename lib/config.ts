@@ -57,6 +57,8 @@ export type Config = {
   readonly publicUrl: string;
   readonly cas: ReadonlyMap<string, Authority>;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
+  /** Keys that are never certified: hexadecimal SHA-256 of the SubjectPublicKeyInfo, lower case. */
+  readonly blockedKeys: ReadonlySet<string>;
 };
 
 /** The document is refused; `problems` are whole sentences, one for each field. */
@@ -114,6 +116,8 @@ function parseCaSubject(text: string): Bytes {
   return parseName(text);
 }
 
+const keyHashText = 'must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits';
+
 const document = z.strictObject({
   publicUrl: z
     .string()
@@ -127,6 +131,10 @@ const document = z.strictObject({
     }),
   ),
   profiles: z._default(z.record(id, profile), {}),
+  blockedKeys: z._default(
+    z.array(z.string(keyHashText).check(z.regex(/^[0-9a-f]{64}$/i, keyHashText))),
+    [],
+  ),
   endpoints: z.record(
     id,
     z.strictObject({
@@ -161,7 +169,7 @@ export function checkConfig(input: unknown): Config {
   const result = z.safeParse(document, input, { reportInput: true });
   if (!result.success)
     throw new ConfigError(explainIssues(result.error.issues, 'the configuration'));
-  const { publicUrl, cas, profiles, endpoints } = result.data;
+  const { publicUrl, cas, profiles, endpoints, blockedKeys } = result.data;
   const problems: string[] = [];
   const known: Record<string, z.output<typeof profile>> = {
     device: z.parse(profile, {}),
@@ -202,6 +210,7 @@ export function checkConfig(input: unknown): Config {
   return {
     publicUrl,
     endpoints: checked,
+    blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
     cas: new Map(
       Object.entries(cas).map(([name, ca]) => [
         name,
