@@ -81,6 +81,7 @@ function prepare(
   const { config } = deps;
   const built = buildTbsCertificate(config, ca, endpoint.profile, grounds.names, csr, serial, now);
   const finding = lintTbsCertificate(built.tbs, ca.scheme, {
+    role: 'endEntity',
     issuer: ca.certificate.subject,
     issuerKeyIdentifier: ca.keyIdentifier,
     issuerNotBefore: ca.certificate.notBefore,
