@@ -2,7 +2,7 @@
 // CRL, and keeping a valid CRL published.
 
 import { digests } from '../algorithms.ts';
-import { type Bytes, base64, hex } from '../bytes.ts';
+import { type Bytes, base64, equal, hex } from '../bytes.ts';
 import { oid, raw, scan } from '../cms/der.ts';
 import { sequence } from '../cms/der-writer.ts';
 import { hash } from '../cms/native.ts';
@@ -27,6 +27,9 @@ import {
   keyUsage,
   subjectKeyIdentifier,
 } from '../x509/extensions.ts';
+import { lintTbsCertificate } from '../x509/lint.ts';
+import { type CrlContext, lintTbsCertList } from '../x509/lint-crl.ts';
+import type { Finding } from '../x509/lint-rule.ts';
 import { parseName, printName } from '../x509/name.ts';
 import { readPublicKey } from '../x509/public-key.ts';
 import { type Ca, signingAlgorithm } from './ca-certificates.ts';
@@ -121,6 +124,15 @@ async function certify(
 ): Promise<Bytes> {
   const serial = drawSerial(deps.random(SERIAL_OCTETS));
   const encoded = encodeTbsCertificate({ ...tbs, serial, scheme: caKey.scheme });
+  const finding = lintTbsCertificate(encoded, caKey.scheme, {
+    role: equal(tbs.issuer, tbs.subject) ? 'ca' : 'endEntity',
+    issuer: tbs.issuer,
+    issuerKeyIdentifier: keyIdentifier(subjectPublicKeyOf(scan(caKey.key.spki))),
+    // The CA's certificate bounds itself, and the RA's was cut to fit it.
+    issuerNotBefore: tbs.notBefore,
+    issuerNotAfter: tbs.notAfter,
+  });
+  requireClean('certificate', finding);
   const der = signed(encoded, caKey.scheme, await sign(deps, caKey, encoded));
   readCertificate(der);
   return der;
@@ -134,6 +146,17 @@ function raSubject(caSubject: Bytes): Bytes {
     (rdn) => !rdn.children.some(({ children: [type] }) => type && oid(type) === commonName),
   );
   return sequence(...[...others, ...scan(parseName('CN=SCEP RA')).children].map(raw));
+}
+
+const contextOf = (ca: Ca): CrlContext => ({
+  scheme: ca.scheme,
+  issuer: ca.certificate.subject,
+  issuerKeyIdentifier: ca.keyIdentifier,
+});
+
+/** Nothing of ours is signed in which the lint finds anything. @throws {Outage} */
+function requireClean(what: string, finding: Finding | undefined): void {
+  if (finding) throw new Outage(`lint ${finding.id} (${finding.citation}) of our own ${what}`);
 }
 
 /** Publishes a new CRL when there is none or half of the last one's life is over. */
@@ -152,6 +175,7 @@ export async function keepCrl(deps: LifecycleDeps, ca: Ca): Promise<void> {
     number,
     revoked: [],
   });
+  requireClean('CRL', lintTbsCertList(tbs, contextOf(ca)));
   const der = signed(tbs, ca.scheme, await sign(deps, ca, tbs));
   const published = await deps.crls.publish(ca.id, {
     number,

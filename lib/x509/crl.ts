@@ -1,7 +1,7 @@
 // CertificateList (RFC 5280 §5): v2, full, with AKI and number. It is written entry by entry and
 // never parsed again: a CRL may hold more entries than any parser's caps allow.
 
-import type { Bytes } from '../bytes.ts';
+import { type Bytes, concat } from '../bytes.ts';
 import { context, tag } from '../cms/der.ts';
 import { integer, sequence, timeOf, tlv } from '../cms/der-writer.ts';
 import { type SignatureScheme, signatureAlgorithm } from './algorithm.ts';
@@ -36,7 +36,8 @@ export function encodeTbsCertList(list: TbsCertList): Bytes {
     timeOf(list.thisUpdate),
     timeOf(list.nextUpdate),
     // RFC 5280 §5.1.2.6: absent, not empty, when nothing is revoked.
-    ...(entries.length > 0 ? [sequence(...entries)] : []),
+    // Joined first: as arguments, so many would not fit on the stack.
+    ...(entries.length > 0 ? [sequence(concat(entries))] : []),
     tlv(
       context(0),
       sequence(authorityKeyIdentifier(list.issuerKeyIdentifier), crlNumber(list.number)),
