@@ -36,12 +36,15 @@ export async function openEmbedded(
   const keys = await SoftwareKeys.open(join(dataDir, 'keys'));
   const store = await (table === undefined ? openFile(dataDir) : openTable(table));
   const { signer, raKeys, macKeys } = keys;
-  const cas = new CaCertificates({ store, signer, raKeys, clock: systemClock });
+  const cas = new CaCertificates({ config, store, signer, raKeys, clock: systemClock });
   const outside = { store, crls: store, signer, raKeys, macKeys, validators: new Map() };
   const deps: Deps = { config, ...outside, clock: systemClock, random: systemRandom, log, cas };
   const made: string[] = [];
   for (const authority of config.cas.values()) {
     if ((await initCa(deps, authority)) === 'done') made.push(authority.id);
+  }
+  // A CA that is loaded knows the keys of all others: none before the last one is made.
+  for (const authority of config.cas.values()) {
     await keepCrl(deps, await cas.of(authority.id));
   }
   await keepToken(join(dataDir, 'token'), store);

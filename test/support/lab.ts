@@ -102,7 +102,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       ]),
     ),
   };
-  const cas = new CaCertificates({ ...ports, clock });
+  const cas = new CaCertificates({ ...ports, config, clock });
   const deps: Deps = {
     ...ports,
     config,
@@ -113,8 +113,8 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       log.push(entry);
     },
   };
+  for (const authority of config.cas.values()) await initCa(deps, authority);
   for (const authority of config.cas.values()) {
-    await initCa(deps, authority);
     await keepCrl(deps, await cas.of(authority.id));
   }
   const adminToken = 'a'.repeat(43);
