@@ -301,6 +301,6 @@ test('RFC 5280 §5.1.2.5: a CRL that the lint finds fault with is neither signed
     name: 'Outage',
     message: 'lint crl-issuer (RFC 5280 §5.1.2.3) of our own CRL',
   });
-  assert.deepEqual(lab.calls, ['crls.newest']);
+  assert.ok(!lab.calls.some((call) => call === 'signer.sign' || call === 'crls.publish'));
   assert.equal(await crls.newest('default'), before);
 });

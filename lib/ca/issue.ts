@@ -169,8 +169,10 @@ async function intend(
     });
   }
   const heldChallenge = challenge?.key ?? transaction.undo.challenge;
+  const { renews: _before, ...attempt } = moved(transaction, 'intended', now);
   const next: Transaction = {
-    ...moved(transaction, 'intended', now),
+    ...attempt,
+    ...(renews ? { renews: renews.serial } : {}),
     serial,
     leaseUntil: now + LEASE_MS,
     names,
