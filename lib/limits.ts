@@ -75,6 +75,10 @@ export const RETRY_AFTER_S = 30;
 /** Milliseconds an attempt to issue holds its intent before another may replace it. */
 export const LEASE_MS = 10_000;
 
+/** Milliseconds by which the clocks of two servers, or of one before and after it was set, may
+ * differ. What lies further in the future than it can have been written was written by a wrong one. */
+export const CLOCK_SKEW_MS = 5 * 60 * 1000;
+
 /** Milliseconds between two reads of the RA generations, and the least time between two reads
  * forced by an unknown recipient. */
 export const RA_RELOAD_MS = 5 * 60 * 1000;
@@ -118,3 +122,6 @@ export const MAX_REQUEST_LINE_OCTETS = 32 * 1024;
 
 /** Records of one page of a list. */
 export const MAX_PAGE = 100;
+
+/** Reads of a list for one page of those records in it that are asked for. */
+export const MAX_PAGE_READS = 10;

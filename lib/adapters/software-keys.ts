@@ -61,7 +61,10 @@ export class SoftwareKeys {
 
   readonly macKeys: MacKeys = {
     live: () => {
-      this.#macKeys ??= this.#loadMacKeys();
+      this.#macKeys ??= this.#loadMacKeys().catch((error) => {
+        this.#macKeys = undefined; // asked again with the next request
+        throw error;
+      });
       return this.#macKeys;
     },
   };
