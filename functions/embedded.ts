@@ -1,8 +1,7 @@
 // The embedded default, put together: SQLite and software keys in one folder, CAs made on the first
 // start and found again on every later one.
 
-import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SoftwareKeys } from '../lib/adapters/software-keys.ts';
 import { SqliteStore } from '../lib/adapters/sqlite.ts';
@@ -11,9 +10,8 @@ import { CaCertificates } from '../lib/ca/ca-certificates.ts';
 import type { Deps } from '../lib/ca/deps.ts';
 import { initCa, keepCrl } from '../lib/ca/lifecycle.ts';
 import type { Config } from '../lib/config.ts';
-import { tokenHash } from '../lib/http/auth.ts';
 import type { Log } from '../lib/ports/log.ts';
-import type { Store } from '../lib/ports/store.ts';
+import { keepToken } from './admin-token.ts';
 
 export type Embedded = {
   readonly deps: Deps;
@@ -40,17 +38,4 @@ export async function openEmbedded(dataDir: string, config: Config, log: Log): P
   }
   await keepToken(join(dataDir, 'token'), store);
   return { deps, store, made };
-}
-
-/** The admin token file of this folder; made once, its hash put into the store at every start. */
-async function keepToken(path: string, store: Store): Promise<void> {
-  const token = randomBytes(32).toString('base64url');
-  await writeFile(path, `${token}\n`, { mode: 0o600, flag: 'wx' }).catch((error) => {
-    if (error.code !== 'EEXIST') throw error;
-  });
-  const kept = (await readFile(path, 'utf8')).trim();
-  const key = { kind: 'token', key: tokenHash(kept) } as const;
-  const [row] = await store.read([key]);
-  const record = { name: 'token-file', roles: ['admin'] } as const;
-  if (!row) await store.write([{ ...key, do: 'put', rev: 0, record }]);
 }

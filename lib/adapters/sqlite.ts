@@ -260,7 +260,7 @@ function opened(path: string): DatabaseSync {
 const refusals: Readonly<Record<number, string>> = {
   5: 'is in use by another process: only one server may use a data folder',
   8: 'cannot be written: give the server write access to the data folder',
-  10: 'cannot be read or written: the disk is full or fails',
+  10: 'cannot be read or written: it is read-only, or the disk is full or fails',
   11: 'is damaged: restore the data folder from a backup',
   13: 'cannot be written: the disk is full',
   14: 'cannot be opened: give the server read and write access to the data folder',
