@@ -2,7 +2,7 @@
 
 import { serve } from '@hono/node-server';
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
-import { keepCrl } from '../lib/ca/lifecycle.ts';
+import { keepCrl } from '../lib/ca/crl.ts';
 import { makeApp } from '../lib/http/app.ts';
 import { MAX_REQUEST_LINE_OCTETS } from '../lib/limits.ts';
 import { banner } from './banner.ts';
@@ -23,7 +23,7 @@ async function start(): Promise<void> {
   }
   const config = await loadConfig(env);
   const log = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
-  const embedded = await openEmbedded(env.dataDir, config, log);
+  const embedded = await openEmbedded(env, config, log);
   const { deps, store } = embedded;
   const ready = await banner(env, embedded);
   const server = serve(

@@ -117,6 +117,16 @@ export const reasons = {
     code: 'SCEP-312',
     text: 'a subjectAltName is not one that this challengePassword was made for',
   },
+  nameNotAllowed: {
+    failInfo: 'badRequest',
+    code: 'SCEP-313',
+    text: 'a subjectAltName is of a type or form that the profile of this endpoint does not certify',
+  },
+  subjectNotAllowed: {
+    failInfo: 'badRequest',
+    code: 'SCEP-314',
+    text: 'the subject is not one that the profile of this endpoint certifies',
+  },
   renewalUnknown: {
     failInfo: 'badRequest',
     code: 'SCEP-321',
@@ -156,6 +166,11 @@ export const reasons = {
     failInfo: 'badRequest',
     code: 'SCEP-328',
     text: 'the certificate that signed the message has been renewed too often in seven days',
+  },
+  renewalHeld: {
+    failInfo: 'badRequest',
+    code: 'SCEP-329',
+    text: 'a renewal of the certificate that signed the message is suspended',
   },
   validatorRefused: {
     failInfo: 'badRequest',

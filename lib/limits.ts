@@ -87,8 +87,14 @@ export const RA_FORCED_RELOAD_MS = 10_000;
 /** Milliseconds that an RA certificate is valid, at most as long as its CA's. */
 export const RA_LIFETIME_MS = 5 * 365 * 24 * 60 * 60 * 1000;
 
-/** Milliseconds from thisUpdate to nextUpdate of a CRL; a new one is made after half of it. */
-export const CRL_LIFETIME_MS = 10 * 24 * 60 * 60 * 1000;
+/** Entries of the register of revocations in one record: 20 kB, which one revocation rewrites. */
+export const MAX_REGISTER_ENTRIES = 200;
+
+/** Seconds that a cache may keep a CRL: how late a revocation is seen at most. */
+export const MAX_CRL_AGE_S = 600;
+
+/** How often a publisher whose CRL came too late makes another: more than publish at once. */
+export const MAX_PUBLISH_ROUNDS = 64;
 
 /** How often a request that lost a race to another starts over before its device must. */
 export const MAX_ISSUE_ROUNDS = 5;
@@ -125,3 +131,13 @@ export const MAX_PAGE = 100;
 
 /** Reads of a list for one page of those records in it that are asked for. */
 export const MAX_PAGE_READS = 10;
+
+/** Milliseconds of one call of a remote store: ordinary ones take 10, a new TLS connection 200. */
+export const STORE_CALL_MS = 1000;
+
+/** Milliseconds in which a read or a list of a remote store is repeated (throttled, unprocessed). */
+export const STORE_READ_MS = 1000;
+
+/** Milliseconds in which a write of a remote store is repeated. With its last call and a read to learn
+ * what became of it, it ends after 6 s, before the lease of an attempt does. */
+export const STORE_WRITE_MS = 3000;

@@ -85,7 +85,7 @@ export async function authorize(
   if (renews?.kind === 'renewable') {
     const { names, supersedes, ends } = renews;
     const grounds = {
-      names: certifiedNames(request.csr, { names }),
+      names: certifiedNames(endpoint.profile, request.csr, { names }),
       by: [`renewal of ${renews.renews.serial}`],
       renews: renews.renews,
       supersedes,
@@ -158,7 +158,7 @@ async function byChallenge(
   }
   let names: CertifiedNames;
   try {
-    names = certifiedNames(request.csr, record.binding);
+    names = certifiedNames(request.endpoint.profile, request.csr, record.binding);
   } catch (error) {
     // The use is not taken: the right request may still come. Guessing names locks it.
     if (error instanceof ScepFailure) return refuse(error.reason, error.evidence);
@@ -265,11 +265,11 @@ async function outside(
 }
 
 /**
- * This very request was answered with a certificate that has been revoked since, or superseded by a
- * later renewal. Whoever recorded the message could send it again: it must not undo that.
+ * This very request was answered with a certificate that has been revoked or suspended since, or
+ * superseded by a later renewal. Whoever recorded the message could send it again: it must not undo that.
  */
 const withdrawn = ({ transaction, certificate }: Known, now: number): boolean =>
-  certificate?.state === 'revoked' &&
+  (certificate?.state === 'revoked' || certificate?.state === 'held') &&
   certificate.notAfter > now &&
   transaction?.timeline.some(({ state }) => state === 'issued') === true;
 

@@ -21,6 +21,7 @@ import { ownership } from './key-owner.ts';
 import { certificateKey, keyOwnerKey, namesHash } from './keys.ts';
 import { buildTbsCertificate } from './policy.ts';
 import { loadTransaction } from './recall.ts';
+import { enter, registerKeys } from './register.ts';
 import { withSuccessor } from './renew.ts';
 import { Draft, View } from './view.ts';
 
@@ -123,6 +124,8 @@ async function intend(
   if (owned.kind === 'busy') throw new Outage('the key is held by a request being worked on');
   if (owned.kind === 'owned') throw new ScepFailure('keyOwned');
 
+  const superseded = (grounds.supersedes ?? []).map((successor) => successor.serial);
+  await view.load(registerKeys(ca.id, superseded));
   const draft = new Draft(view);
   const ends = new Map(
     [...grounds.ends, ...('ends' in owned && owned.ends ? [owned.ends] : [])].map((end) => [
@@ -155,12 +158,7 @@ async function intend(
     draft.put('certificate', key, { ...signer, confirmed: true, successors });
   }
   for (const successor of supersedes) {
-    draft.put('certificate', certificateKey(ca.id, successor.serial), {
-      ...successor,
-      state: 'revoked',
-      revokedAt: now,
-      revocationReason: 'superseded',
-    });
+    enter(draft, successor, 'superseded', now);
     draft.event(now, random, {
       type: 'certificate.superseded',
       actor,

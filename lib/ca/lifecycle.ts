@@ -1,5 +1,4 @@
-// The life of a CA beside its enrolments: making one, with its first RA generation and its first
-// CRL, and keeping a valid CRL published.
+// The beginning of a CA: its key, its certificate, its first RA generation.
 
 import { digests } from '../algorithms.ts';
 import { type Bytes, base64, hex } from '../bytes.ts';
@@ -8,13 +7,7 @@ import { sequence } from '../cms/der-writer.ts';
 import { hash } from '../cms/native.ts';
 import type { Authority } from '../config.ts';
 import { Outage } from '../errors.ts';
-import {
-  BACKDATE_MS,
-  CLOCK_SKEW_MS,
-  CRL_LIFETIME_MS,
-  RA_LIFETIME_MS,
-  SERIAL_OCTETS,
-} from '../limits.ts';
+import { BACKDATE_MS, RA_LIFETIME_MS, SERIAL_OCTETS } from '../limits.ts';
 import {
   encodeTbsCertificate,
   readCertificate,
@@ -23,7 +16,6 @@ import {
   type TbsCertificate,
   validity,
 } from '../x509/certificate.ts';
-import { encodeTbsCertList } from '../x509/crl.ts';
 import {
   authorityKeyIdentifier,
   caBasicConstraints,
@@ -35,7 +27,7 @@ import {
 } from '../x509/extensions.ts';
 import { parseName, printName } from '../x509/name.ts';
 import { readPublicKey } from '../x509/public-key.ts';
-import { type Ca, signingAlgorithm } from './ca-certificates.ts';
+import { signingAlgorithm } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
 import { type CaKey, drawSerial, sign } from './issue.ts';
 import { statusPointers } from './policy.ts';
@@ -43,7 +35,7 @@ import { Draft, View } from './view.ts';
 
 type LifecycleDeps = Pick<
   Deps,
-  'config' | 'store' | 'crls' | 'signer' | 'raKeys' | 'clock' | 'random' | 'log'
+  'config' | 'store' | 'signer' | 'raKeys' | 'clock' | 'random' | 'log'
 >;
 
 /**
@@ -140,32 +132,4 @@ function raSubject(caSubject: Bytes): Bytes {
     (rdn) => !rdn.children.some(({ children: [type] }) => type && oid(type) === commonName),
   );
   return sequence(...[...others, ...scan(parseName('CN=SCEP RA')).children].map(raw));
-}
-
-/** Publishes a new CRL when there is none or half of the last one's life is over. */
-export async function keepCrl(deps: LifecycleDeps, ca: Ca): Promise<void> {
-  const now = deps.clock.now();
-  const last = await deps.crls.newest(ca.id);
-  // One of the future is of a clock that was wrong: nobody will take it until then.
-  const dated = last !== undefined && last.thisUpdate <= now + CLOCK_SKEW_MS;
-  if (dated && now < last.thisUpdate + CRL_LIFETIME_MS / 2) return;
-  const number = (last?.number ?? 0) + 1;
-  const update = validity(now, now + CRL_LIFETIME_MS);
-  const tbs = encodeTbsCertList({
-    scheme: ca.scheme,
-    issuer: ca.certificate.subject,
-    issuerKeyIdentifier: ca.keyIdentifier,
-    thisUpdate: update.notBefore,
-    nextUpdate: update.notAfter,
-    number,
-    revoked: [],
-  });
-  const der = signed(tbs, ca.scheme, await sign(deps, ca, tbs));
-  const published = await deps.crls.publish(ca.id, {
-    number,
-    der,
-    thisUpdate: update.notBefore,
-    nextUpdate: update.notAfter,
-  });
-  deps.log({ event: 'crl.published', severity: 'info', ca: ca.id, number, outcome: published });
 }

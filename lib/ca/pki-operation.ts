@@ -67,7 +67,7 @@ async function decide(
   if (!messageType) throw new ScepFailure('messageTypeRefused');
   const signer = await identify(ca, message.signedData.certificate, key);
   if (messageType === 'GetCert' || messageType === 'GetCRL') {
-    await requireHolder(deps, ca, signer);
+    await requireHolder(deps, endpoint, ca, signer);
   }
   // 3. Everything about the envelope that is visible in clear.
   const screened = await screenEnvelope(deps.cas, endpoint, ca, envelope);
@@ -83,6 +83,7 @@ async function decide(
       requireSealable(recipient);
       const plaintext = await (messageType === 'GetCert' ? getCert : getCrl)(
         deps,
+        endpoint,
         ca,
         sealed,
         fallback,

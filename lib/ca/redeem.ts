@@ -16,6 +16,7 @@ import type { Deps } from './deps.ts';
 import { issue, type Made } from './issue.ts';
 import { certificateKey, keyOwnerKey } from './keys.ts';
 import { close } from './pending.ts';
+import { requireProfile } from './policy.ts';
 import { gatesOf } from './release.ts';
 import { renewal } from './renew.ts';
 import type { View } from './view.ts';
@@ -75,6 +76,7 @@ export async function redeem(
   }
   const order = { ca, endpoint, csr: { ...csr, publicKey }, transaction, isNew: false, view };
   try {
+    requireProfile(endpoint.profile, publicKey.kind, grounds.names);
     return await issue(deps, order, approvedAuthorization(grounds), now);
   } catch (error) {
     if (error instanceof ScepFailure) return refuse('denied', error.reason);

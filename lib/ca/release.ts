@@ -12,6 +12,7 @@ import type { Deps } from './deps.ts';
 import { eventOf } from './issue.ts';
 import { certificateKey } from './keys.ts';
 import { loadTransaction } from './recall.ts';
+import { enter, registerKeys } from './register.ts';
 import { Draft, View } from './view.ts';
 
 /**
@@ -90,6 +91,7 @@ async function settle(
     const { transaction, certificate } = await loadTransaction(view, id);
     if (transaction?.state !== 'signed' || transaction.serial !== serial || !certificate)
       return 'lost';
+    await view.load(registerKeys(transaction.ca, [certificate.serial]));
     const draft = new Draft(view);
     const { sealedPassword: _sealed, ...rest } = transaction;
     const next = moved(rest, verdict, now, actor.kind === 'device' ? undefined : actor.kind);
@@ -98,13 +100,12 @@ async function settle(
       id,
       verdict === 'issued' ? next : { ...next, reason: 'releaseRefused' },
     );
-    draft.put('certificate', certificateKey(next.ca, certificate.serial), {
-      ...certificate,
-      state: verdict,
-      ...(verdict === 'revoked'
-        ? { revokedAt: now, revocationReason: 'unspecified' as const, unseen: true as const }
-        : {}),
-    });
+    if (verdict === 'revoked') {
+      enter(draft, { ...certificate, unseen: true }, 'unspecified', now);
+    } else {
+      const key = certificateKey(next.ca, certificate.serial);
+      draft.put('certificate', key, { ...certificate, state: verdict });
+    }
     const type = verdict === 'issued' ? 'certificate.issued' : 'certificate.revoked';
     draft.event(now, deps.random, { ...eventOf(next), type, actor });
     if ((await deps.store.write(draft.actions)) === 'done') return verdict;

@@ -7,8 +7,9 @@ import type { Legacy } from '../../lib/algorithms.ts';
 import type { Bytes } from '../../lib/bytes.ts';
 import { CaCertificates } from '../../lib/ca/ca-certificates.ts';
 import { createChallenge } from '../../lib/ca/challenges.ts';
+import { keepCrl } from '../../lib/ca/crl.ts';
 import type { Deps } from '../../lib/ca/deps.ts';
-import { initCa, keepCrl } from '../../lib/ca/lifecycle.ts';
+import { initCa } from '../../lib/ca/lifecycle.ts';
 import { normalBinding } from '../../lib/ca/policy.ts';
 import { type Config, type ConfigDocument, checkConfig, type Endpoint } from '../../lib/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
@@ -143,7 +144,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       return new Uint8Array(await response.arrayBuffer());
     },
     challenge: async ({ endpoint: id, subject, names = [], uses = 1, ttlMs = 3_600_000 } = {}) => {
-      const binding = normalBinding(subject, names);
+      const binding = normalBinding(endpoint(id).profile, subject, names);
       const wanted = { binding, uses, ttlMs };
       return (await createChallenge(deps, endpoint(id), wanted, { kind: 'system' })).challenge;
     },
