@@ -2,7 +2,6 @@
 
 import { serve } from '@hono/node-server';
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
-import { keepCrl } from '../lib/ca/crl.ts';
 import { makeApp } from '../lib/http/app.ts';
 import { MAX_REQUEST_LINE_OCTETS } from '../lib/limits.ts';
 import { banner } from './banner.ts';
@@ -10,9 +9,7 @@ import { loadConfig } from './default-config.ts';
 import { openEmbedded } from './embedded.ts';
 import { readEnv } from './env.ts';
 import { refusalOf } from './refusal.ts';
-
-/** How often a server that stays up looks after what runs out. */
-const UPKEEP_MS = 60 * 60 * 1000;
+import { keepUp, upkeepOf } from './upkeep.ts';
 
 async function start(): Promise<void> {
   const env = readEnv();
@@ -37,13 +34,11 @@ async function start(): Promise<void> {
     () => process.stdout.write(ready),
   );
   server.on('error', fail);
-  const upkeep = setInterval(async () => {
-    for (const id of config.cas.keys()) await keepCrl(deps, await deps.cas.of(id));
-  }, UPKEEP_MS);
+  const stopUpkeep = keepUp(upkeepOf(deps), log);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
-      clearInterval(upkeep);
-      server.close(() => store.close());
+      const stopped = stopUpkeep();
+      server.close(() => stopped.then(() => store.close()));
     });
   }
 }

@@ -49,6 +49,8 @@ export type Config = {
   readonly publicUrl: string;
   readonly cas: ReadonlyMap<string, Authority>;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
+  /** Keys that are never certified: hexadecimal SHA-256 of the SubjectPublicKeyInfo, lower case. */
+  readonly blockedKeys: ReadonlySet<string>;
 };
 
 /** The document is refused; `problems` are whole sentences, one for each field. */
@@ -81,6 +83,8 @@ function parseCaSubject(text: string): Bytes {
   if (text.trim() === '') throw new SyntaxError('must name at least one attribute, such as CN=...');
   return parseName(text);
 }
+
+const keyHashText = 'must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits';
 
 const authority = z.strictObject({
   subject: described('subject of the CA certificate, RFC 4514', parsed(parseCaSubject)),
@@ -148,6 +152,10 @@ const document = z.strictObject({
   ),
   cas: described('certificate authorities by name', z.record(id, authority)),
   profiles: described('profiles by name', z._default(z.record(id, profileSchema), {})),
+  blockedKeys: described(
+    'keys that are never certified, each by the SHA-256 of its SubjectPublicKeyInfo',
+    z._default(z.array(z.string(keyHashText).check(z.regex(/^[0-9a-f]{64}$/i, keyHashText))), []),
+  ),
   endpoints: described(
     'endpoints by name: what stands behind /scep/ in a URL',
     z.record(id, endpoint),
@@ -169,7 +177,7 @@ export function checkConfig(input: unknown): Config {
   const result = z.safeParse(document, input, { reportInput: true });
   if (!result.success)
     throw new ConfigError(explainIssues(result.error.issues, 'the configuration'));
-  const { publicUrl, cas, profiles, endpoints } = result.data;
+  const { publicUrl, cas, profiles, endpoints, blockedKeys } = result.data;
   const problems: string[] = [];
   const known = new Map(
     Object.entries({ device: z.parse(profileSchema, {}), ...profiles }).map(([name, input]) => [
@@ -180,7 +188,7 @@ export function checkConfig(input: unknown): Config {
   const checked = new Map<string, Endpoint>();
   for (const [name, endpoint] of Object.entries(endpoints)) {
     const chosen = known.get(endpoint.profile);
-    if (!cas[endpoint.ca]) {
+    if (!Object.hasOwn(cas, endpoint.ca)) {
       problems.push(unknownName(`endpoints.${name}.ca`, endpoint.ca, Object.keys(cas)));
     }
     if (!chosen) {
@@ -206,6 +214,7 @@ export function checkConfig(input: unknown): Config {
   return {
     publicUrl,
     endpoints: checked,
+    blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
     cas: new Map(
       Object.entries(cas).map(([name, ca]) => [
         name,

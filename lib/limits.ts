@@ -48,6 +48,17 @@ export const MAX_RSA_BITS = 8192;
 /** Bits of an RSA public exponent: one verification costs as many multiplications. */
 export const MAX_RSA_EXPONENT_BITS = 64;
 
+/** The least public exponent of a key that is certified: FIPS 186-5 §5.1 and NIST SP 800-56B §6.2.1
+ * have 2^16 < e; the CA/Browser Forum (BR 6.1.6) demands an odd e from 3 on and asks for this. What
+ * only signs a message may have a smaller one. */
+export const MIN_CERTIFIED_EXPONENT = 65_537;
+
+/** Prime factors of a modulus are looked for below this (NIST SP 800-89 §5.3.3). */
+export const SMALL_FACTOR_BOUND = 752;
+
+/** Rounds of Fermat's factorization that a modulus must withstand (BR 6.1.1.3). */
+export const FERMAT_ROUNDS = 100;
+
 /** Octets of a certificate serial number we accept to read: certmonger sends 33. */
 export const MAX_SERIAL_OCTETS = 64;
 

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hex } from '../lib/bytes.ts';
-import { sweep } from '../lib/ca/jobs.ts';
 import { keepCrl } from '../lib/ca/crl.ts';
+import { sweep } from '../lib/ca/jobs.ts';
 import { decide } from '../lib/ca/pending.ts';
 import { CLOCK_SKEW_MS } from '../lib/limits.ts';
 import { readCertificate } from '../lib/x509/certificate.ts';

@@ -300,6 +300,13 @@ describe('configuration', () => {
       'endpoints.default.legacy.sha1: must be a boolean',
     ],
     [
+      'a blocked key',
+      (d) => {
+        Object.assign(d, { blockedKeys: ['A'.repeat(64), 'a'.repeat(63)] });
+      },
+      'blockedKeys.1: must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits',
+    ],
+    [
       'a field that does not exist',
       (d) => {
         d.endpoints.default = { ca: 'default', tls: true };

@@ -7,9 +7,10 @@ import type { Actor } from '../log/event.ts';
 import type { Crl } from '../ports/crls.ts';
 import { signed, validity } from '../x509/certificate.ts';
 import { encodeTbsCertList } from '../x509/crl.ts';
+import { lintTbsCertList } from '../x509/lint-crl.ts';
 import type { Ca } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
-import { sign } from './issue.ts';
+import { requireClean, sign } from './issue.ts';
 import { readRegister, registerChanges } from './register.ts';
 import { Draft, View } from './view.ts';
 
@@ -71,15 +72,13 @@ async function make(
 ): Promise<Crl> {
   const lifetimeMs = deps.config.cas.get(ca.id)?.crlValidityMs ?? 0;
   const { notBefore: thisUpdate, notAfter: nextUpdate } = validity(now, now + lifetimeMs);
-  const tbs = encodeTbsCertList({
+  const context = {
     scheme: ca.scheme,
     issuer: ca.certificate.subject,
     issuerKeyIdentifier: ca.keyIdentifier,
-    thisUpdate,
-    nextUpdate,
-    number,
-    revoked,
-  });
+  };
+  const tbs = encodeTbsCertList({ ...context, thisUpdate, nextUpdate, number, revoked });
+  requireClean('CRL', lintTbsCertList(tbs, context));
   const der = signed(tbs, ca.scheme, await sign(deps, ca, tbs));
   return { number, changes, der, thisUpdate, nextUpdate };
 }

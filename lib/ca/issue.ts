@@ -12,6 +12,7 @@ import type { ProvenRequest } from '../scep/request.ts';
 import { signed } from '../x509/certificate.ts';
 import { printGeneralName } from '../x509/general-name.ts';
 import { lintTbsCertificate } from '../x509/lint.ts';
+import type { Finding } from '../x509/lint-rule.ts';
 import { verifySignature } from '../x509/public-key.ts';
 import { endAttempt, loadForEnd, moved, voidTransaction } from './attempt.ts';
 import type { Authorization } from './authorize.ts';
@@ -83,13 +84,14 @@ function prepare(
   const { config } = deps;
   const built = buildTbsCertificate(config, ca, endpoint.profile, grounds.names, csr, serial, now);
   const finding = lintTbsCertificate(built.tbs, ca.scheme, {
+    role: 'endEntity',
     issuer: ca.certificate.subject,
     issuerKeyIdentifier: ca.keyIdentifier,
     issuerNotBefore: ca.certificate.notBefore,
     issuerNotAfter: ca.certificate.notAfter,
   });
   if (finding?.blame === 'request') throw new ScepFailure('requestLint', { lint: finding.id });
-  if (finding) throw new Outage(`lint ${finding.id} (${finding.citation}) of our own certificate`);
+  requireClean('certificate', finding);
   return { ...built, serial: hex(serial) };
 }
 
@@ -167,8 +169,10 @@ async function intend(
     });
   }
   const heldChallenge = challenge?.key ?? transaction.undo.challenge;
+  const { renews: _before, ...attempt } = moved(transaction, 'intended', now);
   const next: Transaction = {
-    ...moved(transaction, 'intended', now),
+    ...attempt,
+    ...(renews ? { renews: renews.serial } : {}),
     serial,
     leaseUntil: now + LEASE_MS,
     names,
@@ -259,6 +263,11 @@ export function eventOf(transaction: Transaction): Omit<EventFields, 'type' | 'a
     authorizedBy: transaction.authorizedBy,
     ...(serial === undefined ? {} : { serial }),
   };
+}
+
+/** Nothing of ours is signed in which the lint finds anything. @throws {Outage} */
+export function requireClean(what: string, finding: Finding | undefined): void {
+  if (finding) throw new Outage(`lint ${finding.id} (${finding.citation}) of our own ${what}`);
 }
 
 /** A signature of the CA over `tbs`, verified: a faulty one would be worse than none. */

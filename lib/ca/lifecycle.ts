@@ -1,7 +1,7 @@
 // The beginning of a CA: its key, its certificate, its first RA generation.
 
 import { digests } from '../algorithms.ts';
-import { type Bytes, base64, hex } from '../bytes.ts';
+import { type Bytes, base64, equal, hex } from '../bytes.ts';
 import { oid, raw, scan } from '../cms/der.ts';
 import { sequence } from '../cms/der-writer.ts';
 import { hash } from '../cms/native.ts';
@@ -25,11 +25,12 @@ import {
   keyUsage,
   subjectKeyIdentifier,
 } from '../x509/extensions.ts';
+import { lintTbsCertificate } from '../x509/lint.ts';
 import { parseName, printName } from '../x509/name.ts';
 import { readPublicKey } from '../x509/public-key.ts';
 import { signingAlgorithm } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
-import { type CaKey, drawSerial, sign } from './issue.ts';
+import { type CaKey, drawSerial, requireClean, sign } from './issue.ts';
 import { statusPointers } from './policy.ts';
 import { Draft, View } from './view.ts';
 
@@ -119,6 +120,15 @@ async function certify(
 ): Promise<Bytes> {
   const serial = drawSerial(deps.random(SERIAL_OCTETS));
   const encoded = encodeTbsCertificate({ ...tbs, serial, scheme: caKey.scheme });
+  const finding = lintTbsCertificate(encoded, caKey.scheme, {
+    role: equal(tbs.issuer, tbs.subject) ? 'ca' : 'endEntity',
+    issuer: tbs.issuer,
+    issuerKeyIdentifier: keyIdentifier(subjectPublicKeyOf(scan(caKey.key.spki))),
+    // The CA's certificate bounds itself, and the RA's was cut to fit it.
+    issuerNotBefore: tbs.notBefore,
+    issuerNotAfter: tbs.notAfter,
+  });
+  requireClean('certificate', finding);
   const der = signed(encoded, caKey.scheme, await sign(deps, caKey, encoded));
   readCertificate(der);
   return der;

@@ -40,8 +40,6 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal | undefined> {
     ...['-inMemory', '-disableTelemetry', '-port', String(port)],
   ];
   const child = spawn('sh', ['-c', script, 'sh', ...args], {
-    // It writes a file of its own into the folder that it is started in.
-    cwd: folder,
     stdio: ['pipe', 'ignore', 'inherit'],
     // It leaves a file in its working directory.
     cwd: folder,

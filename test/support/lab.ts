@@ -16,6 +16,7 @@ import { makeApp } from '../../lib/http/app.ts';
 import { tokenHash } from '../../lib/http/auth.ts';
 import type { Crls } from '../../lib/ports/crls.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
+import type { RaKeys } from '../../lib/ports/ra-keys.ts';
 import type { AdminToken } from '../../lib/ports/records.ts';
 import type { Signer } from '../../lib/ports/signer.ts';
 import type { Store } from '../../lib/ports/store.ts';
@@ -29,6 +30,7 @@ export type LabOptions = {
   readonly store?: Store;
   readonly crls?: Crls;
   readonly signer?: Signer;
+  readonly raKeys?: RaKeys;
   readonly validators?: Readonly<Record<string, Validator>>;
   readonly config?: Partial<ConfigDocument>;
   /** Further fields of the endpoint `default`, as the configuration has them. */
@@ -93,7 +95,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     store: recorded('store', store),
     crls: recorded('crls', options.crls ?? new MemoryCrls()),
     signer: recorded('signer', options.signer ?? memorySigner),
-    raKeys: recorded('raKeys', memoryRaKeys),
+    raKeys: recorded('raKeys', options.raKeys ?? memoryRaKeys),
     macKeys: memoryMacKeys,
     validators: new Map(
       Object.entries(options.validators ?? {}).map(([id, validator]) => [
@@ -102,7 +104,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       ]),
     ),
   };
-  const cas = new CaCertificates({ ...ports, clock });
+  const cas = new CaCertificates({ ...ports, config, clock });
   const deps: Deps = {
     ...ports,
     config,
@@ -113,8 +115,8 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       log.push(entry);
     },
   };
+  for (const authority of config.cas.values()) await initCa(deps, authority);
   for (const authority of config.cas.values()) {
-    await initCa(deps, authority);
     await keepCrl(deps, await cas.of(authority.id));
   }
   const adminToken = 'a'.repeat(43);
