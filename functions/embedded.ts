@@ -1,23 +1,19 @@
 // The embedded default, put together: SQLite and software keys in one folder, CAs made on the first
 // start and found again on every later one. The records may be in a DynamoDB table instead.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SoftwareKeys } from '../lib/adapters/software-keys.ts';
-import { SqliteStore } from '../lib/adapters/sqlite.ts';
 import { systemClock, systemRandom } from '../lib/adapters/system.ts';
 import { CaCertificates } from '../lib/ca/ca-certificates.ts';
 import { keepCrl } from '../lib/ca/crl.ts';
 import type { Deps } from '../lib/ca/deps.ts';
 import { initCa } from '../lib/ca/lifecycle.ts';
 import type { Config } from '../lib/config.ts';
-import type { Crls } from '../lib/ports/crls.ts';
 import type { Log } from '../lib/ports/log.ts';
-import type { Store } from '../lib/ports/store.ts';
 import { keepToken } from './admin-token.ts';
+import { type Database, openFile, openTable } from './database.ts';
 import type { Env } from './env.ts';
-
-type Database = Store & Crls & { close(): void };
 
 export type Embedded = {
   readonly deps: Deps;
@@ -48,17 +44,4 @@ export async function openEmbedded(
   }
   await keepToken(join(dataDir, 'token'), store);
   return { deps, store, made };
-}
-
-async function openFile(dataDir: string): Promise<Database> {
-  const path = join(dataDir, 'scepter.db');
-  // SQLite gives the files beside this one the mode of this one.
-  await writeFile(path, '', { flag: 'a', mode: 0o600 });
-  return new SqliteStore(path);
-}
-
-/** The SDK is loaded only where it is used. */
-async function openTable(table: string): Promise<Database> {
-  const { DynamoStore } = await import('../lib/adapters/dynamodb.ts');
-  return DynamoStore.open(table);
 }

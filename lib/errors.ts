@@ -167,6 +167,11 @@ export const reasons = {
     code: 'SCEP-328',
     text: 'the certificate that signed the message has been renewed too often in seven days',
   },
+  renewalHeld: {
+    failInfo: 'badRequest',
+    code: 'SCEP-329',
+    text: 'a renewal of the certificate that signed the message is suspended',
+  },
   validatorRefused: {
     failInfo: 'badRequest',
     code: 'SCEP-331',

@@ -265,11 +265,11 @@ async function outside(
 }
 
 /**
- * This very request was answered with a certificate that has been revoked since, or superseded by a
- * later renewal. Whoever recorded the message could send it again: it must not undo that.
+ * This very request was answered with a certificate that has been revoked or suspended since, or
+ * superseded by a later renewal. Whoever recorded the message could send it again: it must not undo that.
  */
 const withdrawn = ({ transaction, certificate }: Known, now: number): boolean =>
-  certificate?.state === 'revoked' &&
+  (certificate?.state === 'revoked' || certificate?.state === 'held') &&
   certificate.notAfter > now &&
   transaction?.timeline.some(({ state }) => state === 'issued') === true;
 

@@ -250,13 +250,14 @@ async function commit(
 
 /** What every event about a Transaction says. */
 export function eventOf(transaction: Transaction): Omit<EventFields, 'type' | 'actor'> {
-  const { id, ca, endpoint, messageType, serial, subject, names, csrHash } = transaction;
+  const { id, ca, endpoint, messageType, profile, serial, subject, names, csrHash } = transaction;
   return {
     ca,
     endpoint,
     transaction: id,
     transactionID: transaction.transactionIDs[0] ?? '',
     messageType,
+    profile,
     subject,
     names,
     csrHash,

@@ -101,15 +101,20 @@ export async function initCa(
     ],
   });
   const about = { actor: { kind: 'system' }, ca: authority.id } as const;
-  const subjectText = printName(subject);
-  const certificateHash = hex(hash('SHA-256', certificate));
+  const hashOf = (der: Bytes): string => hex(hash('SHA-256', der));
+  draft.event(now, deps.random, { ...about, type: 'ca.key.created', key: keyReference });
   draft.event(now, deps.random, {
     ...about,
     type: 'ca.created',
-    subject: subjectText,
-    certificateHash,
+    subject: printName(subject),
+    certificateHash: hashOf(certificate),
   });
-  draft.event(now, deps.random, { ...about, type: 'ca.ra.current', number: 1 });
+  draft.event(now, deps.random, {
+    ...about,
+    type: 'ca.ra.current',
+    number: 1,
+    certificateHash: hashOf(raCertificate),
+  });
   return (await deps.store.write(draft.actions)) === 'done' ? 'done' : 'exists';
 }
 

@@ -73,6 +73,8 @@ export async function renewal(
   for (const serial of serials) {
     const successor = view.get('certificate', certificateKey(record.ca, serial));
     if (successor?.confirmed) return not('renewalDone');
+    // Who suspended it meant its device; released again, it would be one of two.
+    if (successor?.state === 'held') return not('renewalHeld');
     if (successor?.state === 'issued') supersedes.push(successor);
     if (successor?.state === 'signed') throw new Outage('a renewal waits for its release');
     if (successor?.state !== 'intended' || own?.serial === serial) continue;
