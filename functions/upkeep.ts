@@ -2,9 +2,9 @@
 // again. One run of a task ends before its next begins; one that fails is logged and tried again at
 // its next time; none of them ends the process.
 
+import { keepCrl } from '../lib/ca/crl.ts';
 import type { Deps } from '../lib/ca/deps.ts';
 import { sweep } from '../lib/ca/jobs.ts';
-import { keepCrl } from '../lib/ca/lifecycle.ts';
 import type { Log } from '../lib/ports/log.ts';
 
 const MINUTE_MS = 60_000;
@@ -16,11 +16,11 @@ export type Task = {
   readonly run: () => Promise<unknown>;
 };
 
-/** Every minute what is due, every hour each CA's CRL: one CA in trouble keeps no other waiting. */
+/** Every minute what is due, and the CRL of each CA: one in trouble keeps no other waiting. */
 export function upkeepOf(deps: Deps): Task[] {
   const crls = [...deps.config.cas.keys()].map((id) => ({
     name: `crl ${id}`,
-    everyMs: 60 * MINUTE_MS,
+    everyMs: MINUTE_MS,
     run: async () => keepCrl(deps, await deps.cas.of(id)),
   }));
   return [{ name: 'sweep', everyMs: MINUTE_MS, run: () => sweep(deps) }, ...crls];

@@ -3,7 +3,7 @@
 //
 //   records  kind, key -> rev, v (RECORD_VERSION), record (JSON)     read and conditional write by key
 //   places   list, grp, sort -> key                                  lists, in their order
-//   crls     ca -> number, der, thisUpdate, nextUpdate               the newest CRL
+//   crls     ca -> number, der, thisUpdate, nextUpdate, changes      the newest CRL
 //
 // Writes that arrive together share one commit: each is a savepoint of its own, so that a conflict
 // undoes one of them, and all are answered once the one fsync has returned.
@@ -24,7 +24,7 @@ import {
 } from '../ports/store.ts';
 
 /** `user_version` of the file: the form of its tables. */
-const FILE_VERSION = 2;
+const FILE_VERSION = 3;
 const schema = `
   CREATE TABLE records (
     kind TEXT, key TEXT, rev INTEGER NOT NULL, v INTEGER NOT NULL, record TEXT NOT NULL,
@@ -36,7 +36,8 @@ const schema = `
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX placesOfRecord ON places (kind, key);
   CREATE TABLE crls (
-    ca TEXT PRIMARY KEY, number INTEGER, der BLOB, thisUpdate INTEGER, nextUpdate INTEGER
+    ca TEXT PRIMARY KEY, number INTEGER, der BLOB, thisUpdate INTEGER, nextUpdate INTEGER,
+    changes INTEGER
   ) STRICT;
   PRAGMA user_version = ${FILE_VERSION};
 `;
@@ -115,21 +116,23 @@ export class SqliteStore implements Store, Crls {
         der: octetsOf(row.der),
         thisUpdate: Number(row.thisUpdate),
         nextUpdate: Number(row.nextUpdate),
+        changes: Number(row.changes),
       }
     );
   }
 
   async publish(
     ca: string,
-    { number, der, thisUpdate, nextUpdate }: Crl,
+    { number, der, thisUpdate, nextUpdate, changes }: Crl,
   ): Promise<'done' | 'stale'> {
     const stored = trouble(() =>
       this.#run(
-        `INSERT INTO crls VALUES (?, ?, ?, ?, ?) ON CONFLICT (ca) DO UPDATE SET
+        `INSERT INTO crls VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (ca) DO UPDATE SET
            number = excluded.number, der = excluded.der,
-           thisUpdate = excluded.thisUpdate, nextUpdate = excluded.nextUpdate
+           thisUpdate = excluded.thisUpdate, nextUpdate = excluded.nextUpdate,
+           changes = excluded.changes
          WHERE excluded.number > crls.number`,
-        ...[ca, number, der, thisUpdate, nextUpdate],
+        ...[ca, number, der, thisUpdate, nextUpdate, changes],
       ),
     );
     return stored === 1 ? 'done' : 'stale';

@@ -83,7 +83,7 @@ export async function authorize(
   if (renews?.kind === 'renewable') {
     const { names, supersedes, ends } = renews;
     const grounds = {
-      names: certifiedNames(request.csr, { names }),
+      names: certifiedNames(endpoint.profile, request.csr, { names }),
       by: [`renewal of ${renews.renews.serial}`],
       renews: renews.renews,
       supersedes,
@@ -133,7 +133,7 @@ async function byChallenge(
   }
   let names: CertifiedNames;
   try {
-    names = certifiedNames(request.csr, record.binding);
+    names = certifiedNames(request.endpoint.profile, request.csr, record.binding);
   } catch (error) {
     // The use is not taken: the right request may still come. Guessing names locks it.
     if (error instanceof ScepFailure) return refuse(error.reason, error.evidence);

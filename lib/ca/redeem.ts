@@ -14,8 +14,10 @@ import { approvedAuthorization, type Grounds } from './authorize.ts';
 import type { Ca } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
 import { issue, type Made } from './issue.ts';
+import { requireGoodKey } from './key-rules.ts';
 import { certificateKey, keyOwnerKey } from './keys.ts';
 import { close } from './pending.ts';
+import { requireProfile } from './policy.ts';
 import { gatesOf } from './release.ts';
 import { renewal } from './renew.ts';
 import type { View } from './view.ts';
@@ -78,6 +80,9 @@ export async function redeem(
   }
   const order = { ca, endpoint, csr: { ...csr, publicKey }, transaction, isNew: false, view };
   try {
+    // The list of blocked keys may have grown while the request waited.
+    requireGoodKey(deps.config, ca, publicKey, 'request');
+    requireProfile(endpoint.profile, publicKey.kind, grounds.names);
     return await issue(deps, order, approvedAuthorization(grounds), now);
   } catch (error) {
     if (error instanceof ScepFailure) return refuse('denied', error.reason);

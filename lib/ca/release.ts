@@ -12,6 +12,7 @@ import type { Deps } from './deps.ts';
 import { eventOf } from './issue.ts';
 import { certificateKey } from './keys.ts';
 import { loadTransaction } from './recall.ts';
+import { enter, registerKeys } from './register.ts';
 import { Draft, View } from './view.ts';
 
 /** Ids of the validators that gate an endpoint's certificates. */
@@ -81,6 +82,7 @@ async function settle(
     const { transaction, certificate } = await loadTransaction(view, id);
     if (transaction?.state !== 'signed' || transaction.serial !== serial || !certificate)
       return 'lost';
+    await view.load(registerKeys(transaction.ca, [certificate.serial]));
     const draft = new Draft(view);
     const { sealedPassword: _sealed, ...rest } = transaction;
     const next = moved(rest, verdict, now, actor.kind === 'device' ? undefined : actor.kind);
@@ -89,13 +91,11 @@ async function settle(
       id,
       verdict === 'issued' ? next : { ...next, reason: 'releaseRefused' },
     );
-    draft.put('certificate', certificateKey(next.ca, certificate.serial), {
-      ...certificate,
-      state: verdict,
-      ...(verdict === 'revoked'
-        ? { revokedAt: now, revocationReason: 'unspecified' as const }
-        : {}),
-    });
+    if (verdict === 'revoked') enter(draft, certificate, 'unspecified', now);
+    else {
+      const key = certificateKey(next.ca, certificate.serial);
+      draft.put('certificate', key, { ...certificate, state: verdict });
+    }
     const type = verdict === 'issued' ? 'certificate.issued' : 'certificate.revoked';
     draft.event(now, deps.random, { ...eventOf(next), type, actor });
     if ((await deps.store.write(draft.actions)) === 'done') return verdict;

@@ -81,11 +81,12 @@ export async function poll(
 }
 
 /**
- * Whoever holds a good certificate of this CA may ask; anybody else is refused before a key of ours
- * is used. @throws {ScepFailure} certificateUnknown
+ * Whoever holds a good certificate of this endpoint may ask; anybody else is refused before a key of
+ * ours is used. @throws {ScepFailure} certificateUnknown
  */
 export async function requireHolder(
   { store, clock }: Deps,
+  endpoint: Endpoint,
   ca: Ca,
   { ours, certificate }: Signer,
 ): Promise<void> {
@@ -95,14 +96,17 @@ export async function requireHolder(
   await view.load([{ kind: 'certificate', key }]);
   const record = view.get('certificate', key);
   const same = record?.der !== undefined && equal(fromBase64(record.der), certificate.der);
-  if (!same || record.state !== 'issued' || record.notAfter <= clock.now()) {
+  const good = same && record.state === 'issued' && record.notAfter > clock.now();
+  if (!good || record.endpoint !== endpoint.id) {
     throw new ScepFailure('certificateUnknown');
   }
 }
 
-/** @throws {ScepFailure} certificateUnknown, for unwrap, parsing and not found alike */
+/** A certificate of this endpoint.
+ * @throws {ScepFailure} certificateUnknown, for unwrap, parsing and not found alike */
 export async function getCert(
   { store }: Deps,
+  endpoint: Endpoint,
   ca: Ca,
   sealed: SealedRequest,
   fallback: Bytes,
@@ -112,14 +116,16 @@ export async function getCert(
   const key = serial === undefined ? undefined : certificateKey(ca.id, serial);
   if (key !== undefined) await view.load([{ kind: 'certificate', key }]);
   const record = view.get('certificate', key);
-  const released = record?.state === 'issued' || record?.state === 'revoked';
-  if (!record?.der || !released) throw new ScepFailure('certificateUnknown');
+  const released = ['issued', 'held', 'revoked'].includes(record?.state ?? '');
+  if (!record?.der || !released || record.endpoint !== endpoint.id)
+    throw new ScepFailure('certificateUnknown');
   return encodeCertsOnly([fromBase64(record.der)]);
 }
 
 /** @throws {ScepFailure} certificateUnknown */
 export async function getCrl(
   { crls }: Deps,
+  _endpoint: Endpoint,
   ca: Ca,
   sealed: SealedRequest,
   fallback: Bytes,

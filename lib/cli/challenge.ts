@@ -21,7 +21,7 @@ export function challengeCommand(io: Io): Command {
     .option('--subject <DN>', 'the only subject it may be used for (RFC 4514, any order)')
     .option(
       '--san <TYPE:VALUE>',
-      'a subjectAltName for the certificate: dns, email, uri, ip or upn; repeatable',
+      'a subjectAltName for the certificate: dns, email, uri, ip, upn or sid; repeatable',
       (value: string, all: string[]) => [...all, value],
       [] as string[],
     )

@@ -8,6 +8,7 @@ import type { Deps } from '../ca/deps.ts';
 import { decide } from '../ca/pending.ts';
 import { normalBinding } from '../ca/policy.ts';
 import { findTransaction, listTransactions } from '../ca/transactions.ts';
+import type { Endpoint } from '../config.ts';
 import { HttpFailure } from '../errors.ts';
 import { MAX_ADMIN_BODY_OCTETS, MAX_NAMES, MAX_PAGE } from '../limits.ts';
 import type { Role, Transaction } from '../ports/records.ts';
@@ -65,7 +66,7 @@ export function adminRoutes(deps: Deps): Hono<Admin> {
     const { endpoint: id, subject, san, uses, ttl } = checked(newChallenge, await bodyOf(c));
     const endpoint = deps.config.endpoints.get(id);
     if (!endpoint) throw new HttpFailure(422, `endpoint: "${id}" does not exist`);
-    const binding = bindingOf(subject, san);
+    const binding = bindingOf(endpoint, subject, san);
     const wanted = { binding, uses, ttlMs: ttl ?? endpoint.challengeTtlMs };
     const made = await createChallenge(deps, endpoint, wanted, c.get('actor'));
     return json(201, {
@@ -142,9 +143,9 @@ function shown(transaction: Transaction) {
   };
 }
 
-function bindingOf(subject: string | undefined, san: readonly string[]) {
+function bindingOf({ profile }: Endpoint, subject: string | undefined, san: readonly string[]) {
   try {
-    return normalBinding(subject, san);
+    return normalBinding(profile, subject, san);
   } catch (error) {
     if (error instanceof SyntaxError) throw new HttpFailure(422, error.message);
     throw error;

@@ -20,6 +20,10 @@ export type Records = {
   readonly keyOwner: KeyOwner;
   /** Key: `ca/serial`. */
   readonly certificate: CertificateRecord;
+  /** Key: `ca/last digit of the serials`. */
+  readonly register: RegisterShard;
+  /** Key: the shard's and `/number`. */
+  readonly registerPage: RegisterPage;
   /** Key: its ULID. Never changed. */
   readonly event: EventRecord;
   /** Key: `shard/ULID of the event`. Deleted by the sequencer that has put the event into a log. */
@@ -151,8 +155,21 @@ export type KeyOwner = {
   readonly requestHash: string;
 };
 
+/** CRLReason (RFC 5280 §5.3.1) by name, those that are final; beside them there is a hold. */
+export const revocationReasons = [
+  'unspecified',
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'privilegeWithdrawn',
+  'aACompromise',
+] as const;
+export type RevocationReason = (typeof revocationReasons)[number];
+
 /** signed: waits for the release gate; nobody may see it yet. */
-export type CertificateState = 'intended' | 'signed' | 'issued' | 'voided' | 'revoked';
+export type CertificateState = 'intended' | 'signed' | 'issued' | 'voided' | 'held' | 'revoked';
 
 export type CertificateRecord = {
   readonly ca: string;
@@ -174,8 +191,30 @@ export type CertificateRecord = {
   /** Renewals of it by serial, voided ones removed; at most `MAX_SUCCESSORS`. */
   readonly successors: Readonly<Record<string, { readonly at: number }>>;
   readonly revokedAt?: number;
-  /** RFC 5280 §5.3.1, by name. */
-  readonly revocationReason?: 'superseded' | 'unspecified';
+  readonly revocationReason?: RevocationReason | 'certificateHold';
+};
+
+/** One shard of a CA's register of revocations: its latest entries. */
+export type RegisterShard = {
+  readonly changes: number;
+  /** Full pages before these entries. */
+  readonly pages: number;
+  readonly entries: RegisterPage['entries'];
+};
+
+/** Written once. */
+export type RegisterPage = {
+  readonly entries: Readonly<
+    Record<
+      string,
+      {
+        readonly at: number;
+        readonly reason: RevocationReason | 'certificateHold' | 'removeFromCRL';
+        /** Of the certificate. */
+        readonly notAfter: number;
+      }
+    >
+  >;
 };
 
 export type EventRecord = {

@@ -7,8 +7,9 @@ import type { Legacy } from '../../lib/algorithms.ts';
 import type { Bytes } from '../../lib/bytes.ts';
 import { CaCertificates } from '../../lib/ca/ca-certificates.ts';
 import { createChallenge } from '../../lib/ca/challenges.ts';
+import { keepCrl } from '../../lib/ca/crl.ts';
 import type { Deps } from '../../lib/ca/deps.ts';
-import { initCa, keepCrl } from '../../lib/ca/lifecycle.ts';
+import { initCa } from '../../lib/ca/lifecycle.ts';
 import { normalBinding } from '../../lib/ca/policy.ts';
 import { type Config, type ConfigDocument, checkConfig, type Endpoint } from '../../lib/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
@@ -103,7 +104,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       ]),
     ),
   };
-  const cas = new CaCertificates({ ...ports, clock });
+  const cas = new CaCertificates({ ...ports, config, clock });
   const deps: Deps = {
     ...ports,
     config,
@@ -114,8 +115,8 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       log.push(entry);
     },
   };
+  for (const authority of config.cas.values()) await initCa(deps, authority);
   for (const authority of config.cas.values()) {
-    await initCa(deps, authority);
     await keepCrl(deps, await cas.of(authority.id));
   }
   const adminToken = 'a'.repeat(43);
@@ -145,7 +146,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       return new Uint8Array(await response.arrayBuffer());
     },
     challenge: async ({ endpoint: id, subject, names = [], uses = 1, ttlMs = 3_600_000 } = {}) => {
-      const binding = normalBinding(subject, names);
+      const binding = normalBinding(endpoint(id).profile, subject, names);
       const wanted = { binding, uses, ttlMs };
       return (await createChallenge(deps, endpoint(id), wanted, { kind: 'system' })).challenge;
     },
