@@ -1,8 +1,7 @@
 // The embedded default, put together: SQLite and software keys in one folder, CAs made on the first
 // start and found again on every later one. The records may be in a DynamoDB table instead.
 
-import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SoftwareKeys } from '../lib/adapters/software-keys.ts';
 import { SqliteStore } from '../lib/adapters/sqlite.ts';
@@ -12,10 +11,10 @@ import { keepCrl } from '../lib/ca/crl.ts';
 import type { Deps } from '../lib/ca/deps.ts';
 import { initCa } from '../lib/ca/lifecycle.ts';
 import type { Config } from '../lib/config.ts';
-import { tokenHash } from '../lib/http/auth.ts';
 import type { Crls } from '../lib/ports/crls.ts';
 import type { Log } from '../lib/ports/log.ts';
 import type { Store } from '../lib/ports/store.ts';
+import { keepToken } from './admin-token.ts';
 import type { Env } from './env.ts';
 
 type Database = Store & Crls & { close(): void };
@@ -62,17 +61,4 @@ async function openFile(dataDir: string): Promise<Database> {
 async function openTable(table: string): Promise<Database> {
   const { DynamoStore } = await import('../lib/adapters/dynamodb.ts');
   return DynamoStore.open(table);
-}
-
-/** The admin token file of this folder; made once, its hash put into the store at every start. */
-async function keepToken(path: string, store: Store): Promise<void> {
-  const token = randomBytes(32).toString('base64url');
-  await writeFile(path, `${token}\n`, { mode: 0o600, flag: 'wx' }).catch((error) => {
-    if (error.code !== 'EEXIST') throw error;
-  });
-  const kept = (await readFile(path, 'utf8')).trim();
-  const key = { kind: 'token', key: tokenHash(kept) } as const;
-  const [row] = await store.read([key]);
-  const record = { name: 'token-file', roles: ['admin'] } as const;
-  if (!row) await store.write([{ ...key, do: 'put', rev: 0, record }]);
 }

@@ -2,13 +2,13 @@
 
 import { serve } from '@hono/node-server';
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
-import { ConfigError } from '../lib/config.ts';
 import { makeApp } from '../lib/http/app.ts';
 import { MAX_REQUEST_LINE_OCTETS } from '../lib/limits.ts';
 import { banner } from './banner.ts';
 import { loadConfig } from './default-config.ts';
 import { openEmbedded } from './embedded.ts';
 import { readEnv } from './env.ts';
+import { refusalOf } from './refusal.ts';
 import { keepUp, upkeepOf } from './upkeep.ts';
 
 async function start(): Promise<void> {
@@ -22,6 +22,7 @@ async function start(): Promise<void> {
   const log = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
   const embedded = await openEmbedded(env, config, log);
   const { deps, store } = embedded;
+  const ready = await banner(env, embedded);
   const server = serve(
     {
       fetch: makeApp(deps).fetch,
@@ -30,7 +31,7 @@ async function start(): Promise<void> {
       hostname: env.host,
       serverOptions: { maxHeaderSize: MAX_REQUEST_LINE_OCTETS },
     },
-    async () => process.stdout.write(await banner(env, embedded)),
+    () => process.stdout.write(ready),
   );
   server.on('error', fail);
   const stopUpkeep = keepUp(upkeepOf(deps), log);
@@ -43,10 +44,11 @@ async function start(): Promise<void> {
 }
 
 function fail(error: unknown): void {
-  const said = error instanceof Error ? error.message : String(error);
-  const hint = said.includes('EADDRINUSE') ? ' (another process has this port: set PORT)' : '';
-  process.stderr.write(`scepter: ${said}${hint}\n`);
-  process.exit(error instanceof ConfigError ? 2 : 1);
+  const { said, code } = refusalOf(error);
+  process.stderr.write(`scepter: ${said}\n`);
+  process.exit(code);
 }
 
+// A log that cannot be written (its disk is full, its reader gone) does not end the service.
+process.stderr.on('error', () => {});
 start().catch(fail);

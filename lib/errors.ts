@@ -192,6 +192,11 @@ export const reasons = {
     code: 'SCEP-353',
     text: 'the certificate was made and withdrawn before anybody saw it',
   },
+  requestRevoked: {
+    failInfo: 'badRequest',
+    code: 'SCEP-354',
+    text: 'the certificate that answered this very request has been revoked or superseded: make a new request',
+  },
   passwordEnvelopeImpossible: {
     failInfo: 'badRequest',
     code: 'SCEP-401',

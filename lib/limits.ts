@@ -86,6 +86,10 @@ export const RETRY_AFTER_S = 30;
 /** Milliseconds an attempt to issue holds its intent before another may replace it. */
 export const LEASE_MS = 10_000;
 
+/** Milliseconds by which the clocks of two servers, or of one before and after it was set, may
+ * differ. What lies further in the future than it can have been written was written by a wrong one. */
+export const CLOCK_SKEW_MS = 5 * 60 * 1000;
+
 /** Milliseconds between two reads of the RA generations, and the least time between two reads
  * forced by an unknown recipient. */
 export const RA_RELOAD_MS = 5 * 60 * 1000;
@@ -145,3 +149,5 @@ export const STORE_READ_MS = 1000;
 /** Milliseconds in which a write of a remote store is repeated. With its last call and a read to learn
  * what became of it, it ends after 6 s, before the lease of an attempt does. */
 export const STORE_WRITE_MS = 3000;
+/** Reads of a list for one page of those records in it that are asked for. */
+export const MAX_PAGE_READS = 10;

@@ -57,7 +57,8 @@ export async function issue(
   now: number,
 ): Promise<Made | 'again'> {
   const prepared = prepare(deps, order, authorization, now);
-  const intended = await intend(deps, order, authorization, prepared, now);
+  // The validators took their time: leases and expiries count from this write.
+  const intended = await intend(deps, order, authorization, prepared, deps.clock.now());
   if (intended === 'again') return 'again';
   const { ca } = order;
   const der = signed(prepared.tbs, ca.scheme, await sign(deps, ca, prepared.tbs));
@@ -142,7 +143,6 @@ async function intend(
     const take = { transaction: transaction.id, requestHash: transaction.requestHash, now };
     draft.use(challenge.key, { take, clear: challenge.clear });
   }
-  const previous = draft.get('keyOwner', ownerKey) ?? null;
   if (owned.kind === 'later') draft.hold('keyOwner', ownerKey);
   else {
     const owner: KeyOwner = {
@@ -177,10 +177,11 @@ async function intend(
     leaseUntil: now + LEASE_MS,
     names,
     authorizedBy: grounds.by,
+    gates: grounds.gates,
     repeatUntil: grounds.repeatsForLife ? notAfter : now + endpoint.repeatMs,
     undo: {
       ...(heldChallenge === undefined ? {} : { challenge: heldChallenge }),
-      ...(owned.kind === 'later' ? {} : { keyOwner: { key: ownerKey, previous } }),
+      ...(owned.kind === 'free' ? { keyOwner: { key: ownerKey, previous: owned.previous } } : {}),
       ...(renews ? { signer: renews.serial } : {}),
     },
   };

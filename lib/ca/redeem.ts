@@ -9,7 +9,7 @@ import type { Transaction } from '../ports/records.ts';
 import { publicKeyOf, readCertificate } from '../x509/certificate.ts';
 import { readCertificationRequest } from '../x509/csr.ts';
 import { parseGeneralName } from '../x509/general-name.ts';
-import { requireApproval } from './approval.ts';
+import { provenBy, requireApproval } from './approval.ts';
 import { approvedAuthorization, type Grounds } from './authorize.ts';
 import type { Ca } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
@@ -50,10 +50,7 @@ export async function redeem(
   await view.load([{ kind: 'keyOwner', key: keyOwnerKey(ca.id, publicKey.spki) }]);
   const base: Grounds = {
     names: { subject: csr.subject, names: transaction.names.map(parseGeneralName) },
-    by: [
-      ...transaction.authorizedBy.filter((by) => !by.startsWith('approved by ')),
-      `approved by ${approval.by}`,
-    ],
+    by: [...provenBy(transaction), `approved by ${approval.by}`],
     ends: [],
     repeatsForLife: false,
     gates: gatesOf(deps, endpoint.enrol.authorize),

@@ -84,7 +84,7 @@ export async function renewal(
   }
   const ending = new Set([own?.serial, ...ends.map(({ serial }) => serial)]);
   const recent = Object.entries(record.successors).filter(
-    ([serial, { at }]) => at > now - SUCCESSOR_WINDOW_MS && !ending.has(serial),
+    ([serial, { at }]) => Math.abs(now - at) < SUCCESSOR_WINDOW_MS && !ending.has(serial),
   );
   if (recent.length >= MAX_SUCCESSORS) return not('renewalTooOften');
   return { kind: 'renewable', renews: record, names, supersedes, ends };

@@ -16,7 +16,7 @@ import type { Ca } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
 import { certificateKey, pollKey } from './keys.ts';
 import { loadTransaction, type Signer } from './recall.ts';
-import type { Outcome, ReplyRecipient } from './reply.ts';
+import { type Outcome, type ReplyRecipient, requireSealable } from './reply.ts';
 import { standing } from './standing.ts';
 import { View } from './view.ts';
 
@@ -51,6 +51,8 @@ export async function poll(
     const found = await standing(deps, endpoint, ca, transaction, certificate, view);
     switch (found.kind) {
       case 'issued':
+        // The password is erased with the first answer; the request itself, sent again, has it.
+        requireSealable(recipient);
         return {
           pkiStatus: 'SUCCESS',
           plaintext: encodeCertsOnly([found.certificate]),
@@ -112,13 +114,13 @@ export async function getCert(
   fallback: Bytes,
 ): Promise<Bytes> {
   const view = new View(store);
-  const serial = wanted(ca, sealed, fallback);
-  const key = serial === undefined ? undefined : certificateKey(ca.id, serial);
-  if (key !== undefined) await view.load([{ kind: 'certificate', key }]);
+  // One read in every case: there is no certificate without a serial number.
+  const key = certificateKey(ca.id, wanted(ca, sealed, fallback) ?? 'none');
+  await view.load([{ kind: 'certificate', key }]);
   const record = view.get('certificate', key);
   const released = ['issued', 'held', 'revoked'].includes(record?.state ?? '');
-  if (!record?.der || !released || record.endpoint !== endpoint.id)
-    throw new ScepFailure('certificateUnknown');
+  const here = record?.endpoint === endpoint.id && !record.unseen;
+  if (!record?.der || !released || !here) throw new ScepFailure('certificateUnknown');
   return encodeCertsOnly([fromBase64(record.der)]);
 }
 

@@ -10,7 +10,7 @@ export const RECORD_VERSION = 1;
 export type Records = {
   /** Key: its ULID. */
   readonly transaction: Transaction;
-  /** Key: the request hash. Names the newest Transaction of that request. */
+  /** Key: the request hash. What is known of that request. */
   readonly request: RequestPointer;
   /** Key: hash over endpoint, signer key and transactionID. Latest wins. */
   readonly poll: PollPointer;
@@ -74,6 +74,8 @@ export type Transaction = {
   readonly undo: Undo;
   /** Present when an approver allowed it; an attempt that is voided goes back to `approved`. */
   readonly approval?: Approval;
+  /** Validators that have to be told before the certificate of the current attempt is released. */
+  readonly gates?: readonly string[];
   /** Why it was denied, revoked or voided: a code of `errors.ts`, or an approver's words. */
   readonly reason?: string;
   /** Serial of the certificate that it renews. */
@@ -116,7 +118,12 @@ export type Approval = {
   readonly mac: string;
 };
 
-export type RequestPointer = { readonly transaction: string };
+export type RequestPointer = {
+  /** The newest Transaction of the request. */
+  readonly transaction?: string;
+  /** It was refused, and that has been counted against its challenge. */
+  readonly refused?: true;
+};
 export type PollPointer = { readonly transaction: string };
 
 /** What a certificate issued on a challenge may say. Absent means: as the profile allows. */
@@ -191,6 +198,8 @@ export type CertificateRecord = {
   /** Renewals of it by serial, voided ones removed; at most `MAX_SUCCESSORS`. */
   readonly successors: Readonly<Record<string, { readonly at: number }>>;
   readonly revokedAt?: number;
+  /** Revoked by its release gate: nobody may ever see it. */
+  readonly unseen?: true;
   readonly revocationReason?: RevocationReason | 'certificateHold';
 };
 

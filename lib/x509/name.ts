@@ -246,13 +246,15 @@ function encodeAttribute(type: string, text: string, name: string): Bytes {
  * written in either order by clients and people, and no name is authorized by its order.
  */
 export function sameAttributes(a: Name, b: Name): boolean {
-  const keys = (name: Name) =>
-    name
-      .flat()
-      .map(({ type, value, der }) =>
-        value === undefined ? `${type}#${hex(der)}` : `${type}=${value.normalize('NFC')}`,
-      )
-      .sort();
-  const [left, right] = [keys(a), keys(b)];
+  const [left, right] = [attributesOf(a), attributesOf(b)];
   return left.length === right.length && left.every((key, i) => key === right[i]);
 }
+
+/** What makes two names the same, sorted: whatever string types and order they were written in. */
+export const attributesOf = (name: Name): string[] =>
+  name
+    .flat()
+    .map(({ type, value, der }) =>
+      value === undefined ? `${type}#${hex(der)}` : `${type}=${value.normalize('NFC')}`,
+    )
+    .sort();

@@ -61,6 +61,7 @@ export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = []):
     assert.ok(spki && keyOwnerKey(ca, spki) === key, 'a key owner is of its key');
   }
   for (const [key, { transaction }] of of('request')) {
+    if (transaction === undefined) continue;
     assert.equal(
       transactions.get(transaction)?.requestHash,
       key,
