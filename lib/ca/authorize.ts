@@ -117,7 +117,7 @@ async function byChallenge(
     return deny('challengeUnknown', evidence);
   }
   const refuse = async (reason: Reason, more: Evidence = {}): Promise<Decision> => {
-    await countRefusal(deps, request, key, reason, now);
+    await countRefusal(deps, request, challenge, reason, now);
     return deny(reason, { ...evidence, ...more });
   };
   if (record.failures >= MAX_CHALLENGE_FAILURES) return deny('challengeLocked', evidence);
@@ -169,8 +169,10 @@ async function holdersOf(
   let busy = false;
   for (const id of ids) {
     const holder = view.get('transaction', id);
-    if (holder && lapsed(holder, now) && !holder.approval) found.ends.push(holder);
-    else if (holder?.state === 'intended') busy = true;
+    // An approved request keeps its use when its attempt ends.
+    const attempting = holder?.state === 'intended' && !holder.approval;
+    if (attempting && lapsed(holder, now)) found.ends.push(holder);
+    else if (attempting) busy = true;
     else if (uses > 1) found.clear.push(id);
   }
   const [first] = found.ends;
@@ -218,7 +220,7 @@ export const approvedAuthorization = (grounds: Grounds): Authorization => new Gr
 async function countRefusal(
   { store, random }: Deps,
   { endpoint, message, signer }: CertificateRequest,
-  key: string,
+  { key, record }: NonNullable<Known['challenge']>,
   reason: Reason,
   now: number,
 ): Promise<void> {
@@ -231,6 +233,7 @@ async function countRefusal(
     actor: { kind: 'device', id: signer.identity },
     endpoint: endpoint.id,
     transactionID: message.transactionID,
+    challengeId: record.id,
     note: reason,
   });
   // A conflict is a challenge that is locked or gone by now: there is nothing left to count.

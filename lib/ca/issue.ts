@@ -224,8 +224,7 @@ async function commit(
     const ours = transaction?.state === 'intended' && transaction.serial === attempt.serial;
     if (!ours || certificate?.state !== 'intended') return 'again';
     const draft = new Draft(view);
-    const { sealedPassword: _sealed, ...rest } = transaction;
-    const next = moved(state === 'issued' ? rest : transaction, state, now);
+    const next = moved(transaction, state, now);
     draft.put('transaction', next.id, next);
     draft.put('certificate', certificateKey(next.ca, certificate.serial), {
       ...certificate,

@@ -83,7 +83,8 @@ async function settle(
       return 'lost';
     const draft = new Draft(view);
     const { sealedPassword: _sealed, ...rest } = transaction;
-    const next = moved(rest, verdict, now, actor.kind === 'device' ? undefined : actor.kind);
+    const left = verdict === 'issued' ? transaction : rest;
+    const next = moved(left, verdict, now, actor.kind === 'device' ? undefined : actor.kind);
     draft.put(
       'transaction',
       id,

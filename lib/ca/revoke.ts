@@ -37,7 +37,8 @@ export async function revoke(
     const { transaction } = await loadTransaction(view, certificate.transaction);
     // Two records of different moments: the one that is behind is read again.
     if (transaction?.state !== 'issued' || transaction.serial !== serial) continue;
-    const next = { ...moved(transaction, 'revoked', now, actor.id ?? actor.kind), reason };
+    const { sealedPassword: _sealed, ...rest } = transaction;
+    const next = { ...moved(rest, 'revoked', now, actor.id ?? actor.kind), reason };
     const draft = new Draft(view);
     draft.put('transaction', next.id, next);
     draft.put('certificate', key, {
