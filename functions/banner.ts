@@ -8,7 +8,8 @@ import type { Env } from './env.ts';
 
 export async function banner(env: Env, { deps, made }: Embedded): Promise<string> {
   const { publicUrl, cas, endpoints } = deps.config;
-  const lines = [`Scepter is ready at ${publicUrl}, data in ${env.dataDir}`, ''];
+  const what = env.table ? `records in the DynamoDB table ${env.table}, keys in` : 'data in';
+  const lines = [`Scepter is ready at ${publicUrl}, ${what} ${env.dataDir}`, ''];
   for (const { id, legacy } of endpoints.values()) {
     const on = Object.entries(legacy).flatMap(([name, value]) => (value ? [name] : []));
     const warning = on.length > 0 ? `   accepts ${on.join(', ')}: for old devices only` : '';

@@ -1,5 +1,5 @@
 // The embedded default, put together: SQLite and software keys in one folder, CAs made on the first
-// start and found again on every later one.
+// start and found again on every later one. The records may be in a DynamoDB table instead.
 
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -12,23 +12,28 @@ import type { Deps } from '../lib/ca/deps.ts';
 import { initCa, keepCrl } from '../lib/ca/lifecycle.ts';
 import type { Config } from '../lib/config.ts';
 import { tokenHash } from '../lib/http/auth.ts';
+import type { Crls } from '../lib/ports/crls.ts';
 import type { Log } from '../lib/ports/log.ts';
 import type { Store } from '../lib/ports/store.ts';
+import type { Env } from './env.ts';
+
+type Database = Store & Crls & { close(): void };
 
 export type Embedded = {
   readonly deps: Deps;
-  readonly store: SqliteStore;
+  readonly store: Database;
   /** CAs made by this start. */
   readonly made: readonly string[];
 };
 
-export async function openEmbedded(dataDir: string, config: Config, log: Log): Promise<Embedded> {
+export async function openEmbedded(
+  { dataDir, table }: Pick<Env, 'dataDir' | 'table'>,
+  config: Config,
+  log: Log,
+): Promise<Embedded> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const keys = await SoftwareKeys.open(join(dataDir, 'keys'));
-  const path = join(dataDir, 'scepter.db');
-  // SQLite gives the files beside this one the mode of this one.
-  await writeFile(path, '', { flag: 'a', mode: 0o600 });
-  const store = new SqliteStore(path);
+  const store = await (table === undefined ? openFile(dataDir) : openTable(table));
   const { signer, raKeys, macKeys } = keys;
   const cas = new CaCertificates({ store, signer, raKeys, clock: systemClock });
   const outside = { store, crls: store, signer, raKeys, macKeys, validators: new Map() };
@@ -40,6 +45,19 @@ export async function openEmbedded(dataDir: string, config: Config, log: Log): P
   }
   await keepToken(join(dataDir, 'token'), store);
   return { deps, store, made };
+}
+
+async function openFile(dataDir: string): Promise<Database> {
+  const path = join(dataDir, 'scepter.db');
+  // SQLite gives the files beside this one the mode of this one.
+  await writeFile(path, '', { flag: 'a', mode: 0o600 });
+  return new SqliteStore(path);
+}
+
+/** The SDK is loaded only where it is used. */
+async function openTable(table: string): Promise<Database> {
+  const { DynamoStore } = await import('../lib/adapters/dynamodb.ts');
+  return DynamoStore.open(table);
 }
 
 /** The admin token file of this folder; made once, its hash put into the store at every start. */

@@ -6,6 +6,8 @@ import { resolve } from 'node:path';
 export type Env = {
   /** `SCEPTER_DATA_DIR`: database, keys and token of the embedded default. */
   readonly dataDir: string;
+  /** `SCEPTER_TABLE`: the DynamoDB table that keeps the records instead of the database. */
+  readonly table: string | undefined;
   /** `HOST` and `PORT`: where the embedded server listens. */
   readonly host: string;
   readonly port: number;
@@ -29,6 +31,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     throw new Error(`PORT must be a number from 0 to 65535, not "${portText}"`);
   return {
     dataDir: resolve(env.SCEPTER_DATA_DIR || './.scepter'),
+    table: env.SCEPTER_TABLE || undefined,
     host,
     port,
     loopback:

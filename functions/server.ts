@@ -23,7 +23,7 @@ async function start(): Promise<void> {
   }
   const config = await loadConfig(env);
   const log = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
-  const embedded = await openEmbedded(env.dataDir, config, log);
+  const embedded = await openEmbedded(env, config, log);
   const { deps, store } = embedded;
   const server = serve(
     {

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MemoryStore } from '../lib/adapters/memory.ts';
-import { type Bytes, equal } from '../lib/bytes.ts';
+import type { Bytes } from '../lib/bytes.ts';
 import { sweep } from '../lib/ca/jobs.ts';
 import { decide } from '../lib/ca/pending.ts';
 import { sequence } from '../lib/cms/der-writer.ts';
@@ -13,10 +13,12 @@ import type { CertificateRecord, Challenge, Transaction } from '../lib/ports/rec
 import type { Validator } from '../lib/ports/validator.ts';
 import { readCertificate } from '../lib/x509/certificate.ts';
 import { parseName } from '../lib/x509/name.ts';
+import { atOnce } from './ca-at-once.contract.ts';
 import { checkCa } from './support/check-ca.ts';
 import { deviceKey, memorySigner } from './support/keys.ts';
 import { type LabOptions, makeLab } from './support/lab.ts';
 import { type EnrolOptions, enrolment, type Sent } from './support/messages.ts';
+import { interleavedMemory } from './support/stores.ts';
 
 /** A lab whose CA key can be down. */
 async function world(options: LabOptions = {}) {
@@ -448,59 +450,7 @@ describe('the release gate', () => {
   });
 });
 
-describe('at once', () => {
-  for (const caKey of ['rsa:2048', 'ec:P-256'] as const) {
-    test(`100 identical requests, CA key ${caKey}: one signature, 100 equal certificates`, async () => {
-      const store = new MemoryStore({ schedule: () => new Promise(setImmediate) });
-      const lab = await makeLab({ store, caKey });
-      const sent = await enrolment(lab, { challenge: await lab.challenge() });
-      lab.calls.length = 0;
-      const answers = await Promise.all(
-        Array.from({ length: 100 }, async () => sent.read(await lab.operate(sent.message))),
-      );
-      const ders = answers.map((answer) =>
-        answer.pkiStatus === 'SUCCESS' ? answer.certificates[0] : undefined,
-      );
-      const [first] = ders;
-      assert.ok(first && ders.every((der) => der && equal(der, first)));
-      assert.equal(lab.calls.filter((call) => call === 'signer.sign').length, 1);
-      checkCa(store.dump(), [first]);
-    });
-  }
-
-  for (const [uses, devices] of [
-    [1, 30],
-    [15, 30],
-  ] as const) {
-    test(`${devices} keys on a challenge of ${uses} use(s): exactly ${uses}, whatever the order`, async () => {
-      const store = new MemoryStore({ schedule: () => new Promise(setImmediate) });
-      const lab = await makeLab({ store });
-      const challenge = await lab.challenge({ uses });
-      const keys = await Promise.all(
-        Array.from({ length: devices }, (_, i) =>
-          deviceKey(`at once ${i}`, { type: 'EC', curve: 'P-256' }),
-        ),
-      );
-      const sent = await Promise.all(keys.map((key) => enrolment(lab, { challenge, key })));
-      let got = 0;
-      let left = sent;
-      for (let round = 0; round < 10 && left.length > 0; round++) {
-        const busy: Sent[] = [];
-        await Promise.all(
-          left.map(async (one) => {
-            const answer = await lab.operate(one.message).then(one.read, () => undefined);
-            if (answer?.pkiStatus === 'SUCCESS') got++;
-            else if (answer === undefined) busy.push(one);
-          }),
-        );
-        left = busy;
-      }
-      assert.equal(left.length, 0);
-      assert.equal(got, uses);
-      checkCa(store.dump());
-    });
-  }
-});
+atOnce('memory, interleaved', interleavedMemory);
 
 test('a poll during an attempt is PENDING', async () => {
   const w = await world({ endpoint: { approval: 'always' } });

@@ -2,10 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { utf8 } from '../lib/bytes.ts';
+import fc from 'fast-check';
+import { MemoryStore } from '../lib/adapters/memory.ts';
+import { type Bytes, equal } from '../lib/bytes.ts';
 import type { Crls } from '../lib/ports/crls.ts';
 import type { Challenge, Kind, Records, Transaction } from '../lib/ports/records.ts';
-import type { Action, Row, Store } from '../lib/ports/store.ts';
+import type { Action, ListQuery, Row, Store } from '../lib/ports/store.ts';
 
 const now = 1_800_000_000_000;
 
@@ -102,6 +104,35 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
       assert.deepEqual(rows.map(({ key }) => key).sort(), [...ids, 'r'].sort());
     });
 
+    test('a read of more keys than a database takes at once', async () => {
+      const store = await open();
+      const keys = Array.from({ length: 250 }, (_, i) => ({ kind: 'poll', key: `p${i}` }) as const);
+      const writes = [keys.slice(0, 100), keys.slice(100, 200), keys.slice(210)];
+      for (const part of writes) {
+        const actions = part.map(({ key }) => put('poll', key, 0, { transaction: key }));
+        assert.equal(await store.write(actions), 'done');
+      }
+      const rows = await store.read(keys);
+      assert.deepEqual(
+        rows.map(({ key, record }) => [key, record]).sort(),
+        writes
+          .flat()
+          .map(({ key }) => [key, { transaction: key }])
+          .sort(),
+      );
+    });
+
+    test('a record of 200 kB comes back whole', async () => {
+      const store = await open();
+      const record = transactionRecord('big', { csr: 'A\u00e9\u{1f600}"'.repeat(20_000) });
+      assert.equal(await store.write([put('transaction', 'big', 0, record)]), 'done');
+      assert.deepEqual((await one(store, 'transaction', 'big'))?.record, record);
+    });
+
+    test('a write of nothing is done', async () => {
+      assert.equal(await (await open()).write([]), 'done');
+    });
+
     test('a key of one kind is not a key of another', async () => {
       const store = await open();
       await store.write([
@@ -134,6 +165,22 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
         assert.deepEqual((await one(store, 'request', 'k'))?.record, { transaction: 'b' });
         assert.equal(await one(store, 'poll', 'p'), undefined);
         assert.equal(await one(store, 'poll', 'q'), undefined);
+      });
+    }
+
+    const absent: [string, Action][] = [
+      ['a put of a later one', put('request', 'none', 1, { transaction: 'z' })],
+      ['a delete', { do: 'delete', kind: 'request', key: 'none', rev: 1 }],
+      ['a check', { do: 'check', kind: 'request', key: 'none', rev: 1 }],
+      ['a use', { do: 'use', kind: 'challenge', key: 'none', fail: true }],
+    ];
+    for (const [what, action] of absent) {
+      test(`${what} of a record that is not there is a conflict`, async () => {
+        const store = await open();
+        const write = [put('poll', 'p', 0, { transaction: 'a' }), action];
+        assert.equal(await store.write(write), 'conflict');
+        assert.equal(await one(store, action.kind, 'none'), undefined);
+        assert.equal(await one(store, 'poll', 'p'), undefined);
       });
     }
 
@@ -258,6 +305,17 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
         assert.deepEqual(await record(store), challengeRecord({ usesLeft: 0, failures: 10 }));
       });
 
+      test('a use counts as a write: what was read before it cannot be put back', async () => {
+        const store = await seeded({ uses: 9, usesLeft: 9 });
+        const [row] = await store.read([{ kind: 'challenge', key }]);
+        assert.ok(row);
+        assert.equal(await store.write([take('a')]), 'done');
+        const back = put('challenge', key, row.rev, row.record as Challenge);
+        assert.equal(await store.write([back]), 'conflict');
+        assert.equal(await store.write([take('b')]), 'done');
+        assert.equal((await one(store, 'challenge', key))?.rev, 3);
+      });
+
       for (const uses of [1, 50]) {
         test(`100 at once on ${uses} use(s): as many get one`, async () => {
           const store = await seeded({ uses, usesLeft: uses });
@@ -325,6 +383,26 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
         assert.deepEqual(page.keys, ['b', 'c']);
       });
 
+      test('both ends of a page, in either direction; a full last page is the last', async () => {
+        const store = await open();
+        const ids = ['a', 'b', 'c', 'd', 'e', 'f'];
+        await store.write(ids.map((id) => put('transaction', id, 0, transactionRecord(id))));
+        const list = (query: Partial<ListQuery>) =>
+          store.list({ list: 'transactions', group: 'default', limit: 9, ...query });
+        assert.deepEqual(await list({ limit: 6 }), { keys: ids });
+        assert.deepEqual(await list({ limit: 5 }), { keys: ids.slice(0, 5), next: 'e' });
+        assert.deepEqual(await list({ from: 'b', until: 'e' }), { keys: ['c', 'd'] });
+        assert.deepEqual(await list({ from: 'b', until: 'f', limit: 2 }), {
+          keys: ['c', 'd'],
+          next: 'd',
+        });
+        assert.deepEqual(await list({ reverse: true, until: 'd' }), { keys: ['f', 'e'] });
+        assert.deepEqual(await list({ reverse: true, from: 'e', until: 'b' }), {
+          keys: ['d', 'c'],
+        });
+        assert.deepEqual(await list({ from: 'f' }), { keys: [] });
+      });
+
       test('the outbox of a shard, until it is emptied', async () => {
         const store = await open();
         await store.write([
@@ -339,6 +417,17 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
       });
     });
 
+    test('the outbox of a shard, page by page', async () => {
+      const store = await open();
+      const ids = ['01A', '01B', '01C', '01D', '01E'];
+      await store.write(ids.map((id) => put('outbox', `3/${id}`, 0, { event: id })));
+      const page = (from?: string) =>
+        store.list({ list: 'outbox', group: '3', limit: 2, ...(from && { from }) });
+      assert.deepEqual(await page(), { keys: ['3/01A', '3/01B'], next: '01B' });
+      assert.deepEqual(await page('01B'), { keys: ['3/01C', '3/01D'], next: '01D' });
+      assert.deepEqual(await page('01D'), { keys: ['3/01E'] });
+    });
+
     test('two actions on one record are a programming error', async () => {
       const store = await open();
       const twice = [
@@ -348,22 +437,150 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
       await assert.rejects(async () => store.write(twice), TypeError);
     });
 
-    test('CRL numbers only rise', async () => {
-      const store = await open();
-      const { publish, newest } = store;
-      if (!publish || !newest) return;
-      const crl = (number: number) => ({
+    test('whatever is written, it answers as the memory store does', async () => {
+      await fc.assert(
+        fc.asyncProperty(writes, async (all) => {
+          const [store, model] = [await open(), new MemoryStore()];
+          for (const write of all) {
+            assert.equal(await store.write(write), await model.write(write), JSON.stringify(write));
+          }
+          const byKey = (a: Row, b: Row) => (a.kind + a.key < b.kind + b.key ? -1 : 1);
+          const [found, expected] = [
+            await store.read(keysOfWrites),
+            await model.read(keysOfWrites),
+          ];
+          assert.deepEqual([...found].sort(byKey), [...expected].sort(byKey));
+        }),
+        { numRuns: 25 },
+      );
+    });
+
+    describe('CRLs', () => {
+      const crl = (number: number, octets: number) => ({
         number,
-        der: utf8(`crl ${number}`),
+        der: new Uint8Array(octets).fill(number),
         thisUpdate: now,
-        nextUpdate: now + 1,
+        nextUpdate: now + number,
       });
-      assert.equal(await newest.call(store, 'default'), undefined);
-      assert.equal(await publish.call(store, 'default', crl(1)), 'done');
-      assert.equal(await publish.call(store, 'default', crl(1)), 'stale');
-      assert.equal(await publish.call(store, 'default', crl(3)), 'done');
-      assert.equal(await publish.call(store, 'default', crl(2)), 'stale');
-      assert.deepEqual(await newest.call(store, 'default'), crl(3));
+      /** A store that has no CRLs of its own keeps another promise. */
+      const opened = async (): Promise<Crls | undefined> => {
+        const store = await open();
+        const { publish, newest } = store;
+        return publish && newest
+          ? { publish: publish.bind(store), newest: newest.bind(store) }
+          : undefined;
+      };
+
+      test('their numbers only rise', async () => {
+        const crls = await opened();
+        if (!crls) return;
+        assert.equal(await crls.newest('default'), undefined);
+        assert.equal(await crls.publish('default', crl(1, 9)), 'done');
+        assert.equal(await crls.publish('default', crl(1, 8)), 'stale');
+        assert.equal(await crls.publish('default', crl(3, 9)), 'done');
+        assert.equal(await crls.publish('default', crl(2, 9)), 'stale');
+        assert.deepEqual(await crls.newest('default'), crl(3, 9));
+        assert.equal(await crls.newest('other'), undefined);
+      });
+
+      test('of any size, and each whole, whoever reads while others publish', async () => {
+        const crls = await opened();
+        if (!crls) return;
+        const whole = ({ number, der }: { number: number; der: Bytes }) =>
+          equal(der, crl(number, der.length).der);
+        let published = false;
+        const publishing = (async () => {
+          // Two at once with one number, in one chunk and in several.
+          for (let number = 1; number <= 8; number++) {
+            const sizes = number % 2 ? [1_000_000, 900_000] : [10, 750_000];
+            const answers: string[] = await Promise.all(
+              sizes.map((octets): Promise<string> => crls.publish('default', crl(number, octets))),
+            );
+            assert.deepEqual(answers.sort(), ['done', 'stale']);
+          }
+          published = true;
+        })();
+        let before = 0;
+        while (!published) {
+          const read = await crls.newest('default');
+          if (read) assert.ok(whole(read) && read.number >= before, `CRL ${read.number}`);
+          before = read?.number ?? before;
+          await new Promise(setImmediate);
+        }
+        await publishing;
+        assert.equal((await crls.newest('default'))?.number, 8);
+      });
     });
   });
+}
+
+const ids = fc.constantFrom('a', 'b', 'c');
+const revs = fc.constantFrom(0, 1, 2, 3);
+const pointers = ['k', 'l'].map((key) => ({ kind: 'request', key }) as const);
+const challenges = ['x/1', 'x/2'].map((key) => ({ kind: 'challenge', key }) as const);
+const keysOfWrites = [...pointers, ...challenges];
+
+const pointerAction = fc.record({
+  key: fc.constantFrom(...pointers),
+  rev: revs,
+  what: fc.constantFrom('put', 'delete', 'check'),
+  id: ids,
+});
+const challengeAction = fc.record(
+  {
+    key: fc.constantFrom(...challenges),
+    usesLeft: fc.constantFrom(0, 1, 2),
+    take: fc.record({ transaction: ids, late: fc.boolean() }),
+    free: fc.array(ids, { maxLength: 2 }),
+    clear: fc.array(ids, { maxLength: 2 }),
+    fail: fc.constant(true as const),
+    put: fc.constantFrom(0, 1),
+  },
+  { requiredKeys: ['key', 'usesLeft'] },
+);
+
+/** Writes of one or two actions, many of which fail. */
+const writes = fc.array(
+  fc
+    .tuple(fc.option(pointerAction), fc.option(challengeAction))
+    .map(([pointer, challenge]): Action[] => [
+      ...(pointer ? [pointerActionOf(pointer)] : []),
+      ...(challenge ? [challengeActionOf(challenge)] : []),
+    ]),
+  { minLength: 5, maxLength: 20 },
+);
+
+function pointerActionOf({
+  key,
+  rev,
+  what,
+  id,
+}: typeof pointerAction extends fc.Arbitrary<infer T> ? T : never): Action {
+  if (what === 'put') return { do: 'put', ...key, rev, record: { transaction: id } };
+  return what === 'check'
+    ? { do: 'check', ...key, rev }
+    : { do: 'delete', ...key, rev: Math.max(1, rev) };
+}
+
+function challengeActionOf(
+  one: typeof challengeAction extends fc.Arbitrary<infer T> ? T : never,
+): Action {
+  const { key, usesLeft, take, free, clear, fail } = one;
+  if (one.put !== undefined) {
+    return { do: 'put', ...key, rev: one.put, record: challengeRecord({ usesLeft }) };
+  }
+  return {
+    do: 'use',
+    ...key,
+    ...(take && {
+      take: {
+        transaction: take.transaction,
+        requestHash: `hash-${take.transaction}`,
+        now: take.late ? now + 1000 : now + 999,
+      },
+    }),
+    ...(free && { free }),
+    ...(clear && { clear }),
+    ...(fail && { fail }),
+  };
 }

@@ -37,7 +37,7 @@ export class SoftwareKeys {
       await this.#generate(reference, spec);
       return reference;
     },
-    publicKey: (reference) => this.#read(`${reference}.spki`),
+    publicKey: (reference) => this.#readKey(`${reference}.spki`),
     sign: async (reference, { digest }: SigningAlgorithm, tbs) => {
       const key = await this.#signingKey(reference);
       return concat([await signAsync(digestNames[digest], tbs, key)]);
@@ -55,7 +55,7 @@ export class SoftwareKeys {
       if (!new RegExp(`^${purpose}-${ca}-[0-9a-f]{8}$`).test(reference)) {
         throw new Error(`"${reference}" is not a key of the CA "${ca}"`);
       }
-      return this.#read(`${reference}.p8`);
+      return this.#readKey(`${reference}.p8`);
     },
   };
 
@@ -101,6 +101,18 @@ export class SoftwareKeys {
     const stored = { id: randomBytes(4).toString('hex'), key: randomBytes(32).toString('hex') };
     await this.#write(name, utf8(JSON.stringify([stored])));
     return [restore(stored)];
+  }
+
+  /** A table may be shared, or restored, without the folder that its keys are in. */
+  async #readKey(name: string): Promise<Bytes> {
+    try {
+      return await this.#read(name);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      throw new Error(
+        `the key ${name} is not in ${this.#folder}: the records belong to another folder of keys, set SCEPTER_DATA_DIR to that`,
+      );
+    }
   }
 
   async #read(name: string): Promise<Bytes> {

@@ -29,6 +29,7 @@ function environment(extra: Environment): Record<string, string> {
     'HOST',
     'NODE_ENV',
     'SCEPTER_DATA_DIR',
+    'SCEPTER_TABLE',
     'SCEPTER_CONFIG',
     'SCEPTER_URL',
     'SCEPTER_TOKEN',

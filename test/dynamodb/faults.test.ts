@@ -1,0 +1,298 @@
+// Faults between the SDK and DynamoDB: one of them is never seen above the adapter, whichever call it
+// befalls; trouble that lasts is an Outage, after which everything works as if nothing had been.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { DeleteTableCommand } from '@aws-sdk/client-dynamodb';
+import { Outage } from '../../lib/errors.ts';
+import type { Action, Store } from '../../lib/ports/store.ts';
+import { challengeRecord } from '../store.contract.ts';
+import { checkCa } from '../support/check-ca.ts';
+import { freshStore, impatient, itemsOf, outside } from '../support/dynamodb.ts';
+import {
+  type DynamoCall,
+  type DynamoFault,
+  faultsOf,
+  faultyClient,
+} from '../support/dynamodb-faults.ts';
+import { deviceKey } from '../support/keys.ts';
+import { makeLab } from '../support/lab.ts';
+import { enrolment } from '../support/messages.ts';
+
+/** A store whose calls are counted from `arm` on and befallen by what `arm` says. */
+async function faulty(time?: ReturnType<typeof impatient>) {
+  type Fault = (call: DynamoCall, at: number) => DynamoFault | undefined;
+  const never: Fault = () => undefined;
+  const wire = { fault: never, calls: [] as string[] };
+  const client = faultyClient((call) => wire.fault(call, wire.calls.push(call.name) - 1));
+  const opened = await freshStore(client, time);
+  return {
+    ...opened,
+    wire,
+    arm: (fault: Fault) => {
+      wire.fault = fault;
+      wire.calls = [];
+    },
+    disarm: () => {
+      wire.fault = never;
+    },
+  };
+}
+
+const key = 'default/k/mac';
+const put = (id: string, rev = 0): Action => ({
+  do: 'put',
+  kind: 'poll',
+  key: id,
+  rev,
+  record: { transaction: id },
+});
+const take = (transaction: string): Action => ({
+  do: 'use',
+  kind: 'challenge',
+  key,
+  take: { transaction, requestHash: 'hash', now: 0 },
+});
+const seed = (store: Store) =>
+  store.write([
+    put('there'),
+    { do: 'put', kind: 'challenge', key, rev: 0, record: challengeRecord({ usesLeft: 1 }) },
+  ]);
+
+describe('one fault is not seen', () => {
+  const writes: [string, readonly Action[]][] = [
+    ['a write of everything', [put('new'), put('there', 1), take('a')]],
+    ['a use alone', [take('a')]],
+    [
+      'a delete with a check',
+      [
+        { do: 'delete', kind: 'poll', key: 'there', rev: 1 },
+        { do: 'check', kind: 'poll', key: 'new', rev: 0 },
+      ],
+    ],
+  ];
+  for (const [what, actions] of writes) {
+    test(`${what} is done once`, async () => {
+      for (const kind of faultsOf('TransactWriteItems')) {
+        const leavesNothing = !actions.some((action) => action.do === 'put' || action.do === 'use');
+        if (leavesNothing && kind.includes('forgotten')) continue;
+        const { store, arm } = await faulty();
+        await seed(store);
+        arm((_, at) => (at === 0 ? kind : undefined));
+        assert.equal(await store.write(actions), 'done', kind);
+        assert.equal(await store.write(actions), 'conflict', kind);
+        const [challenge] = await store.read([{ kind: 'challenge', key }]);
+        const used = actions.some((action) => action.do === 'use');
+        assert.equal(challenge?.rev, used ? 2 : 1, kind);
+      }
+    });
+  }
+
+  test('a conflict stays one', async () => {
+    for (const kind of faultsOf('TransactWriteItems')) {
+      const { store, arm } = await faulty();
+      await seed(store);
+      arm((_, at) => (at === 0 ? kind : undefined));
+      assert.equal(await store.write([put('new'), put('there')]), 'conflict', kind);
+      assert.deepEqual(await store.read([{ kind: 'poll', key: 'new' }]), []);
+    }
+  });
+
+  test('reads and lists', async () => {
+    const { store, arm } = await faulty();
+    const ids = Array.from({ length: 9 }, (_, i) => `${i}`);
+    await store.write(ids.map((id) => put(id)));
+    await store.write([{ do: 'put', kind: 'outbox', key: '3/a', rev: 0, record: { event: 'a' } }]);
+    for (const kind of faultsOf('BatchGetItem')) {
+      arm((_, at) => (at === 0 ? kind : undefined));
+      const rows = await store.read(['none', ...ids].map((id) => ({ kind: 'poll', key: id })));
+      assert.deepEqual(
+        rows.map((row) => row.key),
+        ids,
+        kind,
+      );
+    }
+    for (const kind of faultsOf('Query')) {
+      arm((_, at) => (at === 0 ? kind : undefined));
+      const { keys } = await store.list({ list: 'outbox', group: '3', limit: 5 });
+      assert.deepEqual(keys, ['3/a'], kind);
+    }
+  });
+
+  test('a CRL of several chunks is published once and whole', async () => {
+    const { store, arm, wire, table } = await faulty();
+    let number = 1;
+    const next = () => {
+      number++;
+      const der = new Uint8Array(400_000).fill(number);
+      return { number, der, thisUpdate: number, nextUpdate: number + 1 };
+    };
+    await store.publish('default', next());
+    arm(() => undefined);
+    await store.publish('default', next());
+    await store.newest('default');
+    // The header, a chunk and the new header; the old chunk goes; the header and its chunk.
+    const calls = [...wire.calls];
+    assert.deepEqual(calls, [
+      ...['BatchGetItem', 'PutItem', 'PutItem', 'DeleteItem'],
+      ...['BatchGetItem', 'BatchGetItem'],
+    ]);
+    for (const [at, name] of calls.entries()) {
+      for (const kind of faultsOf(name)) {
+        const crl = next();
+        arm((_, n) => (n === at ? kind : undefined));
+        assert.equal(await store.publish('default', crl), 'done', `${name} ${kind}`);
+        assert.deepEqual(await store.newest('default'), crl, `${name} ${kind}`);
+        assert.equal((await itemsOf(table)).length, 2, `${name} ${kind}: the old chunk is gone`);
+      }
+    }
+  });
+
+  test('an enrolment succeeds at its first try, whichever call it befalls', async () => {
+    const enrol = async (at: number, kind: DynamoFault | undefined) => {
+      const { store, rows, arm, disarm, wire } = await faulty();
+      const lab = await makeLab({ store });
+      const sent = await enrolment(lab, { challenge: await lab.challenge() });
+      arm((_, n) => (n === at ? kind : undefined));
+      const answer = await sent.read(await lab.operate(sent.message));
+      disarm();
+      assert.ok(answer.pkiStatus === 'SUCCESS', `call ${at} ${kind}`);
+      checkCa(await rows(), answer.certificates);
+      return wire.calls;
+    };
+    const calls = await enrol(-1, undefined);
+    assert.deepEqual(calls, ['BatchGetItem', 'TransactWriteItems', 'TransactWriteItems']);
+    for (const [at, name] of calls.entries()) {
+      for (const kind of faultsOf(name)) await enrol(at, kind);
+    }
+  });
+});
+
+describe('nobody answers', () => {
+  for (const kind of ['silent before', 'silent after'] as const) {
+    test(`${kind} DynamoDB did its work: the call is made again, and done once`, async () => {
+      const { store, arm, wire } = await faulty();
+      await seed(store);
+      arm((_, at) => (at === 0 ? kind : undefined));
+      assert.equal(await store.write([put('new'), take('a')]), 'done');
+      assert.equal((await store.read([{ kind: 'poll', key: 'new' }])).length, 1);
+      assert.deepEqual(wire.calls, ['TransactWriteItems', 'TransactWriteItems', 'BatchGetItem']);
+    });
+  }
+});
+
+describe('time runs out', () => {
+  test('a write that had taken effect is found by reading, and done', async () => {
+    for (const kind of ['lost after', 'internal error after'] as const) {
+      const { store, arm } = await faulty(impatient());
+      await seed(store);
+      arm(({ name }) => (name === 'TransactWriteItems' ? kind : undefined));
+      assert.equal(await store.write([put('new'), take('a')]), 'done');
+    }
+  });
+
+  test('one that had not is an Outage; the same write is done afterwards', async () => {
+    for (const kind of ['lost before', 'internal error', 'in progress', 'conflicting'] as const) {
+      const { store, arm, disarm } = await faulty(impatient());
+      await seed(store);
+      arm(({ name }) => (name === 'TransactWriteItems' ? kind : undefined));
+      await assert.rejects(store.write([put('new'), take('a')]), Outage);
+      disarm();
+      assert.equal(await store.write([put('new'), take('a')]), 'done', kind);
+    }
+  });
+
+  test('one of which nothing can be read is an Outage; what took effect is a conflict then', async () => {
+    const { store, arm, disarm } = await faulty(impatient());
+    await seed(store);
+    arm(({ name }) => (name === 'TransactWriteItems' ? 'lost after' : 'lost before'));
+    await assert.rejects(store.write([put('new')]), Outage);
+    disarm();
+    assert.equal(await store.write([put('new')]), 'conflict');
+  });
+
+  test('a refusal to tell whether it is the same write says nothing: it is found by reading', async () => {
+    const { store, arm } = await faulty();
+    await seed(store);
+    const writing = (...kinds: DynamoFault[]) => {
+      arm(({ name }) => (name === 'TransactWriteItems' ? kinds.shift() : undefined));
+      return store.write([put('new'), take('a')]);
+    };
+    await assert.rejects(writing('lost before', 'mismatch'), Outage);
+    assert.equal(await writing('lost after', 'mismatch'), 'done');
+  });
+
+  test('keys that stay unprocessed are an Outage, never absent', async () => {
+    const { store, arm } = await faulty(impatient());
+    await seed(store);
+    arm(() => 'unprocessed');
+    const keys = ['there', 'none'].map((id) => ({ kind: 'poll', key: id }) as const);
+    await assert.rejects(store.read(keys), (error) => {
+      return error instanceof Outage && /BatchGetItem left 1 keys unread/.test(error.message);
+    });
+  });
+
+  test('what DynamoDB refuses for good is an Outage at once, with its reason', async () => {
+    const { store, arm, wire } = await faulty();
+    arm(() => 'forbidden');
+    await assert.rejects(store.read([{ kind: 'poll', key: 'secret-key' }]), (error) => {
+      assert.ok(error instanceof Outage);
+      assert.match(error.message, /BatchGetItem failed: AccessDeniedException, not authorized/);
+      assert.doesNotMatch(error.message, /secret-key/);
+      return true;
+    });
+    assert.equal(wire.calls.length, 1);
+  });
+
+  test('throttled for long: 503 with Retry-After; then the challenge still enrols', async () => {
+    const { store, rows, arm, disarm } = await faulty(impatient());
+    const lab = await makeLab({ store });
+    const sent = await enrolment(lab, { challenge: await lab.challenge() });
+    for (const only of ['BatchGetItem', 'TransactWriteItems']) {
+      arm(({ name }) => (name === only ? 'throttled' : undefined));
+      const reply = await lab.fetch('/scep?operation=PKIOperation', {
+        method: 'POST',
+        body: sent.message,
+      });
+      assert.equal(reply.status, 503);
+      assert.match(reply.headers.get('retry-after') ?? '', /^\d+$/);
+    }
+    disarm();
+    const answer = await sent.read(await lab.operate(sent.message));
+    assert.ok(answer.pkiStatus === 'SUCCESS');
+    checkCa(await rows(), answer.certificates);
+  });
+
+  test('the table is gone: 503', async () => {
+    const { store, table } = await faulty();
+    const lab = await makeLab({ store });
+    const sent = await enrolment(lab, { challenge: await lab.challenge() });
+    await outside.send(new DeleteTableCommand({ TableName: table }));
+    await assert.rejects(lab.operate(sent.message), /HTTP 503/);
+    assert.match(JSON.stringify(lab.log), /BatchGetItem failed: ResourceNotFoundException/);
+  });
+});
+
+test('every read is partial and every third call fails: everybody still gets one certificate', async () => {
+  const { store, rows, arm, disarm } = await faulty();
+  const lab = await makeLab({ store });
+  const challenge = await lab.challenge({ uses: 8 });
+  const keys = await Promise.all(
+    Array.from({ length: 8 }, (_, i) => deviceKey(`storm ${i}`, { type: 'EC', curve: 'P-256' })),
+  );
+  const sent = await Promise.all(keys.map((device) => enrolment(lab, { challenge, key: device })));
+  let writes = 0;
+  let reads = 0;
+  arm(({ name }) => {
+    if (name === 'BatchGetItem') return reads++ % 3 < 2 ? 'unprocessed' : undefined;
+    const kinds = faultsOf(name);
+    return writes++ % 3 === 0 ? kinds[((writes / 3) % kinds.length) | 0] : undefined;
+  });
+  const answers = await Promise.all(
+    sent.map(async (one) => one.read(await lab.operate(one.message))),
+  );
+  disarm();
+  const delivered = answers.flatMap((one) => (one.pkiStatus === 'SUCCESS' ? one.certificates : []));
+  assert.equal(new Set(delivered.map(String)).size, 8);
+  checkCa(await rows(), delivered);
+});

@@ -1,0 +1,124 @@
+// Faults below the adapter, in the HTTP between the SDK and DynamoDB Local: requests that are lost on
+// the way there, replies that are lost on the way back, and everything that DynamoDB may answer
+// instead of doing what it was asked.
+
+import { text } from 'node:stream/consumers';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { makeClient } from '../../lib/adapters/dynamodb-calls.ts';
+import { fromUtf8, utf8 } from '../../lib/bytes.ts';
+
+const refusals = {
+  'internal error': [500, 'InternalServerError', {}],
+  throttled: [400, 'ThrottlingException', {}],
+  'over capacity': [400, 'ProvisionedThroughputExceededException', {}],
+  'in progress': [400, 'TransactionInProgressException', {}],
+  conflicting: [
+    400,
+    'TransactionCanceledException',
+    { CancellationReasons: [{ Code: 'None' }, { Code: 'TransactionConflict' }] },
+  ],
+  'throttled inside': [
+    400,
+    'TransactionCanceledException',
+    { CancellationReasons: [{ Code: 'None' }, { Code: 'ThrottlingError' }] },
+  ],
+  /** What our own clock brings about when it is an hour late; the SDK learns the time from it. */
+  'clock late': [400, 'InvalidSignatureException', {}],
+  mismatch: [400, 'IdempotentParameterMismatchException', {}],
+  forbidden: [400, 'AccessDeniedException', { message: 'not authorized' }],
+} as const;
+
+/** `after`: DynamoDB has done its work, and nobody hears of it. */
+export type DynamoFault =
+  | keyof typeof refusals
+  | 'lost before'
+  | 'lost after'
+  | 'silent before'
+  | 'silent after'
+  | 'internal error after'
+  /** As when ten minutes have passed: the next try is not known to be one. */
+  | 'lost after, token forgotten'
+  /** A read that leaves out the second half of what it was asked for, at least one key. */
+  | 'unprocessed';
+
+/** What may befall which call without any sign of it above the adapter. */
+const anyCall: readonly DynamoFault[] = [
+  ...(['lost before', 'lost after', 'internal error', 'internal error after'] as const),
+  ...(['throttled', 'over capacity', 'clock late'] as const),
+];
+export const faultsOf = (name: string): readonly DynamoFault[] => [
+  ...anyCall,
+  ...(name === 'BatchGetItem' ? (['unprocessed'] as const) : []),
+  ...(name === 'TransactWriteItems'
+    ? (['in progress', 'conflicting', 'throttled inside', 'lost after, token forgotten'] as const)
+    : []),
+];
+
+export type DynamoCall = { readonly name: string; readonly body: Record<string, unknown> };
+
+type Request = { readonly headers: Record<string, string>; body?: unknown };
+type Reply = { readonly statusCode: number; readonly headers: object; readonly body: unknown };
+type Options = { readonly abortSignal?: AbortSignal };
+type Handler = { handle(request: Request, options?: Options): Promise<{ response: Reply }> };
+
+/** @param fault asked at every call, in the order in which they are made */
+export function faultyClient(fault: (call: DynamoCall) => DynamoFault | undefined): DynamoDBClient {
+  const real = makeClient().config.requestHandler as unknown as Handler;
+  const forgotten = new Set<unknown>();
+  const handle: Handler['handle'] = async (request, options) => {
+    const name = request.headers['x-amz-target']?.split('.')[1] ?? '';
+    const body = JSON.parse(
+      request.body instanceof Uint8Array ? fromUtf8(request.body) : String(request.body),
+    );
+    const pass = () => {
+      if (!forgotten.has(body.ClientRequestToken)) return real.handle(request, options);
+      const changed = { ...body, ClientRequestToken: crypto.randomUUID() };
+      return real.handle({ ...request, body: JSON.stringify(changed) }, options);
+    };
+    const kind = fault({ name, body });
+    if (kind === undefined) return pass();
+    if (kind in refusals) return refused(kind as keyof typeof refusals);
+    if (kind === 'unprocessed') return halved(body, await pass());
+    if (kind.includes('after')) await text((await pass()).response.body as AsyncIterable<string>);
+    if (kind === 'lost after, token forgotten') forgotten.add(body.ClientRequestToken);
+    if (kind === 'internal error after') return refused('internal error');
+    if (kind.startsWith('silent')) await aborted(options?.abortSignal);
+    throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+  };
+  return makeClient({ requestHandler: { handle } as never });
+}
+
+function refused(kind: keyof typeof refusals): { response: Reply } {
+  const [statusCode, type, fields] = refusals[kind];
+  const body = { __type: `com.amazonaws.dynamodb.v20120810#${type}`, ...fields };
+  const ahead = kind === 'clock late' ? 60 * 60 * 1000 : 0;
+  const date = new Date(Date.now() + ahead).toUTCString();
+  return { response: replyOf(statusCode, body, { date }) };
+}
+
+const replyOf = (statusCode: number, body: object, headers: object = {}): Reply => ({
+  statusCode,
+  headers: { 'content-type': 'application/x-amz-json-1.0', ...headers },
+  body: utf8(JSON.stringify(body)),
+});
+
+type ReadBody = { RequestItems: Record<string, { Keys: { pk: { S: string } }[] }> };
+
+async function halved({ RequestItems }: ReadBody, { response }: { response: Reply }) {
+  const reply = JSON.parse(await text(response.body as AsyncIterable<string>));
+  for (const [table, { Keys, ...rest }] of Object.entries(RequestItems)) {
+    const left = Keys.slice(Math.floor(Keys.length / 2));
+    const names = new Set(left.map(({ pk }) => pk.S));
+    const items: { pk: { S: string } }[] = reply.Responses[table];
+    reply.Responses[table] = items.filter(({ pk }) => !names.has(pk.S));
+    reply.UnprocessedKeys[table] = { Keys: left, ...rest };
+  }
+  return { response: replyOf(200, reply) };
+}
+
+const aborted = (signal: AbortSignal | undefined): Promise<never> =>
+  new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => {
+      reject(Object.assign(new Error('Request aborted'), { name: 'AbortError' }));
+    });
+  });

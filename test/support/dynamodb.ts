@@ -1,0 +1,87 @@
+// Tables of DynamoDB Local for tests: a fresh one each, and a look at everything in it that the
+// adapter could not take because it never scans.
+
+import { type ConsumedCapacity, type DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
+import { DynamoStore } from '../../lib/adapters/dynamodb.ts';
+import { makeClient, type Timer } from '../../lib/adapters/dynamodb-calls.ts';
+import { type Item, rowOf } from '../../lib/adapters/dynamodb-items.ts';
+import { createTable } from '../../lib/adapters/dynamodb-table.ts';
+import type { Row } from '../../lib/ports/store.ts';
+
+if (!process.env.AWS_ENDPOINT_URL_DYNAMODB) throw new Error('run me with npm run test:dynamodb');
+
+/** Of the tests themselves: makes tables and looks into them. */
+export const outside = makeClient();
+
+let tables = 0;
+
+/** A new table that is checked and empty. */
+export async function freshTable(): Promise<string> {
+  const table = `scepter-test-${process.pid}-${tables++}`;
+  await createTable(outside, table);
+  return table;
+}
+
+/** Budgets that never run out: a busy machine fails no test. */
+const patient: Timer = {
+  now: () => 0,
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
+
+/** Budgets that run out at once: waiting takes no time, and is as long as was asked for. */
+export const impatient = (): Timer => {
+  let at = 0;
+  return {
+    now: () => at,
+    sleep: async (ms) => {
+      at += ms;
+    },
+  };
+};
+
+/** A store over a new table. */
+export async function freshStore(client: DynamoDBClient = makeClient(), time: Timer = patient) {
+  const table = await freshTable();
+  return { table, store: new DynamoStore(client, table, time), rows: () => rowsOf(table) };
+}
+
+export async function itemsOf(table: string): Promise<Item[]> {
+  const items: Item[] = [];
+  const pages = paginateScan({ client: outside }, { TableName: table, ConsistentRead: true });
+  for await (const page of pages) items.push(...(page.Items ?? []));
+  return items;
+}
+
+/** Every record of the table. */
+export const rowsOf = async (table: string): Promise<Row[]> =>
+  (await itemsOf(table)).filter(({ record }) => record).map(rowOf);
+
+export type Recorded = {
+  readonly name: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly consumed: readonly ConsumedCapacity[];
+};
+
+/** A client that notes every command and what DynamoDB counts for it. */
+export function recorder(): { client: DynamoDBClient; commands: Recorded[] } {
+  const client = makeClient();
+  const commands: Recorded[] = [];
+  client.middlewareStack.add(
+    (next, { commandName = '' }) =>
+      async (args) => {
+        const input = { ...args.input, ReturnConsumedCapacity: 'INDEXES' };
+        const result = await next({ ...args, input });
+        const { ConsumedCapacity = [] } = result.output as {
+          ConsumedCapacity?: ConsumedCapacity | ConsumedCapacity[];
+        };
+        commands.push({
+          name: commandName.replace(/Command$/, ''),
+          input,
+          consumed: [ConsumedCapacity].flat(),
+        });
+        return result;
+      },
+    { step: 'initialize' },
+  );
+  return { client, commands };
+}
