@@ -143,6 +143,7 @@ async function intend(
     const take = { transaction: transaction.id, requestHash: transaction.requestHash, now };
     draft.use(challenge.key, { take, clear: challenge.clear });
   }
+  const previous = draft.get('keyOwner', ownerKey) ?? null;
   if (owned.kind === 'later') draft.hold('keyOwner', ownerKey);
   else {
     const owner: KeyOwner = {
@@ -181,7 +182,7 @@ async function intend(
     repeatUntil: grounds.repeatsForLife ? notAfter : now + endpoint.repeatMs,
     undo: {
       ...(heldChallenge === undefined ? {} : { challenge: heldChallenge }),
-      ...(owned.kind === 'free' ? { keyOwner: { key: ownerKey, previous: owned.previous } } : {}),
+      ...(owned.kind === 'later' ? {} : { keyOwner: { key: ownerKey, previous } }),
       ...(renews ? { signer: renews.serial } : {}),
     },
   };
@@ -227,8 +228,7 @@ async function commit(
     const ours = transaction?.state === 'intended' && transaction.serial === attempt.serial;
     if (!ours || certificate?.state !== 'intended') return 'again';
     const draft = new Draft(view);
-    const { sealedPassword: _sealed, ...rest } = transaction;
-    const next = moved(state === 'issued' ? rest : transaction, state, now);
+    const next = moved(transaction, state, now);
     draft.put('transaction', next.id, next);
     draft.put('certificate', certificateKey(next.ca, certificate.serial), {
       ...certificate,

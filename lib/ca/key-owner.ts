@@ -8,15 +8,14 @@ import { loadTransaction } from './recall.ts';
 import type { View } from './view.ts';
 
 /**
- * free: absent, expired, or the same names; `ends` is the lapsed attempt that still holds it, and
- * `previous` what is given back if ours ends too.
+ * free: absent, expired, or the same names; `ends` is the lapsed attempt that still holds it.
  * later: the same names, for longer than ours will be.
  * busy: an attempt that is being worked on holds it. again: what it names has been voided since.
  * owned: certified for other names.
  */
 export type Ownership =
-  | { readonly kind: 'free'; readonly previous: KeyOwner | null; readonly ends?: Transaction }
-  | { readonly kind: 'later' | 'busy' | 'again' | 'owned' };
+  | { readonly kind: 'free' | 'later'; readonly ends?: Transaction }
+  | { readonly kind: 'busy' | 'again' | 'owned' };
 
 export type OwnKey = {
   /** `keyOwnerKey` and `namesHash` of what is asked for. */
@@ -26,7 +25,11 @@ export type OwnKey = {
   readonly notAfter: number;
 };
 
-/** @param ends attempts that the same write will end: what they hold counts as given back */
+/**
+ * A key is held by one unfinished attempt at a time, also for the same names: what such an attempt
+ * gives back when it ends is then always an owner that stays, never another attempt.
+ * @param ends attempts that the same write will end: what they hold counts as given back
+ */
 export async function ownership(
   view: View,
   ca: string,
@@ -34,28 +37,29 @@ export async function ownership(
   ends: readonly Transaction[],
   now: number,
 ): Promise<Ownership> {
-  let owner: KeyOwner | undefined = view.get('keyOwner', ours.key);
-  const ending = ends.find(({ serial }) => serial === owner?.serial);
-  if (ending) owner = ending.undo.keyOwner?.previous ?? undefined;
-  if (!owner || owner.expiresAt <= now) return { kind: 'free', previous: null };
+  const owner = view.get('keyOwner', ours.key);
+  if (!owner) return { kind: 'free' };
+  const ending = ends.find(({ serial }) => serial === owner.serial);
+  if (ending) return settled(ending.undo.keyOwner?.previous, ours, now);
   const key = certificateKey(ca, owner.serial);
   await view.load([{ kind: 'certificate', key }]);
   const certificate = view.get('certificate', key);
   if (certificate?.state === 'voided') return { kind: 'again' };
-  if (certificate?.state === 'intended') {
-    // Even for the same names: it may end and take the owner with it, under ours or back over it.
-    const { transaction } = await loadTransaction(view, certificate.transaction);
-    if (transaction?.serial !== owner.serial) return { kind: 'again' };
-    if (!lapsed(transaction, now)) return { kind: 'busy' };
-    await loadForEnd(view, transaction);
-    return {
-      kind: 'free',
-      previous: transaction.undo.keyOwner?.previous ?? null,
-      ends: transaction,
-    };
-  }
+  if (certificate?.state !== 'intended') return settled(owner, ours, now);
+  const { transaction } = await loadTransaction(view, certificate.transaction);
+  if (transaction?.serial !== owner.serial) return { kind: 'again' };
+  if (owner.requestHash === ours.requestHash) return { kind: 'again' };
+  if (!lapsed(transaction, now)) return { kind: 'busy' };
+  await loadForEnd(view, transaction);
+  const after = settled(transaction.undo.keyOwner?.previous, ours, now);
+  return after.kind === 'free' || after.kind === 'later' ? { ...after, ends: transaction } : after;
+}
+
+/** By an owner that stays whatever becomes of the attempts of this moment. */
+function settled(owner: KeyOwner | null | undefined, ours: OwnKey, now: number): Ownership {
+  if (!owner || owner.expiresAt <= now) return { kind: 'free' };
   if (owner.names === ours.names) {
-    return owner.expiresAt > ours.notAfter ? { kind: 'later' } : { kind: 'free', previous: owner };
+    return { kind: owner.expiresAt > ours.notAfter ? 'later' : 'free' };
   }
   return { kind: owner.requestHash === ours.requestHash ? 'again' : 'owned' };
 }

@@ -94,7 +94,8 @@ async function settle(
     await view.load(registerKeys(transaction.ca, [certificate.serial]));
     const draft = new Draft(view);
     const { sealedPassword: _sealed, ...rest } = transaction;
-    const next = moved(rest, verdict, now, actor.kind === 'device' ? undefined : actor.kind);
+    const left = verdict === 'issued' ? transaction : rest;
+    const next = moved(left, verdict, now, actor.kind === 'device' ? undefined : actor.kind);
     draft.put(
       'transaction',
       id,

@@ -46,7 +46,8 @@ export async function revoke(
     const draft = new Draft(view);
     const type = eventTypeOf(reason);
     if (type === 'certificate.revoked') {
-      const next = { ...moved(transaction, 'revoked', now, actor.id ?? actor.kind), reason };
+      const { sealedPassword: _sealed, ...rest } = transaction;
+      const next = { ...moved(rest, 'revoked', now, actor.id ?? actor.kind), reason };
       draft.put('transaction', next.id, next);
     } else draft.hold('transaction', transaction.id);
     enter(draft, certificate, reason, now);

@@ -88,7 +88,8 @@ export type Transaction = {
   readonly repeatUntil: number;
   /** The original request's algorithms, for answers to polls. */
   readonly reply: { readonly digest: DigestName; readonly cipher: ContentCipherName };
-  /** The challengePassword of an EC client, sealed, while the request waits. */
+  /** The challengePassword of an EC client, sealed, for the answers to its polls: one that got lost is
+   * asked for again, so it stays until there is nothing more to give out. */
   readonly sealedPassword?: string;
   /** At most `MAX_TIMELINE`. */
   readonly timeline: readonly TimelineEntry[];
