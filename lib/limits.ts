@@ -140,9 +140,6 @@ export const MAX_REQUEST_LINE_OCTETS = 32 * 1024;
 /** Records of one page of a list. */
 export const MAX_PAGE = 100;
 
-/** Reads of a list for one page of those records in it that are asked for. */
-export const MAX_PAGE_READS = 10;
-
 /** Milliseconds of one call of a remote store: ordinary ones take 10, a new TLS connection 200. */
 export const STORE_CALL_MS = 1000;
 
@@ -152,3 +149,5 @@ export const STORE_READ_MS = 1000;
 /** Milliseconds in which a write of a remote store is repeated. With its last call and a read to learn
  * what became of it, it ends after 6 s, before the lease of an attempt does. */
 export const STORE_WRITE_MS = 3000;
+/** Reads of a list for one page of those records in it that are asked for. */
+export const MAX_PAGE_READS = 10;

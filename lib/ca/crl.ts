@@ -23,10 +23,10 @@ export async function keepCrl(deps: CrlDeps, ca: Ca): Promise<void> {
   const last = await deps.crls.newest(ca.id);
   const half = last && (last.thisUpdate + last.nextUpdate) / 2;
   const now = deps.clock.now();
-  // One of the future is of a clock that was wrong: nobody takes it until then.
+  // One of the future is of a clock that was wrong: nobody will take it until then.
   const dated = last !== undefined && last.thisUpdate <= now + CLOCK_SKEW_MS;
   const fresh = dated && half !== undefined && now < half;
-  if (fresh && last.changes === (await registerChanges(deps.store, ca.id))) return;
+  if (fresh && last?.changes === (await registerChanges(deps.store, ca.id))) return;
   await publishCrl(deps, ca, system);
 }
 

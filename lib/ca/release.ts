@@ -100,9 +100,8 @@ async function settle(
       id,
       verdict === 'issued' ? next : { ...next, reason: 'releaseRefused' },
     );
-    if (verdict === 'revoked') {
-      enter(draft, { ...certificate, unseen: true }, 'unspecified', now);
-    } else {
+    if (verdict === 'revoked') enter(draft, { ...certificate, unseen: true }, 'unspecified', now);
+    else {
       const key = certificateKey(next.ca, certificate.serial);
       draft.put('certificate', key, { ...certificate, state: verdict });
     }

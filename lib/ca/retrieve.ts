@@ -118,9 +118,9 @@ export async function getCert(
   const key = certificateKey(ca.id, wanted(ca, sealed, fallback) ?? 'none');
   await view.load([{ kind: 'certificate', key }]);
   const record = view.get('certificate', key);
-  const released = ['issued', 'held', 'revoked'].includes(record?.state ?? '') && !record?.unseen;
-  if (!record?.der || !released || record.endpoint !== endpoint.id)
-    throw new ScepFailure('certificateUnknown');
+  const released = ['issued', 'held', 'revoked'].includes(record?.state ?? '');
+  const here = record?.endpoint === endpoint.id && !record.unseen;
+  if (!record?.der || !released || !here) throw new ScepFailure('certificateUnknown');
   return encodeCertsOnly([fromBase64(record.der)]);
 }
 
