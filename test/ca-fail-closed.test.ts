@@ -200,7 +200,7 @@ describe('while a request waits', () => {
     });
   }
 
-  test('an EC client whose first answer got lost is told to repeat its request, never sealed for under nothing', async () => {
+  test('an EC client whose first answer got lost polls again and can open that too', async () => {
     const w = await world({ endpoint: { approval: 'always' } });
     const key = await deviceKey('fail closed ec', { type: 'EC', curve: 'P-256' });
     const challenge = await w.lab.challenge();
@@ -208,7 +208,7 @@ describe('while a request waits', () => {
     await w.send(sent);
     await approve(w);
     const first = got(await w.poll({ key, challenge }));
-    refusedWith('SCEP-401', await w.poll({ key, challenge }));
+    assert.deepEqual(got(await w.poll({ key, challenge })), first);
     assert.deepEqual(got(await w.send(sent)), first);
   });
 });

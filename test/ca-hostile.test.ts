@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { type Bytes, hex } from '../lib/bytes.ts';
 import { sweep } from '../lib/ca/jobs.ts';
 import { decide } from '../lib/ca/pending.ts';
+import { revoke } from '../lib/ca/revoke.ts';
 import { LEASE_MS, SWEEP_AFTER_MS } from '../lib/limits.ts';
 import { readCertificate } from '../lib/x509/certificate.ts';
 import { enrolment } from './support/messages.ts';
@@ -149,17 +150,46 @@ describe('an old message sent again', () => {
     const challenge = await w.lab.challenge({ uses: 5 });
     const sent = await enrolment(w.lab, { challenge });
     const serial = hex(readCertificate(got(await w.send(sent))).serial);
-    const step = { at: w.lab.clock.at, state: 'revoked', by: 'somebody' } as const;
-    await w.bend('certificate', () => ({ state: step.state }));
-    await w.bend('transaction', ({ timeline }) => ({
-      state: step.state,
-      timeline: [...timeline, step],
-    }));
+    const actor = { kind: 'admin', id: 'somebody' } as const;
+    assert.equal(await revoke(w.lab.deps, 'default', serial, 'keyCompromise', actor), 'done');
     refusedWith('SCEP-354', await w.send(sent));
     assert.equal(w.certificates().length, 1, serial);
     assert.equal(w.challenges()[0]?.usesLeft, 4);
     // Asked anew, with whatever else is in the request, it is a new request.
     got(await w.ask({ challenge: await w.lab.challenge({ uses: 5 }) }));
+  });
+
+  test('what is suspended is neither made again nor renewed around', async () => {
+    const w = await world();
+    const [a, b, c, d] = await keys('held a', 'held b', 'held c', 'held d');
+    assert.ok(a && b && c && d);
+    const hold = async (der: Bytes, reason: 'certificateHold' | 'removeFromCRL') => {
+      const actor = { kind: 'admin', id: 'somebody' } as const;
+      const serial = hex(readCertificate(der).serial);
+      assert.equal(await revoke(w.lab.deps, 'default', serial, reason, actor), 'done');
+    };
+    const challenge = await w.lab.challenge({ uses: 5 });
+    const many = await enrolment(w.lab, { challenge, key: a });
+    const first = got(await w.send(many));
+    await hold(first, 'certificateHold');
+    refusedWith('SCEP-354', await w.send(many));
+    await hold(first, 'removeFromCRL');
+    assert.deepEqual(got(await w.send(many)), first);
+    const signer = await held(w, b, 'CN=suspended');
+    const renewal = await enrolment(w.lab, {
+      signer,
+      key: c,
+      subject: 'CN=suspended',
+      messageType: 'RenewalReq',
+    });
+    const successor = got(await w.send(renewal));
+    await hold(successor, 'certificateHold');
+    const around = { signer, key: d, subject: 'CN=suspended', messageType: 'RenewalReq' } as const;
+    refusedWith('SCEP-329', await w.send(renewal));
+    refusedWith('SCEP-329', await w.ask(around));
+    await hold(successor, 'removeFromCRL');
+    assert.deepEqual(got(await w.send(renewal)), successor);
+    w.check();
   });
 
   test('a spent challenge: another request with it is refused, and sending it ten times counts once', async () => {

@@ -89,7 +89,8 @@ export async function world(options: LabOptions = {}) {
     /** Another instance over the same store. */
     instance: (other: LabOptions) =>
       makeLab({ store, signer, ...options, ...other, now: lab.clock.at }),
-    check: () => checkCa(store.dump(), delivered),
+    /** @param skewMs how wrong the clock has been */
+    check: (skewMs?: number) => checkCa(store.dump(), delivered, skewMs),
     transactions: (): Transaction[] => all('transaction').sort((x, y) => (x.id < y.id ? -1 : 1)),
     certificates: (): CertificateRecord[] => all('certificate'),
     challenges: (): Challenge[] => all('challenge'),
