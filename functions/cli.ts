@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { systemClock } from '../lib/adapters/system.ts';
 import { CliError } from '../lib/cli/io.ts';
 import { runCli } from '../lib/cli/main.ts';
 import packageJson from '../package.json' with { type: 'json' };
@@ -36,4 +37,5 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   stdin: () => text(process.stdin),
   out: (data) => process.stdout.write(data),
   note: (line) => process.stderr.write(`${line}\n`),
+  clock: systemClock,
 });

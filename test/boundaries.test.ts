@@ -8,7 +8,7 @@ import { test } from 'node:test';
 
 const root = join(import.meta.dirname, '..');
 
-/** Room: what it may import beside itself. `base` is lib/*.ts but for config.ts and schema.ts. */
+/** Room: what it may import beside itself. `base` is lib/*.ts but for the files of `config`. */
 const mayImport: Record<string, readonly string[]> = {
   base: [],
   config: ['base', 'x509'],
@@ -51,7 +51,7 @@ function roomOf(path: string): string {
   const [top = '', second = '', ...deeper] = path.split('/');
   if (top === 'functions') return 'functions';
   if (deeper.length > 0) return second;
-  return second === 'config.ts' || second === 'schema.ts' ? 'config' : 'base';
+  return ['config.ts', 'profile.ts', 'schema.ts'].includes(second) ? 'config' : 'base';
 }
 
 const files: Source[] = [...sources('lib'), ...sources('functions')]

@@ -5,8 +5,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Bytes } from '../lib/bytes.ts';
+import { type Bytes, hex } from '../lib/bytes.ts';
 import { decide } from '../lib/ca/pending.ts';
+import { revoke } from '../lib/ca/revoke.ts';
 import { sequence } from '../lib/cms/der-writer.ts';
 import { LEASE_MS } from '../lib/limits.ts';
 import type { Transaction } from '../lib/ports/records.ts';
@@ -219,6 +220,22 @@ const scenarios: Scenario[] = [
       await world.act((lab) =>
         decide(lab.deps, transaction?.id ?? '', 'denied', { by: 'somebody' }),
       );
+      assert.equal((await world.send(sent)).pkiStatus, 'FAILURE');
+    },
+  },
+  {
+    name: 'revoked, then asked for again',
+    options: {},
+    prepare: async (world) => {
+      const sent = await message(world, { challenge: await world.lab.challenge() });
+      return { sent, serial: hex(readCertificate(await success(world, sent)).serial) };
+    },
+    run: async (world, { sent, serial }: { sent: Sent; serial: string }) => {
+      const actor = { kind: 'admin', id: 'somebody' } as const;
+      const said = await world.act((lab) =>
+        revoke(lab.deps, 'default', serial, 'keyCompromise', actor),
+      );
+      assert.ok(said === 'done' || said === 'revoked');
       assert.equal((await world.send(sent)).pkiStatus, 'FAILURE');
     },
   },

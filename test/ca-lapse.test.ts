@@ -158,6 +158,55 @@ describe('a lapsed intent, then', () => {
     w.check();
   });
 
+  test('the same key with a new subject, where the key is certified: it stays with its names', async () => {
+    const w = await world();
+    await w.ask({ challenge: await w.lab.challenge(), subject: 'CN=first' });
+    w.lab.clock.at += 1000;
+    await w.stuck(
+      await enrolment(w.lab, { challenge: await w.lab.challenge(), subject: 'CN=first' }),
+    );
+    w.lab.clock.at += LEASE_MS;
+    const other = await w.ask({ challenge: await w.lab.challenge(), subject: 'CN=second' });
+    assert.ok(other.pkiStatus === 'FAILURE' && /^SCEP-341/.test(other.text ?? ''));
+    assert.deepEqual(states(w), ['issued', 'intended']);
+    w.check();
+  });
+
+  test('the same key and subject on another challenge: one attempt at a time, and no trace of the first', async () => {
+    const w = await world();
+    const challenges = [await w.lab.challenge(), await w.lab.challenge()];
+    const [first, second] = await Promise.all(
+      challenges.map((challenge) => enrolment(w.lab, { challenge })),
+    );
+    assert.ok(first && second);
+    await w.stuck(first);
+    await assert.rejects(w.send(second), /HTTP 503/);
+    w.lab.clock.at += LEASE_MS;
+    await w.stuck(second);
+    assert.deepEqual(states(w), ['voided', 'intended']);
+    w.lab.clock.at += LEASE_MS + SWEEP_AFTER_MS;
+    await sweep(w.lab.deps);
+    assert.deepEqual(states(w), ['voided', 'voided']);
+    w.check();
+  });
+
+  test('another key on the challenge of an approved request: spent, whoever holds it is not done yet', async () => {
+    const w = await world({ endpoint: { approval: 'always' } });
+    const challenge = await w.lab.challenge();
+    const sent = await enrolment(w.lab, { challenge });
+    await w.send(sent);
+    await decide(w.lab.deps, w.transactions()[0]?.id ?? '', 'approved', { by: 'somebody' });
+    await w.stuck(sent);
+    const other = { challenge, key: await deviceKey('lapse 2') };
+    for (const wait of [0, LEASE_MS]) {
+      w.lab.clock.at += wait;
+      const answer = await w.ask(other);
+      assert.ok(answer.pkiStatus === 'FAILURE' && /^SCEP-304/.test(answer.text ?? ''));
+    }
+    assert.equal((await w.send(sent)).pkiStatus, 'SUCCESS');
+    w.check();
+  });
+
   test('a renewal with another key', async () => {
     const w = await world();
     const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((name) => deviceKey(`lapse ${name}`)));

@@ -137,7 +137,27 @@ describe('RFC 8894 §2.5: pending, approved, issued', () => {
     assert.ok(!JSON.stringify(store.dump()).includes(challenge));
     await decide(only().id, 'approve');
     assert.equal((await poll(lab, { key, challenge })).pkiStatus, 'SUCCESS');
-    assert.equal(only().sealedPassword, undefined, 'erased when the certificate is there');
+    assert.ok(!JSON.stringify(store.dump()).includes(challenge));
+  });
+
+  test('an EC client whose reply got lost polls again and can open the answer', async () => {
+    const { lab, decide, only } = await waiting();
+    const key = await deviceKey('ec pending', { type: 'EC', curve: 'P-256' });
+    const challenge = await lab.challenge();
+    await ask(lab, { key, challenge });
+    await decide(only().id, 'approve');
+    const first = await poll(lab, { key, challenge });
+    const again = await poll(lab, { key, challenge });
+    assert.ok(first.pkiStatus === 'SUCCESS' && again.pkiStatus === 'SUCCESS');
+    assert.deepEqual(again.certificates, first.certificates);
+  });
+
+  test('the password of an EC client is erased when there is nothing more to give out', async () => {
+    const { lab, decide, only } = await waiting();
+    const key = await deviceKey('ec pending', { type: 'EC', curve: 'P-256' });
+    await ask(lab, { key, challenge: await lab.challenge() });
+    await decide(only().id, 'deny');
+    assert.equal(only().sealedPassword, undefined);
   });
 
   test('a renewal waits too, and its signer is asked about again', async () => {

@@ -461,6 +461,7 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
         der: new Uint8Array(octets).fill(number),
         thisUpdate: now,
         nextUpdate: now + number,
+        changes: number * 2,
       });
       /** A store that has no CRLs of its own keeps another promise. */
       const opened = async (): Promise<Crls | undefined> => {

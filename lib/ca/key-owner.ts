@@ -14,8 +14,8 @@ import type { View } from './view.ts';
  * owned: certified for other names.
  */
 export type Ownership =
-  | { readonly kind: 'free'; readonly ends?: Transaction }
-  | { readonly kind: 'later' | 'busy' | 'again' | 'owned' };
+  | { readonly kind: 'free' | 'later'; readonly ends?: Transaction }
+  | { readonly kind: 'busy' | 'again' | 'owned' };
 
 export type OwnKey = {
   /** `keyOwnerKey` and `namesHash` of what is asked for. */
@@ -25,7 +25,11 @@ export type OwnKey = {
   readonly notAfter: number;
 };
 
-/** @param ends attempts that the same write will end: what they hold counts as given back */
+/**
+ * A key is held by one unfinished attempt at a time, also for the same names: what such an attempt
+ * gives back when it ends is then always an owner that stays, never another attempt.
+ * @param ends attempts that the same write will end: what they hold counts as given back
+ */
 export async function ownership(
   view: View,
   ca: string,
@@ -33,22 +37,29 @@ export async function ownership(
   ends: readonly Transaction[],
   now: number,
 ): Promise<Ownership> {
-  let owner: KeyOwner | undefined = view.get('keyOwner', ours.key);
-  const ending = ends.find(({ serial }) => serial === owner?.serial);
-  if (ending) owner = ending.undo.keyOwner?.previous ?? undefined;
-  if (!owner || owner.expiresAt <= now) return { kind: 'free' };
-  if (owner.names === ours.names) {
-    return { kind: owner.expiresAt > ours.notAfter ? 'later' : 'free' };
-  }
-  if (owner.requestHash === ours.requestHash) return { kind: 'again' };
+  const owner = view.get('keyOwner', ours.key);
+  if (!owner) return { kind: 'free' };
+  const ending = ends.find(({ serial }) => serial === owner.serial);
+  if (ending) return settled(ending.undo.keyOwner?.previous, ours, now);
   const key = certificateKey(ca, owner.serial);
   await view.load([{ kind: 'certificate', key }]);
   const certificate = view.get('certificate', key);
   if (certificate?.state === 'voided') return { kind: 'again' };
-  if (certificate?.state !== 'intended') return { kind: 'owned' };
+  if (certificate?.state !== 'intended') return settled(owner, ours, now);
   const { transaction } = await loadTransaction(view, certificate.transaction);
   if (transaction?.serial !== owner.serial) return { kind: 'again' };
+  if (owner.requestHash === ours.requestHash) return { kind: 'again' };
   if (!lapsed(transaction, now)) return { kind: 'busy' };
   await loadForEnd(view, transaction);
-  return { kind: 'free', ends: transaction };
+  const after = settled(transaction.undo.keyOwner?.previous, ours, now);
+  return after.kind === 'free' || after.kind === 'later' ? { ...after, ends: transaction } : after;
+}
+
+/** By an owner that stays whatever becomes of the attempts of this moment. */
+function settled(owner: KeyOwner | null | undefined, ours: OwnKey, now: number): Ownership {
+  if (!owner || owner.expiresAt <= now) return { kind: 'free' };
+  if (owner.names === ours.names) {
+    return { kind: owner.expiresAt > ours.notAfter ? 'later' : 'free' };
+  }
+  return { kind: owner.requestHash === ours.requestHash ? 'again' : 'owned' };
 }

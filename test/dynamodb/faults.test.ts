@@ -126,7 +126,7 @@ describe('one fault is not seen', () => {
     const next = () => {
       number++;
       const der = new Uint8Array(400_000).fill(number);
-      return { number, der, thisUpdate: number, nextUpdate: number + 1 };
+      return { number, der, thisUpdate: number, nextUpdate: number + 1, changes: 3 };
     };
     await store.publish('default', next());
     arm(() => undefined);
@@ -153,7 +153,7 @@ describe('one fault is not seen', () => {
     const { store, table, arm } = await faulty();
     const crl = (fill: number) => {
       const der = new Uint8Array(400_000).fill(fill);
-      return { number: 1, der, thisUpdate: 1, nextUpdate: 2 };
+      return { number: 1, der, thisUpdate: 1, nextUpdate: 2, changes: 0 };
     };
     // The second begins when the first has read that there is none.
     let other: Promise<string> | undefined;
@@ -171,7 +171,7 @@ describe('one fault is not seen', () => {
     const { store, table, arm } = await faulty();
     const crl = (number: number, octets: number) => {
       const der = new Uint8Array(octets).fill(number);
-      return { number, der, thisUpdate: 1, nextUpdate: 2 };
+      return { number, der, thisUpdate: 1, nextUpdate: 2, changes: 0 };
     };
     const other = new DynamoStore(outside, table);
     await other.publish('default', crl(1, 800_000));
@@ -228,7 +228,7 @@ describe('time runs out', () => {
 
   test('a CRL that had been published is found by reading', async () => {
     const { store, arm } = await faulty(impatient());
-    const crl = { number: 1, der: new Uint8Array(9), thisUpdate: 1, nextUpdate: 2 };
+    const crl = { number: 1, der: new Uint8Array(9), thisUpdate: 1, nextUpdate: 2, changes: 0 };
     arm(({ name }) => (name === 'PutItem' ? 'lost after' : undefined));
     assert.equal(await store.publish('default', crl), 'done');
     arm(({ name }) => (name === 'PutItem' ? 'lost before' : undefined));

@@ -2,18 +2,23 @@
 
 import assert from 'node:assert/strict';
 import { type Bytes, equal, fromBase64, hex } from '../../lib/bytes.ts';
-import { keyOwnerKey } from '../../lib/ca/keys.ts';
+import { keyOwnerKey, namesHash } from '../../lib/ca/keys.ts';
 import { hash } from '../../lib/cms/native.ts';
+import { BACKDATE_MS, MAX_TIMELINE, SUCCESSOR_WINDOW_MS } from '../../lib/limits.ts';
 import type {
   CertificateRecord,
   Challenge,
+  KeyOwner,
   Kind,
   Records,
+  RequestPointer,
   Transaction,
   TransactionState,
 } from '../../lib/ports/records.ts';
 import type { Row } from '../../lib/ports/store.ts';
 import { publicKeyOf, readCertificate } from '../../lib/x509/certificate.ts';
+
+type EventsOf = (value: string) => readonly Readonly<Record<string, string>>[];
 
 /** The arrows of the shared design: state to states that may follow. */
 const arrows: Record<TransactionState | 'begin', readonly TransactionState[]> = {
@@ -29,8 +34,11 @@ const arrows: Record<TransactionState | 'begin', readonly TransactionState[]> = 
   revoked: [],
 };
 
-/** @param delivered certificates that devices were given, DER */
-export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = []): void {
+/**
+ * @param delivered certificates that devices were given, DER
+ * @param skewMs by which the clocks of those who wrote the rows may have differed
+ */
+export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = [], skewMs = 0): void {
   const of = <K extends Kind>(kind: K): Map<string, Records[K]> =>
     new Map(
       rows.filter((row) => row.kind === kind).map((row) => [row.key, row.record as Records[K]]),
@@ -41,32 +49,32 @@ export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = []):
   const events = [...of('event').values()].map(
     ({ body }) => JSON.parse(body) as Record<string, string>,
   );
+  const eventsOf = (field: 'transaction' | 'serial' | 'challengeId'): EventsOf => {
+    const grouped = Map.groupBy(events, (event) => event[field] ?? '');
+    return (value) => grouped.get(value) ?? [];
+  };
   const outbox = new Set([...of('outbox').values()].map(({ event }) => event));
 
+  const ofTransaction = eventsOf('transaction');
+  for (const row of rows) {
+    if (row.kind === 'transaction') checkWrites(row as Row<'transaction'>, ofTransaction);
+  }
   for (const [key, transaction] of transactions) checkTransaction(key, transaction, certificates);
+  const ofSerial = eventsOf('serial');
   for (const [key, certificate] of certificates) {
-    checkCertificate(key, certificate, transactions, certificates);
-    checkEvents(certificate, events);
+    checkCertificate(key, certificate, transactions, certificates, skewMs);
+    checkEvents(certificate, transactions.get(certificate.transaction), ofSerial);
   }
-  for (const [key, challenge] of challenges) checkChallenge(key, challenge, transactions);
-  for (const [key, owner] of of('keyOwner')) {
-    const [ca = ''] = key.split('/');
-    const certificate = certificates.get(`${ca}/${owner.serial}`);
-    assert.ok(
-      certificate && certificate.state !== 'voided',
-      `key owner ${key} names ${certificate?.state}`,
+  const ofChallenge = eventsOf('challengeId');
+  for (const [key, challenge] of challenges) {
+    checkChallenge(key, challenge, transactions);
+    const counted = ofChallenge(challenge.id).filter(
+      ({ type }) => type === 'challenge.refused' || type === 'challenge.reused',
     );
-    if (!certificate.der) continue;
-    const spki = publicKeyOf(readCertificate(fromBase64(certificate.der)))?.spki;
-    assert.ok(spki && keyOwnerKey(ca, spki) === key, 'a key owner is of its key');
+    assert.equal(counted.length, challenge.failures, `${key}: every refusal is counted`);
   }
-  for (const [key, { transaction }] of of('request')) {
-    assert.equal(
-      transactions.get(transaction)?.requestHash,
-      key,
-      'a request names a Transaction of it',
-    );
-  }
+  checkRequests(of('request'), transactions, certificates, skewMs);
+  checkKeys(certificates, transactions, of('keyOwner'), skewMs);
   for (const { transaction } of of('poll').values()) assert.ok(transactions.has(transaction));
   for (const { id } of events)
     assert.ok(outbox.has(id ?? ''), `event ${id} is on its way to a log`);
@@ -80,6 +88,112 @@ export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = []):
       ['issued', 'revoked'].includes(record.state),
       `${serial} was given away ${record.state}`,
     );
+  }
+}
+
+/** Every write of a Transaction is in its timeline, with the event that it was written with. */
+function checkWrites({ rev, record }: Row<'transaction'>, ofTransaction: EventsOf): void {
+  const { id, timeline, transactionIDs, state } = record;
+  if (timeline.length >= MAX_TIMELINE) return;
+  // Another write has added each transactionID but the first.
+  assert.equal(rev, timeline.length + transactionIDs.length - 1, `${id} (${state}): its writes`);
+  const seen = new Map<string, number>();
+  for (const step of timeline) {
+    // An attempt of an approved one that ends without a certificate makes it approved again.
+    const again = step.state === 'approved' && ['system', 'device'].includes(step.by ?? '');
+    const type = again ? 'certificate.voided' : eventOfStep[step.state];
+    seen.set(type, (seen.get(type) ?? 0) + 1);
+  }
+  // A replacement voids what it replaces, and stays `intended`.
+  const steps = timeline.map((step) => step.state);
+  const replaced = steps.filter((step, i) => step === 'intended' && steps[i - 1] === step).length;
+  seen.set('certificate.voided', (seen.get('certificate.voided') ?? 0) + replaced);
+  for (const [type, count] of seen) {
+    const told = ofTransaction(id).filter((event) => event.type === type);
+    assert.equal(told.length, count, `${id}: ${type} is told of`);
+  }
+}
+
+const eventOfStep: Record<TransactionState, string> = {
+  pending: 'request.pending',
+  approved: 'request.approved',
+  denied: 'request.denied',
+  expired: 'request.expired',
+  intended: 'certificate.intended',
+  signed: 'certificate.signed',
+  issued: 'certificate.issued',
+  voided: 'certificate.voided',
+  revoked: 'certificate.revoked',
+};
+
+/** A request has one Transaction at a time: the next begins when the outcome before has ended. */
+function checkRequests(
+  pointers: ReadonlyMap<string, RequestPointer>,
+  transactions: ReadonlyMap<string, Transaction>,
+  certificates: ReadonlyMap<string, CertificateRecord>,
+  skewMs: number,
+): void {
+  const requests = Map.groupBy(transactions.values(), ({ requestHash }) => requestHash);
+  for (const [requestHash, same] of requests) {
+    const newest = transactions.get(pointers.get(requestHash)?.transaction ?? '');
+    assert.equal(newest?.requestHash, requestHash, `a request names a Transaction of it`);
+    for (const { id, state, ca, serial, repeatUntil, createdAt } of same) {
+      if (id === newest.id) continue;
+      assert.ok(createdAt <= newest.createdAt + skewMs, `${id} is newer than ${newest.id}`);
+      const over = ['denied', 'expired', 'issued', 'voided', 'revoked'].includes(state);
+      assert.ok(over, `${id} is ${state}, and ${newest.id} is of the same request`);
+      const good = state !== 'issued' || certificates.get(`${ca}/${serial}`)?.state === 'issued';
+      const next = Math.min(
+        ...same.filter((other) => other.createdAt > createdAt).map((other) => other.createdAt),
+      );
+      const stands = good && state !== 'voided' && state !== 'revoked';
+      assert.ok(!stands || next + skewMs >= repeatUntil, `${id} (${state}) still answered`);
+    }
+  }
+  // One that was only refused has none.
+  const known = [...pointers.values()].filter(({ transaction }) => transaction !== undefined);
+  assert.equal(requests.size, known.length, 'every request has a Transaction');
+}
+
+/** A key is certified for one set of names at a time, and its owner's record says for which. */
+function checkKeys(
+  certificates: ReadonlyMap<string, CertificateRecord>,
+  transactions: ReadonlyMap<string, Transaction>,
+  owners: ReadonlyMap<string, KeyOwner>,
+  skewMs: number,
+): void {
+  const released = [...certificates.values()].flatMap((record) => {
+    if (record.der === undefined) return [];
+    const read = readCertificate(fromBase64(record.der));
+    const spki = publicKeyOf(read)?.spki;
+    assert.ok(spki);
+    const names = transactions.get(record.transaction)?.names ?? [];
+    const key = keyOwnerKey(record.ca, spki);
+    return [{ record, key, names: namesHash(read.subject, names) }];
+  });
+  for (const [key, same] of Map.groupBy(released, (certificate) => certificate.key)) {
+    const owner = owners.get(key);
+    assert.ok(owner, `the key of ${same[0]?.record.serial} has an owner`);
+    for (const { record, names } of same) {
+      const other = same.find(
+        (candidate) =>
+          candidate.names !== names &&
+          candidate.record.notBefore + BACKDATE_MS + skewMs < record.notAfter &&
+          record.notBefore + BACKDATE_MS + skewMs < candidate.record.notAfter,
+      );
+      assert.ok(!other, `${record.serial} and ${other?.record.serial}: one key, other names`);
+      assert.ok(owner.names === names || owner.expiresAt >= record.notAfter, `${key}: its names`);
+    }
+  }
+  for (const [key, owner] of owners) {
+    const [ca = ''] = key.split('/');
+    const certificate = certificates.get(`${ca}/${owner.serial}`);
+    assert.ok(
+      certificate && certificate.state !== 'voided',
+      `key owner ${key} names ${certificate?.state} ${owner.serial}`,
+    );
+    const known = released.find(({ record }) => record === certificate);
+    assert.ok(!known || (known.key === key && known.names === owner.names), `${key}: its key`);
   }
 }
 
@@ -99,7 +213,7 @@ function checkTransaction(
   const expected: Partial<Record<TransactionState, readonly string[]>> = {
     intended: ['intended'],
     signed: ['signed'],
-    issued: ['issued', 'revoked'],
+    issued: ['issued', 'held', 'revoked'],
     revoked: ['revoked'],
     voided: ['voided'],
   };
@@ -117,6 +231,7 @@ function checkCertificate(
   certificate: CertificateRecord,
   transactions: ReadonlyMap<string, Transaction>,
   certificates: ReadonlyMap<string, CertificateRecord>,
+  skewMs: number,
 ): void {
   const { ca, serial, state, der, tbsHash, successors } = certificate;
   assert.equal(`${ca}/${serial}`, key);
@@ -129,6 +244,15 @@ function checkCertificate(
     ['signed', 'issued', 'revoked'].includes(state),
     `${serial} is ${state}`,
   );
+  const signer = transaction.undo.signer;
+  if (signer !== undefined && transaction.serial === serial) {
+    const renewed = certificates.get(`${ca}/${signer}`);
+    assert.ok(renewed?.confirmed, `${signer} has been renewed`);
+    const at = transaction.timeline.findLast((step) => step.state === 'intended')?.at ?? 0;
+    const newest = Math.max(...Object.values(renewed.successors).map((entry) => entry.at));
+    const listed = serial in renewed.successors || newest - skewMs >= at + SUCCESSOR_WINDOW_MS;
+    assert.ok(listed, `${signer} lists its renewal ${serial}`);
+  }
   if (der !== undefined) {
     const read = readCertificate(fromBase64(der));
     assert.equal(hex(read.serial), serial);
@@ -152,14 +276,16 @@ function checkCertificate(
 
 function checkEvents(
   { serial, state }: CertificateRecord,
-  events: readonly Record<string, string>[],
+  transaction: Transaction | undefined,
+  ofSerial: EventsOf,
 ): void {
   const count = (type: string) =>
-    events.filter((event) => event.serial === serial && event.type === `certificate.${type}`)
-      .length;
+    ofSerial(serial).filter((event) => event.type === `certificate.${type}`).length;
   assert.equal(count('intended'), 1, `${serial}: one intent`);
   assert.equal(count('voided'), state === 'voided' ? 1 : 0, `${serial}: voided`);
-  const released = state === 'issued' || (state === 'revoked' && count('superseded') === 1);
+  // One that its release gate refused was revoked unseen.
+  const seen = transaction?.timeline.some((step) => step.state === 'issued') ?? false;
+  const released = state === 'issued' || (state === 'revoked' && seen);
   assert.equal(count('issued'), released ? 1 : 0, `${serial} is ${state}: issued once`);
   assert.equal(
     count('revoked') + count('superseded'),

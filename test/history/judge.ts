@@ -1,0 +1,175 @@
+// Whether a history was one that the design allows: everything that must be true of the records
+// alone (`checkCa` and what follows here), and that nobody was told anything else than they say.
+
+import assert from 'node:assert/strict';
+import { equal } from '../../lib/bytes.ts';
+import { certificateKey } from '../../lib/ca/keys.ts';
+import type {
+  CertificateRecord,
+  Challenge,
+  Kind,
+  Records,
+  Transaction,
+} from '../../lib/ports/records.ts';
+import type { Row } from '../../lib/ports/store.ts';
+import { publicKeyOf, readCertificate } from '../../lib/x509/certificate.ts';
+import { parseName, printName } from '../../lib/x509/name.ts';
+import { checkCa } from '../support/check-ca.ts';
+import type { Acknowledged, Answer, Clients, Conversation, IssuedChallenge } from './clients.ts';
+import { SKEW_MS } from './world.ts';
+
+export function judge(rows: readonly Row[], clients: Clients): void {
+  const delivered = clients.conversations.flatMap(({ answers }) =>
+    answers.flatMap(({ der }) => (der ? [der] : [])),
+  );
+  checkCa(rows, delivered, SKEW_MS);
+  const table = new Table(rows);
+  const requests = Map.groupBy(clients.conversations, ({ requestHash }) => requestHash);
+  for (const same of requests.values()) checkRequest(table, same, clients.acknowledged);
+  for (const acknowledged of clients.acknowledged) checkAcknowledged(table, acknowledged);
+  for (const challenge of clients.challenges) checkChallenge(table, challenge);
+}
+
+class Table {
+  readonly transactions: ReadonlyMap<string, Transaction>;
+  readonly certificates: ReadonlyMap<string, CertificateRecord>;
+  readonly challenges: readonly Challenge[];
+
+  constructor(rows: readonly Row[]) {
+    const of = <K extends Kind>(kind: K): [string, Records[K]][] =>
+      rows.filter((row) => row.kind === kind).map((row) => [row.key, row.record as Records[K]]);
+    this.transactions = new Map(of('transaction'));
+    this.certificates = new Map(of('certificate'));
+    this.challenges = of('challenge').map(([, challenge]) => challenge);
+  }
+
+  certificate(serial: string): CertificateRecord {
+    const found = this.certificates.get(certificateKey('default', serial));
+    assert.ok(found, `${serial} is on record`);
+    return found;
+  }
+
+  transactionOf(serial: string): Transaction {
+    const found = this.transactions.get(this.certificate(serial).transaction);
+    assert.ok(found, `the Transaction of ${serial} is on record`);
+    return found;
+  }
+}
+
+const told = ({ number }: Conversation, { begin, end, polled }: Answer): string =>
+  `conversation ${number}, ${polled ? 'poll' : 'request'} of [${begin}, ${end}]`;
+
+/** What one device was told about one request, in however many conversations. */
+function checkRequest(
+  table: Table,
+  conversations: readonly Conversation[],
+  acknowledged: readonly Acknowledged[],
+): void {
+  const begun = Math.min(...conversations.map((conversation) => conversation.begun));
+  for (const conversation of conversations) {
+    const { device, subject, key, signer } = conversation;
+    for (const answer of conversation.answers) {
+      const { serial, der, begin } = answer;
+      if (serial === undefined || der === undefined) continue;
+      const who = told(conversation, answer);
+      const certificate = readCertificate(der);
+      const spki = publicKeyOf(certificate)?.spki;
+      const transaction = table.transactionOf(serial);
+      const itsOwn = transaction.requestHash === conversation.requestHash;
+      // A poll is answered for the newest request of its key under its transactionID.
+      assert.ok(itsOwn || answer.polled, `${who}: the certificate is of its own request`);
+      const keys = itsOwn ? [key] : device.keys;
+      assert.ok(
+        keys.some((one) => spki && equal(spki, one.spki)),
+        `${who}: the certificate is of its own key`,
+      );
+      if (itsOwn) assert.equal(printName(certificate.subject), printName(parseName(subject)), who);
+      const renews = transaction.authorizedBy.includes(`renewal of ${signer?.serial}`);
+      for (const revoked of acknowledged) {
+        if (revoked.act !== 'revoked') continue;
+        assert.ok(
+          revoked.serial !== serial || begin < revoked.end,
+          `${who} was given ${serial}, whose revocation had been acknowledged at ${revoked.end}`,
+        );
+        assert.ok(
+          !renews || revoked.serial !== signer?.serial || begun < revoked.end,
+          `${who} was a renewal of ${revoked.serial}, revoked at ${revoked.end}`,
+        );
+      }
+      if (!itsOwn) continue;
+      for (const other of conversations) checkLater(table, other, answer, serial);
+    }
+  }
+}
+
+/** Once it has been told of a certificate it is told of that one, while that is good. */
+function checkLater(table: Table, other: Conversation, { end }: Answer, serial: string): void {
+  if (table.certificate(serial).state === 'revoked') return;
+  const { repeatUntil } = table.transactionOf(serial);
+  for (const later of other.answers) {
+    if (later.begin < end || later.polled || later.at + SKEW_MS >= repeatUntil) continue;
+    assert.equal(
+      later.serial,
+      serial,
+      `${told(other, later)} was told ${later.pkiStatus} ${later.code} after ${serial}`,
+    );
+  }
+}
+
+function checkAcknowledged(table: Table, acknowledged: Acknowledged): void {
+  if (acknowledged.act === 'revoked') {
+    const { state, revocationReason } = table.certificate(acknowledged.serial);
+    assert.equal(state, 'revoked', `${acknowledged.serial} was revoked at ${acknowledged.end}`);
+    if (acknowledged.reason) assert.equal(revocationReason, acknowledged.reason);
+    return;
+  }
+  const { act, transaction: id } = acknowledged;
+  const transaction = table.transactions.get(id);
+  assert.ok(transaction, `${id} was ${act} and is on record`);
+  const decisions = transaction.timeline.filter(({ by }) => by === 'approver');
+  assert.deepEqual(
+    decisions.map(({ state }) => state),
+    [act],
+    `${id} was ${act} at ${acknowledged.end}`,
+  );
+  if (act === 'denied') assert.equal(transaction.state, 'denied');
+}
+
+/** No more certificates than uses, and nobody was refused a use that was left. */
+function checkChallenge(table: Table, challenge: IssuedChallenge): void {
+  const { id, uses, short, foreign, contenders } = challenge;
+  const serials = new Set(
+    contenders
+      .filter(({ signer }) => signer === undefined)
+      .flatMap(({ answers, requestHash }) =>
+        answers
+          .flatMap(({ serial }) => serial ?? [])
+          .filter((serial) => table.transactionOf(serial).requestHash === requestHash),
+      ),
+  );
+  assert.ok(serials.size <= uses, `challenge ${id} of ${uses} uses gave ${serials.size}`);
+  const granted = [...table.transactions.values()].filter(
+    ({ authorizedBy, timeline }) =>
+      authorizedBy.includes(`challenge ${id}`) &&
+      timeline.some(({ state }) => state === 'issued' || state === 'signed'),
+  );
+  assert.ok(granted.length <= uses, `challenge ${id}: ${granted.length} certificates`);
+  const record = table.challenges.find((candidate) => candidate.id === id);
+  assert.ok(record, `challenge ${id} is on record`);
+  const codes = contenders.flatMap(({ answers }) => answers.map(({ code }) => code));
+  if (codes.includes('SCEP-304')) {
+    assert.equal(record.usesLeft, 0, `challenge ${id} was called spent and has uses left`);
+  }
+  if (codes.includes('SCEP-303')) assert.ok(short, `challenge ${id} was called expired`);
+  if (codes.includes('SCEP-311')) assert.ok(foreign, `challenge ${id} was called another's`);
+  assert.ok(!codes.includes('SCEP-302'), `challenge ${id} was called unknown`);
+  if (foreign) assert.equal(granted.length, 0);
+}
+
+/** Every conversation has ended in an answer that its request deserves. */
+export function judgeEnd(clients: Clients): void {
+  for (const conversation of clients.conversations) {
+    const last = conversation.answers.at(-1);
+    assert.ok(last, `conversation ${conversation.number} never had an answer`);
+  }
+}
