@@ -145,7 +145,9 @@ export class SqliteStore implements Store, Crls {
       this.#database.exec('COMMIT');
       for (const [i, { resolve }] of batch.entries()) resolve(answers[i] ?? 'conflict');
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      // A database that was closed in the meantime has nothing to roll back and would say so.
+      const { isOpen } = this.#database;
+      if (isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
       for (const { reject } of batch) reject(outageOf(error));
     }
   }
