@@ -80,6 +80,11 @@ export async function authorize(
   const renews = signer.ours
     ? await renewal(asked, known.view, known.signer, known.transaction, now)
     : undefined;
+  if (renews?.kind === 'again') return renews;
+  if (renews?.kind === 'not' && countsSuccessors.has(renews.reason)) {
+    await known.view.reload(pointerTo(request));
+    if (!isNewest(request, known)) return { kind: 'again' };
+  }
   if (renews?.kind === 'renewable') {
     const { names, supersedes, ends } = renews;
     const grounds = {
@@ -97,6 +102,16 @@ export async function authorize(
   if (decision.kind !== 'deny' || !renews) return decision;
   return deny(renews.reason, decision.evidence);
 }
+
+/** A twin of this very request may be what these count. */
+const countsSuccessors: ReadonlySet<Reason> = new Set(['renewalDone', 'renewalTooOften']);
+
+const pointerTo = ({ requestHash }: CertificateRequest) =>
+  ({ kind: 'request', key: requestHash }) as const;
+
+/** Whether what was recalled of this request is, by what was just read, still all there is. */
+const isNewest = ({ requestHash }: CertificateRequest, { view, transaction }: Known): boolean =>
+  view.get('request', requestHash)?.transaction === transaction?.id;
 
 async function byChallenge(
   deps: Deps,
@@ -120,15 +135,18 @@ async function byChallenge(
     await countRefusal(deps, request, challenge, reason, now);
     return deny(reason, { ...evidence, ...more });
   };
+  // A twin was faster, after the request had been looked for and before the challenge was read.
+  if (!own && Object.values(record.open).includes(request.requestHash)) return { kind: 'again' };
   if (record.failures >= MAX_CHALLENGE_FAILURES) return deny('challengeLocked', evidence);
   // The use that this very request holds counts as free, and as taken in time.
   const held = own?.state === 'intended' && record.open[own.id] !== undefined;
   if (!held && record.expiresAt <= now) return deny('challengeExpired', evidence);
-  const holders = held ? { ends: [], clear: [] } : await holdersOf(known, record.open, now);
+  const holders = held ? noHolders : await holdersOf(request, known, record.open, now);
   const free = record.usesLeft + holders.ends.length + (held ? 1 : 0);
   if (free < 1) {
     if (holders.busy)
       throw new Outage('the challenge is held by a request that is being worked on');
+    if (holders.stale) return { kind: 'again' };
     return refuse('challengeSpent');
   }
   let names: CertifiedNames;
@@ -149,7 +167,15 @@ async function byChallenge(
   return outside(deps, request, list, grounds);
 }
 
-type Holders = { readonly ends: Transaction[]; readonly clear: string[]; readonly busy?: true };
+type Holders = {
+  readonly ends: Transaction[];
+  readonly clear: string[];
+  /** One is being worked on. */
+  readonly busy: boolean;
+  /** What was read before is no longer so: it refuses nobody. */
+  readonly stale: boolean;
+};
+const noHolders: Holders = { ends: [], clear: [], busy: false, stale: false };
 
 /**
  * The Transactions that hold a use, looked at only where it matters: with a use left and few listed
@@ -157,27 +183,32 @@ type Holders = { readonly ends: Transaction[]; readonly clear: string[]; readonl
  * a one-time challenge, by which its repeat is known.
  */
 async function holdersOf(
-  { view, challenge }: Known,
+  request: CertificateRequest,
+  known: Known,
   open: Readonly<Record<string, string>>,
   now: number,
 ): Promise<Holders> {
+  const { view, challenge } = known;
   const ids = Object.keys(open);
   const { usesLeft = 0, uses = 1 } = challenge?.record ?? {};
-  const found: Holders = { ends: [], clear: [] };
-  if (usesLeft > 0 && ids.length < CLEAR_OPEN_USES_AT) return found;
-  await view.load(ids.map((id) => ({ kind: 'transaction', key: id })));
-  let busy = false;
-  for (const id of ids) {
-    const holder = view.get('transaction', id);
-    // An approved request keeps its use when its attempt ends.
-    const attempting = holder?.state === 'intended' && !holder.approval;
-    if (attempting && lapsed(holder, now)) found.ends.push(holder);
-    else if (attempting) busy = true;
-    else if (uses > 1) found.clear.push(id);
-  }
-  const [first] = found.ends;
+  if (usesLeft > 0 && ids.length < CLEAR_OPEN_USES_AT) return noHolders;
+  const keys = ids.map((id) => ({ kind: 'transaction', key: id }) as const);
+  await view.reload(pointerTo(request), keys);
+  const holders = ids.map((id) => ({ id, holder: view.get('transaction', id) }));
+  // An approved request keeps its use when its attempt ends.
+  const attempts = holders.flatMap(({ holder }) =>
+    holder?.state === 'intended' && !holder.approval ? [holder] : [],
+  );
+  const ends = attempts.filter((holder) => lapsed(holder, now));
+  const [first] = ends;
   if (first && usesLeft < 1) await loadForEnd(view, first);
-  return busy ? { ...found, busy } : found;
+  const done = holders.filter(({ holder }) => !holder || !attempts.includes(holder));
+  return {
+    ends,
+    clear: uses > 1 ? done.map(({ id }) => id) : [],
+    busy: attempts.length > ends.length,
+    stale: !isNewest(request, known) || holders.some(({ holder }) => holder?.state === 'voided'),
+  };
 }
 
 /** The validators outside, every one of which must allow. */
