@@ -32,7 +32,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
-  url: env.url?.replace(/\/+$/, '') ?? `http://${env.host}:${env.port}`,
+  url: env.url?.replace(/\/+$/, '') ?? env.localUrl,
   token,
   stdin: () => text(process.stdin),
   out: (data) => process.stdout.write(data),

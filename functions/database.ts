@@ -1,6 +1,6 @@
 // Where the records are: a file in the data folder, or a DynamoDB table.
 
-import { writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SqliteStore } from '../lib/adapters/sqlite.ts';
 import type { Crls } from '../lib/ports/crls.ts';
@@ -12,6 +12,7 @@ export async function openFile(dataDir: string): Promise<Database> {
   const path = join(dataDir, 'scepter.db');
   // SQLite gives the files beside this one the mode of this one.
   await writeFile(path, '', { flag: 'a', mode: 0o600 });
+  await chmod(path, 0o600);
   return new SqliteStore(path);
 }
 

@@ -3,7 +3,7 @@
 import { serve } from '@hono/node-server';
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
 import { makeApp } from '../lib/http/app.ts';
-import { MAX_REQUEST_LINE_OCTETS } from '../lib/limits.ts';
+import { MAX_REQUEST_LINE_OCTETS, STOP_GRACE_MS } from '../lib/limits.ts';
 import { banner } from './banner.ts';
 import { loadConfig } from './default-config.ts';
 import { openEmbedded } from './embedded.ts';
@@ -39,6 +39,10 @@ async function start(): Promise<void> {
     process.once(signal, () => {
       const stopped = stopUpkeep();
       server.close(() => stopped.then(() => store.close()));
+      // Whoever is still sending after a while is cut off.
+      if ('closeAllConnections' in server) {
+        setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS).unref();
+      }
     });
   }
 }

@@ -84,6 +84,10 @@ function parseCaSubject(text: string): Bytes {
   return parseName(text);
 }
 
+/** ASCII host or address, and a port; it goes into URIs of certificates as it is. */
+const publicUrlPattern =
+  /^https?:\/\/([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/i;
+
 const keyHashText = 'must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits';
 
 const authority = z.strictObject({
@@ -146,9 +150,7 @@ const document = z.strictObject({
   $schema: described('for editors; means nothing here', z.optional(z.string())),
   publicUrl: described(
     'where devices and relying parties reach this service: the base of the CRL and issuer addresses in every certificate',
-    z
-      .string()
-      .check(z.regex(/^https?:\/\/[^\s/?#@]+$/, 'must be an http or https origin without a path')),
+    z.string().check(z.regex(publicUrlPattern, 'must be an http or https origin without a path')),
   ),
   cas: described('certificate authorities by name', z.record(id, authority)),
   profiles: described('profiles by name', z._default(z.record(id, profileSchema), {})),

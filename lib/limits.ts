@@ -137,6 +137,9 @@ export const SWEEP_BATCH = 100;
 /** Octets of a request line with its headers: a GET of an RSA-4096 request with a chain. */
 export const MAX_REQUEST_LINE_OCTETS = 32 * 1024;
 
+/** Milliseconds that a server which is told to stop waits for requests that have begun. */
+export const STOP_GRACE_MS = 5000;
+
 /** Records of one page of a list. */
 export const MAX_PAGE = 100;
 

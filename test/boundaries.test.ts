@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize, relative } from 'node:path';
+import { join, posix, relative, sep } from 'node:path';
 import { test } from 'node:test';
 
 const root = join(import.meta.dirname, '..');
@@ -44,7 +44,7 @@ type Source = { path: string; room: string; text: string; imports: string[] };
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)));
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'));
 }
 
 function roomOf(path: string): string {
@@ -65,7 +65,7 @@ const files: Source[] = [...sources('lib'), ...sources('functions')]
 const local = (file: Source): string[] =>
   file.imports
     .filter((from) => from.startsWith('.'))
-    .map((from) => normalize(join(dirname(file.path), from)));
+    .map((from) => posix.normalize(posix.join(posix.dirname(file.path), from)));
 
 /** Files of one adapter: `dynamodb.ts`, `dynamodb-table.ts`. */
 const sameThing = (...paths: string[]): boolean =>

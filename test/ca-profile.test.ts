@@ -124,6 +124,16 @@ describe('subject', () => {
   });
 });
 
+test('RFC 5280 A.1: an attribute whose value is no string is refused, not passed on to the lint', async () => {
+  const key = await deviceKey('no string');
+  for (const value of ['0e0178', '0d0181', '180378797a', '0f0178', '0500', '02012a']) {
+    const lab = await labOf({});
+    const answer = await ask(lab, { key, subject: `CN=#${value}` });
+    assert.ok(answer.pkiStatus === 'FAILURE', value);
+    assert.match(answer.text ?? '', /^SCEP-403: /);
+  }
+});
+
 describe('names', () => {
   const rules: ProfileDocument = {
     names: {

@@ -83,6 +83,34 @@ describe('configuration', () => {
       'publicUrl: must be an http or https origin without a path',
     ],
     [
+      'publicUrl with a port that is none',
+      (d) => {
+        d.publicUrl = 'http://scep.example.com:65536';
+      },
+      'publicUrl: must be an http or https origin without a path',
+    ],
+    [
+      'publicUrl that is not ASCII',
+      (d) => {
+        d.publicUrl = 'http://exämple.com';
+      },
+      'publicUrl: must be an http or https origin without a path',
+    ],
+    [
+      'publicUrl with a bracket',
+      (d) => {
+        d.publicUrl = 'http://[';
+      },
+      'publicUrl: must be an http or https origin without a path',
+    ],
+    [
+      'a CA by a name that every object has',
+      (d) => {
+        d.endpoints.default = { ca: 'constructor' };
+      },
+      'endpoints.default.ca: "constructor" is not defined; it may be "default"',
+    ],
+    [
       'publicUrl with a path',
       (d) => {
         d.publicUrl = 'https://a/b';

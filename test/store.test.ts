@@ -48,6 +48,13 @@ test('SQLite: a second process on the same file is refused with a sentence', () 
   new SqliteStore(path).close();
 });
 
+test('SQLite: a write after the end is refused, and breaks nothing else', async () => {
+  const store = new SqliteStore(fresh());
+  store.close();
+  await assert.rejects(store.write([token]), Outage);
+  await assert.rejects(store.read([{ kind: 'token', key: 'h' }]), Outage);
+});
+
 test('SQLite: a file of another release is refused with a sentence and left alone', () => {
   const path = fresh();
   new SqliteStore(path).close();

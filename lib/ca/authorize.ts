@@ -82,6 +82,11 @@ export async function authorize(
   const renews = signer.ours
     ? await renewal(asked, known.view, known.signer, known.transaction, now)
     : undefined;
+  if (renews?.kind === 'again') return renews;
+  if (renews?.kind === 'not' && countsSuccessors.has(renews.reason)) {
+    await known.view.reload(pointerTo(request));
+    if (!isNewest(request, known)) return { kind: 'again' };
+  }
   if (renews?.kind === 'renewable') {
     const { names, supersedes, ends } = renews;
     const grounds = {
@@ -116,6 +121,16 @@ function ofItsSigner({ csr, signer: { certificate, key } }: CertificateRequest):
   }
 }
 
+/** A twin of this very request may be what these count. */
+const countsSuccessors: ReadonlySet<Reason> = new Set(['renewalDone', 'renewalTooOften']);
+
+const pointerTo = ({ requestHash }: CertificateRequest) =>
+  ({ kind: 'request', key: requestHash }) as const;
+
+/** Whether what was recalled of this request is, by what was just read, still all there is. */
+const isNewest = ({ requestHash }: CertificateRequest, { view, transaction }: Known): boolean =>
+  view.get('request', requestHash)?.transaction === transaction?.id;
+
 async function byChallenge(
   deps: Deps,
   request: CertificateRequest,
@@ -145,12 +160,12 @@ async function byChallenge(
   };
   if (!held && record.failures >= MAX_CHALLENGE_FAILURES) return deny('challengeLocked', evidence);
   if (!held && record.expiresAt <= now) return deny('challengeExpired', evidence);
-  const holders = held ? noHolders : await holdersOf(known, record.open, now);
+  const holders = held ? noHolders : await holdersOf(request, known, record.open, now);
   const free = record.usesLeft + holders.ends.length + (held ? 1 : 0);
   if (free < 1) {
-    if (holders.voided) return { kind: 'again' };
     if (holders.busy)
       throw new Outage('the challenge is held by a request that is being worked on');
+    if (holders.stale) return { kind: 'again' };
     return refuse('challengeSpent');
   }
   if (!held && Object.keys(record.open).length - holders.clear.length >= MAX_OPEN_USES) {
@@ -189,13 +204,14 @@ async function answeredSince(
 }
 
 type Holders = {
-  readonly ends: readonly Transaction[];
-  readonly clear: readonly string[];
-  /** One of them is being worked on; one has given its use back since it was read. */
+  readonly ends: Transaction[];
+  readonly clear: string[];
+  /** One is being worked on. */
   readonly busy: boolean;
-  readonly voided: boolean;
+  /** What was read before is no longer so: it refuses nobody. */
+  readonly stale: boolean;
 };
-const noHolders: Holders = { ends: [], clear: [], busy: false, voided: false };
+const noHolders: Holders = { ends: [], clear: [], busy: false, stale: false };
 
 /**
  * The Transactions that hold a use, looked at only where it matters: with a use left and few listed
@@ -203,29 +219,32 @@ const noHolders: Holders = { ends: [], clear: [], busy: false, voided: false };
  * a one-time challenge, by which its repeat is known.
  */
 async function holdersOf(
-  { view, challenge }: Known,
+  request: CertificateRequest,
+  known: Known,
   open: Readonly<Record<string, string>>,
   now: number,
 ): Promise<Holders> {
+  const { view, challenge } = known;
   const ids = Object.keys(open);
   const { usesLeft = 0, uses = 1 } = challenge?.record ?? {};
   if (usesLeft > 0 && ids.length < CLEAR_OPEN_USES_AT) return noHolders;
-  await view.load(ids.map((id) => ({ kind: 'transaction', key: id })));
-  const ends: Transaction[] = [];
-  const clear: string[] = [];
-  let [busy, voided] = [false, false];
-  for (const id of ids) {
-    const holder = view.get('transaction', id);
-    // What an approver has allowed keeps its use, whatever becomes of an attempt.
-    const attempt = holder?.state === 'intended' && !holder.approval;
-    if (holder && attempt && lapsed(holder, now)) ends.push(holder);
-    else if (attempt) busy = true;
-    else if (holder?.state === 'voided') voided = true;
-    else if (uses > 1) clear.push(id);
-  }
+  const keys = ids.map((id) => ({ kind: 'transaction', key: id }) as const);
+  await view.reload(pointerTo(request), keys);
+  const holders = ids.map((id) => ({ id, holder: view.get('transaction', id) }));
+  // An approved request keeps its use when its attempt ends.
+  const attempts = holders.flatMap(({ holder }) =>
+    holder?.state === 'intended' && !holder.approval ? [holder] : [],
+  );
+  const ends = attempts.filter((holder) => lapsed(holder, now));
   const [first] = ends;
   if (first && usesLeft < 1) await loadForEnd(view, first);
-  return { ends, clear, busy, voided };
+  const done = holders.filter(({ holder }) => !holder || !attempts.includes(holder));
+  return {
+    ends,
+    clear: uses > 1 ? done.map(({ id }) => id) : [],
+    busy: attempts.length > ends.length,
+    stale: !isNewest(request, known) || holders.some(({ holder }) => holder?.state === 'voided'),
+  };
 }
 
 /** The validators outside, every one of which must allow. */

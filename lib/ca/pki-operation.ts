@@ -94,7 +94,13 @@ async function decide(
     case 'PKCSReq':
     case 'RenewalReq': {
       // 4. Opened and proven: one answer for every failure in here.
-      const csr = await openRequest(sealed, key, signer.ours ? 'any' : 'same', fallback);
+      const csr = await openRequest(
+        sealed,
+        key,
+        signer.ours ? 'any' : 'same',
+        fallback,
+        endpoint.legacy,
+      );
       const recipient = { ...sealedFor, challengePassword: csr.challengePassword };
       requireSealable(recipient);
       // 5. Keys that are weak, blocked or our own.

@@ -133,6 +133,9 @@ export function requireProfile(
     }
   }
   const attributes = nameOf(names.subject).flat();
+  if (attributes.some(({ value }) => value === undefined)) {
+    throw new ScepFailure('requestLint', { lint: 'a subject attribute that is no string' });
+  }
   const valuesOf = (wanted: string) => attributes.filter(({ type }) => type === wanted);
   const refuse = (type: string): never => {
     throw new ScepFailure('subjectNotAllowed', { attribute: attributeName(type) });

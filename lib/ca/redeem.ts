@@ -65,6 +65,7 @@ export async function redeem(
     const proven = { ...csr, publicKey };
     const asked = { endpoint, csr: proven, der, spki: spki ?? der };
     const renews = await renewal(asked, view, record, transaction, now);
+    if (renews.kind === 'again') return 'again';
     if (renews.kind === 'not') return refuse('denied', renews.reason);
     const { supersedes, ends } = renews;
     grounds = {

@@ -29,7 +29,9 @@ export type Renewal =
       /** Lapsed attempts to renew it, which end in the same write. */
       readonly ends: readonly Transaction[];
     }
-  | { readonly kind: 'not'; readonly reason: Reason };
+  | { readonly kind: 'not'; readonly reason: Reason }
+  /** What would refuse has been voided since it was read: recall again. */
+  | { readonly kind: 'again' };
 
 const not = (reason: Reason): Renewal => ({ kind: 'not', reason });
 
@@ -88,7 +90,12 @@ export async function renewal(
   const recent = Object.entries(record.successors).filter(
     ([serial, { at }]) => Math.abs(now - at) < SUCCESSOR_WINDOW_MS && !ending.has(serial),
   );
-  if (recent.length >= MAX_SUCCESSORS) return not('renewalTooOften');
+  if (recent.length >= MAX_SUCCESSORS) {
+    const voided = recent.some(
+      ([serial]) => view.get('certificate', certificateKey(record.ca, serial))?.state === 'voided',
+    );
+    return voided ? { kind: 'again' } : not('renewalTooOften');
+  }
   return { kind: 'renewable', renews: record, names, supersedes, ends };
 }
 

@@ -32,6 +32,12 @@ export class View {
     for (const row of rows) this.#rows.set(nameOf(row), row);
   }
 
+  /** Reads these once more, in the same call with what has not been read yet. */
+  async reload(stale: Key, others: readonly Key[] = []): Promise<void> {
+    this.#rows.delete(nameOf(stale));
+    await this.load([stale, ...others]);
+  }
+
   /** A copy in which these rows are as given, however they were read. */
   with(rows: readonly Row[]): View {
     const copy = new View(this.#store);

@@ -242,13 +242,26 @@ function encodeAttribute(type: string, text: string, name: string): Bytes {
 }
 
 /**
- * Whether two names hold the same attributes with the same values, in any order: RFC 4514 text is
- * written in either order by clients and people, and no name is authorized by its order.
+ * Whether two names have the same RDNs, in any order, because clients and people write them in any.
+ * Where a type stands in several RDNs, their order tells names apart (DC=corp,DC=example), unless
+ * one name as a whole is the other backwards. Values are compared exactly: characters that only look
+ * alike are other characters.
  */
 export function sameAttributes(a: Name, b: Name): boolean {
-  const [left, right] = [attributesOf(a), attributesOf(b)];
-  return left.length === right.length && left.every((key, i) => key === right[i]);
+  const [left, right] = [a.map(rdnKey), b.map(rdnKey)];
+  if (equalTexts(left, right) || equalTexts(left, [...right].reverse())) return true;
+  const types = new Set(a.flat().map(({ type }) => type));
+  const inOrder = [...types].every((type) => equalTexts(rdnsWith(a, type), rdnsWith(b, type)));
+  return inOrder && equalTexts([...left].sort(), [...right].sort());
 }
+
+const rdnsWith = (name: Name, wanted: string): string[] =>
+  name.filter((rdn) => rdn.some(({ type }) => type === wanted)).map(rdnKey);
+const equalTexts = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((text, i) => text === b[i]);
+const attributeKey = ({ type, value, der }: NameAttribute): string =>
+  value === undefined ? `${type}#${hex(der)}` : `${type}=${value}`;
+const rdnKey = (rdn: Name[number]): string => JSON.stringify(rdn.map(attributeKey).sort());
 
 /** What makes two names the same, sorted: whatever string types and order they were written in. */
 export const attributesOf = (name: Name): string[] =>

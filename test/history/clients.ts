@@ -111,6 +111,7 @@ export class Clients {
   readonly chance: Chance;
   readonly devices: readonly Device[];
   readonly conversations: Conversation[] = [];
+  #conversations = 0;
   readonly challenges: IssuedChallenge[] = [];
   readonly acknowledged: Acknowledged[] = [];
   readonly done: Record<string, number> = {};
@@ -239,7 +240,7 @@ export class Clients {
   ): Promise<void> {
     const { world, chance } = this;
     const { subject, key, signer, challenge } = wanted;
-    const number = this.conversations.length;
+    const number = this.#conversations++;
     const { spec } = device;
     // An EC client must send a password even where it authorizes nothing: it keys the reply.
     const password = challenge?.challenge ?? (spec.type === 'EC' ? 'x'.repeat(26) : undefined);

@@ -67,14 +67,21 @@ async function run({ seed, operations, order, open, progress }: HistoryOptions):
         await clients.act();
       }
     };
-    await Promise.all(Array.from({ length: WORKERS }, () => turns.run(worker)));
-    await Promise.all(clients.beside);
+    await all(Array.from({ length: WORKERS }, () => turns.run(worker)));
+    await all(clients.beside);
     await turns.run(() => quiet(world, clients));
     const rows = await tried.dump();
     judge(rows, clients);
     return summary(world, clients, rows);
   } finally {
     await tried.close();
+  }
+}
+
+/** Waits for all of them also when one fails: nobody may be at work when the store is closed. */
+async function all(tasks: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(tasks)) {
+    if (result.status === 'rejected') throw result.reason;
   }
 }
 
