@@ -55,7 +55,7 @@ async function pendingAt(endpoint: string): Promise<{ id: string; expiresAt: str
 }
 
 test('a client that is stopped while it waits is gone at once, and goes on when started again', async () => {
-  const args = await enrolment('default', '--poll-interval', '1h');
+  const args = await enrolment('default', '--poll-interval', '1h', '--max-wait', '9h');
   const bin = join(import.meta.dirname, '..', 'bin/scepter.js');
   const child = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
