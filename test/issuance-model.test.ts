@@ -138,3 +138,23 @@ describe('it is missed when it is taken away:', () => {
     });
   }
 });
+
+/** Each says once more what the condition on the Transaction, or on the key owner, says. */
+const doubles: readonly Name[] = [
+  'intend: request pointer',
+  'intend: ended certificate',
+  'intend: ended one holds the use',
+  'void: certificate',
+  'void: key owner',
+  'void: it holds the use',
+  'a twin has the use',
+  'an end: the key is still its own',
+];
+
+test('the other conditions hold the same thing a second time', () => {
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    // The largest is no different, only slower.
+    if (name === 'two keys on one challenge' && !slow) continue;
+    assert.equal(run(scenario, doubles).found, undefined, name);
+  }
+});
