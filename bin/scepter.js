@@ -2,7 +2,7 @@
 // Runs the CLI on the Node this project brings, whatever Node the system has: sources are
 // TypeScript, run by type stripping, which needs Node 24.
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,7 +31,16 @@ function pinnedNode() {
 }
 
 const cli = join(dirname(fileURLToPath(import.meta.url)), '..', 'functions', 'cli.ts');
-const { status, signal } = spawnSync(pinnedNode(), [cli, ...process.argv.slice(2)], {
-  stdio: 'inherit',
+const child = spawn(pinnedNode(), [cli, ...process.argv.slice(2)], { stdio: 'inherit' });
+// Who stops this process means the one that does the work.
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+for (const signal of signals) process.on(signal, () => child.kill(signal));
+child.once('error', (error) => {
+  process.stderr.write(`scepter: ${error.message}\n`);
+  process.exitCode = 1;
 });
-process.exit(status ?? (signal ? 1 : 0));
+child.once('exit', (code, signal) => {
+  for (const name of signals) process.removeAllListeners(name);
+  if (signal) process.kill(process.pid, signal);
+  else process.exitCode = code ?? 1;
+});

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { systemClock } from '../lib/adapters/system.ts';
 import { CliError } from '../lib/cli/io.ts';
 import { runCli } from '../lib/cli/main.ts';
 import packageJson from '../package.json' with { type: 'json' };
@@ -31,9 +32,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
-  url: env.url?.replace(/\/+$/, '') ?? `http://${env.host}:${env.port}`,
+  url: env.url?.replace(/\/+$/, '') ?? env.localUrl,
   token,
   stdin: () => text(process.stdin),
   out: (data) => process.stdout.write(data),
   note: (line) => process.stderr.write(`${line}\n`),
+  clock: systemClock,
 });

@@ -11,6 +11,8 @@ export type Env = {
   /** `HOST` and `PORT`: where the embedded server listens. */
   readonly host: string;
   readonly port: number;
+  /** Where that is, for whoever asks from this machine. */
+  readonly localUrl: string;
   /** The server listens on this machine only. */
   readonly loopback: boolean;
   /** `SCEPTER_CONFIG`: a file's path or the JSON itself. */
@@ -34,6 +36,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     table: env.SCEPTER_TABLE || undefined,
     host,
     port,
+    localUrl: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     loopback:
       host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.')),
     config: env.SCEPTER_CONFIG || undefined,

@@ -2,17 +2,14 @@
 
 import { serve } from '@hono/node-server';
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
-import { keepCrl } from '../lib/ca/lifecycle.ts';
-import { ConfigError } from '../lib/config.ts';
 import { makeApp } from '../lib/http/app.ts';
-import { MAX_REQUEST_LINE_OCTETS } from '../lib/limits.ts';
+import { MAX_REQUEST_LINE_OCTETS, STOP_GRACE_MS } from '../lib/limits.ts';
 import { banner } from './banner.ts';
 import { loadConfig } from './default-config.ts';
 import { openEmbedded } from './embedded.ts';
 import { readEnv } from './env.ts';
-
-/** How often a server that stays up looks after what runs out. */
-const UPKEEP_MS = 60 * 60 * 1000;
+import { refusalOf } from './refusal.ts';
+import { keepUp, upkeepOf } from './upkeep.ts';
 
 async function start(): Promise<void> {
   const env = readEnv();
@@ -25,6 +22,7 @@ async function start(): Promise<void> {
   const log = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
   const embedded = await openEmbedded(env, config, log);
   const { deps, store } = embedded;
+  const ready = await banner(env, embedded);
   const server = serve(
     {
       fetch: makeApp(deps).fetch,
@@ -33,25 +31,28 @@ async function start(): Promise<void> {
       hostname: env.host,
       serverOptions: { maxHeaderSize: MAX_REQUEST_LINE_OCTETS },
     },
-    async () => process.stdout.write(await banner(env, embedded)),
+    () => process.stdout.write(ready),
   );
   server.on('error', fail);
-  const upkeep = setInterval(async () => {
-    for (const id of config.cas.keys()) await keepCrl(deps, await deps.cas.of(id));
-  }, UPKEEP_MS);
+  const stopUpkeep = keepUp(upkeepOf(deps), log);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
-      clearInterval(upkeep);
-      server.close(() => store.close());
+      const stopped = stopUpkeep();
+      server.close(() => stopped.then(() => store.close()));
+      // Whoever is still sending after a while is cut off.
+      if ('closeAllConnections' in server) {
+        setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS).unref();
+      }
     });
   }
 }
 
 function fail(error: unknown): void {
-  const said = error instanceof Error ? error.message : String(error);
-  const hint = said.includes('EADDRINUSE') ? ' (another process has this port: set PORT)' : '';
-  process.stderr.write(`scepter: ${said}${hint}\n`);
-  process.exit(error instanceof ConfigError ? 2 : 1);
+  const { said, code } = refusalOf(error);
+  process.stderr.write(`scepter: ${said}\n`);
+  process.exit(code);
 }
 
+// A log that cannot be written (its disk is full, its reader gone) does not end the service.
+process.stderr.on('error', () => {});
 start().catch(fail);

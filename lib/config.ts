@@ -5,7 +5,8 @@
 import * as z from 'zod/mini';
 import type { KeySpec, Legacy } from './algorithms.ts';
 import type { Bytes } from './bytes.ts';
-import { duration, explainIssues, id, parsed } from './schema.ts';
+import { checkProfile, type Profile, profileSchema } from './profile.ts';
+import { described, duration, explainIssues, id, parsed } from './schema.ts';
 import { parseName } from './x509/name.ts';
 
 export type Authority = {
@@ -14,17 +15,8 @@ export type Authority = {
   readonly subject: Bytes;
   readonly key: KeySpec;
   readonly validityMs: number;
-};
-
-/** What certificates look like. */
-export type Profile = {
-  readonly id: string;
-  readonly validityMs: number;
-  readonly keyUsage: readonly ('digitalSignature' | 'nonRepudiation' | 'keyEncipherment')[];
-  /** Names of `extKeyUsages`, or dotted OIDs. */
-  readonly extKeyUsage: readonly string[];
-  /** A renewal may be for the key that its certificate has. */
-  readonly sameKey: boolean;
+  /** From thisUpdate to nextUpdate of a CRL; a new one is made after half of it at the latest. */
+  readonly crlValidityMs: number;
 };
 
 /** `challenge`, or the id of a validator outside. */
@@ -57,6 +49,8 @@ export type Config = {
   readonly publicUrl: string;
   readonly cas: ReadonlyMap<string, Authority>;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
+  /** Keys that are never certified: hexadecimal SHA-256 of the SubjectPublicKeyInfo, lower case. */
+  readonly blockedKeys: ReadonlySet<string>;
 };
 
 /** The document is refused; `problems` are whole sentences, one for each field. */
@@ -69,9 +63,6 @@ export class ConfigError extends Error {
   }
 }
 
-const HOUR_MS = 60 * 60 * 1000;
-const DAY_MS = 24 * HOUR_MS;
-
 const keySpecs = ['rsa:2048', 'rsa:3072', 'rsa:4096', 'ec:P-256', 'ec:P-384'] as const;
 const keySpecOf: Record<(typeof keySpecs)[number], KeySpec> = {
   'rsa:2048': { type: 'RSA', bits: 2048 },
@@ -81,32 +72,11 @@ const keySpecOf: Record<(typeof keySpecs)[number], KeySpec> = {
   'ec:P-384': { type: 'EC', curve: 'P-384' },
 };
 
-const purposes = ['clientAuth', 'serverAuth', 'emailProtection', 'ipsecIKE', 'smartcardLogon'];
-const purposeText = `must be ${purposes.join(', ')} or a dotted OID`;
-/** anyExtendedKeyUsage is no purpose but the absence of a decision. */
-const isPurpose = (text: string): boolean =>
-  purposes.includes(text) || (/^[012](\.\d{1,9}){2,15}$/.test(text) && text !== '2.5.29.37.0');
-
-const profile = z.strictObject({
-  validity: z._default(duration, 365 * DAY_MS),
-  keyUsage: z._default(z.array(z.enum(['digitalSignature', 'nonRepudiation', 'keyEncipherment'])), [
-    'digitalSignature',
-    'keyEncipherment',
-  ]),
-  extKeyUsage: z._default(
-    z
-      .array(z.string(purposeText).check(z.refine(isPurpose, purposeText)))
-      .check(z.minLength(1, 'must name at least one purpose')),
-    ['clientAuth'],
-  ),
-  sameKey: z._default(z.boolean(), true),
-});
-
 const legacy = z.strictObject({
-  sha1: z._default(z.boolean(), false),
-  md5: z._default(z.boolean(), false),
-  des3: z._default(z.boolean(), false),
-  des: z._default(z.boolean(), false),
+  sha1: described('SHA-1 digests and signatures of clients', z._default(z.boolean(), false)),
+  md5: described('MD5 digests and signatures of clients', z._default(z.boolean(), false)),
+  des3: described('triple DES envelopes', z._default(z.boolean(), false)),
+  des: described('single DES envelopes', z._default(z.boolean(), false)),
 });
 
 function parseCaSubject(text: string): Bytes {
@@ -114,41 +84,89 @@ function parseCaSubject(text: string): Bytes {
   return parseName(text);
 }
 
-const document = z.strictObject({
-  publicUrl: z
-    .string()
-    .check(z.regex(/^https?:\/\/[^\s/?#@]+$/, 'must be an http or https origin without a path')),
-  cas: z.record(
-    id,
-    z.strictObject({
-      subject: parsed(parseCaSubject),
-      key: z._default(z.enum(keySpecs), 'rsa:3072'),
-      validity: z._default(duration, 3650 * DAY_MS),
-    }),
-  ),
-  profiles: z._default(z.record(id, profile), {}),
-  endpoints: z.record(
-    id,
-    z.strictObject({
-      ca: id,
-      profile: z._default(id, 'device'),
-      enrol: z._default(
-        z.strictObject({
-          authorize: z
-            .array(z.enum(['challenge']))
-            .check(z.minLength(1, 'must name at least one validator')),
-        }),
-        { authorize: ['challenge'] },
-      ),
-      renew: z._default(z.strictObject({ window: z.optional(duration) }), {}),
-      approval: z._default(z.enum(['never', 'always']), 'never'),
-      pendingTtl: z._default(duration, 7 * DAY_MS),
-      repeat: z._default(duration, DAY_MS),
-      challengeTtl: z._default(duration, HOUR_MS),
-      legacy: z._default(legacy, { sha1: false, md5: false, des3: false, des: false }),
-    }),
+/** ASCII host or address, and a port; it goes into URIs of certificates as it is. */
+const publicUrlPattern =
+  /^https?:\/\/([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/i;
+
+const keyHashText = 'must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits';
+
+const authority = z.strictObject({
+  subject: described('subject of the CA certificate, RFC 4514', parsed(parseCaSubject)),
+  key: described('kind of the CA key', z._default(z.enum(keySpecs), 'rsa:3072')),
+  validity: described('lifetime of the CA certificate', z.prefault(duration, '3650d')),
+  crlValidity: described(
+    'lifetime of a CRL; the next is made after half of it, or as soon as something is revoked',
+    z.prefault(duration, '10d'),
   ),
 });
+
+const endpoint = z.strictObject({
+  ca: described('the CA that signs, one of "cas"', id),
+  profile: described(
+    'what its certificates look like, one of "profiles", or "device", which is there by itself',
+    z._default(id, 'device'),
+  ),
+  enrol: described(
+    'who may have a first certificate',
+    z._default(
+      z.strictObject({
+        authorize: described(
+          'validators, all of which must allow',
+          z.array(z.enum(['challenge'])).check(z.minLength(1, 'must name at least one validator')),
+        ),
+      }),
+      { authorize: ['challenge'] },
+    ),
+  ),
+  renew: described(
+    'who may have the next one',
+    z._default(
+      z.strictObject({
+        window: described(
+          'how long before its end a certificate may be renewed; all of its life if absent',
+          z.optional(duration),
+        ),
+      }),
+      {},
+    ),
+  ),
+  approval: described(
+    'whether a person has the last word',
+    z._default(z.enum(['never', 'always']), 'never'),
+  ),
+  pendingTtl: described('how long a request waits for its approver', z.prefault(duration, '7d')),
+  repeat: described(
+    'how long an outcome that rests on something reusable answers the same request again',
+    z.prefault(duration, '24h'),
+  ),
+  challengeTtl: described('how long a challenge lives by default', z.prefault(duration, '1h')),
+  legacy: described(
+    'weak algorithms that are accepted here, for clients that know nothing else',
+    z._default(legacy, { sha1: false, md5: false, des3: false, des: false }),
+  ),
+});
+
+const document = z.strictObject({
+  $schema: described('for editors; means nothing here', z.optional(z.string())),
+  publicUrl: described(
+    'where devices and relying parties reach this service: the base of the CRL and issuer addresses in every certificate',
+    z.string().check(z.regex(publicUrlPattern, 'must be an http or https origin without a path')),
+  ),
+  cas: described('certificate authorities by name', z.record(id, authority)),
+  profiles: described('profiles by name', z._default(z.record(id, profileSchema), {})),
+  blockedKeys: described(
+    'keys that are never certified, each by the SHA-256 of its SubjectPublicKeyInfo',
+    z._default(z.array(z.string(keyHashText).check(z.regex(/^[0-9a-f]{64}$/i, keyHashText))), []),
+  ),
+  endpoints: described(
+    'endpoints by name: what stands behind /scep/ in a URL',
+    z.record(id, endpoint),
+  ),
+});
+
+/** JSON Schema (2020-12) of the document. What only code can judge (names, patterns that refer to
+ * each other) is not in it: `checkConfig` decides. */
+export const configSchema = (): object => z.toJSONSchema(document, { io: 'input' });
 
 /** The document as it is written; defaults are optional in it. */
 export type ConfigDocument = z.input<typeof document>;
@@ -161,32 +179,28 @@ export function checkConfig(input: unknown): Config {
   const result = z.safeParse(document, input, { reportInput: true });
   if (!result.success)
     throw new ConfigError(explainIssues(result.error.issues, 'the configuration'));
-  const { publicUrl, cas, profiles, endpoints } = result.data;
+  const { publicUrl, cas, profiles, endpoints, blockedKeys } = result.data;
   const problems: string[] = [];
-  const known: Record<string, z.output<typeof profile>> = {
-    device: z.parse(profile, {}),
-    ...profiles,
-  };
+  const known = new Map(
+    Object.entries({ device: z.parse(profileSchema, {}), ...profiles }).map(([name, input]) => [
+      name,
+      checkProfile(name, input, `profiles.${name}`, problems),
+    ]),
+  );
   const checked = new Map<string, Endpoint>();
   for (const [name, endpoint] of Object.entries(endpoints)) {
-    const chosen = known[endpoint.profile];
-    if (!cas[endpoint.ca]) {
+    const chosen = known.get(endpoint.profile);
+    if (!Object.hasOwn(cas, endpoint.ca)) {
       problems.push(unknownName(`endpoints.${name}.ca`, endpoint.ca, Object.keys(cas)));
     }
     if (!chosen) {
-      problems.push(unknownName(`endpoints.${name}.profile`, endpoint.profile, Object.keys(known)));
+      problems.push(unknownName(`endpoints.${name}.profile`, endpoint.profile, [...known.keys()]));
       continue;
     }
     checked.set(name, {
       id: name,
       ca: endpoint.ca,
-      profile: {
-        id: endpoint.profile,
-        validityMs: chosen.validity,
-        keyUsage: chosen.keyUsage,
-        extKeyUsage: chosen.extKeyUsage,
-        sameKey: chosen.sameKey,
-      },
+      profile: chosen,
       enrol: endpoint.enrol,
       renew: { authorize: [], windowMs: endpoint.renew.window },
       approval: endpoint.approval,
@@ -202,10 +216,17 @@ export function checkConfig(input: unknown): Config {
   return {
     publicUrl,
     endpoints: checked,
+    blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
     cas: new Map(
       Object.entries(cas).map(([name, ca]) => [
         name,
-        { id: name, subject: ca.subject, key: keySpecOf[ca.key], validityMs: ca.validity },
+        {
+          id: name,
+          subject: ca.subject,
+          key: keySpecOf[ca.key],
+          validityMs: ca.validity,
+          crlValidityMs: ca.crlValidity,
+        },
       ]),
     ),
   };

@@ -117,6 +117,16 @@ export const reasons = {
     code: 'SCEP-312',
     text: 'a subjectAltName is not one that this challengePassword was made for',
   },
+  nameNotAllowed: {
+    failInfo: 'badRequest',
+    code: 'SCEP-313',
+    text: 'a subjectAltName is of a type or form that the profile of this endpoint does not certify',
+  },
+  subjectNotAllowed: {
+    failInfo: 'badRequest',
+    code: 'SCEP-314',
+    text: 'the subject is not one that the profile of this endpoint certifies',
+  },
   renewalUnknown: {
     failInfo: 'badRequest',
     code: 'SCEP-321',
@@ -157,6 +167,11 @@ export const reasons = {
     code: 'SCEP-328',
     text: 'the certificate that signed the message has been renewed too often in seven days',
   },
+  renewalHeld: {
+    failInfo: 'badRequest',
+    code: 'SCEP-329',
+    text: 'a renewal of the certificate that signed the message is suspended',
+  },
   validatorRefused: {
     failInfo: 'badRequest',
     code: 'SCEP-331',
@@ -182,6 +197,11 @@ export const reasons = {
     code: 'SCEP-353',
     text: 'the certificate was made and withdrawn before anybody saw it',
   },
+  requestRevoked: {
+    failInfo: 'badRequest',
+    code: 'SCEP-354',
+    text: 'the certificate that answered this very request has been revoked or superseded: make a new request',
+  },
   passwordEnvelopeImpossible: {
     failInfo: 'badRequest',
     code: 'SCEP-401',
@@ -201,6 +221,41 @@ export const reasons = {
     failInfo: 'badRequest',
     code: 'SCEP-404',
     text: 'the request names nothing: no subject and no subjectAltName that may be certified',
+  },
+  keyExponentRefused: {
+    failInfo: 'badAlg',
+    code: 'SCEP-411',
+    text: 'the public exponent of the key is below 65537',
+  },
+  keyHasSmallFactor: {
+    failInfo: 'badRequest',
+    code: 'SCEP-412',
+    text: 'the modulus of the key has a small prime factor: generate another key',
+  },
+  keyHasClosePrimes: {
+    failInfo: 'badRequest',
+    code: 'SCEP-413',
+    text: 'the primes of the key are too close to each other: generate another key with other software',
+  },
+  keyIsRoca: {
+    failInfo: 'badRequest',
+    code: 'SCEP-414',
+    text: 'the key was made by a generator that can be broken (ROCA, CVE-2017-15361): generate it elsewhere',
+  },
+  keyNotOnCurve: {
+    failInfo: 'badRequest',
+    code: 'SCEP-415',
+    text: 'the key is not a point that may be a public key on its curve',
+  },
+  keyBlocked: {
+    failInfo: 'badRequest',
+    code: 'SCEP-416',
+    text: 'the key is on the list of keys that are not accepted here: generate another key',
+  },
+  keyIsOurs: {
+    failInfo: 'badRequest',
+    code: 'SCEP-417',
+    text: 'the key is one of the certification authority itself',
   },
   transactionUnknown: {
     failInfo: 'badCertId',

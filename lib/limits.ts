@@ -48,6 +48,17 @@ export const MAX_RSA_BITS = 8192;
 /** Bits of an RSA public exponent: one verification costs as many multiplications. */
 export const MAX_RSA_EXPONENT_BITS = 64;
 
+/** The least public exponent of a key that is certified: FIPS 186-5 §5.1 and NIST SP 800-56B §6.2.1
+ * have 2^16 < e; the CA/Browser Forum (BR 6.1.6) demands an odd e from 3 on and asks for this. What
+ * only signs a message may have a smaller one. */
+export const MIN_CERTIFIED_EXPONENT = 65_537;
+
+/** Prime factors of a modulus are looked for below this (NIST SP 800-89 §5.3.3). */
+export const SMALL_FACTOR_BOUND = 752;
+
+/** Rounds of Fermat's factorization that a modulus must withstand (BR 6.1.1.3). */
+export const FERMAT_ROUNDS = 100;
+
 /** Octets of a certificate serial number we accept to read: certmonger sends 33. */
 export const MAX_SERIAL_OCTETS = 64;
 
@@ -75,6 +86,10 @@ export const RETRY_AFTER_S = 30;
 /** Milliseconds an attempt to issue holds its intent before another may replace it. */
 export const LEASE_MS = 10_000;
 
+/** Milliseconds by which the clocks of two servers, or of one before and after it was set, may
+ * differ. What lies further in the future than it can have been written was written by a wrong one. */
+export const CLOCK_SKEW_MS = 5 * 60 * 1000;
+
 /** Milliseconds between two reads of the RA generations, and the least time between two reads
  * forced by an unknown recipient. */
 export const RA_RELOAD_MS = 5 * 60 * 1000;
@@ -83,8 +98,14 @@ export const RA_FORCED_RELOAD_MS = 10_000;
 /** Milliseconds that an RA certificate is valid, at most as long as its CA's. */
 export const RA_LIFETIME_MS = 5 * 365 * 24 * 60 * 60 * 1000;
 
-/** Milliseconds from thisUpdate to nextUpdate of a CRL; a new one is made after half of it. */
-export const CRL_LIFETIME_MS = 10 * 24 * 60 * 60 * 1000;
+/** Entries of the register of revocations in one record: 20 kB, which one revocation rewrites. */
+export const MAX_REGISTER_ENTRIES = 200;
+
+/** Seconds that a cache may keep a CRL: how late a revocation is seen at most. */
+export const MAX_CRL_AGE_S = 600;
+
+/** How often a publisher whose CRL came too late makes another: more than publish at once. */
+export const MAX_PUBLISH_ROUNDS = 64;
 
 /** How often a request that lost a race to another starts over before its device must. */
 export const MAX_ISSUE_ROUNDS = 5;
@@ -116,8 +137,14 @@ export const SWEEP_BATCH = 100;
 /** Octets of a request line with its headers: a GET of an RSA-4096 request with a chain. */
 export const MAX_REQUEST_LINE_OCTETS = 32 * 1024;
 
+/** Milliseconds that a server which is told to stop waits for requests that have begun. */
+export const STOP_GRACE_MS = 5000;
+
 /** Records of one page of a list. */
 export const MAX_PAGE = 100;
+
+/** Reads of a list for one page of those records in it that are asked for. */
+export const MAX_PAGE_READS = 10;
 
 /** Milliseconds of one call of a remote store: ordinary ones take 10, a new TLS connection 200. */
 export const STORE_CALL_MS = 1000;

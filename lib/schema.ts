@@ -3,19 +3,24 @@
 
 import * as z from 'zod/mini';
 
+const durationPattern = /^([1-9]\d{0,5})([smhd])$/;
 const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** Milliseconds of `30s`, `15m`, `1h`, `365d`; undefined for other text. */
 export function parseDuration(text: string): number | undefined {
-  const [, count, unit] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
+  const [, count, unit] = durationPattern.exec(text) ?? [];
   return count && unit ? Number(count) * unitMs[unit as keyof typeof unitMs] : undefined;
 }
+
+/** A schema with the sentence that the published JSON Schema says about it. */
+export const described = <T extends z.ZodMiniType>(text: string, schema: T): T =>
+  schema.check(z.describe(text));
 
 const durationText = 'must be a duration such as "30s", "15m", "1h" or "365d"';
 
 /** A duration's text; its value is milliseconds. */
 export const duration = z.pipe(
-  z.string(durationText).check(z.refine((text) => parseDuration(text) !== undefined, durationText)),
+  z.string(durationText).check(z.regex(durationPattern, durationText)),
   z.transform((text) => parseDuration(text) ?? 0),
 );
 

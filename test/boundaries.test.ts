@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize, relative } from 'node:path';
+import { join, posix, relative, sep } from 'node:path';
 import { test } from 'node:test';
 
 const root = join(import.meta.dirname, '..');
 
-/** Room: what it may import beside itself. `base` is lib/*.ts but for config.ts and schema.ts. */
+/** Room: what it may import beside itself. `base` is lib/*.ts but for the files of `config`. */
 const mayImport: Record<string, readonly string[]> = {
   base: [],
   config: ['base', 'x509'],
@@ -44,14 +44,14 @@ type Source = { path: string; room: string; text: string; imports: string[] };
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)));
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'));
 }
 
 function roomOf(path: string): string {
   const [top = '', second = '', ...deeper] = path.split('/');
   if (top === 'functions') return 'functions';
   if (deeper.length > 0) return second;
-  return second === 'config.ts' || second === 'schema.ts' ? 'config' : 'base';
+  return ['config.ts', 'profile.ts', 'schema.ts'].includes(second) ? 'config' : 'base';
 }
 
 const files: Source[] = [...sources('lib'), ...sources('functions')]
@@ -65,7 +65,7 @@ const files: Source[] = [...sources('lib'), ...sources('functions')]
 const local = (file: Source): string[] =>
   file.imports
     .filter((from) => from.startsWith('.'))
-    .map((from) => normalize(join(dirname(file.path), from)));
+    .map((from) => posix.normalize(posix.join(posix.dirname(file.path), from)));
 
 /** Files of one adapter: `dynamodb.ts`, `dynamodb-table.ts`. */
 const sameThing = (...paths: string[]): boolean =>

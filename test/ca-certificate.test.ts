@@ -223,14 +223,14 @@ describe('names come from the binding', () => {
       ),
       sequence(objectIdentifier('2.5.29.15'), octets(tlv(tag.bitString, Uint8Array.of(1, 6)))),
       sequence(objectIdentifier('2.5.29.37'), octets(sequence(objectIdentifier('2.5.29.37.0')))),
-      sequence(objectIdentifier('1.3.6.1.4.1.311.25.2'), octets(sequence())),
+      sequence(objectIdentifier('1.3.6.1.4.1.311.20.2'), octets(sequence())),
     ];
     const challenge = await lab.challenge();
     const plaintext = await csrWith(key.spki, challenge, sequence(...asked), key.sign);
     const certificate = await issued({}, { plaintext });
     assert.equal(extension(certificate, 'basicConstraints'), undefined);
     assert.equal(certificate.extensions.size, 6);
-    assert.ok(!certificate.extensions.has('1.3.6.1.4.1.311.25.2'));
+    assert.ok(!certificate.extensions.has('1.3.6.1.4.1.311.20.2'));
   });
 });
 

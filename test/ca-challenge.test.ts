@@ -66,11 +66,12 @@ describe('RFC 8894 §2.4: challengePassword', () => {
   test('a refused name does not spend it; ten lock it', async () => {
     const lab = await makeLab();
     const challenge = await lab.challenge({ subject: 'CN=right' });
-    for (let i = 0; i < 9; i++) await refused(lab, 'SCEP-311', { challenge, subject: 'CN=wrong' });
+    const wrong = (i: number) => `CN=wrong ${i}`;
+    for (let i = 0; i < 9; i++) await refused(lab, 'SCEP-311', { challenge, subject: wrong(i) });
     assert.equal((await enrol(lab, { challenge, subject: 'CN=right' })).pkiStatus, 'SUCCESS');
     const locked = await lab.challenge({ subject: 'CN=right' });
     for (let i = 0; i < 10; i++) {
-      await refused(lab, 'SCEP-311', { challenge: locked, subject: 'CN=wrong' });
+      await refused(lab, 'SCEP-311', { challenge: locked, subject: wrong(i) });
     }
     await refused(lab, 'SCEP-305', { challenge: locked, subject: 'CN=right' });
   });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MemoryStore } from '../lib/adapters/memory.ts';
 import { equal, hex } from '../lib/bytes.ts';
-import type { CertificateRecord } from '../lib/ports/records.ts';
+import type { CertificateRecord, Transaction } from '../lib/ports/records.ts';
 import type { ClientKey } from '../lib/scep/client.ts';
 import { generateKey } from '../lib/scep/client.ts';
 import { type Certificate, readCertificate } from '../lib/x509/certificate.ts';
@@ -71,7 +71,7 @@ async function lab(options: LabOptions = {}) {
 describe('RFC 8894 §2.3, §2.5, §3.3.1: renewal', () => {
   for (const messageType of ['RenewalReq', 'PKCSReq'] as const) {
     test(`[9][57] ${messageType} with a new key, without a challenge`, async () => {
-      const { lab: l, record } = await lab();
+      const { lab: l, record, store } = await lab();
       const [first, second] = await keys('renew', 2);
       assert.ok(first && second);
       const old = await enrolled(l, first, { names: ['dns:a.example', 'upn:a@corp'] });
@@ -83,6 +83,18 @@ describe('RFC 8894 §2.3, §2.5, §3.3.1: renewal', () => {
       assert.deepEqual(san(fresh), san(old), 'names that the CSR left out stay');
       assert.equal(record(old)?.confirmed, true);
       assert.deepEqual(Object.keys(record(old)?.successors ?? {}), [hex(fresh.certificate.serial)]);
+      const transactions = store
+        .dump()
+        .filter(({ kind }) => kind === 'transaction')
+        .map(({ record }) => record as Transaction);
+      assert.deepEqual(
+        transactions.map(({ serial, renews }) => [serial, renews]),
+        [
+          [hex(old.certificate.serial), undefined],
+          [hex(fresh.certificate.serial), hex(old.certificate.serial)],
+        ],
+        'the Transaction says what it renews',
+      );
     });
 
     test(`[67] ${messageType} with the same key and the same transactionID is a new certificate`, async () => {

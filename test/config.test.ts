@@ -31,6 +31,7 @@ describe('configuration', () => {
       subject: parseName('CN=CA'),
       key: { type: 'RSA', bits: 3072 },
       validityMs: 3650 * 86_400_000,
+      crlValidityMs: 10 * 86_400_000,
     });
     assert.deepEqual(config.endpoints.get('default'), {
       id: 'default',
@@ -38,8 +39,19 @@ describe('configuration', () => {
       profile: {
         id: 'device',
         validityMs: 365 * 86_400_000,
+        keys: { rsa: { min: 2048, max: 8192 }, ec: ['P-256', 'P-384', 'P-521'], ed25519: true },
         keyUsage: ['digitalSignature', 'keyEncipherment'],
-        extKeyUsage: ['clientAuth'],
+        extKeyUsage: ['1.3.6.1.5.5.7.3.2'],
+        subject: { fixed: new Map(), pattern: new Map(), required: [], forbidden: [] },
+        names: {
+          dns: { rule: 'bound' },
+          email: { rule: 'bound' },
+          uri: { rule: 'bound' },
+          ip: { rule: 'bound' },
+          upn: { rule: 'bound' },
+          sid: { rule: 'none' },
+        },
+        sid: 'none',
         sameKey: true,
       },
       enrol: { authorize: ['challenge'] },
@@ -69,6 +81,34 @@ describe('configuration', () => {
         d.publicUrl = 'scep.example.com';
       },
       'publicUrl: must be an http or https origin without a path',
+    ],
+    [
+      'publicUrl with a port that is none',
+      (d) => {
+        d.publicUrl = 'http://scep.example.com:65536';
+      },
+      'publicUrl: must be an http or https origin without a path',
+    ],
+    [
+      'publicUrl that is not ASCII',
+      (d) => {
+        d.publicUrl = 'http://exämple.com';
+      },
+      'publicUrl: must be an http or https origin without a path',
+    ],
+    [
+      'publicUrl with a bracket',
+      (d) => {
+        d.publicUrl = 'http://[';
+      },
+      'publicUrl: must be an http or https origin without a path',
+    ],
+    [
+      'a CA by a name that every object has',
+      (d) => {
+        d.endpoints.default = { ca: 'constructor' };
+      },
+      'endpoints.default.ca: "constructor" is not defined; it may be "default"',
     ],
     [
       'publicUrl with a path',
@@ -148,6 +188,104 @@ describe('configuration', () => {
       'profiles.p.extKeyUsage.0: must be clientAuth, serverAuth, emailProtection, ipsecIKE, smartcardLogon or a dotted OID',
     ],
     [
+      'a modulus that is too small',
+      (d) => {
+        d.profiles.p = { keys: { rsa: { min: 1024 } } };
+      },
+      'profiles.p.keys.rsa.min: must be at least 2048',
+    ],
+    [
+      'sizes the wrong way round',
+      (d) => {
+        d.profiles.p = { keys: { rsa: { min: 4096, max: 3072 } } };
+      },
+      'profiles.p.keys.rsa.min: must be at most its "max", 3072',
+    ],
+    [
+      'a curve',
+      (d) => {
+        d.profiles.p = { keys: { ec: ['secp256k1'] } };
+      },
+      'profiles.p.keys.ec.0: must be "P-256", "P-384", "P-521"',
+    ],
+    [
+      'no key at all',
+      (d) => {
+        d.profiles.p = { keys: { rsa: false, ec: [], ed25519: false } };
+      },
+      'profiles.p.keys: must allow at least one kind of key',
+    ],
+    [
+      'no key usage',
+      (d) => {
+        d.profiles.p = { keyUsage: [] };
+      },
+      'profiles.p.keyUsage: must name at least one usage',
+    ],
+    [
+      'an attribute',
+      (d) => {
+        d.profiles.p = { subject: { required: ['XYZ'] } };
+      },
+      'profiles.p.subject.required.0: unknown attribute type "XYZ"; a dotted OID works for any',
+    ],
+    [
+      'a fixed attribute',
+      (d) => {
+        d.profiles.p = { subject: { fixed: { 'X Y': 'a' } } };
+      },
+      'profiles.p.subject.fixed.X Y: unknown attribute type "X Y"; a dotted OID works for any',
+    ],
+    [
+      'a pattern of an attribute',
+      (d) => {
+        d.profiles.p = { subject: { pattern: { CN: '' } } };
+      },
+      'profiles.p.subject.pattern.CN: must be a pattern, or a list of them: text in which "*" stands for some of it',
+    ],
+    [
+      'an attribute that must and must not be there',
+      (d) => {
+        d.profiles.p = { subject: { required: ['cn'], forbidden: ['O', 'CN'] } };
+      },
+      'profiles.p.subject.forbidden.1: "CN" is fixed or required too',
+    ],
+    [
+      'a rule for names',
+      (d) => {
+        d.profiles.p = { names: { dns: 'any' } };
+      },
+      'profiles.p.names.dns: must be "none", "bound", "copy" or {"pattern": [...]}',
+    ],
+    [
+      'no pattern',
+      (d) => {
+        d.profiles.p = { names: { dns: { pattern: [] } } };
+      },
+      'profiles.p.names.dns.pattern: must be a pattern, or a list of them: text in which "*" stands for some of it',
+    ],
+    [
+      'a range of addresses',
+      (d) => {
+        d.profiles.p = { names: { ip: { pattern: ['10.0.0.0/33'] } } };
+      },
+      'profiles.p.names.ip.pattern: "10.0.0.0/33" has a prefix that is too long',
+    ],
+    [
+      'a type of name',
+      (d) => {
+        d.profiles.p = { names: { sid: 'copy' } };
+      },
+      'profiles.p.names: "sid" is not a field that exists here',
+    ],
+    [
+      'a form of the SID',
+      (d) => {
+        d.profiles.p = { sid: 'copy' };
+      },
+      'profiles.p.sid: must be "none", "uri", "extension", "both"',
+    ],
+    [
       'no endpoint',
       (d) => {
         d.endpoints = {};
@@ -188,6 +326,13 @@ describe('configuration', () => {
         d.endpoints.default = { ca: 'default', legacy: { sha1: 'yes' } };
       },
       'endpoints.default.legacy.sha1: must be a boolean',
+    ],
+    [
+      'a blocked key',
+      (d) => {
+        Object.assign(d, { blockedKeys: ['A'.repeat(64), 'a'.repeat(63)] });
+      },
+      'blockedKeys.1: must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits',
     ],
     [
       'a field that does not exist',

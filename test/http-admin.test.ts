@@ -62,7 +62,7 @@ describe('POST /api/v1/challenges', () => {
     [
       'a name',
       { san: ['a.example'] },
-      '"a.example" must be TYPE:VALUE with a TYPE of dns, email, uri, ip, upn',
+      '"a.example" must be TYPE:VALUE with a TYPE of dns, email, uri, ip, upn, sid',
     ],
     ['names that are no list', { san: 'dns:a' }, 'san: must be an array'],
     ['no uses', { uses: 0 }, 'uses: must be at least 1'],

@@ -8,7 +8,7 @@ import { type Bytes, fromHex, fromPem, fromUtf8, pem } from '../lib/bytes.ts';
 import { MAX_DER_NODES } from '../lib/limits.ts';
 import type { ClientKeySpec } from '../lib/scep/client.ts';
 import { readCertificate, signed, subjectKeyIdentifierOf } from '../lib/x509/certificate.ts';
-import { encodeTbsCertList } from '../lib/x509/crl.ts';
+import { encodeTbsCertList, type RevokedCertificate } from '../lib/x509/crl.ts';
 import { deviceKey, memorySigner } from './support/keys.ts';
 import { type Lab, type LabOptions, makeLab } from './support/lab.ts';
 import { enrolment } from './support/messages.ts';
@@ -164,7 +164,7 @@ withOpenssl((openssl) => {
   });
 
   /** A CRL of the lab's CA with these entries. */
-  async function crlOf(lab: Lab, revoked: readonly { serial: Bytes; revokedAt: number }[]) {
+  async function crlOf(lab: Lab, revoked: readonly RevokedCertificate[]) {
     const [ca] = lab.announced.chain;
     const issuerKeyIdentifier = ca && subjectKeyIdentifierOf(ca);
     assert.ok(ca && issuerKeyIdentifier);
@@ -188,16 +188,22 @@ withOpenssl((openssl) => {
     const lab = await labOf('rsa:2048');
     const { ca } = await filesOf(openssl, lab);
     const [gone, kept] = [await issued(lab, { type: 'RSA', bits: 2048 }), lab.announced.ra.der];
-    const revoked = [
-      { serial: readCertificate(gone).serial, revokedAt: lab.clock.now() - 60_000 },
-      { serial: fromHex('00ff'), revokedAt: Date.UTC(2049, 11, 31) },
-      { serial: fromHex('01'), revokedAt: Date.UTC(2050, 0, 1) },
+    const revoked: RevokedCertificate[] = [
+      {
+        serial: readCertificate(gone).serial,
+        revokedAt: lab.clock.now() - 60_000,
+        reason: 'keyCompromise',
+      },
+      { serial: fromHex('00ff'), revokedAt: Date.UTC(2049, 11, 31), reason: 'unspecified' },
+      { serial: fromHex('01'), revokedAt: Date.UTC(2050, 0, 1), reason: 'certificateHold' },
     ];
     const crl = openssl.file('crl2.pem', pem('X509 CRL', await crlOf(lab, revoked)));
     const { said } = openssl.attempt('crl', '-noout', '-text', '-CAfile', ca, '-in', crl);
     assert.match(said, /verify OK/);
     assert.match(said, /CRL Number: *\n +4097\n/);
-    assert.match(said, /Serial Number: FF\n +Revocation Date: Dec 31 00:00:00 2049 GMT/);
+    assert.match(said, /Serial Number: FF\n +Revocation Date: Dec 31 00:00:00 2049 GMT\n +Serial/);
+    assert.match(said, /X509v3 CRL Reason Code: *\n +Key Compromise\n/);
+    assert.match(said, /X509v3 CRL Reason Code: *\n +Certificate Hold\n/);
     assert.match(said, /Serial Number: 01\n +Revocation Date: Jan {2}1 00:00:00 2050 GMT/);
     const check = (der: Bytes) => {
       const leaf = openssl.file('leaf.pem', pem('CERTIFICATE', der));
@@ -214,6 +220,7 @@ withOpenssl((openssl) => {
     const revoked = Array.from({ length: count }, (_, i) => ({
       serial: Uint8Array.of(0x40, i >> 8, i & 255),
       revokedAt: lab.clock.now(),
+      reason: 'superseded' as const,
     }));
     const path = openssl.file('crl3.pem', pem('X509 CRL', await crlOf(lab, revoked)));
     const { said } = openssl.attempt('crl', '-noout', '-text', '-CAfile', ca, '-in', path);

@@ -155,7 +155,7 @@ CN = directory
       'dns:host.example',
       'dns:*.example',
       'email:User@Example',
-      'uri:tag:microsoft.com,2022-09-14:sid:S-1-5-21-1',
+      'sid:S-1-5-21-1',
       'ip:10.0.0.1',
       'ip:2001:db8::1',
       'upn:user@example',

@@ -33,6 +33,8 @@ const keyOf = ({ spki }: TestSigner): PublicKey => {
 };
 const cipher = contentCiphers['AES-128'];
 
+const legacy = { sha1: true, md5: true, des3: false, des: false };
+
 function open(
   plaintext: Bytes,
   signer = keyOf(signers.rsa),
@@ -43,7 +45,7 @@ function open(
   assert.ok(recipient?.transport);
   const { transport, encryptedKey } = recipient;
   const sealed = { envelope, cipher, transport, encryptedKey, decryptionKey };
-  return openRequest(sealed, signer, keys, random(cipher.keyOctets));
+  return openRequest(sealed, signer, keys, random(cipher.keyOctets), legacy);
 }
 const refuses = (plaintext: Bytes, what: string, ...rest: [PublicKey?, ('same' | 'any')?]) =>
   assert.rejects(

@@ -172,6 +172,7 @@ test('RFC 5280 §7.1: two names with the same attributes are the same in any ord
   assert.ok(same(parseName('CN=a+OU=c,O=b'), parseName('O=b,OU=c+CN=a')));
   assert.ok(same(parseName('OU=x,OU=y'), parseName('OU=y,OU=x')));
   assert.ok(same(parseName(''), parseName('')));
+  assert.ok(same(parseName('CN=a,DC=corp,DC=example'), parseName('DC=example,DC=corp,CN=a')));
 });
 
 test('RFC 5280 §7.1: two names with another, a missing or a repeated attribute are not the same', () => {
@@ -181,11 +182,13 @@ test('RFC 5280 §7.1: two names with another, a missing or a repeated attribute 
   }
   assert.ok(!same(parseName('CN=a,CN=a'), parseName('CN=a')));
   assert.ok(!same(parseName('OU=x,OU=x,OU=y'), parseName('OU=x,OU=y,OU=y')));
+  assert.ok(!same(parseName('CN=a,DC=corp,DC=x'), parseName('CN=a,DC=x,DC=corp')));
+  assert.ok(!same(parseName('CN=a+OU=b'), parseName('CN=a,OU=b')));
   assert.ok(!same(parseName('CN=a'), parseName('CN=A')));
   assert.ok(!same(parseName('CN=a'), parseName('CN=a\\20b')));
 });
 
-test('RFC 5280 §7.1: the string type and the normal form of a value do not matter, its characters do', () => {
+test('RFC 5280 §7.1: the string type of a value does not matter, its characters do', () => {
   const types = [
     tlv(tag.utf8String, utf8('Test')),
     tlv(tag.printableString, utf8('Test')),
@@ -195,7 +198,8 @@ test('RFC 5280 §7.1: the string type and the normal form of a value do not matt
   ].map(nameWith);
   const [first = nullValue] = types;
   for (const each of types) assert.ok(same(first, each));
-  assert.ok(same(text('e\u0301'), text('\u00e9')));
+  assert.ok(!same(text('e\u0301'), text('\u00e9')));
+  assert.ok(!same(text('K'), text('\u212a')), 'the Kelvin sign is no letter K');
   assert.ok(!same(text('e'), text('\u00e9')));
   assert.ok(!same(text('a'), text('а')), 'a Cyrillic letter is another one');
 });

@@ -241,7 +241,7 @@ test('RFC 5280 §4.2.1.6: text of another kind, or with spaces or control charac
     ':a',
     'host',
     'other:00',
-    'sid:S-1',
+    'guid:0',
     'dir:CN=a',
     'd ns:a',
   ]) {

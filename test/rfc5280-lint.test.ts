@@ -30,7 +30,8 @@ import {
   subjectAltName,
   subjectKeyIdentifier,
 } from '../lib/x509/extensions.ts';
-import { lintTbsCertificate } from '../lib/x509/lint.ts';
+import { certificateRules, lintTbsCertificate } from '../lib/x509/lint.ts';
+import type { LintContext } from '../lib/x509/lint-rule.ts';
 import { parseName } from '../lib/x509/name.ts';
 import { certify, signers } from './support/signed-data.ts';
 
@@ -39,7 +40,8 @@ const oid = objectIdentifier;
 const [notBefore, notAfter] = [Date.UTC(2026, 0, 1), Date.UTC(2027, 0, 1)];
 const issuer = parseName('CN=Lint CA,O=Test');
 const issuerKeyIdentifier = new Uint8Array(20).fill(0xca);
-const context = {
+const context: LintContext = {
+  role: 'endEntity',
   issuer,
   issuerKeyIdentifier,
   issuerNotBefore: notBefore,
@@ -73,15 +75,25 @@ const fields = {
 };
 type Fields = Partial<Record<keyof typeof fields, readonly Bytes[]>>;
 
-type Changes = Fields & { readonly extensions?: Extensions; readonly key?: typeof rsa };
-function lint({ extensions: changed, key = rsa, ...changes }: Changes = {}): string {
+type Changes = Fields & {
+  readonly extensions?: Extensions;
+  readonly key?: typeof rsa;
+  readonly role?: LintContext['role'];
+  /** What stands between the key and the extensions. */
+  readonly between?: readonly Bytes[];
+  readonly scheme?: SignatureScheme;
+};
+function lint(all: Changes = {}): string {
+  const { extensions: changed, key = rsa, role = 'endEntity', between = [], ...rest } = all;
+  const { scheme: with_ = scheme, ...changes } = rest;
   const list = Object.values({ ...extensions(key.identifier), ...changed }).flat();
   const tbs = sequence(
     ...Object.values({ ...fields, ...changes }).flat(),
     key.spki,
+    ...between,
     explicit(3, sequence(...list)),
   );
-  const finding = lintTbsCertificate(tbs, scheme, context);
+  const finding = lintTbsCertificate(tbs, with_, { ...context, role });
   return finding ? `${finding.blame}: ${finding.id}, ${finding.citation}` : 'passes';
 }
 const finds = (expected: string, changes: Changes, what = '') =>
@@ -122,7 +134,6 @@ test('RFC 5280 §4.1.2.3: the lint finds a signature algorithm that is not the o
   const expected = 'ours: signature, RFC 5280 §4.1.2.3';
   const other = { kind: 'RSASSA-PKCS1-v1_5', digest: digests['SHA-512'] } as const;
   finds(expected, { algorithm: [signatureAlgorithm(other)] });
-  finds(expected, { algorithm: [sequence(oid(digests['SHA-256'].rsaOid))] });
 });
 
 test('RFC 5280 §4.1.2.4: the lint finds an issuer that is not the subject of the CA', () => {
@@ -154,17 +165,16 @@ test('RFC 5280 §4.2.1.9: the lint finds an end entity that says it is a CA', ()
 test('RFC 5280 §4.2.1.3: the lint finds a keyUsage that is missing, not critical, or not of its key', () => {
   const expected = 'ours: key-usage, RFC 5280 §4.2.1.3';
   const notCritical = sequence(oid('2.5.29.15'), octets(Uint8Array.of(3, 2, 5, 0xa0)));
-  for (const usage of [
-    [],
-    [notCritical],
-    [keyUsage([])],
-    [keyUsage(['digitalSignature', 'keyCertSign'])],
-    [keyUsage(['cRLSign'])],
-  ]) {
+  for (const usage of [[], [notCritical], [keyUsage([])]]) {
     finds(expected, { extensions: { keyUsage: usage } });
   }
+  const role = 'ours: key-usage-role, RFC 5280 §4.2.1.3';
+  for (const usage of [keyUsage(['digitalSignature', 'keyCertSign']), keyUsage(['cRLSign'])]) {
+    finds(role, { extensions: { keyUsage: [usage] } });
+  }
   const encrypting = { keyUsage: [keyUsage(['digitalSignature', 'keyEncipherment'])] };
-  finds(expected, { key: ec, extensions: encrypting });
+  const unfit = 'ours: key-usage-key, RFC 3279 §2.3, RFC 8410 §5';
+  finds(unfit, { key: ec, extensions: encrypting });
 });
 
 test('RFC 5280 §4.2.1.12: the lint finds an extKeyUsage that is missing or allows everything', () => {
@@ -237,7 +247,7 @@ test('RFC 5280 A.1: the lint finds a subject whose value is a time or a string n
 
 test('RFC 5280 A.1: the lint finds a subject whose value is longer than its upper bound', () => {
   const expected = 'request: subject-length, RFC 5280 A.1';
-  const bounds = { '2.5.4.3': 64, '2.5.4.5': 64, '2.5.4.10': 64, '2.5.4.11': 64, '2.5.4.7': 128 };
+  const bounds = { '2.5.4.3': 64, '2.5.4.12': 64, '2.5.4.10': 64, '2.5.4.11': 64, '2.5.4.7': 128 };
   for (const [type, bound] of Object.entries({ ...bounds, '2.5.4.8': 128, '1.2.3.4': 1024 })) {
     finds('passes', subjectOf(type, utf8String('x'.repeat(bound))), type);
     finds(expected, subjectOf(type, utf8String('x'.repeat(bound + 1))), type);
@@ -248,6 +258,10 @@ test('RFC 5280 A.1: the lint finds a subject whose value is longer than its uppe
     subjectOf('1.2.840.113549.1.9.1', tlv(tag.ia5String, utf8('x'.repeat(length))));
   finds('passes', mail(255));
   finds(expected, mail(256));
+  const serial = (length: number) =>
+    subjectOf('2.5.4.5', tlv(tag.printableString, utf8('1'.repeat(length))));
+  finds('passes', serial(64));
+  finds(expected, serial(65));
   finds(expected, subjectOf('2.5.4.6', utf8String('DEU')));
 });
 
@@ -265,7 +279,7 @@ test('RFC 5280 A.1: the lint finds a country that is not two letters', () => {
   const expected = 'request: country, RFC 5280 A.1';
   for (const value of ['D', 'D1', '12', 'é1'])
     finds(expected, subjectOf('2.5.4.6', utf8String(value)));
-  finds('passes', subjectOf('2.5.4.6', utf8String('DE')));
+  finds('passes', subjectOf('2.5.4.6', tlv(tag.printableString, utf8('DE'))));
 });
 
 test('X.680 §41.4: the lint finds a PrintableString with characters it does not have', () => {
@@ -295,4 +309,356 @@ test('RFC 5280 §4.1.2.4: the lint lets RDNs of several attributes and of any kn
   ]) {
     assert.equal(lint(subjectOf('2.5.4.10', value)), 'passes');
   }
+});
+
+type Samples = { readonly good: readonly Changes[]; readonly bad: readonly Changes[] };
+const ext = (dotted: string, value: Bytes, ...critical: Bytes[]) =>
+  sequence(oid(dotted), ...critical, octets(value));
+const others = (...list: Bytes[]): Changes => ({ extensions: { others: list } });
+const usageBits = (...content: number[]) => ({
+  extensions: {
+    keyUsage: [ext('2.5.29.15', tlv(tag.bitString, Uint8Array.from(content)), boolean(true))],
+  },
+});
+const purposes = (...list: string[]) => ({ extensions: { extKeyUsage: [extKeyUsage(list)] } });
+const san = (...names: Bytes[]) => others(ext('2.5.29.17', sequence(...names)));
+const name = (number: number, text: string) => tlv(contextPrimitive(number), utf8(text));
+const upnOid = oid('1.3.6.1.4.1.311.20.2.3');
+const upn = (text: string) => explicit(0, upnOid, explicit(0, utf8String(text)));
+const cdp = (...points: Bytes[]) => others(ext('2.5.29.31', sequence(...points)));
+const point = (...urls: Bytes[]) => sequence(explicit(0, explicit(0, ...urls)));
+const aia = (...list: Bytes[]) => others(ext('1.3.6.1.5.5.7.1.1', sequence(...list)));
+const access = (arc: number, url: string) => sequence(oid(`1.3.6.1.5.5.7.48.${arc}`), name(6, url));
+const times = (from: Bytes, to: Bytes) => ({ validity: [sequence(from, to)] });
+const utc = (text: string) => tlv(tag.utcTime, utf8(text));
+const generalized = (text: string) => tlv(tag.generalizedTime, utf8(text));
+const [from, to] = [timeOf(notBefore), timeOf(notAfter)];
+const keyOf = (...algorithm: Bytes[]) => {
+  const key = sequence(sequence(...algorithm), tlv(tag.bitString, new Uint8Array(66)));
+  return { key: { spki: key, identifier: keyIdentifier(new Uint8Array(65)) } };
+};
+const wide = 'a'.repeat(63);
+const ca: Changes = {
+  role: 'ca',
+  subject: [issuer],
+  extensions: {
+    keyUsage: [keyUsage(['keyCertSign', 'cRLSign'])],
+    extKeyUsage: [],
+    authorityKeyIdentifier: [],
+    others: [caBasicConstraints(0)],
+  },
+};
+const caWith = (extensions: Extensions): Changes => ({
+  ...ca,
+  extensions: { ...ca.extensions, ...extensions },
+});
+const ecdsa: SignatureScheme = { kind: 'ECDSA', digest: digests['SHA-256'] };
+const ecdsaOid = oid('1.2.840.10045.4.3.2');
+const printable = (text: string) => tlv(tag.printableString, utf8(text));
+
+/** For each rule: certificates that it lets pass and that touch it, and some that only it finds. */
+const samples: Readonly<Record<string, Samples>> = {
+  reparse: { good: [{}], bad: [others(ext('1.2.3', Uint8Array.of(1, 1, 5)))] },
+  version: { good: [{}], bad: [{ version: [] }] },
+  serial: {
+    good: [{ serial: [integer(new Uint8Array(20).fill(0x7f))] }],
+    bad: [{ serial: [integer(new Uint8Array(20).fill(0xff))] }, { serial: [integer(0)] }],
+  },
+  'signature-parameters': {
+    good: [{}, { scheme: ecdsa, algorithm: [sequence(ecdsaOid)] }],
+    bad: [
+      { algorithm: [sequence(oid(digests['SHA-256'].rsaOid))] },
+      { algorithm: [sequence(oid(digests['SHA-256'].rsaOid), sequence())] },
+      { scheme: ecdsa, algorithm: [sequence(ecdsaOid, nullValue)] },
+    ],
+  },
+  signature: {
+    good: [{}],
+    bad: [{ algorithm: [sequence(oid(digests['SHA-512'].rsaOid), nullValue)] }],
+  },
+  issuer: { good: [{}], bad: [{ issuer: [sequence()] }] },
+  'time-encoding': {
+    good: [times(utc('260101000000Z'), utc('270101000000Z'))],
+    bad: [
+      times(generalized('20260101000000Z'), to),
+      times(from, generalized('20270101000000Z')),
+      times(utc('2601010000Z'), to),
+      times(from, utc('270101000000+0000')),
+      times(generalized('20260101000000.5Z'), to),
+      { validity: [sequence(from, to, to)] },
+    ],
+  },
+  validity: { good: [{}], bad: [times(to, from), times(from, from)] },
+  'key-parameters': {
+    good: [{}, { key: ec, ...usageBits(7, 0x80) }],
+    bad: [
+      keyOf(oid('1.2.840.113549.1.1.1')),
+      keyOf(oid('1.2.840.10045.2.1'), oid('1.3.132.0.10')),
+      keyOf(oid('1.2.840.10045.2.1'), nullValue),
+      keyOf(oid('1.3.101.112'), nullValue),
+      keyOf(oid('1.2.840.10040.4.1')),
+    ],
+  },
+  'unique-identifiers': {
+    good: [{}],
+    bad: [{ between: [tlv(contextPrimitive(1), Uint8Array.of(0, 1))] }],
+  },
+  'extension-repeated': {
+    good: [others(ext('1.2.3', nullValue), ext('1.2.4', nullValue))],
+    bad: [others(ext('1.2.3', nullValue), ext('1.2.3', nullValue))],
+  },
+  'extension-encoding': {
+    good: [others(ext('1.2.3', nullValue))],
+    bad: [others(ext('1.2.3', nullValue, boolean(false)))],
+  },
+  'authority-key-identifier': {
+    good: [{}, ca],
+    bad: [
+      { extensions: { authorityKeyIdentifier: [] } },
+      { extensions: { authorityKeyIdentifier: [authorityKeyIdentifier(new Uint8Array(20))] } },
+    ],
+  },
+  'subject-key-identifier': {
+    good: [{}],
+    bad: [
+      { extensions: { subjectKeyIdentifier: [] } },
+      { extensions: { subjectKeyIdentifier: [subjectKeyIdentifier(ec.identifier)] } },
+    ],
+  },
+  'key-usage': { good: [{}, ca], bad: [{ extensions: { keyUsage: [] } }, usageBits(0)] },
+  'key-usage-encoding': {
+    good: [usageBits(5, 0xa0)],
+    bad: [usageBits(4, 0xa0), usageBits(0, 0xa0), usageBits(7, 0xa0, 0x00)],
+  },
+  'key-usage-role': {
+    good: [ca],
+    bad: [usageBits(2, 0x84), usageBits(1, 0x82), caWith({ keyUsage: [keyUsage(['cRLSign'])] })],
+  },
+  'key-usage-key': {
+    good: [{ key: ec, ...usageBits(3, 0x88) }, usageBits(4, 0xb0)],
+    bad: [usageBits(3, 0x88), { key: ec, ...usageBits(5, 0xa0) }],
+  },
+  'key-usage-only': {
+    good: [
+      { key: ec, ...usageBits(0, 0x89) },
+      { key: ec, ...usageBits(7, 0x88, 0x80) },
+    ],
+    bad: [
+      { key: ec, ...usageBits(0, 0x81) },
+      { key: ec, ...usageBits(7, 0x80, 0x80) },
+    ],
+  },
+  'basic-constraints': {
+    good: [ca, caWith({ others: [caBasicConstraints(undefined)] })],
+    bad: [
+      others(caBasicConstraints(0)),
+      caWith({ others: [] }),
+      caWith({ others: [ext('2.5.29.19', sequence(), boolean(true))] }),
+      caWith({ others: [ext('2.5.29.19', sequence(boolean(true)))] }),
+    ],
+  },
+  'ext-key-usage': {
+    good: [purposes(clientAuth, '1.3.6.1.5.5.7.3.1'), ca],
+    bad: [purposes(), purposes(clientAuth, clientAuth), purposes('2.5.29.37.0')],
+  },
+  'no-purpose': {
+    good: [
+      {
+        ...purposes('1.3.6.1.5.5.7.3.1'),
+        extensions: {
+          ...usageBits(5, 0x20).extensions,
+          ...purposes('1.3.6.1.5.5.7.3.1').extensions,
+        },
+      },
+      { extensions: { ...usageBits(5, 0x20).extensions, ...purposes('1.2.3').extensions } },
+    ],
+    bad: [usageBits(5, 0x20)],
+  },
+  'crl-distribution-points': {
+    good: [cdp(point(name(6, 'http://a.example/crl'), name(6, 'https://b.example:8443/crl')))],
+    bad: [
+      cdp(),
+      cdp(point()),
+      cdp(point(name(6, 'a.example/crl'))),
+      cdp(point(name(6, 'http://'))),
+      cdp(point(name(6, 'ftp://a.example/crl'))),
+      cdp(point(name(2, 'a.example'))),
+      cdp(sequence(tlv(contextPrimitive(1), Uint8Array.of(1, 6)))),
+    ],
+  },
+  'authority-info-access': {
+    good: [aia(access(1, 'http://ocsp.example'), access(2, 'http://a.example/ca.cer'))],
+    bad: [aia(), aia(access(3, 'http://a.example')), aia(access(2, 'ca.cer'))],
+  },
+  critical: {
+    good: [
+      { subject: [sequence()], ...others(subjectAltName([{ kind: 'dns', value: 'a' }], true)) },
+    ],
+    bad: [
+      others(ext('1.2.3', nullValue, boolean(true))),
+      caWith({ others: [caBasicConstraints(0), ext('1.2.3', nullValue, boolean(true))] }),
+    ],
+  },
+  nameless: {
+    good: [
+      { subject: [sequence()], ...others(subjectAltName([{ kind: 'dns', value: 'a' }], true)) },
+    ],
+    bad: [{ subject: [sequence()] }],
+  },
+  'ca-nameless': {
+    good: [ca],
+    bad: [
+      {
+        ...caWith({ others: [caBasicConstraints(0), ext('2.5.29.17', sequence(name(2, 'a')))] }),
+        subject: [sequence()],
+      },
+    ],
+  },
+  'subject-strings': {
+    good: [subjectOf('2.5.4.3', printable('a'))],
+    bad: [subjectOf('2.5.4.3', printable(' ')), subjectOf('2.5.4.3', integer(5))],
+  },
+  'subject-length': {
+    good: [subjectOf('2.5.4.3', utf8String('x'.repeat(64)))],
+    bad: [subjectOf('2.5.4.3', utf8String('x'.repeat(65)))],
+  },
+  'subject-characters': {
+    good: [subjectOf('2.5.4.3', utf8String('é'))],
+    bad: [subjectOf('2.5.4.3', utf8String('a\0'))],
+  },
+  country: {
+    good: [subjectOf('2.5.4.6', printable('DE'))],
+    bad: [subjectOf('2.5.4.6', printable('D1'))],
+  },
+  'printable-string': {
+    good: [subjectOf('2.5.4.3', printable('a-b'))],
+    bad: [subjectOf('2.5.4.3', printable('a!'))],
+  },
+  'attribute-string-type': {
+    good: [
+      subjectOf('2.5.4.5', printable('1')),
+      subjectOf('1.2.840.113549.1.9.1', tlv(tag.ia5String, utf8('a@b'))),
+      subjectOf('0.9.2342.19200300.100.1.25', tlv(tag.ia5String, utf8('example'))),
+    ],
+    bad: [
+      subjectOf('2.5.4.6', utf8String('DE')),
+      subjectOf('2.5.4.5', utf8String('1')),
+      subjectOf('2.5.4.46', utf8String('1')),
+      subjectOf('1.2.840.113549.1.9.1', utf8String('a@b')),
+      subjectOf('0.9.2342.19200300.100.1.25', printable('example')),
+    ],
+  },
+  'ia5-string': {
+    good: [subjectOf('2.5.4.3', tlv(tag.ia5String, utf8('a@b')))],
+    bad: [subjectOf('2.5.4.3', tlv(tag.ia5String, Uint8Array.of(0x61, 0xe9)))],
+  },
+  'repeated-common-name': {
+    good: [{ subject: [parseName('OU=a,OU=b,CN=c')] }],
+    bad: [{ subject: [parseName('CN=a,CN=b')] }],
+  },
+  'relative-distinguished-name': {
+    good: [{ subject: [parseName('CN=a+OU=b')] }],
+    bad: [
+      { subject: [parseName('OU=a+OU=b')] },
+      { subject: [sequence(setOf(), ...[attribute('2.5.4.3', printable('a')).subarray(2)])] },
+    ],
+  },
+  'subject-alt-name': { good: [san(name(2, 'a'))], bad: [san()] },
+  'subject-alt-name-kind': {
+    good: [san(name(2, 'a'), name(1, 'a@b'), name(6, 'tag:a'), upn('a@b'))],
+    bad: [san(tlv(contextPrimitive(8), Uint8Array.of(42, 3))), san(explicit(4, issuer))],
+  },
+  'subject-alt-name-criticality': {
+    good: [san(name(2, 'a'))],
+    bad: [
+      others(subjectAltName([{ kind: 'dns', value: 'a' }], true)),
+      { ...san(name(2, 'a')), subject: [sequence()] },
+    ],
+  },
+  'dns-name': {
+    good: [
+      san(name(2, 'host.example'), name(2, '*.host.example'), name(2, '1-a.Example')),
+      san(name(2, `${wide}.${wide}.${wide}.${'a'.repeat(61)}`)),
+    ],
+    bad: [
+      ' ',
+      'a b',
+      'a_b',
+      '-a',
+      'a-',
+      'a..b',
+      'a.',
+      '.a',
+      '*',
+      'a.*',
+      '*a.b',
+      `${wide}a`,
+      'é',
+      '',
+    ]
+      .map((text) => san(name(2, text)))
+      .concat(san(name(2, `${wide}.${wide}.${wide}.${'a'.repeat(62)}`))),
+  },
+  'rfc822-name': {
+    good: [san(name(1, 'a.b+c@host.example'))],
+    bad: ['a', '@a', 'a@', 'a..b@c', 'A <a@b>', 'a b@c', 'a@b_c', `${wide}aa@b`, '"a"@b'].map(
+      (text) => san(name(1, text)),
+    ),
+  },
+  uri: {
+    good: [
+      'https://a.example/b?c#d',
+      'tag:microsoft.com,2022-09-14:sid:S-1-5',
+      'urn:uuid:1',
+      'http://[::1]:8/',
+      'ldap://u@h:1/%20',
+    ].map((text) => san(name(6, text))),
+    bad: [
+      'a',
+      '/a',
+      '//a/b',
+      'http:',
+      'http:///a',
+      'http://a b',
+      '1a:b',
+      'a:%zz',
+      'http://a_b/',
+      'a:<b>',
+    ].map((text) => san(name(6, text))),
+  },
+  'ip-address': {
+    good: [
+      san(
+        tlv(contextPrimitive(7), new Uint8Array(4)),
+        tlv(contextPrimitive(7), new Uint8Array(16)),
+      ),
+    ],
+    bad: [0, 3, 5, 8, 32].map((length) => san(tlv(contextPrimitive(7), new Uint8Array(length)))),
+  },
+  'other-name': {
+    good: [san(upn('user@corp')), san(explicit(0, oid('1.2.3'), explicit(0, integer(5))))],
+    bad: [
+      san(upn('')),
+      san(upn('a\u202eb')),
+      san(explicit(0, upnOid, utf8String('a'))),
+      san(explicit(0, upnOid, explicit(0))),
+      san(explicit(0, upnOid, explicit(0, utf8String('a'), utf8String('b')))),
+    ],
+  },
+};
+
+for (const { id, citation, blame } of certificateRules) {
+  test(`${citation}: the rule "${id}" has good samples, which pass, and bad ones, which it finds`, () => {
+    const { good = [], bad = [] } = samples[id] ?? {};
+    assert.ok(good.length > 0 && bad.length > 0, 'a rule without samples');
+    for (const sample of good) finds('passes', sample);
+    for (const [i, sample] of bad.entries())
+      finds(`${blame}: ${id}, ${citation}`, sample, `bad ${i}`);
+  });
+}
+
+test('RFC 5280 §4: every rule of the table has an id of its own, and every sample belongs to a rule', () => {
+  const ids = certificateRules.map(({ id }) => id);
+  assert.equal(new Set(ids).size, ids.length);
+  assert.deepEqual(Object.keys(samples), ids);
 });

@@ -136,7 +136,10 @@ test('RFC 5652 §6.1: the key of another certificate opens under the fallback', 
 });
 
 test('RFC 5652 §6.1: an encrypted key of another length, or beyond the modulus, is no error', () => {
-  const message = seal(text, certificate);
+  // One that begins with a zero octet is the same number without it.
+  const leading = (octets: Bytes) => readEnvelopedData(octets).recipients[0]?.encryptedKey[0];
+  let message = seal(text, certificate);
+  while (leading(message) === 0) message = seal(text, certificate);
   const expected = underFallback(message);
   for (const change of [
     () => new Uint8Array(256),

@@ -113,6 +113,15 @@ describe('GetCACaps', () => {
   });
 });
 
+test('HEAD asks for nothing that changes anything', async () => {
+  const { message } = await enrolment(lab, { challenge: await lab.challenge() });
+  const query = `operation=PKIOperation&message=${encodeURIComponent(base64(message))}`;
+  lab.calls.length = 0;
+  assert.equal((await lab.fetch(`/scep?${query}`, { method: 'HEAD' })).status, 405);
+  assert.deepEqual(lab.calls, []);
+  assert.equal((await lab.fetch('/scep?operation=GetCACaps', { method: 'HEAD' })).status, 200);
+});
+
 describe('GetCACert', () => {
   test('RFC 8894 §4.2.1.2 [28], §6 [41], §3.4 [48]: RA, then issuing CA, in a degenerate SignedData', async () => {
     const response = await lab.fetch('/scep?operation=GetCACert');

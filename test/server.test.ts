@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fromPem } from '../lib/bytes.ts';
@@ -285,6 +286,7 @@ describe('starting again', () => {
       /SCEPTER_ALLOW_SOFTWARE_KEYS=1/,
     ],
     ['a port that is none', { PORT: '80a' }, 1, /PORT must be a number from 0 to 65535, not "80a"/],
+    ['a port that nobody knows', { PORT: '0' }, 2, /PORT=0 is no address .* set SCEPTER_CONFIG/],
     ['a configuration that is no JSON', { SCEPTER_CONFIG: '{' }, 2, /SCEPTER_CONFIG is not JSON/],
     ['a configuration that is not there', { SCEPTER_CONFIG: 'nowhere.json' }, 2, /nowhere\.json/],
     [
@@ -311,6 +313,8 @@ describe('starting again', () => {
     });
     try {
       assert.doesNotMatch(open.printed(), /legacy/);
+      // The URL that goes into certificates is none of "everywhere".
+      assert.ok(open.printed().includes(`http://${hostname()}:`));
     } finally {
       await open.stop();
     }

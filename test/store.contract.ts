@@ -461,6 +461,7 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
         der: new Uint8Array(octets).fill(number),
         thisUpdate: now,
         nextUpdate: now + number,
+        changes: number * 2,
       });
       /** A store that has no CRLs of its own keeps another promise. */
       const opened = async (): Promise<Crls | undefined> => {
@@ -486,20 +487,23 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
       test('of any size, and each whole, whoever reads while others publish', async () => {
         const crls = await opened();
         if (!crls) return;
+        // Two at once with one number, in one chunk and in several.
+        const sizes = (number: number) => (number % 2 ? [1_000_000, 900_000] : [10, 750_000]);
         const whole = ({ number, der }: { number: number; der: Bytes }) =>
-          equal(der, crl(number, der.length).der);
+          sizes(number).includes(der.length) && equal(der, crl(number, der.length).der);
         let published = false;
         const publishing = (async () => {
-          // Two at once with one number, in one chunk and in several.
           for (let number = 1; number <= 8; number++) {
-            const sizes = number % 2 ? [1_000_000, 900_000] : [10, 750_000];
             const answers: string[] = await Promise.all(
-              sizes.map((octets): Promise<string> => crls.publish('default', crl(number, octets))),
+              sizes(number).map(
+                (octets): Promise<string> => crls.publish('default', crl(number, octets)),
+              ),
             );
             assert.deepEqual(answers.sort(), ['done', 'stale']);
           }
+        })().finally(() => {
           published = true;
-        })();
+        });
         let before = 0;
         while (!published) {
           const read = await crls.newest('default');

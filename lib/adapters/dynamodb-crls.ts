@@ -49,6 +49,7 @@ export class DynamoCrls implements Crls {
         der: concat([header, ...rest.values()].map(({ der }) => der?.B ?? new Uint8Array(0))),
         thisUpdate: Number(header.thisUpdate?.N),
         nextUpdate: Number(header.nextUpdate?.N),
+        changes: Number(header.changes?.N),
       };
     }
     throw new Outage(`the CRL of ${ca} lacks a chunk`);
@@ -66,6 +67,7 @@ export class DynamoCrls implements Crls {
       number: number(crl.number),
       thisUpdate: number(crl.thisUpdate),
       nextUpdate: number(crl.nextUpdate),
+      changes: number(crl.changes),
       chunks: number(rest.length),
       der: { B: first },
     };

@@ -32,6 +32,8 @@
 //     transactions 10,000 / 32 = 313, open (in and out) 20,000 / 32 = 625, outbox 40,000 / 64 = 625.
 //   - a challenge that many devices share: transactions that meet on it are refused and made again,
 //     which is good for some tens a second. A fleet wants several challenges, or one per device.
+//   - the 16 records of a CA's register of revocations, in the same way: each revocation, or renewal
+//     that supersedes, rewrites one of up to 20 KB, 40 write units.
 // What binds first, by AWS's default quotas, all of which can be raised: KMS, 1,000 RSA or ECC
 // signatures a second (500 in old accounts); the table's 40,000 write units, 1,250 enrolments a second;
 // 40,000 of `places`, 8,000 a second; the table's 40,000 read units, 10,000 a second.

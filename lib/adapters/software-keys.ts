@@ -61,7 +61,10 @@ export class SoftwareKeys {
 
   readonly macKeys: MacKeys = {
     live: () => {
-      this.#macKeys ??= this.#loadMacKeys();
+      this.#macKeys ??= this.#loadMacKeys().catch((error) => {
+        this.#macKeys = undefined; // asked again with the next request
+        throw error;
+      });
       return this.#macKeys;
     },
   };
@@ -92,10 +95,11 @@ export class SoftwareKeys {
   async #loadMacKeys(): Promise<readonly [MacKey, ...MacKey[]]> {
     const name = 'mac-keys.json';
     try {
-      const [first, ...rest] = JSON.parse(fromUtf8(await this.#read(name))) as Stored[];
-      if (!first) throw new Error(`${name} holds no key`);
-      return [restore(first), ...rest.map(restore)];
+      return parseMacKeys(fromUtf8(await this.#read(name)));
     } catch (error) {
+      const damaged = error instanceof SyntaxError || error instanceof TypeError;
+      if (damaged)
+        throw new Error(`${join(this.#folder, name)} is damaged: restore it from a backup`);
       if (!isMissing(error)) throw error;
     }
     const stored = { id: randomBytes(4).toString('hex'), key: randomBytes(32).toString('hex') };
@@ -129,5 +133,12 @@ export class SoftwareKeys {
 
 type Stored = { readonly id: string; readonly key: string };
 const restore = ({ id, key }: Stored): MacKey => ({ id, key: fromHex(key) });
+
+/** @throws {SyntaxError|TypeError} */
+function parseMacKeys(text: string): [MacKey, ...MacKey[]] {
+  const [first, ...rest] = (JSON.parse(text) as Stored[]).map(restore);
+  if (!first) throw new SyntaxError('no key');
+  return [first, ...rest];
+}
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';

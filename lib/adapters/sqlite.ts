@@ -3,7 +3,7 @@
 //
 //   records  kind, key -> rev, v (RECORD_VERSION), record (JSON)     read and conditional write by key
 //   places   list, grp, sort -> key                                  lists, in their order
-//   crls     ca -> number, der, thisUpdate, nextUpdate               the newest CRL
+//   crls     ca -> number, der, thisUpdate, nextUpdate, changes      the newest CRL
 //
 // Writes that arrive together share one commit: each is a savepoint of its own, so that a conflict
 // undoes one of them, and all are answered once the one fsync has returned.
@@ -24,7 +24,7 @@ import {
 } from '../ports/store.ts';
 
 /** `user_version` of the file: the form of its tables. */
-const FILE_VERSION = 2;
+const FILE_VERSION = 3;
 const schema = `
   CREATE TABLE records (
     kind TEXT, key TEXT, rev INTEGER NOT NULL, v INTEGER NOT NULL, record TEXT NOT NULL,
@@ -36,7 +36,8 @@ const schema = `
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX placesOfRecord ON places (kind, key);
   CREATE TABLE crls (
-    ca TEXT PRIMARY KEY, number INTEGER, der BLOB, thisUpdate INTEGER, nextUpdate INTEGER
+    ca TEXT PRIMARY KEY, number INTEGER, der BLOB, thisUpdate INTEGER, nextUpdate INTEGER,
+    changes INTEGER
   ) STRICT;
   PRAGMA user_version = ${FILE_VERSION};
 `;
@@ -52,9 +53,9 @@ export class SqliteStore implements Store, Crls {
   readonly #statements = new Map<string, StatementSync>();
   readonly #waiting: Waiting[] = [];
 
-  /** @throws {Error} with a sentence when the file is another process's or another release's */
+  /** @throws {Error} with a sentence when the file is another's, damaged, or cannot be written */
   constructor(path: string) {
-    this.#database = new DatabaseSync(path);
+    this.#database = opened(path);
     try {
       this.#database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;');
       this.#database.exec('PRAGMA synchronous = FULL; BEGIN IMMEDIATE;');
@@ -68,10 +69,7 @@ export class SqliteStore implements Store, Crls {
       this.#database.exec('COMMIT');
     } catch (error) {
       this.#database.close();
-      if (!isBusy(error)) throw error;
-      throw new Error(
-        `${path} is in use by another process: only one server may use a data folder`,
-      );
+      throw refusalOf(path, error);
     }
   }
 
@@ -81,7 +79,7 @@ export class SqliteStore implements Store, Crls {
   }
 
   async read(keys: readonly Key[]): Promise<readonly Row[]> {
-    return trouble(() => keys.flatMap((key) => this.#row(key) ?? []));
+    return this.#alone(() => keys.flatMap((key) => this.#row(key) ?? []));
   }
 
   write(actions: readonly Action[]): Promise<'done' | 'conflict'> {
@@ -94,7 +92,7 @@ export class SqliteStore implements Store, Crls {
 
   async list({ list, group, from, until, reverse, limit }: ListQuery): Promise<Page> {
     const [after, before, order] = reverse ? ['<', '>', 'DESC'] : ['>', '<', 'ASC'];
-    const rows = trouble(() =>
+    const rows = this.#alone(() =>
       this.#all(
         `SELECT sort, key FROM places WHERE list = ? AND grp = ?
            AND (? IS NULL OR sort ${after} ?) AND (? IS NULL OR sort ${before} ?)
@@ -108,28 +106,30 @@ export class SqliteStore implements Store, Crls {
   }
 
   async newest(ca: string): Promise<Crl | undefined> {
-    const row = trouble(() => this.#get('SELECT * FROM crls WHERE ca = ?', ca));
+    const row = this.#alone(() => this.#get('SELECT * FROM crls WHERE ca = ?', ca));
     return (
       row && {
         number: Number(row.number),
         der: octetsOf(row.der),
         thisUpdate: Number(row.thisUpdate),
         nextUpdate: Number(row.nextUpdate),
+        changes: Number(row.changes),
       }
     );
   }
 
   async publish(
     ca: string,
-    { number, der, thisUpdate, nextUpdate }: Crl,
+    { number, der, thisUpdate, nextUpdate, changes }: Crl,
   ): Promise<'done' | 'stale'> {
-    const stored = trouble(() =>
+    const stored = this.#alone(() =>
       this.#run(
-        `INSERT INTO crls VALUES (?, ?, ?, ?, ?) ON CONFLICT (ca) DO UPDATE SET
+        `INSERT INTO crls VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (ca) DO UPDATE SET
            number = excluded.number, der = excluded.der,
-           thisUpdate = excluded.thisUpdate, nextUpdate = excluded.nextUpdate
+           thisUpdate = excluded.thisUpdate, nextUpdate = excluded.nextUpdate,
+           changes = excluded.changes
          WHERE excluded.number > crls.number`,
-        ...[ca, number, der, thisUpdate, nextUpdate],
+        ...[ca, number, der, thisUpdate, nextUpdate, changes],
       ),
     );
     return stored === 1 ? 'done' : 'stale';
@@ -140,15 +140,22 @@ export class SqliteStore implements Store, Crls {
     const batch = this.#waiting.splice(0);
     if (batch.length === 0) return;
     try {
-      this.#database.exec('BEGIN IMMEDIATE');
+      this.#alone(() => this.#database.exec('BEGIN IMMEDIATE'));
       const answers = batch.map(({ actions }) => this.#savepoint(actions));
       this.#database.exec('COMMIT');
       for (const [i, { resolve }] of batch.entries()) resolve(answers[i] ?? 'conflict');
     } catch (error) {
-      // A database that was closed in the meantime has nothing to roll back and would say so.
-      const { isOpen } = this.#database;
-      if (isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
       for (const { reject } of batch) reject(outageOf(error));
+    }
+  }
+
+  /** What a failed write has left is never read: it is rolled back first. @throws {Outage} */
+  #alone<T>(work: () => T): T {
+    try {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      return work();
+    } catch (error) {
+      throw outageOf(error);
     }
   }
 
@@ -244,19 +251,32 @@ export class SqliteStore implements Store, Crls {
 const octetsOf = (value: unknown): Bytes =>
   value instanceof Uint8Array ? concat([value]) : new Uint8Array(0);
 
-/** SQLITE_BUSY: another process holds the lock. */
-const isBusy = (error: unknown): boolean =>
-  error instanceof Error && 'errcode' in error && error.errcode === 5;
+function opened(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path);
+  } catch (error) {
+    throw refusalOf(path, error);
+  }
+}
+
+/** Result codes of SQLite, without their extension, and what a start says to them. */
+const refusals: Readonly<Record<number, string>> = {
+  5: 'is in use by another process: only one server may use a data folder',
+  8: 'cannot be written: give the server write access to the data folder',
+  10: 'cannot be read or written: it is read-only, or the disk is full or fails',
+  11: 'is damaged: restore the data folder from a backup',
+  13: 'cannot be written: the disk is full',
+  14: 'cannot be opened: give the server read and write access to the data folder',
+  26: 'is not a database of this service: restore it, or use another data folder',
+};
+
+function refusalOf(path: string, error: unknown): unknown {
+  if (!(error instanceof Error && 'errcode' in error)) return error;
+  const said = refusals[Number(error.errcode) & 0xff];
+  return said === undefined ? error : new Error(`${path} ${said} (${error.message})`);
+}
 
 function outageOf(error: unknown): unknown {
   if (error instanceof Outage || error instanceof TypeError) return error;
   return new Outage(`the database failed: ${error instanceof Error ? error.message : error}`);
-}
-
-function trouble<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw outageOf(error);
-  }
 }

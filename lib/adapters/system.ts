@@ -3,6 +3,7 @@
 import type { Bytes } from '../bytes.ts';
 import type { Clock, Random } from '../ports/clock-and-random.ts';
 import type { Log } from '../ports/log.ts';
+import { visible } from '../visible.ts';
 
 export const systemClock = {
   now: () => Date.now(),
@@ -17,11 +18,6 @@ export function jsonLog(write: (line: string) => void, clock: Clock): Log {
   return (entry) => {
     const line = JSON.stringify({ time: new Date(clock.now()).toISOString(), ...entry });
     // Names are attackers' text: nothing in a line may turn it around or end it for a reader.
-    write(line.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escapeUnits));
+    write(visible(line));
   };
 }
-
-const escapeUnits = (character: string): string =>
-  Array.from({ length: character.length }, (_, i) => character.charCodeAt(i))
-    .map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`)
-    .join('');

@@ -18,11 +18,18 @@ function holds(macKeys: readonly MacKey[], tag: string, make: (key: MacKey) => s
   return macKey !== undefined && equalSecret(utf8(make(macKey)), utf8(tag));
 }
 
-/** Over everything that the certificate will be made of. */
+/** What allowed it before anybody approved it. */
+export const provenBy = ({ authorizedBy }: Transaction): string[] =>
+  authorizedBy.filter((by) => !by.startsWith('approved by '));
+
+/** Over everything that the certificate will be made of, and what its approver goes by. */
 export function makePendingMac(macKey: MacKey, transaction: Transaction): string {
   const { id, endpoint, ca, csrHash, names, profile, signer, requestHash, renews } = transaction;
+  const { messageType, subject, expiresAt, createdAt } = transaction;
   const csr = hex(hash('SHA-256', fromBase64(transaction.csr)));
-  const fields = { id, endpoint, ca, csr, csrHash, names, profile, signer, requestHash, renews };
+  const proven = { id, endpoint, ca, csr, csrHash, names, profile, signer, requestHash, renews };
+  const shown = { messageType, subject, expiresAt, createdAt, by: provenBy(transaction) };
+  const fields = { ...proven, ...shown };
   return tagged(macKey, mac(macKey, 'pending', fields));
 }
 

@@ -2,7 +2,7 @@
 // attempt ends without a certificate: everything that it holds goes back, in the same write that
 // says so, whether the sweeper ends it or another request that takes its place.
 
-import { MAX_TIMELINE } from '../limits.ts';
+import { CLOCK_SKEW_MS, LEASE_MS, MAX_TIMELINE } from '../limits.ts';
 import type { Actor } from '../log/event.ts';
 import type { Random } from '../ports/clock-and-random.ts';
 import type { Transaction, TransactionState } from '../ports/records.ts';
@@ -22,7 +22,7 @@ export function moved(
 
 /** Nobody may be working on it any more: it may be replaced or voided. */
 export const lapsed = ({ state, leaseUntil = 0 }: Transaction, now: number): boolean =>
-  state === 'intended' && leaseUntil <= now;
+  state === 'intended' && (leaseUntil <= now || leaseUntil > now + LEASE_MS + CLOCK_SKEW_MS);
 
 /** Reads what the end of the attempt will touch. */
 export async function loadForEnd(view: View, { ca, serial, undo }: Transaction): Promise<void> {

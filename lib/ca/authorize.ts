@@ -5,11 +5,13 @@
 // `issue()` takes an `Authorization`, and only this file can make one. It carries what has to stay
 // true until the intent is written.
 
-import { type Evidence, Outage, type Reason, ScepFailure } from '../errors.ts';
-import { CLEAR_OPEN_USES_AT, MAX_CHALLENGE_FAILURES } from '../limits.ts';
-import type { EventType } from '../log/event.ts';
-import type { CertificateRecord, Transaction } from '../ports/records.ts';
+import { type Evidence, Malformed, Outage, type Reason, reasons, ScepFailure } from '../errors.ts';
+import { CLEAR_OPEN_USES_AT, MAX_CHALLENGE_FAILURES, MAX_OPEN_USES } from '../limits.ts';
+import type { EventFields } from '../log/event.ts';
+import type { CertificateRecord, Challenge, Transaction } from '../ports/records.ts';
 import type { ValidationRequest } from '../ports/validator.ts';
+import { sameKey } from '../x509/csr.ts';
+import { nameOf, sameAttributes } from '../x509/name.ts';
 import { lapsed, loadForEnd } from './attempt.ts';
 import { bindingHolds } from './challenges.ts';
 import type { Deps } from './deps.ts';
@@ -88,19 +90,35 @@ export async function authorize(
   if (renews?.kind === 'renewable') {
     const { names, supersedes, ends } = renews;
     const grounds = {
-      names: certifiedNames(request.csr, { names }),
+      names: certifiedNames(endpoint.profile, request.csr, { names }),
       by: [`renewal of ${renews.renews.serial}`],
       renews: renews.renews,
       supersedes,
       ends,
       repeatsForLife: true,
     };
-    return outside(deps, request, endpoint.renew.authorize, grounds);
+    return outside(deps, request, known, endpoint.renew.authorize, grounds, now);
   }
+  // The pkcsPKIEnvelope of one device, signed anew by another: it must not spend the challenge inside.
+  if (renews && !ofItsSigner(request)) return deny(renews.reason);
   const decision = await byChallenge(deps, request, known, now);
   // Where the challenge does not help, why the renewal is none is what its device must know.
   if (decision.kind !== 'deny' || !renews) return decision;
   return deny(renews.reason, decision.evidence);
+}
+
+/**
+ * The request is of the device that holds the certificate which signed: for the same key, or for the
+ * same subject. An initial request is always for the key that signed.
+ */
+function ofItsSigner({ csr, signer: { certificate, key } }: CertificateRequest): boolean {
+  if (sameKey(csr.publicKey, key)) return true;
+  try {
+    return sameAttributes(nameOf(csr.subject), nameOf(certificate.subject));
+  } catch (error) {
+    if (error instanceof Malformed) return false;
+    throw error;
+  }
 }
 
 /** A twin of this very request may be what these count. */
@@ -131,15 +149,16 @@ async function byChallenge(
     deps.log({ event: 'challenge.tampered', severity: 'error', ...evidence });
     return deny('challengeUnknown', evidence);
   }
-  const refuse = async (reason: Reason, more: Evidence = {}): Promise<Decision> => {
-    await countRefusal(deps, request, challenge, reason, now);
-    return deny(reason, { ...evidence, ...more });
-  };
-  // A twin was faster, after the request had been looked for and before the challenge was read.
-  if (!own && Object.values(record.open).includes(request.requestHash)) return { kind: 'again' };
-  if (record.failures >= MAX_CHALLENGE_FAILURES) return deny('challengeLocked', evidence);
   // The use that this very request holds counts as free, and as taken in time.
   const held = own?.state === 'intended' && record.open[own.id] !== undefined;
+  // Records of one read are of different moments: a challenge that names this request may be newer
+  // than the pointer that did not know of it, and must not be what refuses it.
+  if (!held && (await answeredSince(deps, request, known, record))) return { kind: 'again' };
+  const refuse = async (reason: Reason, more: Evidence = {}): Promise<Decision> => {
+    await countRefusal(deps, request, known, reason, now);
+    return deny(reason, { ...evidence, ...more });
+  };
+  if (!held && record.failures >= MAX_CHALLENGE_FAILURES) return deny('challengeLocked', evidence);
   if (!held && record.expiresAt <= now) return deny('challengeExpired', evidence);
   const holders = held ? noHolders : await holdersOf(request, known, record.open, now);
   const free = record.usesLeft + holders.ends.length + (held ? 1 : 0);
@@ -149,9 +168,12 @@ async function byChallenge(
     if (holders.stale) return { kind: 'again' };
     return refuse('challengeSpent');
   }
+  if (!held && Object.keys(record.open).length - holders.clear.length >= MAX_OPEN_USES) {
+    throw new Outage('too many requests with one challenge are being worked on');
+  }
   let names: CertifiedNames;
   try {
-    names = certifiedNames(request.csr, record.binding);
+    names = certifiedNames(request.endpoint.profile, request.csr, record.binding);
   } catch (error) {
     // The use is not taken: the right request may still come. Guessing names locks it.
     if (error instanceof ScepFailure) return refuse(error.reason, error.evidence);
@@ -164,7 +186,21 @@ async function byChallenge(
     ends: record.usesLeft > 0 ? [] : holders.ends.slice(0, 1),
     repeatsForLife: record.uses === 1,
   };
-  return outside(deps, request, list, grounds);
+  return outside(deps, request, known, list, grounds, now);
+}
+
+/** Whether the request has a newer Transaction than recall saw, by a holder that the challenge lists. */
+async function answeredSince(
+  { store }: Deps,
+  { requestHash }: CertificateRequest,
+  { transaction: own }: Known,
+  { open }: Challenge,
+): Promise<boolean> {
+  const newer = Object.entries(open).some(([id, hash]) => hash === requestHash && id !== own?.id);
+  if (!newer) return false;
+  const view = new View(store);
+  await view.load([{ kind: 'request', key: requestHash }]);
+  return view.get('request', requestHash)?.transaction !== own?.id;
 }
 
 type Holders = {
@@ -215,10 +251,13 @@ async function holdersOf(
 async function outside(
   deps: Deps,
   request: CertificateRequest,
+  known: Known,
   list: readonly string[],
   grounds: Omit<Grounds, 'gates'>,
+  now: number,
 ): Promise<Decision> {
   const { endpoint, message, requestHash, csr } = request;
+  if (withdrawn(known, now)) return deny('requestRevoked');
   const question: ValidationRequest = {
     requestHash,
     endpoint: endpoint.id,
@@ -244,29 +283,47 @@ async function outside(
   return { kind: endpoint.approval === 'always' ? 'pend' : 'grant', authorization };
 }
 
+/**
+ * This very request was answered with a certificate that has been revoked or suspended since, or
+ * superseded by a later renewal. Whoever recorded the message could send it again: it must not undo that.
+ */
+const withdrawn = ({ transaction, certificate }: Known, now: number): boolean =>
+  (certificate?.state === 'revoked' || certificate?.state === 'held') &&
+  certificate.notAfter > now &&
+  transaction?.timeline.some(({ state }) => state === 'issued') === true;
+
 /** For an approved request: its grounds come from the record, under the approver's MAC. */
 export const approvedAuthorization = (grounds: Grounds): Authorization => new Granted(grounds);
 
-/** Ten refused attempts lock a challenge; up to then each is counted with its event. */
+/**
+ * Ten refused requests lock a challenge. The same one again tells nobody anything new and counts
+ * once: neither a device that retries nor somebody who replays its message locks the others out.
+ */
 async function countRefusal(
   { store, random }: Deps,
-  { endpoint, message, signer }: CertificateRequest,
-  { key, record }: NonNullable<Known['challenge']>,
+  { endpoint, message, signer, requestHash }: CertificateRequest,
+  { view, challenge }: Known,
   reason: Reason,
   now: number,
 ): Promise<void> {
-  const view = new View(store);
+  const pointer = view.get('request', requestHash);
+  if (!challenge || pointer?.refused) return;
   const draft = new Draft(view);
-  const type: EventType = reason === 'challengeSpent' ? 'challenge.reused' : 'challenge.refused';
-  draft.use(key, { fail: true });
-  draft.event(now, random, {
-    type,
+  const { id, failures } = challenge.record;
+  const about: Omit<EventFields, 'type'> = {
     actor: { kind: 'device', id: signer.identity },
     endpoint: endpoint.id,
     transactionID: message.transactionID,
-    challengeId: record.id,
-    note: reason,
-  });
-  // A conflict is a challenge that is locked or gone by now: there is nothing left to count.
+    challengeId: id,
+    code: reasons[reason].code,
+  };
+  const type = reason === 'challengeSpent' ? 'challenge.reused' : 'challenge.refused';
+  draft.use(challenge.key, { fail: true });
+  draft.put('request', requestHash, { ...pointer, refused: true });
+  draft.event(now, random, { ...about, type });
+  if (failures + 1 === MAX_CHALLENGE_FAILURES) {
+    draft.event(now, random, { ...about, type: 'challenge.locked' });
+  }
+  // A conflict is a challenge that is locked or gone by now, or this request counted already.
   await store.write(draft.actions);
 }

@@ -2,10 +2,12 @@
 // five minutes. Loading is single-flight; a failed load is not kept.
 
 import { type DigestName, digests, type SigningAlgorithm } from '../algorithms.ts';
-import { type Bytes, equal, fromBase64 } from '../bytes.ts';
+import { type Bytes, equal, fromBase64, hex } from '../bytes.ts';
 import { encodeCertsOnly } from '../cms/certs-only.ts';
+import { raw } from '../cms/der.ts';
 import { unwrapKey } from '../cms/key-transport.ts';
 import {
+  hash,
   type RsaPrivateKey,
   rsaesPkcs1Encrypt,
   rsaPrivateKey,
@@ -13,6 +15,7 @@ import {
 } from '../cms/native.ts';
 import { selfTest } from '../cms/self-test.ts';
 import type { Signer as CmsSigner } from '../cms/signed-data.ts';
+import type { Config } from '../config.ts';
 import { Outage } from '../errors.ts';
 import { RA_FORCED_RELOAD_MS, RA_RELOAD_MS } from '../limits.ts';
 import type { Clock } from '../ports/clock-and-random.ts';
@@ -53,11 +56,15 @@ export type Ca = {
   /** The one that GetCACert announces, and all that requests may be encrypted to. */
   readonly current: Generation;
   readonly generations: readonly Generation[];
+  /** Hexadecimal SHA-256 of the SubjectPublicKeyInfo of every key that must never be a device's: those
+   * of all CAs of this deployment, of their issuers, and of their RA generations, retired ones too. */
+  readonly ownKeys: ReadonlySet<string>;
   /** GetCACert's certs-only message: the current RA, then the chain (RFC 8894 §4.2.1.2). */
   readonly bag: Bytes;
 };
 
 type Ports = {
+  readonly config: Pick<Config, 'cas'>;
   readonly store: Store;
   readonly signer: Signer;
   readonly raKeys: RaKeys;
@@ -97,10 +104,11 @@ export class CaCertificates {
   }
 }
 
-async function load({ store, signer, raKeys }: Ports, id: string): Promise<Ca> {
+async function load({ config, store, signer, raKeys }: Ports, id: string): Promise<Ca> {
   await selfTest();
   const view = new View(store);
-  await view.load([{ kind: 'authority', key: id }]);
+  const ids = [...new Set([id, ...config.cas.keys()])];
+  await view.load(ids.map((key) => ({ kind: 'authority', key })));
   const record = view.get('authority', id);
   const [own, ...issuers] = (record?.chain ?? []).map(fromBase64);
   if (!record || !own) throw new Outage(`the CA "${id}" has not been initialised`);
@@ -134,8 +142,22 @@ async function load({ store, signer, raKeys }: Ports, id: string): Promise<Ca> {
     scheme: { kind: algorithm.kind, digest: digests[algorithm.digest] },
     current,
     generations,
+    ownKeys: new Set(ids.flatMap((key) => keysOf(view.get('authority', key)))),
     bag: encodeCertsOnly([current.certificate.der, own, ...issuers]),
   };
+}
+
+/** A record that cannot be read refuses everybody: the keys of a CA would not be known as such. */
+function keysOf(record: AuthorityRecord | undefined): string[] {
+  if (!record) return [];
+  const certificates = [...record.chain, ...record.generations.map((ra) => ra.certificate)];
+  try {
+    return certificates.map((text) =>
+      hex(hash('SHA-256', raw(readCertificate(fromBase64(text)).spki))),
+    );
+  } catch {
+    throw new Outage(`the certificates of the CA "${record.ca}" cannot be read`);
+  }
 }
 
 /** What a CA key of this kind signs with. */

@@ -76,7 +76,7 @@ async function further(
       const begun = again ?? beginTransaction(deps, request, now);
       const order = { ca, endpoint, csr, transaction: begun, isNew: again === undefined, view };
       const made = await issue(deps, order, decision.authorization, now);
-      return made === 'again' ? { kind: 'again' } : finished(deps, endpoint, made);
+      return made === 'again' ? { kind: 'again' } : finished(deps, made);
     }
   }
 }

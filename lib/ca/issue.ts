@@ -12,6 +12,7 @@ import type { ProvenRequest } from '../scep/request.ts';
 import { signed } from '../x509/certificate.ts';
 import { printGeneralName } from '../x509/general-name.ts';
 import { lintTbsCertificate } from '../x509/lint.ts';
+import type { Finding } from '../x509/lint-rule.ts';
 import { verifySignature } from '../x509/public-key.ts';
 import { endAttempt, loadForEnd, moved, voidTransaction } from './attempt.ts';
 import type { Authorization } from './authorize.ts';
@@ -21,6 +22,7 @@ import { ownership } from './key-owner.ts';
 import { certificateKey, keyOwnerKey, namesHash } from './keys.ts';
 import { buildTbsCertificate } from './policy.ts';
 import { loadTransaction } from './recall.ts';
+import { enter, registerKeys } from './register.ts';
 import { withSuccessor } from './renew.ts';
 import { Draft, View } from './view.ts';
 
@@ -55,7 +57,8 @@ export async function issue(
   now: number,
 ): Promise<Made | 'again'> {
   const prepared = prepare(deps, order, authorization, now);
-  const intended = await intend(deps, order, authorization, prepared, now);
+  // The validators took their time: leases and expiries count from this write.
+  const intended = await intend(deps, order, authorization, prepared, deps.clock.now());
   if (intended === 'again') return 'again';
   const { ca } = order;
   const der = signed(prepared.tbs, ca.scheme, await sign(deps, ca, prepared.tbs));
@@ -81,13 +84,14 @@ function prepare(
   const { config } = deps;
   const built = buildTbsCertificate(config, ca, endpoint.profile, grounds.names, csr, serial, now);
   const finding = lintTbsCertificate(built.tbs, ca.scheme, {
+    role: 'endEntity',
     issuer: ca.certificate.subject,
     issuerKeyIdentifier: ca.keyIdentifier,
     issuerNotBefore: ca.certificate.notBefore,
     issuerNotAfter: ca.certificate.notAfter,
   });
   if (finding?.blame === 'request') throw new ScepFailure('requestLint', { lint: finding.id });
-  if (finding) throw new Outage(`lint ${finding.id} (${finding.citation}) of our own certificate`);
+  requireClean('certificate', finding);
   return { ...built, serial: hex(serial) };
 }
 
@@ -122,6 +126,8 @@ async function intend(
   if (owned.kind === 'busy') throw new Outage('the key is held by a request being worked on');
   if (owned.kind === 'owned') throw new ScepFailure('keyOwned');
 
+  const superseded = (grounds.supersedes ?? []).map((successor) => successor.serial);
+  await view.load(registerKeys(ca.id, superseded));
   const draft = new Draft(view);
   const ends = new Map(
     [...grounds.ends, ...('ends' in owned && owned.ends ? [owned.ends] : [])].map((end) => [
@@ -155,12 +161,7 @@ async function intend(
     draft.put('certificate', key, { ...signer, confirmed: true, successors });
   }
   for (const successor of supersedes) {
-    draft.put('certificate', certificateKey(ca.id, successor.serial), {
-      ...successor,
-      state: 'revoked',
-      revokedAt: now,
-      revocationReason: 'superseded',
-    });
+    enter(draft, successor, 'superseded', now);
     draft.event(now, random, {
       type: 'certificate.superseded',
       actor,
@@ -169,12 +170,15 @@ async function intend(
     });
   }
   const heldChallenge = challenge?.key ?? transaction.undo.challenge;
+  const { renews: _before, ...attempt } = moved(transaction, 'intended', now);
   const next: Transaction = {
-    ...moved(transaction, 'intended', now),
+    ...attempt,
+    ...(renews ? { renews: renews.serial } : {}),
     serial,
     leaseUntil: now + LEASE_MS,
     names,
     authorizedBy: grounds.by,
+    gates: grounds.gates,
     repeatUntil: grounds.repeatsForLife ? notAfter : now + endpoint.repeatMs,
     undo: {
       ...(heldChallenge === undefined ? {} : { challenge: heldChallenge }),
@@ -246,19 +250,25 @@ async function commit(
 
 /** What every event about a Transaction says. */
 export function eventOf(transaction: Transaction): Omit<EventFields, 'type' | 'actor'> {
-  const { id, ca, endpoint, messageType, serial, subject, names, csrHash } = transaction;
+  const { id, ca, endpoint, messageType, profile, serial, subject, names, csrHash } = transaction;
   return {
     ca,
     endpoint,
     transaction: id,
     transactionID: transaction.transactionIDs[0] ?? '',
     messageType,
+    profile,
     subject,
     names,
     csrHash,
     authorizedBy: transaction.authorizedBy,
     ...(serial === undefined ? {} : { serial }),
   };
+}
+
+/** Nothing of ours is signed in which the lint finds anything. @throws {Outage} */
+export function requireClean(what: string, finding: Finding | undefined): void {
+  if (finding) throw new Outage(`lint ${finding.id} (${finding.citation}) of our own ${what}`);
 }
 
 /** A signature of the CA over `tbs`, verified: a faulty one would be worse than none. */

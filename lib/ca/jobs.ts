@@ -10,7 +10,7 @@ import { loadForEnd, voidTransaction } from './attempt.ts';
 import type { Deps } from './deps.ts';
 import { close } from './pending.ts';
 import { loadTransaction } from './recall.ts';
-import { gatesOf, release } from './release.ts';
+import { release } from './release.ts';
 import { openStates } from './transactions.ts';
 import { Draft, View } from './view.ts';
 
@@ -48,7 +48,7 @@ async function sweepOne(deps: Deps, id: string, now: number): Promise<keyof Swep
   const view = new View(deps.store);
   const { transaction, certificate } = await loadTransaction(view, id);
   if (!transaction) return undefined;
-  const { state, leaseUntil = 0, expiresAt = 0, endpoint } = transaction;
+  const { state, leaseUntil = 0, expiresAt = 0 } = transaction;
   if (state === 'intended' && leaseUntil + SWEEP_AFTER_MS <= now) {
     await loadForEnd(view, transaction);
     const draft = new Draft(view);
@@ -60,9 +60,7 @@ async function sweepOne(deps: Deps, id: string, now: number): Promise<keyof Swep
     return closed === 'done' ? 'expired' : undefined;
   }
   if (state === 'signed' && certificate && leaseUntil <= now) {
-    const { enrol, renew } = deps.config.endpoints.get(endpoint) ?? {};
-    const list = (transaction.undo.signer ? renew : enrol)?.authorize ?? [];
-    const verdict = await release(deps, transaction, certificate, gatesOf(deps, list), sweeper);
+    const verdict = await release(deps, transaction, certificate, sweeper);
     return verdict === 'lost' ? undefined : 'released';
   }
   return undefined;

@@ -3,6 +3,7 @@
 import { type Bytes, hex } from '../bytes.ts';
 import { hash } from '../cms/native.ts';
 import { canonical, type Json } from '../log/canonical.ts';
+import { attributesOf, nameOf } from '../x509/name.ts';
 
 const digest = (...parts: Json[]): string => hex(hash('SHA-256', canonical(parts)));
 const fingerprint = (octets: Bytes): string => hex(hash('SHA-256', octets));
@@ -26,4 +27,4 @@ export const keyOwnerKey = (ca: string, spki: Bytes): string => `${ca}/${fingerp
 
 /** What a key is certified for. @param subject Name, DER */
 export const namesHash = (subject: Bytes, names: readonly string[]): string =>
-  digest('names', hex(subject), [...names].sort());
+  digest('names', attributesOf(nameOf(subject)), [...names].sort());

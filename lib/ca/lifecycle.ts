@@ -1,14 +1,13 @@
-// The life of a CA beside its enrolments: making one, with its first RA generation and its first
-// CRL, and keeping a valid CRL published.
+// The beginning of a CA: its key, its certificate, its first RA generation.
 
 import { digests } from '../algorithms.ts';
-import { type Bytes, base64, hex } from '../bytes.ts';
+import { type Bytes, base64, equal, hex } from '../bytes.ts';
 import { oid, raw, scan } from '../cms/der.ts';
 import { sequence } from '../cms/der-writer.ts';
 import { hash } from '../cms/native.ts';
 import type { Authority } from '../config.ts';
 import { Outage } from '../errors.ts';
-import { BACKDATE_MS, CRL_LIFETIME_MS, RA_LIFETIME_MS, SERIAL_OCTETS } from '../limits.ts';
+import { BACKDATE_MS, RA_LIFETIME_MS, SERIAL_OCTETS } from '../limits.ts';
 import {
   encodeTbsCertificate,
   readCertificate,
@@ -17,7 +16,6 @@ import {
   type TbsCertificate,
   validity,
 } from '../x509/certificate.ts';
-import { encodeTbsCertList } from '../x509/crl.ts';
 import {
   authorityKeyIdentifier,
   caBasicConstraints,
@@ -27,17 +25,18 @@ import {
   keyUsage,
   subjectKeyIdentifier,
 } from '../x509/extensions.ts';
+import { lintTbsCertificate } from '../x509/lint.ts';
 import { parseName, printName } from '../x509/name.ts';
 import { readPublicKey } from '../x509/public-key.ts';
-import { type Ca, signingAlgorithm } from './ca-certificates.ts';
+import { signingAlgorithm } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
-import { type CaKey, drawSerial, sign } from './issue.ts';
+import { type CaKey, drawSerial, requireClean, sign } from './issue.ts';
 import { statusPointers } from './policy.ts';
 import { Draft, View } from './view.ts';
 
 type LifecycleDeps = Pick<
   Deps,
-  'config' | 'store' | 'crls' | 'signer' | 'raKeys' | 'clock' | 'random' | 'log'
+  'config' | 'store' | 'signer' | 'raKeys' | 'clock' | 'random' | 'log'
 >;
 
 /**
@@ -102,15 +101,20 @@ export async function initCa(
     ],
   });
   const about = { actor: { kind: 'system' }, ca: authority.id } as const;
-  const subjectText = printName(subject);
-  const certificateHash = hex(hash('SHA-256', certificate));
+  const hashOf = (der: Bytes): string => hex(hash('SHA-256', der));
+  draft.event(now, deps.random, { ...about, type: 'ca.key.created', key: keyReference });
   draft.event(now, deps.random, {
     ...about,
     type: 'ca.created',
-    subject: subjectText,
-    certificateHash,
+    subject: printName(subject),
+    certificateHash: hashOf(certificate),
   });
-  draft.event(now, deps.random, { ...about, type: 'ca.ra.current', number: 1 });
+  draft.event(now, deps.random, {
+    ...about,
+    type: 'ca.ra.current',
+    number: 1,
+    certificateHash: hashOf(raCertificate),
+  });
   return (await deps.store.write(draft.actions)) === 'done' ? 'done' : 'exists';
 }
 
@@ -121,6 +125,15 @@ async function certify(
 ): Promise<Bytes> {
   const serial = drawSerial(deps.random(SERIAL_OCTETS));
   const encoded = encodeTbsCertificate({ ...tbs, serial, scheme: caKey.scheme });
+  const finding = lintTbsCertificate(encoded, caKey.scheme, {
+    role: equal(tbs.issuer, tbs.subject) ? 'ca' : 'endEntity',
+    issuer: tbs.issuer,
+    issuerKeyIdentifier: keyIdentifier(subjectPublicKeyOf(scan(caKey.key.spki))),
+    // The CA's certificate bounds itself, and the RA's was cut to fit it.
+    issuerNotBefore: tbs.notBefore,
+    issuerNotAfter: tbs.notAfter,
+  });
+  requireClean('certificate', finding);
   const der = signed(encoded, caKey.scheme, await sign(deps, caKey, encoded));
   readCertificate(der);
   return der;
@@ -134,30 +147,4 @@ function raSubject(caSubject: Bytes): Bytes {
     (rdn) => !rdn.children.some(({ children: [type] }) => type && oid(type) === commonName),
   );
   return sequence(...[...others, ...scan(parseName('CN=SCEP RA')).children].map(raw));
-}
-
-/** Publishes a new CRL when there is none or half of the last one's life is over. */
-export async function keepCrl(deps: LifecycleDeps, ca: Ca): Promise<void> {
-  const now = deps.clock.now();
-  const last = await deps.crls.newest(ca.id);
-  if (last && now < last.thisUpdate + CRL_LIFETIME_MS / 2) return;
-  const number = (last?.number ?? 0) + 1;
-  const update = validity(now, now + CRL_LIFETIME_MS);
-  const tbs = encodeTbsCertList({
-    scheme: ca.scheme,
-    issuer: ca.certificate.subject,
-    issuerKeyIdentifier: ca.keyIdentifier,
-    thisUpdate: update.notBefore,
-    nextUpdate: update.notAfter,
-    number,
-    revoked: [],
-  });
-  const der = signed(tbs, ca.scheme, await sign(deps, ca, tbs));
-  const published = await deps.crls.publish(ca.id, {
-    number,
-    der,
-    thisUpdate: update.notBefore,
-    nextUpdate: update.notAfter,
-  });
-  deps.log({ event: 'crl.published', severity: 'info', ca: ca.id, number, outcome: published });
 }

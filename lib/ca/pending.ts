@@ -8,12 +8,12 @@ import type { Actor } from '../log/event.ts';
 import type { Transaction } from '../ports/records.ts';
 import { printGeneralName } from '../x509/general-name.ts';
 import { makeApproval, makePendingMac, sealPassword } from './approval.ts';
-import { moved } from './attempt.ts';
+import { lapsed, loadForEnd, moved, voidTransaction } from './attempt.ts';
 import type { Authorization } from './authorize.ts';
 import { beginTransaction } from './begin.ts';
 import type { Deps } from './deps.ts';
 import { eventOf } from './issue.ts';
-import { pollKey } from './keys.ts';
+import { certificateKey, pollKey } from './keys.ts';
 import type { CertificateRequest, Known } from './recall.ts';
 import { Draft, View } from './view.ts';
 
@@ -21,20 +21,26 @@ import { Draft, View } from './view.ts';
 export async function pend(
   deps: Deps,
   request: CertificateRequest,
-  { view }: Known,
+  { view, transaction: own }: Known,
   { grounds }: Authorization,
   now: number,
 ): Promise<Transaction | 'again'> {
-  const { endpoint, csr, signer, message } = request;
+  const { endpoint, ca, csr, signer, message } = request;
   const begun = beginTransaction(deps, request, now);
   const names = grounds.names.names.map(printGeneralName);
   const password = signer.key.kind.type === 'RSA' ? undefined : csr.challengePassword;
   const [macKey] = await deps.macKeys.live();
+  // Begun when nobody's approval was asked for: what it holds is handed on.
+  const mine = own && lapsed(own, now) ? own : undefined;
+  const challenge =
+    grounds.challenge ??
+    (mine?.undo.challenge ? { key: mine.undo.challenge, clear: [] } : undefined);
+  const ends = [...(mine ? [mine] : []), ...(grounds.challenge ? grounds.ends : [])];
   const waiting: Transaction = {
     ...moved(begun, 'pending', now),
     names,
     authorizedBy: grounds.by,
-    undo: grounds.challenge ? { challenge: grounds.challenge.key } : {},
+    undo: challenge ? { challenge: challenge.key } : {},
     expiresAt: now + endpoint.pendingTtlMs,
     ...(grounds.renews ? { renews: grounds.renews.serial } : {}),
     ...(password === undefined
@@ -43,7 +49,16 @@ export async function pend(
   };
   const transaction = { ...waiting, pendingMac: makePendingMac(macKey, waiting) };
   const draft = new Draft(view);
-  const { challenge } = grounds;
+  const actor: Actor = { kind: 'device', id: transaction.signer };
+  for (const ending of ends) {
+    await loadForEnd(view, ending);
+    voidTransaction(draft, ending, now, deps.random, actor);
+  }
+  if (grounds.renews) {
+    const key = certificateKey(ca.id, grounds.renews.serial);
+    const signed = draft.get('certificate', key) ?? grounds.renews;
+    if (!signed.confirmed) draft.put('certificate', key, { ...signed, confirmed: true });
+  }
   if (challenge) {
     const take = { transaction: transaction.id, requestHash: transaction.requestHash, now };
     draft.use(challenge.key, { take, clear: challenge.clear });
@@ -52,7 +67,6 @@ export async function pend(
   draft.put('request', transaction.requestHash, { transaction: transaction.id });
   const poll = pollKey(endpoint.id, signer.key.spki, message.transactionID);
   draft.put('poll', poll, { transaction: transaction.id });
-  const actor: Actor = { kind: 'device', id: transaction.signer };
   draft.event(now, deps.random, { ...eventOf(transaction), type: 'request.pending', actor });
   return (await deps.store.write(draft.actions)) === 'done' ? transaction : 'again';
 }
@@ -66,13 +80,13 @@ export async function followPolls(
   if (!transaction) return;
   const key = pollKey(endpoint.id, signer.key.spki, message.transactionID);
   if (view.get('poll', key)?.transaction === transaction.id) return;
+  const { transactionIDs } = transaction;
+  const known = transactionIDs.includes(message.transactionID);
+  // A device that goes on under ever new ones repeats its request, which needs none of them.
+  if (!known && transactionIDs.length >= MAX_TRANSACTION_IDS) return;
   const draft = new Draft(view);
   draft.put('poll', key, { transaction: transaction.id });
-  const { transactionIDs } = transaction;
-  if (
-    !transactionIDs.includes(message.transactionID) &&
-    transactionIDs.length < MAX_TRANSACTION_IDS
-  ) {
+  if (!known) {
     const seen = [...transactionIDs, message.transactionID];
     draft.put('transaction', transaction.id, { ...transaction, transactionIDs: seen });
   }

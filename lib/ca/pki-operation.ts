@@ -14,6 +14,7 @@ import { openRequest } from '../scep/request.ts';
 import type { Ca, Generation } from './ca-certificates.ts';
 import { certify } from './certify.ts';
 import type { Deps } from './deps.ts';
+import { requireGoodKeys } from './key-rules.ts';
 import { requestKey } from './keys.ts';
 import { identify } from './recall.ts';
 import { encodeReply, type Outcome, requireSealable } from './reply.ts';
@@ -67,7 +68,7 @@ async function decide(
   if (!messageType) throw new ScepFailure('messageTypeRefused');
   const signer = await identify(ca, message.signedData.certificate, key);
   if (messageType === 'GetCert' || messageType === 'GetCRL') {
-    await requireHolder(deps, ca, signer);
+    await requireHolder(deps, endpoint, ca, signer);
   }
   // 3. Everything about the envelope that is visible in clear.
   const screened = await screenEnvelope(deps.cas, endpoint, ca, envelope);
@@ -83,6 +84,7 @@ async function decide(
       requireSealable(recipient);
       const plaintext = await (messageType === 'GetCert' ? getCert : getCrl)(
         deps,
+        endpoint,
         ca,
         sealed,
         fallback,
@@ -92,11 +94,19 @@ async function decide(
     case 'PKCSReq':
     case 'RenewalReq': {
       // 4. Opened and proven: one answer for every failure in here.
-      const csr = await openRequest(sealed, key, signer.ours ? 'any' : 'same', fallback);
+      const csr = await openRequest(
+        sealed,
+        key,
+        signer.ours ? 'any' : 'same',
+        fallback,
+        endpoint.legacy,
+      );
       const recipient = { ...sealedFor, challengePassword: csr.challengePassword };
       requireSealable(recipient);
+      // 5. Keys that are weak, blocked or our own.
+      requireGoodKeys(deps.config, ca, csr.publicKey, key);
       const requestHash = requestKey(endpoint.id, signer.identity, csr.info);
-      // 5. Recalled, authorized, recorded, signed, recorded again.
+      // 6. Recalled, authorized, recorded, signed, recorded again.
       return certify(deps, {
         endpoint,
         ca,

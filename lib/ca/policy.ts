@@ -4,10 +4,12 @@
 
 import type { Bytes } from '../bytes.ts';
 import { scan } from '../cms/der.ts';
-import type { Config, Profile } from '../config.ts';
+import type { Config } from '../config.ts';
 import { Malformed, ScepFailure } from '../errors.ts';
 import { BACKDATE_MS } from '../limits.ts';
+import { matchesPattern } from '../pattern.ts';
 import type { Binding } from '../ports/records.ts';
+import type { NameRule, Profile } from '../profile.ts';
 import type { ProvenRequest } from '../scep/request.ts';
 import { encodeTbsCertificate, subjectPublicKeyOf, validity } from '../x509/certificate.ts';
 import type { CertificationRequest } from '../x509/csr.ts';
@@ -16,21 +18,23 @@ import {
   caIssuers,
   crlDistributionPoint,
   extKeyUsage,
-  extKeyUsages,
   type KeyUsage,
   keyIdentifier,
   keyUsage,
+  securityIdentifier,
   subjectAltName,
   subjectKeyIdentifier,
 } from '../x509/extensions.ts';
 import {
   type GeneralName,
+  inRange,
   parseGeneralName,
   printGeneralName,
   readGeneralNames,
+  readSecurityIdentifier,
 } from '../x509/general-name.ts';
-import { nameOf, parseName, sameAttributes } from '../x509/name.ts';
-import type { KeyKind } from '../x509/public-key.ts';
+import { attributeName, nameOf, parseName, sameAttributes } from '../x509/name.ts';
+import { type KeyKind, keyName } from '../x509/public-key.ts';
 import type { Ca } from './ca-certificates.ts';
 
 export type CertifiedNames = {
@@ -39,33 +43,140 @@ export type CertifiedNames = {
   readonly names: readonly GeneralName[];
 };
 
-/** The names that the binding gives and the CSR does not contradict. @throws {ScepFailure} */
-export function certifiedNames(csr: CertificationRequest, binding: Binding): CertifiedNames {
-  const names = binding.names.map(parseGeneralName);
-  const bound = new Set(binding.names);
+/** The names that the CSR asks for: subjectAltName, and Microsoft's SID. @throws {Malformed} */
+export function askedNames({
+  subjectAltName: names,
+  securityIdentifier: sid,
+}: Pick<CertificationRequest, 'subjectAltName' | 'securityIdentifier'>): GeneralName[] {
+  return [
+    ...(names ? readGeneralNames(scan(names)) : []),
+    ...(sid ? [readSecurityIdentifier(scan(sid))] : []),
+  ];
+}
+
+/**
+ * What a binding gives and the profile allows. A binding that names anything names all: the CSR may
+ * ask for no other. One that names nothing leaves it to the profile whether the CSR names itself.
+ * @throws {ScepFailure} subjectNotBound, nameNotBound, nameNotAllowed, subjectNotAllowed, ...
+ */
+export function certifiedNames(
+  profile: Profile,
+  csr: ProvenRequest,
+  binding: Binding,
+): CertifiedNames {
+  const bound = binding.names.map(parseGeneralName);
+  const certified = new Map(bound.map((name) => [printGeneralName(name), name]));
   try {
     const subject = nameOf(csr.subject);
     if (binding.subject && !sameAttributes(subject, nameOf(parseName(binding.subject)))) {
       throw new ScepFailure('subjectNotBound');
     }
-    const requested = csr.subjectAltName ? readGeneralNames(scan(csr.subjectAltName)) : [];
-    for (const name of requested.map(printGeneralName)) {
-      if (!bound.has(name)) throw new ScepFailure('nameNotBound', { name });
+    for (const name of askedNames(csr)) {
+      const text = printGeneralName(name);
+      if (certified.has(text)) continue;
+      if (bound.length > 0 || !namesItself(profile, name)) {
+        throw new ScepFailure('nameNotBound', { name: text });
+      }
+      certified.set(text, name);
     }
-    if (subject.length === 0 && names.length === 0) throw new ScepFailure('subjectMissing');
+    const names = { subject: csr.subject, names: [...certified.values()] };
+    requireProfile(profile, csr.publicKey.kind, names);
+    if (subject.length === 0 && names.names.length === 0) throw new ScepFailure('subjectMissing');
+    return names;
   } catch (error) {
     if (error instanceof Malformed) throw new ScepFailure('requestLint', { lint: error.message });
     throw error;
   }
-  return { subject: csr.subject, names };
 }
 
-/** A binding in the form in which it is stored and compared. @throws {SyntaxError} */
-export function normalBinding(subject: string | undefined, names: readonly string[]): Binding {
-  const distinct = [...new Set(names.map((name) => printGeneralName(parseGeneralName(name))))];
-  if (subject === undefined) return { names: distinct };
+/** Whether a request may give itself this name, with nothing but the profile to allow it. */
+function namesItself({ names }: Profile, { kind, value }: GeneralName): boolean {
+  const rule: NameRule = kind === 'other' ? { rule: 'none' } : names[kind];
+  switch (rule.rule) {
+    case 'copy':
+      return true;
+    case 'pattern':
+      return rule.patterns.some((pattern) =>
+        matchesPattern(pattern, value, separators[kind] ?? ''),
+      );
+    case 'range':
+      return rule.ranges.some((range) => inRange(value, range));
+    case 'none':
+    case 'bound':
+      return false;
+  }
+}
+
+/** What `*` in a pattern does not cross. */
+const separators: Readonly<Record<string, string>> = { dns: '.', email: '@', upn: '@', uri: '/' };
+
+/**
+ * Whether the profile certifies this key for these names at all, whoever gave them. Asked of every
+ * certificate: of an enrolment, a renewal, and again when an approval is redeemed.
+ * @throws {ScepFailure} keyRefused, nameNotAllowed, subjectNotAllowed @throws {Malformed}
+ */
+export function requireProfile(
+  { keys, names: rules, subject }: Profile,
+  key: KeyKind,
+  names: CertifiedNames,
+): void {
+  const allowed =
+    key.type === 'RSA'
+      ? keys.rsa !== undefined && key.bits >= keys.rsa.min && key.bits <= keys.rsa.max
+      : key.type === 'EC'
+        ? keys.ec.includes(key.curve)
+        : keys.ed25519;
+  if (!allowed) throw new ScepFailure('keyRefused', { key: keyName(key) });
+  for (const name of names.names) {
+    if (name.kind === 'other' || rules[name.kind].rule === 'none') {
+      throw new ScepFailure('nameNotAllowed', { name: printGeneralName(name) });
+    }
+  }
+  const attributes = nameOf(names.subject).flat();
+  if (attributes.some(({ value }) => value === undefined)) {
+    throw new ScepFailure('requestLint', { lint: 'a subject attribute that is no string' });
+  }
+  const valuesOf = (wanted: string) => attributes.filter(({ type }) => type === wanted);
+  const refuse = (type: string): never => {
+    throw new ScepFailure('subjectNotAllowed', { attribute: attributeName(type) });
+  };
+  for (const [type, text] of subject.fixed) {
+    const [value, ...more] = valuesOf(type);
+    if (value?.value !== text || more.length > 0) refuse(type);
+  }
+  for (const [type, patterns] of subject.pattern) {
+    for (const { value } of valuesOf(type)) {
+      const fits = patterns.some((pattern) => matchesPattern(pattern, value ?? '', ''));
+      if (!fits) refuse(type);
+    }
+  }
+  for (const type of subject.required) if (valuesOf(type).length === 0) refuse(type);
+  for (const type of subject.forbidden) if (valuesOf(type).length > 0) refuse(type);
+}
+
+/**
+ * A binding in the form in which it is stored and compared.
+ * @throws {SyntaxError} with a sentence, also for a name that the profile certifies for nobody
+ */
+export function normalBinding(
+  profile: Profile,
+  subject: string | undefined,
+  names: readonly string[],
+): Binding {
+  const distinct = new Set(
+    names.map((text) => {
+      const name = parseGeneralName(text);
+      if (name.kind === 'other' || profile.names[name.kind].rule === 'none') {
+        throw new SyntaxError(
+          `"${text}": the profile "${profile.id}" certifies no names of type ${name.kind}`,
+        );
+      }
+      return printGeneralName(name);
+    }),
+  );
+  if (subject === undefined) return { names: [...distinct] };
   if (nameOf(parseName(subject)).length === 0) throw new SyntaxError('the subject is empty');
-  return { subject, names: distinct };
+  return { subject, names: [...distinct] };
 }
 
 /** A TBSCertificate, DER, for an end entity. @param serial magnitude @param now ms since 1970 */
@@ -82,9 +193,9 @@ export function buildTbsCertificate(
     Math.max(now - BACKDATE_MS, ca.certificate.notBefore),
     Math.min(now + profile.validityMs, ca.certificate.notAfter),
   );
-  const purposes = profile.extKeyUsage.map(
-    (purpose) => extKeyUsages[purpose as keyof typeof extKeyUsages] ?? purpose,
-  );
+  const { sid: form } = profile;
+  const inNames = names.filter(({ kind }) => kind !== 'sid' || form === 'uri' || form === 'both');
+  const sids = form === 'extension' || form === 'both' ? names : [];
   const tbs = encodeTbsCertificate({
     serial,
     scheme: ca.scheme,
@@ -95,10 +206,11 @@ export function buildTbsCertificate(
     notAfter,
     extensions: [
       keyUsage(usagesFor(profile, csr.publicKey.kind)),
-      extKeyUsage(purposes),
+      extKeyUsage(profile.extKeyUsage),
       subjectKeyIdentifier(keyIdentifier(subjectPublicKeyOf(csr.spki))),
       authorityKeyIdentifier(ca.keyIdentifier),
-      ...(names.length > 0 ? [subjectAltName(names, subject.length === 2)] : []),
+      ...(inNames.length > 0 ? [subjectAltName(inNames, subject.length === 2)] : []),
+      ...sids.filter(({ kind }) => kind === 'sid').map(({ value }) => securityIdentifier(value)),
       ...statusPointers(config, ca.id),
     ],
   });

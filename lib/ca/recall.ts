@@ -1,14 +1,13 @@
 // What the store knows about a request: one consistent read, a second and third only if the first
 // finds that the request, or the one that holds its challenge, has been here before.
 
-import { equal, hex } from '../bytes.ts';
+import { hex } from '../bytes.ts';
 import type { Endpoint } from '../config.ts';
 import type { CertificateRecord, Challenge, Transaction } from '../ports/records.ts';
 import type { PkiMessage } from '../scep/decode.ts';
 import type { ProvenRequest } from '../scep/request.ts';
-import { readSignatureAlgorithm } from '../x509/algorithm.ts';
-import type { Certificate } from '../x509/certificate.ts';
-import { type PublicKey, verifySignature } from '../x509/public-key.ts';
+import { type Certificate, isIssuedBy } from '../x509/certificate.ts';
+import type { PublicKey } from '../x509/public-key.ts';
 import type { Ca } from './ca-certificates.ts';
 import { challengeKeys } from './challenges.ts';
 import type { Deps } from './deps.ts';
@@ -40,11 +39,7 @@ export type Signer = {
 
 /** "Ours" by the CA's signature, not by a name. */
 export async function identify(ca: Ca, certificate: Certificate, key: PublicKey): Promise<Signer> {
-  const scheme = readSignatureAlgorithm(certificate.signatureAlgorithm);
-  const ours =
-    scheme !== undefined &&
-    equal(certificate.issuer, ca.certificate.subject) &&
-    (await verifySignature(ca.key, scheme, certificate.tbs, certificate.signature));
+  const ours = await isIssuedBy(certificate, { subject: ca.certificate.subject, key: ca.key });
   const identity = ours ? certificateIdentity(certificate.der) : keyIdentity(key.spki);
   return { certificate, key, identity, ours };
 }

@@ -9,13 +9,15 @@ import type { Transaction } from '../ports/records.ts';
 import { publicKeyOf, readCertificate } from '../x509/certificate.ts';
 import { readCertificationRequest } from '../x509/csr.ts';
 import { parseGeneralName } from '../x509/general-name.ts';
-import { requireApproval } from './approval.ts';
+import { provenBy, requireApproval } from './approval.ts';
 import { approvedAuthorization, type Grounds } from './authorize.ts';
 import type { Ca } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
 import { issue, type Made } from './issue.ts';
+import { requireGoodKey } from './key-rules.ts';
 import { certificateKey, keyOwnerKey } from './keys.ts';
 import { close } from './pending.ts';
+import { requireProfile } from './policy.ts';
 import { gatesOf } from './release.ts';
 import { renewal } from './renew.ts';
 import type { View } from './view.ts';
@@ -48,10 +50,7 @@ export async function redeem(
   await view.load([{ kind: 'keyOwner', key: keyOwnerKey(ca.id, publicKey.spki) }]);
   const base: Grounds = {
     names: { subject: csr.subject, names: transaction.names.map(parseGeneralName) },
-    by: [
-      ...transaction.authorizedBy.filter((by) => !by.startsWith('approved by ')),
-      `approved by ${approval.by}`,
-    ],
+    by: [...provenBy(transaction), `approved by ${approval.by}`],
     ends: [],
     repeatsForLife: false,
     gates: gatesOf(deps, endpoint.enrol.authorize),
@@ -79,6 +78,9 @@ export async function redeem(
   }
   const order = { ca, endpoint, csr: { ...csr, publicKey }, transaction, isNew: false, view };
   try {
+    // The list of blocked keys may have grown while the request waited.
+    requireGoodKey(deps.config, ca, publicKey, 'request');
+    requireProfile(endpoint.profile, publicKey.kind, grounds.names);
     return await issue(deps, order, approvedAuthorization(grounds), now);
   } catch (error) {
     if (error instanceof ScepFailure) return refuse('denied', error.reason);

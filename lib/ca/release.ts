@@ -12,15 +12,25 @@ import type { Deps } from './deps.ts';
 import { eventOf } from './issue.ts';
 import { certificateKey } from './keys.ts';
 import { loadTransaction } from './recall.ts';
+import { enter, registerKeys } from './register.ts';
 import { Draft, View } from './view.ts';
 
-/** Ids of the validators that gate an endpoint's certificates. */
+/**
+ * Ids of the validators that gate an endpoint's certificates.
+ * @throws {Outage} for one that is not there: nobody knows whether it would have been a gate
+ */
 export function gatesOf({ validators }: Deps, list: readonly string[]): string[] {
-  return list.filter((id) => validators.get(id)?.notify !== undefined);
+  return list.filter((id) => {
+    if (id === 'challenge') return false;
+    const validator = validators.get(id);
+    if (!validator) throw new Outage(`the validator "${id}" is not there`);
+    return validator.notify !== undefined;
+  });
 }
 
 /**
- * Asks every gate and writes what they said.
+ * Asks every gate that was on record when the certificate was signed, whatever the configuration says
+ * by now, and writes what they said.
  * @returns `lost` when somebody else has written it in the meantime
  * @throws {Outage} when a gate could not say, and its hour is not over
  */
@@ -28,14 +38,13 @@ export async function release(
   deps: Deps,
   transaction: Transaction,
   certificate: CertificateRecord,
-  gates: readonly string[],
   actor: Actor,
 ): Promise<'issued' | 'revoked' | 'lost'> {
   const der = fromBase64(certificate.der ?? '');
   const now = deps.clock.now();
   let verdict: 'issued' | 'revoked';
   try {
-    verdict = (await asked(deps, transaction, der, gates)) ? 'issued' : 'revoked';
+    verdict = (await asked(deps, transaction, der)) ? 'issued' : 'revoked';
   } catch (error) {
     if (now < (transaction.leaseUntil ?? 0) + SWEEP_AFTER_MS) {
       throw new Outage(
@@ -51,8 +60,9 @@ async function asked(
   { validators }: Deps,
   transaction: Transaction,
   certificate: Bytes,
-  gates: readonly string[],
 ): Promise<boolean> {
+  const { gates = [] } = transaction;
+  if (gates.length === 0) throw new Outage(`${transaction.id} waits for a gate that is not named`);
   for (const id of gates) {
     const answer = await validators.get(id)?.notify?.({
       requestHash: transaction.requestHash,
@@ -81,6 +91,7 @@ async function settle(
     const { transaction, certificate } = await loadTransaction(view, id);
     if (transaction?.state !== 'signed' || transaction.serial !== serial || !certificate)
       return 'lost';
+    await view.load(registerKeys(transaction.ca, [certificate.serial]));
     const draft = new Draft(view);
     const { sealedPassword: _sealed, ...rest } = transaction;
     const left = verdict === 'issued' ? transaction : rest;
@@ -90,13 +101,12 @@ async function settle(
       id,
       verdict === 'issued' ? next : { ...next, reason: 'releaseRefused' },
     );
-    draft.put('certificate', certificateKey(next.ca, certificate.serial), {
-      ...certificate,
-      state: verdict,
-      ...(verdict === 'revoked'
-        ? { revokedAt: now, revocationReason: 'unspecified' as const }
-        : {}),
-    });
+    if (verdict === 'revoked') {
+      enter(draft, { ...certificate, unseen: true }, 'unspecified', now);
+    } else {
+      const key = certificateKey(next.ca, certificate.serial);
+      draft.put('certificate', key, { ...certificate, state: verdict });
+    }
     const type = verdict === 'issued' ? 'certificate.issued' : 'certificate.revoked';
     draft.event(now, deps.random, { ...eventOf(next), type, actor });
     if ((await deps.store.write(draft.actions)) === 'done') return verdict;

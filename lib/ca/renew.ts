@@ -3,7 +3,6 @@
 // successor that is in use ends it, up to three lost ones in seven days do not.
 
 import { type Bytes, equal, fromBase64 } from '../bytes.ts';
-import { scan } from '../cms/der.ts';
 import type { Endpoint } from '../config.ts';
 import { Malformed, Outage, type Reason } from '../errors.ts';
 import { MAX_SUCCESSORS, SUCCESSOR_WINDOW_MS } from '../limits.ts';
@@ -11,10 +10,11 @@ import type { CertificateRecord, Transaction } from '../ports/records.ts';
 import type { ProvenRequest } from '../scep/request.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { extensionOids } from '../x509/extensions.ts';
-import { printGeneralName, readGeneralNames } from '../x509/general-name.ts';
+import { printGeneralName } from '../x509/general-name.ts';
 import { nameOf, sameAttributes } from '../x509/name.ts';
 import { lapsed, loadForEnd } from './attempt.ts';
 import { certificateKey } from './keys.ts';
+import { askedNames } from './policy.ts';
 import { loadTransaction } from './recall.ts';
 import type { View } from './view.ts';
 
@@ -75,6 +75,8 @@ export async function renewal(
   for (const serial of serials) {
     const successor = view.get('certificate', certificateKey(record.ca, serial));
     if (successor?.confirmed) return not('renewalDone');
+    // Who suspended it meant its device; released again, it would be one of two.
+    if (successor?.state === 'held') return not('renewalHeld');
     if (successor?.state === 'issued') supersedes.push(successor);
     if (successor?.state === 'signed') throw new Outage('a renewal waits for its release');
     if (successor?.state !== 'intended' || own?.serial === serial) continue;
@@ -86,7 +88,7 @@ export async function renewal(
   }
   const ending = new Set([own?.serial, ...ends.map(({ serial }) => serial)]);
   const recent = Object.entries(record.successors).filter(
-    ([serial, { at }]) => at > now - SUCCESSOR_WINDOW_MS && !ending.has(serial),
+    ([serial, { at }]) => Math.abs(now - at) < SUCCESSOR_WINDOW_MS && !ending.has(serial),
   );
   if (recent.length >= MAX_SUCCESSORS) {
     const voided = recent.some(
@@ -97,19 +99,21 @@ export async function renewal(
   return { kind: 'renewable', renews: record, names, supersedes, ends };
 }
 
-/** `TYPE:VALUE` of a certificate of ours. */
+/** `TYPE:VALUE` of a certificate of ours; a SID that stands in both of its places counts once. */
 function namesOf({ extensions }: Certificate): string[] {
-  const value = extensions.get(extensionOids.subjectAltName)?.value;
-  return value ? readGeneralNames(scan(value)).map(printGeneralName) : [];
+  const names = askedNames({
+    subjectAltName: extensions.get(extensionOids.subjectAltName)?.value,
+    securityIdentifier: extensions.get(extensionOids.securityIdentifier)?.value,
+  });
+  return [...new Set(names.map(printGeneralName))];
 }
 
 /** The same subject, and no name that the old certificate does not have; it may leave some out. */
 function asksForTheSame(csr: ProvenRequest, subject: Bytes, names: readonly string[]): boolean {
   try {
-    const asked = csr.subjectAltName ? readGeneralNames(scan(csr.subjectAltName)) : [];
     return (
       sameAttributes(nameOf(csr.subject), nameOf(subject)) &&
-      asked.every((name) => names.includes(printGeneralName(name)))
+      askedNames(csr).every((name) => names.includes(printGeneralName(name)))
     );
   } catch (error) {
     if (error instanceof Malformed) return false;

@@ -16,7 +16,7 @@ import type { Ca } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
 import { certificateKey, pollKey } from './keys.ts';
 import { loadTransaction, type Signer } from './recall.ts';
-import type { Outcome, ReplyRecipient } from './reply.ts';
+import { type Outcome, type ReplyRecipient, requireSealable } from './reply.ts';
 import { standing } from './standing.ts';
 import { View } from './view.ts';
 
@@ -51,6 +51,8 @@ export async function poll(
     const found = await standing(deps, endpoint, ca, transaction, certificate, view);
     switch (found.kind) {
       case 'issued':
+        // The password is erased with the first answer; the request itself, sent again, has it.
+        requireSealable(recipient);
         return {
           pkiStatus: 'SUCCESS',
           plaintext: encodeCertsOnly([found.certificate]),
@@ -81,11 +83,12 @@ export async function poll(
 }
 
 /**
- * Whoever holds a good certificate of this CA may ask; anybody else is refused before a key of ours
- * is used. @throws {ScepFailure} certificateUnknown
+ * Whoever holds a good certificate of this endpoint may ask; anybody else is refused before a key of
+ * ours is used. @throws {ScepFailure} certificateUnknown
  */
 export async function requireHolder(
   { store, clock }: Deps,
+  endpoint: Endpoint,
   ca: Ca,
   { ours, certificate }: Signer,
 ): Promise<void> {
@@ -95,31 +98,36 @@ export async function requireHolder(
   await view.load([{ kind: 'certificate', key }]);
   const record = view.get('certificate', key);
   const same = record?.der !== undefined && equal(fromBase64(record.der), certificate.der);
-  if (!same || record.state !== 'issued' || record.notAfter <= clock.now()) {
+  const good = same && record.state === 'issued' && record.notAfter > clock.now();
+  if (!good || record.endpoint !== endpoint.id) {
     throw new ScepFailure('certificateUnknown');
   }
 }
 
-/** @throws {ScepFailure} certificateUnknown, for unwrap, parsing and not found alike */
+/** A certificate of this endpoint.
+ * @throws {ScepFailure} certificateUnknown, for unwrap, parsing and not found alike */
 export async function getCert(
   { store }: Deps,
+  endpoint: Endpoint,
   ca: Ca,
   sealed: SealedRequest,
   fallback: Bytes,
 ): Promise<Bytes> {
   const view = new View(store);
-  const serial = wanted(ca, sealed, fallback);
-  const key = serial === undefined ? undefined : certificateKey(ca.id, serial);
-  if (key !== undefined) await view.load([{ kind: 'certificate', key }]);
+  // One read in every case: there is no certificate without a serial number.
+  const key = certificateKey(ca.id, wanted(ca, sealed, fallback) ?? 'none');
+  await view.load([{ kind: 'certificate', key }]);
   const record = view.get('certificate', key);
-  const released = record?.state === 'issued' || record?.state === 'revoked';
-  if (!record?.der || !released) throw new ScepFailure('certificateUnknown');
+  const released = ['issued', 'held', 'revoked'].includes(record?.state ?? '') && !record?.unseen;
+  if (!record?.der || !released || record.endpoint !== endpoint.id)
+    throw new ScepFailure('certificateUnknown');
   return encodeCertsOnly([fromBase64(record.der)]);
 }
 
 /** @throws {ScepFailure} certificateUnknown */
 export async function getCrl(
   { crls }: Deps,
+  _endpoint: Endpoint,
   ca: Ca,
   sealed: SealedRequest,
   fallback: Bytes,

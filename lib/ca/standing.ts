@@ -4,6 +4,7 @@
 import { type Bytes, fromBase64 } from '../bytes.ts';
 import type { Endpoint } from '../config.ts';
 import type { Evidence, Reason } from '../errors.ts';
+import { CLOCK_SKEW_MS } from '../limits.ts';
 import type { CertificateRecord, Transaction } from '../ports/records.ts';
 import { lapsed } from './attempt.ts';
 import type { Ca } from './ca-certificates.ts';
@@ -12,7 +13,7 @@ import type { Made } from './issue.ts';
 import { certificateKey } from './keys.ts';
 import { close } from './pending.ts';
 import { redeem } from './redeem.ts';
-import { gatesOf, release } from './release.ts';
+import { release } from './release.ts';
 import type { View } from './view.ts';
 
 export type Standing =
@@ -46,7 +47,8 @@ export async function standing(
         : { kind: 'again' };
     case 'denied':
     case 'expired':
-      return now < repeatUntil
+      // A window that is longer than any began when the clock was wrong.
+      return now < repeatUntil && repeatUntil <= now + endpoint.repeatMs + CLOCK_SKEW_MS
         ? { kind: 'refused', reason: (reason as Reason | undefined) ?? 'requestDenied' }
         : { kind: 'new' };
     case 'approved':
@@ -57,7 +59,7 @@ export async function standing(
         ? redeemed(deps, endpoint, ca, transaction, view, now)
         : { kind: 'lapsed' };
     case 'signed':
-      return certificate ? released(deps, endpoint, transaction, certificate) : { kind: 'new' };
+      return certificate ? released(deps, transaction, certificate) : { kind: 'new' };
     case 'issued':
       if (certificate?.state !== 'issued' || !certificate.der || now >= repeatUntil) {
         return { kind: 'new' };
@@ -84,19 +86,15 @@ async function redeemed(
   const made = await redeem(deps, endpoint, ca, transaction, view, now);
   if (made === 'again') return { kind: 'again' };
   if ('refused' in made) return { kind: 'refused', reason: made.refused };
-  return finished(deps, endpoint, made);
+  return finished(deps, made);
 }
 
 /** What was just made: released at once, or through its gates. */
-export async function finished(
-  deps: Deps,
-  endpoint: Endpoint,
-  { transaction, der, view }: Made,
-): Promise<Standing> {
+export async function finished(deps: Deps, { transaction, der, view }: Made): Promise<Standing> {
   const key = certificateKey(transaction.ca, transaction.serial ?? '');
   const certificate = view.get('certificate', key);
   if (transaction.state === 'signed' && certificate) {
-    return released(deps, endpoint, transaction, certificate);
+    return released(deps, transaction, certificate);
   }
   const evidence = { transaction: transaction.id, serial: transaction.serial ?? '' };
   return { kind: 'issued', certificate: der, evidence };
@@ -104,13 +102,11 @@ export async function finished(
 
 async function released(
   deps: Deps,
-  endpoint: Endpoint,
   transaction: Transaction,
   certificate: CertificateRecord,
 ): Promise<Standing> {
-  const list = transaction.undo.signer ? endpoint.renew.authorize : endpoint.enrol.authorize;
   const actor = { kind: 'device', id: transaction.signer } as const;
-  const verdict = await release(deps, transaction, certificate, gatesOf(deps, list), actor);
+  const verdict = await release(deps, transaction, certificate, actor);
   if (verdict === 'lost') return { kind: 'again' };
   if (verdict === 'revoked') return { kind: 'refused', reason: 'releaseRefused' };
   return {

@@ -1,6 +1,6 @@
 // Transactions as people look at them: lists, newest first, and one with its timeline.
 
-import { MAX_PAGE } from '../limits.ts';
+import { MAX_PAGE, MAX_PAGE_READS } from '../limits.ts';
 import type { Transaction, TransactionState } from '../ports/records.ts';
 import type { Deps } from './deps.ts';
 import { View } from './view.ts';
@@ -18,6 +18,7 @@ export type TransactionQuery = {
 
 export type TransactionPage = {
   readonly transactions: readonly Transaction[];
+  /** Where to go on. Where few of many are asked for, a page may be short and still not the last. */
   readonly next?: string;
 };
 
@@ -29,22 +30,27 @@ export async function listTransactions(
   const query = open
     ? ({ list: 'open', group: open } as const)
     : ({ list: 'transactions', group: endpoint, reverse: true } as const);
-  const page = await store.list({
-    ...query,
-    limit: Math.min(limit, MAX_PAGE),
-    ...(cursor === undefined ? {} : { from: cursor }),
-  });
-  const view = new View(store);
-  await view.load(page.keys.map((key) => ({ kind: 'transaction', key })));
-  const transactions = page.keys.flatMap((key) => view.get('transaction', key) ?? []);
-  return {
-    // The list lags behind: what a record says is what counts.
-    transactions: transactions.filter(
+  const found: Transaction[] = [];
+  let from = cursor;
+  for (let reads = 0; reads < MAX_PAGE_READS && found.length < limit; reads++) {
+    const page = await store.list({
+      ...query,
+      limit: Math.min(limit, MAX_PAGE) - found.length,
+      ...(from === undefined ? {} : { from }),
+    });
+    const view = new View(store);
+    await view.load(page.keys.map((key) => ({ kind: 'transaction', key })));
+    const listed = page.keys.flatMap((key) => view.get('transaction', key) ?? []);
+    // The list lags behind, and one of the open is of all endpoints: what a record says counts.
+    const matches = listed.filter(
       (transaction) =>
         transaction.endpoint === endpoint && (state === undefined || transaction.state === state),
-    ),
-    ...(page.next === undefined ? {} : { next: page.next }),
-  };
+    );
+    found.push(...matches);
+    from = page.next;
+    if (from === undefined) break;
+  }
+  return { transactions: found, ...(from === undefined ? {} : { next: from }) };
 }
 
 export async function findTransaction(

@@ -1,7 +1,7 @@
 // scepter challenge create
 
 import { Command } from 'commander';
-import { callApi, type Io } from './io.ts';
+import { callApi, type Io, jsonLine } from './io.ts';
 
 type Created = {
   readonly id: string;
@@ -21,7 +21,7 @@ export function challengeCommand(io: Io): Command {
     .option('--subject <DN>', 'the only subject it may be used for (RFC 4514, any order)')
     .option(
       '--san <TYPE:VALUE>',
-      'a subjectAltName for the certificate: dns, email, uri, ip or upn; repeatable',
+      'a subjectAltName for the certificate: dns, email, uri, ip, upn or sid; repeatable',
       (value: string, all: string[]) => [...all, value],
       [] as string[],
     )
@@ -44,7 +44,7 @@ Examples:
         uses: Number(uses),
         ttl,
       });
-      io.out(json ? `${JSON.stringify(created)}\n` : `${created.challenge}\n`);
+      io.out(json ? jsonLine(created) : `${created.challenge}\n`);
       if (!json) io.note(`for endpoint ${created.endpoint}, until ${created.expiresAt}`);
     });
   return challenge;

@@ -1,6 +1,9 @@
 // What a command may touch, how it fails, and its exit codes. Data goes to stdout and nothing else
 // does; with `--json` it is one JSON document.
 
+import type { Clock } from '../ports/clock-and-random.ts';
+import { visible } from '../visible.ts';
+
 export type Io = {
   /** Base URL of the server whose admin API is used, and the bearer token for it. */
   readonly url: string;
@@ -9,6 +12,7 @@ export type Io = {
   readonly out: (text: string) => void;
   /** Progress and notes, for people. */
   readonly note: (text: string) => void;
+  readonly clock: Clock;
 };
 
 export const exitCodes = {
@@ -49,6 +53,9 @@ export async function send(url: string, init: RequestInit = {}): Promise<Respons
   }
 }
 
+/** One JSON document on one line, for programs. */
+export const jsonLine = (value: object): string => `${visible(JSON.stringify(value))}\n`;
+
 /** A call of the admin API. */
 export async function callApi<T>(io: Io, method: string, path: string, body?: object): Promise<T> {
   const response = await send(`${io.url}/api/v1${path}`, {
@@ -60,13 +67,22 @@ export async function callApi<T>(io: Io, method: string, path: string, body?: ob
     ...(body ? { body: JSON.stringify(body) } : {}),
   });
   const text = await response.text();
-  if (response.ok) return JSON.parse(text) as T;
+  if (response.ok) return answerOf<T>(text, io.url);
   throw new CliError(exitOf(response.status), `${io.url}: ${detailOf(text, response.status)}`);
+}
+
+function answerOf<T>(text: string, url: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new CliError('remote', `${url} did not answer in JSON: is it the admin API's address?`);
+  }
 }
 
 function exitOf(status: number): keyof typeof exitCodes {
   if (status === 401 || status === 403) return 'notAllowed';
   if (status === 404) return 'notFound';
+  if (status === 409) return 'failure';
   return status === 400 || status === 422 ? 'usage' : 'remote';
 }
 

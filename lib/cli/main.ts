@@ -1,9 +1,12 @@
 // The table of commands, and how any of them ends.
 
 import { Command, CommanderError } from 'commander';
+import { visible } from '../visible.ts';
 import { challengeCommand } from './challenge.ts';
 import { enrolCommand } from './enrol.ts';
 import { CliError, exitCodes, type Io } from './io.ts';
+import { renewCommand } from './renew.ts';
+import { txnCommand } from './txn.ts';
 
 /** @returns the exit code */
 export async function runCli(args: readonly string[], version: string, io: Io): Promise<number> {
@@ -16,14 +19,15 @@ export async function runCli(args: readonly string[], version: string, io: Io): 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 not allowed, 5 remote, 6 verification failed
 Environment: SCEPTER_URL, SCEPTER_TOKEN, SCEPTER_DATA_DIR (where the token file of "npm start" is)`,
     );
-  for (const command of [challengeCommand(io), enrolCommand(io)]) program.addCommand(command);
+  const commands = [challengeCommand, enrolCommand, renewCommand, txnCommand];
+  for (const command of commands) program.addCommand(command(io));
   strict(program, io);
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-    io.note(`scepter: ${error instanceof Error ? error.message : error}`);
+    io.note(`scepter: ${visible(error instanceof Error ? error.message : String(error))}`);
     return exitCodes[error instanceof CliError ? error.exit : 'failure'];
   }
 }

@@ -8,6 +8,7 @@ import type { Deps } from '../ca/deps.ts';
 import { decide } from '../ca/pending.ts';
 import { normalBinding } from '../ca/policy.ts';
 import { findTransaction, listTransactions } from '../ca/transactions.ts';
+import type { Endpoint } from '../config.ts';
 import { HttpFailure } from '../errors.ts';
 import { MAX_ADMIN_BODY_OCTETS, MAX_NAMES, MAX_PAGE } from '../limits.ts';
 import type { Role, Transaction } from '../ports/records.ts';
@@ -45,7 +46,10 @@ const transactionQuery = z.strictObject({
       'revoked',
     ]),
   ),
-  limit: z._default(z.coerce.number().check(z.gte(1), z.lte(MAX_PAGE)), 20),
+  limit: z._default(
+    z.coerce.number().check(z.multipleOf(1, 'must be a whole number'), z.gte(1), z.lte(MAX_PAGE)),
+    20,
+  ),
   cursor: z.optional(z.string().check(z.regex(/^[\w/-]{1,80}$/, 'is not a cursor of this list'))),
 });
 
@@ -65,7 +69,7 @@ export function adminRoutes(deps: Deps): Hono<Admin> {
     const { endpoint: id, subject, san, uses, ttl } = checked(newChallenge, await bodyOf(c));
     const endpoint = deps.config.endpoints.get(id);
     if (!endpoint) throw new HttpFailure(422, `endpoint: "${id}" does not exist`);
-    const binding = bindingOf(subject, san);
+    const binding = bindingOf(endpoint, subject, san);
     const wanted = { binding, uses, ttlMs: ttl ?? endpoint.challengeTtlMs };
     const made = await createChallenge(deps, endpoint, wanted, c.get('actor'));
     return json(201, {
@@ -90,7 +94,7 @@ export function adminRoutes(deps: Deps): Hono<Admin> {
   });
 
   app.get('/transactions/:id', role('auditor', 'approver'), async (c) => {
-    const transaction = await findTransaction(deps, c.req.param('id'));
+    const transaction = await findTransaction(deps, idOf(c));
     if (!transaction) throw new HttpFailure(404, 'no such transaction');
     return json(200, { ...shown(transaction), csr: transaction.csr });
   });
@@ -101,7 +105,7 @@ export function adminRoutes(deps: Deps): Hono<Admin> {
   ] as const) {
     app.post(`/transactions/:id/${path}`, role('approver'), async (c) => {
       const { reason } = checked(verdict, await bodyOf(c));
-      const id = c.req.param('id');
+      const id = idOf(c);
       const by = c.get('actor').id;
       const said = await decide(deps, id, state, {
         by,
@@ -142,20 +146,30 @@ function shown(transaction: Transaction) {
   };
 }
 
-function bindingOf(subject: string | undefined, san: readonly string[]) {
+function bindingOf({ profile }: Endpoint, subject: string | undefined, san: readonly string[]) {
   try {
-    return normalBinding(subject, san);
+    return normalBinding(profile, subject, san);
   } catch (error) {
     if (error instanceof SyntaxError) throw new HttpFailure(422, error.message);
     throw error;
   }
 }
 
-/** @throws {HttpFailure} 400 for what is no JSON */
+/** No store is asked for what cannot be there. @throws {HttpFailure} 404 for what is no ULID */
+function idOf(c: Context): string {
+  const id = c.req.param('id') ?? '';
+  if (!/^[0-9A-HJKMNP-TV-Z]{26}$/.test(id)) throw new HttpFailure(404, 'no such transaction');
+  return id;
+}
+
+/** @throws {HttpFailure} 400 for what is no JSON, or holds half of a surrogate pair */
 async function bodyOf(c: Context): Promise<unknown> {
   const text = await c.req.text();
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, (_, value: unknown) => {
+      if (typeof value === 'string' && !value.isWellFormed()) throw new SyntaxError('not Unicode');
+      return value;
+    });
   } catch (error) {
     if (error instanceof SyntaxError) throw new HttpFailure(400, 'the body is not JSON');
     throw error;

@@ -67,6 +67,8 @@ async function answer(deps: Deps, endpoint: Endpoint, c: Context): Promise<Respo
     case 'GetNextCACert':
       throw new HttpFailure(404, 'there is no next CA certificate');
     case 'PKIOperation': {
+      // Nobody would get what it makes.
+      if (method === 'HEAD') throw new HttpFailure(405, 'HEAD of a PKIOperation');
       const certRep = await pkiOperation(deps, endpoint, await messageOf(operation, c));
       return octets(certRep, mediaTypes.pkiMessage, 'no-store');
     }
@@ -79,7 +81,14 @@ async function messageOf(
   c: Context,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (message) return message;
-  const body = new Uint8Array(await c.req.arrayBuffer());
+  const body = await c.req.arrayBuffer().then(
+    (octetsRead) => new Uint8Array(octetsRead),
+    (error) => {
+      // A client that hangs up is no trouble of ours.
+      if (c.req.raw.signal.aborted) throw new HttpFailure(400, 'the message ends too early');
+      throw error;
+    },
+  );
   if (body.length === 0) throw new HttpFailure(400, 'the message is empty');
   return body;
 }

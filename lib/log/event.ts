@@ -10,7 +10,11 @@ import { canonicalText } from './canonical.ts';
 /** Types are never renamed, only added. The noun first, then what happened to it. */
 export const eventTypes = [
   'ca.created',
+  'ca.rolled',
+  'ca.chainImported',
   'ca.key.created',
+  'ca.key.rotated',
+  'ca.key.deletionScheduled',
   'ca.ra.prepared',
   'ca.ra.current',
   'ca.ra.retired',
@@ -33,13 +37,20 @@ export const eventTypes = [
   'certificate.held',
   'certificate.released',
   'crl.published',
+  'ocsp.signed',
   'validator.answered',
   'validator.notified',
+  'validator.failed',
   'admin.authenticated',
   'admin.refused',
   'admin.acted',
   'config.loaded',
+  'config.changed',
+  'service.started',
   'log.checkpoint',
+  'log.exported',
+  'log.verified',
+  'log.verificationFailed',
 ] as const;
 export type EventType = (typeof eventTypes)[number];
 
@@ -53,6 +64,7 @@ export type EventFields = {
   readonly transaction?: string;
   readonly transactionID?: string;
   readonly messageType?: string;
+  readonly profile?: string;
   readonly serial?: string;
   readonly subject?: string;
   readonly names?: readonly string[];
@@ -60,6 +72,7 @@ export type EventFields = {
   readonly csrHash?: string;
   readonly tbsHash?: string;
   readonly certificateHash?: string;
+  /** What the keys' adapter calls it. */
   readonly key?: string;
   readonly challengeId?: string;
   readonly authorizedBy?: readonly string[];

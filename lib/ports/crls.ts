@@ -9,6 +9,8 @@ export type Crl = {
   /** Milliseconds since 1970. */
   readonly thisUpdate: number;
   readonly nextUpdate: number;
+  /** How often the register of revocations had changed when it was made. */
+  readonly changes: number;
 };
 
 export interface Crls {

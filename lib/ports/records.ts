@@ -10,7 +10,7 @@ export const RECORD_VERSION = 1;
 export type Records = {
   /** Key: its ULID. */
   readonly transaction: Transaction;
-  /** Key: the request hash. Names the newest Transaction of that request. */
+  /** Key: the request hash. What is known of that request. */
   readonly request: RequestPointer;
   /** Key: hash over endpoint, signer key and transactionID. Latest wins. */
   readonly poll: PollPointer;
@@ -20,6 +20,10 @@ export type Records = {
   readonly keyOwner: KeyOwner;
   /** Key: `ca/serial`. */
   readonly certificate: CertificateRecord;
+  /** Key: `ca/last digit of the serials`. */
+  readonly register: RegisterShard;
+  /** Key: the shard's and `/number`. */
+  readonly registerPage: RegisterPage;
   /** Key: its ULID. Never changed. */
   readonly event: EventRecord;
   /** Key: `shard/ULID of the event`. Deleted by the sequencer that has put the event into a log. */
@@ -70,6 +74,8 @@ export type Transaction = {
   readonly undo: Undo;
   /** Present when an approver allowed it; an attempt that is voided goes back to `approved`. */
   readonly approval?: Approval;
+  /** Validators that have to be told before the certificate of the current attempt is released. */
+  readonly gates?: readonly string[];
   /** Why it was denied, revoked or voided: a code of `errors.ts`, or an approver's words. */
   readonly reason?: string;
   /** Serial of the certificate that it renews. */
@@ -113,7 +119,12 @@ export type Approval = {
   readonly mac: string;
 };
 
-export type RequestPointer = { readonly transaction: string };
+export type RequestPointer = {
+  /** The newest Transaction of the request. */
+  readonly transaction?: string;
+  /** It was refused, and that has been counted against its challenge. */
+  readonly refused?: true;
+};
 export type PollPointer = { readonly transaction: string };
 
 /** What a certificate issued on a challenge may say. Absent means: as the profile allows. */
@@ -152,7 +163,7 @@ export type KeyOwner = {
   readonly requestHash: string;
 };
 
-/** CRLReason (RFC 5280 §5.3.1) by name, those that are final: a hold, and its end, are none. */
+/** CRLReason (RFC 5280 §5.3.1) by name, those that are final; beside them there is a hold. */
 export const revocationReasons = [
   'unspecified',
   'keyCompromise',
@@ -166,7 +177,7 @@ export const revocationReasons = [
 export type RevocationReason = (typeof revocationReasons)[number];
 
 /** signed: waits for the release gate; nobody may see it yet. */
-export type CertificateState = 'intended' | 'signed' | 'issued' | 'voided' | 'revoked';
+export type CertificateState = 'intended' | 'signed' | 'issued' | 'voided' | 'held' | 'revoked';
 
 export type CertificateRecord = {
   readonly ca: string;
@@ -188,7 +199,32 @@ export type CertificateRecord = {
   /** Renewals of it by serial, voided ones removed; at most `MAX_SUCCESSORS`. */
   readonly successors: Readonly<Record<string, { readonly at: number }>>;
   readonly revokedAt?: number;
-  readonly revocationReason?: RevocationReason;
+  /** Revoked by its release gate: nobody may ever see it. */
+  readonly unseen?: true;
+  readonly revocationReason?: RevocationReason | 'certificateHold';
+};
+
+/** One shard of a CA's register of revocations: its latest entries. */
+export type RegisterShard = {
+  readonly changes: number;
+  /** Full pages before these entries. */
+  readonly pages: number;
+  readonly entries: RegisterPage['entries'];
+};
+
+/** Written once. */
+export type RegisterPage = {
+  readonly entries: Readonly<
+    Record<
+      string,
+      {
+        readonly at: number;
+        readonly reason: RevocationReason | 'certificateHold' | 'removeFromCRL';
+        /** Of the certificate. */
+        readonly notAfter: number;
+      }
+    >
+  >;
 };
 
 export type EventRecord = {

@@ -11,6 +11,7 @@ import {
 import { type Bytes, equal, fromLatin1, fromUtf8, utf8 } from '../bytes.ts';
 import { readCertsOnly } from '../cms/certs-only.ts';
 import { content, scan, tag } from '../cms/der.ts';
+import { sequence } from '../cms/der-writer.ts';
 import {
   openEnvelope,
   type Random,
@@ -193,6 +194,10 @@ export async function selfSigned(
   });
   return readCertificate(signed(tbs, key.scheme, await key.sign(tbs)));
 }
+
+/** What a CertPoll carries (RFC 8894 §3.3.3). Names, DER. */
+export const issuerAndSubject = ({ ra, chain }: CaCertificates, subject: Bytes): Bytes =>
+  sequence(chain.includes(ra) ? ra.subject : ra.issuer, subject);
 
 export type PkiRequest = Algorithms & {
   readonly messageType: Exclude<MessageType, 'CertRep'>;

@@ -5,7 +5,11 @@ import { type Bytes, fromLatin1 } from '../bytes.ts';
 import { content, Fields, raw, scan, strictly, tag } from '../cms/der.ts';
 import { readSignedData, type SignedData, singleAttribute } from '../cms/signed-data.ts';
 import { Malformed } from '../errors.ts';
-import { MAX_SENDER_NONCE_OCTETS, MAX_TRANSACTION_ID_OCTETS } from '../limits.ts';
+import {
+  MAX_SENDER_NONCE_OCTETS,
+  MAX_SERIAL_OCTETS,
+  MAX_TRANSACTION_ID_OCTETS,
+} from '../limits.ts';
 import { attributeOids } from './registry.ts';
 
 export type PkiMessage = {
@@ -66,5 +70,6 @@ export function readIssuerAndSerialNumber(plaintext: Bytes): IssuerAndSerialNumb
   const issuer = raw(fields.next(tag.sequence, 'issuer'));
   const serialNumber = content(fields.next(tag.integer, 'serialNumber'));
   fields.end();
+  if (serialNumber.length > MAX_SERIAL_OCTETS) throw new Malformed('a serial that is too long');
   return { issuer, serialNumber };
 }

@@ -27,7 +27,6 @@ export const pkiStatus = { SUCCESS: '0', FAILURE: '2', PENDING: '3' } as const;
 /** Bare, without parameters: three clients compare them as whole strings. */
 export const mediaTypes = {
   caps: 'text/plain',
-  caCert: 'application/x-x509-ca-cert',
   caRaCert: 'application/x-x509-ca-ra-cert',
   pkiMessage: 'application/x-pki-message',
 } as const;

@@ -2,8 +2,7 @@
 // (shared design 4.4). Unwrap, padding, parsing, proof of possession and the comparison with the
 // signer's key all run, whatever the steps before them found, and are judged together at the end.
 
-import type { ContentCipher } from '../algorithms.ts';
-import { digests } from '../algorithms.ts';
+import { accepted, type ContentCipher, digests, type Legacy } from '../algorithms.ts';
 import type { Bytes } from '../bytes.ts';
 import { integer, sequence } from '../cms/der-writer.ts';
 import { type EnvelopedData, openEnvelope } from '../cms/enveloped-data.ts';
@@ -31,6 +30,7 @@ export type ProvenRequest = CertificationRequest & { readonly publicKey: PublicK
  * @param keys `same` on an initial request, where the signer certifies its own key; `any` on one
  *   that is signed with a certificate of ours
  * @param fallback fresh random octets, as many as the content cipher's key has
+ * @param legacy which weak digests the PKCS#10 may be signed with
  * @throws {ScepFailure} envelopeRejected, and nothing else
  */
 export async function openRequest(
@@ -38,6 +38,7 @@ export async function openRequest(
   signer: PublicKey,
   keys: 'same' | 'any',
   fallback: Bytes,
+  legacy: Legacy,
 ): Promise<ProvenRequest> {
   const plaintext = openEnvelope(
     envelope,
@@ -58,8 +59,10 @@ export async function openRequest(
     request?.info ?? plaintext,
     request?.signature ?? nonsenseSignature(key),
   );
-  // A scheme that stood in for an unknown one proves nothing, whatever it verified.
-  const known = request?.scheme !== undefined;
+  // A scheme that stood in for an unknown one proves nothing, whatever it verified; nor does one
+  // whose digest is not accepted here.
+  const scheme = request?.scheme;
+  const known = scheme !== undefined && (!scheme.digest || accepted(scheme.digest, legacy));
   if (!request || !requested || !known || !proven || (keys === 'same' && !same)) {
     throw new ScepFailure('envelopeRejected');
   }

@@ -1,7 +1,7 @@
 // Certificate and TBSCertificate (RFC 5280 §4.1): read from DER, and built for signing.
 // Reading is outside-in and DER only; it decides nothing about trust.
 
-import type { Bytes } from '../bytes.ts';
+import { type Bytes, equal } from '../bytes.ts';
 import {
   bitString,
   content,
@@ -20,9 +20,14 @@ import {
 import { bits, explicit, integer, sequence, timeOf } from '../cms/der-writer.ts';
 import { Malformed } from '../errors.ts';
 import { MAX_SERIAL_OCTETS } from '../limits.ts';
-import { only, type SignatureScheme, signatureAlgorithm } from './algorithm.ts';
+import {
+  only,
+  readSignatureAlgorithm,
+  type SignatureScheme,
+  signatureAlgorithm,
+} from './algorithm.ts';
 import { type Extensions, extensionOids, readExtensions } from './extensions.ts';
-import { type PublicKey, readPublicKey } from './public-key.ts';
+import { type PublicKey, readPublicKey, verifySignature } from './public-key.ts';
 
 export type Certificate = {
   readonly der: Bytes;
@@ -88,6 +93,19 @@ export function certificateOf(element: Element): Certificate {
 /** The certificate's key. @returns undefined for one that is not accepted anywhere */
 export function publicKeyOf(certificate: Certificate): PublicKey | undefined {
   return readPublicKey(certificate.spki);
+}
+
+/**
+ * Whether the CA with this subject and key issued the certificate: by its signature, not by a name.
+ * @param subject Name, DER
+ */
+export async function isIssuedBy(
+  certificate: Certificate,
+  { subject, key }: { readonly subject: Bytes; readonly key: PublicKey | undefined },
+): Promise<boolean> {
+  const scheme = readSignatureAlgorithm(certificate.signatureAlgorithm);
+  if (!scheme || !key || !equal(certificate.issuer, subject)) return false;
+  return verifySignature(key, scheme, certificate.tbs, certificate.signature);
 }
 
 /** The subjectKeyIdentifier, if the certificate has one. @throws {Malformed} */

@@ -1,11 +1,11 @@
 // CertificateList (RFC 5280 §5): v2, full, with AKI and number. It is written entry by entry and
 // never parsed again: a CRL may hold more entries than any parser's caps allow.
 
-import type { Bytes } from '../bytes.ts';
+import { type Bytes, concat } from '../bytes.ts';
 import { context, tag } from '../cms/der.ts';
 import { integer, sequence, timeOf, tlv } from '../cms/der-writer.ts';
 import { type SignatureScheme, signatureAlgorithm } from './algorithm.ts';
-import { authorityKeyIdentifier, crlNumber } from './extensions.ts';
+import { authorityKeyIdentifier, crlNumber, crlReason } from './extensions.ts';
 
 export type TbsCertList = {
   readonly scheme: SignatureScheme;
@@ -19,15 +19,44 @@ export type TbsCertList = {
   readonly revoked: readonly RevokedCertificate[];
 };
 
+/** RFC 5280 §5.3.1. */
+const crlReasons = {
+  unspecified: 0,
+  keyCompromise: 1,
+  cACompromise: 2,
+  affiliationChanged: 3,
+  superseded: 4,
+  cessationOfOperation: 5,
+  certificateHold: 6,
+  privilegeWithdrawn: 9,
+  aACompromise: 10,
+} as const;
+export type CrlReason = keyof typeof crlReasons;
+
 export type RevokedCertificate = {
   /** Content octets of the serial's INTEGER. */
   readonly serial: Bytes;
   readonly revokedAt: number;
+  readonly reason: CrlReason;
 };
 
+const entryExtensions = new Map(
+  Object.entries(crlReasons).map(([reason, code]) => [
+    reason,
+    // §5.3.1: absent rather than unspecified.
+    code === 0 ? new Uint8Array(0) : sequence(crlReason(code)),
+  ]),
+);
+
 export function encodeTbsCertList(list: TbsCertList): Bytes {
-  const entries = list.revoked.map(({ serial, revokedAt }) =>
-    sequence(tlv(tag.integer, serial), timeOf(revokedAt)),
+  const entries = concat(
+    list.revoked.map(({ serial, revokedAt, reason }) =>
+      sequence(
+        tlv(tag.integer, serial),
+        timeOf(revokedAt),
+        entryExtensions.get(reason) ?? new Uint8Array(0),
+      ),
+    ),
   );
   return sequence(
     integer(1),
@@ -36,7 +65,7 @@ export function encodeTbsCertList(list: TbsCertList): Bytes {
     timeOf(list.thisUpdate),
     timeOf(list.nextUpdate),
     // RFC 5280 §5.1.2.6: absent, not empty, when nothing is revoked.
-    ...(entries.length > 0 ? [sequence(...entries)] : []),
+    ...(entries.length > 0 ? [sequence(entries)] : []),
     tlv(
       context(0),
       sequence(authorityKeyIdentifier(list.issuerKeyIdentifier), crlNumber(list.number)),

@@ -44,7 +44,9 @@ export type CertificationRequest = {
   readonly challengePassword: string | undefined;
   /** The SubjectAltName value that the extensionRequest asks for, unread. */
   readonly subjectAltName: Bytes | undefined;
-  /** OIDs of all requested extensions; none but subjectAltName has any effect. */
+  /** The same of Microsoft's security identifier extension. */
+  readonly securityIdentifier: Bytes | undefined;
+  /** OIDs of all requested extensions; none but these two has any effect. */
   readonly requestedExtensions: readonly string[];
   /** Undefined for an algorithm that is not known, which then verifies as false. */
   readonly scheme: SignatureScheme | undefined;
@@ -76,6 +78,7 @@ export function readCertificationRequest(der: Bytes): CertificationRequest {
     publicKey: readPublicKey(spki),
     challengePassword: readChallengePassword(attributes),
     subjectAltName: requested?.get(extensionOids.subjectAltName)?.value,
+    securityIdentifier: requested?.get(extensionOids.securityIdentifier)?.value,
     requestedExtensions: [...(requested?.keys() ?? [])],
     scheme: readSignatureAlgorithm(algorithm),
     signature,

@@ -25,7 +25,7 @@ import {
 } from '../cms/der-writer.ts';
 import { hash } from '../cms/native.ts';
 import { Malformed } from '../errors.ts';
-import { encodeGeneralNames, type GeneralName } from './general-name.ts';
+import { encodeGeneralNames, encodeSecurityIdentifier, type GeneralName } from './general-name.ts';
 
 export const extensionOids = {
   subjectKeyIdentifier: '2.5.29.14',
@@ -33,10 +33,13 @@ export const extensionOids = {
   subjectAltName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
   crlNumber: '2.5.29.20',
+  reasonCode: '2.5.29.21',
   cRLDistributionPoints: '2.5.29.31',
   authorityKeyIdentifier: '2.5.29.35',
   extKeyUsage: '2.5.29.37',
   authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
+  /** szOID_NTDS_CA_SECURITY_EXT: the SID of a Windows account (KB5014754). */
+  securityIdentifier: '1.3.6.1.4.1.311.25.2',
 } as const;
 
 export type Extension = { readonly critical: boolean; readonly value: Bytes };
@@ -125,6 +128,10 @@ export const authorityKeyIdentifier = (identifier: Bytes): Bytes =>
 export const subjectAltName = (names: readonly GeneralName[], subjectEmpty: boolean): Bytes =>
   extension('subjectAltName', subjectEmpty, encodeGeneralNames(names));
 
+/** @param sid text, such as `S-1-5-21-1-2-3-1001` */
+export const securityIdentifier = (sid: string): Bytes =>
+  extension('securityIdentifier', false, encodeSecurityIdentifier(sid));
+
 const uri = (url: string): Bytes => tlv(contextPrimitive(6), latin1(url));
 
 /** RFC 5280 §4.2.1.13: one full name. */
@@ -142,5 +149,9 @@ export const caIssuers = (url: string): Bytes =>
     false,
     sequence(sequence(objectIdentifier('1.3.6.1.5.5.7.48.2'), uri(url))),
   );
+
+/** RFC 5280 §5.3.1: an ENUMERATED. */
+export const crlReason = (code: number): Bytes =>
+  extension('reasonCode', false, tlv(tag.enumerated, Uint8Array.of(code)));
 
 export const crlNumber = (number: number): Bytes => extension('crlNumber', false, integer(number));

@@ -1,6 +1,7 @@
-// GeneralName (RFC 5280 §4.2.1.6): the five kinds of subjectAltName that are ever certified, read
-// into text that can be compared, and written back. Other kinds are read as `other` and refused by
-// policy. The text form `dns:host.example` is the one of the CLI, the API and the log.
+// GeneralName (RFC 5280 §4.2.1.6): the kinds of subjectAltName that are ever certified, read into
+// text that can be compared, and written back. Other kinds are read as `other` and refused by
+// policy. The text form `dns:host.example` is the one of the CLI, the API and the log. A Windows
+// account's SID is a kind of its own, because it logs on: it never passes for any other URI.
 
 import { type Bytes, fromLatin1, hex, latin1, utf8 } from '../bytes.ts';
 import {
@@ -19,12 +20,40 @@ import { MAX_NAME_OCTETS, MAX_NAMES } from '../limits.ts';
 import { only } from './algorithm.ts';
 import { readString } from './name.ts';
 
-export const nameKinds = ['dns', 'email', 'uri', 'ip', 'upn'] as const;
+export const nameKinds = ['dns', 'email', 'uri', 'ip', 'upn', 'sid'] as const;
 export type NameKind = (typeof nameKinds)[number];
 export type GeneralName = { readonly kind: NameKind | 'other'; readonly value: string };
 
 /** Microsoft's userPrincipalName, an otherName with a UTF8String. */
 const upn = '1.3.6.1.4.1.311.20.2.3';
+
+/** Microsoft's strong mapping (KB5014754): the SID in a URI, and in an extension of its own. */
+const sidPrefix = 'tag:microsoft.com,2022-09-14:sid:';
+const sidObject = '1.3.6.1.4.1.311.25.2.1';
+const isSid = (text: string): boolean => /^S-1-\d{1,15}(-\d{1,10}){1,15}$/.test(text);
+
+/** A URI as it was read or written: one that carries a SID is a `sid`. */
+function uriName(value: string): GeneralName {
+  if (value.slice(0, sidPrefix.length).toLowerCase() !== sidPrefix) return { kind: 'uri', value };
+  const sid = value.slice(sidPrefix.length);
+  return isSid(sid) ? { kind: 'sid', value: sid } : { kind: 'other', value: hex(latin1(value)) };
+}
+
+/** The SID of szOID_NTDS_CA_SECURITY_EXT's value: one otherName with an OCTET STRING of text.
+ * @throws {Malformed} */
+export function readSecurityIdentifier(element: Element): GeneralName {
+  const fields = new Fields(only(element), 'otherName', context(0));
+  const type = oid(fields.next(tag.oid, 'type-id'));
+  const value = fromLatin1(content(only(fields.next(context(0), 'value'))));
+  fields.end();
+  if (type !== sidObject || !isSid(value)) throw new Malformed('not a security identifier');
+  return { kind: 'sid', value };
+}
+
+export const encodeSecurityIdentifier = (sid: string): Bytes =>
+  sequence(
+    explicit(0, objectIdentifier(sidObject), explicit(0, tlv(tag.octetString, latin1(sid)))),
+  );
 
 /** The names of a SubjectAltName value. @throws {Malformed} */
 export function readGeneralNames(element: Element): GeneralName[] {
@@ -44,7 +73,7 @@ function readGeneralName(element: Element): GeneralName {
     case contextPrimitive(2):
       return { kind: 'dns', value: ascii(octets).toLowerCase() };
     case contextPrimitive(6):
-      return { kind: 'uri', value: ascii(octets) };
+      return uriName(ascii(octets));
     case contextPrimitive(7):
       return { kind: 'ip', value: printIp(octets) };
     case context(0): {
@@ -110,6 +139,28 @@ function parseIp(text: string): Bytes {
   );
 }
 
+/** Addresses with the same first bits; of a pair of lengths, IPv4 or IPv6. */
+export type IpRange = { readonly address: Bytes; readonly bits: number };
+
+/** From `10.0.0.0/8`, `2001:db8::/32` or one address. @throws {SyntaxError} */
+export function parseIpRange(text: string): IpRange {
+  const [, base = text, length] = /^(.*)\/(\d{1,3})$/.exec(text) ?? [];
+  const address = parseIp(base);
+  const bits = length === undefined ? address.length * 8 : Number(length);
+  if (bits > address.length * 8) throw new SyntaxError(`"${text}" has a prefix that is too long`);
+  return { address, bits };
+}
+
+/** @param ip as `printGeneralName` has it, without its kind */
+export function inRange(ip: string, { address, bits }: IpRange): boolean {
+  const octets = parseIp(ip);
+  const differs = (octet: number, i: number): boolean => {
+    const significant = Math.min(8, Math.max(0, bits - 8 * i));
+    return (octet ^ (address[i] ?? 0)) >> (8 - significant) !== 0;
+  };
+  return octets.length === address.length && !octets.some(differs);
+}
+
 /**
  * From `TYPE:VALUE`, such as `dns:host.example`, in the form in which names are compared.
  * @throws {SyntaxError} with a sentence that names what is wrong
@@ -125,7 +176,12 @@ export function parseGeneralName(text: string): GeneralName {
   if (kind !== 'upn' && /[^\x21-\x7e]/.test(value)) {
     throw new SyntaxError(`the ${kind} name "${value}" must be printable ASCII without spaces`);
   }
-  return { kind, value: kind === 'dns' ? value.toLowerCase() : value };
+  if (kind === 'sid' && !isSid(value)) {
+    throw new SyntaxError(`"${value}" is not a security identifier such as S-1-5-21-1-2-3-1001`);
+  }
+  const name = kind === 'uri' ? uriName(value) : { kind, value };
+  if (name.kind === 'other') throw new SyntaxError(`"${value}" holds no security identifier`);
+  return name.kind === 'dns' ? { kind, value: value.toLowerCase() } : name;
 }
 
 export const printGeneralName = ({ kind, value }: GeneralName): string => `${kind}:${value}`;
@@ -146,6 +202,8 @@ function encodeGeneralName({ kind, value }: GeneralName): Bytes {
       return tlv(contextPrimitive(7), parseIp(value));
     case 'upn':
       return explicit(0, objectIdentifier(upn), explicit(0, tlv(tag.utf8String, utf8(value))));
+    case 'sid':
+      return tlv(contextPrimitive(6), latin1(sidPrefix + value));
     case 'other':
       throw new TypeError('a name of another kind is never certified');
   }

@@ -1,114 +1,47 @@
-// Lint of a TBSCertificate before it is signed. What our own writer built is read back by pkijs, a
-// parser we did not write, and every rule is asked of what that parser saw. A finding says whether
-// the requester's names are to blame or we are.
+// Lint of a TBSCertificate before it is signed: RFC 5280 §4 as a table. What our own writer built is
+// read back by pkijs, a parser we did not write; where pkijs takes an encoding away (times, defaults,
+// sets), the rule is asked of the octets. A finding says whether the requester's names are to blame
+// or we are.
 
-import {
-  BmpString,
-  fromBER,
-  IA5String,
-  type OctetString,
-  PrintableString,
-  TeletexString,
-  UniversalString,
-  Utf8String,
-} from 'asn1js';
-import { BasicConstraints, Certificate, type Extension, ExtKeyUsage } from 'pkijs';
+import { Certificate } from 'pkijs';
+import { curveOf, oids } from '../algorithms.ts';
 import { type Bytes, equal } from '../bytes.ts';
-import { contextPrimitive, scan } from '../cms/der.ts';
-import { bits, sequence, tlv } from '../cms/der-writer.ts';
+import { contextPrimitive, type Element, oid, raw, scan, tag } from '../cms/der.ts';
+import { bits, sequence } from '../cms/der-writer.ts';
 import { type SignatureScheme, signatureAlgorithm } from './algorithm.ts';
-import { extensionOids, keyIdentifier } from './extensions.ts';
+import { extensionRules } from './lint-extensions.ts';
+import { alternativeRules, subjectRules } from './lint-names.ts';
+import {
+  type CertificateSubject,
+  type Finding,
+  firstFinding,
+  type LintContext,
+  ours,
+  type ReadExtension,
+  type Rule,
+  timeIsEncoded,
+} from './lint-rule.ts';
 
-export type LintContext = {
-  /** The issuer's Name, DER, and its subjectKeyIdentifier. */
-  readonly issuer: Bytes;
-  readonly issuerKeyIdentifier: Bytes;
-  /** Milliseconds since 1970. */
-  readonly issuerNotBefore: number;
-  readonly issuerNotAfter: number;
-};
+const reparse = ours<CertificateSubject>(
+  'reparse',
+  'X.690 §10',
+  ({ certificate, tbs, extensions }) => {
+    const values = [...extensions.values()].every(({ value }) => value.der);
+    return equal(new Uint8Array(certificate.tbsView), raw(tbs)) && tbs.der && values;
+  },
+);
 
-export type Finding = {
-  readonly id: string;
-  readonly citation: string;
-  /** `request`: what the CSR or its binding supplied; `ours`: what we built. */
-  readonly blame: 'request' | 'ours';
-};
-
-type Subject = {
-  readonly certificate: Certificate;
-  readonly tbs: Bytes;
-  readonly context: LintContext;
-  readonly extension: (id: keyof typeof extensionOids) => Extension | undefined;
-};
-type Rule = Finding & { readonly holds: (subject: Subject) => boolean };
-
-const ours = (id: string, citation: string, holds: Rule['holds']): Rule => ({
-  id,
-  citation,
-  blame: 'ours',
-  holds,
-});
-const request = (id: string, citation: string, holds: Rule['holds']): Rule => ({
-  id,
-  citation,
-  blame: 'request',
-  holds,
-});
-
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-
-/** RFC 5280 A.1: DirectoryString, and IA5String for mail and domain components. */
-const stringTypes = [
-  Utf8String,
-  PrintableString,
-  TeletexString,
-  BmpString,
-  UniversalString,
-  IA5String,
-];
-
-/** The subject's attributes; a value that is not a string has no text. */
-function attributesOf({ subject }: Certificate): { type: string; text: string; string: boolean }[] {
-  return subject.typesAndValues.map(({ type, value }) => {
-    const string = stringTypes.some((stringType) => value instanceof stringType);
-    // asn1js reads a UTF8String that is not UTF-8 as Latin-1 and says nothing.
-    const text: unknown =
-      value instanceof Utf8String
-        ? utf8.decode(value.valueBlock.valueHexView)
-        : value.valueBlock.value;
-    return { type, text: typeof text === 'string' ? text : '', string };
-  });
-}
-
-/** The octets inside an extension's value that is itself one primitive type. */
-function innerOctets(extension: Extension): Uint8Array {
-  const inner = fromBER(extension.extnValue.getValue()).result as OctetString;
-  return inner.valueBlock.valueHexView;
-}
-
-/** RFC 5280 appendix A.1, upper bounds in characters. */
-const upperBounds: Readonly<Record<string, number>> = {
-  '2.5.4.3': 64,
-  '2.5.4.5': 64,
-  '2.5.4.6': 2,
-  '2.5.4.7': 128,
-  '2.5.4.8': 128,
-  '2.5.4.10': 64,
-  '2.5.4.11': 64,
-  '1.2.840.113549.1.9.1': 255,
-};
-
-const rules: readonly Rule[] = [
-  ours(
-    'reparse',
-    'X.690 §10',
-    ({ certificate, tbs }) => equal(new Uint8Array(certificate.tbsView), tbs) && scan(tbs).der,
-  ),
+const fieldRules: readonly Rule<CertificateSubject>[] = [
+  reparse,
   ours('version', 'RFC 5280 §4.1.2.1', ({ certificate }) => certificate.version === 2),
   ours('serial', 'RFC 5280 §4.1.2.2', ({ certificate: { serialNumber } }) => {
     const octets = serialNumber.valueBlock.valueHexView;
     return octets.length >= 9 && octets.length <= 20 && (octets[0] ?? 0x80) < 0x80;
+  }),
+  ours('signature-parameters', 'RFC 4055 §5, RFC 5758 §3.2', ({ tbs, scheme }) => {
+    const [, parameters, ...more] = tbs.children[2]?.children ?? [];
+    const wanted = scheme.kind === 'RSASSA-PKCS1-v1_5' ? tag.null : undefined;
+    return parameters?.tag === wanted && more.length === 0;
   }),
   ours('signature', 'RFC 5280 §4.1.2.3', ({ certificate: { signature, signatureAlgorithm } }) =>
     signature.isEqual(signatureAlgorithm),
@@ -116,77 +49,44 @@ const rules: readonly Rule[] = [
   ours('issuer', 'RFC 5280 §4.1.2.4', ({ certificate, context }) =>
     equal(new Uint8Array(certificate.issuer.valueBeforeDecode), context.issuer),
   ),
+  ours('time-encoding', 'RFC 5280 §4.1.2.5', ({ tbs }) => {
+    const [from, to, ...more] = tbs.children[4]?.children ?? [];
+    return timeIsEncoded(from) && timeIsEncoded(to) && more.length === 0;
+  }),
   ours('validity', 'RFC 5280 §4.1.2.5', ({ certificate, context }) => {
     const from = certificate.notBefore.value.getTime();
     const to = certificate.notAfter.value.getTime();
     return from < to && from >= context.issuerNotBefore && to <= context.issuerNotAfter;
   }),
-  ours('basic-constraints', 'RFC 5280 §4.2.1.9', ({ extension }) => {
-    const constraints = extension('basicConstraints')?.parsedValue;
-    return !constraints || (constraints instanceof BasicConstraints && !constraints.cA);
-  }),
-  ours('key-usage', 'RFC 5280 §4.2.1.3', ({ certificate, extension }) => {
-    const usage = extension('keyUsage');
-    const octet = usage ? (innerOctets(usage)[0] ?? 0) : 0;
-    const encrypts = (octet & 0x20) !== 0;
-    const rsa = certificate.subjectPublicKeyInfo.algorithm.algorithmId === '1.2.840.113549.1.1.1';
-    return usage?.critical === true && octet !== 0 && (octet & 0x06) === 0 && (rsa || !encrypts);
-  }),
-  ours('ext-key-usage', 'RFC 5280 §4.2.1.12', ({ extension }) => {
-    const usage = extension('extKeyUsage')?.parsedValue;
-    return usage instanceof ExtKeyUsage && !usage.keyPurposes.includes('2.5.29.37.0');
-  }),
-  ours('subject-key-identifier', 'RFC 5280 §4.2.1.2', ({ certificate, extension }) => {
-    const wanted = keyIdentifier(
-      new Uint8Array(certificate.subjectPublicKeyInfo.subjectPublicKey.valueBlock.valueHexView),
-    );
-    const found = extension('subjectKeyIdentifier');
-    return found !== undefined && equal(innerOctets(found), wanted);
-  }),
-  ours('authority-key-identifier', 'RFC 5280 §4.2.1.1', ({ extension, context }) => {
-    const value = extension('authorityKeyIdentifier')?.extnValue.getValue();
-    const wanted = sequence(tlv(contextPrimitive(0), context.issuerKeyIdentifier));
-    return value !== undefined && equal(new Uint8Array(value), wanted);
-  }),
-  ours('critical', 'RFC 5280 §4.2', ({ certificate, extension }) => {
-    const critical = (certificate.extensions ?? []).filter((found) => found.critical);
-    const allowed = [extension('keyUsage'), extension('subjectAltName')];
-    return critical.every((found) => allowed.includes(found));
-  }),
-  ours('subject-alt-name-criticality', 'RFC 5280 §4.2.1.6', ({ certificate, extension }) => {
-    const names = extension('subjectAltName');
-    const empty = certificate.subject.typesAndValues.length === 0;
-    return names === undefined || names.critical === empty;
-  }),
-  request('nameless', 'RFC 5280 §4.1.2.6', ({ certificate, extension }) => {
-    return (
-      certificate.subject.typesAndValues.length > 0 || extension('subjectAltName') !== undefined
-    );
-  }),
-  request('subject-strings', 'RFC 5280 §4.1.2.4', ({ certificate }) =>
-    attributesOf(certificate).every(({ string, text }) => string && text.trim() !== ''),
+  ours('key-parameters', 'RFC 3279 §2.3.1, RFC 5480 §2.1.1, RFC 8410 §3', ({ tbs }) =>
+    keyParametersFit(tbs.children[6]?.children[0]),
   ),
-  request('subject-length', 'RFC 5280 A.1', ({ certificate }) =>
-    attributesOf(certificate).every(({ type, text }) => {
-      return [...text].length <= (upperBounds[type] ?? 1024);
-    }),
+  ours('unique-identifiers', 'RFC 5280 §4.1.2.8', ({ tbs }) =>
+    tbs.children.every((field) => ![contextPrimitive(1), contextPrimitive(2)].includes(field.tag)),
   ),
-  request('subject-characters', 'RFC 5280 §4.1.2.4', ({ certificate }) =>
-    attributesOf(certificate).every(({ text }) => !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\ufffd]/u.test(text)),
-  ),
-  request('country', 'RFC 5280 A.1', ({ certificate }) =>
-    attributesOf(certificate)
-      .filter(({ type }) => type === '2.5.4.6')
-      .every(({ text }) => /^[A-Za-z]{2}$/.test(text)),
-  ),
-  request('printable-string', 'X.680 §41.4', ({ certificate }) => {
-    return certificate.subject.typesAndValues
-      .filter(({ value }) => value instanceof PrintableString)
-      .every(({ value }) => /^[A-Za-z0-9 '()+,\-./:=?*&@_]*$/.test(value.valueBlock.value));
-  }),
-  request('repeated-common-name', 'RFC 6125 §6.4.4', ({ certificate }) => {
-    return certificate.subject.typesAndValues.filter(({ type }) => type === '2.5.4.3').length <= 1;
-  }),
+];
+
+function keyParametersFit(algorithm: Element | undefined): boolean {
+  const [type, parameters, ...more] = algorithm?.children ?? [];
+  if (type?.tag !== tag.oid || more.length > 0) return false;
+  switch (oid(type)) {
+    case oids.rsaEncryption:
+      return parameters?.tag === tag.null;
+    case oids.ecPublicKey:
+      return parameters?.tag === tag.oid && curveOf(oid(parameters)) !== undefined;
+    case oids.ed25519:
+      return parameters === undefined;
+    default:
+      return false;
+  }
+}
+
+/** All rules, in the order in which they are asked. */
+export const certificateRules: readonly Rule<CertificateSubject>[] = [
+  ...fieldRules,
+  ...extensionRules,
+  ...subjectRules,
+  ...alternativeRules,
 ];
 
 /**
@@ -200,9 +100,20 @@ export function lintTbsCertificate(
   context: LintContext,
 ): Finding | undefined {
   const unsigned = sequence(tbs, signatureAlgorithm(scheme), bits(new Uint8Array(1)));
-  const certificate = Certificate.fromBER(unsigned);
-  const extension: Subject['extension'] = (id) =>
-    certificate.extensions?.find(({ extnID }) => extnID === extensionOids[id]);
-  const subject = { certificate, tbs, context, extension };
-  return rules.find((rule) => !rule.holds(subject));
+  const read = readTwice(unsigned, tbs);
+  return read ? firstFinding(certificateRules, { ...read, scheme, context }) : reparse;
+}
+
+function readTwice(unsigned: Bytes, tbs: Bytes) {
+  try {
+    const certificate = Certificate.fromBER(unsigned);
+    const extensions = (certificate.extensions ?? []).map(
+      ({ extnID, critical, extnValue }): [string, ReadExtension] => {
+        return [extnID, { critical, value: scan(new Uint8Array(extnValue.getValue())) }];
+      },
+    );
+    return { certificate, extensions: new Map(extensions), tbs: scan(tbs) };
+  } catch {
+    return undefined; // whatever kept either parser from reading it, it is not to be signed
+  }
 }

@@ -133,7 +133,7 @@ export function printName(der: Bytes): string {
 
 function printAttribute({ type, value, der }: NameAttribute): string {
   const text = value === undefined ? `#${hex(der)}` : escapeValue(value);
-  return `${shortByOid.get(type) ?? type}=${text}`;
+  return `${attributeName(type)}=${text}`;
 }
 
 /** RFC 4514 §2.4, and every character that could act on a terminal or a reader's eye. */
@@ -146,6 +146,18 @@ function escapeValue(value: string): string {
     );
 }
 
+/** The dotted OID of an attribute type by its short name, or by itself. @throws {SyntaxError} */
+export function attributeType(name: string): string {
+  const dotted = oidByShort.get(name.toLowerCase()) ?? name;
+  if (!/^([01]\.[1-3]?\d|2\.\d{1,12})(\.\d{1,12})*$/.test(dotted)) {
+    throw new SyntaxError(`unknown attribute type "${name}"; a dotted OID works for any`);
+  }
+  return dotted;
+}
+
+/** The short name of an attribute type, or its dotted OID. */
+export const attributeName = (type: string): string => shortByOid.get(type) ?? type;
+
 /**
  * A Name from its RFC 4514 text, which may be empty; the first attribute written is the last RDN of the DER.
  * @throws {SyntaxError} with a sentence that names what is wrong
@@ -157,10 +169,7 @@ export function parseName(text: string): Bytes {
   while (rest !== '') {
     const type = /^ *([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+) *= */.exec(rest);
     if (!type?.[1]) throw new SyntaxError(`expected TYPE=VALUE at "${rest}"`);
-    const dotted = oidByShort.get(type[1].toLowerCase()) ?? type[1];
-    if (!/^([01]\.[1-3]?\d|2\.\d{1,12})(\.\d{1,12})*$/.test(dotted)) {
-      throw new SyntaxError(`unknown attribute type "${type[1]}"; a dotted OID works for any`);
-    }
+    const dotted = attributeType(type[1]);
     rest = rest.slice(type[0].length);
     const raw = /^(?:[^\\,+"]|\\.)*/su.exec(rest)?.[0] ?? '';
     rest = rest.slice(raw.length);
@@ -233,17 +242,32 @@ function encodeAttribute(type: string, text: string, name: string): Bytes {
 }
 
 /**
- * Whether two names hold the same attributes with the same values, in any order: RFC 4514 text is
- * written in either order by clients and people, and no name is authorized by its order.
+ * Whether two names have the same RDNs, in any order, because clients and people write them in any.
+ * Where a type stands in several RDNs, their order tells names apart (DC=corp,DC=example), unless
+ * one name as a whole is the other backwards. Values are compared exactly: characters that only look
+ * alike are other characters.
  */
 export function sameAttributes(a: Name, b: Name): boolean {
-  const keys = (name: Name) =>
-    name
-      .flat()
-      .map(({ type, value, der }) =>
-        value === undefined ? `${type}#${hex(der)}` : `${type}=${value.normalize('NFC')}`,
-      )
-      .sort();
-  const [left, right] = [keys(a), keys(b)];
-  return left.length === right.length && left.every((key, i) => key === right[i]);
+  const [left, right] = [a.map(rdnKey), b.map(rdnKey)];
+  if (equalTexts(left, right) || equalTexts(left, [...right].reverse())) return true;
+  const types = new Set(a.flat().map(({ type }) => type));
+  const inOrder = [...types].every((type) => equalTexts(rdnsWith(a, type), rdnsWith(b, type)));
+  return inOrder && equalTexts([...left].sort(), [...right].sort());
 }
+
+const rdnsWith = (name: Name, wanted: string): string[] =>
+  name.filter((rdn) => rdn.some(({ type }) => type === wanted)).map(rdnKey);
+const equalTexts = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((text, i) => text === b[i]);
+const attributeKey = ({ type, value, der }: NameAttribute): string =>
+  value === undefined ? `${type}#${hex(der)}` : `${type}=${value}`;
+const rdnKey = (rdn: Name[number]): string => JSON.stringify(rdn.map(attributeKey).sort());
+
+/** What makes two names the same, sorted: whatever string types and order they were written in. */
+export const attributesOf = (name: Name): string[] =>
+  name
+    .flat()
+    .map(({ type, value, der }) =>
+      value === undefined ? `${type}#${hex(der)}` : `${type}=${value.normalize('NFC')}`,
+    )
+    .sort();

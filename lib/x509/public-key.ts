@@ -71,12 +71,17 @@ function kindOf(
   }
 }
 
-/** RSAPublicKey (RFC 8017 A.1.1). */
-function rsaKind(key: Bytes): KeyKind | undefined {
+/** RSAPublicKey (RFC 8017 A.1.1): the contents of its two INTEGERs. @throws {Malformed} */
+export function readRsaPublicKey(key: Bytes): { modulus: Bytes; exponent: Bytes } {
   const fields = new Fields(strictly(scan(key), 'RSAPublicKey'), 'RSAPublicKey');
   const modulus = content(fields.next(tag.integer, 'modulus'));
   const exponent = content(fields.next(tag.integer, 'publicExponent'));
   fields.end();
+  return { modulus, exponent };
+}
+
+function rsaKind(key: Bytes): KeyKind | undefined {
+  const { modulus, exponent } = readRsaPublicKey(key);
   const bits = bitLength(modulus);
   const exponentBits = bitLength(exponent);
   const odd = ((modulus.at(-1) ?? 0) & (exponent.at(-1) ?? 0) & 1) === 1;

@@ -4,7 +4,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { DeleteTableCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoStore } from '../../lib/adapters/dynamodb.ts';
+import { equal } from '../../lib/bytes.ts';
 import { Outage } from '../../lib/errors.ts';
+import type { Crl } from '../../lib/ports/crls.ts';
 import type { Action, Store } from '../../lib/ports/store.ts';
 import { challengeRecord } from '../store.contract.ts';
 import { checkCa } from '../support/check-ca.ts';
@@ -21,7 +24,7 @@ import { enrolment } from '../support/messages.ts';
 
 /** A store whose calls are counted from `arm` on and befallen by what `arm` says. */
 async function faulty(time?: ReturnType<typeof impatient>) {
-  type Fault = (call: DynamoCall, at: number) => DynamoFault | undefined;
+  type Fault = (call: DynamoCall, at: number) => DynamoFault | undefined | Promise<undefined>;
   const never: Fault = () => undefined;
   const wire = { fault: never, calls: [] as string[] };
   const client = faultyClient((call) => wire.fault(call, wire.calls.push(call.name) - 1));
@@ -58,6 +61,12 @@ const seed = (store: Store) =>
     put('there'),
     { do: 'put', kind: 'challenge', key, rev: 0, record: challengeRecord({ usesLeft: 1 }) },
   ]);
+
+/** Octets are compared as one: to print how 400 kB differ takes minutes. */
+function requireSame(found: Crl | undefined, { der, ...rest }: Crl, where = ''): void {
+  assert.ok(found && equal(found.der, der), `${where} ${found?.der.length} octets`);
+  assert.deepEqual({ ...found, der: undefined }, { ...rest, der: undefined }, where);
+}
 
 describe('one fault is not seen', () => {
   const writes: [string, readonly Action[]][] = [
@@ -125,7 +134,7 @@ describe('one fault is not seen', () => {
     const next = () => {
       number++;
       const der = new Uint8Array(400_000).fill(number);
-      return { number, der, thisUpdate: number, nextUpdate: number + 1 };
+      return { number, der, thisUpdate: number, nextUpdate: number + 1, changes: 3 };
     };
     await store.publish('default', next());
     arm(() => undefined);
@@ -142,10 +151,44 @@ describe('one fault is not seen', () => {
         const crl = next();
         arm((_, n) => (n === at ? kind : undefined));
         assert.equal(await store.publish('default', crl), 'done', `${name} ${kind}`);
-        assert.deepEqual(await store.newest('default'), crl, `${name} ${kind}`);
+        requireSame(await store.newest('default'), crl, `${name} ${kind}`);
         assert.equal((await itemsOf(table)).length, 2, `${name} ${kind}: the old chunk is gone`);
       }
     }
+  });
+
+  test('of two CRLs with one number one is published, and nothing of the other stays', async () => {
+    const { store, table, arm } = await faulty();
+    const crl = (fill: number) => {
+      const der = new Uint8Array(400_000).fill(fill);
+      return { number: 1, der, thisUpdate: 1, nextUpdate: 2, changes: 0 };
+    };
+    // The second begins when the first has read that there is none.
+    let other: Promise<string> | undefined;
+    const second = new DynamoStore(outside, table);
+    arm(({ name }) => {
+      if (name === 'PutItem') other ??= second.publish('default', crl(2));
+      return undefined;
+    });
+    const answers = [await store.publish('default', crl(1)), await other];
+    assert.deepEqual(answers.sort(), ['done', 'stale']);
+    assert.equal((await itemsOf(table)).length, 2);
+  });
+
+  test('a CRL that is replaced while it is read: the newer one, whole', async () => {
+    const { store, table, arm } = await faulty();
+    const crl = (number: number, octets: number) => {
+      const der = new Uint8Array(octets).fill(number);
+      return { number, der, thisUpdate: 1, nextUpdate: 2, changes: 0 };
+    };
+    const other = new DynamoStore(outside, table);
+    await other.publish('default', crl(1, 800_000));
+    // The header of the first has been read, its chunks have not.
+    arm(async (_, at) => {
+      if (at === 1) await other.publish('default', crl(2, 400_000));
+      return undefined;
+    });
+    requireSame(await store.newest('default'), crl(2, 400_000));
   });
 
   test('an enrolment succeeds at its first try, whichever call it befalls', async () => {
@@ -189,6 +232,16 @@ describe('time runs out', () => {
       arm(({ name }) => (name === 'TransactWriteItems' ? kind : undefined));
       assert.equal(await store.write([put('new'), take('a')]), 'done');
     }
+  });
+
+  test('a CRL that had been published is found by reading', async () => {
+    const { store, arm } = await faulty(impatient());
+    const crl = { number: 1, der: new Uint8Array(9), thisUpdate: 1, nextUpdate: 2, changes: 0 };
+    arm(({ name }) => (name === 'PutItem' ? 'lost after' : undefined));
+    assert.equal(await store.publish('default', crl), 'done');
+    arm(({ name }) => (name === 'PutItem' ? 'lost before' : undefined));
+    await assert.rejects(store.publish('default', { ...crl, number: 2 }), Outage);
+    assert.deepEqual(await store.newest('default'), crl);
   });
 
   test('one that had not is an Outage; the same write is done afterwards', async () => {

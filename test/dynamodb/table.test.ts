@@ -196,7 +196,7 @@ describe('a record of a later release', () => {
 
 test('a CRL of a later release is an outage with a sentence', async () => {
   const { store, table } = await freshStore();
-  const crl = { number: 1, der: new Uint8Array(9), thisUpdate: 1, nextUpdate: 2 };
+  const crl = { number: 1, der: new Uint8Array(9), thisUpdate: 1, nextUpdate: 2, changes: 0 };
   assert.equal(await store.publish('default', crl), 'done');
   await outside.send(
     new UpdateItemCommand({

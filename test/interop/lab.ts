@@ -16,50 +16,82 @@ export type Row = {
   run(lab: Lab): Promise<string>;
 };
 
-export type Lab = {
-  readonly root: string;
+export type Service = {
   readonly server: Server;
   /** Of GetCACert: files in PEM, and the octets of the bag. */
   readonly ca: string;
   readonly ra: string;
   readonly bag: Buffer;
+  challenge(options?: ChallengeOptions): Promise<string>;
+};
+
+export type Lab = Service & {
+  readonly root: string;
   /** The RA's private key, to read what a client has sealed: a file of the embedded server. */
   readonly raKey: string;
-  /** Every challenge made so far; none may be in the server's log. */
+  /** Every challenge made so far; none may be in the log of a server. */
   readonly challenges: readonly string[];
-  challenge(options?: ChallengeOptions): Promise<string>;
+  /** Standard error of all servers that were started. */
+  log(): Promise<string>;
+  /** Beside the embedded default: a server with `configuration`. */
+  configured(): Promise<Service>;
   folder(): Promise<string>;
   certmonger(): Promise<Certmonger>;
   close(): Promise<void>;
 };
 
+const legacy = { sha1: true, des3: true, des: true };
+
+/** waits: an approver decides. impatient: not for long. brief: certificates of a few seconds. */
+const configuration = {
+  cas: { default: { subject: 'CN=Configured CA,O=Interop' } },
+  profiles: { brief: { validity: '5s' } },
+  endpoints: {
+    default: { ca: 'default', legacy },
+    waits: { ca: 'default', approval: 'always', legacy },
+    impatient: { ca: 'default', approval: 'always', pendingTtl: '4s', legacy },
+    brief: { ca: 'default', profile: 'brief', legacy },
+  },
+};
+
 export async function openLab(root: string, scratch: string): Promise<Lab> {
-  const server = await startServer({ root, folder: scratch });
-  let certmonger: Promise<Certmonger> | undefined;
+  const servers: Server[] = [];
   const challenges: string[] = [];
   const folder = () => mkdtemp(join(scratch, 'row-'));
+  let certmonger: Promise<Certmonger> | undefined;
+  let configured: Promise<Service> | undefined;
   const close = async () => {
     // One that did not start has told its rows why.
     await certmonger?.then(
       (started) => started.stop(),
       () => undefined,
     );
-    await server.stop();
+    for (const server of servers) await server.stop();
+  };
+  const open = async (below: string, config?: object): Promise<Service> => {
+    await mkdir(below, { recursive: true });
+    const server = await startServer({ root, folder: below, ...(config ? { config } : {}) });
+    servers.push(server);
+    const challenge = async (options?: ChallengeOptions) => {
+      const made = await server.challenge(options);
+      challenges.push(made);
+      return made;
+    };
+    return { server, challenge, ...(await fetchCa(server, below)) };
   };
   try {
-    const files = await fetchCa(server, scratch);
+    const service = await open(scratch);
     return {
       root,
-      server,
-      ...files,
-      raKey: await raKeyIn(server),
+      ...service,
+      raKey: await raKeyIn(service.server),
       challenges,
       folder,
       close,
-      challenge: async (options) => {
-        const challenge = await server.challenge(options);
-        challenges.push(challenge);
-        return challenge;
+      log: async () => (await Promise.all(servers.map((server) => server.log()))).join(''),
+      configured: () => {
+        configured ??= open(join(scratch, 'configured'), configuration);
+        return configured;
       },
       certmonger: () => {
         certmonger ??= folder().then(Certmonger.start);

@@ -1,6 +1,7 @@
 // Judges the files a client wrote with openssl, which shares no code with either side.
 
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { must, type RunOptions } from './command.ts';
 
 export const openssl = (args: readonly string[], options: RunOptions = {}): Promise<Buffer> =>
@@ -50,6 +51,34 @@ export async function verify(certificate: string, ca: string): Promise<void> {
 
 export const publicKeyOf = (certificate: string): Promise<string> =>
   line(['x509', '-in', certificate, '-noout', '-pubkey']);
+
+/** As the server writes it: hexadecimal, lower case. */
+export async function serialOf(certificate: string): Promise<string> {
+  const text = await line(['x509', '-in', certificate, '-noout', '-serial']);
+  return text.replace(/^.*=/, '').toLowerCase();
+}
+
+/** Milliseconds since 1970. */
+export async function endOf(certificate: string): Promise<number> {
+  const text = await line(['x509', '-in', certificate, '-noout', '-enddate']);
+  return Date.parse(text.replace(/^.*=/, ''));
+}
+
+/** A certificate for the key in `key`, by a CA made for it that nobody knows. */
+export async function foreignCertificate(
+  folder: string,
+  key: string,
+  subject: string,
+): Promise<string> {
+  const [caKey, ca] = [join(folder, 'foreign-ca.key'), join(folder, 'foreign-ca.pem')];
+  const [csr, certificate] = [join(folder, 'foreign.csr'), join(folder, 'foreign.pem')];
+  const fresh = ['-newkey', 'rsa:2048', '-nodes', '-keyout', caKey];
+  await openssl(['req', '-x509', ...fresh, '-subj', '/CN=Foreign CA', '-out', ca]);
+  await openssl(['req', '-new', '-key', key, '-subj', subject, '-out', csr]);
+  const signer = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial'];
+  await openssl(['x509', '-req', '-in', csr, ...signer, '-days', '30', '-out', certificate]);
+  return certificate;
+}
 
 export async function fingerprintOf(certificate: string, digest = 'sha256'): Promise<string> {
   const text = await line(['x509', '-in', certificate, '-noout', '-fingerprint', `-${digest}`]);

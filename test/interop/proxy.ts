@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import type { Server } from './server.ts';
+import { attributeOf, parseAsn1 } from './wire.ts';
 
 export type Exchange = {
   readonly method: string;
@@ -16,7 +17,7 @@ export type Exchange = {
   readonly reply: Buffer;
 };
 
-export type Proxy = { readonly origin: string; readonly exchanges: readonly Exchange[] };
+export type Recording = { readonly origin: string; readonly exchanges: readonly Exchange[] };
 
 export type ProxyOptions = {
   /** Rewrites the body of a GetCACaps reply. */
@@ -26,7 +27,7 @@ export type ProxyOptions = {
 /** A proxy for as long as `use` runs. */
 export async function throughProxy<T>(
   server: Server,
-  use: (proxy: Proxy) => Promise<T>,
+  use: (proxy: Recording) => Promise<T>,
   options: ProxyOptions = {},
 ): Promise<T> {
   const exchanges: Exchange[] = [];
@@ -74,12 +75,26 @@ async function forward(
   return exchange;
 }
 
+export const pkiOperations = ({ exchanges }: Recording): Exchange[] =>
+  exchanges.filter(({ target }) => /operation=PKIOperation/i.test(target));
+
 /** The one PKIOperation among the exchanges. */
-export function pkiOperation({ exchanges }: Proxy): Exchange {
-  const found = exchanges.filter(({ target }) => /operation=PKIOperation/i.test(target));
+export function pkiOperation(proxy: Recording): Exchange {
+  const found = pkiOperations(proxy);
   const [exchange] = found;
   if (!exchange || found.length > 1) throw new Error(`${found.length} PKIOperations, not one`);
   return exchange;
+}
+
+/** `19:3 20:0`: messageType and pkiStatus of every PKIOperation, in their order. */
+export async function conversation(proxy: Recording): Promise<string> {
+  const parts: string[] = [];
+  for (const exchange of pkiOperations(proxy)) {
+    const asked = attributeOf(await parseAsn1(messageOf(exchange)), 'messageType');
+    const said = attributeOf(await parseAsn1(exchange.reply), 'pkiStatus');
+    parts.push(`${asked}:${said}`);
+  }
+  return parts.join(' ');
 }
 
 /** The pkiMessage of a request: the body, or the base64 of the query in whatever alphabet. */

@@ -16,8 +16,11 @@ import { getRows } from './rows/get.ts';
 import { legacyRows } from './rows/legacy.ts';
 import { pathClientRows } from './rows/path-clients.ts';
 import { pathRows } from './rows/paths.ts';
+import { pendingRows } from './rows/pending.ts';
 import { postRows } from './rows/post.ts';
 import { refusalRows } from './rows/refusal.ts';
+import { renewalRows } from './rows/renewal.ts';
+import { signerRows } from './rows/signer.ts';
 import { type Report, report, verdict } from './table.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -31,6 +34,9 @@ const rows: readonly Row[] = [
   ...getRows,
   ...legacyRows,
   ...refusalRows,
+  ...pendingRows,
+  ...renewalRows,
+  ...signerRows,
   ...pathRows,
   ...pathClientRows,
   ...conformanceRows,

@@ -13,7 +13,8 @@ export type Server = {
   readonly origin: string;
   readonly port: number;
   readonly dataDir: string;
-  /** A challenge made with our own CLI, which knows the server by its folder. */
+  /** Our own CLI, which knows the server by its folder: what it prints with `--json`. */
+  cli(...args: readonly string[]): Promise<unknown>;
   challenge(options?: ChallengeOptions): Promise<string>;
   /** What it has written to standard error: its log. */
   log(): Promise<string>;
@@ -33,7 +34,8 @@ export type StartOptions = {
   readonly folder: string;
   /** Default: a free port and a data folder in `folder`. `plain` sets neither: README readers. */
   readonly settings?: 'plain';
-  readonly env?: NodeJS.ProcessEnv;
+  /** Without its publicUrl; default: the embedded default. */
+  readonly config?: object;
 };
 
 const READY_WITHIN_MS = 30_000;
@@ -41,21 +43,24 @@ const DEFAULT_PORT = 8080;
 
 /** @throws {Error} with what the server said, when it does not become ready */
 export async function startServer(options: StartOptions): Promise<Server> {
-  const { root, folder, settings, env = {} } = options;
+  const { root, folder, settings, config } = options;
   const port = settings === 'plain' ? DEFAULT_PORT : await freePort();
   if (!(await isFree(port))) throw new Error(`port ${port} is taken by another process`);
   const dataDir = settings === 'plain' ? join(root, '.scepter') : join(folder, 'data');
   const own = settings === 'plain' ? {} : { PORT: `${port}`, SCEPTER_DATA_DIR: dataDir };
+  const origin = `http://127.0.0.1:${port}`;
+  const configured = config
+    ? { SCEPTER_CONFIG: JSON.stringify({ publicUrl: origin, ...config }) }
+    : {};
   const errors = join(folder, 'server.err');
   const child = spawn('npm', ['start'], {
     cwd: root,
-    env: plainEnv({ ...own, ...env }),
+    env: plainEnv({ ...own, ...configured }),
     // npm does not hand a signal on to what it runs; the group gets it.
     detached: true,
     stdio: ['ignore', openSync(join(folder, 'server.out'), 'a'), openSync(errors, 'a')],
   });
   keepGroup(child);
-  const origin = `http://127.0.0.1:${port}`;
   const log = () => readFile(errors, 'utf8');
   const stop = () => stopGroup(child, port);
   try {
@@ -65,32 +70,30 @@ export async function startServer(options: StartOptions): Promise<Server> {
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(`npm start: ${why}\n${lastLines(await log())}`);
   }
+  const cli = async (...args: readonly string[]): Promise<unknown> => {
+    const client = plainEnv({ SCEPTER_URL: origin, SCEPTER_DATA_DIR: dataDir });
+    const command = ['bin/scepter.js', ...args, '--json'];
+    const json = await must('node', command, { cwd: root, env: client });
+    return JSON.parse(json.toString());
+  };
   return {
     origin,
     port,
     dataDir,
     log,
     stop,
-    challenge: ({ endpoint = 'default', subject, san = [] } = {}) => {
+    cli,
+    challenge: async ({ endpoint = 'default', subject, san = [] } = {}) => {
       const bound = [
         ...(subject ? ['--subject', subject] : []),
         ...san.flatMap((name) => ['--san', name]),
       ];
-      return createChallenge(root, { SCEPTER_URL: origin, SCEPTER_DATA_DIR: dataDir }, [
-        '--endpoint',
-        endpoint,
-        ...bound,
-      ]);
+      const made = await cli('challenge', 'create', '--endpoint', endpoint, ...bound);
+      const { challenge } = made as { challenge?: unknown };
+      if (typeof challenge !== 'string') throw new Error(`challenge create printed ${made}`);
+      return challenge;
     },
   };
-}
-
-async function createChallenge(root: string, env: NodeJS.ProcessEnv, options: string[]) {
-  const args = ['bin/scepter.js', 'challenge', 'create', ...options, '--json'];
-  const json = await must('node', args, { cwd: root, env: plainEnv(env) });
-  const { challenge }: { challenge?: unknown } = JSON.parse(json.toString());
-  if (typeof challenge !== 'string') throw new Error(`challenge create printed ${json}`);
-  return challenge;
 }
 
 async function ready(child: ChildProcess, url: string): Promise<void> {

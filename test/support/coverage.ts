@@ -1,7 +1,7 @@
 // README's RFC 8894 coverage table, from the points and the titles of the tests. `npm run docs`
 // writes it; a test fails when it is not current.
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { points } from './rfc8894.ts';
 
@@ -48,9 +48,4 @@ export function withCoverage(readme: string): string {
   const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
   if (from < 0 || to < from) throw new Error('README has no place for the coverage table');
   return readme.slice(0, from) + coverageTable() + readme.slice(to + end.length);
-}
-
-if (import.meta.main) {
-  const path = join(root, 'README.md');
-  writeFileSync(path, withCoverage(readFileSync(path, 'utf8')));
 }

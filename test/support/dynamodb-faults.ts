@@ -62,7 +62,9 @@ type Options = { readonly abortSignal?: AbortSignal };
 type Handler = { handle(request: Request, options?: Options): Promise<{ response: Reply }> };
 
 /** @param fault asked at every call, in the order in which they are made */
-export function faultyClient(fault: (call: DynamoCall) => DynamoFault | undefined): DynamoDBClient {
+export function faultyClient(
+  fault: (call: DynamoCall) => DynamoFault | undefined | Promise<undefined>,
+): DynamoDBClient {
   const real = makeClient().config.requestHandler as unknown as Handler;
   const forgotten = new Set<unknown>();
   const handle: Handler['handle'] = async (request, options) => {
@@ -75,7 +77,7 @@ export function faultyClient(fault: (call: DynamoCall) => DynamoFault | undefine
       const changed = { ...body, ClientRequestToken: crypto.randomUUID() };
       return real.handle({ ...request, body: JSON.stringify(changed) }, options);
     };
-    const kind = fault({ name, body });
+    const kind = await fault({ name, body });
     if (kind === undefined) return pass();
     if (kind in refusals) return refused(kind as keyof typeof refusals);
     if (kind === 'unprocessed') return halved(body, await pass());

@@ -7,14 +7,16 @@ import type { Legacy } from '../../lib/algorithms.ts';
 import type { Bytes } from '../../lib/bytes.ts';
 import { CaCertificates } from '../../lib/ca/ca-certificates.ts';
 import { createChallenge } from '../../lib/ca/challenges.ts';
+import { keepCrl } from '../../lib/ca/crl.ts';
 import type { Deps } from '../../lib/ca/deps.ts';
-import { initCa, keepCrl } from '../../lib/ca/lifecycle.ts';
+import { initCa } from '../../lib/ca/lifecycle.ts';
 import { normalBinding } from '../../lib/ca/policy.ts';
 import { type Config, type ConfigDocument, checkConfig, type Endpoint } from '../../lib/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { tokenHash } from '../../lib/http/auth.ts';
 import type { Crls } from '../../lib/ports/crls.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
+import type { RaKeys } from '../../lib/ports/ra-keys.ts';
 import type { AdminToken } from '../../lib/ports/records.ts';
 import type { Signer } from '../../lib/ports/signer.ts';
 import type { Store } from '../../lib/ports/store.ts';
@@ -28,6 +30,7 @@ export type LabOptions = {
   readonly store?: Store;
   readonly crls?: Crls;
   readonly signer?: Signer;
+  readonly raKeys?: RaKeys;
   readonly validators?: Readonly<Record<string, Validator>>;
   readonly config?: Partial<ConfigDocument>;
   /** Further fields of the endpoint `default`, as the configuration has them. */
@@ -92,7 +95,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     store: recorded('store', store),
     crls: recorded('crls', options.crls ?? new MemoryCrls()),
     signer: recorded('signer', options.signer ?? memorySigner),
-    raKeys: recorded('raKeys', memoryRaKeys),
+    raKeys: recorded('raKeys', options.raKeys ?? memoryRaKeys),
     macKeys: memoryMacKeys,
     validators: new Map(
       Object.entries(options.validators ?? {}).map(([id, validator]) => [
@@ -101,7 +104,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       ]),
     ),
   };
-  const cas = new CaCertificates({ ...ports, clock });
+  const cas = new CaCertificates({ ...ports, config, clock });
   const deps: Deps = {
     ...ports,
     config,
@@ -112,8 +115,8 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       log.push(entry);
     },
   };
+  for (const authority of config.cas.values()) await initCa(deps, authority);
   for (const authority of config.cas.values()) {
-    await initCa(deps, authority);
     await keepCrl(deps, await cas.of(authority.id));
   }
   const adminToken = 'a'.repeat(43);
@@ -143,7 +146,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       return new Uint8Array(await response.arrayBuffer());
     },
     challenge: async ({ endpoint: id, subject, names = [], uses = 1, ttlMs = 3_600_000 } = {}) => {
-      const binding = normalBinding(subject, names);
+      const binding = normalBinding(endpoint(id).profile, subject, names);
       const wanted = { binding, uses, ttlMs };
       return (await createChallenge(deps, endpoint(id), wanted, { kind: 'system' })).challenge;
     },

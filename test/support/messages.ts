@@ -78,8 +78,11 @@ export type Sent = {
   read(answer: Bytes): Promise<CertRepResult>;
 };
 
+/** What a message is made for: a lab, or a server somewhere else. */
+export type Target = Pick<Lab, 'announced'> & { readonly clock: { now(): number } };
+
 /** A PKCSReq for the lab's default CA, right in everything that the options do not bend. */
-export async function enrolment(lab: Lab, options: EnrolOptions = {}): Promise<Sent> {
+export async function enrolment(lab: Target, options: EnrolOptions = {}): Promise<Sent> {
   const key = options.key ?? (await deviceKey());
   const subject = parseName(options.subject ?? 'CN=device-1,O=Test');
   const names = (options.names ?? []).map(parseGeneralName);

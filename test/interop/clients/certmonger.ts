@@ -1,8 +1,11 @@
 // certmonger (Debian 12: 0.79.17) on a bus of its own, with records of its own: the daemon is
-// started by the bus, as on a desktop. Always asks by GET, with AES-256.
+// started by the bus, as on a desktop. Always asks by GET, with AES-256. It polls with a PKCSReq for
+// the same CSR, signed anew: it makes a CertPoll too and keeps it with the request, but its helper
+// sends the PKCSReq when the daemon says POLL (its src/scep.c). A renewal is a PKCSReq signed with
+// the old certificate.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { access, mkdir } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -27,6 +30,14 @@ export const requireCertmonger = (): Promise<void> =>
 /** certmonger's helper by hand: `-c` is GetCACaps, `-C` is GetCACert. */
 export const submit = (url: string, operation: '-c' | '-C'): Promise<Buffer> =>
   must(scepSubmit, ['-u', url, operation]);
+
+/** The helper with a CertPoll that the daemon made: 0 is SUCCESS, 1 PENDING, 2 FAILURE. By hand it
+ * verifies no reply without `-I`. */
+export const submitPoll = (
+  url: string,
+  message: string,
+  { ca, ra }: { readonly ca: string; readonly ra: string },
+): Promise<Ran> => run(scepSubmit, ['-u', url, '-g', '-r', ra, '-R', ca, '-I', ca, message]);
 
 /** Keeps certmonger's records out of the account that runs this. */
 export async function ownRecords(folder: string): Promise<NodeJS.ProcessEnv> {
@@ -73,10 +84,12 @@ export type Result = {
 export class Certmonger {
   readonly #bus: ChildProcess;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #folder: string;
 
-  private constructor(bus: ChildProcess, env: NodeJS.ProcessEnv) {
+  private constructor(bus: ChildProcess, env: NodeJS.ProcessEnv, folder: string) {
     this.#bus = bus;
     this.#env = env;
+    this.#folder = folder;
   }
 
   static async start(folder: string): Promise<Certmonger> {
@@ -95,7 +108,7 @@ export class Certmonger {
       bus.once('exit', (code) => reject(new Error(`dbus-run-session ended with ${code}`)));
       bus.stdout.once('data', (data) => resolve(String(data).trim()));
     });
-    return new Certmonger(bus, { ...env, DBUS_SESSION_BUS_ADDRESS: address });
+    return new Certmonger(bus, { ...env, DBUS_SESSION_BUS_ADDRESS: address }, folder);
   }
 
   getcert(verb: string, ...args: readonly string[]): Promise<Ran> {
@@ -129,8 +142,48 @@ export class Certmonger {
 
   /** MONITORING: issued, CA_WORKING: pending, CA_REJECTED: FAILURE, CA_UNREACHABLE: bad reply. */
   async statusOf(id: string): Promise<string> {
-    const { stdout } = await this.getcert('list', '-i', id);
-    return /status: (\S+)/.exec(stdout.toString())?.[1] ?? 'UNKNOWN';
+    return (await this.look(id)).status;
+  }
+
+  /** A refused renewal leaves MONITORING, for the old certificate is still there, and an error. */
+  async look(id: string): Promise<{ status: string; error: string }> {
+    const text = (await this.getcert('list', '-i', id)).stdout.toString();
+    const [, status = 'UNKNOWN'] = /status: (\S+)/.exec(text) ?? [];
+    const [, error = ''] = /ca-error: (.*)/.exec(text) ?? [];
+    return { status, error };
+  }
+
+  /** `getcert refresh`: asks for a pending request again, until it is pending no longer. */
+  async refresh(id: string): Promise<string> {
+    for (let tries = 0; tries < 30; tries++) {
+      const { code, stderr } = await this.getcert('refresh', '-i', id);
+      if (code !== 0) throw new Error(`getcert refresh ended with ${code}: ${lastLines(stderr)}`);
+      await sleep(500);
+      const status = await this.statusOf(id);
+      if (!['CA_WORKING', 'SUBMITTING', 'NEED_TO_SUBMIT'].includes(status)) return status;
+    }
+    return 'CA_WORKING';
+  }
+
+  /** Takes over a pair of files, whoever certified it. */
+  async track(ca: string, id: string, pair: { certificate: string; key: string }): Promise<void> {
+    const files = ['-f', pair.certificate, '-k', pair.key];
+    const { code, stderr } = await this.getcert('start-tracking', '-c', ca, '-I', id, ...files);
+    if (code !== 0) throw new Error(`start-tracking ended with ${code}: ${lastLines(stderr)}`);
+  }
+
+  /** The CertPoll that the daemon has made for a request, and never sends itself, in a file. */
+  async pollOf(id: string, folder: string): Promise<string> {
+    const records = join(this.#folder, 'requests');
+    for (const name of await readdir(records)) {
+      const text = await readFile(join(records, name), 'utf8');
+      const [, message] = /^scep_gic=((?:.*\n)(?: .*\n)*)/m.exec(text) ?? [];
+      if (!message || !text.includes(`id=${id}\n`)) continue;
+      const path = join(folder, 'poll.p7');
+      await writeFile(path, message.replace(/^ /gm, ''));
+      return path;
+    }
+    throw new Error(`certmonger has no CertPoll for ${id}`);
   }
 
   async stop(): Promise<void> {

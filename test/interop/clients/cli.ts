@@ -1,4 +1,4 @@
-// Our own client, `scepter enrol`, run as its users run it.
+// Our own client, `scepter enrol` and `scepter renew`, run as its users run it.
 
 import { join } from 'node:path';
 import { plainEnv, type Ran, run } from '../command.ts';
@@ -11,6 +11,7 @@ export type Enrolment = {
   readonly san: readonly string[];
   readonly challenge: string;
   readonly key: 'rsa:2048' | 'ec:P-256';
+  readonly options?: readonly string[];
 };
 
 export type Result = {
@@ -21,14 +22,25 @@ export type Result = {
 };
 
 export async function enrol(enrolment: Enrolment): Promise<Result> {
-  const { root, url, folder, subject, san, challenge, key } = enrolment;
+  const { root, url, folder, subject, san, challenge, key, options = [] } = enrolment;
   const wanted = ['--subject', subject, ...san.flatMap((name) => ['--san', name]), '--key', key];
-  const args = ['enrol', '--url', url, '--challenge-stdin', ...wanted, '--out', folder, '--json'];
-  const ran = await run('node', [join(root, 'bin/scepter.js'), ...args], {
-    cwd: folder,
-    env: plainEnv(),
-    input: challenge,
-  });
+  const args = ['enrol', '--url', url, '--challenge-stdin', ...wanted, ...options];
+  return scepter(root, folder, args, challenge);
+}
+
+export const renew = (
+  { root, url, folder }: Pick<Enrolment, 'root' | 'url' | 'folder'>,
+  ...options: readonly string[]
+): Promise<Result> => scepter(root, folder, ['renew', '--url', url, ...options]);
+
+async function scepter(
+  root: string,
+  folder: string,
+  args: readonly string[],
+  input = '',
+): Promise<Result> {
+  const command = [join(root, 'bin/scepter.js'), ...args, '--out', folder, '--json'];
+  const ran = await run('node', command, { cwd: folder, env: plainEnv(), input });
   return {
     ran,
     certificate: join(folder, 'cert.pem'),

@@ -1,5 +1,8 @@
 // micromdm `scepclient` (Debian 12: 2.1.0). Always DES-CBC and SHA-1, one recipientInfo for every
 // certificate of the GetCACert bag; a GET with URL-safe base64 when the capabilities name no POST.
+// A certificate that is there already is renewed by type 17 with the key that is there: it cannot
+// take a new one (another key beside the old certificate signs a message that does not verify).
+// While pending it sleeps for 30 seconds and sends the same octets again, for ever.
 
 import { join } from 'node:path';
 import { type Ran, run } from '../command.ts';
@@ -23,6 +26,6 @@ export async function enrol({ url, folder, cn, challenge }: Enrolment): Promise<
   const files = ['-private-key', key, '-certificate', certificate];
   const wanted = ['-cn', cn, '-organization', 'Interop', '-challenge', challenge];
   const args = ['-server-url', url, ...files, ...wanted, '-debug'];
-  const ran = await run('scepclient', args, { cwd: folder });
+  const ran = await run('scepclient', args, { cwd: folder, timeoutMs: 60_000 });
   return { ran, certificate, key };
 }

@@ -1,4 +1,4 @@
-// After all the others: what the server has written about them.
+// After all the others: what the servers have written about them.
 
 import type { Row } from '../lab.ts';
 import { hold } from '../openssl.ts';
@@ -8,8 +8,8 @@ export const aftermathRows: readonly Row[] = [
     id: 'log',
     client: 'server',
     title: 'no outage, no challenge in the log',
-    async run({ server, challenges }) {
-      const lines = (await server.log()).split('\n').filter((line) => line.startsWith('{'));
+    async run({ log, challenges }) {
+      const lines = (await log()).split('\n').filter((line) => line.startsWith('{'));
       const serious = lines.filter((line) => line.includes('"severity":"error"'));
       hold(serious.length === 0, `nothing serious is logged: ${serious[0]}`);
       const leaked = challenges.filter((secret) => lines.some((line) => line.includes(secret)));

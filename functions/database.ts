@@ -1,0 +1,23 @@
+// Where the records are: a file in the data folder, or a DynamoDB table.
+
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SqliteStore } from '../lib/adapters/sqlite.ts';
+import type { Crls } from '../lib/ports/crls.ts';
+import type { Store } from '../lib/ports/store.ts';
+
+export type Database = Store & Crls & { close(): void };
+
+export async function openFile(dataDir: string): Promise<Database> {
+  const path = join(dataDir, 'scepter.db');
+  // SQLite gives the files beside this one the mode of this one.
+  await writeFile(path, '', { flag: 'a', mode: 0o600 });
+  await chmod(path, 0o600);
+  return new SqliteStore(path);
+}
+
+/** The SDK is loaded only where it is used. */
+export async function openTable(table: string): Promise<Database> {
+  const { DynamoStore } = await import('../lib/adapters/dynamodb.ts');
+  return DynamoStore.open(table);
+}

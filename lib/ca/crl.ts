@@ -1,0 +1,84 @@
+// The CRL of a CA: all of its register, signed, with a number that only rises. It is made again when
+// the register has changed or half of its life is over, by whoever comes first.
+
+import { Outage } from '../errors.ts';
+import { CLOCK_SKEW_MS, MAX_PUBLISH_ROUNDS } from '../limits.ts';
+import type { Actor } from '../log/event.ts';
+import type { Crl } from '../ports/crls.ts';
+import { signed, validity } from '../x509/certificate.ts';
+import { encodeTbsCertList } from '../x509/crl.ts';
+import { lintTbsCertList } from '../x509/lint-crl.ts';
+import type { Ca } from './ca-certificates.ts';
+import type { Deps } from './deps.ts';
+import { requireClean, sign } from './issue.ts';
+import { readRegister, registerChanges } from './register.ts';
+import { Draft, View } from './view.ts';
+
+type CrlDeps = Pick<Deps, 'config' | 'store' | 'crls' | 'signer' | 'clock' | 'random' | 'log'>;
+
+const system: Actor = { kind: 'system' };
+
+/** Publishes a new CRL when there is none, it lacks a change, or half of its life is over. */
+export async function keepCrl(deps: CrlDeps, ca: Ca): Promise<void> {
+  const last = await deps.crls.newest(ca.id);
+  const half = last && (last.thisUpdate + last.nextUpdate) / 2;
+  const now = deps.clock.now();
+  // One of the future is of a clock that was wrong: nobody takes it until then.
+  const dated = last !== undefined && last.thisUpdate <= now + CLOCK_SKEW_MS;
+  const fresh = dated && half !== undefined && now < half;
+  if (fresh && last.changes === (await registerChanges(deps.store, ca.id))) return;
+  await publishCrl(deps, ca, system);
+}
+
+/**
+ * Publishes a CRL with everything that was acknowledged before the call, or finds that somebody else
+ * just has. @throws {Outage} when too many publish at once, or our own side fails
+ */
+export async function publishCrl(deps: CrlDeps, ca: Ca, actor: Actor): Promise<Crl> {
+  for (let round = 0; round < MAX_PUBLISH_ROUNDS; round++) {
+    const last = await deps.crls.newest(ca.id);
+    const now = deps.clock.now();
+    // RFC 5280 §3.3: an entry stays for one CRL after its certificate has expired.
+    const { changes, revoked } = await readRegister(deps.store, ca.id, last?.thisUpdate ?? 0);
+    const crl = await make(deps, ca, { number: (last?.number ?? 0) + 1, changes, revoked }, now);
+    if ((await deps.crls.publish(ca.id, crl)) === 'done') {
+      const draft = new Draft(new View(deps.store));
+      const { number } = crl;
+      draft.event(now, deps.random, { type: 'crl.published', actor, ca: ca.id, number });
+      await deps.store.write(draft.actions);
+      deps.log({
+        event: 'crl.published',
+        severity: 'info',
+        ca: ca.id,
+        number,
+        entries: revoked.length,
+      });
+      return crl;
+    }
+    const newest = await deps.crls.newest(ca.id);
+    if (newest && newest.changes >= changes) return newest;
+  }
+  throw new Outage(`too many publish the CRL of ${ca.id} at once`);
+}
+
+type Contents = Omit<Crl, 'der' | 'thisUpdate' | 'nextUpdate'> &
+  Pick<Awaited<ReturnType<typeof readRegister>>, 'revoked'>;
+
+async function make(
+  deps: CrlDeps,
+  ca: Ca,
+  { number, changes, revoked }: Contents,
+  now: number,
+): Promise<Crl> {
+  const lifetimeMs = deps.config.cas.get(ca.id)?.crlValidityMs ?? 0;
+  const { notBefore: thisUpdate, notAfter: nextUpdate } = validity(now, now + lifetimeMs);
+  const context = {
+    scheme: ca.scheme,
+    issuer: ca.certificate.subject,
+    issuerKeyIdentifier: ca.keyIdentifier,
+  };
+  const tbs = encodeTbsCertList({ ...context, thisUpdate, nextUpdate, number, revoked });
+  requireClean('CRL', lintTbsCertList(tbs, context));
+  const der = signed(tbs, ca.scheme, await sign(deps, ca, tbs));
+  return { number, changes, der, thisUpdate, nextUpdate };
+}

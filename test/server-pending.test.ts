@@ -1,0 +1,106 @@
+// Requests that wait, with real processes: a client that is stopped and started again, a server that
+// is stopped while they wait.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Transaction } from '../lib/ports/records.ts';
+import { freePort, type Running, run, startServer, temporary } from './support/process.ts';
+
+const port = await freePort();
+const config = {
+  publicUrl: `http://127.0.0.1:${port}`,
+  cas: { default: { subject: 'CN=Waiting CA' } },
+  endpoints: {
+    default: { ca: 'default', approval: 'always' },
+    brief: { ca: 'default', approval: 'always', pendingTtl: '1s' },
+  },
+};
+const env = {
+  SCEPTER_DATA_DIR: join(temporary('pending'), 'data'),
+  SCEPTER_CONFIG: JSON.stringify(config),
+  PORT: String(port),
+};
+let server: Running;
+before(async () => {
+  server = await startServer(env);
+});
+after(() => server.stop());
+
+async function cli(...args: string[]): Promise<string> {
+  const { code, out, err } = await run('bin/scepter.js', args, { env });
+  assert.equal(code, 0, err);
+  return out;
+}
+
+async function enrolment(endpoint: string, ...more: string[]): Promise<string[]> {
+  const challenge = (await cli('challenge', 'create', '--endpoint', endpoint)).trim();
+  const out = join(temporary('device'), endpoint);
+  const url = `${server.url}/scep/${endpoint}`;
+  const wanted = ['--challenge', challenge, '--subject', `CN=${endpoint}`, '--out', out];
+  return ['enrol', '--url', url, ...wanted, ...more];
+}
+
+async function pendingAt(endpoint: string): Promise<{ id: string; expiresAt: string }> {
+  const list = await cli('txn', 'list', '--endpoint', endpoint, '--state', 'pending', '--json');
+  const { transactions } = JSON.parse(list) as {
+    transactions: { id: string; expiresAt: string }[];
+  };
+  const [only, ...more] = transactions;
+  assert.ok(only && more.length === 0, list);
+  return only;
+}
+
+test('a client that is stopped while it waits is gone at once, and goes on when started again', async () => {
+  const args = await enrolment('default', '--poll-interval', '1h');
+  const bin = join(import.meta.dirname, '..', 'bin/scepter.js');
+  const child = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  const stops = (pattern: RegExp) =>
+    new Promise<void>((resolve) => {
+      child.stderr.on('data', (data) => {
+        said += data;
+        if (pattern.test(said)) resolve();
+      });
+    });
+  await stops(/asking again in 1h/);
+  // The stream ends with the last process that holds it: also the one that does the work.
+  const closed = new Promise<NodeJS.Signals | null>((resolve) =>
+    child.once('close', (_, signal) => resolve(signal)),
+  );
+  child.kill('SIGTERM');
+  assert.equal(await closed, 'SIGTERM');
+  const { id } = await pendingAt('default');
+  await cli('txn', 'approve', id);
+  await cli(...args);
+  const shown = JSON.parse(await cli('txn', 'show', id, '--json')) as Transaction;
+  assert.deepEqual(
+    shown.timeline.map(({ state, by }) => [state, by]),
+    [
+      ['pending', undefined],
+      ['approved', 'token-file'],
+      ['intended', undefined],
+      ['issued', undefined],
+    ],
+  );
+});
+
+test('what ran out while no server was there is expired by the next one, though nobody asks', async () => {
+  const args = await enrolment('brief', '--max-wait', '0');
+  const { code, err } = await run('bin/scepter.js', args, { env });
+  assert.equal(code, 1, err);
+  const { id, expiresAt } = await pendingAt('brief');
+  await server.stop();
+  await sleep(Math.max(0, Date.parse(expiresAt) - Date.now()) + 1);
+  server = await startServer(env);
+  let state = '';
+  for (let tries = 0; state !== 'expired' && tries < 50; tries++) {
+    state = (JSON.parse(await cli('txn', 'show', id, '--json')) as Transaction).state;
+  }
+  assert.equal(state, 'expired');
+  assert.ok(!existsSync(join(args[args.indexOf('--out') + 1] ?? '', 'cert.pem')));
+  assert.doesNotMatch(server.logged(), /upkeep\.failed|sweep\.failed/);
+});

@@ -1,0 +1,82 @@
+// The command line against a lab, in this process: its words as a terminal gets them, and a clock
+// that jumps instead of waiting.
+
+import { serve } from '@hono/node-server';
+import { runCli } from '../../lib/cli/main.ts';
+import type { Lab } from './lab.ts';
+import type { Finished } from './process.ts';
+
+export type Answer = (request: Request) => Promise<Response>;
+
+export type TerminalOptions = {
+  readonly stdin?: string;
+  readonly token?: string;
+  /** Called when a command waits, with how often it has, after the lab's clock was put forward. */
+  readonly waits?: (count: number) => unknown;
+};
+
+export type Terminal = {
+  readonly url: string;
+  /** Milliseconds of every wait of the last command. */
+  readonly slept: number[];
+  run(args: readonly string[], options?: TerminalOptions): Promise<Finished>;
+  close(): Promise<void>;
+};
+
+/** @param between sees every HTTP request, and answers it itself or by what it is given */
+export async function openTerminal(
+  lab: Lab,
+  between: (request: Request, answer: Answer) => Promise<Response> = (request, answer) =>
+    answer(request),
+): Promise<Terminal> {
+  const answer: Answer = async (request) => {
+    const { pathname, search } = new URL(request.url);
+    const { method, headers } = request;
+    const body = method === 'POST' ? await request.arrayBuffer() : null;
+    return lab.fetch(pathname + search, { method, headers, body });
+  };
+  const server = serve({
+    fetch: (request) => between(request, answer),
+    port: 0,
+    hostname: '127.0.0.1',
+  });
+  await new Promise<void>((resolve) => server.once('listening', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  const url = `http://127.0.0.1:${port}`;
+  const slept: number[] = [];
+  return {
+    url,
+    slept,
+    run: async (args, { stdin = '', token = lab.adminToken, waits } = {}) => {
+      slept.length = 0;
+      let out = '';
+      let err = '';
+      const code = await runCli(args, '0.0.0', {
+        url,
+        token: async () => token,
+        stdin: async () => stdin,
+        out: (text) => {
+          out += text;
+        },
+        note: (text) => {
+          err += `${text}\n`;
+        },
+        clock: {
+          now: lab.clock.now,
+          sleep: async (ms) => {
+            slept.push(ms);
+            lab.clock.at += ms;
+            await waits?.(slept.length);
+          },
+        },
+      });
+      return { code, out, err };
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        if ('closeAllConnections' in server) server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,16 @@
+// `npm run docs`: writes what is generated in README and docs/. Tests fail while it is not current.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { configSchema } from '../../lib/config.ts';
+import { withCoverage } from './coverage.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+export const readmePath = join(root, 'README.md');
+export const schemaPath = join(root, 'docs', 'config.schema.json');
+export const schemaText = (): string => `${JSON.stringify(configSchema(), null, 2)}\n`;
+
+if (import.meta.main) {
+  writeFileSync(readmePath, withCoverage(readFileSync(readmePath, 'utf8')));
+  writeFileSync(schemaPath, schemaText());
+}
