@@ -55,7 +55,7 @@ async function pendingAt(endpoint: string): Promise<{ id: string; expiresAt: str
 }
 
 test('a client that is stopped while it waits is gone at once, and goes on when started again', async () => {
-  const args = await enrolment('default', '--poll-interval', '10m');
+  const args = await enrolment('default', '--poll-interval', '1h', '--max-wait', '9h');
   const bin = join(import.meta.dirname, '..', 'bin/scepter.js');
   const child = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
@@ -66,7 +66,7 @@ test('a client that is stopped while it waits is gone at once, and goes on when 
         if (pattern.test(said)) resolve();
       });
     });
-  await stops(/asking again in 10m/);
+  await stops(/asking again in 1h/);
   // The stream ends with the last process that holds it: also the one that does the work.
   const closed = new Promise<NodeJS.Signals | null>((resolve) =>
     child.once('close', (_, signal) => resolve(signal)),

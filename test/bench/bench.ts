@@ -2,48 +2,58 @@
 //   --smoke  few iterations: does it still run, not how fast
 //   --json   one JSON object on stdout
 
-import { generateKey, selfSigned } from '../../lib/scep/client.ts';
+import { join } from 'node:path';
+import { SqliteStore } from '../../lib/adapters/sqlite.ts';
+import type { Bytes } from '../../lib/bytes.ts';
+import type { Store } from '../../lib/ports/store.ts';
+import { type ClientKey, generateKey, selfSigned } from '../../lib/scep/client.ts';
+import type { Certificate } from '../../lib/x509/certificate.ts';
 import { parseName } from '../../lib/x509/name.ts';
+import { startDynamoDbLocal } from '../support/dynamodb-local.ts';
 import { makeLab } from '../support/lab.ts';
 import { enrolment, random } from '../support/messages.ts';
+import { temporary } from '../support/process.ts';
 import { cpuMicroseconds, denominator } from './denominator.ts';
 import { overHttp } from './http.ts';
+import { latencies, steps } from './stores.ts';
 
 const smoke = process.argv.includes('--smoke');
 const asJson = process.argv.includes('--json');
 const runs = smoke ? 40 : 600;
-const rounds = smoke ? 1 : 3;
+const rounds = smoke ? 1 : 9;
 const say = (line: string): void => {
   (asJson ? process.stderr : process.stdout).write(`${line}\n`);
 };
+type Environment = Readonly<Record<string, string>>;
+type Signer = { readonly certificate: Certificate; readonly key: ClientKey };
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 const us = (value: number): string => value.toFixed(0).padStart(7);
 
-/** CPU microseconds of one enrolment through the whole application, no socket, memory store. */
-async function enrolmentCpu(caBits: 2048 | 3072): Promise<number> {
-  const lab = await makeLab({ caKey: `rsa:${caBits}` });
+/** Devices with keys of their own; making them is slow. */
+const devices: Signer[] = [];
+for (let i = 0; i < (smoke ? 20 : 100); i++) {
   const key = await generateKey({ type: 'RSA', bits: 2048 });
-  const signer = {
-    certificate: await selfSigned(key, parseName('CN=bench'), lab.clock.now(), random),
-    key,
-  };
-  const prepare = async (count: number) => {
-    const messages = [];
-    for (let i = 0; i < count; i++) {
-      const challenge = await lab.challenge();
-      messages.push((await enrolment(lab, { challenge, key, signer })).message);
-    }
-    return messages;
-  };
-  for (const message of await prepare(Math.ceil(runs / 4))) await lab.operate(message);
+  const certificate = await selfSigned(key, parseName('CN=bench'), Date.now(), random);
+  devices.push({ certificate, key });
+}
+
+/** CPU microseconds of one enrolment through the whole application, no socket, memory store. Every
+ * device is new to its CA. */
+async function enrolmentCpu(caBits: 2048 | 3072): Promise<number> {
   const results: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const messages = await prepare(runs);
+  for (let round = 0; round <= rounds; round++) {
+    const lab = await makeLab({ caKey: `rsa:${caBits}` });
+    const messages: Bytes[] = [];
+    for (const signer of devices) {
+      const challenge = await lab.challenge();
+      messages.push((await enrolment(lab, { challenge, key: signer.key, signer })).message);
+    }
     const before = process.cpuUsage();
     for (const message of messages) await lab.operate(message);
     const { user, system } = process.cpuUsage(before);
-    results.push((user + system) / messages.length);
+    // The first round warms up.
+    if (round > 0) results.push((user + system) / messages.length);
   }
   return median(results);
 }
@@ -66,11 +76,37 @@ for (const caBits of [2048, 3072] as const) {
   say(`${(spent / floor).toFixed(2).padStart(7)}  ratio (goal: under 4)\n`);
   report[`cpuRatioRsa${caBits}`] = Number((spent / floor).toFixed(2));
 }
-for (const inFlight of [1, 8]) {
-  const { perSecond, p50, p99 } = await overHttp(smoke ? 60 : 1500, inFlight);
-  say(
-    `${perSecond.toFixed(0).padStart(7)}  enrolments per second over HTTP, SQLite, ${inFlight} in flight; p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`,
+const throughput = async (store: string, envOf = async (): Promise<Environment> => ({})) => {
+  for (const inFlight of [1, 8]) {
+    const { perSecond, p50, p99 } = await overHttp(smoke ? 60 : 1500, inFlight, await envOf());
+    say(
+      `${perSecond.toFixed(0).padStart(7)}  enrolments per second over HTTP, ${store}, ${inFlight} in flight; p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`,
+    );
+    report[`enrolmentsPerSecond ${store} ${inFlight}`] = Math.round(perSecond);
+  }
+};
+const waits = async (name: string, store: Store) => {
+  const found = await latencies(store, smoke ? 40 : 400);
+  const each = steps.map(
+    (step) => `${step} ${found[step].p50.toFixed(1)} / ${found[step].p99.toFixed(1)}`,
   );
-  report[`enrolmentsPerSecond${inFlight}`] = Math.round(perSecond);
+  say(`         ${name}, ms of p50 / p99: ${each.join(', ')}`);
+  for (const step of steps) report[`${step} ${name}`] = Number(found[step].p50.toFixed(2));
+};
+
+await throughput('SQLite');
+const file = new SqliteStore(join(temporary('bench'), 'scepter.db'));
+await waits('SQLite', file);
+file.close();
+
+const local = await startDynamoDbLocal();
+if (!local) say('NOT RUN: bench over DynamoDB Local (Java 17 is missing)');
+else {
+  // Where the SDK finds it; set before the SDK is first used.
+  Object.assign(process.env, local.env);
+  const { freshStore, freshTable } = await import('../support/dynamodb.ts');
+  await throughput('DynamoDB Local', async () => ({ SCEPTER_TABLE: await freshTable() }));
+  await waits('DynamoDB Local', (await freshStore()).store);
+  await local.stop();
 }
 if (asJson) process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -1,4 +1,5 @@
-// Enrolments over HTTP against a real server process: SQLite, software keys, a fresh folder.
+// Enrolments over HTTP against a real server process with software keys and a fresh folder: records in
+// SQLite, or wherever the environment that it is given says.
 
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -16,10 +17,14 @@ import { freePort, startServer, temporary } from '../support/process.ts';
 
 export type Throughput = { readonly perSecond: number; readonly p50: number; readonly p99: number };
 
-export async function overHttp(count: number, inFlight: number): Promise<Throughput> {
+export async function overHttp(
+  count: number,
+  inFlight: number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Throughput> {
   const dataDir = temporary('bench');
   const port = await freePort();
-  const server = await startServer({ SCEPTER_DATA_DIR: dataDir, PORT: String(port) });
+  const server = await startServer({ ...env, SCEPTER_DATA_DIR: dataDir, PORT: String(port) });
   const agent = new Agent({ keepAlive: true, maxSockets: inFlight });
   const post = (path: string, body: Uint8Array, headers: Record<string, string>) =>
     new Promise<Buffer>((resolve, reject) => {
@@ -38,10 +43,15 @@ export async function overHttp(count: number, inFlight: number): Promise<Through
     const bag = await fetch(`${server.url}/scep?operation=GetCACert`);
     const { ra } = readCaCertificates(new Uint8Array(await bag.arrayBuffer()));
     const token = readFileSync(join(dataDir, 'token'), 'utf8').trim();
-    const key = await generateKey({ type: 'RSA', bits: 2048 });
     const subject = parseName('CN=bench');
-    const certificate = await selfSigned(key, subject, Date.now(), random);
-    const message = async () => {
+    // A device each: two requests for one key wait for each other.
+    const devices = await Promise.all(
+      Array.from({ length: inFlight }, async () => {
+        const key = await generateKey({ type: 'RSA', bits: 2048 });
+        return { key, certificate: await selfSigned(key, subject, Date.now(), random) };
+      }),
+    );
+    const message = async ({ key, certificate }: (typeof devices)[number]) => {
       const made = await post('/api/v1/challenges', Buffer.from('{}'), {
         authorization: `Bearer ${token}`,
       });
@@ -60,21 +70,28 @@ export async function overHttp(count: number, inFlight: number): Promise<Through
         random,
       );
     };
-    const messages: Uint8Array[] = [];
-    for (let i = 0; i < count + 50; i++) messages.push(await message());
+    const each = Math.ceil(count / inFlight);
+    const made = async (device: (typeof devices)[number], all: number) => {
+      const messages: Uint8Array[] = [];
+      for (let i = 0; i < all; i++) messages.push(await message(device));
+      return messages;
+    };
+    const queues: Uint8Array[][] = [];
+    for (const device of devices) queues.push(await made(device, each));
+    const [first] = devices;
+    const warmUp = first ? await made(first, 50) : [];
     const operate = async (body: Uint8Array) => {
       const from = performance.now();
       const reply = await post('/scep?operation=PKIOperation', body, {});
       if (reply.length < 2000) throw new Error('an enrolment was refused');
       return performance.now() - from;
     };
-    for (const body of messages.splice(0, 50)) await operate(body);
+    for (const body of warmUp) await operate(body);
     const times: number[] = [];
     const from = performance.now();
     await Promise.all(
-      Array.from({ length: inFlight }, async () => {
-        for (let body = messages.pop(); body; body = messages.pop())
-          times.push(await operate(body));
+      queues.map(async (messages) => {
+        for (const body of messages) times.push(await operate(body));
       }),
     );
     const perSecond = times.length / ((performance.now() - from) / 1000);

@@ -91,8 +91,13 @@ async function quiet(world: World, clients: Clients): Promise<void> {
   world.clock.at += LEASE_MS;
   const { conversations } = clients;
   for (const conversation of conversations) await answered(world, clients, conversation);
-  for (const id of await clients.pending()) {
-    await clients.decideOn(id, clients.chance.happens(0.75) ? 'approved' : 'denied');
+  for (let page = await clients.pending(); page.length > 0; ) {
+    for (const id of page) {
+      await clients.decideOn(id, clients.chance.happens(0.75) ? 'approved' : 'denied');
+    }
+    // Those whose time is over stay where they are until they are swept.
+    const left = await clients.pending();
+    page = left.filter((id) => !page.includes(id));
   }
   for (const conversation of conversations) await answered(world, clients, conversation);
   // Attempts that nobody repeated: their devices renewed again, or ask at another endpoint by now.

@@ -34,13 +34,19 @@ class Table {
   readonly transactions: ReadonlyMap<string, Transaction>;
   readonly certificates: ReadonlyMap<string, CertificateRecord>;
   readonly challenges: readonly Challenge[];
+  readonly #requests: ReadonlyMap<string, readonly Transaction[]>;
 
   constructor(rows: readonly Row[]) {
     const of = <K extends Kind>(kind: K): [string, Records[K]][] =>
       rows.filter((row) => row.kind === kind).map((row) => [row.key, row.record as Records[K]]);
     this.transactions = new Map(of('transaction'));
     this.certificates = new Map(of('certificate'));
+    this.#requests = Map.groupBy(this.transactions.values(), ({ requestHash }) => requestHash);
     this.challenges = of('challenge').map(([, challenge]) => challenge);
+  }
+
+  ofRequest(requestHash: string): readonly Transaction[] {
+    return this.#requests.get(requestHash) ?? [];
   }
 
   certificate(serial: string): CertificateRecord {
@@ -65,6 +71,7 @@ function checkRequest(
   conversations: readonly Conversation[],
   acknowledged: readonly Acknowledged[],
 ): void {
+  checkRefusals(table, conversations);
   const begun = Math.min(...conversations.map((conversation) => conversation.begun));
   for (const conversation of conversations) {
     const { device, subject, key, signer } = conversation;
@@ -98,6 +105,31 @@ function checkRequest(
       }
       if (!itsOwn) continue;
       for (const other of conversations) checkLater(table, other, answer, serial);
+    }
+  }
+}
+
+/** Refused for good: unknown, spent, locked, not bound, revoked, renewed, owned. When a challenge has
+ * expired is a matter of whose clock it is. */
+const final = /^SCEP-(302|304|305|311|323|327|341)$/;
+
+/** Nobody is refused for good, before or after, what he has a good certificate for. */
+function checkRefusals(table: Table, conversations: readonly Conversation[]): void {
+  const [first] = conversations;
+  const own = table
+    .ofRequest(first?.requestHash ?? '')
+    .find(
+      ({ state, serial }) =>
+        state === 'issued' && serial !== undefined && table.certificate(serial).state === 'issued',
+    );
+  if (!own) return;
+  for (const conversation of conversations) {
+    for (const answer of conversation.answers) {
+      if (answer.polled || answer.at + SKEW_MS >= own.repeatUntil) continue;
+      assert.ok(
+        !final.test(answer.code ?? ''),
+        `${told(conversation, answer)} was told ${answer.code} and has ${own.serial}`,
+      );
     }
   }
 }
