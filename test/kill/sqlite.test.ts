@@ -2,9 +2,13 @@
 
 import { join } from 'node:path';
 import { dumpSqlite } from '../history/stores.ts';
-import { killScenarios } from './scenarios.ts';
+import { killUnderLoad } from './load.ts';
+import { type KillStore, killScenarios } from './scenarios.ts';
 
-killScenarios('SQLite', async () => ({
+const open = async (): Promise<KillStore> => ({
   env: {},
   rows: async (dataDir) => dumpSqlite(join(dataDir, 'scepter.db')),
-}));
+});
+
+killScenarios('SQLite', open);
+killUnderLoad('SQLite', open);
