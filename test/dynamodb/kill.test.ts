@@ -1,9 +1,13 @@
 // Kills over DynamoDB Local.
 
-import { killScenarios } from '../kill/scenarios.ts';
+import { killUnderLoad } from '../kill/load.ts';
+import { type KillStore, killScenarios } from '../kill/scenarios.ts';
 import { freshTable, rowsOf } from '../support/dynamodb.ts';
 
-killScenarios('DynamoDB Local', async () => {
+const open = async (): Promise<KillStore> => {
   const table = await freshTable();
   return { env: { SCEPTER_TABLE: table }, rows: () => rowsOf(table) };
-});
+};
+
+killScenarios('DynamoDB Local', open);
+killUnderLoad('DynamoDB Local', open);
