@@ -88,13 +88,16 @@ test('the table is defined by its keys alone, and its indexes hold keys only', (
   assert.deepEqual(tableDefinition, {
     BillingMode: 'PAY_PER_REQUEST',
     KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-    AttributeDefinitions: ['pk', 'place', 'placeSort', 'due', 'dueSort'].map((AttributeName) => ({
-      AttributeName,
-      AttributeType: 'S',
-    })),
+    AttributeDefinitions: [
+      'pk',
+      ...['place', 'placeSort', 'due', 'dueSort'],
+      ...['subject', 'subjectSort', 'device', 'deviceSort'],
+    ].map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
     GlobalSecondaryIndexes: [
       ['places', 'place', 'placeSort'],
       ['due', 'due', 'dueSort'],
+      ['subjects', 'subject', 'subjectSort'],
+      ['devices', 'device', 'deviceSort'],
     ].map(([IndexName, partition, sort]) => ({
       IndexName,
       KeySchema: [

@@ -6,7 +6,16 @@ import fc from 'fast-check';
 import { MemoryStore } from '../lib/adapters/memory.ts';
 import { type Bytes, equal } from '../lib/bytes.ts';
 import type { Crls } from '../lib/ports/crls.ts';
-import type { Challenge, Kind, Records, Transaction } from '../lib/ports/records.ts';
+import {
+  type CertificateState,
+  type Challenge,
+  dueBefore,
+  type Kind,
+  type List,
+  type Records,
+  searchText,
+  type Transaction,
+} from '../lib/ports/records.ts';
 import type { Action, ListQuery, Row, Store } from '../lib/ports/store.ts';
 
 const now = 1_800_000_000_000;
@@ -403,6 +412,83 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
         assert.deepEqual(await list({ from: 'f' }), { keys: [] });
       });
 
+      test('transactions by subject and by device, found by how they begin', async () => {
+        const store = await open();
+        const subjects = {
+          a: ['CN=Printer-17,O=\u00c4', []],
+          b: ['CN=printer-1,O=x', ['dns:Host.example', 'dns:other.example']],
+          c: ['CN=p\\, q,O=x', []],
+          d: ['', ['ip:192.0.2.1']],
+          e: ['CN=\u{1f600}', []],
+          f: ['CN=\uffee', []],
+        } as const;
+        await store.write(
+          Object.entries(subjects).map(([id, [subject, names]]) =>
+            put('transaction', id, 0, transactionRecord(id, { subject, names, ca: 'x' })),
+          ),
+        );
+        const found = async (list: 'subjects' | 'devices', text: string, limit = 9) => {
+          const start = searchText(text);
+          const range = start ? { from: start, until: `${start}~` } : {};
+          return store.list({ list, group: 'x', ...range, limit });
+        };
+        assert.deepEqual(await found('subjects', 'cn=PRINTER-1'), { keys: ['b', 'a'] });
+        assert.deepEqual(await found('subjects', 'CN=Printer-17,O=a\u0308'), { keys: ['a'] });
+        assert.deepEqual(await found('subjects', 'CN=printer-1,o=x'), { keys: ['b'] });
+        assert.deepEqual((await found('subjects', '')).keys.toSorted(), Object.keys(subjects));
+        const { keys, next } = await found('subjects', '', 4);
+        const rest = await store.list({ list: 'subjects', group: 'x', limit: 9, from: next ?? '' });
+        assert.deepEqual([...keys, ...rest.keys].toSorted(), Object.keys(subjects));
+        assert.deepEqual(await found('devices', 'host.'), { keys: ['b'] });
+        assert.deepEqual(await found('devices', 'other'), { keys: [] });
+        assert.deepEqual(await found('devices', 'printer'), { keys: ['a'] });
+        assert.deepEqual(await found('devices', '192.0.2.1'), { keys: ['d'] });
+        assert.deepEqual(await found('devices', 'p\\, q'), { keys: ['c'] });
+        await store.write([
+          put('transaction', 'b', 1, transactionRecord('b', { subject: 'CN=z', ca: 'x' })),
+        ]);
+        assert.deepEqual(await found('devices', 'host.'), { keys: [] });
+        assert.deepEqual(await found('devices', 'z'), { keys: ['b'] });
+      });
+
+      test('certificates by when they began and when they end, challenges, events', async () => {
+        const store = await open();
+        const certificate = (state: CertificateState, from: number, changes = {}) => ({
+          ca: 'x',
+          serial: '00',
+          state,
+          endpoint: 'default',
+          transaction: 'a',
+          subject: 'CN=x',
+          tbsHash: '',
+          notBefore: now + from,
+          notAfter: now + 100 - from,
+          confirmed: false,
+          successors: {},
+          ...changes,
+        });
+        await store.write([
+          put('certificate', 'x/1', 0, certificate('issued', 2)),
+          put('certificate', 'x/2', 0, certificate('held', 1)),
+          put('certificate', 'x/3', 0, certificate('revoked', 1)),
+          put('certificate', 'x/4', 0, certificate('intended', 0)),
+          put('certificate', 'x/5', 0, certificate('revoked', 0, { unseen: true })),
+          put('challenge', 'default/1/aa', 0, challengeRecord({ id: '01B' })),
+          put('challenge', 'default/1/bb', 0, challengeRecord({ id: '01A' })),
+          put('event', '01C', 0, { body: '{}', transaction: 't' }),
+          put('event', '01D', 0, { body: '{}' }),
+        ]);
+        const keys = async (list: List, group: string, more: Partial<ListQuery> = {}) =>
+          (await store.list({ list, group, limit: 9, ...more })).keys;
+        assert.deepEqual(await keys('certificates', 'x'), ['x/2', 'x/3', 'x/1']);
+        assert.deepEqual(await keys('certificates', 'y'), []);
+        assert.deepEqual(await keys('expiring', 'x'), ['x/1', 'x/2']);
+        assert.deepEqual(await keys('expiring', 'x', { until: dueBefore(now + 99) }), ['x/1']);
+        assert.deepEqual(await keys('challenges', 'default'), ['default/1/bb', 'default/1/aa']);
+        assert.deepEqual(await keys('events', 'all'), ['01C', '01D']);
+        assert.deepEqual(await keys('timeline', 't'), ['01C']);
+      });
+
       test('the outbox of a shard, until it is emptied', async () => {
         const store = await open();
         await store.write([
@@ -571,7 +657,7 @@ function challengeActionOf(
 ): Action {
   const { key, usesLeft, take, free, clear, fail } = one;
   if (one.put !== undefined) {
-    return { do: 'put', ...key, rev: one.put, record: challengeRecord({ usesLeft }) };
+    return { do: 'put', ...key, rev: one.put, record: challengeRecord({ id: key.key, usesLeft }) };
   }
   return {
     do: 'use',

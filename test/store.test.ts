@@ -61,7 +61,7 @@ test('SQLite: a file of another release is refused with a sentence and left alon
   const raw = new DatabaseSync(path);
   raw.exec('PRAGMA user_version = 99');
   raw.close();
-  assert.throws(() => new SqliteStore(path), /is of version 99; this release reads version 3/);
+  assert.throws(() => new SqliteStore(path), /is of version 99; this release reads version 4/);
 });
 
 test('SQLite: a record of a later release is an outage with a sentence', async () => {

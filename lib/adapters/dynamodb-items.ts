@@ -15,15 +15,26 @@ export type Index = { readonly name: string; readonly place: string; readonly so
 export const places: Index = { name: 'places', place: 'place', sort: 'placeSort' };
 export const due: Index = { name: 'due', place: 'due', sort: 'dueSort' };
 
+export const subjects: Index = { name: 'subjects', place: 'subject', sort: 'subjectSort' };
+export const devices: Index = { name: 'devices', place: 'device', sort: 'deviceSort' };
+
 /**
- * The index of each list, and over how many partition keys a group of it is spread. A Transaction
- * stands in two lists at once, hence two indexes. A group of the outbox is a shard already. Fewer
- * shards than a table was written with would hide records: these numbers only ever rise.
+ * The index of each list, and over how many partition keys a group of it is spread. A record stands
+ * in several lists at once, each in another index. A group of the outbox is a shard already, events
+ * of one Transaction are few, and what is sorted by names can be split. Fewer shards than a table was
+ * written with would hide records: these numbers only ever rise.
  */
 export const lists: Readonly<Record<List, { readonly index: Index; readonly shards: number }>> = {
   transactions: { index: places, shards: 32 },
+  challenges: { index: places, shards: 32 },
+  certificates: { index: places, shards: 32 },
+  events: { index: places, shards: 64 },
   outbox: { index: places, shards: 1 },
   open: { index: due, shards: 32 },
+  expiring: { index: due, shards: 32 },
+  timeline: { index: due, shards: 1 },
+  subjects: { index: subjects, shards: 4 },
+  devices: { index: devices, shards: 4 },
 };
 
 export const pkOf = ({ kind, key }: Key): string => `${kind}#${key}`;

@@ -10,9 +10,9 @@ import {
   type TableDescription,
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
-import { due, type Index, places } from './dynamodb-items.ts';
+import { devices, due, type Index, places, subjects } from './dynamodb-items.ts';
 
-const indexes: readonly Index[] = [places, due];
+const indexes: readonly Index[] = [places, due, subjects, devices];
 
 const keySchema = (partition: string, sort?: string): KeySchemaElement[] => [
   { AttributeName: partition, KeyType: 'HASH' },

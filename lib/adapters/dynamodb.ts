@@ -6,8 +6,12 @@
 //   usesLeft, failures,   what `use` counts with; not in `record`        challenge
 //     expiresAt, open
 //   ttl                   30 d after expiresAt, for DynamoDB to delete   challenge
-//   place, placeSort      index `places`: `list#group#shard`, sort       transaction, outbox
-//   due, dueSort          index `due`, sparse: the same                  transaction that is open
+//   place, placeSort      index `places`: `list#group#shard`, sort       transaction, certificate,
+//                                                                        challenge, event, outbox
+//   due, dueSort          index `due`, the same                          transaction that is open,
+//                                                                        certificate, event
+//   subject, subjectSort  index `subjects`, the same                     transaction
+//   device, deviceSort    index `devices`, the same                      transaction
 //   crl#ca, crl#ca#…      the newest CRL: `dynamodb-crls.ts`
 //
 //   read      BatchGetItem, consistent
@@ -20,23 +24,26 @@
 //
 // An enrolment, counted by test/dynamodb/counts.test.ts (RSA-2048 device, RSA-3072 CA; units of single
 // puts on DynamoDB Local, twice that for the table as AWS's price of a transaction has it, once for
-// the indexes, which are written later): 4 keys read, 7 and 4 items written, 32 write units of the
-// table, 3 of `places`, 2 of `due`; the sequencer then deletes 2 outbox entries, 2 more of `places`.
+// the indexes, which are written later): 4 keys read, 7 and 4 items written, 38 write units of the
+// table, 6 of `places`, 5 of `due`, 1 each of `subjects` and `devices`; the sequencer then deletes 2
+// outbox entries, 2 more of `places`.
 //
-// 10,000 of them a second are 320,000 write and 40,000 read units of the table. A partition takes
-// 1,000 and 3,000: 320 partitions, over which keys are spread by DynamoDB's hash of them. A new table
+// 10,000 of them a second are 380,000 write and 40,000 read units of the table. A partition takes
+// 1,000 and 3,000: 380 partitions, over which keys are spread by DynamoDB's hash of them. A new table
 // takes 4,000 write units, later twice its last peak: warm throughput must be set beforehand.
 // Hot are:
 //   - partitions of the indexes, which DynamoDB cannot split because ids rise with time, so each
 //     must stay below 1,000 a second, or it holds up the table. With all at one endpoint:
-//     transactions 10,000 / 32 = 313, open (in and out) 20,000 / 32 = 625, outbox 40,000 / 64 = 625.
+//     transactions, certificates, expiring 10,000 / 32 = 313 each, open (in and out) 20,000 / 32 = 625,
+//     events 20,000 / 64 = 313, outbox 40,000 / 64 = 625.
+//   - names that rise with time in `subjects` and `devices` (counters as common names): 4,000 a second.
 //   - a challenge that many devices share: transactions that meet on it are refused and made again,
 //     which is good for some tens a second. A fleet wants several challenges, or one per device.
 //   - the 16 records of a CA's register of revocations, in the same way: each revocation, or renewal
 //     that supersedes, rewrites one of up to 20 KB, 40 write units.
 // What binds first, by AWS's default quotas, all of which can be raised: KMS, 1,000 RSA or ECC
-// signatures a second (500 in old accounts); the table's 40,000 write units, 1,250 enrolments a second;
-// 40,000 of `places`, 8,000 a second; the table's 40,000 read units, 10,000 a second.
+// signatures a second (500 in old accounts); the table's 40,000 write units, 1,050 enrolments a second;
+// 40,000 of `places`, 5,000 a second; the table's 40,000 read units, 10,000 a second.
 
 import {
   type DynamoDBClient,

@@ -24,7 +24,7 @@ import {
 } from '../ports/store.ts';
 
 /** `user_version` of the file: the form of its tables. */
-const FILE_VERSION = 3;
+const FILE_VERSION = 4;
 const schema = `
   CREATE TABLE records (
     kind TEXT, key TEXT, rev INTEGER NOT NULL, v INTEGER NOT NULL, record TEXT NOT NULL,

@@ -60,6 +60,8 @@ export async function standing(
         : { kind: 'lapsed' };
     case 'signed':
       return certificate ? released(deps, transaction, certificate) : { kind: 'new' };
+    case 'refused':
+      return { kind: 'new' };
     case 'issued':
       if (certificate?.state !== 'issued' || !certificate.der || now >= repeatUntil) {
         return { kind: 'new' };

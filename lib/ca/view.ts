@@ -116,7 +116,8 @@ export class Draft {
   /** Adds an event, which is written with the change that it tells of or not at all. */
   event(now: number, random: Random, fields: EventFields): void {
     const { id, body } = makeEvent(now, random(26), fields);
-    this.create('event', id, { body });
+    const { transaction } = fields;
+    this.create('event', id, { body, ...(transaction === undefined ? {} : { transaction }) });
     const shard = (hash('SHA-256', utf8(id))[0] ?? 0) % OUTBOX_SHARDS;
     this.create('outbox', `${shard}/${id}`, { event: id });
   }

@@ -54,6 +54,7 @@ const states = {
   issued: '',
   voided: 'its certificate was never released',
   revoked: '',
+  refused: '',
 } as const satisfies Record<TransactionState, string>;
 
 export function txnCommand(io: Io): Command {

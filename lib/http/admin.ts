@@ -44,6 +44,7 @@ const transactionQuery = z.strictObject({
       'issued',
       'voided',
       'revoked',
+      'refused',
     ]),
   ),
   limit: z._default(

@@ -3,6 +3,7 @@
 // since 1970. Each is written with `RECORD_VERSION`, because records outlive releases.
 
 import type { ContentCipherName, DigestName } from '../algorithms.ts';
+import type { Evidence } from '../errors.ts';
 
 /** A store refuses, with a sentence, records of a later version than it knows. */
 export const RECORD_VERSION = 1;
@@ -44,7 +45,9 @@ export type TransactionState =
   | 'signed'
   | 'issued'
   | 'voided'
-  | 'revoked';
+  | 'revoked'
+  /** Proven, and not allowed: kept for people, no message ever meets it again. */
+  | 'refused';
 
 export type Transaction = {
   readonly id: string;
@@ -76,8 +79,10 @@ export type Transaction = {
   readonly approval?: Approval;
   /** Validators that have to be told before the certificate of the current attempt is released. */
   readonly gates?: readonly string[];
-  /** Why it was denied, revoked or voided: a code of `errors.ts`, or an approver's words. */
+  /** Why it was refused, denied, revoked or voided: a code of `errors.ts`, or an approver's words. */
   readonly reason?: string;
+  /** Of a refusal: what the rule looked at. */
+  readonly evidence?: Evidence;
   /** Serial of the certificate that it renews. */
   readonly renews?: string;
   /** When a pending or approved one expires. */
@@ -230,6 +235,8 @@ export type RegisterPage = {
 export type EventRecord = {
   /** RFC 8785 text of the event: what is hashed into a log, kept as it was hashed. */
   readonly body: string;
+  /** The Transaction that it is about. */
+  readonly transaction?: string;
 };
 export type OutboxEntry = { readonly event: string };
 
@@ -266,28 +273,98 @@ export type List =
   | 'transactions'
   /** Transactions that are not at an end, of one state, by when something is due. */
   | 'open'
+  /** Transactions of a CA by subject, and by the name of the device: `searchText`, then the id. */
+  | 'subjects'
+  | 'devices'
+  /** Challenges of an endpoint, by id. */
+  | 'challenges'
+  /** Certificates of a CA that somebody may have been given, by notBefore. */
+  | 'certificates'
+  /** Certificates of a CA that are good, or held, by notAfter. */
+  | 'expiring'
+  /** All events, by id, which is by time; the group is `all`. */
+  | 'events'
+  /** Events of a Transaction, by id. */
+  | 'timeline'
   /** Outbox entries of one shard, by event id. */
   | 'outbox';
 
 /** Where a record stands: list, group in it, and what it is sorted by. */
 export type Place = { readonly list: List; readonly group: string; readonly sort: string };
 
-/** The first sort value of the list `open` that is due at this time. */
+/** The first sort value of the lists `open`, `certificates` and `expiring` at this time. */
 export const dueBefore = (at: number): string => String(Math.max(0, at)).padStart(15, '0');
 
 const byTime = (at: number, key: string): string => `${dueBefore(at)}/${key}`;
 
+/** Longer texts are found by their beginning; a sort key of DynamoDB takes 1,024 octets. */
+const MAX_SEARCH_CHARACTERS = 300;
+
+/**
+ * A text as it is sorted and looked up: without case, and in ASCII, because stores differ in the
+ * order of everything else. What begins with a text stands from `searchText` of it on.
+ */
+export const searchText = (text: string): string =>
+  encodeURIComponent(text.toWellFormed().normalize('NFC').toLowerCase()).slice(
+    0,
+    MAX_SEARCH_CHARACTERS,
+  );
+
+/** What people call the device of a request: its first subjectAltName, or else its common name. */
+export function deviceOf({ names, subject }: Pick<Transaction, 'names' | 'subject'>): string {
+  const [name] = names;
+  if (name !== undefined) return name.slice(name.indexOf(':') + 1);
+  const [, commonName = subject] = /(?:^|[,+])CN=((?:\\.|[^,+\\])*)/s.exec(subject) ?? [];
+  return commonName;
+}
+
+const seen: ReadonlySet<CertificateState> = new Set(['issued', 'held', 'revoked']);
+
 /** The places of a record; a function of its content, so that a write moves it. */
-export function placesOf<K extends Kind>(kind: K, key: string, record: Records[K]): Place[] {
-  if (kind === 'outbox') {
+const placesByKind: {
+  readonly [K in Kind]?: (record: Records[K], key: string) => readonly Place[];
+} = {
+  transaction: (record, key) => {
+    const { endpoint, ca, state, leaseUntil, expiresAt } = record;
+    const due = {
+      intended: leaseUntil,
+      signed: leaseUntil,
+      pending: expiresAt,
+      approved: expiresAt,
+    };
+    const at = state in due ? due[state as keyof typeof due] : undefined;
+    return [
+      { list: 'transactions', group: endpoint, sort: key },
+      { list: 'subjects', group: ca, sort: `${searchText(record.subject)}/${key}` },
+      { list: 'devices', group: ca, sort: `${searchText(deviceOf(record))}/${key}` },
+      ...(at === undefined ? [] : [{ list: 'open', group: state, sort: byTime(at, key) } as const]),
+    ];
+  },
+  certificate: ({ ca, state, notBefore, notAfter, unseen }, key) => [
+    ...(seen.has(state) && !unseen
+      ? [{ list: 'certificates', group: ca, sort: byTime(notBefore, key) } as const]
+      : []),
+    ...(state === 'issued' || state === 'held'
+      ? [{ list: 'expiring', group: ca, sort: byTime(notAfter, key) } as const]
+      : []),
+  ],
+  challenge: ({ id, endpoint }) => [{ list: 'challenges', group: endpoint, sort: id }],
+  event: ({ transaction }, key) => [
+    { list: 'events', group: 'all', sort: key },
+    ...(transaction === undefined
+      ? []
+      : [{ list: 'timeline', group: transaction, sort: key } as const]),
+  ],
+  outbox: (_, key) => {
     const [shard = '', id = ''] = key.split('/');
     return [{ list: 'outbox', group: shard, sort: id }];
-  }
-  if (kind !== 'transaction') return [];
-  const { endpoint, state, leaseUntil, expiresAt } = record as Transaction;
-  const places: Place[] = [{ list: 'transactions', group: endpoint, sort: key }];
-  const due = { intended: leaseUntil, signed: leaseUntil, pending: expiresAt, approved: expiresAt };
-  const at = state in due ? due[state as keyof typeof due] : undefined;
-  if (at !== undefined) places.push({ list: 'open', group: state, sort: byTime(at, key) });
-  return places;
+  },
+};
+
+export function placesOf<K extends Kind>(
+  kind: K,
+  key: string,
+  record: Records[K],
+): readonly Place[] {
+  return placesByKind[kind]?.(record, key) ?? [];
 }

@@ -22,7 +22,7 @@ type EventsOf = (value: string) => readonly Readonly<Record<string, string>>[];
 
 /** The arrows of the shared design: state to states that may follow. */
 const arrows: Record<TransactionState | 'begin', readonly TransactionState[]> = {
-  begin: ['pending', 'intended'],
+  begin: ['pending', 'intended', 'refused'],
   pending: ['approved', 'denied', 'expired'],
   approved: ['intended', 'denied', 'expired'],
   denied: [],
@@ -32,6 +32,7 @@ const arrows: Record<TransactionState | 'begin', readonly TransactionState[]> = 
   issued: ['revoked'],
   voided: [],
   revoked: [],
+  refused: [],
 };
 
 /**
@@ -124,6 +125,7 @@ const eventOfStep: Record<TransactionState, string> = {
   issued: 'certificate.issued',
   voided: 'certificate.voided',
   revoked: 'certificate.revoked',
+  refused: 'request.refused',
 };
 
 /** A request has one Transaction at a time: the next begins when the outcome before has ended. */
@@ -133,7 +135,8 @@ function checkRequests(
   certificates: ReadonlyMap<string, CertificateRecord>,
   skewMs: number,
 ): void {
-  const requests = Map.groupBy(transactions.values(), ({ requestHash }) => requestHash);
+  const standing = [...transactions.values()].filter(({ state }) => state !== 'refused');
+  const requests = Map.groupBy(standing, ({ requestHash }) => requestHash);
   for (const [requestHash, same] of requests) {
     const newest = transactions.get(pointers.get(requestHash)?.transaction ?? '');
     assert.equal(newest?.requestHash, requestHash, `a request names a Transaction of it`);
