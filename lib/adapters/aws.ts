@@ -17,6 +17,9 @@ export async function pause(timer: Timer, tries: number, deadline: number): Prom
   return true;
 }
 
+/** Errors of the SDK before it has sent anything. */
+const notAsked = new Set(['CredentialsProviderError', 'TypeError']);
+
 /** The parts of the SDK's errors that matter here. */
 export function told(error: unknown) {
   const { name, message } = error instanceof Error ? error : new Error(String(error));
@@ -24,11 +27,14 @@ export function told(error: unknown) {
     $metadata?: { httpStatusCode?: number; requestId?: string; clockSkewCorrected?: boolean };
     CancellationReasons?: readonly { Code?: string }[];
   };
+  const status = $metadata?.httpStatusCode;
   return {
     name,
-    message,
-    /** Absent when there was no answer, or nothing was asked. */
-    status: $metadata?.httpStatusCode,
+    /** Without the SDK's own advice to programmers below it. */
+    message: message.split('\n', 1)[0] ?? '',
+    status,
+    /** Something was asked, and there is no answer, or only the beginning of one. */
+    unanswered: status === undefined ? !notAsked.has(name) : status < 400,
     requestId: $metadata?.requestId,
     /** The SDK has learnt the right time from the refusal, and signs with it from now on. */
     clockCorrected: $metadata?.clockSkewCorrected === true,
@@ -41,8 +47,6 @@ export function told(error: unknown) {
  * @param names of those refusals of the service that pass
  */
 export function isPassing(error: unknown, names: ReadonlySet<string>): boolean {
-  const { name, status, clockCorrected } = told(error);
-  // No status: there was no answer, unless nothing was asked.
-  if (status === undefined) return name !== 'CredentialsProviderError' && name !== 'TypeError';
-  return status >= 500 || names.has(name) || clockCorrected;
+  const { name, status = 0, unanswered, clockCorrected } = told(error);
+  return unanswered || status >= 500 || names.has(name) || clockCorrected;
 }
