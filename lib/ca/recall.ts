@@ -60,7 +60,7 @@ export async function recall(deps: Deps, request: CertificateRequest): Promise<K
   const { endpoint, ca, csr, signer, message, requestHash } = request;
   const { challengePassword } = csr;
   const candidates = challengePassword
-    ? challengeKeys(await deps.macKeys.live(), endpoint.id, challengePassword)
+    ? challengeKeys(await deps.macKeys.live('challenge'), endpoint.id, challengePassword)
     : [];
   const signerKey = signer.ours ? certificateKey(ca.id, hex(signer.certificate.serial)) : undefined;
   const view = new View(deps.store);

@@ -39,7 +39,9 @@ export async function redeem(
     (await close(deps, view, transaction, state, reason, now)) === 'done'
       ? { refused: reason }
       : 'again';
-  const approval = requireApproval(await deps.macKeys.live(), transaction);
+  const { macKeys } = deps;
+  const live = { pending: await macKeys.live('pending'), approval: await macKeys.live('approval') };
+  const approval = requireApproval(live, transaction);
   if ((transaction.expiresAt ?? 0) <= now) return refuse('expired', 'requestExpired');
   if (transaction.ca !== ca.id || transaction.profile !== endpoint.profile.id) {
     return refuse('denied', 'requestDenied');
