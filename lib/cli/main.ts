@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { visible } from '../visible.ts';
 import { challengeCommand } from './challenge.ts';
 import { enrolCommand } from './enrol.ts';
+import { inspectCommand } from './inspect.ts';
 import { CliError, exitCodes, type Io } from './io.ts';
 import { renewCommand } from './renew.ts';
 import { txnCommand } from './txn.ts';
@@ -19,7 +20,7 @@ export async function runCli(args: readonly string[], version: string, io: Io): 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 not allowed, 5 remote, 6 verification failed
 Environment: SCEPTER_URL, SCEPTER_TOKEN, SCEPTER_DATA_DIR (where the token file of "npm start" is)`,
     );
-  const commands = [challengeCommand, enrolCommand, renewCommand, txnCommand];
+  const commands = [challengeCommand, enrolCommand, renewCommand, inspectCommand, txnCommand];
   for (const command of commands) program.addCommand(command(io));
   strict(program, io);
   try {

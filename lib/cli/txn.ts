@@ -6,6 +6,7 @@ import { MAX_PAGE } from '../limits.ts';
 import type { TransactionState } from '../ports/records.ts';
 import { visible } from '../visible.ts';
 import { callApi, type Io, jsonLine } from './io.ts';
+import { aligned, type Field, rowsOf, seconds, shortened } from './text.ts';
 
 /** A Transaction as the admin API shows it. */
 type Transaction = {
@@ -131,38 +132,22 @@ async function list(io: Io, options: ListOptions): Promise<void> {
 
 function table(transactions: readonly Transaction[]): string {
   if (transactions.length === 0) return '';
-  const rows = transactions.map(({ id, state, createdAt, endpoint, subject }) =>
-    [id, state, seconds(createdAt), endpoint, shortened(visible(subject))].map(visible),
-  );
+  const rows = transactions.map(({ id, state, createdAt, endpoint, subject }) => [
+    id,
+    state,
+    seconds(createdAt),
+    endpoint,
+    shortened(subject),
+  ]);
   return aligned([['ID', 'STATE', 'CREATED', 'ENDPOINT', 'SUBJECT'], ...rows]);
 }
-
-/** Columns as wide as what stands in them, two spaces apart; the last one as it comes. */
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, at) =>
-    Math.max(...rows.map((row) => (row[at] ?? '').length)),
-  );
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return rows.map((row) => `${line(row)}\n`).join('');
-}
-
-const MAX_SHOWN_SUBJECT = 80;
-const shortened = (text: string): string =>
-  text.length > MAX_SHOWN_SUBJECT ? `${text.slice(0, MAX_SHOWN_SUBJECT)}…` : text;
-
-/** `2026-01-31T09:00:00Z` of a time with milliseconds. */
-const seconds = (iso: string): string => iso.replace(/\.\d{3}Z$/, 'Z');
 
 function page(transaction: Transaction): string {
   const { id, endpoint, ca, profile, state, messageType, reason, expiresAt } = transaction;
   const waits = state === 'pending' || state === 'approved';
   const known = reason !== undefined && Object.hasOwn(reasons, reason);
   const why = known ? reasons[reason as Reason] : undefined;
-  const fields: [string, string | readonly string[] | undefined][] = [
+  const fields: Field[] = [
     ['transaction', id],
     ['state', states[state] ? `${state}: ${states[state]}` : state],
     ['reason', why ? `${why.code}: ${why.text}` : reason],
@@ -179,13 +164,13 @@ function page(transaction: Transaction): string {
     ['created', seconds(transaction.createdAt)],
     ['expires', waits && expiresAt ? seconds(expiresAt) : undefined],
   ];
-  const rows = fields.flatMap(([name, value]) =>
-    [value ?? []].flat().map((text, at) => [at === 0 ? name : '', visible(text)]),
-  );
-  const steps = transaction.timeline.map(({ at, state: reached, by }) =>
-    ['', seconds(at), reached, by ? `by ${by}` : ''].map(visible),
-  );
-  return `${aligned(rows)}timeline\n${aligned(steps)}`;
+  const steps = transaction.timeline.map(({ at, state: reached, by }) => [
+    '',
+    seconds(at),
+    reached,
+    by ? `by ${by}` : '',
+  ]);
+  return `${aligned(rowsOf(fields))}timeline\n${aligned(steps)}`;
 }
 
 function decide(io: Io, verdict: 'approve' | 'deny'): Command {

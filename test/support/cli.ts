@@ -2,6 +2,7 @@
 // that jumps instead of waiting.
 
 import { serve } from '@hono/node-server';
+import { type Bytes, utf8 } from '../../lib/bytes.ts';
 import { runCli } from '../../lib/cli/main.ts';
 import type { Lab } from './lab.ts';
 import type { Finished } from './process.ts';
@@ -9,7 +10,7 @@ import type { Finished } from './process.ts';
 export type Answer = (request: Request) => Promise<Response>;
 
 export type TerminalOptions = {
-  readonly stdin?: string;
+  readonly stdin?: string | Bytes;
   readonly token?: string;
   /** Called when a command waits, with how often it has, after the lab's clock was put forward. */
   readonly waits?: (count: number) => unknown;
@@ -55,7 +56,7 @@ export async function openTerminal(
       const code = await runCli(args, '0.0.0', {
         url,
         token: async () => token,
-        stdin: async () => stdin,
+        stdin: async () => (typeof stdin === 'string' ? utf8(stdin) : stdin),
         out: (text) => {
           out += text;
         },
