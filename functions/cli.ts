@@ -7,6 +7,7 @@ import { systemClock } from '../lib/adapters/system.ts';
 import { CliError } from '../lib/cli/io.ts';
 import { runCli } from '../lib/cli/main.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { readDocument } from './default-config.ts';
 import { readEnv } from './env.ts';
 
 const env = readEnv();
@@ -38,4 +39,5 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   out: (data) => process.stdout.write(data),
   note: (line) => process.stderr.write(`${line}\n`),
   clock: systemClock,
+  config: (file) => readDocument(env, file),
 });

@@ -14,6 +14,11 @@ export type Io = {
   /** Progress and notes, for people. */
   readonly note: (text: string) => void;
   readonly clock: Clock;
+  /** The configuration in a file, or the one that a server started here would take.
+   * @throws {ConfigError} for what cannot be read or is no JSON */
+  readonly config: (
+    file?: string,
+  ) => Promise<{ readonly name: string; readonly document: unknown }>;
 };
 
 export const exitCodes = {
