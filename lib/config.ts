@@ -238,9 +238,8 @@ export function checkConfig(input: unknown): Config {
 
 /** What a valid document leaves unsaid, said: it means the same. */
 export function completed(input: ConfigDocument): ConfigDocument {
-  const document = withDefaults(configSchema(), input) as ConfigDocument;
-  const device = withDefaults(z.toJSONSchema(profileSchema, { io: 'input' }), {});
-  return { ...document, profiles: { device, ...document.profiles } } as ConfigDocument;
+  const profiles = { device: {}, ...input.profiles };
+  return withDefaults(configSchema(), { ...input, profiles }) as ConfigDocument;
 }
 
 const unknownName = (path: string, value: string, allowed: readonly string[]): string =>
