@@ -155,3 +155,7 @@ export const STORE_READ_MS = 1000;
 /** Milliseconds in which a write of a remote store is repeated. With its last call and a read to learn
  * what became of it, it ends after 6 s, before the lease of an attempt does. */
 export const STORE_WRITE_MS = 3000;
+
+/** Milliseconds that the answer to a request with an Idempotency-Key is kept: longer than anything
+ * that repeats its requests goes on doing so. */
+export const IDEMPOTENCY_MS = 7 * 24 * 60 * 60 * 1000;

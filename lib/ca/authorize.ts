@@ -158,6 +158,7 @@ async function byChallenge(
     await countRefusal(deps, request, known, reason, now);
     return deny(reason, { ...evidence, ...more });
   };
+  if (!held && record.revokedAt !== undefined) return deny('challengeRevoked', evidence);
   if (!held && record.failures >= MAX_CHALLENGE_FAILURES) return deny('challengeLocked', evidence);
   if (!held && record.expiresAt <= now) return deny('challengeExpired', evidence);
   const holders = held ? noHolders : await holdersOf(request, known, record.open, now);
