@@ -33,7 +33,7 @@ import {
   readGeneralNames,
   readSecurityIdentifier,
 } from '../x509/general-name.ts';
-import { attributeName, nameOf, parseName, sameAttributes } from '../x509/name.ts';
+import { attributeName, type Name, nameOf, parseName, sameAttributes } from '../x509/name.ts';
 import { type KeyKind, keyName } from '../x509/public-key.ts';
 import type { Ca } from './ca-certificates.ts';
 
@@ -65,13 +65,17 @@ export function certifiedNames(
   binding: Binding,
 ): CertifiedNames {
   const bound = binding.names.map(parseGeneralName);
+  const boundSubject = binding.subject ? nameOf(parseName(binding.subject)) : undefined;
   const certified = new Map(bound.map((name) => [printGeneralName(name), name]));
   try {
     const subject = nameOf(csr.subject);
-    if (binding.subject && !sameAttributes(subject, nameOf(parseName(binding.subject)))) {
+    if (boundSubject && !sameAttributes(subject, boundSubject)) {
       throw new ScepFailure('subjectNotBound');
     }
-    for (const name of askedNames(csr)) {
+    const mails = mailsOf(subject);
+    // Bound with the subject that they stand in.
+    if (boundSubject) for (const name of mails) certified.set(printGeneralName(name), name);
+    for (const name of [...mails, ...askedNames(csr)]) {
       const text = printGeneralName(name);
       if (certified.has(text)) continue;
       if (bound.length > 0 || !namesItself(profile, name)) {
@@ -84,10 +88,23 @@ export function certifiedNames(
     if (subject.length === 0 && names.names.length === 0) throw new ScepFailure('subjectMissing');
     return names;
   } catch (error) {
-    if (error instanceof Malformed) throw new ScepFailure('requestLint', { lint: error.message });
+    if (error instanceof Malformed || error instanceof SyntaxError) {
+      throw new ScepFailure('requestLint', { lint: error.message });
+    }
     throw error;
   }
 }
+
+/**
+ * The mail addresses of a subject. They are names like any other: allowed by a binding or by the
+ * profile, and in subjectAltName too, as RFC 5280 §4.1.2.6 demands. @throws {SyntaxError}
+ */
+function mailsOf(subject: Name): GeneralName[] {
+  const mails = subject.flat().filter(({ type }) => type === emailAddress);
+  return mails.map(({ value = '' }) => parseGeneralName(`email:${value}`));
+}
+
+const emailAddress = '1.2.840.113549.1.9.1';
 
 /** Whether a request may give itself this name, with nothing but the profile to allow it. */
 function namesItself({ names }: Profile, { kind, value }: GeneralName): boolean {
@@ -175,7 +192,13 @@ export function normalBinding(
     }),
   );
   if (subject === undefined) return { names: [...distinct] };
-  if (nameOf(parseName(subject)).length === 0) throw new SyntaxError('the subject is empty');
+  const name = nameOf(parseName(subject));
+  if (name.length === 0) throw new SyntaxError('the subject is empty');
+  if (profile.names.email.rule === 'none' && mailsOf(name).length > 0) {
+    throw new SyntaxError(
+      `"${subject}": the profile "${profile.id}" certifies no names of type email`,
+    );
+  }
   return { subject, names: [...distinct] };
 }
 
