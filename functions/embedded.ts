@@ -9,6 +9,7 @@ import { CaCertificates } from '../lib/ca/ca-certificates.ts';
 import { keepCrl } from '../lib/ca/crl.ts';
 import type { Deps } from '../lib/ca/deps.ts';
 import { initCa } from '../lib/ca/lifecycle.ts';
+import { Tally } from '../lib/ca/tally.ts';
 import type { Config } from '../lib/config.ts';
 import type { Log } from '../lib/ports/log.ts';
 import { keepToken } from './admin-token.ts';
@@ -33,7 +34,16 @@ export async function openEmbedded(
   const { signer, raKeys, macKeys } = keys;
   const cas = new CaCertificates({ config, store, signer, raKeys, clock: systemClock });
   const outside = { store, crls: store, signer, raKeys, macKeys, validators: new Map() };
-  const deps: Deps = { config, ...outside, clock: systemClock, random: systemRandom, log, cas };
+  const tally = new Tally();
+  const deps: Deps = {
+    config,
+    ...outside,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    cas,
+    tally,
+  };
   const made: string[] = [];
   for (const authority of config.cas.values()) {
     if ((await initCa(deps, authority)) === 'done') made.push(authority.id);

@@ -11,11 +11,12 @@ import type { Deps } from './deps.ts';
 import { issue } from './issue.ts';
 import { followPolls, pend } from './pending.ts';
 import { type CertificateRequest, type Known, recall } from './recall.ts';
+import { DeniedRequest } from './refusal.ts';
 import type { Outcome } from './reply.ts';
 import { finished, type Standing, standing } from './standing.ts';
 
 /**
- * @throws {ScepFailure} for what the request itself is refused for
+ * @throws {ScepFailure} for what the request itself is refused for, where that is not on record yet
  * @throws {Outage} when our own side failed or is busy; the request may be sent again as it is
  */
 export async function certify(deps: Deps, request: CertificateRequest): Promise<Outcome> {
@@ -66,7 +67,7 @@ async function further(
     case 'again':
       return decision;
     case 'deny':
-      return { kind: 'refused', reason: decision.reason, evidence: decision.evidence };
+      throw new DeniedRequest(decision, request, known);
     case 'pend': {
       const pending = await pend(deps, request, known, decision.authorization, now);
       return { kind: pending === 'again' ? 'again' : 'pending' };

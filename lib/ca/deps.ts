@@ -10,6 +10,7 @@ import type { Signer } from '../ports/signer.ts';
 import type { Store } from '../ports/store.ts';
 import type { Validator } from '../ports/validator.ts';
 import type { CaCertificates } from './ca-certificates.ts';
+import type { Tally } from './tally.ts';
 
 export type Deps = {
   readonly config: Config;
@@ -25,4 +26,6 @@ export type Deps = {
   readonly log: Log;
   /** The CAs as loaded by this instance. */
   readonly cas: CaCertificates;
+  /** What this instance counts. */
+  readonly tally: Tally;
 };

@@ -90,7 +90,8 @@ function prepare(
     issuerNotBefore: ca.certificate.notBefore,
     issuerNotAfter: ca.certificate.notAfter,
   });
-  if (finding?.blame === 'request') throw new ScepFailure('requestLint', { lint: finding.id });
+  if (finding?.blame === 'request')
+    throw new ScepFailure('requestLint', { lint: finding.id, citation: finding.citation });
   requireClean('certificate', finding);
   return { ...built, serial: hex(serial) };
 }
@@ -124,7 +125,7 @@ async function intend(
   const owned = await ownership(view, ca.id, ours, [...grounds.ends, ...replaced], now);
   if (owned.kind === 'again') return 'again';
   if (owned.kind === 'busy') throw new Outage('the key is held by a request being worked on');
-  if (owned.kind === 'owned') throw new ScepFailure('keyOwned');
+  if (owned.kind === 'owned') throw new ScepFailure('keyOwned', owned.evidence);
 
   const superseded = (grounds.supersedes ?? []).map((successor) => successor.serial);
   await view.load(registerKeys(ca.id, superseded));

@@ -90,3 +90,12 @@ export async function loadTransaction(view: View, id: string | undefined) {
   if (key) await view.load([{ kind: 'certificate', key }]);
   return { transaction, certificate: view.get('certificate', key || undefined) };
 }
+
+export const pointerTo = ({ requestHash }: CertificateRequest) =>
+  ({ kind: 'request', key: requestHash }) as const;
+
+/** Whether what was recalled of this request is, by what was just read, still all there is. */
+export const isNewest = (
+  { requestHash }: CertificateRequest,
+  { view, transaction }: Known,
+): boolean => view.get('request', requestHash)?.transaction === transaction?.id;

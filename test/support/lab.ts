@@ -11,6 +11,7 @@ import { keepCrl } from '../../lib/ca/crl.ts';
 import type { Deps } from '../../lib/ca/deps.ts';
 import { initCa } from '../../lib/ca/lifecycle.ts';
 import { normalBinding } from '../../lib/ca/policy.ts';
+import { Tally } from '../../lib/ca/tally.ts';
 import { type Config, type ConfigDocument, checkConfig, type Endpoint } from '../../lib/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { tokenHash } from '../../lib/http/auth.ts';
@@ -110,6 +111,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     config,
     clock,
     cas,
+    tally: new Tally(),
     random: systemRandom,
     log: (entry) => {
       log.push(entry);
