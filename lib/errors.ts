@@ -127,7 +127,7 @@ export const reasons = {
   subjectNotAllowed: {
     failInfo: 'badRequest',
     code: 'SCEP-314',
-    text: 'the subject is not one that the profile of this endpoint certifies',
+    text: 'the subject is not one that this endpoint certifies',
   },
   renewalUnknown: {
     failInfo: 'badRequest',

@@ -90,6 +90,9 @@ export const MAX_NAMES = 100;
 /** Octets of one subject or name: what a CSR may put into a certificate. */
 export const MAX_NAME_OCTETS = 4096;
 
+/** Octets of a static challenge: 128 bits where each is random. It also keys envelopes of EC clients. */
+export const MIN_STATIC_SECRET_OCTETS = 16;
+
 /** Seconds a client should wait after a 503. */
 export const RETRY_AFTER_S = 30;
 

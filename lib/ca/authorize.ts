@@ -4,13 +4,18 @@
 // `issue()` takes an `Authorization`, and only this file can make one. It carries what has to stay
 // true until the intent is written.
 
+import { isOutside } from '../config.ts';
 import { type Evidence, Malformed, Outage, type Reason, reasons } from '../errors.ts';
 import type { ValidationRequest } from '../ports/validator.ts';
 import { sameKey } from '../x509/csr.ts';
+import { printGeneralName } from '../x509/general-name.ts';
 import { nameOf, sameAttributes } from '../x509/name.ts';
 import { byChallenge } from './by-challenge.ts';
+import { byStaticChallenge } from './by-static-challenge.ts';
 import type { Deps } from './deps.ts';
 import { type Again, type Denied, deny, type Grounds } from './grounds.ts';
+import { subjectKey } from './keys.ts';
+import { isKnownSubject } from './known-subject.ts';
 import { certifiedNames } from './policy.ts';
 import { type CertificateRequest, isNewest, type Known, pointerTo } from './recall.ts';
 import { renewal } from './renew.ts';
@@ -71,7 +76,10 @@ export async function authorize(
   }
   // The pkcsPKIEnvelope of one device, signed anew by another: it must not spend the challenge inside.
   if (renews && !ofItsSigner(request)) return deny(renews.reason, renews.evidence);
-  const basis = await byChallenge(deps, request, known, now);
+  const { staticChallenge } = endpoint.enrol;
+  const basis = staticChallenge
+    ? byStaticChallenge(deps, request, staticChallenge)
+    : await byChallenge(deps, request, known, now);
   if (basis.kind === 'again') return basis;
   const decision =
     basis.kind === 'deny'
@@ -124,7 +132,7 @@ async function outside(
   };
   const by = [...grounds.by];
   const gates: string[] = [];
-  for (const id of list.filter((name) => name !== 'challenge')) {
+  for (const id of list.filter(isOutside)) {
     const validator = deps.validators.get(id);
     if (!validator) throw new Outage(`the validator "${id}" is not there`);
     const answer = await validator.validate(question);
@@ -138,7 +146,30 @@ async function outside(
     if (validator.notify) gates.push(id);
   }
   const authorization = new Granted({ ...grounds, by, gates });
-  return { kind: endpoint.approval === 'always' ? 'pend' : 'grant', authorization };
+  const waits = await needsApprover(deps, request, known, authorization.grounds);
+  return { kind: waits ? 'pend' : 'grant', authorization };
+}
+
+async function needsApprover(
+  deps: Deps,
+  { endpoint, ca }: CertificateRequest,
+  { view }: Known,
+  { renews, names }: Grounds,
+): Promise<boolean> {
+  switch (endpoint.approval) {
+    case 'never':
+      return false;
+    case 'always':
+      return true;
+    case 'firstEnrolment':
+      return renews === undefined;
+    case 'newSubject': {
+      // A renewal is of a certificate that this endpoint has issued for the same names.
+      if (renews) return false;
+      const key = subjectKey(ca.id, endpoint.id, names.subject, names.names.map(printGeneralName));
+      return !(await isKnownSubject(deps.macKeys, view, key));
+    }
+  }
 }
 
 /**

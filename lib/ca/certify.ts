@@ -7,6 +7,7 @@ import { Outage } from '../errors.ts';
 import { MAX_ISSUE_ROUNDS, WAIT_FOR_TWIN_MS } from '../limits.ts';
 import { authorize } from './authorize.ts';
 import { beginTransaction } from './begin.ts';
+import { sayStaticUse } from './by-static-challenge.ts';
 import type { Deps } from './deps.ts';
 import { issue } from './issue.ts';
 import { followPolls, pend } from './pending.ts';
@@ -70,14 +71,18 @@ async function further(
       throw new DeniedRequest(decision, request, known);
     case 'pend': {
       const pending = await pend(deps, request, known, decision.authorization, now);
-      return { kind: pending === 'again' ? 'again' : 'pending' };
+      if (pending === 'again') return { kind: 'again' };
+      if (decision.authorization.grounds.isStatic) sayStaticUse(deps, request);
+      return { kind: 'pending' };
     }
     case 'grant': {
       const again = stands.kind === 'lapsed' ? transaction : undefined;
       const begun = again ?? beginTransaction(deps, request, now);
       const order = { ca, endpoint, csr, transaction: begun, isNew: again === undefined, view };
       const made = await issue(deps, order, decision.authorization, now);
-      return made === 'again' ? { kind: 'again' } : finished(deps, made);
+      if (made === 'again') return { kind: 'again' };
+      if (decision.authorization.grounds.isStatic) sayStaticUse(deps, request);
+      return finished(deps, made);
     }
   }
 }

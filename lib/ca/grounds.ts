@@ -7,7 +7,8 @@ import type { CertifiedNames } from './policy.ts';
 /** On what a grant rests, and what its intent does beside reserving a serial number. */
 export type Grounds = {
   readonly names: CertifiedNames;
-  /** For the record and people: `challenge <id>`, `renewal of <serial>`, `approved by <name>`. */
+  /** For the record and people: `challenge <id>`, `static challenge of endpoint <id>`,
+   * `renewal of <serial>`, `approved by <name>`. */
   readonly by: readonly string[];
   /** Key of the challenge whose use is taken; finished holders that are no longer listed. */
   readonly challenge?: { readonly key: string; readonly clear: readonly string[] };
@@ -18,6 +19,8 @@ export type Grounds = {
   readonly ends: readonly Transaction[];
   /** The outcome repeats for the certificate's life; otherwise for the endpoint's window. */
   readonly repeatsForLife: boolean;
+  /** It rests on a secret that many devices know. */
+  readonly isStatic?: boolean;
   /** Validators that have to be told before anything is released. */
   readonly gates: readonly string[];
 };

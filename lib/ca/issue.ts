@@ -20,6 +20,7 @@ import type { Ca } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
 import { ownership } from './key-owner.ts';
 import { certificateKey, keyOwnerKey, namesHash } from './keys.ts';
+import { noteSubject } from './known-subject.ts';
 import { buildTbsCertificate } from './policy.ts';
 import { loadTransaction } from './recall.ts';
 import { enter, registerKeys } from './register.ts';
@@ -242,6 +243,7 @@ async function commit(
       actor: { kind: 'device', id: next.signer },
       certificateHash: hex(hash('SHA-256', der)),
     });
+    if (state === 'issued') await noteSubject(deps, view, draft, next, grounds.names.subject);
     if ((await deps.store.write(draft.actions)) === 'done') {
       return { transaction: next, der, view: draft.applied() };
     }

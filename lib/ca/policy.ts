@@ -34,7 +34,14 @@ import {
   readGeneralNames,
   readSecurityIdentifier,
 } from '../x509/general-name.ts';
-import { attributeName, nameOf, parseName, printName, sameAttributes } from '../x509/name.ts';
+import {
+  attributeName,
+  type NameAttribute,
+  nameOf,
+  parseName,
+  printName,
+  sameAttributes,
+} from '../x509/name.ts';
 import { type KeyKind, keyName } from '../x509/public-key.ts';
 import type { Ca } from './ca-certificates.ts';
 
@@ -189,16 +196,35 @@ export function requireProfile(profile: Profile, key: KeyKind, names: CertifiedN
     if (value?.value !== text || more.length > 0) refuse('fixed', type, text);
   }
   for (const [type, patterns] of subject.pattern) {
-    for (const { value } of valuesOf(type)) {
-      const fits = patterns.some((pattern) => matchesPattern(pattern, value ?? '', ''));
-      if (!fits) refuse('pattern', type, patterns.join(', '));
-    }
+    requirePattern(`profiles.${id}.subject.pattern`, type, patterns, attributes);
   }
   for (const type of subject.required) {
     if (valuesOf(type).length === 0) refuse('required', type, 'any value');
   }
   for (const type of subject.forbidden) {
     if (valuesOf(type).length > 0) refuse('forbidden', type, 'none');
+  }
+}
+
+/**
+ * @param rule where the configuration says so
+ * @throws {ScepFailure} subjectNotAllowed, where a value of this type matches none of the patterns
+ */
+export function requirePattern(
+  rule: string,
+  type: string,
+  patterns: readonly string[],
+  attributes: readonly NameAttribute[],
+): void {
+  for (const { type: found, value = '' } of attributes) {
+    if (found !== type || patterns.some((pattern) => matchesPattern(pattern, value, ''))) continue;
+    const attribute = attributeName(type);
+    throw new ScepFailure('subjectNotAllowed', {
+      rule,
+      attribute,
+      value,
+      allowed: patterns.join(', '),
+    });
   }
 }
 

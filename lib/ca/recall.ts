@@ -59,9 +59,11 @@ export type Known = {
 export async function recall(deps: Deps, request: CertificateRequest): Promise<Known> {
   const { endpoint, ca, csr, signer, message, requestHash } = request;
   const { challengePassword } = csr;
-  const candidates = challengePassword
-    ? challengeKeys(await deps.macKeys.live(), endpoint.id, challengePassword)
-    : [];
+  const asked = endpoint.enrol.authorize.includes('challenge');
+  const candidates =
+    challengePassword && asked
+      ? challengeKeys(await deps.macKeys.live(), endpoint.id, challengePassword)
+      : [];
   const signerKey = signer.ours ? certificateKey(ca.id, hex(signer.certificate.serial)) : undefined;
   const view = new View(deps.store);
   await view.load([

@@ -19,6 +19,8 @@ export type Records = {
   readonly challenge: Challenge;
   /** Key: `ca/hash of the SubjectPublicKeyInfo`. */
   readonly keyOwner: KeyOwner;
+  /** Key: `ca/endpoint/hash over subject and names`. Where the approval rule asks for it. */
+  readonly subject: SubjectRecord;
   /** Key: `ca/serial`. */
   readonly certificate: CertificateRecord;
   /** Key: `ca/last digit of the serials`. */
@@ -68,7 +70,8 @@ export type Transaction = {
   /** `TYPE:VALUE`: the subjectAltNames that the certificate has or will have. */
   readonly names: readonly string[];
   readonly profile: string;
-  /** What allowed it: `challenge <id>`, `renewal <serial>`, `approval <name>`; for people. */
+  /** What allowed it: `challenge <id>`, `static challenge of endpoint <id>`, `renewal of <serial>`,
+   * `approved by <name>`; for people. */
   readonly authorizedBy: readonly string[];
   /** Of the current attempt: its certificate, and until when it holds what it holds. */
   readonly serial?: string;
@@ -167,6 +170,13 @@ export type KeyOwner = {
   /** Of the certificate, and the request that it came from. */
   readonly serial: string;
   readonly requestHash: string;
+};
+
+/** A certificate was issued for this subject and these names. */
+export type SubjectRecord = {
+  readonly serial: string;
+  /** Over key and serial. */
+  readonly mac: string;
 };
 
 /** CRLReason (RFC 5280 §5.3.1) by name, those that are final; beside them there is a hold. */
