@@ -74,11 +74,24 @@ export const CHALLENGE_OCTETS = 16;
 /** Refused attempts with a known challenge after which it is locked. */
 export const MAX_CHALLENGE_FAILURES = 10;
 
+/** Refusals of proven requests that one instance stores for each endpoint: fifty at once, for a fleet
+ * that a wrong setting sends astray, and five a second, 430,000 a day, for as long as it lasts. Beyond
+ * they are only counted: whoever has a key can be refused as often as he likes, and each is two items
+ * in the store, which would be his to fill. */
+export const REFUSALS_BURST = 50;
+export const REFUSALS_PER_SECOND = 5;
+
+/** Characters of one value in the evidence of a refusal: more than any name that is meant well. */
+export const MAX_EVIDENCE_CHARACTERS = 500;
+
 /** Names a challenge binding or a CSR's subjectAltName may hold. */
 export const MAX_NAMES = 100;
 
 /** Octets of one subject or name: what a CSR may put into a certificate. */
 export const MAX_NAME_OCTETS = 4096;
+
+/** Octets of a static challenge: 128 bits where each is random. It also keys envelopes of EC clients. */
+export const MIN_STATIC_SECRET_OCTETS = 16;
 
 /** Seconds a client should wait after a 503. */
 export const RETRY_AFTER_S = 30;

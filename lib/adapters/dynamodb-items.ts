@@ -5,7 +5,8 @@ import type { AttributeValue, TransactWriteItem } from '@aws-sdk/client-dynamodb
 import { utf8 } from '../bytes.ts';
 import { Outage } from '../errors.ts';
 import { MAX_CHALLENGE_FAILURES } from '../limits.ts';
-import { type Challenge, type List, placesOf, RECORD_VERSION } from '../ports/records.ts';
+import { placesOf } from '../ports/places.ts';
+import { type Challenge, type List, RECORD_VERSION } from '../ports/records.ts';
 import type { Action, Key, Row } from '../ports/store.ts';
 
 export type Item = Record<string, AttributeValue>;

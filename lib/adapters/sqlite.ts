@@ -12,7 +12,8 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { type Bytes, concat } from '../bytes.ts';
 import { Outage } from '../errors.ts';
 import type { Crl, Crls } from '../ports/crls.ts';
-import { type Challenge, placesOf, RECORD_VERSION } from '../ports/records.ts';
+import { placesOf } from '../ports/places.ts';
+import { type Challenge, RECORD_VERSION } from '../ports/records.ts';
 import {
   type Action,
   applyUse,

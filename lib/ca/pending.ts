@@ -2,7 +2,7 @@
 // the next poll or repeat re-checks everything else and issues on the strength of the stored
 // approval, which is a MAC over what was approved: whoever can write records cannot widen it.
 
-import type { Reason } from '../errors.ts';
+import type { Evidence, Reason } from '../errors.ts';
 import { MAX_TRANSACTION_IDS } from '../limits.ts';
 import type { Actor } from '../log/event.ts';
 import type { Transaction } from '../ports/records.ts';
@@ -145,7 +145,7 @@ export async function close(
   view: View,
   transaction: Transaction,
   state: 'expired' | 'denied',
-  reason: Reason,
+  { reason, evidence }: { readonly reason: Reason; readonly evidence?: Evidence },
   now: number,
 ): Promise<'done' | 'again'> {
   const { sealedPassword: _sealed, ...rest } = transaction;
@@ -153,6 +153,7 @@ export async function close(
   const next = {
     ...moved(rest, state, now, 'system'),
     reason,
+    ...(evidence ? { evidence } : {}),
     repeatUntil: now + repeatMs(deps, transaction),
   };
   draft.put('transaction', transaction.id, next);

@@ -3,7 +3,7 @@
 // since 1970. Each is written with `RECORD_VERSION`, because records outlive releases.
 
 import type { ContentCipherName, DigestName } from '../algorithms.ts';
-import type { Evidence } from '../errors.ts';
+import type { Evidence, Reason } from '../errors.ts';
 
 /** A store refuses, with a sentence, records of a later version than it knows. */
 export const RECORD_VERSION = 1;
@@ -19,6 +19,8 @@ export type Records = {
   readonly challenge: Challenge;
   /** Key: `ca/hash of the SubjectPublicKeyInfo`. */
   readonly keyOwner: KeyOwner;
+  /** Key: `ca/endpoint/hash over subject and names`. Where the approval rule asks for it. */
+  readonly subject: SubjectRecord;
   /** Key: `ca/serial`. */
   readonly certificate: CertificateRecord;
   /** Key: `ca/last digit of the serials`. */
@@ -68,7 +70,8 @@ export type Transaction = {
   /** `TYPE:VALUE`: the subjectAltNames that the certificate has or will have. */
   readonly names: readonly string[];
   readonly profile: string;
-  /** What allowed it: `challenge <id>`, `renewal <serial>`, `approval <name>`; for people. */
+  /** What allowed it: `challenge <id>`, `static challenge of endpoint <id>`, `renewal of <serial>`,
+   * `approved by <name>`; for people. */
   readonly authorizedBy: readonly string[];
   /** Of the current attempt: its certificate, and until when it holds what it holds. */
   readonly serial?: string;
@@ -127,8 +130,9 @@ export type Approval = {
 export type RequestPointer = {
   /** The newest Transaction of the request. */
   readonly transaction?: string;
-  /** It was refused, and that has been counted against its challenge. */
-  readonly refused?: true;
+  /** It was refused, and that has been counted against its challenge: for this reason, where the
+   * refusal was kept. */
+  readonly refused?: Reason | true;
 };
 export type PollPointer = { readonly transaction: string };
 
@@ -166,6 +170,13 @@ export type KeyOwner = {
   /** Of the certificate, and the request that it came from. */
   readonly serial: string;
   readonly requestHash: string;
+};
+
+/** A certificate was issued for this subject and these names. */
+export type SubjectRecord = {
+  readonly serial: string;
+  /** Over key and serial. */
+  readonly mac: string;
 };
 
 /** CRLReason (RFC 5280 §5.3.1) by name, those that are final; beside them there is a hold. */
@@ -295,8 +306,6 @@ export type Place = { readonly list: List; readonly group: string; readonly sort
 /** The first sort value of the lists `open`, `certificates` and `expiring` at this time. */
 export const dueBefore = (at: number): string => String(Math.max(0, at)).padStart(15, '0');
 
-const byTime = (at: number, key: string): string => `${dueBefore(at)}/${key}`;
-
 /** Longer texts are found by their beginning; a sort key of DynamoDB takes 1,024 octets. */
 const MAX_SEARCH_CHARACTERS = 300;
 
@@ -316,55 +325,4 @@ export function deviceOf({ names, subject }: Pick<Transaction, 'names' | 'subjec
   if (name !== undefined) return name.slice(name.indexOf(':') + 1);
   const [, commonName = subject] = /(?:^|[,+])CN=((?:\\.|[^,+\\])*)/s.exec(subject) ?? [];
   return commonName;
-}
-
-const seen: ReadonlySet<CertificateState> = new Set(['issued', 'held', 'revoked']);
-
-/** The places of a record; a function of its content, so that a write moves it. */
-const placesByKind: {
-  readonly [K in Kind]?: (record: Records[K], key: string) => readonly Place[];
-} = {
-  transaction: (record, key) => {
-    const { endpoint, ca, state, leaseUntil, expiresAt } = record;
-    const due = {
-      intended: leaseUntil,
-      signed: leaseUntil,
-      pending: expiresAt,
-      approved: expiresAt,
-    };
-    const at = state in due ? due[state as keyof typeof due] : undefined;
-    return [
-      { list: 'transactions', group: endpoint, sort: key },
-      { list: 'subjects', group: ca, sort: `${searchText(record.subject)}/${key}` },
-      { list: 'devices', group: ca, sort: `${searchText(deviceOf(record))}/${key}` },
-      ...(at === undefined ? [] : [{ list: 'open', group: state, sort: byTime(at, key) } as const]),
-    ];
-  },
-  certificate: ({ ca, state, notBefore, notAfter, unseen }, key) => [
-    ...(seen.has(state) && !unseen
-      ? [{ list: 'certificates', group: ca, sort: byTime(notBefore, key) } as const]
-      : []),
-    ...(state === 'issued' || state === 'held'
-      ? [{ list: 'expiring', group: ca, sort: byTime(notAfter, key) } as const]
-      : []),
-  ],
-  challenge: ({ id, endpoint }) => [{ list: 'challenges', group: endpoint, sort: id }],
-  event: ({ transaction }, key) => [
-    { list: 'events', group: 'all', sort: key },
-    ...(transaction === undefined
-      ? []
-      : [{ list: 'timeline', group: transaction, sort: key } as const]),
-  ],
-  outbox: (_, key) => {
-    const [shard = '', id = ''] = key.split('/');
-    return [{ list: 'outbox', group: shard, sort: id }];
-  },
-};
-
-export function placesOf<K extends Kind>(
-  kind: K,
-  key: string,
-  record: Records[K],
-): readonly Place[] {
-  return placesByKind[kind]?.(record, key) ?? [];
 }
