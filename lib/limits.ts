@@ -168,3 +168,19 @@ export const STORE_READ_MS = 1000;
 /** Milliseconds in which a write of a remote store is repeated. With its last call and a read to learn
  * what became of it, it ends after 6 s, before the lease of an attempt does. */
 export const STORE_WRITE_MS = 3000;
+
+/** Milliseconds of one call of KMS on a device's request: ordinary ones take 10 to 100, a new TLS
+ * connection 200. */
+export const KMS_CALL_MS = 1000;
+
+/** Milliseconds in which a call of KMS is made again on a device's request. With its last call it
+ * ends after 4 s, long before the lease of an attempt does. */
+export const KMS_REQUEST_MS = 3000;
+
+/** Milliseconds of one call, and in which it is made again, for an operator's command: making keys
+ * takes seconds, and so does it until a new one is known to all of KMS. */
+export const KMS_OPERATOR_CALL_MS = 30_000;
+export const KMS_OPERATOR_MS = 30_000;
+
+/** Milliseconds between two reads of the MAC keys on record. */
+export const MAC_RELOAD_MS = 5 * 60 * 1000;

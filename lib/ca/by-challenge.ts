@@ -24,7 +24,7 @@ export async function byChallenge(
   if (!challenge) return deny('challengeUnknown');
   const { key, record } = challenge;
   const evidence = { challengeId: record.id };
-  if (!bindingHolds(await deps.macKeys.live(), key, record)) {
+  if (!bindingHolds(await deps.macKeys.live('challenge'), key, record)) {
     deps.log({ event: 'challenge.tampered', severity: 'error', ...evidence });
     return deny('challengeUnknown', evidence);
   }

@@ -29,7 +29,7 @@ export async function createChallenge(
 ): Promise<{ id: string; challenge: string; expiresAt: number }> {
   const now = clock.now();
   const challenge = base32(random(CHALLENGE_OCTETS));
-  const [macKey] = await macKeys.live();
+  const [macKey] = await macKeys.live('challenge');
   const key = challengeKey(macKey, endpoint.id, challenge);
   const id = ulid(now, random(10));
   const fixed = { id, endpoint: endpoint.id, binding, uses, expiresAt: now + ttlMs };

@@ -29,7 +29,7 @@ export async function pend(
   const begun = beginTransaction(deps, request, now);
   const names = grounds.names.names.map(printGeneralName);
   const password = signer.key.kind.type === 'RSA' ? undefined : csr.challengePassword;
-  const [macKey] = await deps.macKeys.live();
+  const [macKey] = await deps.macKeys.live('pending');
   // Begun when nobody's approval was asked for: what it holds is handed on.
   const mine = own && lapsed(own, now) ? own : undefined;
   const challenge =
@@ -113,7 +113,7 @@ export async function decide(
     if ((transaction.expiresAt ?? 0) <= now) return 'expired';
     const draft = new Draft(view);
     const { sealedPassword: _sealed, ...withoutPassword } = transaction;
-    const [macKey] = await deps.macKeys.live();
+    const [macKey] = await deps.macKeys.live('approval');
     const next: Transaction =
       verdict === 'approved'
         ? {

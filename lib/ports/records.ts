@@ -33,6 +33,8 @@ export type Records = {
   readonly outbox: OutboxEntry;
   /** Key: the CA's id. */
   readonly authority: AuthorityRecord;
+  /** Key: the purpose (`MacPurpose`). */
+  readonly macKeys: MacKeysRecord;
   /** Key: SHA-256 of the token. */
   readonly token: AdminToken;
 };
@@ -267,6 +269,11 @@ export type AuthorityRecord = {
     /** The private key as the `RaKeys` port sealed it. */
     readonly sealedKey: string;
   }[];
+};
+
+/** MAC keys that are sealed by what keeps keys; the one that makes new MACs first. */
+export type MacKeysRecord = {
+  readonly keys: readonly { readonly id: string; readonly sealedKey: string }[];
 };
 
 export const roles = ['admin', 'approver', 'challenger', 'auditor'] as const;
