@@ -7,6 +7,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { jsonLog } from '../lib/adapters/system.ts';
 import { type Bytes, base64, concat, hex, utf8 } from '../lib/bytes.ts';
+import { revokeChallenge } from '../lib/ca/challenge-list.ts';
 import { sweep } from '../lib/ca/jobs.ts';
 import { initMacKeys } from '../lib/ca/mac-keys.ts';
 import { decide } from '../lib/ca/pending.ts';
@@ -75,13 +76,14 @@ const sessions: Record<string, () => Promise<World>> = {
     next();
     await w.ask({ challenge: 'nobody made this challenge' });
     await w.ask({ plaintext: random(64) });
-    assert.deepEqual(next(), [], 'strangers write nothing');
+    assert.deepEqual(next(), ['request.refused'], 'of a stranger, only who proved a key');
     for (let i = 0; i < 9; i++) await w.ask({ challenge, subject: `CN=wrong ${i}` });
-    assert.deepEqual(next(), Array(9).fill('challenge.refused'));
+    const both = ['challenge.refused', 'request.refused'];
+    assert.deepEqual(next().sort(), Array(9).fill(both).flat().sort());
     got(await w.ask({ challenge, subject: 'CN=right' }));
     next();
     await w.ask({ challenge, subject: 'CN=right,O=Test' });
-    assert.deepEqual(next(), ['challenge.reused', 'challenge.locked']);
+    assert.deepEqual(next(), ['challenge.reused', 'challenge.locked', 'request.refused']);
     return w;
   },
   'requests that wait': async () => {
@@ -121,6 +123,15 @@ const sessions: Record<string, () => Promise<World>> = {
     await sweep(w.lab.deps);
     await sweep(w.lab.deps);
     assert.deepEqual(next(), ['certificate.voided']);
+    return w;
+  },
+  'a challenge that is revoked': async () => {
+    const w = await world();
+    await w.lab.challenge();
+    const next = since(w);
+    const [challenge] = w.challenges();
+    await revokeChallenge(w.lab.deps, challenge?.id ?? '', undefined, { kind: 'admin', id: 'a' });
+    assert.deepEqual(next().slice(-1), ['challenge.revoked']);
     return w;
   },
   'a release gate': async () => {

@@ -10,9 +10,13 @@ import type { Approval, Transaction } from '../ports/records.ts';
 import { mac } from './challenges.ts';
 
 /** `MAC key id.hexadecimal` */
-const tagged = ({ id }: MacKey, value: Bytes): string => `${id}.${hex(value)}`;
+export const tagged = ({ id }: MacKey, value: Bytes): string => `${id}.${hex(value)}`;
 
-function holds(macKeys: readonly MacKey[], tag: string, make: (key: MacKey) => string): boolean {
+export function holds(
+  macKeys: readonly MacKey[],
+  tag: string,
+  make: (key: MacKey) => string,
+): boolean {
   const [id] = tag.split('.');
   const macKey = macKeys.find((candidate) => candidate.id === id);
   return macKey !== undefined && equalSecret(utf8(make(macKey)), utf8(tag));

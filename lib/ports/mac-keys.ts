@@ -5,7 +5,8 @@
 // and a function gets those of its pairs:
 //
 //   challenge   made by who hands out challenges, checked by SCEP: their MACs and their bindings
-//   pending     made and checked by SCEP: what was proven and now waits, and the password kept with it
+//   pending     made and checked by SCEP: what was proven and now waits, the password kept with it, and
+//               the subjects that it has issued certificates for
 //   approval    made by who decides, checked by SCEP
 //
 // Who hands out challenges cannot approve, who decides cannot make up a request that nobody proved or
