@@ -6,7 +6,7 @@ import * as z from 'zod/mini';
 import type { KeySpec, Legacy } from './algorithms.ts';
 import type { Bytes } from './bytes.ts';
 import { checkProfile, type Profile, patterns, profileSchema } from './profile.ts';
-import { described, duration, explainIssues, id, parsed } from './schema.ts';
+import { described, duration, explainIssues, id, parsed, withDefaults } from './schema.ts';
 import { attributeType, parseName } from './x509/name.ts';
 
 export type Authority = {
@@ -69,6 +69,8 @@ export type Config = {
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   /** Keys that are never certified: hexadecimal SHA-256 of the SubjectPublicKeyInfo, lower case. */
   readonly blockedKeys: ReadonlySet<string>;
+  /** As it was written. */
+  readonly document: ConfigDocument;
 };
 
 /** The document is refused; `problems` are whole sentences, one for each field. */
@@ -208,7 +210,8 @@ const document = z.strictObject({
 
 /** JSON Schema (2020-12) of the document. What only code can judge (names, patterns that refer to
  * each other) is not in it: `checkConfig` decides. */
-export const configSchema = (): object => z.toJSONSchema(document, { io: 'input' });
+export const configSchema = (): z.core.JSONSchema.BaseSchema =>
+  z.toJSONSchema(document, { io: 'input' });
 
 /** The document as it is written; defaults are optional in it. */
 export type ConfigDocument = z.input<typeof document>;
@@ -256,6 +259,7 @@ export function checkConfig(input: unknown): Config {
     problems.push('endpoints: must name at least one');
   if (problems.length > 0) throw new ConfigError(problems);
   return {
+    document: input as ConfigDocument,
     publicUrl,
     endpoints: checked,
     blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
@@ -313,6 +317,12 @@ function checkEnrol(
     }
   }
   return { authorize, staticChallenge: { secret: staticChallenge.secret, subject } };
+}
+
+/** What a valid document leaves unsaid, said: it means the same. */
+export function completed(input: ConfigDocument): ConfigDocument {
+  const profiles = { device: {}, ...input.profiles };
+  return withDefaults(configSchema(), { ...input, profiles }) as ConfigDocument;
 }
 
 const unknownName = (path: string, value: string, allowed: readonly string[]): string =>

@@ -6,6 +6,7 @@
 //   usesLeft, failures,   what `use` counts with; not in `record`        challenge
 //     expiresAt, open
 //   ttl                   30 d after expiresAt, for DynamoDB to delete   challenge
+//                         expiresAt                                      idempotency
 //   place, placeSort      index `places`: `list#group#shard`, sort       transaction, certificate,
 //                                                                        challenge, event, outbox
 //   due, dueSort          index `due`, the same                          transaction that is open,

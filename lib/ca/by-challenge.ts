@@ -37,6 +37,7 @@ export async function byChallenge(
     ...deny(reason, { ...more, ...evidence }),
     counts: reason,
   });
+  if (!held && record.revokedAt !== undefined) return deny('challengeRevoked', evidence);
   if (!held && record.failures >= MAX_CHALLENGE_FAILURES) {
     return deny('challengeLocked', { ...evidence, failures: record.failures });
   }

@@ -12,6 +12,7 @@ import { lapsed, loadForEnd, moved, voidTransaction } from './attempt.ts';
 import type { Authorization } from './authorize.ts';
 import { beginTransaction } from './begin.ts';
 import type { Deps } from './deps.ts';
+import type { Remembered } from './idempotency.ts';
 import { eventOf } from './issue.ts';
 import { certificateKey, pollKey } from './keys.ts';
 import type { CertificateRequest, Known } from './recall.ts';
@@ -96,17 +97,23 @@ export async function followPolls(
 
 export type Verdict = { readonly by: string; readonly reason?: string };
 
-/** @returns `missing`, or the state that it is in already, when it is not pending (any more) */
+/**
+ * @returns `missing`, or the state that it is in already, when it is not pending (any more)
+ * @throws {Repeated}
+ */
 export async function decide(
   deps: Deps,
   id: string,
   verdict: 'approved' | 'denied',
   { by, reason }: Verdict,
+  remembered?: Remembered<Transaction>,
 ): Promise<'done' | 'missing' | Transaction['state']> {
   for (;;) {
     const now = deps.clock.now();
     const view = new View(deps.store);
-    await view.load([{ kind: 'transaction', key: id }]);
+    const record = remembered?.once.recordKey;
+    await view.load([{ kind: 'transaction', key: id }, ...(record ? [record] : [])]);
+    remembered?.once.requireNew(view, now);
     const transaction = view.get('transaction', id);
     if (!transaction) return 'missing';
     if (transaction.state !== 'pending') return transaction.state;
@@ -132,6 +139,7 @@ export async function decide(
       actor: { kind: 'admin', id: by },
       ...(reason === undefined ? {} : { note: reason }),
     });
+    remembered?.once.remember(draft, now, remembered.answer(next));
     if ((await deps.store.write(draft.actions)) === 'done') return 'done';
   }
 }
