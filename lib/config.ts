@@ -278,6 +278,12 @@ export function checkConfig(input: unknown): Config {
   };
 }
 
+/** What a valid document leaves unsaid, said: it means the same. */
+export function completed(input: ConfigDocument): ConfigDocument {
+  const profiles = { device: {}, ...input.profiles };
+  return withDefaults(configSchema(), { ...input, profiles }) as ConfigDocument;
+}
+
 type EnrolDocument = z.output<typeof endpoint>['enrol'];
 
 function checkEnrol(
@@ -317,12 +323,6 @@ function checkEnrol(
     }
   }
   return { authorize, staticChallenge: { secret: staticChallenge.secret, subject } };
-}
-
-/** What a valid document leaves unsaid, said: it means the same. */
-export function completed(input: ConfigDocument): ConfigDocument {
-  const profiles = { device: {}, ...input.profiles };
-  return withDefaults(configSchema(), { ...input, profiles }) as ConfigDocument;
 }
 
 const unknownName = (path: string, value: string, allowed: readonly string[]): string =>

@@ -37,7 +37,12 @@ export async function byChallenge(
     ...deny(reason, { ...more, ...evidence }),
     counts: reason,
   });
-  if (!held && record.revokedAt !== undefined) return deny('challengeRevoked', evidence);
+  if (!held && record.revokedAt !== undefined) {
+    return deny('challengeRevoked', {
+      ...evidence,
+      revokedAt: new Date(record.revokedAt).toISOString(),
+    });
+  }
   if (!held && record.failures >= MAX_CHALLENGE_FAILURES) {
     return deny('challengeLocked', { ...evidence, failures: record.failures });
   }
