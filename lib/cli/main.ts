@@ -8,6 +8,7 @@ import { configCommand } from './config.ts';
 import { enrolCommand } from './enrol.ts';
 import { inspectCommand } from './inspect.ts';
 import { CliError, exitCodes, type Io } from './io.ts';
+import { logCommand } from './log.ts';
 import { renewCommand } from './renew.ts';
 import { txnCommand } from './txn.ts';
 
@@ -29,6 +30,7 @@ Environment: SCEPTER_URL, SCEPTER_TOKEN, SCEPTER_DATA_DIR (where the token file 
     enrolCommand(io),
     renewCommand(io),
     inspectCommand(io),
+    logCommand(io),
     configCommand(io),
     completionCommand(io, () => program),
   ];

@@ -21,7 +21,7 @@ export const pageOptions = (): Option[] => [
   new Option('--json', 'print one JSON object'),
 ];
 
-function limitOf(text: string): number {
+export function limitOf(text: string): number {
   const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > MAX_PAGE) {
     throw new InvalidArgumentError(`It must be a whole number from 1 to ${MAX_PAGE}.`);

@@ -41,6 +41,10 @@ export const shortened = (text: string): string => {
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown;
 };
 
+/** `1 event`, `2 events`. */
+export const counted = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 /** `2026-01-31T09:00:00Z` of a time with milliseconds. */
 export const seconds = (iso: string): string => iso.replace(/\.\d{3}Z$/, 'Z');
 
