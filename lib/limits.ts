@@ -159,3 +159,6 @@ export const STORE_WRITE_MS = 3000;
 /** Milliseconds that the answer to a request with an Idempotency-Key is kept: longer than anything
  * that repeats its requests goes on doing so. */
 export const IDEMPOTENCY_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** Certificates of one chain of renewals that are shown together: ten years of monthly ones. */
+export const MAX_RENEWALS = 120;

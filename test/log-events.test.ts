@@ -7,6 +7,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { jsonLog } from '../lib/adapters/system.ts';
 import { type Bytes, base64, concat, hex, utf8 } from '../lib/bytes.ts';
+import { revokeChallenge } from '../lib/ca/challenge-list.ts';
 import { sweep } from '../lib/ca/jobs.ts';
 import { decide } from '../lib/ca/pending.ts';
 import { revoke } from '../lib/ca/revoke.ts';
@@ -110,6 +111,15 @@ const sessions: Record<string, () => Promise<World>> = {
     await sweep(w.lab.deps);
     await sweep(w.lab.deps);
     assert.deepEqual(next(), ['certificate.voided']);
+    return w;
+  },
+  'a challenge that is revoked': async () => {
+    const w = await world();
+    await w.lab.challenge();
+    const next = since(w);
+    const [challenge] = w.challenges();
+    await revokeChallenge(w.lab.deps, challenge?.id ?? '', undefined, { kind: 'admin', id: 'a' });
+    assert.deepEqual(next().slice(-1), ['challenge.revoked']);
     return w;
   },
   'a release gate': async () => {

@@ -9,6 +9,7 @@ import { Once, OtherRequest, Repeated } from '../ca/idempotency.ts';
 import { HttpFailure, Outage } from '../errors.ts';
 import { MAX_ADMIN_BODY_OCTETS } from '../limits.ts';
 import type { Json } from '../log/canonical.ts';
+import { certificateRoutes } from './admin-certificates.ts';
 import { challengeRoutes } from './admin-challenges.ts';
 import { eventRoutes } from './admin-events.ts';
 import { transactionRoutes } from './admin-transactions.ts';
@@ -17,7 +18,12 @@ import { bodyOf, checked, queryOf } from './request.ts';
 import { json, lines } from './respond.ts';
 import type { Call, Route } from './route.ts';
 
-export const routes: readonly Route[] = [...challengeRoutes, ...transactionRoutes, ...eventRoutes];
+export const routes: readonly Route[] = [
+  ...challengeRoutes,
+  ...transactionRoutes,
+  ...certificateRoutes,
+  ...eventRoutes,
+];
 
 export function adminRoutes(deps: Deps): Hono<Admin> {
   const app = new Hono<Admin>();

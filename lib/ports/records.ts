@@ -187,7 +187,15 @@ export const revocationReasons = [
 export type RevocationReason = (typeof revocationReasons)[number];
 
 /** signed: waits for the release gate; nobody may see it yet. */
-export type CertificateState = 'intended' | 'signed' | 'issued' | 'voided' | 'held' | 'revoked';
+export const certificateStates = [
+  'intended',
+  'signed',
+  'issued',
+  'voided',
+  'held',
+  'revoked',
+] as const;
+export type CertificateState = (typeof certificateStates)[number];
 
 export type CertificateRecord = {
   readonly ca: string;
