@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { visible } from '../visible.ts';
+import { certCommand } from './cert.ts';
 import { challengeCommand } from './challenge.ts';
 import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
@@ -27,6 +28,7 @@ Environment: SCEPTER_URL, SCEPTER_TOKEN, SCEPTER_DATA_DIR (where the token file 
   const commands = [
     challengeCommand(io),
     txnCommand(io),
+    certCommand(io),
     enrolCommand(io),
     renewCommand(io),
     inspectCommand(io),
