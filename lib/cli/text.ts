@@ -60,3 +60,9 @@ export function spoken(ms: number): string {
   const parts = units.filter(([count]) => count > 0).slice(0, 2);
   return parts.map(([count, unit]) => `${count}${unit}`).join('') || '0s';
 }
+
+/** `in 3d4h`, `3d4h ago`. @param now milliseconds since 1970 */
+export function fromNow(iso: string, now: number): string {
+  const ms = Date.parse(iso) - now;
+  return ms >= 0 ? `in ${spoken(ms)}` : `${spoken(-ms)} ago`;
+}
