@@ -162,3 +162,11 @@ export const IDEMPOTENCY_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** Certificates of one chain of renewals that are shown together: ten years of monthly ones. */
 export const MAX_RENEWALS = 120;
+
+/** Milliseconds before its end that a certificate of a CA is warned of: devices have to be given the
+ * next one, some by hand; and that of an RA, which clients fetch by themselves. */
+export const CA_WARNING_MS = 180 * 24 * 60 * 60 * 1000;
+export const RA_WARNING_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** Milliseconds that a CRL may be late before it is warned of. */
+export const CRL_LATE_MS = 60 * 60 * 1000;

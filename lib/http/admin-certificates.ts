@@ -18,6 +18,8 @@ import {
   revocationReasons,
 } from '../ports/records.ts';
 import { described } from '../schema.ts';
+import { describeCertificate } from '../x509/describe.ts';
+import { decodedCertificate } from './decoded.ts';
 import { turnOf } from './request.ts';
 import { type Route, route } from './route.ts';
 import {
@@ -60,6 +62,7 @@ const whole = answer(
     ...fields,
     der: described('DER, base64; absent while nobody may have it', z.optional(der)),
     pem: z.optional(z.string()),
+    decoded: z.optional(decodedCertificate),
   }),
 );
 
@@ -168,13 +171,10 @@ export const certificateRoutes: readonly Route[] = [
     answer: whole,
     async handle(deps, { params }) {
       const found = await existing(deps, params.ca, params.serial);
-      const { der: octets } = found;
-      return {
-        ...shown(found),
-        ...(octets !== undefined && isReleased(found)
-          ? { der: octets, pem: pem('CERTIFICATE', fromBase64(octets)) }
-          : {}),
-      };
+      if (!found.der || !isReleased(found)) return shown(found);
+      const octets = fromBase64(found.der);
+      const inWords = { pem: pem('CERTIFICATE', octets), decoded: describeCertificate(octets) };
+      return { ...shown(found), der: found.der, ...inWords };
     },
   }),
   route({

@@ -1,13 +1,16 @@
 // Transactions: listed, searched, shown with all that happened to them, approved and denied.
 
 import * as z from 'zod/mini';
+import { fromBase64 } from '../bytes.ts';
 import type { Deps } from '../ca/deps.ts';
 import { decide } from '../ca/pending.ts';
 import { findTransaction, listTransactions, storyOf } from '../ca/transactions.ts';
-import { HttpFailure } from '../errors.ts';
+import { HttpFailure, Malformed } from '../errors.ts';
 import { isReleased, type Transaction, transactionStates } from '../ports/records.ts';
 import { described } from '../schema.ts';
+import { describeRequest } from '../x509/describe.ts';
 import { event } from './admin-events.ts';
+import { decodedRequest } from './decoded.ts';
 import { turnOf } from './request.ts';
 import { type Call, type Route, route } from './route.ts';
 import {
@@ -59,6 +62,7 @@ const story = answer(
   z.strictObject({
     ...fields,
     csr: described('the request without its challengePassword, DER, base64', z.string()),
+    request: described('the same in words', z.optional(decodedRequest)),
     certificate: z.optional(der),
     events: described('everything that happened to it, oldest first', z.array(event)),
     moreEvents: described(
@@ -96,6 +100,16 @@ export function shown(one: Transaction) {
     timeline: one.timeline.map((step) => ({ ...step, at: iso(step.at) })),
     createdAt: iso(one.createdAt),
   };
+}
+
+/** The record has been read by our own parser once; one that no longer can be is shown as it is. */
+function requestOf({ csr }: Transaction) {
+  try {
+    return { csr, request: describeRequest(fromBase64(csr)) };
+  } catch (error) {
+    if (error instanceof Malformed || error instanceof SyntaxError) return { csr };
+    throw error;
+  }
 }
 
 const byId = z.strictObject({ id: ulid });
@@ -195,7 +209,7 @@ export const transactionRoutes: readonly Route[] = [
       const given = certificate && isReleased(certificate);
       return {
         ...shown(found.transaction),
-        csr: found.transaction.csr,
+        ...requestOf(found.transaction),
         ...(given && certificate.der ? { certificate: certificate.der } : {}),
         events: events.map((one) => JSON.parse(one)),
         ...(more ? { moreEvents: true as const } : {}),

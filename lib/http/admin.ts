@@ -9,9 +9,11 @@ import { Once, OtherRequest, Repeated } from '../ca/idempotency.ts';
 import { HttpFailure, Outage } from '../errors.ts';
 import { MAX_ADMIN_BODY_OCTETS } from '../limits.ts';
 import type { Json } from '../log/canonical.ts';
+import { caRoutes } from './admin-cas.ts';
 import { certificateRoutes } from './admin-certificates.ts';
 import { challengeRoutes } from './admin-challenges.ts';
 import { eventRoutes } from './admin-events.ts';
+import { statusRoutes } from './admin-status.ts';
 import { transactionRoutes } from './admin-transactions.ts';
 import { type Admin, requireRole } from './auth.ts';
 import { bodyOf, checked, queryOf } from './request.ts';
@@ -22,7 +24,9 @@ export const routes: readonly Route[] = [
   ...challengeRoutes,
   ...transactionRoutes,
   ...certificateRoutes,
+  ...caRoutes,
   ...eventRoutes,
+  ...statusRoutes,
 ];
 
 export function adminRoutes(deps: Deps): Hono<Admin> {
@@ -101,16 +105,16 @@ async function onlyOnce(
 ): Promise<object> {
   const before = await kept(deps, route, once);
   if (before) return before;
-  let failure: unknown;
+  let answered: unknown;
   try {
-    await route.handle(deps, call);
+    answered = await route.handle(deps, call);
   } catch (error) {
     // It may have been done all the same: by a twin, or by this one before it failed.
-    failure = error;
+    const after = await kept(deps, route, once);
+    if (after) return after;
+    throw error instanceof Repeated ? new Outage('an answer has been forgotten') : error;
   }
-  const after = await kept(deps, route, once);
-  if (after) return after;
-  throw failure instanceof Repeated ? new Outage('an answer has been forgotten') : failure;
+  return (await kept(deps, route, once)) ?? (answered as object);
 }
 
 async function kept(deps: Deps, route: Route, once: Once): Promise<object | undefined> {

@@ -20,15 +20,14 @@ export function answer<T extends Schema>(name: string, schema: T): T {
   return schema;
 }
 
-/** An answer with one page of a list in it. */
-export const page = <T extends Schema>(name: string, noun: string, item: T) =>
-  answer(
-    name,
-    z.strictObject({
-      [noun]: z.array(item),
-      next: described('`cursor` of the next page; null at the end', z.nullable(z.string())),
-    }),
-  );
+/** The fields of one page of a list. */
+export const pageOf = <Noun extends string, T extends Schema>(noun: Noun, item: T) => ({
+  ...({ [noun]: z.array(item) } as Record<Noun, z.ZodMiniArray<T>>),
+  next: described('`cursor` of the next page; null at the end', z.nullable(z.string())),
+});
+
+export const page = <Noun extends string, T extends Schema>(name: string, noun: Noun, item: T) =>
+  answer(name, z.strictObject(pageOf(noun, item)));
 
 export const ulid = z.string().check(z.regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'is not an id'));
 

@@ -190,15 +190,7 @@ export const describeSignature = (algorithm: Element): string =>
 
 /** A CRL of any number of entries. @throws {Malformed} */
 export function describeCrl(der: Bytes): DescribedCrl {
-  const [tbs, algorithm] = [...elementsIn(der)];
-  if (!tbs || !algorithm) throw new Malformed('not a CertificateList');
-  const fields: Element[] = [];
-  let entries: Bytes | undefined;
-  for (const octets of elementsIn(tbs)) {
-    // revokedCertificates is the one SEQUENCE that stands behind a Time.
-    if (isTime(fields.at(-1)) && octets[0] === tag.sequence) entries = octets;
-    else fields.push(strictly(scan(octets), 'TBSCertList'));
-  }
+  const { fields, algorithm, entries } = partsOf(der);
   const [thisUpdate, nextUpdate] = fields.filter(isTime);
   const issuer = fields.find((_, at) => isTime(fields[at + 1]));
   if (!thisUpdate || issuer?.tag !== tag.sequence) throw new Malformed('not a TBSCertList');
@@ -211,14 +203,31 @@ export function describeCrl(der: Bytes): DescribedCrl {
     signatureAlgorithm: describeSignature(scan(algorithm)),
     extensions: extensions ? describeExtensions(readExtensions(extensions)) : [],
     ...fingerprints(der),
-    revoked: entries ? [...elementsIn(entries)].map(describeEntry) : [],
+    revoked: entries.map(describeCrlEntry),
   };
+}
+
+/** The entries of a CRL, none of them read: there may be very many. @throws {Malformed} */
+export const crlEntries = (der: Bytes): Bytes[] => partsOf(der).entries;
+
+function partsOf(der: Bytes) {
+  const [tbs, algorithm] = [...elementsIn(der)];
+  if (!tbs || !algorithm) throw new Malformed('not a CertificateList');
+  const fields: Element[] = [];
+  let entries: Bytes[] = [];
+  for (const octets of elementsIn(tbs)) {
+    // revokedCertificates is the one SEQUENCE that stands behind a Time.
+    if (isTime(fields.at(-1)) && octets[0] === tag.sequence) entries = [...elementsIn(octets)];
+    else fields.push(strictly(scan(octets), 'TBSCertList'));
+  }
+  return { fields, algorithm, entries };
 }
 
 const isTime = (element: Element | undefined): boolean =>
   element?.tag === tag.utcTime || element?.tag === tag.generalizedTime;
 
-function describeEntry(octets: Bytes): RevokedEntry {
+/** @throws {Malformed} */
+export function describeCrlEntry(octets: Bytes): RevokedEntry {
   const [serial, at, list] = scan(octets).children;
   if (!serial || !at) throw new Malformed('not an entry of a CRL');
   const value = list && readExtensions(list).get(extensionOids.reasonCode)?.value;
