@@ -5,9 +5,9 @@
 import * as z from 'zod/mini';
 import type { KeySpec, Legacy } from './algorithms.ts';
 import type { Bytes } from './bytes.ts';
-import { checkProfile, type Profile, profileSchema } from './profile.ts';
+import { checkProfile, type Profile, patterns, profileSchema } from './profile.ts';
 import { described, duration, explainIssues, id, parsed, withDefaults } from './schema.ts';
-import { parseName } from './x509/name.ts';
+import { attributeType, parseName } from './x509/name.ts';
 
 export type Authority = {
   readonly id: string;
@@ -19,22 +19,40 @@ export type Authority = {
   readonly crlValidityMs: number;
 };
 
-/** `challenge`, or the id of a validator outside. */
+/** What a request proves by what it brings along; `staticChallenge` is one secret for many devices. */
+const ownValidators = ['challenge', 'staticChallenge'] as const;
+
+/** One of these, or the id of a validator outside. */
 export type ValidatorId = string;
+export const isOutside = (id: ValidatorId): boolean => !ownValidators.some((own) => own === id);
+
+export type StaticChallenge = {
+  /** A reference: `env:NAME`. */
+  readonly secret: string;
+  /** By dotted OID: attributes that must be there, and patterns of which each value matches one. */
+  readonly subject: ReadonlyMap<string, readonly string[]>;
+};
+
+const approvals = ['never', 'always', 'firstEnrolment', 'newSubject'] as const;
 
 export type Endpoint = {
   readonly id: string;
   readonly ca: string;
   readonly profile: Profile;
-  readonly enrol: { readonly authorize: readonly ValidatorId[] };
+  readonly enrol: {
+    readonly authorize: readonly ValidatorId[];
+    /** Present if and only if `authorize` names it. */
+    readonly staticChallenge?: StaticChallenge;
+  };
   readonly renew: {
     /** In addition to the certificate that signs, which must always be good. */
     readonly authorize: readonly ValidatorId[];
     /** How long before its end a certificate may be renewed; undefined: during all of its life. */
     readonly windowMs: number | undefined;
   };
-  /** Whether an approver has to allow what the validators have allowed. */
-  readonly approval: 'never' | 'always';
+  /** When an approver has to allow what the validators have allowed: for every enrolment but no renewal
+   * (firstEnrolment), or where none before was for the same subject and names (newSubject). */
+  readonly approval: (typeof approvals)[number];
   /** How long a request waits for its approver. */
   readonly pendingTtlMs: number;
   /** How long an outcome that may be asked for again answers repeats and polls. */
@@ -102,6 +120,26 @@ const authority = z.strictObject({
   ),
 });
 
+const secretReference = /^env:[A-Za-z_][A-Za-z0-9_]*$/;
+/** What stands there may be the secret itself, so that it is not repeated. */
+const secretText = (text: unknown): string => {
+  const [, scheme] = /^(ssm|secretsmanager):/.exec(String(text)) ?? [];
+  return scheme
+    ? `cannot be read from "${scheme}:" yet; it must be "env:" and the name of an environment variable`
+    : 'must be "env:" and the name of an environment variable, never the secret itself';
+};
+
+const staticChallenge = z.strictObject({
+  secret: described(
+    'where the secret is: "env:" and the name of an environment variable, which holds at least 16 octets',
+    z.string().check(z.regex(secretReference, { error: ({ input }) => secretText(input) })),
+  ),
+  subject: described(
+    'attribute types that the subject of a request must have, and patterns of which each value must match one',
+    z.record(z.string(), patterns),
+  ),
+});
+
 const endpoint = z.strictObject({
   ca: described('the CA that signs, one of "cas"', id),
   profile: described(
@@ -114,7 +152,11 @@ const endpoint = z.strictObject({
       z.strictObject({
         authorize: described(
           'validators, all of which must allow',
-          z.array(z.enum(['challenge'])).check(z.minLength(1, 'must name at least one validator')),
+          z.array(z.enum(ownValidators)).check(z.minLength(1, 'must name at least one validator')),
+        ),
+        staticChallenge: described(
+          'one secret that all devices of the endpoint know, for clients that can carry nothing else: whoever knows it can enrol',
+          z.optional(staticChallenge),
         ),
       }),
       { authorize: ['challenge'] },
@@ -133,8 +175,8 @@ const endpoint = z.strictObject({
     ),
   ),
   approval: described(
-    'whether a person has the last word',
-    z._default(z.enum(['never', 'always']), 'never'),
+    'when a person has the last word: "firstEnrolment": for enrolments and not for renewals; "newSubject": where no certificate has been issued for this subject and these names since the rule was set',
+    z._default(z.enum(approvals), 'never'),
   ),
   pendingTtl: described('how long a request waits for its approver', z.prefault(duration, '7d')),
   repeat: described(
@@ -204,7 +246,7 @@ export function checkConfig(input: unknown): Config {
       id: name,
       ca: endpoint.ca,
       profile: chosen,
-      enrol: endpoint.enrol,
+      enrol: checkEnrol(endpoint.enrol, `endpoints.${name}.enrol`, problems),
       renew: { authorize: [], windowMs: endpoint.renew.window },
       approval: endpoint.approval,
       pendingTtlMs: endpoint.pendingTtl,
@@ -240,6 +282,47 @@ export function checkConfig(input: unknown): Config {
 export function completed(input: ConfigDocument): ConfigDocument {
   const profiles = { device: {}, ...input.profiles };
   return withDefaults(configSchema(), { ...input, profiles }) as ConfigDocument;
+}
+
+type EnrolDocument = z.output<typeof endpoint>['enrol'];
+
+function checkEnrol(
+  { authorize, staticChallenge }: EnrolDocument,
+  path: string,
+  problems: string[],
+): Endpoint['enrol'] {
+  const wanted = authorize.includes('staticChallenge');
+  if (wanted && authorize.includes('challenge')) {
+    problems.push(
+      `${path}.authorize: a challengePassword cannot be both "challenge" and "staticChallenge"; name one of them`,
+    );
+  }
+  const here = `${path}.staticChallenge`;
+  if (wanted && !staticChallenge) {
+    problems.push(`${here}: is missing; "staticChallenge" in "authorize" needs it`);
+  }
+  if (!staticChallenge) return { authorize };
+  if (!wanted) {
+    problems.push(`${here}: means nothing without "staticChallenge" in "authorize"`);
+  }
+  const entries = Object.entries(staticChallenge.subject);
+  if (entries.length === 0) {
+    problems.push(`${here}.subject: must name at least one attribute, such as {"CN": "printer-*"}`);
+  }
+  const subject = new Map<string, readonly string[]>();
+  for (const [name, value] of entries) {
+    const listed = [value].flat();
+    if (listed.some((pattern) => /^\*+$/.test(pattern))) {
+      problems.push(`${here}.subject.${name}: must say more than "*", which is everything`);
+    }
+    try {
+      subject.set(attributeType(name), listed);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      problems.push(`${here}.subject.${name}: ${error.message}`);
+    }
+  }
+  return { authorize, staticChallenge: { secret: staticChallenge.secret, subject } };
 }
 
 const unknownName = (path: string, value: string, allowed: readonly string[]): string =>

@@ -74,11 +74,24 @@ export const CHALLENGE_OCTETS = 16;
 /** Refused attempts with a known challenge after which it is locked. */
 export const MAX_CHALLENGE_FAILURES = 10;
 
+/** Refusals of proven requests that one instance stores for each endpoint: fifty at once, for a fleet
+ * that a wrong setting sends astray, and five a second, 430,000 a day, for as long as it lasts. Beyond
+ * they are only counted: whoever has a key can be refused as often as he likes, and each is two items
+ * in the store, which would be his to fill. */
+export const REFUSALS_BURST = 50;
+export const REFUSALS_PER_SECOND = 5;
+
+/** Characters of one value in the evidence of a refusal: more than any name that is meant well. */
+export const MAX_EVIDENCE_CHARACTERS = 500;
+
 /** Names a challenge binding or a CSR's subjectAltName may hold. */
 export const MAX_NAMES = 100;
 
 /** Octets of one subject or name: what a CSR may put into a certificate. */
 export const MAX_NAME_OCTETS = 4096;
+
+/** Octets of a static challenge: 128 bits where each is random. It also keys envelopes of EC clients. */
+export const MIN_STATIC_SECRET_OCTETS = 16;
 
 /** Seconds a client should wait after a 503. */
 export const RETRY_AFTER_S = 30;
@@ -170,3 +183,19 @@ export const RA_WARNING_MS = 30 * 24 * 60 * 60 * 1000;
 
 /** Milliseconds that a CRL may be late before it is warned of. */
 export const CRL_LATE_MS = 60 * 60 * 1000;
+
+/** Milliseconds of one call of KMS on a device's request: ordinary ones take 10 to 100, a new TLS
+ * connection 200. */
+export const KMS_CALL_MS = 1000;
+
+/** Milliseconds in which a call of KMS is made again on a device's request. With its last call it
+ * ends after 4 s, long before the lease of an attempt does. */
+export const KMS_REQUEST_MS = 3000;
+
+/** Milliseconds of one call, and in which it is made again, for an operator's command: making keys
+ * takes seconds, and so does it until a new one is known to all of KMS. */
+export const KMS_OPERATOR_CALL_MS = 30_000;
+export const KMS_OPERATOR_MS = 30_000;
+
+/** Milliseconds between two reads of the MAC keys on record. */
+export const MAC_RELOAD_MS = 5 * 60 * 1000;

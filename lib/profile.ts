@@ -93,7 +93,7 @@ const pattern = z
   .string(patternText)
   .check(z.regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,256}$/u, patternText));
 /** One pattern, or a list of them. */
-const patterns = z.union(
+export const patterns = z.union(
   [pattern, z.array(pattern).check(z.minLength(1, patternText))],
   patternText,
 );

@@ -318,7 +318,7 @@ describe('configuration', () => {
       (d) => {
         d.endpoints.default = { ca: 'default', enrol: { authorize: ['none'] } };
       },
-      'endpoints.default.enrol.authorize.0: must be "challenge"',
+      'endpoints.default.enrol.authorize.0: must be "challenge", "staticChallenge"',
     ],
     [
       'a switch',

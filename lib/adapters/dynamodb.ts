@@ -55,7 +55,8 @@ import {
 import { Outage } from '../errors.ts';
 import type { Crl, Crls } from '../ports/crls.ts';
 import type { Action, Key, ListQuery, Page, Row, Store } from '../ports/store.ts';
-import { DynamoCalls, makeClient, type Timer } from './dynamodb-calls.ts';
+import type { Timer } from './aws.ts';
+import { DynamoCalls, makeClient } from './dynamodb-calls.ts';
 import { DynamoCrls } from './dynamodb-crls.ts';
 import { type Item, keyOf, lists, pkOf, placeOf, rowOf, transactItemOf } from './dynamodb-items.ts';
 import { checkTable } from './dynamodb-table.ts';

@@ -46,7 +46,7 @@ export async function createChallenge(
   const view = new View(store);
   if (remembered) await view.load([remembered.once.recordKey]);
   remembered?.once.requireNew(view, now);
-  const [macKey] = await macKeys.live();
+  const [macKey] = await macKeys.live('challenge');
   const id = ulid(now, random(10));
   const secret = remembered?.once.deriveChallenge(macKey, id) ?? random(CHALLENGE_OCTETS);
   const challenge = base32(secret);
@@ -104,7 +104,7 @@ export async function deriveAgain(
   macKeyId: string | undefined,
   id: string,
 ): Promise<string | undefined> {
-  const macKey = (await macKeys.live()).find((candidate) => candidate.id === macKeyId);
+  const macKey = (await macKeys.live('challenge')).find((candidate) => candidate.id === macKeyId);
   return macKey && base32(once.deriveChallenge(macKey, id));
 }
 

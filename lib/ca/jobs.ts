@@ -56,7 +56,14 @@ async function sweepOne(deps: Deps, id: string, now: number): Promise<keyof Swep
     return (await deps.store.write(draft.actions)) === 'done' ? 'voided' : undefined;
   }
   if ((state === 'pending' || state === 'approved') && expiresAt <= now) {
-    const closed = await close(deps, view, transaction, 'expired', 'requestExpired', now);
+    const closed = await close(
+      deps,
+      view,
+      transaction,
+      'expired',
+      { reason: 'requestExpired' },
+      now,
+    );
     return closed === 'done' ? 'expired' : undefined;
   }
   if (state === 'signed' && certificate && leaseUntil <= now) {

@@ -2,7 +2,7 @@
 // the next poll or repeat re-checks everything else and issues on the strength of the stored
 // approval, which is a MAC over what was approved: whoever can write records cannot widen it.
 
-import type { Reason } from '../errors.ts';
+import type { Evidence, Reason } from '../errors.ts';
 import { MAX_TRANSACTION_IDS } from '../limits.ts';
 import type { Actor } from '../log/event.ts';
 import type { Transaction } from '../ports/records.ts';
@@ -30,7 +30,7 @@ export async function pend(
   const begun = beginTransaction(deps, request, now);
   const names = grounds.names.names.map(printGeneralName);
   const password = signer.key.kind.type === 'RSA' ? undefined : csr.challengePassword;
-  const [macKey] = await deps.macKeys.live();
+  const [macKey] = await deps.macKeys.live('pending');
   // Begun when nobody's approval was asked for: what it holds is handed on.
   const mine = own && lapsed(own, now) ? own : undefined;
   const challenge =
@@ -120,7 +120,7 @@ export async function decide(
     if ((transaction.expiresAt ?? 0) <= now) return 'expired';
     const draft = new Draft(view);
     const { sealedPassword: _sealed, ...withoutPassword } = transaction;
-    const [macKey] = await deps.macKeys.live();
+    const [macKey] = await deps.macKeys.live('approval');
     const next: Transaction =
       verdict === 'approved'
         ? {
@@ -153,7 +153,7 @@ export async function close(
   view: View,
   transaction: Transaction,
   state: 'expired' | 'denied',
-  reason: Reason,
+  { reason, evidence }: { readonly reason: Reason; readonly evidence?: Evidence },
   now: number,
 ): Promise<'done' | 'again'> {
   const { sealedPassword: _sealed, ...rest } = transaction;
@@ -161,6 +161,7 @@ export async function close(
   const next = {
     ...moved(rest, state, now, 'system'),
     reason,
+    ...(evidence ? { evidence } : {}),
     repeatUntil: now + repeatMs(deps, transaction),
   };
   draft.put('transaction', transaction.id, next);

@@ -41,7 +41,7 @@ export async function poll(
     const pointer = view.get('poll', pointerKey);
     const { transaction, certificate } = await loadTransaction(view, pointer?.transaction);
     if (!transaction) throw new ScepFailure('transactionUnknown');
-    const password = await unsealPassword(await deps.macKeys.live(), transaction);
+    const password = await unsealPassword(await deps.macKeys.live('pending'), transaction);
     const recipient: ReplyRecipient = {
       certificate: signedData.certificate,
       key,

@@ -3,7 +3,7 @@
 // milliseconds since 1970. Each is written with `RECORD_VERSION`, because records outlive releases.
 
 import type { ContentCipherName, DigestName } from '../algorithms.ts';
-import type { Evidence } from '../errors.ts';
+import type { Evidence, Reason } from '../errors.ts';
 
 /** A store refuses, with a sentence, records of a later version than it knows. */
 export const RECORD_VERSION = 1;
@@ -19,6 +19,8 @@ export type Records = {
   readonly challenge: Challenge;
   /** Key: `ca/hash of the SubjectPublicKeyInfo`. */
   readonly keyOwner: KeyOwner;
+  /** Key: `ca/endpoint/hash over subject and names`. Where the approval rule asks for it. */
+  readonly subject: SubjectRecord;
   /** Key: `ca/serial`. */
   readonly certificate: CertificateRecord;
   /** Key: `ca/last digit of the serials`. */
@@ -31,6 +33,8 @@ export type Records = {
   readonly outbox: OutboxEntry;
   /** Key: the CA's id. */
   readonly authority: AuthorityRecord;
+  /** Key: the purpose (`MacPurpose`). */
+  readonly macKeys: MacKeysRecord;
   /** Key: SHA-256 of the token. */
   readonly token: AdminToken;
   /** Key: hash over who asked and the Idempotency-Key. */
@@ -72,7 +76,8 @@ export type Transaction = {
   /** `TYPE:VALUE`: the subjectAltNames that the certificate has or will have. */
   readonly names: readonly string[];
   readonly profile: string;
-  /** What allowed it: `challenge <id>`, `renewal <serial>`, `approval <name>`; for people. */
+  /** What allowed it: `challenge <id>`, `static challenge of endpoint <id>`, `renewal of <serial>`,
+   * `approved by <name>`; for people. */
   readonly authorizedBy: readonly string[];
   /** Of the current attempt: its certificate, and until when it holds what it holds. */
   readonly serial?: string;
@@ -131,8 +136,9 @@ export type Approval = {
 export type RequestPointer = {
   /** The newest Transaction of the request. */
   readonly transaction?: string;
-  /** It was refused, and that has been counted against its challenge. */
-  readonly refused?: true;
+  /** It was refused, and that has been counted against its challenge: for this reason, where the
+   * refusal was kept. */
+  readonly refused?: Reason | true;
 };
 export type PollPointer = { readonly transaction: string };
 
@@ -171,6 +177,13 @@ export type KeyOwner = {
   /** Of the certificate, and the request that it came from. */
   readonly serial: string;
   readonly requestHash: string;
+};
+
+/** A certificate was issued for this subject and these names. */
+export type SubjectRecord = {
+  readonly serial: string;
+  /** Over key and serial. */
+  readonly mac: string;
 };
 
 /** CRLReason (RFC 5280 §5.3.1) by name, those that are final; beside them there is a hold. */
@@ -269,6 +282,11 @@ export type AuthorityRecord = {
     /** The private key as the `RaKeys` port sealed it. */
     readonly sealedKey: string;
   }[];
+};
+
+/** MAC keys that are sealed by what keeps keys; the one that makes new MACs first. */
+export type MacKeysRecord = {
+  readonly keys: readonly { readonly id: string; readonly sealedKey: string }[];
 };
 
 export const roles = ['admin', 'approver', 'challenger', 'auditor'] as const;

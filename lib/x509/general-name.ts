@@ -152,6 +152,8 @@ export function parseIpRange(text: string): IpRange {
   return { address, bits };
 }
 
+export const printIpRange = ({ address, bits }: IpRange): string => `${printIp(address)}/${bits}`;
+
 /** @param ip as `printGeneralName` has it, without its kind */
 export function inRange(ip: string, { address, bits }: IpRange): boolean {
   const octets = parseIp(ip);
