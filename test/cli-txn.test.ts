@@ -174,7 +174,7 @@ describe('txn show, approve, deny', () => {
         '  challengePassword  present, removed from the record',
         '  signature          RSASSA-PKCS1-v1_5 with SHA-256',
         'timeline',
-        `  ${begun}  request.pending  device  allowed by ${authorizedBy[0]}`,
+        `  ${begun}  request.pending  device  on ${authorizedBy[0]}`,
       ].join('\n')}\n`,
     );
     lab.clock.at += 60_000;
@@ -190,12 +190,12 @@ describe('txn show, approve, deny', () => {
     assert.doesNotMatch(shown, /^expires/m);
     const at = new Date(timeline[1]?.at ?? 0).toISOString().replace('.000Z', 'Z');
     const story = shown.slice(shown.indexOf('timeline\n')).split('\n');
-    const allowed = `allowed by ${authorizedBy[0]}`;
+    const allowed = `on ${authorizedBy[0]}`;
     assert.deepEqual(story.slice(1), [
       `  ${begun}  request.pending       device  ${allowed}`,
       `  ${at}  request.approved      test    "ticket 4711"`,
-      `  ${at}  certificate.intended  device  ${allowed}, approval test`,
-      `  ${at}  certificate.issued    device  ${allowed}, approval test`,
+      `  ${at}  certificate.intended  device  serial ${serial}, ${allowed}, approval test`,
+      `  ${at}  certificate.issued    device  serial ${serial}, ${allowed}, approval test`,
       '',
     ]);
   });
@@ -207,7 +207,7 @@ describe('txn show, approve, deny', () => {
     assert.equal((JSON.parse(denied.out) as Transaction).state, 'denied');
     const { out } = await txn('show', id);
     assert.match(out, /^reason +SCEP-351: an approver denied the request$/m);
-    assert.match(out, /request\.denied +test +SCEP-351: .*, "stolen"\n$/);
+    assert.match(out, /request\.denied +test +on challenge \w+, "stolen"\n$/);
     const answer = await ask({ transactionID: 'denied', messageType: 'CertPoll' });
     assert.ok(answer.pkiStatus === 'FAILURE' && answer.text?.startsWith('SCEP-351'));
   });

@@ -123,12 +123,7 @@ async function tailLog(io: Io, { lines, follow, json, ...query }: TailOptions): 
 /** An event on one line. */
 function lineOf(event: EventBody): string {
   const [time = '', type = '', who = '', what = ''] = stepRow(event);
-  const about = [
-    event.endpoint ?? event.ca,
-    event.subject,
-    event.serial && `serial ${event.serial}`,
-    what,
-  ];
+  const about = [event.endpoint ?? event.ca, event.subject, what];
   const said = about.filter(Boolean).join(', ');
   return visible(`${time}  ${type.padEnd(21)}  ${who.padEnd(6)}  ${said}`.trimEnd());
 }
