@@ -193,9 +193,9 @@ describe('txn show, approve, deny', () => {
     const allowed = `on ${authorizedBy[0]}`;
     assert.deepEqual(story.slice(1), [
       `  ${begun}  request.pending       device  ${allowed}`,
-      `  ${at}  request.approved      test    "ticket 4711"`,
-      `  ${at}  certificate.intended  device  serial ${serial}, ${allowed}, approval test`,
-      `  ${at}  certificate.issued    device  serial ${serial}, ${allowed}, approval test`,
+      `  ${at}  request.approved      test    ${allowed}, "ticket 4711"`,
+      `  ${at}  certificate.intended  device  serial ${serial}, ${allowed}, approved by test`,
+      `  ${at}  certificate.issued    device  serial ${serial}, ${allowed}, approved by test`,
       '',
     ]);
   });
