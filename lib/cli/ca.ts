@@ -49,7 +49,7 @@ const pathOf = (noun: 'cas' | 'crls', ca: string): string => `/${noun}/${encodeU
 export function caCommand(io: Io): Command {
   const ca = new Command('ca').description('certificate authorities');
   ca.command('show')
-    .argument('[name]', 'of one (default: all)')
+    .argument('[name]', 'name of one (default: all)')
     .description('CAs: certificate, fingerprints, RA certificates, CRL, and what to worry about')
     .option('--json', 'print one JSON object')
     .addHelpText(
@@ -69,7 +69,7 @@ Examples:
       io.out(json ? jsonLine(all) : pages.join('\n'));
     });
   ca.command('export')
-    .argument('[name]', 'of the CA', 'default')
+    .argument('[name]', 'name of the CA', 'default')
     .description("print a CA's certificate and its issuers up to the root as PEM")
     .option('--out <file>', 'a file instead of stdout')
     .option('--json', 'print one JSON object with the same PEM')

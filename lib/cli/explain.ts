@@ -12,7 +12,7 @@ export function explainCommand(io: Io): Command {
       'as failInfoText, the log or "txn show" has it: SCEP-311, 311, subjectNotBound',
     )
     .description('what a refusal means, and what to change')
-    .option('--list', 'all codes')
+    .option('--list', 'print all codes')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',

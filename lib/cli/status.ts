@@ -42,7 +42,7 @@ What an endpoint was configured to accept is said, and is no failure.
 Examples:
   scepter status
   scepter status --json | jq -r '.endpoints[] | select(.pending > 0).id'
-  scepter status > /dev/null || mail -s "scepter needs somebody" operator@example.com`,
+  scepter status > /dev/null || mail -s "the CA needs somebody" operator@example.com`,
     )
     .action(({ json }: { json?: true }) => status(io, json === true));
 }
