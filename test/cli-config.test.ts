@@ -29,7 +29,7 @@ const wrong = {
 const sentences = [
   'publicUrl: must be an http or https origin without a path',
   'cas.default.key: must be "rsa:2048", "rsa:3072", "rsa:4096", "ec:P-256", "ec:P-384"',
-  'endpoints.default.approval: must be "never", "always"',
+  'endpoints.default.approval: must be "never", "always", "firstEnrolment", "newSubject"',
   'endpoints.default: "more" is not a field that exists here',
 ];
 /** All that a document means, without how it was written. */
