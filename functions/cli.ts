@@ -2,11 +2,12 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { arrayBuffer } from 'node:stream/consumers';
 import { systemClock } from '../lib/adapters/system.ts';
 import { CliError } from '../lib/cli/io.ts';
 import { runCli } from '../lib/cli/main.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { readDocument } from './default-config.ts';
 import { readEnv } from './env.ts';
 
 const env = readEnv();
@@ -34,8 +35,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   url: env.url?.replace(/\/+$/, '') ?? env.localUrl,
   token,
-  stdin: () => text(process.stdin),
+  stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
   out: (data) => process.stdout.write(data),
   note: (line) => process.stderr.write(`${line}\n`),
   clock: systemClock,
+  config: (file) => readDocument(env, file),
 });

@@ -8,12 +8,12 @@ import type { Bytes } from './bytes.ts';
 import { checkEnrol, type Enrolment, enrolSchema, type ValidatorId } from './enrolment.ts';
 import { MIN_CRL_VALIDITY_MS } from './limits.ts';
 import { checkProfile, type Profile, profileSchema } from './profile.ts';
-import { described, duration, explainIssues, id, parsed } from './schema.ts';
+import { described, duration, explainIssues, id, parsed, withDefaults } from './schema.ts';
 import { visible } from './visible.ts';
 import { lintSubject } from './x509/lint.ts';
 import { isAbsoluteUri } from './x509/lint-names.ts';
 import { lintTexts } from './x509/lint-text.ts';
-import { nameOf, parseName, sameAttributes } from './x509/name.ts';
+import { parseName } from './x509/name.ts';
 
 export type Authority = {
   readonly id: string;
@@ -57,6 +57,8 @@ export type Config = {
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   /** Keys that are never certified: hexadecimal SHA-256 of the SubjectPublicKeyInfo, lower case. */
   readonly blockedKeys: ReadonlySet<string>;
+  /** As it was written. */
+  readonly document: ConfigDocument;
 };
 
 /** Characters of a sentence about one field. */
@@ -184,7 +186,8 @@ const document = z.strictObject({
 
 /** JSON Schema (2020-12) of the document. What only code can judge (names, patterns that refer to
  * each other) is not in it: `checkConfig` decides. */
-export const configSchema = (): object => z.toJSONSchema(document, { io: 'input' });
+export const configSchema = (): z.core.JSONSchema.BaseSchema =>
+  z.toJSONSchema(document, { io: 'input' });
 
 /** The document as it is written; defaults are optional in it. */
 export type ConfigDocument = z.input<typeof document>;
@@ -205,18 +208,11 @@ export function checkConfig(input: unknown): Config {
       checkProfile(name, input, `profiles.${name}`, problems),
     ]),
   );
-  for (const [name, ca] of Object.entries(cas)) {
-    const { crlValidity } = ca;
+  for (const [name, { crlValidity }] of Object.entries(cas)) {
     if (crlValidity < MIN_CRL_VALIDITY_MS) {
       problems.push(
         `cas.${name}.crlValidity: must be at least "1h": caches keep a CRL for minutes`,
       );
-    }
-    const same = Object.entries(cas).find(
-      ([other, { subject }]) => other < name && sameAttributes(nameOf(subject), nameOf(ca.subject)),
-    );
-    if (same) {
-      problems.push(`cas.${name}.subject: "${same[0]}" has it too; a CA is known by its subject`);
     }
   }
   const checked = new Map<string, Endpoint>();
@@ -246,6 +242,7 @@ export function checkConfig(input: unknown): Config {
     problems.push('endpoints: must name at least one');
   if (problems.length > 0) throw new ConfigError(problems);
   return {
+    document: input as ConfigDocument,
     publicUrl,
     endpoints: checked,
     blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
@@ -262,6 +259,12 @@ export function checkConfig(input: unknown): Config {
       ]),
     ),
   };
+}
+
+/** What a valid document leaves unsaid, said: it means the same. */
+export function completed(input: ConfigDocument): ConfigDocument {
+  const profiles = { device: {}, ...input.profiles };
+  return withDefaults(configSchema(), { ...input, profiles }) as ConfigDocument;
 }
 
 const unknownName = (path: string, value: string, allowed: readonly string[]): string =>

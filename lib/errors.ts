@@ -109,6 +109,11 @@ export const reasons = {
     code: 'SCEP-305',
     text: 'the challengePassword is locked after too many refused attempts',
   },
+  challengeRevoked: {
+    failInfo: 'badRequest',
+    code: 'SCEP-306',
+    text: 'the challengePassword has been revoked',
+  },
   subjectNotBound: {
     failInfo: 'badRequest',
     code: 'SCEP-311',
@@ -306,9 +311,12 @@ export class ScepFailure extends Error {
 export class HttpFailure extends Error {
   override readonly name = 'HttpFailure';
   readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422;
-  constructor(status: HttpFailure['status'], detail: string) {
+  /** Of a 405: the methods that there are. */
+  readonly allow: string;
+  constructor(status: HttpFailure['status'], detail: string, allow = 'GET, HEAD, POST') {
     super(detail);
     this.status = status;
+    this.allow = allow;
   }
 }
 

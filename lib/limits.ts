@@ -172,3 +172,34 @@ export const STORE_READ_MS = 1000;
 /** Milliseconds in which a write of a remote store is repeated. With its last call and a read to learn
  * what became of it, it ends after 6 s, before the lease of an attempt does. */
 export const STORE_WRITE_MS = 3000;
+
+/** Milliseconds that the answer to a request with an Idempotency-Key is kept: longer than anything
+ * that repeats its requests goes on doing so. */
+export const IDEMPOTENCY_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** Certificates of one chain of renewals that are shown together: ten years of monthly ones. */
+export const MAX_RENEWALS = 120;
+
+/** Milliseconds before its end that a certificate of a CA is warned of: devices have to be given the
+ * next one, some by hand; and that of an RA, which clients fetch by themselves. */
+export const CA_WARNING_MS = 180 * 24 * 60 * 60 * 1000;
+export const RA_WARNING_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** Milliseconds that a CRL may be late before it is warned of. */
+export const CRL_LATE_MS = 60 * 60 * 1000;
+
+/** Milliseconds of one call of KMS on a device's request: ordinary ones take 10 to 100, a new TLS
+ * connection 200. */
+export const KMS_CALL_MS = 1000;
+
+/** Milliseconds in which a call of KMS is made again on a device's request. With its last call it
+ * ends after 4 s, long before the lease of an attempt does. */
+export const KMS_REQUEST_MS = 3000;
+
+/** Milliseconds of one call, and in which it is made again, for an operator's command: making keys
+ * takes seconds, and so does it until a new one is known to all of KMS. */
+export const KMS_OPERATOR_CALL_MS = 30_000;
+export const KMS_OPERATOR_MS = 30_000;
+
+/** Milliseconds between two reads of the MAC keys on record. */
+export const MAC_RELOAD_MS = 5 * 60 * 1000;

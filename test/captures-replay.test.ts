@@ -99,7 +99,7 @@ async function captured(which: 'ours' | 'foreign', options: LabOptions = {}) {
 /** A challenge with this text, which no CA of ours would draw. */
 async function knownChallenge(lab: Lab, challenge: string, names: readonly string[]) {
   const { store, macKeys } = lab.deps;
-  const [macKey] = await macKeys.live();
+  const [macKey] = await macKeys.live('challenge');
   const [key = ''] = challengeKeys([macKey], 'default', challenge);
   const fixed = { id: 'known', endpoint: 'default', uses: 1, expiresAt: lab.clock.now() + hour };
   const bindingMac = hex(mac(macKey, 'binding', { key, ...fixed, binding: { names } }));

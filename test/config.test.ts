@@ -382,13 +382,6 @@ describe('configuration', () => {
       'cas.default.subject: cannot stand in a certificate: an attribute has control, bidirectional or other invisible characters',
     ],
     [
-      'two CAs of one name',
-      (d) => {
-        Object.assign(d.cas, { second: { subject: 'CN=CA' } });
-      },
-      'cas.second.subject: "default" has it too; a CA is known by its subject',
-    ],
-    [
       'a CRL for a minute',
       (d) => {
         d.cas.default = { subject: 'CN=CA', crlValidity: '59m' };

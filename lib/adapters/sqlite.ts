@@ -93,12 +93,16 @@ export class SqliteStore implements Store, Crls {
 
   async list({ list, group, from, until, reverse, limit }: ListQuery): Promise<Page> {
     const [after, before, order] = reverse ? ['<', '>', 'DESC'] : ['>', '<', 'ASC'];
+    // A bound that is not there is left out: "? IS NULL OR ..." would walk the whole group.
+    const bounds = [
+      ...(from === undefined ? [] : [[`AND sort ${after} ?`, from] as const]),
+      ...(until === undefined ? [] : [[`AND sort ${before} ?`, until] as const]),
+    ];
     const rows = this.#alone(() =>
       this.#all(
         `SELECT sort, key FROM places WHERE list = ? AND grp = ?
-           AND (? IS NULL OR sort ${after} ?) AND (? IS NULL OR sort ${before} ?)
-         ORDER BY sort ${order} LIMIT ?`,
-        ...[list, group, from ?? null, from ?? null, until ?? null, until ?? null, limit + 1],
+           ${bounds.map(([condition]) => condition).join(' ')} ORDER BY sort ${order} LIMIT ?`,
+        ...[list, group, ...bounds.map(([, value]) => value), limit + 1],
       ),
     );
     const page = rows.slice(0, limit);

@@ -49,13 +49,16 @@ export const makeApproval = (
 });
 
 /** @throws {Outage} for a record that says something else than what was proven and approved */
-export function requireApproval(macKeys: readonly MacKey[], transaction: Transaction): Approval {
+export function requireApproval(
+  macKeys: { readonly pending: readonly MacKey[]; readonly approval: readonly MacKey[] },
+  transaction: Transaction,
+): Approval {
   const { id, approval, pendingMac = '' } = transaction;
-  const proven = holds(macKeys, pendingMac, (key) => makePendingMac(key, transaction));
+  const proven = holds(macKeys.pending, pendingMac, (key) => makePendingMac(key, transaction));
   const approved =
     approval !== undefined &&
     holds(
-      macKeys,
+      macKeys.approval,
       approval.mac,
       (key) => makeApproval(key, transaction, approval.by, approval.at).mac,
     );

@@ -24,7 +24,7 @@ export async function byChallenge(
   if (!challenge) return deny('challengeUnknown');
   const { key, record } = challenge;
   const evidence = { challengeId: record.id };
-  if (!bindingHolds(await deps.macKeys.live(), key, record)) {
+  if (!bindingHolds(await deps.macKeys.live('challenge'), key, record)) {
     deps.log({ event: 'challenge.tampered', severity: 'error', ...evidence });
     return deny('challengeUnknown', evidence);
   }
@@ -37,6 +37,12 @@ export async function byChallenge(
     ...deny(reason, { ...more, ...evidence }),
     counts: reason,
   });
+  if (!held && record.revokedAt !== undefined) {
+    return deny('challengeRevoked', {
+      ...evidence,
+      revokedAt: new Date(record.revokedAt).toISOString(),
+    });
+  }
   if (!held && record.failures >= MAX_CHALLENGE_FAILURES) {
     return deny('challengeLocked', { ...evidence, failures: record.failures });
   }

@@ -10,6 +10,7 @@ import { encodeTbsCertList } from '../x509/crl.ts';
 import { lintTbsCertList } from '../x509/lint-crl.ts';
 import type { Ca } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
+import type { Remembered } from './idempotency.ts';
 import { requireClean, sign } from './issue.ts';
 import { readRegister, registerChanges } from './register.ts';
 import { Draft, View } from './view.ts';
@@ -32,9 +33,15 @@ export async function keepCrl(deps: CrlDeps, ca: Ca): Promise<void> {
 
 /**
  * Publishes a CRL with everything that was acknowledged before the call, or finds that somebody else
- * just has. @throws {Outage} when too many publish at once, or our own side fails
+ * just has. Who publishes twice for one request does no harm: the later one says the same.
+ * @throws {Outage} when too many publish at once, or our own side fails
  */
-export async function publishCrl(deps: CrlDeps, ca: Ca, actor: Actor): Promise<Crl> {
+export async function publishCrl(
+  deps: CrlDeps,
+  ca: Ca,
+  actor: Actor,
+  remembered?: Remembered<Crl>,
+): Promise<Crl> {
   for (let round = 0; round < MAX_PUBLISH_ROUNDS; round++) {
     const last = await deps.crls.newest(ca.id);
     const now = deps.clock.now();
@@ -42,10 +49,8 @@ export async function publishCrl(deps: CrlDeps, ca: Ca, actor: Actor): Promise<C
     const { changes, revoked } = await readRegister(deps.store, ca.id, last?.thisUpdate ?? 0);
     const crl = await make(deps, ca, { number: (last?.number ?? 0) + 1, changes, revoked }, now);
     if ((await deps.crls.publish(ca.id, crl)) === 'done') {
-      const draft = new Draft(new View(deps.store));
+      await tell(deps, ca, crl, actor, now, remembered);
       const { number } = crl;
-      draft.event(now, deps.random, { type: 'crl.published', actor, ca: ca.id, number });
-      await deps.store.write(draft.actions);
       deps.log({
         event: 'crl.published',
         severity: 'info',
@@ -59,6 +64,25 @@ export async function publishCrl(deps: CrlDeps, ca: Ca, actor: Actor): Promise<C
     if (newest && newest.changes >= changes) return newest;
   }
   throw new Outage(`too many publish the CRL of ${ca.id} at once`);
+}
+
+/** The event of a CRL that is out; with it the answer, unless a twin has one already. */
+async function tell(
+  { store, random }: CrlDeps,
+  ca: Ca,
+  crl: Crl,
+  actor: Actor,
+  now: number,
+  remembered: Remembered<Crl> | undefined,
+): Promise<void> {
+  const view = new View(store);
+  if (remembered) await view.load([remembered.once.recordKey]);
+  for (const kept of remembered ? [remembered, undefined] : [undefined]) {
+    const draft = new Draft(view);
+    draft.event(now, random, { type: 'crl.published', actor, ca: ca.id, number: crl.number });
+    kept?.once.remember(draft, now, kept.answer(crl));
+    if ((await store.write(draft.actions)) === 'done') return;
+  }
 }
 
 type Contents = Omit<Crl, 'der' | 'thisUpdate' | 'nextUpdate'> &

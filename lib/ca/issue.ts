@@ -168,6 +168,8 @@ async function intend(
       type: 'certificate.superseded',
       actor,
       ca: ca.id,
+      endpoint: successor.endpoint,
+      transaction: successor.transaction,
       serial: successor.serial,
     });
   }

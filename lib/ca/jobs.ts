@@ -5,7 +5,7 @@
 
 import { SWEEP_AFTER_MS, SWEEP_BATCH } from '../limits.ts';
 import type { Actor } from '../log/event.ts';
-import { dueBefore } from '../ports/records.ts';
+import { dueBefore } from '../ports/places.ts';
 import { loadForEnd, voidTransaction } from './attempt.ts';
 import type { Deps } from './deps.ts';
 import { close } from './pending.ts';

@@ -22,7 +22,7 @@ export async function isKnownSubject(macKeys: MacKeys, view: View, key: string):
   const record = view.get('subject', key);
   if (!record) return false;
   const { serial } = record;
-  return holds(await macKeys.live(), record.mac, (macKey) => macOf(macKey, key, serial));
+  return holds(await macKeys.live('pending'), record.mac, (macKey) => macOf(macKey, key, serial));
 }
 
 /** Into the write that issues the certificate of this Transaction. @param subject Name, DER */
@@ -36,7 +36,7 @@ export async function noteSubject(
   if (config.endpoints.get(endpoint)?.approval !== 'newSubject') return;
   const key = subjectKey(ca, endpoint, subject, names);
   await view.load([{ kind: 'subject', key }]);
-  const [macKey] = await macKeys.live();
+  const [macKey] = await macKeys.live('pending');
   const record = view.get('subject', key);
   if (record && holds([macKey], record.mac, () => macOf(macKey, key, record.serial))) return;
   draft.put('subject', key, { serial, mac: macOf(macKey, key, serial) });

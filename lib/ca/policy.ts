@@ -35,6 +35,7 @@ import {
 } from '../x509/general-name.ts';
 import {
   attributeName,
+  type Name,
   type NameAttribute,
   nameOf,
   parseName,
@@ -72,14 +73,18 @@ export function certifiedNames(
   binding: Binding,
 ): CertifiedNames {
   const bound = binding.names.map(parseGeneralName);
+  const boundSubject = binding.subject ? nameOf(parseName(binding.subject)) : undefined;
   const certified = new Map(bound.map((name) => [printGeneralName(name), name]));
   try {
     const subject = nameOf(csr.subject);
-    if (binding.subject && !sameAttributes(subject, nameOf(parseName(binding.subject)))) {
+    if (boundSubject && !sameAttributes(subject, boundSubject)) {
       const value = printName(csr.subject);
-      throw new ScepFailure('subjectNotBound', { value, allowed: binding.subject });
+      throw new ScepFailure('subjectNotBound', { value, allowed: binding.subject ?? '' });
     }
-    for (const name of askedNames(csr)) {
+    const mails = mailsOf(subject);
+    // Bound with the subject that they stand in.
+    if (boundSubject) for (const name of mails) certified.set(printGeneralName(name), name);
+    for (const name of [...mails, ...askedNames(csr)]) {
       const text = printGeneralName(name);
       if (certified.has(text)) continue;
       if (bound.length > 0 || !namesItself(profile, name)) {
@@ -96,10 +101,23 @@ export function certifiedNames(
     if (subject.length === 0 && names.names.length === 0) throw new ScepFailure('subjectMissing');
     return names;
   } catch (error) {
-    if (error instanceof Malformed) throw new ScepFailure('requestLint', { lint: error.message });
+    if (error instanceof Malformed || error instanceof SyntaxError) {
+      throw new ScepFailure('requestLint', { lint: error.message });
+    }
     throw error;
   }
 }
+
+/**
+ * The mail addresses of a subject. They are names like any other: allowed by a binding or by the
+ * profile, and in subjectAltName too, as RFC 5280 §4.1.2.6 demands. @throws {SyntaxError}
+ */
+function mailsOf(subject: Name): GeneralName[] {
+  const mails = subject.flat().filter(({ type }) => type === emailAddress);
+  return mails.map(({ value = '' }) => parseGeneralName(`email:${value}`));
+}
+
+const emailAddress = '1.2.840.113549.1.9.1';
 
 /** Whether a request may give itself this name, with nothing but the profile to allow it. */
 function namesItself({ names }: Profile, { kind, value }: GeneralName): boolean {
@@ -248,7 +266,13 @@ export function normalBinding(
     }),
   );
   if (subject === undefined) return { names: [...distinct] };
-  if (nameOf(parseName(subject)).length === 0) throw new SyntaxError('the subject is empty');
+  const name = nameOf(parseName(subject));
+  if (name.length === 0) throw new SyntaxError('the subject is empty');
+  if (profile.names.email.rule === 'none' && mailsOf(name).length > 0) {
+    throw new SyntaxError(
+      `"${subject}": the profile "${profile.id}" certifies no names of type email`,
+    );
+  }
   return { subject, names: [...distinct] };
 }
 

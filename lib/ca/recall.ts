@@ -62,7 +62,7 @@ export async function recall(deps: Deps, request: CertificateRequest): Promise<K
   const asked = endpoint.enrol.authorize.includes('challenge');
   const candidates =
     challengePassword && asked
-      ? challengeKeys(await deps.macKeys.live(), endpoint.id, challengePassword)
+      ? challengeKeys(await deps.macKeys.live('challenge'), endpoint.id, challengePassword)
       : [];
   const signerKey = signer.ours ? certificateKey(ca.id, hex(signer.certificate.serial)) : undefined;
   const view = new View(deps.store);

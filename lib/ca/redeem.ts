@@ -43,7 +43,9 @@ export async function redeem(
     (await close(deps, view, transaction, state, { reason, evidence }, now)) === 'done'
       ? { refused: reason, evidence }
       : 'again';
-  const approval = requireApproval(await deps.macKeys.live(), transaction);
+  const { macKeys } = deps;
+  const live = { pending: await macKeys.live('pending'), approval: await macKeys.live('approval') };
+  const approval = requireApproval(live, transaction);
   if ((transaction.expiresAt ?? 0) <= now) return refuse('expired', 'requestExpired');
   if (transaction.ca !== ca.id || transaction.profile !== endpoint.profile.id) {
     const { id } = endpoint.profile;

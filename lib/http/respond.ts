@@ -35,6 +35,35 @@ const titles = {
 } as const;
 type Status = keyof typeof titles;
 
+/** JSON of the admin API. */
+export function json(status: 200 | 201, value: object): Response {
+  const response = octets(`${JSON.stringify(value)}\n`, 'application/json', 'no-store');
+  return new Response(response.body, { status, headers: response.headers });
+}
+
+/**
+ * Lines of text as they come: the reader sets the pace. What fails before the first one is thrown;
+ * later, the reply ends broken, so that nobody takes a part for the whole.
+ */
+export async function lines(
+  mediaType: string,
+  source: AsyncGenerator<string, void>,
+): Promise<Response> {
+  let next = await source.next();
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      if (next.done) return controller.close();
+      controller.enqueue(utf8(next.value));
+      next = await source.next();
+    },
+    async cancel() {
+      await source.return();
+    },
+  });
+  const headers = { 'content-type': mediaType, 'cache-control': 'no-store' };
+  return new Response(stream, { headers: { ...headers, 'x-content-type-options': 'nosniff' } });
+}
+
 /** The reply to anything thrown. What is not about the request is an outage: 503, detail logged. */
 export function refuse({ log, clock, random }: Deps, error: unknown, c: Context): Response {
   const id = ulid(clock.now(), random(10));
@@ -56,6 +85,6 @@ export function refuse({ log, clock, random }: Deps, error: unknown, c: Context)
   const response = octets(body, api ? 'application/problem+json' : 'text/plain', 'no-store');
   if (status === 503) response.headers.set('retry-after', String(RETRY_AFTER_S));
   if (status === 401) response.headers.set('www-authenticate', 'Bearer');
-  if (status === 405) response.headers.set('allow', 'GET, HEAD, POST');
+  if (error instanceof HttpFailure && status === 405) response.headers.set('allow', error.allow);
   return new Response(response.body, { status, headers: response.headers });
 }

@@ -1,19 +1,59 @@
-// Where each kind of record stands in the lists: a function of its content, so that a write moves it.
+// The lists of the store, and where each record stands in them: a function of its content.
 
-import {
-  type CertificateState,
-  deviceOf,
-  dueBefore,
-  type Kind,
-  type Place,
-  type Records,
-  searchText,
-} from './records.ts';
+import { isReleased, type Kind, type Records, type Transaction } from './records.ts';
+
+/** The lists of the store. Records without a place in one cannot be listed, only read. */
+export type List =
+  /** Transactions of an endpoint, by id, which is by time. */
+  | 'transactions'
+  /** Transactions that are not at an end, of one state, by when something is due. */
+  | 'open'
+  /** Transactions of a CA by subject, and by the name of the device: `searchText`, then the id. */
+  | 'subjects'
+  | 'devices'
+  /** Challenges of an endpoint, by id. */
+  | 'challenges'
+  /** Certificates of a CA that somebody may have been given, by notBefore. */
+  | 'certificates'
+  /** Certificates of a CA that are good, or held, by notAfter. */
+  | 'expiring'
+  /** All events, by id, which is by time; the group is `all`. */
+  | 'events'
+  /** Events of a Transaction, by id. */
+  | 'timeline'
+  /** Outbox entries of one shard, by event id. */
+  | 'outbox';
+
+/** Where a record stands: list, group in it, and what it is sorted by. */
+export type Place = { readonly list: List; readonly group: string; readonly sort: string };
+
+/** The first sort value of the lists `open`, `certificates` and `expiring` at this time. */
+export const dueBefore = (at: number): string => String(Math.max(0, at)).padStart(15, '0');
 
 const byTime = (at: number, key: string): string => `${dueBefore(at)}/${key}`;
 
-const seen: ReadonlySet<CertificateState> = new Set(['issued', 'held', 'revoked']);
+/** Longer texts are found by their beginning; a sort key of DynamoDB takes 1,024 octets. */
+const MAX_SEARCH_CHARACTERS = 300;
 
+/**
+ * A text as it is sorted and looked up: without case, and in ASCII, because stores differ in the
+ * order of everything else. What begins with a text stands from `searchText` of it on.
+ */
+export const searchText = (text: string): string =>
+  encodeURIComponent(text.toWellFormed().normalize('NFC').toLowerCase()).slice(
+    0,
+    MAX_SEARCH_CHARACTERS,
+  );
+
+/** What people call the device of a request: its first subjectAltName, or else its common name. */
+export function deviceOf({ names, subject }: Pick<Transaction, 'names' | 'subject'>): string {
+  const [name] = names;
+  if (name !== undefined) return name.slice(name.indexOf(':') + 1);
+  const [, commonName = subject] = /(?:^|[,+])CN=((?:\\.|[^,+\\])*)/s.exec(subject) ?? [];
+  return commonName;
+}
+
+/** The places of a record; a function of its content, so that a write moves it. */
 const placesByKind: {
   readonly [K in Kind]?: (record: Records[K], key: string) => readonly Place[];
 } = {
@@ -33,14 +73,17 @@ const placesByKind: {
       ...(at === undefined ? [] : [{ list: 'open', group: state, sort: byTime(at, key) } as const]),
     ];
   },
-  certificate: ({ ca, state, notBefore, notAfter, unseen }, key) => [
-    ...(seen.has(state) && !unseen
-      ? [{ list: 'certificates', group: ca, sort: byTime(notBefore, key) } as const]
-      : []),
-    ...(state === 'issued' || state === 'held'
-      ? [{ list: 'expiring', group: ca, sort: byTime(notAfter, key) } as const]
-      : []),
-  ],
+  certificate: (record, key) => {
+    const { ca, state, notBefore, notAfter } = record;
+    return [
+      ...(isReleased(record)
+        ? [{ list: 'certificates', group: ca, sort: byTime(notBefore, key) } as const]
+        : []),
+      ...(state === 'issued' || state === 'held'
+        ? [{ list: 'expiring', group: ca, sort: byTime(notAfter, key) } as const]
+        : []),
+    ];
+  },
   challenge: ({ id, endpoint }) => [{ list: 'challenges', group: endpoint, sort: id }],
   event: ({ transaction }, key) => [
     { list: 'events', group: 'all', sort: key },

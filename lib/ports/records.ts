@@ -1,6 +1,6 @@
-// What the store holds: every kind of record, its key, and the lists it stands in. Records are JSON
-// values; octets in them are base64, digests and serial numbers hexadecimal, times milliseconds
-// since 1970. Each is written with `RECORD_VERSION`, because records outlive releases.
+// What the store holds: every kind of record, and its key; `places.ts` has the lists they stand in.
+// Records are JSON values; octets in them are base64, digests and serial numbers hexadecimal, times
+// milliseconds since 1970. Each is written with `RECORD_VERSION`, because records outlive releases.
 
 import type { ContentCipherName, DigestName } from '../algorithms.ts';
 import type { Evidence, Reason } from '../errors.ts';
@@ -33,23 +33,29 @@ export type Records = {
   readonly outbox: OutboxEntry;
   /** Key: the CA's id. */
   readonly authority: AuthorityRecord;
+  /** Key: the purpose (`MacPurpose`). */
+  readonly macKeys: MacKeysRecord;
   /** Key: SHA-256 of the token. */
   readonly token: AdminToken;
+  /** Key: hash over who asked and the Idempotency-Key. */
+  readonly idempotency: IdempotencyRecord;
 };
 export type Kind = keyof Records;
 
-export type TransactionState =
-  | 'pending'
-  | 'approved'
-  | 'denied'
-  | 'expired'
-  | 'intended'
-  | 'signed'
-  | 'issued'
-  | 'voided'
-  | 'revoked'
+export const transactionStates = [
+  'pending',
+  'approved',
+  'denied',
+  'expired',
+  'intended',
+  'signed',
+  'issued',
+  'voided',
+  'revoked',
   /** Proven, and not allowed: kept for people, no message ever meets it again. */
-  | 'refused';
+  'refused',
+] as const;
+export type TransactionState = (typeof transactionStates)[number];
 
 export type Transaction = {
   readonly id: string;
@@ -156,8 +162,9 @@ export type Challenge = {
   readonly usesLeft: number;
   readonly createdAt: number;
   readonly expiresAt: number;
-  /** Refused attempts so far. */
+  /** Refused attempts so far; as many as lock it once it is revoked. */
   readonly failures: number;
+  readonly revokedAt?: number;
   /** Transactions that hold a use, and their request hashes; finished ones until somebody clears
    * them. A one-time challenge keeps its only one. */
   readonly open: Readonly<Record<string, string>>;
@@ -193,7 +200,15 @@ export const revocationReasons = [
 export type RevocationReason = (typeof revocationReasons)[number];
 
 /** signed: waits for the release gate; nobody may see it yet. */
-export type CertificateState = 'intended' | 'signed' | 'issued' | 'voided' | 'held' | 'revoked';
+export const certificateStates = [
+  'intended',
+  'signed',
+  'issued',
+  'voided',
+  'held',
+  'revoked',
+] as const;
+export type CertificateState = (typeof certificateStates)[number];
 
 export type CertificateRecord = {
   readonly ca: string;
@@ -269,6 +284,11 @@ export type AuthorityRecord = {
   }[];
 };
 
+/** MAC keys that are sealed by what keeps keys; the one that makes new MACs first. */
+export type MacKeysRecord = {
+  readonly keys: readonly { readonly id: string; readonly sealedKey: string }[];
+};
+
 export const roles = ['admin', 'approver', 'challenger', 'auditor'] as const;
 export type Role = (typeof roles)[number];
 
@@ -278,51 +298,21 @@ export type AdminToken = {
   readonly roles: readonly Role[];
 };
 
-/** The lists of the store. Records without a place in one cannot be listed, only read. */
-export type List =
-  /** Transactions of an endpoint, by id, which is by time. */
-  | 'transactions'
-  /** Transactions that are not at an end, of one state, by when something is due. */
-  | 'open'
-  /** Transactions of a CA by subject, and by the name of the device: `searchText`, then the id. */
-  | 'subjects'
-  | 'devices'
-  /** Challenges of an endpoint, by id. */
-  | 'challenges'
-  /** Certificates of a CA that somebody may have been given, by notBefore. */
-  | 'certificates'
-  /** Certificates of a CA that are good, or held, by notAfter. */
-  | 'expiring'
-  /** All events, by id, which is by time; the group is `all`. */
-  | 'events'
-  /** Events of a Transaction, by id. */
-  | 'timeline'
-  /** Outbox entries of one shard, by event id. */
-  | 'outbox';
+/** What a request was answered that may come again. */
+export type IdempotencyRecord = {
+  /** Hash of the request. */
+  readonly request: string;
+  /** JSON; of a new challenge all but the challenge. */
+  readonly answer: string;
+  /** Id of the MAC key that the challenge was derived with. */
+  readonly macKey?: string;
+  readonly expiresAt: number;
+};
 
-/** Where a record stands: list, group in it, and what it is sorted by. */
-export type Place = { readonly list: List; readonly group: string; readonly sort: string };
+const released: ReadonlySet<CertificateState> = new Set(['issued', 'held', 'revoked']);
 
-/** The first sort value of the lists `open`, `certificates` and `expiring` at this time. */
-export const dueBefore = (at: number): string => String(Math.max(0, at)).padStart(15, '0');
-
-/** Longer texts are found by their beginning; a sort key of DynamoDB takes 1,024 octets. */
-const MAX_SEARCH_CHARACTERS = 300;
-
-/**
- * A text as it is sorted and looked up: without case, and in ASCII, because stores differ in the
- * order of everything else. What begins with a text stands from `searchText` of it on.
- */
-export const searchText = (text: string): string =>
-  encodeURIComponent(text.toWellFormed().normalize('NFC').toLowerCase()).slice(
-    0,
-    MAX_SEARCH_CHARACTERS,
-  );
-
-/** What people call the device of a request: its first subjectAltName, or else its common name. */
-export function deviceOf({ names, subject }: Pick<Transaction, 'names' | 'subject'>): string {
-  const [name] = names;
-  if (name !== undefined) return name.slice(name.indexOf(':') + 1);
-  const [, commonName = subject] = /(?:^|[,+])CN=((?:\\.|[^,+\\])*)/s.exec(subject) ?? [];
-  return commonName;
-}
+/** Somebody may have been given it: it may be shown. */
+export const isReleased = ({
+  state,
+  unseen,
+}: Pick<CertificateRecord, 'state' | 'unseen'>): boolean => released.has(state) && !unseen;

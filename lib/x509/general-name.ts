@@ -64,7 +64,8 @@ export function readGeneralNames(element: Element): GeneralName[] {
   return element.children.map(readGeneralName);
 }
 
-function readGeneralName(element: Element): GeneralName {
+/** @throws {Malformed} */
+export function readGeneralName(element: Element): GeneralName {
   const octets = content(element);
   if (octets.length > MAX_NAME_OCTETS) throw new Malformed('a name that is too long');
   switch (element.tag) {

@@ -72,7 +72,10 @@ export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = [], 
     const counted = ofChallenge(challenge.id).filter(
       ({ type }) => type === 'challenge.refused' || type === 'challenge.reused',
     );
-    assert.equal(counted.length, challenge.failures, `${key}: every refusal is counted`);
+    // A revoked one has the count that locks it, whatever was counted before.
+    if (challenge.revokedAt === undefined) {
+      assert.equal(counted.length, challenge.failures, `${key}: every refusal is counted`);
+    }
   }
   for (const [key, { serial }] of of('subject')) {
     const [ca = '', endpoint = ''] = key.split('/');

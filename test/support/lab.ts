@@ -18,6 +18,7 @@ import { makeApp } from '../../lib/http/app.ts';
 import { tokenHash } from '../../lib/http/auth.ts';
 import type { Crls } from '../../lib/ports/crls.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
+import type { MacKeys } from '../../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../../lib/ports/ra-keys.ts';
 import type { AdminToken } from '../../lib/ports/records.ts';
 import type { Signer } from '../../lib/ports/signer.ts';
@@ -33,6 +34,7 @@ export type LabOptions = {
   readonly crls?: Crls;
   readonly signer?: Signer;
   readonly raKeys?: RaKeys;
+  readonly macKeys?: MacKeys;
   readonly validators?: Readonly<Record<string, Validator>>;
   readonly config?: Partial<ConfigDocument>;
   /** Further fields of the endpoint `default`, as the configuration has them. */
@@ -100,7 +102,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     crls: recorded('crls', options.crls ?? new MemoryCrls()),
     signer: recorded('signer', options.signer ?? memorySigner),
     raKeys: recorded('raKeys', options.raKeys ?? memoryRaKeys),
-    macKeys: memoryMacKeys,
+    macKeys: options.macKeys ?? memoryMacKeys,
     validators: new Map(
       Object.entries(options.validators ?? {}).map(([id, validator]) => [
         id,
