@@ -78,6 +78,7 @@ test('the table is all there', () => {
       'renew',
       'inspect',
       'status',
+      'policy test',
       'log tail',
       'log export',
       'explain',

@@ -12,6 +12,7 @@ import { explainCommand } from './explain.ts';
 import { inspectCommand } from './inspect.ts';
 import { CliError, exitCodes, type Io } from './io.ts';
 import { logCommand } from './log.ts';
+import { policyCommand } from './policy.ts';
 import { renewCommand } from './renew.ts';
 import { statusCommand } from './status.ts';
 import { txnCommand } from './txn.ts';
@@ -38,6 +39,7 @@ Environment: SCEPTER_URL, SCEPTER_TOKEN, SCEPTER_DATA_DIR (where the token file 
     renewCommand(io),
     inspectCommand(io),
     statusCommand(io),
+    policyCommand(io),
     logCommand(io),
     explainCommand(io),
     configCommand(io),

@@ -9,6 +9,7 @@ import { requestFields } from './decoded.ts';
 import { type EventBody, inOrder, reasonText, stepRow } from './happened.ts';
 import { callApi, type Io, jsonLine } from './io.ts';
 import { type PageOptions, pageOptions, showList } from './pages.ts';
+import { reasonOf, refusalFields } from './refusal.ts';
 import { aligned, type Field, rowsOf, seconds, section, shortened } from './text.ts';
 
 /** A Transaction as the admin API lists it. */
@@ -156,11 +157,13 @@ function page(story: Story): string {
   ];
   const steps = inOrder(story.events).map((event) => ['', ...stepRow(event)]);
   const more = moreEvents ? `  ... and more: scepter log export --transaction ${id}\n` : '';
+  const refused = reason === undefined ? undefined : reasonOf(reason);
+  const why = refused ? section('why it was refused', refusalFields(refused, story.evidence)) : '';
   const sent = section(
     'what the device sent',
     requestFields(describeRequest(fromBase64(story.csr))),
   );
-  return `${aligned(rowsOf(fields))}${sent}timeline\n${aligned(steps)}${more}`;
+  return `${aligned(rowsOf(fields))}${sent}${why}timeline\n${aligned(steps)}${more}`;
 }
 
 function decide(io: Io, verdict: 'approve' | 'deny'): Command {
