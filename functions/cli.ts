@@ -48,6 +48,7 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   token,
   stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
   out: (data) => process.stdout.write(process.stdout.isTTY ? harmless(data) : data),
+  columns: process.stdout.columns,
   note: (line) => process.stderr.write(`${line}\n`),
   progress: process.stderr.isTTY ? (line) => process.stderr.write(`\r\u001b[K${line}`) : undefined,
   stopped,

@@ -20,6 +20,7 @@ const silent: Io = {
   stdin: async () => new Uint8Array(0),
   out: () => {},
   note: () => {},
+  columns: undefined,
   progress: undefined,
   stopped: () => new AbortController().signal,
   clock: { now: () => 0, sleep: async () => {} },

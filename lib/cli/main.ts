@@ -62,11 +62,18 @@ export async function runCli(args: readonly string[], version: string, io: Io): 
   }
 }
 
+const HELP_COLUMNS = 80;
+
 /** Every command throws instead of exiting, writes through `io`, and shows help when it is lost. */
 function strict(command: Command, io: Io): void {
   command
     .exitOverride()
-    .configureOutput({ writeOut: io.out, writeErr: (text) => io.note(text.trimEnd()) })
+    .configureOutput({
+      writeOut: io.out,
+      writeErr: (text) => io.note(text.trimEnd()),
+      getOutHelpWidth: () => io.columns ?? HELP_COLUMNS,
+      getErrHelpWidth: () => io.columns ?? HELP_COLUMNS,
+    })
     .showSuggestionAfterError()
     .showHelpAfterError('(--help shows what there is)');
   for (const child of command.commands) strict(child, io);

@@ -35,6 +35,7 @@ type Simulation = {
     readonly notBefore: string;
     readonly notAfter: string;
     readonly key: string;
+    readonly lint: string;
     readonly extensions: readonly DescribedExtension[];
   };
 };
@@ -117,6 +118,7 @@ function page({ decision, code, text, evidence, certificate }: Simulation): stri
         ['notAfter', seconds(certificate.notAfter)],
         ['key', certificate.key],
         ...extensionFields(certificate.extensions),
+        ['lint', certificate.lint],
       ])
     : '';
   return `${visible(decisions[decision])}\n${refused}${would}`;
