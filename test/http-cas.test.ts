@@ -170,6 +170,23 @@ describe('GET /status', () => {
     assert.equal(status.morePending, false);
   });
 
+  test('a static challenge is warned of, and its uses are counted', async () => {
+    const staticChallenge = { secret: 'env:SECRET', subject: { CN: 'device-*' } };
+    const w = await world({
+      endpoint: { enrol: { authorize: ['staticChallenge'], staticChallenge } },
+      staticSecrets: { 'env:SECRET': 'a secret that many know' },
+    });
+    await w.ask({ challenge: 'a secret that many know' });
+    const { text, json } = await call(w.lab, 'GET', '/status');
+    assert.deepEqual((json.endpoints as Body[])[0]?.static, { uses: 1 });
+    assert.deepEqual(json.warnings, [
+      'endpoint "default": whoever knows its static challenge can enrol',
+    ]);
+    const config = await call(w.lab, 'GET', '/config');
+    assert.match(config.text, /env:SECRET/);
+    for (const said of [text, config.text]) assert.ok(!said.includes('a secret that many know'));
+  });
+
   test('a store that fails is said, not thrown', async () => {
     const store = new MemoryStore();
     const lab = await makeLab({ store });

@@ -19,7 +19,7 @@ import { View } from './view.ts';
 export type CertificateRequest = {
   readonly endpoint: Endpoint;
   readonly ca: Ca;
-  readonly message: PkiMessage;
+  readonly message: Pick<PkiMessage, 'transactionID'>;
   readonly messageType: 'PKCSReq' | 'RenewalReq';
   readonly signer: Signer;
   readonly recipient: ReplyRecipient;

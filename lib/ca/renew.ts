@@ -131,7 +131,7 @@ function revocationOf({ state, revocationReason, revokedAt }: CertificateRecord)
 }
 
 /** `TYPE:VALUE` of a certificate of ours; a SID that stands in both of its places counts once. */
-function namesOf({ extensions }: Certificate): string[] {
+export function namesOf({ extensions }: Certificate): string[] {
   const names = askedNames({
     subjectAltName: extensions.get(extensionOids.subjectAltName)?.value,
     securityIdentifier: extensions.get(extensionOids.securityIdentifier)?.value,

@@ -31,7 +31,7 @@ export type CaStatus = {
   readonly warnings: readonly string[];
 };
 
-type StatusDeps = Pick<Deps, 'config' | 'store' | 'crls' | 'cas' | 'clock' | 'log'>;
+type StatusDeps = Pick<Deps, 'config' | 'store' | 'crls' | 'cas' | 'clock' | 'log' | 'tally'>;
 
 export async function caStatus(deps: StatusDeps, id: string): Promise<CaStatus> {
   const view = new View(deps.store);
@@ -110,6 +110,9 @@ export type EndpointStatus = {
   readonly approval: Endpoint['approval'];
   /** Weak algorithms that it accepts. */
   readonly legacy: readonly string[];
+  /** Certificates and requests on its static challenge, as this instance has counted them; undefined
+   * where it has none. */
+  readonly staticUses: number | undefined;
   /** Requests that wait for an approver, as far as they were counted. */
   readonly pending: number;
   readonly warnings: readonly string[];
@@ -142,15 +145,21 @@ export async function statusOf(deps: StatusDeps): Promise<Status> {
 }
 
 const endpointsOf = (
-  { config }: Pick<Deps, 'config'>,
+  { config, tally }: Pick<Deps, 'config' | 'tally'>,
   pendingAt: (id: string) => number,
 ): EndpointStatus[] =>
   [...config.endpoints.values()].map((endpoint) => {
-    const { id, ca, profile, approval } = endpoint;
+    const { id, ca, profile, approval, enrol } = endpoint;
     const legacy = Object.entries(endpoint.legacy).flatMap(([name, on]) => (on ? [name] : []));
-    const warnings =
-      legacy.length > 0 ? [`it accepts ${legacy.join(', ')}: for old devices only`] : [];
-    return { id, ca, profile: profile.id, approval, legacy, pending: pendingAt(id), warnings };
+    const uses = tally.staticChallengeUses.get(id) ?? 0;
+    const warnings = [
+      ...(legacy.length > 0 ? [`it accepts ${legacy.join(', ')}: for old devices only`] : []),
+      ...(enrol.staticChallenge ? ['whoever knows its static challenge can enrol'] : []),
+    ];
+    return {
+      ...{ id, ca, profile: profile.id, approval, legacy, pending: pendingAt(id), warnings },
+      staticUses: enrol.staticChallenge ? uses : undefined,
+    };
   });
 
 /** Hexadecimal. */

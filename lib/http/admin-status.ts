@@ -32,6 +32,10 @@ const status = answer(
         profile: z.string(),
         approval: z.string(),
         legacy: described('weak algorithms that it accepts', z.array(z.string())),
+        static: described(
+          'it takes a static challenge; uses of it that this instance has counted',
+          z.optional(z.strictObject({ uses: z.int() })),
+        ),
         pending: described('requests that wait for an approver', z.int()),
         warnings,
       }),
@@ -77,7 +81,10 @@ export const statusRoutes: readonly Route[] = [
         time: iso(at),
         store: { reachable: cas !== undefined },
         cas: (cas ?? []).map(shownCa),
-        endpoints,
+        endpoints: endpoints.map(({ staticUses, ...endpoint }) => ({
+          ...endpoint,
+          ...(staticUses === undefined ? {} : { static: { uses: staticUses } }),
+        })),
         morePending,
         warnings: [
           ...(cas ? [] : ['the store cannot be reached: the log says why']),

@@ -13,6 +13,7 @@ import { caRoutes } from './admin-cas.ts';
 import { certificateRoutes } from './admin-certificates.ts';
 import { challengeRoutes } from './admin-challenges.ts';
 import { eventRoutes } from './admin-events.ts';
+import { simulateRoutes } from './admin-simulate.ts';
 import { statusRoutes } from './admin-status.ts';
 import { transactionRoutes } from './admin-transactions.ts';
 import { type Admin, requireRole } from './auth.ts';
@@ -27,6 +28,7 @@ export const routes: readonly Route[] = [
   ...caRoutes,
   ...eventRoutes,
   ...statusRoutes,
+  ...simulateRoutes,
 ];
 
 export function adminRoutes(deps: Deps): Hono<Admin> {
