@@ -5,9 +5,15 @@
 import * as z from 'zod/mini';
 import type { KeySpec, Legacy } from './algorithms.ts';
 import type { Bytes } from './bytes.ts';
-import { checkProfile, type Profile, patterns, profileSchema } from './profile.ts';
+import { checkEnrol, type Enrolment, enrolSchema, type ValidatorId } from './enrolment.ts';
+import { MIN_CRL_VALIDITY_MS } from './limits.ts';
+import { checkProfile, type Profile, profileSchema } from './profile.ts';
 import { described, duration, explainIssues, id, parsed, withDefaults } from './schema.ts';
-import { attributeType, parseName } from './x509/name.ts';
+import { visible } from './visible.ts';
+import { lintSubject } from './x509/lint.ts';
+import { isAbsoluteUri } from './x509/lint-names.ts';
+import { lintTexts } from './x509/lint-text.ts';
+import { parseName } from './x509/name.ts';
 
 export type Authority = {
   readonly id: string;
@@ -19,31 +25,13 @@ export type Authority = {
   readonly crlValidityMs: number;
 };
 
-/** What a request proves by what it brings along; `staticChallenge` is one secret for many devices. */
-const ownValidators = ['challenge', 'staticChallenge'] as const;
-
-/** One of these, or the id of a validator outside. */
-export type ValidatorId = string;
-export const isOutside = (id: ValidatorId): boolean => !ownValidators.some((own) => own === id);
-
-export type StaticChallenge = {
-  /** A reference: `env:NAME`. */
-  readonly secret: string;
-  /** By dotted OID: attributes that must be there, and patterns of which each value matches one. */
-  readonly subject: ReadonlyMap<string, readonly string[]>;
-};
-
 const approvals = ['never', 'always', 'firstEnrolment', 'newSubject'] as const;
 
 export type Endpoint = {
   readonly id: string;
   readonly ca: string;
   readonly profile: Profile;
-  readonly enrol: {
-    readonly authorize: readonly ValidatorId[];
-    /** Present if and only if `authorize` names it. */
-    readonly staticChallenge?: StaticChallenge;
-  };
+  readonly enrol: Enrolment;
   readonly renew: {
     /** In addition to the certificate that signs, which must always be good. */
     readonly authorize: readonly ValidatorId[];
@@ -73,13 +61,18 @@ export type Config = {
   readonly document: ConfigDocument;
 };
 
+/** Characters of a sentence about one field. */
+const MAX_PROBLEM_CHARACTERS = 1000;
+
 /** The document is refused; `problems` are whole sentences, one for each field. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
   constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.problems = problems;
+    // What was written there is repeated, and may be anything.
+    const lines = problems.map((problem) => visible(problem).slice(0, MAX_PROBLEM_CHARACTERS));
+    super(lines.join('\n'));
+    this.problems = lines;
   }
 }
 
@@ -101,12 +94,19 @@ const legacy = z.strictObject({
 
 function parseCaSubject(text: string): Bytes {
   if (text.trim() === '') throw new SyntaxError('must name at least one attribute, such as CN=...');
-  return parseName(text);
+  const name = parseName(text);
+  const finding = lintSubject(name);
+  if (finding) throw new SyntaxError(`cannot stand in a certificate: ${lintTexts[finding.id]}`);
+  return name;
 }
 
 /** ASCII host or address, and a port; it goes into URIs of certificates as it is. */
 const publicUrlPattern =
   /^https?:\/\/([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/i;
+
+const publicUrlText = 'must be an http or https origin without a path';
+/** As the lint asks of it where it stands in a certificate. */
+const isPublicUrl = (text: string): boolean => isAbsoluteUri(`${text}/`);
 
 const keyHashText = 'must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits';
 
@@ -120,26 +120,6 @@ const authority = z.strictObject({
   ),
 });
 
-const secretReference = /^env:[A-Za-z_][A-Za-z0-9_]*$/;
-/** What stands there may be the secret itself, so that it is not repeated. */
-const secretText = (text: unknown): string => {
-  const [, scheme] = /^(ssm|secretsmanager):/.exec(String(text)) ?? [];
-  return scheme
-    ? `cannot be read from "${scheme}:" yet; it must be "env:" and the name of an environment variable`
-    : 'must be "env:" and the name of an environment variable, never the secret itself';
-};
-
-const staticChallenge = z.strictObject({
-  secret: described(
-    'where the secret is: "env:" and the name of an environment variable, which holds at least 16 octets',
-    z.string().check(z.regex(secretReference, { error: ({ input }) => secretText(input) })),
-  ),
-  subject: described(
-    'attribute types that the subject of a request must have, and patterns of which each value must match one',
-    z.record(z.string(), patterns),
-  ),
-});
-
 const endpoint = z.strictObject({
   ca: described('the CA that signs, one of "cas"', id),
   profile: described(
@@ -148,19 +128,7 @@ const endpoint = z.strictObject({
   ),
   enrol: described(
     'who may have a first certificate',
-    z._default(
-      z.strictObject({
-        authorize: described(
-          'validators, all of which must allow',
-          z.array(z.enum(ownValidators)).check(z.minLength(1, 'must name at least one validator')),
-        ),
-        staticChallenge: described(
-          'one secret that all devices of the endpoint know, for clients that can carry nothing else: whoever knows it can enrol',
-          z.optional(staticChallenge),
-        ),
-      }),
-      { authorize: ['challenge'] },
-    ),
+    z._default(enrolSchema, { authorize: ['challenge'] }),
   ),
   renew: described(
     'who may have the next one',
@@ -194,7 +162,15 @@ const document = z.strictObject({
   $schema: described('for editors; means nothing here', z.optional(z.string())),
   publicUrl: described(
     'where devices and relying parties reach this service: the base of the CRL and issuer addresses in every certificate',
-    z.string().check(z.regex(publicUrlPattern, 'must be an http or https origin without a path')),
+    z.pipe(
+      z
+        .string()
+        .check(
+          z.regex(publicUrlPattern, { error: publicUrlText, abort: true }),
+          z.refine(isPublicUrl, publicUrlText),
+        ),
+      z.transform((text) => text.replace(/^https?/i, (scheme) => scheme.toLowerCase())),
+    ),
   ),
   cas: described('certificate authorities by name', z.record(id, authority)),
   profiles: described('profiles by name', z._default(z.record(id, profileSchema), {})),
@@ -232,6 +208,13 @@ export function checkConfig(input: unknown): Config {
       checkProfile(name, input, `profiles.${name}`, problems),
     ]),
   );
+  for (const [name, { crlValidity }] of Object.entries(cas)) {
+    if (crlValidity < MIN_CRL_VALIDITY_MS) {
+      problems.push(
+        `cas.${name}.crlValidity: must be at least "1h": caches keep a CRL for minutes`,
+      );
+    }
+  }
   const checked = new Map<string, Endpoint>();
   for (const [name, endpoint] of Object.entries(endpoints)) {
     const chosen = known.get(endpoint.profile);
@@ -282,47 +265,6 @@ export function checkConfig(input: unknown): Config {
 export function completed(input: ConfigDocument): ConfigDocument {
   const profiles = { device: {}, ...input.profiles };
   return withDefaults(configSchema(), { ...input, profiles }) as ConfigDocument;
-}
-
-type EnrolDocument = z.output<typeof endpoint>['enrol'];
-
-function checkEnrol(
-  { authorize, staticChallenge }: EnrolDocument,
-  path: string,
-  problems: string[],
-): Endpoint['enrol'] {
-  const wanted = authorize.includes('staticChallenge');
-  if (wanted && authorize.includes('challenge')) {
-    problems.push(
-      `${path}.authorize: a challengePassword cannot be both "challenge" and "staticChallenge"; name one of them`,
-    );
-  }
-  const here = `${path}.staticChallenge`;
-  if (wanted && !staticChallenge) {
-    problems.push(`${here}: is missing; "staticChallenge" in "authorize" needs it`);
-  }
-  if (!staticChallenge) return { authorize };
-  if (!wanted) {
-    problems.push(`${here}: means nothing without "staticChallenge" in "authorize"`);
-  }
-  const entries = Object.entries(staticChallenge.subject);
-  if (entries.length === 0) {
-    problems.push(`${here}.subject: must name at least one attribute, such as {"CN": "printer-*"}`);
-  }
-  const subject = new Map<string, readonly string[]>();
-  for (const [name, value] of entries) {
-    const listed = [value].flat();
-    if (listed.some((pattern) => /^\*+$/.test(pattern))) {
-      problems.push(`${here}.subject.${name}: must say more than "*", which is everything`);
-    }
-    try {
-      subject.set(attributeType(name), listed);
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      problems.push(`${here}.subject.${name}: ${error.message}`);
-    }
-  }
-  return { authorize, staticChallenge: { secret: staticChallenge.secret, subject } };
 }
 
 const unknownName = (path: string, value: string, allowed: readonly string[]): string =>

@@ -117,6 +117,10 @@ export const MAX_REGISTER_ENTRIES = 200;
 /** Seconds that a cache may keep a CRL: how late a revocation is seen at most. */
 export const MAX_CRL_AGE_S = 600;
 
+/** Milliseconds that a CRL is valid at least: it is renewed after half of it, by a task that runs once a
+ * minute, and caches keep it for MAX_CRL_AGE_S. */
+export const MIN_CRL_VALIDITY_MS = 60 * 60 * 1000;
+
 /** How often a publisher whose CRL came too late makes another: more than publish at once. */
 export const MAX_PUBLISH_ROUNDS = 64;
 

@@ -51,7 +51,9 @@ function roomOf(path: string): string {
   const [top = '', second = '', ...deeper] = path.split('/');
   if (top === 'functions') return 'functions';
   if (deeper.length > 0) return second;
-  return ['config.ts', 'profile.ts', 'schema.ts'].includes(second) ? 'config' : 'base';
+  return ['config.ts', 'enrolment.ts', 'profile.ts', 'schema.ts'].includes(second)
+    ? 'config'
+    : 'base';
 }
 
 const files: Source[] = [...sources('lib'), ...sources('functions')]

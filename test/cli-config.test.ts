@@ -29,7 +29,7 @@ const wrong = {
 const sentences = [
   'publicUrl: must be an http or https origin without a path',
   'cas.default.key: must be "rsa:2048", "rsa:3072", "rsa:4096", "ec:P-256", "ec:P-384"',
-  'endpoints.default.approval: must be "never", "always"',
+  'endpoints.default.approval: must be "never", "always", "firstEnrolment", "newSubject"',
   'endpoints.default: "more" is not a field that exists here',
 ];
 /** All that a document means, without how it was written. */
@@ -126,12 +126,13 @@ describe('config print', () => {
 
   test('a text that would act on a terminal is printed as an escape, of the same JSON', async () => {
     const document = {
+      $schema: 'a\u202eb',
       publicUrl: 'http://a.example',
-      cas: { default: { subject: 'CN=a\u202eb' } },
+      cas: { default: { subject: 'CN=a' } },
       endpoints: { default: { ca: 'default' } },
     };
     const { out } = await run(['print', '-'], { stdin: JSON.stringify(document) });
     assert.ok(out.includes('a\\u202eb'));
-    assert.equal(JSON.parse(out).cas.default.subject, 'CN=a\u202eb');
+    assert.equal(JSON.parse(out).$schema, 'a\u202eb');
   });
 });

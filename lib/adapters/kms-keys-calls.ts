@@ -38,6 +38,7 @@ const remedies: Readonly<Record<string, string>> = {
   UnrecognizedClientException: 'see the AWS credentials of this process',
 };
 const unreachable = 'see the route to KMS, AWS_REGION and AWS_ENDPOINT_URL_KMS';
+const theirs = 'see the health of KMS in this region';
 
 export type Call = {
   /** The API's name of it. */
@@ -101,15 +102,15 @@ export class KmsCalls {
 
   /** @returns the Outage with what there is to say about this call */
   async #outage(call: Call, error: unknown, tries: number): Promise<Outage> {
-    const { name, message, unanswered, requestId } = told(error);
+    const { name, message, status = 0, unanswered, requestId } = told(error);
     const region = await this.#client.config.region().catch(() => 'no region');
     const about = [
       ...(unanswered ? [`no answer in ${region}`] : []),
-      ...new Set([name, message.slice(0, MAX_SAID)].filter((text) => text !== '')),
+      ...new Set([name, message.slice(0, MAX_SAID)].filter((text) => !empty.has(text))),
       ...(requestId === undefined ? [] : [`request ${requestId}`]),
       ...(tries > 1 ? [`tried ${tries} times`] : []),
     ];
-    const remedy = unanswered ? unreachable : remedies[name];
+    const remedy = unanswered ? unreachable : status >= 500 ? theirs : remedies[name];
     return new Outage(`${title(call)} failed: ${about.join(', ')}${remedy ? `: ${remedy}` : ''}`);
   }
 }
@@ -120,6 +121,9 @@ type Budget = {
   readonly again: (error: unknown) => boolean;
 };
 const forOperator = { callMs: KMS_OPERATOR_CALL_MS, inAllMs: KMS_OPERATOR_MS };
+
+/** What the SDK says when KMS said nothing. */
+const empty = new Set(['', 'UnknownError']);
 
 /** Characters of what KMS said. */
 const MAX_SAID = 400;

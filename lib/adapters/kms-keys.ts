@@ -37,6 +37,9 @@ export type KmsSettings = {
 };
 
 export class KmsKeys {
+  readonly signer: Signer;
+  readonly raKeys: RaKeys;
+  readonly macKeys: MacKeys;
   readonly #calls: KmsCalls;
   readonly #signer: KmsSigner;
   readonly #sealed: KmsSealed;
@@ -48,20 +51,20 @@ export class KmsKeys {
    */
   constructor(settings: KmsSettings, client: KMSClient = makeClient(), time?: Timer) {
     this.#calls = new KmsCalls(client, time);
-    this.#signer = new KmsSigner(this.#calls, settings);
-    this.#sealed = new KmsSealed(this.#calls, settings);
-  }
-
-  get signer(): Signer {
-    return this.#signer;
-  }
-
-  get raKeys(): RaKeys {
-    return this.#sealed;
-  }
-
-  get macKeys(): MacKeys {
-    return this.#sealed;
+    const signer = new KmsSigner(this.#calls, settings);
+    const sealed = new KmsSealed(this.#calls, settings);
+    this.#signer = signer;
+    this.#sealed = sealed;
+    this.signer = {
+      create: (ca, spec) => signer.create(ca, spec),
+      publicKey: (reference) => signer.publicKey(reference),
+      sign: (reference, algorithm, tbs) => signer.sign(reference, algorithm, tbs),
+    };
+    this.raKeys = {
+      generate: (context) => sealed.generate(context),
+      unseal: (blob, context) => sealed.unseal(blob, context),
+    };
+    this.macKeys = { live: (purpose) => sealed.live(purpose) };
   }
 
   /**

@@ -4,7 +4,7 @@
 // `issue()` takes an `Authorization`, and only this file can make one. It carries what has to stay
 // true until the intent is written.
 
-import { isOutside } from '../config.ts';
+import { isOutside } from '../enrolment.ts';
 import { type Evidence, Malformed, Outage, type Reason, reasons } from '../errors.ts';
 import type { ValidationRequest } from '../ports/validator.ts';
 import { sameKey } from '../x509/csr.ts';

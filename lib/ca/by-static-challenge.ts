@@ -9,7 +9,8 @@
 
 import { equalSecret, utf8 } from '../bytes.ts';
 import { hash } from '../cms/native.ts';
-import type { Config, StaticChallenge } from '../config.ts';
+import type { Config } from '../config.ts';
+import type { StaticChallenge } from '../enrolment.ts';
 import { Outage, ScepFailure } from '../errors.ts';
 import type { Log } from '../ports/log.ts';
 import { attributeName, nameOf, printName } from '../x509/name.ts';

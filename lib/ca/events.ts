@@ -1,4 +1,4 @@
-// Events as auditors read them: everything that ever happened, oldest first, as it was written. The
+// Events as auditors read them: everything that ever happened, in its order, as it was written. The
 // list of a remote store lags by a moment: what happened in the last seconds may come a little later.
 
 import { CLOCK_SKEW_MS, MAX_PAGE } from '../limits.ts';
@@ -18,6 +18,8 @@ export type EventQuery = {
   readonly transaction?: string | undefined;
   /** Hexadecimal: of a certificate of any CA. */
   readonly serial?: string | undefined;
+  /** Oldest first, if absent. */
+  readonly order?: 'oldest' | 'newest' | undefined;
 };
 
 type EventDeps = Pick<Deps, 'store' | 'config' | 'clock'>;
@@ -52,12 +54,15 @@ export async function* everyEvent(
 
 async function rangeOf(
   deps: EventDeps,
-  { from, until, type, transaction, serial }: EventQuery,
+  { from, until, type, transaction, serial, order }: EventQuery,
 ): Promise<Range<'event'>> {
   const kind = 'event';
+  const reverse = order === 'newest';
+  const [first, last] = reverse ? [until, from] : [from, until];
   const bounds = {
-    ...(from === undefined ? {} : { from: firstId(from) }),
-    ...(until === undefined ? {} : { until: firstId(until) }),
+    reverse,
+    ...(first === undefined ? {} : { from: firstId(first) }),
+    ...(last === undefined ? {} : { until: firstId(last) }),
   };
   const about = (name: 'type' | 'serial', wanted: string | undefined) => (body: EventBody) =>
     wanted === undefined || body[name] === wanted;

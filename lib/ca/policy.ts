@@ -9,7 +9,7 @@ import { Malformed, ScepFailure } from '../errors.ts';
 import { BACKDATE_MS } from '../limits.ts';
 import { matchesPattern } from '../pattern.ts';
 import type { Binding } from '../ports/records.ts';
-import type { NameRule, Profile, SubjectRules } from '../profile.ts';
+import { type NameRule, type Profile, type SubjectRules, usagesOf } from '../profile.ts';
 import type { ProvenRequest } from '../scep/request.ts';
 import { encodeTbsCertificate, subjectPublicKeyOf, validity } from '../x509/certificate.ts';
 import type { CertificationRequest } from '../x509/csr.ts';
@@ -18,7 +18,6 @@ import {
   caIssuers,
   crlDistributionPoint,
   extKeyUsage,
-  type KeyUsage,
   keyIdentifier,
   keyUsage,
   securityIdentifier,
@@ -303,7 +302,7 @@ export function buildTbsCertificate(
     notBefore,
     notAfter,
     extensions: [
-      keyUsage(usagesFor(profile, csr.publicKey.kind)),
+      keyUsage(usagesOf(profile.keyUsage, csr.publicKey.kind.type)),
       extKeyUsage(profile.extKeyUsage),
       subjectKeyIdentifier(keyIdentifier(subjectPublicKeyOf(csr.spki))),
       authorityKeyIdentifier(ca.keyIdentifier),
@@ -320,9 +319,3 @@ export const statusPointers = ({ publicUrl }: Config, ca: string): Bytes[] => [
   crlDistributionPoint(`${publicUrl}/crl/${ca}.crl`),
   caIssuers(`${publicUrl}/aia/${ca}.cer`),
 ];
-
-/** Only RSA keys encipher (RFC 3279 §2.3); a key that may do nothing else signs. */
-function usagesFor({ keyUsage: usages }: Profile, kind: KeyKind): readonly KeyUsage[] {
-  const possible = usages.filter((usage) => kind.type === 'RSA' || usage !== 'keyEncipherment');
-  return possible.length > 0 ? possible : ['digitalSignature'];
-}

@@ -3,7 +3,7 @@
 // definite refusal, or an hour without an answer, revokes it unseen.
 
 import { type Bytes, fromBase64 } from '../bytes.ts';
-import { isOutside } from '../config.ts';
+import { isOutside } from '../enrolment.ts';
 import { Outage } from '../errors.ts';
 import { SWEEP_AFTER_MS } from '../limits.ts';
 import type { Actor } from '../log/event.ts';

@@ -146,7 +146,7 @@ type Shell = keyof typeof shells;
 export function completionCommand(io: Io, program: () => Command): Command {
   return new Command('completion')
     .description('print a script that lets a shell complete commands and options')
-    .addArgument(new Argument('<shell>', 'which one').choices(Object.keys(shells)))
+    .addArgument(new Argument('<shell>', 'the shell that it is for').choices(Object.keys(shells)))
     .option('--json', 'print the table of commands that the scripts are made of')
     .addHelpText(
       'after',

@@ -11,6 +11,7 @@ import {
 } from '../config.ts';
 import { visible } from '../visible.ts';
 import { CliError, callApi, type Io, jsonLine } from './io.ts';
+import { counted } from './text.ts';
 
 const fileText = 'a JSON file, "-" for standard input (default: as a server started here would)';
 
@@ -95,9 +96,6 @@ async function validate(io: Io, file: string | undefined, json: boolean): Promis
     throw new CliError('usage', `${name} is not valid: ${counted(problems.length, 'problem')}`);
   }
 }
-
-const counted = (count: number, noun: string): string =>
-  `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** JSON over several lines; what else would act on a terminal becomes an escape of the same JSON. */
 const indented = (document: object): string =>

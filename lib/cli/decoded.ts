@@ -13,7 +13,7 @@ import type {
   DescribedRequest,
 } from '../x509/describe.ts';
 import type { DescribedExtension } from '../x509/describe-extensions.ts';
-import { aligned, type Field, section, spoken } from './text.ts';
+import { aligned, type Field, fromNow, section } from './text.ts';
 
 const keyFields = ({ algorithm, accepted, sha256 }: DescribedKey): Field[] => [
   ['key', accepted ? algorithm : `${algorithm} (no endpoint takes it)`],
@@ -67,12 +67,6 @@ const challengeTexts = {
 function proofText({ proof, signatureAlgorithm }: DescribedRequest): string {
   if (proof === undefined) return signatureAlgorithm;
   return `${signatures[proof === 'wrong' ? 'signatureWrong' : proof]} (${signatureAlgorithm})`;
-}
-
-/** `in 3d4h`, `3d4h ago`. */
-function fromNow(iso: string, now: number): string {
-  const ms = Date.parse(iso) - now;
-  return ms >= 0 ? `in ${spoken(ms)}` : `${spoken(-ms)} ago`;
 }
 
 /** Entries on a page; all of them are in the JSON. */

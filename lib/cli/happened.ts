@@ -1,7 +1,7 @@
 // Events in words: who did what, and what about it. The same on a timeline and in a tail of the log.
 
 import { type Reason, reasons } from '../errors.ts';
-import type { EventFields } from '../log/event.ts';
+import { type EventFields, eventTypes } from '../log/event.ts';
 import { seconds } from './text.ts';
 
 /** The body of an event, as it was hashed. */
@@ -31,12 +31,13 @@ export const whoOf = ({ actor: { kind, id } }: Pick<EventFields, 'actor'>): stri
 
 /** What is particular about it. */
 export function whatOf(event: EventBody): string {
-  const { code, reason, note, number, authorizedBy = [] } = event;
+  const { code, reason, note, serial, number, authorizedBy = [] } = event;
   return [
     code && codeText(code),
     reason && `reason ${reason}`,
+    serial && `serial ${serial}`,
     number !== undefined && `number ${number}`,
-    authorizedBy.length > 0 && `allowed by ${authorizedBy.join(', ')}`,
+    authorizedBy.length > 0 && `on ${authorizedBy.join(', ')}`,
     note && `"${note}"`,
   ]
     .filter(Boolean)
@@ -50,3 +51,11 @@ export const stepRow = (event: EventBody): string[] => [
   whoOf(event),
   whatOf(event),
 ];
+
+/** As they happened: ids of the same millisecond are in no order, the types are. */
+export const inOrder = (events: readonly EventBody[]): EventBody[] =>
+  [...events].sort(
+    (a, b) =>
+      Date.parse(a.time) - Date.parse(b.time) ||
+      eventTypes.indexOf(a.type) - eventTypes.indexOf(b.type),
+  );

@@ -11,8 +11,12 @@ export type Io = {
   readonly token: () => Promise<string>;
   readonly stdin: () => Promise<Bytes>;
   readonly out: (text: string) => void;
-  /** Progress and notes, for people. */
+  /** Notes for people, each a line. */
   readonly note: (text: string) => void;
+  /** On a terminal: a line that takes the place of the one before; an empty one ends it. */
+  readonly progress: ((line: string) => void) | undefined;
+  /** From now on whoever stops this command only asks it to end. */
+  readonly stopped: () => AbortSignal;
   readonly clock: Clock;
   /** The configuration in a file, or the one that a server started here would take.
    * @throws {ConfigError} for what cannot be read or is no JSON */

@@ -2,13 +2,18 @@
 
 import { Command, CommanderError } from 'commander';
 import { visible } from '../visible.ts';
+import { caCommand, crlCommand } from './ca.ts';
+import { certCommand } from './cert.ts';
 import { challengeCommand } from './challenge.ts';
 import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
 import { enrolCommand } from './enrol.ts';
+import { explainCommand } from './explain.ts';
 import { inspectCommand } from './inspect.ts';
 import { CliError, exitCodes, type Io } from './io.ts';
+import { logCommand } from './log.ts';
 import { renewCommand } from './renew.ts';
+import { statusCommand } from './status.ts';
 import { txnCommand } from './txn.ts';
 
 /** Every command, none of them run. */
@@ -26,9 +31,15 @@ Environment: SCEPTER_URL, SCEPTER_TOKEN, SCEPTER_DATA_DIR (where the token file 
   const commands = [
     challengeCommand(io),
     txnCommand(io),
+    certCommand(io),
+    crlCommand(io),
+    caCommand(io),
     enrolCommand(io),
     renewCommand(io),
     inspectCommand(io),
+    statusCommand(io),
+    logCommand(io),
+    explainCommand(io),
     configCommand(io),
     completionCommand(io, () => program),
   ];

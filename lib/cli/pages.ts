@@ -21,7 +21,7 @@ export const pageOptions = (): Option[] => [
   new Option('--json', 'print one JSON object'),
 ];
 
-function limitOf(text: string): number {
+export function limitOf(text: string): number {
   const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > MAX_PAGE) {
     throw new InvalidArgumentError(`It must be a whole number from 1 to ${MAX_PAGE}.`);
@@ -39,11 +39,41 @@ export function withQuery(path: string, query: Query): string {
   return fields.length > 0 ? `${path}?${new URLSearchParams(fields)}` : path;
 }
 
-export type Listing<T> = {
+type Wanted = {
   readonly path: string;
   readonly query: Query;
   /** What the answer calls the items. */
   readonly noun: string;
+};
+
+/** The items of one page, or of all; beside them what else the first page says. */
+export async function pagesOf<T, Head = unknown>(
+  io: Io,
+  { path, query, noun }: Wanted,
+  { limit, cursor: from, all }: PageOptions,
+): Promise<{ readonly items: readonly T[]; readonly next: string | null; readonly first: Head }> {
+  const items: T[] = [];
+  let first: Head | undefined;
+  let cursor = from;
+  let shown = false;
+  for (;;) {
+    const asked = { ...query, limit: all ? MAX_PAGE : limit, cursor };
+    const page = await callApi<Record<string, unknown>>(io, 'GET', withQuery(path, asked));
+    first ??= page as Head;
+    items.push(...(page[noun] as T[]));
+    const next = (page.next ?? null) as string | null;
+    // A page can hold none of what is asked for, and the next one some.
+    if (next === null || (!all && items.length > 0)) {
+      if (shown) io.progress?.('');
+      return { items, next, first };
+    }
+    cursor = next;
+    shown = true;
+    io.progress?.(`${items.length} so far`);
+  }
+}
+
+export type Listing<T> = Wanted & {
   readonly columns: readonly string[];
   readonly row: (item: T) => readonly string[];
   /** What there is none of, where there is none. */
@@ -53,20 +83,14 @@ export type Listing<T> = {
 /** A table on stdout, or one JSON object as the API has it; how to go on, on stderr. */
 export async function showList<T>(
   io: Io,
-  { path, query, noun, columns, row, none }: Listing<T>,
-  { limit, cursor: from, all, json }: PageOptions,
+  { columns, row, none, ...wanted }: Listing<T>,
+  options: PageOptions,
 ): Promise<void> {
-  const items: T[] = [];
-  let cursor: string | null = from ?? null;
-  do {
-    const asked = { ...query, limit: all ? MAX_PAGE : limit, cursor: cursor ?? undefined };
-    const page = await callApi<Record<string, unknown>>(io, 'GET', withQuery(path, asked));
-    items.push(...(page[noun] as T[]));
-    cursor = (page.next ?? null) as string | null;
-    // A page can hold none of what is asked for, and the next one some.
-  } while (cursor !== null && (all || items.length === 0));
-  if (json) io.out(jsonLine({ [noun]: items, next: cursor }));
+  const { items, next } = await pagesOf<T>(io, wanted, options);
+  if (options.json) io.out(jsonLine({ [wanted.noun]: items, next }));
   else if (items.length > 0) io.out(aligned([columns, ...items.map(row)]));
   if (items.length === 0) io.note(none);
-  if (cursor !== null && !json) io.note(`there are more: add --all, or --cursor ${cursor}`);
+  if (next !== null && !options.json) {
+    io.note(`there are more: add --all, or --cursor ${next}`);
+  }
 }

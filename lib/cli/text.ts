@@ -41,6 +41,10 @@ export const shortened = (text: string): string => {
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown;
 };
 
+/** `1 event`, `2 events`. */
+export const counted = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 /** `2026-01-31T09:00:00Z` of a time with milliseconds. */
 export const seconds = (iso: string): string => iso.replace(/\.\d{3}Z$/, 'Z');
 
@@ -55,4 +59,10 @@ export function spoken(ms: number): string {
   ];
   const parts = units.filter(([count]) => count > 0).slice(0, 2);
   return parts.map(([count, unit]) => `${count}${unit}`).join('') || '0s';
+}
+
+/** `in 3d4h`, `3d4h ago`. @param now milliseconds since 1970 */
+export function fromNow(iso: string, now: number): string {
+  const ms = Date.parse(iso) - now;
+  return ms >= 0 ? `in ${spoken(ms)}` : `${spoken(-ms)} ago`;
 }

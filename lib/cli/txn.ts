@@ -6,7 +6,7 @@ import type { TransactionState } from '../ports/records.ts';
 import { visible } from '../visible.ts';
 import { describeRequest } from '../x509/describe.ts';
 import { requestFields } from './decoded.ts';
-import { type EventBody, reasonText, stepRow } from './happened.ts';
+import { type EventBody, inOrder, reasonText, stepRow } from './happened.ts';
 import { callApi, type Io, jsonLine } from './io.ts';
 import { type PageOptions, pageOptions, showList } from './pages.ts';
 import { aligned, type Field, rowsOf, seconds, section, shortened } from './text.ts';
@@ -154,7 +154,7 @@ function page(story: Story): string {
     ['created', seconds(story.createdAt)],
     ['expires', waits && expiresAt ? seconds(expiresAt) : undefined],
   ];
-  const steps = story.events.map((event) => ['', ...stepRow(event)]);
+  const steps = inOrder(story.events).map((event) => ['', ...stepRow(event)]);
   const more = moreEvents ? `  ... and more: scepter log export --transaction ${id}\n` : '';
   const sent = section(
     'what the device sent',

@@ -57,15 +57,22 @@ export const eventRoutes: readonly Route[] = [
     path: '/events',
     noun: 'event',
     roles: ['auditor'],
-    summary: 'Events, oldest first; all of them, one a line, for who accepts application/x-ndjson',
-    query: z.strictObject({ ...filters, ...turn }),
+    summary: 'Events; all of them, one a line, for who accepts application/x-ndjson',
+    query: z.strictObject({
+      ...filters,
+      order: described(
+        'which come first; lines always begin with the oldest',
+        z._default(z.enum(['oldest', 'newest']), 'oldest'),
+      ),
+      ...turn,
+    }),
     answer: page('Events', 'events', event),
     async handle(deps, { path, query }) {
       const { turn: asked, filters: wanted, nextOf } = turnOf(path, query);
       const { events, next } = await listEvents(deps, { ...wanted, ...asked });
       return { events: events.map((one) => JSON.parse(one)), next: nextOf(next) };
     },
-    async *lines(deps, { query: { limit: _limit, cursor: _cursor, ...wanted } }) {
+    async *lines(deps, { query: { limit: _limit, cursor: _cursor, order: _order, ...wanted } }) {
       for await (const one of everyEvent(deps, wanted)) yield `${one}\n`;
     },
   }),

@@ -14,6 +14,8 @@ export type Answer = (request: Request) => Promise<Response>;
 export type TerminalOptions = {
   readonly stdin?: string | Bytes;
   readonly token?: string;
+  /** Aborted when somebody stops the command. */
+  readonly stop?: AbortSignal;
   /** What SCEPTER_CONFIG is. */
   readonly config?: string;
   /** Called when a command waits, with how often it has, after the lab's clock was put forward. */
@@ -53,7 +55,7 @@ export async function openTerminal(
   return {
     url,
     slept,
-    run: async (args, { stdin = '', token = lab.adminToken, config, waits } = {}) => {
+    run: async (args, { stdin = '', token = lab.adminToken, config, stop, waits } = {}) => {
       slept.length = 0;
       let out = '';
       let err = '';
@@ -67,6 +69,8 @@ export async function openTerminal(
         note: (text) => {
           err += `${text}\n`;
         },
+        progress: undefined,
+        stopped: () => stop ?? new AbortController().signal,
         clock: {
           now: lab.clock.now,
           sleep: async (ms) => {
