@@ -104,8 +104,8 @@ describe('cert list', () => {
     [['--state', 'revoked'], []],
   ];
   for (const [args, found] of searches) {
-    const [option, value] = args;
-    test(`${option} ${option === '--key' ? 'SHA-256' : value?.slice(0, 10)}`, async () => {
+    const [option = '', value = ''] = args;
+    test(`${option} ${option === '--key' ? 'SHA-256' : value.slice(0, 10)}`, async () => {
       const { code, out, err } = await cert('list', ...args);
       assert.equal(code, 0, err);
       assert.deepEqual(listed(out).sort(), found.map((name) => serials[name]).sort());
