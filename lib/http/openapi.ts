@@ -128,7 +128,7 @@ function parametersOf(place: 'path' | 'query', schema: Schema | undefined): obje
   );
 }
 
-function refusals({ method, params, query, body, conflict, repeatable }: Route): object {
+function refusals({ method, params, body, conflict }: Route): object {
   const said: Record<number, string> = {
     401: 'no valid bearer token',
     403: 'the token has none of the roles',
@@ -136,7 +136,7 @@ function refusals({ method, params, query, body, conflict, repeatable }: Route):
     ...(params ? { 404: 'there is none' } : {}),
     ...(conflict === undefined ? {} : { 409: conflict }),
     ...(method === 'GET' ? {} : { 413: `the body is over ${MAX_ADMIN_BODY_OCTETS} octets` }),
-    ...(query || body || repeatable ? { 422: 'a field is wrong; the detail says which' } : {}),
+    422: 'a field is wrong, or none that exists here; the detail says which',
     503: `trouble of our own; the same request may be sent again after ${RETRY_AFTER_S} s`,
   };
   return Object.fromEntries(
