@@ -57,6 +57,8 @@ async function bundle(
     mainFields: ['module', 'main'],
     external: [...external],
     plugins: [onlyWhatIsUsed],
+    // Where node_modules really is stands in no map.
+    preserveSymlinks: true,
     minify: true,
     legalComments: 'none',
     sourcemap: true,
