@@ -55,6 +55,8 @@ export type Config = {
   readonly publicUrl: string;
   readonly cas: ReadonlyMap<string, Authority>;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
+  /** How many proxies before us are believed about where a request came from. */
+  readonly trustedProxies: number;
   /** Keys that are never certified: hexadecimal SHA-256 of the SubjectPublicKeyInfo, lower case. */
   readonly blockedKeys: ReadonlySet<string>;
   /** As it was written. */
@@ -172,6 +174,10 @@ const document = z.strictObject({
       z.transform((text) => text.replace(/^https?/i, (scheme) => scheme.toLowerCase())),
     ),
   ),
+  trustedProxies: described(
+    "how many proxies of yours stand before this service, one behind the other: a client's address is what the outermost of them wrote into X-Forwarded-For. CloudFront counts; API Gateway, Function URL and load balancer of a Lambda function do not",
+    z._default(z.int().check(z.gte(0), z.lte(10)), 0),
+  ),
   cas: described('certificate authorities by name', z.record(id, authority)),
   profiles: described('profiles by name', z._default(z.record(id, profileSchema), {})),
   blockedKeys: described(
@@ -200,7 +206,7 @@ export function checkConfig(input: unknown): Config {
   const result = z.safeParse(document, input, { reportInput: true });
   if (!result.success)
     throw new ConfigError(explainIssues(result.error.issues, 'the configuration'));
-  const { publicUrl, cas, profiles, endpoints, blockedKeys } = result.data;
+  const { publicUrl, trustedProxies, cas, profiles, endpoints, blockedKeys } = result.data;
   const problems: string[] = [];
   const known = new Map(
     Object.entries({ device: z.parse(profileSchema, {}), ...profiles }).map(([name, input]) => [
@@ -244,6 +250,7 @@ export function checkConfig(input: unknown): Config {
   return {
     document: input as ConfigDocument,
     publicUrl,
+    trustedProxies,
     endpoints: checked,
     blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
     cas: new Map(

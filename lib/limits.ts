@@ -203,3 +203,12 @@ export const KMS_OPERATOR_MS = 30_000;
 
 /** Milliseconds between two reads of the MAC keys on record. */
 export const MAC_RELOAD_MS = 5 * 60 * 1000;
+
+/** Milliseconds between two runs of a job that is done every minute: a schedule comes a little early or
+ * late. And of one that is done every day. */
+export const MINUTELY_MS = 45_000;
+export const DAILY_MS = 24 * 60 * 60 * 1000;
+
+/** Milliseconds that a run of a job may take: then another instance may begin it, and a function of
+ * AWS that is called every minute has ended. */
+export const JOB_LIMIT_MS = 50_000;

@@ -548,6 +548,13 @@ describe('configuration', () => {
       'endpoints.default.legacy.sha1: must be a boolean',
     ],
     [
+      'proxies that nobody has',
+      (d) => {
+        Object.assign(d, { trustedProxies: 11 });
+      },
+      'trustedProxies: must be at most 10',
+    ],
+    [
       'a blocked key',
       (d) => {
         Object.assign(d, { blockedKeys: ['A'.repeat(64), 'a'.repeat(63)] });

@@ -45,7 +45,8 @@ export type Generation = {
   signer(digest: DigestName): CmsSigner;
 };
 
-export type Ca = {
+/** A CA as who signs, without the keys of its RA. */
+export type Issuer = {
   readonly id: string;
   readonly keyReference: string;
   readonly certificate: Certificate;
@@ -53,6 +54,9 @@ export type Ca = {
   readonly keyIdentifier: Bytes;
   readonly algorithm: SigningAlgorithm;
   readonly scheme: SignatureScheme;
+};
+
+export type Ca = Issuer & {
   /** The one that GetCACert announces, and all that requests may be encrypted to. */
   readonly current: Generation;
   readonly generations: readonly Generation[];
@@ -69,6 +73,8 @@ type Ports = {
   readonly signer: Signer;
   readonly raKeys: RaKeys;
   readonly clock: Clock;
+  /** No key is asked for or opened: who uses one of what is loaded gets an Outage. */
+  readonly keyless?: true;
 };
 type Entry = { readonly at: number; readonly ca: Promise<Ca> };
 
@@ -90,6 +96,15 @@ export class CaCertificates {
     return this.#get(id, RA_FORCED_RELOAD_MS);
   }
 
+  /** For who signs no more than CRLs: no RA key is opened. @throws {Outage} as `of` does */
+  async issuer(id: string): Promise<Issuer> {
+    const view = new View(this.#ports.store);
+    await view.load([{ kind: 'authority', key: id }]);
+    const record = view.get('authority', id);
+    if (!record) throw notInitialised(id);
+    return issuerOf(this.#ports, id, record);
+  }
+
   #get(id: string, maxAgeMs: number): Promise<Ca> {
     const now = this.#ports.clock.now();
     const known = this.#loaded.get(id);
@@ -104,24 +119,20 @@ export class CaCertificates {
   }
 }
 
-async function load({ config, store, signer, raKeys }: Ports, id: string): Promise<Ca> {
+async function load(ports: Ports, id: string): Promise<Ca> {
+  const { config, store, raKeys, keyless } = ports;
   await selfTest();
   const view = new View(store);
   const ids = [...new Set([id, ...config.cas.keys()])];
   await view.load(ids.map((key) => ({ kind: 'authority', key })));
   const record = view.get('authority', id);
-  const [own, ...issuers] = (record?.chain ?? []).map(fromBase64);
-  if (!record || !own) throw new Outage(`the CA "${id}" has not been initialised`);
-  const certificate = readCertificate(own);
-  const key = publicKeyOf(certificate);
-  const keyIdentifier = subjectKeyIdentifierOf(certificate);
-  if (!key || !keyIdentifier || !equal(key.spki, await signer.publicKey(record.keyReference))) {
-    throw new Outage(`the certificate of the CA "${id}" is not one of its key`);
-  }
+  if (!record) throw notInitialised(id);
+  const issuer = await issuerOf(ports, id, record);
   const generations = await Promise.all(
     record.generations
       .filter(({ state }) => state !== 'retired')
       .map(async (generation) => {
+        if (keyless) return closedGeneration(generation);
         const pkcs8 = await raKeys.unseal(fromBase64(generation.sealedKey), {
           ca: id,
           purpose: 'ra',
@@ -131,20 +142,36 @@ async function load({ config, store, signer, raKeys }: Ports, id: string): Promi
   );
   const current = generations.find(({ state }) => state === 'current');
   if (!current) throw new Outage(`the CA "${id}" has no current RA certificate`);
-  const algorithm = signingAlgorithm(key.kind);
   return {
-    id,
-    keyReference: record.keyReference,
-    certificate,
-    key,
-    keyIdentifier,
-    algorithm,
-    scheme: { kind: algorithm.kind, digest: digests[algorithm.digest] },
+    ...issuer,
     current,
     generations,
     ownKeys: new Set(ids.flatMap((key) => keysOf(view.get('authority', key)))),
-    bag: encodeCertsOnly([current.certificate.der, own, ...issuers]),
+    bag: encodeCertsOnly([current.certificate.der, ...record.chain.map(fromBase64)]),
   };
+}
+
+const notInitialised = (id: string): Outage =>
+  new Outage(`the CA "${id}" has not been initialised`);
+
+async function issuerOf(
+  { signer, keyless }: Ports,
+  id: string,
+  record: AuthorityRecord,
+): Promise<Issuer> {
+  const [own] = record.chain.map(fromBase64);
+  if (!own) throw notInitialised(id);
+  const certificate = readCertificate(own);
+  const key = publicKeyOf(certificate);
+  const keyIdentifier = subjectKeyIdentifierOf(certificate);
+  const announced = keyless ? key?.spki : await signer.publicKey(record.keyReference);
+  if (!key || !keyIdentifier || !announced || !equal(key.spki, announced)) {
+    throw new Outage(`the certificate of the CA "${id}" is not one of its key`);
+  }
+  const algorithm = signingAlgorithm(key.kind);
+  const scheme = { kind: algorithm.kind, digest: digests[algorithm.digest] };
+  const { keyReference } = record;
+  return { id, keyReference, certificate, key, keyIdentifier, algorithm, scheme };
 }
 
 /** A record that cannot be read refuses everybody: the keys of a CA would not be known as such. */
@@ -199,6 +226,28 @@ function loadGeneration(
         return new Uint8Array(await crypto.subtle.sign('RSASSA-PKCS1-v1_5', key, message));
       },
     }),
+  };
+}
+
+function closedGeneration({
+  id,
+  state,
+  certificate: text,
+}: AuthorityRecord['generations'][number]): Generation {
+  const refuse = (): never => {
+    throw new Outage('this process may not use the keys of an RA');
+  };
+  return {
+    id,
+    state,
+    certificate: readCertificate(fromBase64(text)),
+    get decryptionKey() {
+      return refuse();
+    },
+    get modulusOctets() {
+      return refuse();
+    },
+    signer: refuse,
   };
 }
 

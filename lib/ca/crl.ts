@@ -1,5 +1,5 @@
 // The CRL of a CA: all of its register, signed, with a number that only rises. It is made again when
-// the register has changed or half of its life is over, by whoever comes first.
+// the register has changed, half of its life is over or somebody asks for it, by whoever comes first.
 
 import { Outage } from '../errors.ts';
 import { CLOCK_SKEW_MS, MAX_PUBLISH_ROUNDS } from '../limits.ts';
@@ -8,7 +8,7 @@ import type { Crl } from '../ports/crls.ts';
 import { signed, validity } from '../x509/certificate.ts';
 import { encodeTbsCertList } from '../x509/crl.ts';
 import { lintTbsCertList } from '../x509/lint-crl.ts';
-import type { Ca } from './ca-certificates.ts';
+import type { Issuer } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
 import type { Remembered } from './idempotency.ts';
 import { requireClean, sign } from './issue.ts';
@@ -19,16 +19,41 @@ type CrlDeps = Pick<Deps, 'config' | 'store' | 'crls' | 'signer' | 'clock' | 'ra
 
 const system: Actor = { kind: 'system' };
 
-/** Publishes a new CRL when there is none, it lacks a change, or half of its life is over. */
-export async function keepCrl(deps: CrlDeps, ca: Ca): Promise<void> {
+/**
+ * Publishes a new CRL when there is none, it lacks a change, half of its life is over, or it was asked
+ * for. @returns the one in force
+ */
+export async function keepCrl(deps: CrlDeps, ca: Issuer): Promise<Crl> {
   const last = await deps.crls.newest(ca.id);
   const half = last && (last.thisUpdate + last.nextUpdate) / 2;
   const now = deps.clock.now();
   // One of the future is of a clock that was wrong: nobody takes it until then.
   const dated = last !== undefined && last.thisUpdate <= now + CLOCK_SKEW_MS;
   const fresh = dated && half !== undefined && now < half;
-  if (fresh && last.changes === (await registerChanges(deps.store, ca.id))) return;
-  await publishCrl(deps, ca, system);
+  const view = new View(deps.store);
+  await view.load([{ kind: 'crlRequest', key: ca.id }]);
+  const asked = view.get('crlRequest', ca.id);
+  if (fresh && !asked && last.changes === (await registerChanges(deps.store, ca.id))) return last;
+  const crl = await publishCrl(deps, ca, asked ? { kind: 'admin', id: asked.by } : system);
+  const draft = new Draft(view);
+  draft.remove('crlRequest', ca.id);
+  // One that was changed meanwhile stays: it is newer than what was read for this CRL.
+  if (asked) await deps.store.write(draft.actions);
+  return crl;
+}
+
+/** For who may not use the CA's key: `keepCrl`, by who may, publishes with its next run. */
+export async function askForCrl(
+  { store, clock }: Pick<CrlDeps, 'store' | 'clock'>,
+  ca: string,
+  by: string,
+): Promise<void> {
+  const view = new View(store);
+  await view.load([{ kind: 'crlRequest', key: ca }]);
+  const draft = new Draft(view);
+  draft.put('crlRequest', ca, { by, at: clock.now() });
+  if ((await store.write(draft.actions)) === 'done') return;
+  throw new Outage(`somebody else was asking for the CRL of ${ca}`);
 }
 
 /**
@@ -38,7 +63,7 @@ export async function keepCrl(deps: CrlDeps, ca: Ca): Promise<void> {
  */
 export async function publishCrl(
   deps: CrlDeps,
-  ca: Ca,
+  ca: Issuer,
   actor: Actor,
   remembered?: Remembered<Crl>,
 ): Promise<Crl> {
@@ -69,7 +94,7 @@ export async function publishCrl(
 /** The event of a CRL that is out; with it the answer, unless a twin has one already. */
 async function tell(
   { store, random }: CrlDeps,
-  ca: Ca,
+  ca: Issuer,
   crl: Crl,
   actor: Actor,
   now: number,
@@ -90,7 +115,7 @@ type Contents = Omit<Crl, 'der' | 'thisUpdate' | 'nextUpdate'> &
 
 async function make(
   deps: CrlDeps,
-  ca: Ca,
+  ca: Issuer,
   { number, changes, revoked }: Contents,
   now: number,
 ): Promise<Crl> {

@@ -20,6 +20,8 @@ export type Deps = {
   readonly signer: Signer;
   readonly raKeys: RaKeys;
   readonly macKeys: MacKeys;
+  /** This process may use no key of a CA or of its RA: `signer` and `raKeys` refuse. */
+  readonly keyless?: true;
   /** Those outside, by the id that the configuration gives them. */
   readonly validators: ReadonlyMap<string, Validator>;
   /** SHA-256 of the static challenges, by the reference that the configuration has for them. */

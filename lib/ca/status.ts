@@ -31,7 +31,10 @@ export type CaStatus = {
   readonly warnings: readonly string[];
 };
 
-type StatusDeps = Pick<Deps, 'config' | 'store' | 'crls' | 'cas' | 'clock' | 'log' | 'tally'>;
+type StatusDeps = Pick<
+  Deps,
+  'config' | 'store' | 'crls' | 'cas' | 'keyless' | 'clock' | 'log' | 'tally'
+>;
 
 export async function caStatus(deps: StatusDeps, id: string): Promise<CaStatus> {
   const view = new View(deps.store);
@@ -60,7 +63,11 @@ const generationsOf = (record: AuthorityRecord | undefined): Generation[] =>
     certificate: readCertificate(fromBase64(certificate)),
   }));
 
-async function keyWarnings({ cas, log }: Pick<Deps, 'cas' | 'log'>, id: string): Promise<string[]> {
+async function keyWarnings(
+  { cas, keyless, log }: Pick<Deps, 'cas' | 'keyless' | 'log'>,
+  id: string,
+): Promise<string[]> {
+  if (keyless) return [];
   try {
     await cas.of(id);
     return [];

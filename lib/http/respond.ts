@@ -7,6 +7,7 @@ import type { Deps } from '../ca/deps.ts';
 import { HttpFailure, Malformed } from '../errors.ts';
 import { RETRY_AFTER_S } from '../limits.ts';
 import { ulid } from '../ulid.ts';
+import { clientOf } from './client.ts';
 
 /** A reply whose Content-Type is exactly this one: frameworks add parameters to text bodies. */
 export function octets(body: Bytes | string, mediaType: string, cacheControl: string): Response {
@@ -65,16 +66,18 @@ export async function lines(
 }
 
 /** The reply to anything thrown. What is not about the request is an outage: 503, detail logged. */
-export function refuse({ log, clock, random }: Deps, error: unknown, c: Context): Response {
+export function refuse(deps: Deps, error: unknown, c: Context): Response {
+  const { log, clock, random } = deps;
+  const client = clientOf(deps, c);
   const id = ulid(clock.now(), random(10));
   const status: Status =
     error instanceof HttpFailure ? error.status : error instanceof Malformed ? 400 : 503;
   const detail = error instanceof Error ? error.message : String(error);
   if (status === 503) {
     const trace = error instanceof Error ? error.stack : undefined;
-    log({ event: 'http.outage', severity: 'error', id, detail, trace });
+    log({ event: 'http.outage', severity: 'error', id, client, detail, trace });
   } else {
-    log({ event: 'http.refused', severity: 'info', id, status, detail });
+    log({ event: 'http.refused', severity: 'info', id, client, status, detail });
   }
   const api = c.req.path.startsWith('/api/');
   // Only the API's own 4xx sentences may leave: they are about fields an operator wrote.
@@ -88,3 +91,14 @@ export function refuse({ log, clock, random }: Deps, error: unknown, c: Context)
   if (error instanceof HttpFailure && status === 405) response.headers.set('allow', error.allow);
   return new Response(response.body, { status, headers: response.headers });
 }
+
+/** The reply of a service that could not start: there is nothing yet that could say more. */
+export const unavailable = (): Response =>
+  new Response(`${titles[503]}\n`, {
+    status: 503,
+    headers: {
+      'content-type': 'text/plain',
+      'cache-control': 'no-store',
+      'retry-after': String(RETRY_AFTER_S),
+    },
+  });

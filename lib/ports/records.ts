@@ -39,6 +39,10 @@ export type Records = {
   readonly token: AdminToken;
   /** Key: hash over who asked and the Idempotency-Key. */
   readonly idempotency: IdempotencyRecord;
+  /** Key: the name of the job. */
+  readonly lease: Lease;
+  /** Key: the CA's id. Removed by who has published. */
+  readonly crlRequest: CrlRequest;
 };
 export type Kind = keyof Records;
 
@@ -316,3 +320,12 @@ export const isReleased = ({
   state,
   unseen,
 }: Pick<CertificateRecord, 'state' | 'unseen'>): boolean => released.has(state) && !unseen;
+
+/** Of a job that one instance at a time does. */
+export type Lease = {
+  /** Before that nobody begins it: somebody is at it, or it is not due. */
+  readonly until: number;
+};
+
+/** Somebody who may not use the CA's key wants a CRL to be published. */
+export type CrlRequest = { readonly by: string; readonly at: number };

@@ -1,0 +1,58 @@
+// `npm run release`: zips of the functions, the npm package, its bill of materials and the checksums
+// of all, in dist/release. Fails when a promise of size is not kept.
+
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import packageJson from '../package.json' with { type: 'json' };
+import { buildAll, kilobytes } from './build.ts';
+import { loadTime, SCEP_BUDGET_OCTETS, weigh } from './measure.ts';
+import { zip } from './zip.ts';
+
+const root = join(import.meta.dirname, '..');
+const release = join(root, 'dist', 'release');
+const run = promisify(execFile);
+const npm = (...args: readonly string[]) =>
+  run('npm', args, { cwd: root, maxBuffer: 64 * 1024 * 1024 });
+
+const { name, version } = packageJson;
+const functions = await buildAll();
+await mkdir(release, { recursive: true });
+
+for (const [of, files] of functions) {
+  await writeFile(join(release, `${name}-${of}-${version}.zip`), zip(files));
+}
+await npm('pack', '--silent', '--pack-destination', release);
+// By the lock file, so that it is the same on every platform.
+const kind = ['--sbom-format', 'cyclonedx', '--sbom-type', 'application'];
+const { stdout } = await npm('sbom', ...kind, '--omit', 'dev', '--package-lock-only');
+// When it was asked for, and from which folder, says nothing about what is in it.
+const { serialNumber: _number, ...bill } = JSON.parse(stdout);
+delete bill.metadata.timestamp;
+bill.metadata.component.name = name;
+await writeFile(join(release, `${name}-${version}.cdx.json`), `${JSON.stringify(bill, null, 2)}\n`);
+
+const files = (await readdir(release)).sort();
+let sums = '';
+for (const file of files) {
+  const octets = await readFile(join(release, file));
+  sums += `${createHash('sha256').update(octets).digest('hex')}  ${file}\n`;
+  console.log(`dist/release/${file}: ${kilobytes(octets.length)}`);
+}
+await writeFile(join(release, 'SHA256SUMS'), sums);
+
+console.log('');
+for (const [of, built] of functions) {
+  const { octets, gzipped } = weigh(built);
+  const { median, fastest } = await loadTime(join(root, 'dist', of));
+  const times = `${median.toFixed(0)} ms (median; fastest ${fastest.toFixed(0)})`;
+  console.log(
+    `${of}: ${kilobytes(octets)} of modules, gzipped ${kilobytes(gzipped)}, loaded in ${times}`,
+  );
+  if (of === 'scep-lambda' && gzipped > SCEP_BUDGET_OCTETS) {
+    console.log(`scep-lambda is over its budget of ${kilobytes(SCEP_BUDGET_OCTETS)} gzipped`);
+    process.exitCode = 1;
+  }
+}
