@@ -174,6 +174,23 @@ describe('searches', () => {
     }
   });
 
+  test('one that was refused, with the reason in words', async () => {
+    const w = await world();
+    const challenge = await w.lab.challenge({ subject: 'CN=right' });
+    await w.ask({ challenge, subject: 'CN=wrong' });
+    const [{ id, state } = { id: '', state: '' }] = w.transactions();
+    assert.equal(state, 'refused');
+    const { json } = await api.call(w.lab, 'GET', `/transactions/${id}`);
+    const { code, evidence, sent, change } = json.refusal as api.Body;
+    assert.equal(code, 'SCEP-311');
+    assert.match(JSON.stringify([evidence, sent]), /CN=right.*CN=wrong/);
+    assert.ok(change);
+    assert.deepEqual(
+      (json.events as api.Body[]).map(({ type }) => type),
+      ['request.refused'],
+    );
+  });
+
   test('more events than a page has: the first of them, and a word that there are more', async () => {
     const w = await waiting(1, 'default');
     const [{ id: transaction } = { id: '' }] = w.transactions();

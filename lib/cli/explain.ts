@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import { failInfo, type Reason, reasons } from '../errors.ts';
+import { explanations } from '../explain.ts';
 import { CliError, type Io, jsonLine } from './io.ts';
 import { reasonOf } from './refusal.ts';
 import { aligned, section } from './text.ts';
@@ -41,12 +42,19 @@ Examples:
     });
 }
 
-const explained = (reason: Reason) => ({ ...reasons[reason], reason });
+const explained = (reason: Reason) => ({
+  reason,
+  ...reasons[reason],
+  ...explanations[reason],
+});
 type Explained = ReturnType<typeof explained>;
 
-const page = ({ code, reason, failInfo: info, text }: Explained): string =>
+const page = ({ code, reason, failInfo: info, text, means, rule, change }: Explained): string =>
   section(`${code} ${reason}`, [
     ['told', `failInfo ${info} (${failInfo[info]}), failInfoText "${code}: ${text}"`],
+    ['means', means],
+    ['rule', rule],
+    ['change', change],
   ]);
 
 const table = (all: readonly Explained[]): string =>

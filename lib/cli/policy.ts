@@ -87,7 +87,7 @@ async function testPolicy(io: Io, options: Options): Promise<void> {
   const csr = await requestIn(io, file);
   const asked = { endpoint, csr, challenge, renews };
   const found = await callApi<Simulation>(io, 'POST', '/simulate', asked);
-  io.out(json ? jsonLine(found) : page(found));
+  io.out(json ? jsonLine(found) : page(found, endpoint, csr));
   if (found.decision === 'deny') throw new CliError('failure', 'the request would be refused');
 }
 
@@ -104,11 +104,16 @@ async function requestIn(io: Io, file: string): Promise<string> {
   return base64(found);
 }
 
-function page({ decision, code, text, evidence, certificate }: Simulation): string {
+function page(
+  { decision, code, text, evidence = {}, certificate }: Simulation,
+  endpoint: string,
+  csr: string,
+): string {
   const reason = code === undefined ? undefined : reasonOf(code);
-  const why: Field[] = reason
-    ? refusalFields(reason, evidence)
-    : [['code', code && `${code}: ${text}`]];
+  const why: readonly Field[] = (reason &&
+    refusalFields({ reason, evidence, endpoint, csr, profile: '<profile>' })) ?? [
+    ['code', code && `${code}: ${text}`],
+  ];
   const refused = decision === 'deny' ? section('why', why) : '';
   const would = certificate
     ? section('certificate', [

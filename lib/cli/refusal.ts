@@ -1,5 +1,7 @@
-// Why a request was refused, in words: the code, the rule and what it looked at.
+// Why a request was refused, on a page: what its device was told, the rule, what it looked at, and
+// what to change.
 
+import { type ExplainedRefusal, explainRefusal } from '../ca/explain-refusal.ts';
 import { type Evidence, type Reason, reasons } from '../errors.ts';
 import type { Field } from './text.ts';
 
@@ -11,18 +13,25 @@ export function reasonOf(text: string): Reason | undefined {
   );
 }
 
-/** What the rule looked at, under words; whatever has none stands under its own name. */
-const words: Readonly<Record<string, string>> = {
-  rule: 'rule',
-  value: 'was sent',
-  allowed: 'allowed',
-  challengeId: 'challenge',
+export type Refused = {
+  readonly reason?: string;
+  readonly evidence?: Evidence;
+  readonly endpoint: string;
+  readonly profile: string;
+  /** DER in base64. */
+  readonly csr: string;
 };
 
-export function refusalFields(reason: Reason, evidence: Evidence = {}): Field[] {
-  const { code, text } = reasons[reason];
-  const looked = Object.entries(evidence).map(
-    ([name, value]): Field => [words[name] ?? name, String(value)],
-  );
-  return [['code', `${code}: ${text}`], ...looked];
+/** @returns undefined for what is no refusal of ours */
+export function refusalFields(refused: Refused): Field[] | undefined {
+  const explained = explainRefusal(refused);
+  return explained && fieldsOf(explained);
 }
+
+const fieldsOf = ({ code, text, rule, means, looked, change }: ExplainedRefusal): Field[] => [
+  ['code', `${code}: ${text}`],
+  ['means', means],
+  ['rule', rule],
+  ['looked at', looked],
+  ['change', change],
+];

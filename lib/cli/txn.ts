@@ -9,7 +9,7 @@ import { requestFields } from './decoded.ts';
 import { type EventBody, inOrder, stepRow } from './happened.ts';
 import { callApi, type Io, jsonLine } from './io.ts';
 import { type PageOptions, pageOptions, showList } from './pages.ts';
-import { reasonOf, refusalFields } from './refusal.ts';
+import { refusalFields } from './refusal.ts';
 import { aligned, type Field, rowsOf, seconds, section, shortened } from './text.ts';
 
 /** A Transaction as the admin API lists it. */
@@ -137,7 +137,7 @@ const listTransactions = (
 
 function page(story: Story): string {
   const { id, endpoint, ca, profile, state, messageType, reason, expiresAt, moreEvents } = story;
-  const refused = reason === undefined ? undefined : reasonOf(reason);
+  const refused = refusalFields(story);
   const waits = state === 'pending' || state === 'approved';
   const fields: Field[] = [
     ['transaction', id],
@@ -158,7 +158,7 @@ function page(story: Story): string {
   ];
   const steps = inOrder(story.events).map((event) => ['', ...stepRow(event)]);
   const more = moreEvents ? `  ... and more: scepter log export --transaction ${id}\n` : '';
-  const why = refused ? section('why it was refused', refusalFields(refused, story.evidence)) : '';
+  const why = refused ? section('why it was refused', refused) : '';
   const sent = section(
     'what the device sent',
     requestFields(describeRequest(fromBase64(story.csr))),

@@ -3,7 +3,6 @@
 
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
-import packageJson from '../../package.json' with { type: 'json' };
 import { MAX_ADMIN_BODY_OCTETS, RETRY_AFTER_S } from '../limits.ts';
 import { routes } from './admin.ts';
 import { octets } from './respond.ts';
@@ -47,7 +46,7 @@ export function openApi(): object {
     openapi: '3.1.1',
     info: {
       title: 'Scepter admin API',
-      version: packageJson.version,
+      version: '1',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       description:
         'Times are ISO 8601 in UTC, serial numbers and digests lower-case hexadecimal. A list answers `next`, the `cursor` of its next page, until that is null; a page may be short, or empty, and not be the last. The role `admin` has the rights of all roles.',
