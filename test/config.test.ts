@@ -643,6 +643,7 @@ describe('every field wrong in turn', () => {
         sameKey: false,
       },
     },
+    trustedProxies: 1,
     blockedKeys: ['0'.repeat(64)],
     endpoints: {
       default: {
