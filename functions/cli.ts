@@ -34,7 +34,8 @@ const harmless = (text: string): string => text.split('\n').map(visible).join('\
 // `scepter ... | head` closes the pipe when it has seen enough; that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  process.stderr.write(`scepter: standard output cannot be written: ${error.message}\n`);
+  process.exit(1);
 });
 
 process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
