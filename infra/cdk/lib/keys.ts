@@ -4,18 +4,11 @@
 // IAM policies alone let nobody use these keys: a key's own policy gives the account its
 // administration only.
 
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import {
-  AccountRootPrincipal,
-  AnyPrincipal,
-  ArnPrincipal,
-  Effect,
-  type IRole,
-  PolicyDocument,
-  PolicyStatement,
-} from 'aws-cdk-lib/aws-iam';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import type { IRole, PolicyDocument } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
+import { renderPolicy } from './policies.ts';
 import type { ScepServiceProps } from './props.ts';
 
 export type Roles = {
@@ -43,48 +36,21 @@ const caKeyKinds = {
   'ec:P-384': { spec: KeySpec.ECC_NIST_P384, algorithm: 'ECDSA_SHA_384' },
 } as const;
 
-/** Neither use nor an end: no Sign, Decrypt, CreateGrant, DisableKey or ScheduleKeyDeletion. */
-const administration = [
-  'kms:CancelKeyDeletion',
-  'kms:CreateAlias',
-  'kms:DeleteAlias',
-  'kms:DescribeKey',
-  'kms:EnableKey',
-  'kms:EnableKeyRotation',
-  'kms:GetKeyPolicy',
-  'kms:GetKeyRotationStatus',
-  'kms:GetPublicKey',
-  'kms:ListGrants',
-  'kms:ListKeyPolicies',
-  'kms:ListResourceTags',
-  'kms:PutKeyPolicy',
-  'kms:RevokeGrant',
-  'kms:TagResource',
-  'kms:UntagResource',
-  'kms:UpdateAlias',
-  'kms:UpdateKeyDescription',
-];
-const end = ['kms:DisableKey', 'kms:ScheduleKeyDeletion'];
-
-type Statements = readonly PolicyStatement[];
-type Conditions = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
-
-const use = (
-  sid: string,
-  roles: readonly IRole[],
-  actions: readonly string[],
-  conditions: Conditions = {},
-): PolicyStatement =>
-  new PolicyStatement({
-    sid,
-    principals: roles.map(({ roleArn }) => new ArnPrincipal(roleArn)),
-    actions: [...actions],
-    resources: ['*'],
-    conditions: { ...conditions },
-  });
-
 export function makeKeys(scope: Construct, props: ScepServiceProps, roles: Roles): Keys {
-  const { config, deployment = 'scepter' } = props;
+  const { config, deployment = 'scepter', keyAdministrators = [], breakGlassRoleArn } = props;
+  const administrators =
+    keyAdministrators.length > 0
+      ? keyAdministrators
+      : [Stack.of(scope).formatArn({ service: 'iam', region: '', resource: 'root' })];
+  const values = {
+    Administrators: [...administrators, ...(breakGlassRoleArn ? [breakGlassRoleArn] : [])],
+    BreakGlassRole: breakGlassRoleArn ?? 'nobody',
+    Deployment: deployment,
+    ScepRole: roles.scep.roleArn,
+    AdminRole: roles.admin.roleArn,
+    MaintenanceRole: roles.maintenance.roleArn,
+    OperatorRole: roles.operator.roleArn,
+  };
   const signing = Object.entries(config.cas).map(([name, ca]) => ({
     name,
     ...caKeyKinds[ca.key ?? 'rsa:3072'],
@@ -92,11 +58,11 @@ export function makeKeys(scope: Construct, props: ScepServiceProps, roles: Roles
   const cas = signing.map(({ name, spec, algorithm }) => {
     const existing = props.caKeys?.[name];
     if (existing) return [name, existing];
-    const key = makeKey(scope, `CaKey-${name}`, props, {
+    const key = makeKey(scope, `CaKey-${name}`, {
       spec,
       description: `Scepter ${deployment}: signs certificates and CRLs of the CA "${name}"`,
       alias: `alias/scepter/${deployment}/ca/${name}`,
-      uses: usesOfCaKey(roles, algorithm),
+      policy: renderPolicy('ca-key', { ...values, SigningAlgorithm: algorithm }),
     });
     return [name, key];
   });
@@ -105,105 +71,37 @@ export function makeKeys(scope: Construct, props: ScepServiceProps, roles: Roles
     signingAlgorithms: [...new Set(signing.map(({ algorithm }) => algorithm))],
     sealing:
       props.sealingKey ??
-      makeKey(scope, 'SealingKey', props, {
+      makeKey(scope, 'SealingKey', {
         spec: KeySpec.SYMMETRIC_DEFAULT,
         description: `Scepter ${deployment}: seals RA and MAC keys`,
         alias: `alias/scepter/${deployment}/sealing`,
-        uses: usesOfSealingKey(roles, deployment),
+        policy: renderPolicy('sealing-key', values),
       }),
     log:
       props.logKey ??
-      makeKey(scope, 'LogKey', props, {
+      makeKey(scope, 'LogKey', {
         spec: KeySpec.ECC_NIST_P256,
         description: `Scepter ${deployment}: signs checkpoints of the transaction log`,
         alias: `alias/scepter/${deployment}/log`,
-        // Nobody yet: the statement comes with the function that signs checkpoints.
-        uses: [],
+        // Which lets nobody sign yet: that comes with the function that does.
+        policy: renderPolicy('log-key', values),
       }),
   };
-}
-
-function usesOfCaKey({ scep, maintenance, operator }: Roles, algorithm: string): Statements {
-  const digests = {
-    StringEquals: { 'kms:MessageType': 'DIGEST', 'kms:SigningAlgorithm': algorithm },
-  };
-  return [
-    use('SignDigests', [scep, maintenance, operator], ['kms:Sign'], digests),
-    use('ReadPublicKey', [scep, maintenance, operator], ['kms:GetPublicKey']),
-    use('DescribeKey', [operator], ['kms:DescribeKey']),
-  ];
-}
-
-function usesOfSealingKey({ scep, admin, operator }: Roles, deployment: string): Statements {
-  const context = (...purposes: readonly string[]): Conditions => ({
-    StringEquals: {
-      'kms:EncryptionContext:deployment': deployment,
-      'kms:EncryptionContext:purpose': purposes,
-    },
-  });
-  const macs = ['mac-challenge', 'mac-pending', 'mac-approval'];
-  return [
-    use('OpenRaAndMacKeys', [scep], ['kms:Decrypt'], context('ra', ...macs)),
-    use('OpenMacKeys', [admin], ['kms:Decrypt'], context('mac-challenge', 'mac-approval')),
-    use(
-      'MakeRaKeys',
-      [operator],
-      ['kms:GenerateDataKeyPairWithoutPlaintext', 'kms:Decrypt'],
-      context('ra'),
-    ),
-    use('MakeMacKeys', [operator], ['kms:GenerateDataKeyWithoutPlaintext'], context(...macs)),
-    use('DescribeKey', [operator], ['kms:DescribeKey']),
-  ];
 }
 
 type KeyProps = {
   readonly spec: KeySpec;
   readonly description: string;
   readonly alias: string;
-  readonly uses: Statements;
+  readonly policy: PolicyDocument;
 };
 
 function makeKey(
   scope: Construct,
   id: string,
-  { keyAdministrators = [], breakGlassRoleArn }: ScepServiceProps,
-  { spec, description, alias, uses }: KeyProps,
+  { spec, description, alias, policy }: KeyProps,
 ): Key {
   const symmetric = spec === KeySpec.SYMMETRIC_DEFAULT;
-  const policy = new PolicyDocument({
-    statements: [
-      new PolicyStatement({
-        sid: 'Administer',
-        principals:
-          keyAdministrators.length > 0
-            ? keyAdministrators.map((arn) => new ArnPrincipal(arn))
-            : [new AccountRootPrincipal()],
-        actions: administration,
-        resources: ['*'],
-      }),
-      ...uses,
-      ...(breakGlassRoleArn
-        ? [
-            new PolicyStatement({
-              sid: 'EndInAnEmergency',
-              principals: [new ArnPrincipal(breakGlassRoleArn)],
-              actions: end,
-              resources: ['*'],
-            }),
-          ]
-        : []),
-      new PolicyStatement({
-        sid: 'NobodyElseEndsIt',
-        effect: Effect.DENY,
-        principals: [new AnyPrincipal()],
-        actions: end,
-        resources: ['*'],
-        ...(breakGlassRoleArn
-          ? { conditions: { ArnNotEquals: { 'aws:PrincipalArn': breakGlassRoleArn } } }
-          : {}),
-      }),
-    ],
-  });
   return new Key(scope, id, {
     keySpec: spec,
     keyUsage: symmetric ? KeyUsage.ENCRYPT_DECRYPT : KeyUsage.SIGN_VERIFY,

@@ -6,7 +6,16 @@ import { PolicyDocument } from 'aws-cdk-lib/aws-iam';
 
 const folder = join(import.meta.dirname, '..', '..', 'policies');
 
-export type PolicyName = 'scep' | 'admin' | 'maintenance' | 'operator';
+export type PolicyName =
+  /** What a function or the operator may do. */
+  | 'scep'
+  | 'admin'
+  | 'maintenance'
+  | 'operator'
+  /** Who may do what with a key. */
+  | 'ca-key'
+  | 'sealing-key'
+  | 'log-key';
 
 /** A list stands for all of its values where its placeholder is a whole element of a list. */
 export type PolicyValues = Readonly<Record<string, string | readonly string[]>>;

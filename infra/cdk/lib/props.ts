@@ -71,14 +71,15 @@ export type ScepServiceProps = {
   readonly logKey?: IKey;
 
   /**
-   * ARNs of the roles that administer the new keys. They cannot use them. Who deploys must be one.
+   * ARNs of the roles that administer the new keys and cannot use them. Who deploys must be one.
    * @default - the account: whom its IAM policies allow it
    */
   readonly keyAdministrators?: readonly string[];
 
   /**
-   * ARN of the one role that may disable and delete the new keys.
-   * @default - nobody may, until the key's policy is changed
+   * ARN of the one role that may disable and delete the new keys, if its own policies let it. It
+   * administers them too.
+   * @default - nobody may, until the policy of the key is changed
    */
   readonly breakGlassRoleArn?: string;
 
