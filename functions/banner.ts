@@ -10,10 +10,13 @@ export async function banner(env: Env, { deps, made }: Embedded): Promise<string
   const { publicUrl, cas, endpoints } = deps.config;
   const what = env.table ? `records in the DynamoDB table ${env.table}, keys in` : 'data in';
   const lines = [`Scepter is ready at ${publicUrl}, ${what} ${env.dataDir}`, ''];
-  for (const { id, legacy } of endpoints.values()) {
+  for (const { id, legacy, enrol } of endpoints.values()) {
     const on = Object.entries(legacy).flatMap(([name, value]) => (value ? [name] : []));
     const warning = on.length > 0 ? `   accepts ${on.join(', ')}: for old devices only` : '';
     lines.push(`  SCEP URL     ${publicUrl}/scep${id === 'default' ? '' : `/${id}`}${warning}`);
+    if (enrol.staticChallenge) {
+      lines.push('               static challenge: whoever knows this one secret can enrol here');
+    }
   }
   for (const id of cas.keys()) {
     const { certificate } = await deps.cas.of(id);
@@ -23,7 +26,7 @@ export async function banner(env: Env, { deps, made }: Embedded): Promise<string
     lines.push(`  SHA-256      ${hex(hash('SHA-256', certificate.der))}`);
   }
   const endpoint = endpoints.get('default');
-  if (endpoint) {
+  if (endpoint?.enrol.authorize.includes('challenge')) {
     const wanted = {
       binding: { names: [] },
       uses: 1,

@@ -2,11 +2,13 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { arrayBuffer } from 'node:stream/consumers';
 import { systemClock } from '../lib/adapters/system.ts';
 import { CliError } from '../lib/cli/io.ts';
 import { runCli } from '../lib/cli/main.ts';
+import { visible } from '../lib/visible.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { readDocument } from './default-config.ts';
 import { readEnv } from './env.ts';
 
 const env = readEnv();
@@ -25,6 +27,16 @@ async function token(): Promise<string> {
   return kept.trim();
 }
 
+/** Whatever a command prints as it came, such as an export: on a terminal it only ever shows. */
+const harmless = (text: string): string => text.split('\n').map(visible).join('\n');
+
+function stopped(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => controller.abort());
+  return controller.signal;
+}
+
 // `scepter ... | head` closes the pipe when it has seen enough; that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
@@ -34,8 +46,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   url: env.url?.replace(/\/+$/, '') ?? env.localUrl,
   token,
-  stdin: () => text(process.stdin),
-  out: (data) => process.stdout.write(data),
+  stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
+  out: (data) => process.stdout.write(process.stdout.isTTY ? harmless(data) : data),
   note: (line) => process.stderr.write(`${line}\n`),
+  progress: process.stderr.isTTY ? (line) => process.stderr.write(`\r\u001b[K${line}`) : undefined,
+  stopped,
   clock: systemClock,
+  config: (file) => readDocument(env, file),
 });

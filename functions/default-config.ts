@@ -7,18 +7,31 @@ import type { Env } from './env.ts';
 
 /** @throws {ConfigError} with sentences that name what is wrong */
 export async function loadConfig(env: Env): Promise<Config> {
-  const { config } = env;
-  if (config === undefined) return checkConfig(embeddedDefault(env));
-  let document: unknown;
-  const inline = config.trimStart().startsWith('{');
+  return checkConfig((await readDocument(env)).document);
+}
+
+/**
+ * The document that a server with this environment would take, and what people call it.
+ * @param file instead of what SCEPTER_CONFIG names
+ * @throws {ConfigError}
+ */
+export async function readDocument(
+  env: Env,
+  file?: string,
+): Promise<{ readonly name: string; readonly document: unknown }> {
+  const source = file ?? env.config;
+  if (source === undefined) {
+    return { name: 'the embedded default', document: embeddedDefault(env) };
+  }
+  const inline = source.trimStart().startsWith('{');
+  const name = file ?? (inline ? 'SCEPTER_CONFIG' : `SCEPTER_CONFIG (${source})`);
   try {
-    document = JSON.parse(inline ? config : await readFile(config, 'utf8'));
+    return { name, document: JSON.parse(inline ? source : await readFile(source, 'utf8')) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const what = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
-    throw new ConfigError([`SCEPTER_CONFIG ${what}: ${why}`]);
+    throw new ConfigError([`${file ?? 'SCEPTER_CONFIG'} ${what}: ${why}`]);
   }
-  return checkConfig(document);
 }
 
 /** What certificates point to has to be an address that others can reach. */

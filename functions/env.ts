@@ -45,3 +45,6 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     token: env.SCEPTER_TOKEN || undefined,
   };
 }
+
+/** What a reference `env:NAME` of the configuration stands for. */
+export const readVariable = (name: string): string | undefined => process.env[name];

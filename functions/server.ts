@@ -3,6 +3,7 @@
 import { serve } from '@hono/node-server';
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
 import { makeApp } from '../lib/http/app.ts';
+import { connectionOf } from '../lib/http/client.ts';
 import { MAX_REQUEST_LINE_OCTETS, STOP_GRACE_MS } from '../lib/limits.ts';
 import { banner } from './banner.ts';
 import { loadConfig } from './default-config.ts';
@@ -18,14 +19,15 @@ async function start(): Promise<void> {
       'NODE_ENV is "production" and the CA keys would be files: use KMS, or set SCEPTER_ALLOW_SOFTWARE_KEYS=1',
     );
   }
-  const config = await loadConfig(env);
   const log = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
-  const embedded = await openEmbedded(env, config, log);
+  const embedded = await openEmbedded(env, await loadConfig(env), log);
   const { deps, store } = embedded;
+  const app = makeApp(deps);
   const ready = await banner(env, embedded);
   const server = serve(
     {
-      fetch: makeApp(deps).fetch,
+      fetch: (request, { incoming }) =>
+        app.fetch(request, connectionOf(request, incoming.socket.remoteAddress)),
       port: env.port,
       // HTTP/1.0 clients send no Host header.
       hostname: env.host,

@@ -1,10 +1,10 @@
-// What a server that stays up does beside answering: tasks that run at the start and then again and
-// again. One run of a task ends before its next begins; one that fails is logged and tried again at
-// its next time; none of them ends the process.
+// What has to be done beside answering (lib/ca/jobs.ts), and when: a server that stays up looks every
+// minute by itself, the maintenance function when it is called. A job that fails is logged and tried
+// again at its next time; it keeps no other waiting and ends no process.
 
-import { keepCrl } from '../lib/ca/crl.ts';
 import type { Deps } from '../lib/ca/deps.ts';
-import { sweep } from '../lib/ca/jobs.ts';
+import { jobsOf } from '../lib/ca/jobs.ts';
+import { doIfDue, type Job, type Measures } from '../lib/ca/lease.ts';
 import type { Log } from '../lib/ports/log.ts';
 
 const MINUTE_MS = 60_000;
@@ -16,15 +16,49 @@ export type Task = {
   readonly run: () => Promise<unknown>;
 };
 
-/** Every minute what is due, and the CRL of each CA: one in trouble keeps no other waiting. */
-export function upkeepOf(deps: Deps): Task[] {
-  const crls = [...deps.config.cas.keys()].map((id) => ({
-    name: `crl ${id}`,
+export const upkeepOf = (deps: Deps): Task[] =>
+  jobsOf(deps).map((job) => ({
+    name: job.name,
     everyMs: MINUTE_MS,
-    run: async () => keepCrl(deps, await deps.cas.of(id)),
+    run: () => within(job, doIfDue(deps, job)),
   }));
-  return [{ name: 'sweep', everyMs: MINUTE_MS, run: () => sweep(deps) }, ...crls];
+
+/**
+ * Does all that is due, and says in the log how each went.
+ * @throws {Error} with the names of those that failed, when all have ended
+ */
+export async function doAll(deps: Deps, jobs: readonly Job[] = jobsOf(deps)): Promise<void> {
+  const runs = jobs.map(async (job) => {
+    try {
+      const measures = await within(job, doIfDue(deps, job));
+      if (!measures) return [];
+      deps.log({ event: 'upkeep.done', severity: 'info', task: job.name, ...measures });
+      return [];
+    } catch (error) {
+      deps.log(failure(job.name, error));
+      return [job.name];
+    }
+  });
+  const failed = (await Promise.all(runs)).flat();
+  if (failed.length > 0) throw new Error(`upkeep failed: ${failed.join(', ')}`);
 }
+
+/** Waits no longer than a run may take: what it is still at, another may begin. */
+function within(
+  { limitMs }: Job,
+  run: Promise<Measures | undefined>,
+): Promise<Measures | undefined> {
+  return new Promise((resolve, reject) => {
+    const tooLong = () => reject(new Error(`it took longer than ${limitMs / 1000} s`));
+    const timer = setTimeout(tooLong, limitMs);
+    run.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+const failure = (task: string, error: unknown) => {
+  const detail = error instanceof Error ? error.message : String(error);
+  return { event: 'upkeep.failed', severity: 'error', task, detail } as const;
+};
 
 /** @returns stops all: no further run begins, and when it resolves none is at work any more */
 export function keepUp(tasks: readonly Task[], log: Log): () => Promise<void> {
@@ -41,8 +75,7 @@ function keep({ name, everyMs, run }: Task, log: Log): () => Promise<void> {
     try {
       await run();
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      log({ event: 'upkeep.failed', severity: 'error', task: name, detail });
+      log(failure(name, error));
     }
     if (stopped) return;
     timer = setTimeout(() => {

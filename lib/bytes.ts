@@ -109,6 +109,12 @@ export function fromBase64(text: string): Bytes {
   return latin1(atob(digits));
 }
 
+/** RFC 4648 §5, without padding. @throws {SyntaxError} on any other character or length. */
+export function fromBase64url(text: string): Bytes {
+  if (/[+/=]/.test(text)) throw new SyntaxError('base64url must be RFC 4648 section 5 text');
+  return fromBase64(text.replaceAll('-', '+').replaceAll('_', '/'));
+}
+
 /** PEM (RFC 7468) with the label given, such as `CERTIFICATE`. */
 export function pem(label: string, bytes: Uint8Array): string {
   const lines = base64(bytes).match(/.{1,64}/g) ?? [];

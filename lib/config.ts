@@ -5,8 +5,14 @@
 import * as z from 'zod/mini';
 import type { KeySpec, Legacy } from './algorithms.ts';
 import type { Bytes } from './bytes.ts';
+import { checkEnrol, type Enrolment, enrolSchema, type ValidatorId } from './enrolment.ts';
+import { MIN_CRL_VALIDITY_MS } from './limits.ts';
 import { checkProfile, type Profile, profileSchema } from './profile.ts';
-import { described, duration, explainIssues, id, parsed } from './schema.ts';
+import { described, duration, explainIssues, id, parsed, withDefaults } from './schema.ts';
+import { visible } from './visible.ts';
+import { lintSubject } from './x509/lint.ts';
+import { isAbsoluteUri } from './x509/lint-names.ts';
+import { lintTexts } from './x509/lint-text.ts';
 import { parseName } from './x509/name.ts';
 
 export type Authority = {
@@ -19,22 +25,22 @@ export type Authority = {
   readonly crlValidityMs: number;
 };
 
-/** `challenge`, or the id of a validator outside. */
-export type ValidatorId = string;
+const approvals = ['never', 'always', 'firstEnrolment', 'newSubject'] as const;
 
 export type Endpoint = {
   readonly id: string;
   readonly ca: string;
   readonly profile: Profile;
-  readonly enrol: { readonly authorize: readonly ValidatorId[] };
+  readonly enrol: Enrolment;
   readonly renew: {
     /** In addition to the certificate that signs, which must always be good. */
     readonly authorize: readonly ValidatorId[];
     /** How long before its end a certificate may be renewed; undefined: during all of its life. */
     readonly windowMs: number | undefined;
   };
-  /** Whether an approver has to allow what the validators have allowed. */
-  readonly approval: 'never' | 'always';
+  /** When an approver has to allow what the validators have allowed: for every enrolment but no renewal
+   * (firstEnrolment), or where none before was for the same subject and names (newSubject). */
+  readonly approval: (typeof approvals)[number];
   /** How long a request waits for its approver. */
   readonly pendingTtlMs: number;
   /** How long an outcome that may be asked for again answers repeats and polls. */
@@ -49,17 +55,26 @@ export type Config = {
   readonly publicUrl: string;
   readonly cas: ReadonlyMap<string, Authority>;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
+  /** How many proxies before us are believed about where a request came from. */
+  readonly trustedProxies: number;
   /** Keys that are never certified: hexadecimal SHA-256 of the SubjectPublicKeyInfo, lower case. */
   readonly blockedKeys: ReadonlySet<string>;
+  /** As it was written. */
+  readonly document: ConfigDocument;
 };
+
+/** Characters of a sentence about one field. */
+const MAX_PROBLEM_CHARACTERS = 1000;
 
 /** The document is refused; `problems` are whole sentences, one for each field. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
   constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.problems = problems;
+    // What was written there is repeated, and may be anything.
+    const lines = problems.map((problem) => visible(problem).slice(0, MAX_PROBLEM_CHARACTERS));
+    super(lines.join('\n'));
+    this.problems = lines;
   }
 }
 
@@ -81,12 +96,19 @@ const legacy = z.strictObject({
 
 function parseCaSubject(text: string): Bytes {
   if (text.trim() === '') throw new SyntaxError('must name at least one attribute, such as CN=...');
-  return parseName(text);
+  const name = parseName(text);
+  const finding = lintSubject(name);
+  if (finding) throw new SyntaxError(`cannot stand in a certificate: ${lintTexts[finding.id]}`);
+  return name;
 }
 
 /** ASCII host or address, and a port; it goes into URIs of certificates as it is. */
 const publicUrlPattern =
   /^https?:\/\/([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/i;
+
+const publicUrlText = 'must be an http or https origin without a path';
+/** As the lint asks of it where it stands in a certificate. */
+const isPublicUrl = (text: string): boolean => isAbsoluteUri(`${text}/`);
 
 const keyHashText = 'must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits';
 
@@ -108,15 +130,7 @@ const endpoint = z.strictObject({
   ),
   enrol: described(
     'who may have a first certificate',
-    z._default(
-      z.strictObject({
-        authorize: described(
-          'validators, all of which must allow',
-          z.array(z.enum(['challenge'])).check(z.minLength(1, 'must name at least one validator')),
-        ),
-      }),
-      { authorize: ['challenge'] },
-    ),
+    z._default(enrolSchema, { authorize: ['challenge'] }),
   ),
   renew: described(
     'who may have the next one',
@@ -131,8 +145,8 @@ const endpoint = z.strictObject({
     ),
   ),
   approval: described(
-    'whether a person has the last word',
-    z._default(z.enum(['never', 'always']), 'never'),
+    'when a person has the last word: "firstEnrolment": for enrolments and not for renewals; "newSubject": where no certificate has been issued for this subject and these names since the rule was set',
+    z._default(z.enum(approvals), 'never'),
   ),
   pendingTtl: described('how long a request waits for its approver', z.prefault(duration, '7d')),
   repeat: described(
@@ -150,7 +164,19 @@ const document = z.strictObject({
   $schema: described('for editors; means nothing here', z.optional(z.string())),
   publicUrl: described(
     'where devices and relying parties reach this service: the base of the CRL and issuer addresses in every certificate',
-    z.string().check(z.regex(publicUrlPattern, 'must be an http or https origin without a path')),
+    z.pipe(
+      z
+        .string()
+        .check(
+          z.regex(publicUrlPattern, { error: publicUrlText, abort: true }),
+          z.refine(isPublicUrl, publicUrlText),
+        ),
+      z.transform((text) => text.replace(/^https?/i, (scheme) => scheme.toLowerCase())),
+    ),
+  ),
+  trustedProxies: described(
+    "how many proxies of yours stand before this service, one behind the other: a client's address is what the outermost of them wrote into X-Forwarded-For. CloudFront counts; API Gateway, Function URL and load balancer of a Lambda function do not",
+    z._default(z.int().check(z.gte(0), z.lte(10)), 0),
   ),
   cas: described('certificate authorities by name', z.record(id, authority)),
   profiles: described('profiles by name', z._default(z.record(id, profileSchema), {})),
@@ -166,7 +192,8 @@ const document = z.strictObject({
 
 /** JSON Schema (2020-12) of the document. What only code can judge (names, patterns that refer to
  * each other) is not in it: `checkConfig` decides. */
-export const configSchema = (): object => z.toJSONSchema(document, { io: 'input' });
+export const configSchema = (): z.core.JSONSchema.BaseSchema =>
+  z.toJSONSchema(document, { io: 'input' });
 
 /** The document as it is written; defaults are optional in it. */
 export type ConfigDocument = z.input<typeof document>;
@@ -179,7 +206,7 @@ export function checkConfig(input: unknown): Config {
   const result = z.safeParse(document, input, { reportInput: true });
   if (!result.success)
     throw new ConfigError(explainIssues(result.error.issues, 'the configuration'));
-  const { publicUrl, cas, profiles, endpoints, blockedKeys } = result.data;
+  const { publicUrl, trustedProxies, cas, profiles, endpoints, blockedKeys } = result.data;
   const problems: string[] = [];
   const known = new Map(
     Object.entries({ device: z.parse(profileSchema, {}), ...profiles }).map(([name, input]) => [
@@ -187,6 +214,13 @@ export function checkConfig(input: unknown): Config {
       checkProfile(name, input, `profiles.${name}`, problems),
     ]),
   );
+  for (const [name, { crlValidity }] of Object.entries(cas)) {
+    if (crlValidity < MIN_CRL_VALIDITY_MS) {
+      problems.push(
+        `cas.${name}.crlValidity: must be at least "1h": caches keep a CRL for minutes`,
+      );
+    }
+  }
   const checked = new Map<string, Endpoint>();
   for (const [name, endpoint] of Object.entries(endpoints)) {
     const chosen = known.get(endpoint.profile);
@@ -201,7 +235,7 @@ export function checkConfig(input: unknown): Config {
       id: name,
       ca: endpoint.ca,
       profile: chosen,
-      enrol: endpoint.enrol,
+      enrol: checkEnrol(endpoint.enrol, `endpoints.${name}.enrol`, problems),
       renew: { authorize: [], windowMs: endpoint.renew.window },
       approval: endpoint.approval,
       pendingTtlMs: endpoint.pendingTtl,
@@ -214,7 +248,9 @@ export function checkConfig(input: unknown): Config {
     problems.push('endpoints: must name at least one');
   if (problems.length > 0) throw new ConfigError(problems);
   return {
+    document: input as ConfigDocument,
     publicUrl,
+    trustedProxies,
     endpoints: checked,
     blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
     cas: new Map(
@@ -230,6 +266,12 @@ export function checkConfig(input: unknown): Config {
       ]),
     ),
   };
+}
+
+/** What a valid document leaves unsaid, said: it means the same. */
+export function completed(input: ConfigDocument): ConfigDocument {
+  const profiles = { device: {}, ...input.profiles };
+  return withDefaults(configSchema(), { ...input, profiles }) as ConfigDocument;
 }
 
 const unknownName = (path: string, value: string, allowed: readonly string[]): string =>

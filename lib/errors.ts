@@ -4,6 +4,8 @@
 // parser, `ScepFailure` once somebody can be answered with a CertRep, `HttpFailure` before that,
 // and `Outage` when our own side fails. Anything else is a bug and is answered like an outage.
 
+import { MAX_EVIDENCE_CHARACTERS } from './limits.ts';
+
 /** RFC 8894 §3.2.1.4. The values are the decimal text of the failInfo attribute. */
 export const failInfo = {
   badAlg: '0',
@@ -107,6 +109,11 @@ export const reasons = {
     code: 'SCEP-305',
     text: 'the challengePassword is locked after too many refused attempts',
   },
+  challengeRevoked: {
+    failInfo: 'badRequest',
+    code: 'SCEP-306',
+    text: 'the challengePassword has been revoked',
+  },
   subjectNotBound: {
     failInfo: 'badRequest',
     code: 'SCEP-311',
@@ -125,7 +132,7 @@ export const reasons = {
   subjectNotAllowed: {
     failInfo: 'badRequest',
     code: 'SCEP-314',
-    text: 'the subject is not one that the profile of this endpoint certifies',
+    text: 'the subject is not one that this endpoint certifies',
   },
   renewalUnknown: {
     failInfo: 'badRequest',
@@ -270,8 +277,18 @@ export const reasons = {
 } as const satisfies Record<string, Wire>;
 export type Reason = keyof typeof reasons;
 
-/** What a log line may say about a refusal: names and numbers, never a challenge or key octets. */
+/** What a log line and a stored refusal may say: names and numbers, never a challenge or key octets.
+ * Where a rule of the configuration refused, `rule` is its path, `value` what it was asked about and
+ * `allowed` what it allows. */
 export type Evidence = Readonly<Record<string, string | number>>;
+
+const bounded = (evidence: Evidence): Evidence =>
+  Object.fromEntries(
+    Object.entries(evidence).map(([name, value]) => {
+      const long = typeof value === 'string' && value.length > MAX_EVIDENCE_CHARACTERS;
+      return [name, long ? `${value.slice(0, MAX_EVIDENCE_CHARACTERS).toWellFormed()}…` : value];
+    }),
+  );
 
 /** Octets are not what their standard says. The text is for the log, never for the wire. */
 export class Malformed extends Error {
@@ -286,7 +303,7 @@ export class ScepFailure extends Error {
   constructor(reason: Reason, evidence: Evidence = {}) {
     super(reasons[reason].text);
     this.reason = reason;
-    this.evidence = evidence;
+    this.evidence = bounded(evidence);
   }
 }
 
@@ -294,9 +311,12 @@ export class ScepFailure extends Error {
 export class HttpFailure extends Error {
   override readonly name = 'HttpFailure';
   readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422;
-  constructor(status: HttpFailure['status'], detail: string) {
+  /** Of a 405: the methods that there are. */
+  readonly allow: string;
+  constructor(status: HttpFailure['status'], detail: string, allow = 'GET, HEAD, POST') {
     super(detail);
     this.status = status;
+    this.allow = allow;
   }
 }
 

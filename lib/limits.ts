@@ -74,11 +74,24 @@ export const CHALLENGE_OCTETS = 16;
 /** Refused attempts with a known challenge after which it is locked. */
 export const MAX_CHALLENGE_FAILURES = 10;
 
+/** Refusals of proven requests that one instance stores for each endpoint: fifty at once, for a fleet
+ * that a wrong setting sends astray, and five a second, 430,000 a day, for as long as it lasts. Beyond
+ * they are only counted: whoever has a key can be refused as often as he likes, and each is two items
+ * in the store, which would be his to fill. */
+export const REFUSALS_BURST = 50;
+export const REFUSALS_PER_SECOND = 5;
+
+/** Characters of one value in the evidence of a refusal: more than any name that is meant well. */
+export const MAX_EVIDENCE_CHARACTERS = 500;
+
 /** Names a challenge binding or a CSR's subjectAltName may hold. */
 export const MAX_NAMES = 100;
 
 /** Octets of one subject or name: what a CSR may put into a certificate. */
 export const MAX_NAME_OCTETS = 4096;
+
+/** Octets of a static challenge: 128 bits where each is random. It also keys envelopes of EC clients. */
+export const MIN_STATIC_SECRET_OCTETS = 16;
 
 /** Seconds a client should wait after a 503. */
 export const RETRY_AFTER_S = 30;
@@ -103,6 +116,10 @@ export const MAX_REGISTER_ENTRIES = 200;
 
 /** Seconds that a cache may keep a CRL: how late a revocation is seen at most. */
 export const MAX_CRL_AGE_S = 600;
+
+/** Milliseconds that a CRL is valid at least: it is renewed after half of it, by a task that runs once a
+ * minute, and caches keep it for MAX_CRL_AGE_S. */
+export const MIN_CRL_VALIDITY_MS = 60 * 60 * 1000;
 
 /** How often a publisher whose CRL came too late makes another: more than publish at once. */
 export const MAX_PUBLISH_ROUNDS = 64;
@@ -155,3 +172,43 @@ export const STORE_READ_MS = 1000;
 /** Milliseconds in which a write of a remote store is repeated. With its last call and a read to learn
  * what became of it, it ends after 6 s, before the lease of an attempt does. */
 export const STORE_WRITE_MS = 3000;
+
+/** Milliseconds that the answer to a request with an Idempotency-Key is kept: longer than anything
+ * that repeats its requests goes on doing so. */
+export const IDEMPOTENCY_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** Certificates of one chain of renewals that are shown together: ten years of monthly ones. */
+export const MAX_RENEWALS = 120;
+
+/** Milliseconds before its end that a certificate of a CA is warned of: devices have to be given the
+ * next one, some by hand; and that of an RA, which clients fetch by themselves. */
+export const CA_WARNING_MS = 180 * 24 * 60 * 60 * 1000;
+export const RA_WARNING_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** Milliseconds that a CRL may be late before it is warned of. */
+export const CRL_LATE_MS = 60 * 60 * 1000;
+
+/** Milliseconds of one call of KMS on a device's request: ordinary ones take 10 to 100, a new TLS
+ * connection 200. */
+export const KMS_CALL_MS = 1000;
+
+/** Milliseconds in which a call of KMS is made again on a device's request. With its last call it
+ * ends after 4 s, long before the lease of an attempt does. */
+export const KMS_REQUEST_MS = 3000;
+
+/** Milliseconds of one call, and in which it is made again, for an operator's command: making keys
+ * takes seconds, and so does it until a new one is known to all of KMS. */
+export const KMS_OPERATOR_CALL_MS = 30_000;
+export const KMS_OPERATOR_MS = 30_000;
+
+/** Milliseconds between two reads of the MAC keys on record. */
+export const MAC_RELOAD_MS = 5 * 60 * 1000;
+
+/** Milliseconds between two runs of a job that is done every minute: a schedule comes a little early or
+ * late. And of one that is done every day. */
+export const MINUTELY_MS = 45_000;
+export const DAILY_MS = 24 * 60 * 60 * 1000;
+
+/** Milliseconds that a run of a job may take: then another instance may begin it, and a function of
+ * AWS that is called every minute has ended. */
+export const JOB_LIMIT_MS = 50_000;

@@ -7,7 +7,11 @@ import { MAX_RSA_BITS, MIN_RSA_BITS } from './limits.ts';
 import { described, duration } from './schema.ts';
 import { extKeyUsages } from './x509/extensions.ts';
 import { type IpRange, type NameKind, nameKinds, parseIpRange } from './x509/general-name.ts';
-import { attributeType } from './x509/name.ts';
+import { lintSubject } from './x509/lint.ts';
+import { serves } from './x509/lint-extensions.ts';
+import { lintTexts } from './x509/lint-text.ts';
+import { attributeName, attributeType, isDottedOid, nameWith } from './x509/name.ts';
+import type { KeyKind } from './x509/public-key.ts';
 
 export type Profile = {
   readonly id: string;
@@ -61,7 +65,13 @@ const purposes = ['clientAuth', 'serverAuth', 'emailProtection', 'ipsecIKE', 'sm
 const purposeText = `must be ${purposes.join(', ')} or a dotted OID`;
 /** anyExtendedKeyUsage is no purpose but the absence of a decision. */
 const isPurpose = (text: string): boolean =>
-  purposes.includes(text) || (/^[012](\.\d{1,9}){2,15}$/.test(text) && text !== '2.5.29.37.0');
+  purposes.includes(text) || (isDottedOid(text) && text.length <= 128 && text !== '2.5.29.37.0');
+
+/** Purposes by which a holder passes for a part of the CA itself. */
+const ofTheCa: Readonly<Record<string, string>> = {
+  '1.3.6.1.5.5.7.3.9': 'OCSPSigning lets its holder answer for the CA which certificates are good',
+  [extKeyUsages.certificateRequestAgent]: 'Certificate Request Agent is what the CA has its RA for',
+};
 
 const curveNames = Object.keys(curves) as [CurveName, ...CurveName[]];
 const bits = z.int().check(z.gte(MIN_RSA_BITS), z.lte(MAX_RSA_BITS));
@@ -93,7 +103,7 @@ const pattern = z
   .string(patternText)
   .check(z.regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,256}$/u, patternText));
 /** One pattern, or a list of them. */
-const patterns = z.union(
+export const patterns = z.union(
   [pattern, z.array(pattern).check(z.minLength(1, patternText))],
   patternText,
 );
@@ -101,7 +111,7 @@ const patterns = z.union(
 const subject = z.strictObject({
   fixed: described(
     'attribute types and the one value that each must have',
-    z._default(z.record(z.string(), z.string()), {}),
+    z._default(z.record(z.string(), z.string().check(z.minLength(1, 'must not be empty'))), {}),
   ),
   pattern: described(
     'attribute types and patterns of which each value must match one; "*" is one or more characters',
@@ -165,6 +175,15 @@ export const profileSchema = z.strictObject({
   ),
 });
 
+/** Only RSA keys encipher (RFC 3279 §2.3); a key that may do nothing else signs. */
+export function usagesOf(
+  usages: Profile['keyUsage'],
+  kind: KeyKind['type'],
+): readonly Profile['keyUsage'][number][] {
+  const possible = usages.filter((usage) => kind === 'RSA' || usage !== 'keyEncipherment');
+  return possible.length > 0 ? possible : ['digitalSignature'];
+}
+
 /**
  * @param path where it stands in the configuration, such as `profiles.vpn`
  * @param problems takes a sentence for each field that is wrong
@@ -202,12 +221,41 @@ export function checkProfile(
   if (rsa === false && ec.length === 0 && !ed25519) {
     problems.push(`${path}.keys: must allow at least one kind of key`);
   }
+  const kinds: KeyKind['type'][] = [
+    ...(rsa === false ? [] : (['RSA'] as const)),
+    ...(ec.length > 0 ? (['EC'] as const) : []),
+    ...(ed25519 ? (['Ed25519'] as const) : []),
+  ];
+  const extKeyUsage = input.extKeyUsage.map(
+    (purpose) => extKeyUsages[purpose as keyof typeof extKeyUsages] ?? purpose,
+  );
+  for (const [i, purpose] of extKeyUsage.entries()) {
+    const field = `${path}.extKeyUsage.${i}`;
+    if (ofTheCa[purpose]) problems.push(`${field}: ${ofTheCa[purpose]}; leave it out`);
+    if (extKeyUsage.indexOf(purpose) < i) problems.push(`${field}: stands there already`);
+  }
+  if (rsa === false && input.keyUsage.every((usage) => usage === 'keyEncipherment')) {
+    problems.push(
+      `${path}.keyUsage: "keyEncipherment" is for RSA keys, and "keys" allows none; add "digitalSignature"`,
+    );
+  } else if (kinds.some((kind) => !serves(extKeyUsage, usagesOf(input.keyUsage, kind)))) {
+    problems.push(
+      `${path}.keyUsage: serves none of the purposes in "extKeyUsage"; add "digitalSignature"`,
+    );
+  }
   const rules: SubjectRules = {
     fixed: typed('fixed', input.subject.fixed, (value) => value),
     pattern: typed('pattern', input.subject.pattern, (value) => [value].flat()),
     required: types('required'),
     forbidden: types('forbidden'),
   };
+  for (const [type, value] of rules.fixed) {
+    const finding = isDottedOid(type) ? lintSubject(nameWith(type, value)) : undefined;
+    if (finding) {
+      const field = `${path}.subject.fixed.${attributeName(type)}`;
+      problems.push(`${field}: no certificate can have it: ${lintTexts[finding.id]}`);
+    }
+  }
   const wanted = [...rules.fixed.keys(), ...rules.required];
   for (const [i, type] of rules.forbidden.entries()) {
     if (wanted.includes(type)) {
@@ -219,6 +267,9 @@ export function checkProfile(
     const rule = input.names[kind];
     if (typeof rule === 'string') return { rule };
     const list = [rule.pattern].flat();
+    // Host names are read in lower case.
+    if (kind === 'dns')
+      return { rule: 'pattern', patterns: list.map((text) => text.toLowerCase()) };
     if (kind !== 'ip') return { rule: 'pattern', patterns: list };
     const ranges = list.flatMap((text) => {
       return attempt('names.ip.pattern', () => parseIpRange(text)) ?? [];
@@ -230,9 +281,7 @@ export function checkProfile(
     validityMs: input.validity,
     keys: { rsa: rsa === false ? undefined : rsa, ec, ed25519 },
     keyUsage: input.keyUsage,
-    extKeyUsage: input.extKeyUsage.map(
-      (purpose) => extKeyUsages[purpose as keyof typeof extKeyUsages] ?? purpose,
-    ),
+    extKeyUsage,
     subject: rules,
     names: {
       ...(Object.fromEntries(requestable.map((kind) => [kind, ruleOf(kind)])) as Record<

@@ -80,3 +80,25 @@ const custom = ({ message }: z.core.$ZodIssue): string | undefined =>
 
 /** zod's type names in words that a JSON document has. */
 const words: Readonly<Record<string, string>> = { record: 'object', int: 'whole number' };
+
+/**
+ * A valid document with every default of its JSON Schema written out, in the order of the schema.
+ * Where a field may be one of several things, an object is the one with properties.
+ */
+export function withDefaults(schema: z.core.JSONSchema._JSONSchema, value: unknown): unknown {
+  if (typeof schema === 'boolean' || typeof value !== 'object' || value === null) return value;
+  const options = [schema, ...(schema.anyOf ?? [])];
+  const shape = options.find((option) => option.properties || option.additionalProperties);
+  if (!shape || Array.isArray(value)) return value;
+  const { properties = {}, additionalProperties = true } = shape;
+  const known = Object.entries(properties).flatMap(([name, field]) => {
+    const given: unknown = Reflect.get(value, name);
+    const assumed = typeof field === 'object' ? field.default : undefined;
+    if (given === undefined && assumed === undefined) return [];
+    return [[name, withDefaults(field, given ?? assumed)]];
+  });
+  const rest = Object.entries(value)
+    .filter(([name]) => !Object.hasOwn(properties, name))
+    .map(([name, one]) => [name, withDefaults(additionalProperties, one)]);
+  return Object.fromEntries([...known, ...rest]);
+}

@@ -10,6 +10,12 @@ export function ulid(now: number, random: Bytes): string {
   return digits(BigInt(now), 10) + digits(toBigInt(random), 16);
 }
 
+/** Milliseconds since 1970 that a ULID begins with; NaN for what is none. */
+export function timeOfUlid(id: string): number {
+  if (!/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(id)) return Number.NaN;
+  return [...id.slice(0, 10)].reduce((ms, digit) => ms * 32 + alphabet.indexOf(digit), 0);
+}
+
 /** Octets as lower-case base 32, most significant first: how a challenge is written. */
 export function base32(octets: Bytes): string {
   return digits(toBigInt(octets), Math.ceil((octets.length * 8) / 5)).toLowerCase();

@@ -133,6 +133,14 @@ const [a, b, c] = await Promise.all(
   ['fault a', 'fault b', 'fault c'].map((name) => deviceKey(name)),
 );
 
+async function approveFirst(world: World): Promise<void> {
+  const [transaction] = await world.transactions();
+  const verdict = await world.act((lab) =>
+    decide(lab.deps, transaction?.id ?? '', 'approved', { by: 'somebody' }),
+  );
+  assert.ok(verdict === 'done' || verdict === 'approved');
+}
+
 const pollOf = (world: World) =>
   message(world, {
     messageType: 'CertPoll',
@@ -194,20 +202,65 @@ const scenarios: Scenario[] = [
       await success(world, sent);
     },
   },
+  ...(['always', 'newSubject'] as const).map(
+    (approval): Scenario => ({
+      name: `pending, approved, polled: approval ${approval}`,
+      options: { endpoint: { approval } },
+      prepare: async (world) => message(world, { challenge: await world.lab.challenge() }),
+      run: async (world, sent: Sent) => {
+        assert.equal((await world.send(sent)).pkiStatus, 'PENDING');
+        await approveFirst(world);
+        await success(world, await pollOf(world));
+        await success(world, sent);
+        assert.equal(new Set(world.delivered.map(String)).size, 1);
+      },
+    }),
+  ),
   {
-    name: 'pending, approved, polled',
-    options: { endpoint: { approval: 'always' } },
-    prepare: async (world) => message(world, { challenge: await world.lab.challenge() }),
+    name: 'a subject that is known needs no approver, whichever call fails',
+    options: { endpoint: { approval: 'newSubject' } },
+    prepare: async (world) => {
+      assert.ok(a && b);
+      const first = await message(world, { challenge: await world.lab.challenge(), key: a });
+      assert.equal((await world.send(first)).pkiStatus, 'PENDING');
+      await approveFirst(world);
+      await success(world, first);
+      return message(world, { challenge: await world.lab.challenge(), key: b });
+    },
     run: async (world, sent: Sent) => {
-      assert.equal((await world.send(sent)).pkiStatus, 'PENDING');
-      const [transaction] = await world.transactions();
-      const verdict = await world.act((lab) =>
-        decide(lab.deps, transaction?.id ?? '', 'approved', { by: 'somebody' }),
-      );
-      assert.ok(verdict === 'done' || verdict === 'approved');
-      await success(world, await pollOf(world));
+      await success(world, sent);
+      assert.equal(new Set(world.delivered.map(String)).size, 2);
+    },
+  },
+  {
+    name: 'enrol on a static challenge',
+    options: {
+      endpoint: {
+        enrol: {
+          authorize: ['staticChallenge'],
+          staticChallenge: { secret: 'env:SECRET', subject: { CN: 'device-*' } },
+        },
+      },
+      staticSecrets: { 'env:SECRET': 'known to every device' },
+    },
+    prepare: (world) => message(world, { challenge: 'known to every device' }),
+    run: async (world, sent: Sent) => {
+      await success(world, sent);
       await success(world, sent);
       assert.equal(new Set(world.delivered.map(String)).size, 1);
+    },
+  },
+  {
+    name: 'refused, and counted against its challenge',
+    options: {},
+    prepare: async (world) => {
+      const challenge = await world.lab.challenge({ subject: 'CN=right' });
+      return message(world, { challenge, subject: 'CN=wrong' });
+    },
+    run: async (world, sent: Sent) => {
+      for (let i = 0; i < 2; i++) assert.equal((await world.send(sent)).pkiStatus, 'FAILURE');
+      const states = (await world.transactions()).map(({ state }) => state);
+      assert.deepEqual(states, ['refused'], 'kept once, whatever fails');
     },
   },
   {
@@ -260,7 +313,7 @@ export function faultScenarios(store: string, open: OpenStore): void {
         await run(good, prepared);
         await good.check();
         const { calls } = good.faults;
-        assert.ok(calls.length >= 3);
+        assert.ok(calls.length >= 3, `${calls}`);
         for (const [at, call] of calls.entries()) {
           for (const mode of faultModes) {
             const world = await World.make(open, options);

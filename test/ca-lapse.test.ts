@@ -168,7 +168,7 @@ describe('a lapsed intent, then', () => {
     w.lab.clock.at += LEASE_MS;
     const other = await w.ask({ challenge: await w.lab.challenge(), subject: 'CN=second' });
     assert.ok(other.pkiStatus === 'FAILURE' && /^SCEP-341/.test(other.text ?? ''));
-    assert.deepEqual(states(w), ['issued', 'intended']);
+    assert.deepEqual(states(w), ['issued', 'intended', 'refused']);
     w.check();
   });
 
@@ -434,9 +434,9 @@ describe('the release gate', () => {
   });
 
   test('a validator that refuses, or cannot be asked', async () => {
-    for (const [answer, said] of [
-      [async () => ({ allow: false as const, note: 'unknown device' }), /SCEP-331/],
-      [async () => Promise.reject(new Error('down')), /HTTP 503/],
+    for (const [answer, said, left] of [
+      [async () => ({ allow: false as const, note: 'unknown device' }), /SCEP-331/, ['refused']],
+      [async () => Promise.reject(new Error('down')), /HTTP 503/, []],
     ] as const) {
       const w = await world({
         validators: { v: { validate: answer } },
@@ -445,7 +445,7 @@ describe('the release gate', () => {
       const sent = await enrolment(w.lab, { challenge: await w.lab.challenge() });
       const got = await w.send(sent).catch((error: Error) => ({ text: error.message }));
       assert.match('text' in got ? (got.text ?? '') : '', said);
-      assert.deepEqual(states(w), []);
+      assert.deepEqual(states(w), left);
     }
   });
 });

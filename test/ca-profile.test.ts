@@ -174,6 +174,22 @@ describe('names', () => {
     assert.equal(await outcome(rules, wider, bound), 'SCEP-312');
   });
 
+  test('RFC 5280 §4.1.2.6: a mail address of the subject is a name like any other, and certified as one', async () => {
+    const subject = 'CN=x,emailAddress=A@b.example';
+    const certified = ['email:A@b.example'];
+    assert.deepEqual(await outcome(rules, { subject }), certified);
+    assert.deepEqual(await outcome(rules, { subject, names: certified }), certified);
+    assert.equal(await outcome({}, { subject }), 'SCEP-312');
+    assert.deepEqual(await outcome({}, { subject }, { subject }), certified);
+    assert.deepEqual(await outcome({}, { subject }, { names: certified }), certified);
+    assert.equal(await outcome({}, { subject }, { names: ['email:b@b.example'] }), 'SCEP-312');
+    assert.equal(await outcome(rules, { subject: 'CN=x,emailAddress=nobody' }), 'SCEP-403');
+    const lab = await labOf({ names: { email: 'none' } });
+    await assert.rejects(lab.challenge({ subject }), {
+      message: `"${subject}": the profile "p" certifies no names of type email`,
+    });
+  });
+
   test('a challenge cannot be made for what the profile certifies for nobody', async () => {
     const lab = await labOf(rules);
     await assert.rejects(lab.challenge({ names: ['uri:https://a.example/'] }), {

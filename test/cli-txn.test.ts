@@ -167,8 +167,14 @@ describe('txn show, approve, deny', () => {
         `authorized by  ${authorizedBy[0]}`,
         `created        ${begun}`,
         `expires        ${due}`,
+        'what the device sent',
+        '  subject            CN=device-1,O=Test',
+        '  key                RSA-2048',
+        `  key SHA-256        ${signer.replace('key:', '')}`,
+        '  challengePassword  present, removed from the record',
+        '  signature          RSASSA-PKCS1-v1_5 with SHA-256',
         'timeline',
-        `  ${begun}  pending`,
+        `  ${begun}  request.pending  device  on ${authorizedBy[0]}`,
       ].join('\n')}\n`,
     );
     lab.clock.at += 60_000;
@@ -183,8 +189,15 @@ describe('txn show, approve, deny', () => {
     assert.match(shown, new RegExp(`^serial {9}${serial}$`, 'm'));
     assert.doesNotMatch(shown, /^expires/m);
     const at = new Date(timeline[1]?.at ?? 0).toISOString().replace('.000Z', 'Z');
-    assert.ok(shown.endsWith(`${at}  issued\n`), shown);
-    assert.ok(shown.includes(`  ${at}  approved  by test\n`), shown);
+    const story = shown.slice(shown.indexOf('timeline\n')).split('\n');
+    const allowed = `on ${authorizedBy[0]}`;
+    assert.deepEqual(story.slice(1), [
+      `  ${begun}  request.pending       device  ${allowed}`,
+      `  ${at}  request.approved      test    ${allowed}, "ticket 4711"`,
+      `  ${at}  certificate.intended  device  serial ${serial}, ${allowed}, approved by test`,
+      `  ${at}  certificate.issued    device  serial ${serial}, ${allowed}, approved by test`,
+      '',
+    ]);
   });
 
   test('denied: says why in the words of the code, and tells the device', async () => {
@@ -194,6 +207,7 @@ describe('txn show, approve, deny', () => {
     assert.equal((JSON.parse(denied.out) as Transaction).state, 'denied');
     const { out } = await txn('show', id);
     assert.match(out, /^reason +SCEP-351: an approver denied the request$/m);
+    assert.match(out, /request\.denied +test +on challenge \w+, "stolen"\n$/);
     const answer = await ask({ transactionID: 'denied', messageType: 'CertPoll' });
     assert.ok(answer.pkiStatus === 'FAILURE' && answer.text?.startsWith('SCEP-351'));
   });

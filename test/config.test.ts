@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ConfigError, checkConfig } from '../lib/config.ts';
+import { ConfigError, checkConfig, configSchema } from '../lib/config.ts';
 import { parseDuration } from '../lib/schema.ts';
 import { parseName } from '../lib/x509/name.ts';
 
@@ -22,6 +22,18 @@ const problems = (document: unknown): readonly string[] => {
   }
   return [];
 };
+
+type Wrong = [string, (document: ReturnType<typeof good>) => void, string];
+
+/** `enrol` of the endpoint `default`, and the end of the sentence about it. */
+const staticCases = (cases: readonly (readonly [string, object, string])[]): Wrong[] =>
+  cases.map(([name, enrol, sentence]) => [
+    name,
+    (d) => {
+      d.endpoints.default = { ca: 'default', enrol: { authorize: ['staticChallenge'], ...enrol } };
+    },
+    `endpoints.default.enrol${sentence}`,
+  ]);
 
 describe('configuration', () => {
   test('the least there can be, with its defaults', () => {
@@ -74,7 +86,7 @@ describe('configuration', () => {
     }
   });
 
-  const wrong: [string, (document: ReturnType<typeof good>) => void, string][] = [
+  const wrong: Wrong[] = [
     [
       'publicUrl',
       (d) => {
@@ -318,14 +330,229 @@ describe('configuration', () => {
       (d) => {
         d.endpoints.default = { ca: 'default', enrol: { authorize: ['none'] } };
       },
-      'endpoints.default.enrol.authorize.0: must be "challenge"',
+      'endpoints.default.enrol.authorize.0: must be "challenge", "staticChallenge"',
     ],
+    [
+      'a CA in a country that is none',
+      (d) => {
+        d.cas.default = { subject: 'CN=CA,C=Germany' };
+      },
+      'cas.default.subject: cannot stand in a certificate: an attribute is longer than RFC 5280 allows it to be',
+    ],
+    [
+      'a CA in a country of digits',
+      (d) => {
+        d.cas.default = { subject: 'CN=CA,C=12' };
+      },
+      'cas.default.subject: cannot stand in a certificate: C must be a country code of two letters',
+    ],
+    [
+      'a CA with a blank name',
+      (d) => {
+        d.cas.default = { subject: 'CN=\\20\\20' };
+      },
+      'cas.default.subject: cannot stand in a certificate: an attribute is blank, or is no string',
+    ],
+    [
+      'a CA with an empty name',
+      (d) => {
+        d.cas.default = { subject: 'CN=,O=Example' };
+      },
+      'cas.default.subject: the value of CN is empty',
+    ],
+    [
+      'a CA with a name that is too long',
+      (d) => {
+        d.cas.default = { subject: `CN=${'x'.repeat(65)}` };
+      },
+      'cas.default.subject: cannot stand in a certificate: an attribute is longer than RFC 5280 allows it to be',
+    ],
+    [
+      'a CA with two names',
+      (d) => {
+        d.cas.default = { subject: 'CN=one,CN=two' };
+      },
+      'cas.default.subject: cannot stand in a certificate: CN stands more than once',
+    ],
+    [
+      'a CA whose name turns around',
+      (d) => {
+        d.cas.default = { subject: 'CN=a\u202eb' };
+      },
+      'cas.default.subject: cannot stand in a certificate: an attribute has control, bidirectional or other invisible characters',
+    ],
+    [
+      'a CRL for a minute',
+      (d) => {
+        d.cas.default = { subject: 'CN=CA', crlValidity: '59m' };
+      },
+      'cas.default.crlValidity: must be at least "1h": caches keep a CRL for minutes',
+    ],
+    [
+      'publicUrl with a host that is none',
+      (d) => {
+        d.publicUrl = 'http://scep..example.com';
+      },
+      'publicUrl: must be an http or https origin without a path',
+    ],
+    [
+      'usages that serve no purpose',
+      (d) => {
+        d.profiles.p = { keyUsage: ['keyEncipherment'], keys: { ec: [], ed25519: false } };
+      },
+      'profiles.p.keyUsage: serves none of the purposes in "extKeyUsage"; add "digitalSignature"',
+    ],
+    [
+      'nonRepudiation for clientAuth',
+      (d) => {
+        d.profiles.p = { keyUsage: ['nonRepudiation'], keys: { rsa: false } };
+      },
+      'profiles.p.keyUsage: serves none of the purposes in "extKeyUsage"; add "digitalSignature"',
+    ],
+    [
+      'keyEncipherment where no key can',
+      (d) => {
+        d.profiles.p = { keyUsage: ['keyEncipherment'], keys: { rsa: false } };
+      },
+      'profiles.p.keyUsage: "keyEncipherment" is for RSA keys, and "keys" allows none; add "digitalSignature"',
+    ],
+    [
+      'a purpose twice, by name and number',
+      (d) => {
+        d.profiles.p = { extKeyUsage: ['clientAuth', 'serverAuth', '1.3.6.1.5.5.7.3.2'] };
+      },
+      'profiles.p.extKeyUsage.2: stands there already',
+    ],
+    [
+      'a purpose whose number is written otherwise',
+      (d) => {
+        d.profiles.p = { extKeyUsage: ['1.3.6.1.5.5.7.3.02'] };
+      },
+      'profiles.p.extKeyUsage.0: must be clientAuth, serverAuth, emailProtection, ipsecIKE, smartcardLogon or a dotted OID',
+    ],
+    [
+      'OCSPSigning',
+      (d) => {
+        d.profiles.p = { extKeyUsage: ['clientAuth', '1.3.6.1.5.5.7.3.9'] };
+      },
+      'profiles.p.extKeyUsage.1: OCSPSigning lets its holder answer for the CA which certificates are good; leave it out',
+    ],
+    [
+      'Certificate Request Agent',
+      (d) => {
+        d.profiles.p = { extKeyUsage: ['clientAuth', '1.3.6.1.4.1.311.20.2.1'] };
+      },
+      'profiles.p.extKeyUsage.1: Certificate Request Agent is what the CA has its RA for; leave it out',
+    ],
+    [
+      'a fixed value that no certificate can have',
+      (d) => {
+        d.profiles.p = { subject: { fixed: { C: 'Germany' } } };
+      },
+      'profiles.p.subject.fixed.C: no certificate can have it: an attribute is longer than RFC 5280 allows it to be',
+    ],
+    [
+      'a fixed value of nothing',
+      (d) => {
+        d.profiles.p = { subject: { fixed: { O: '' } } };
+      },
+      'profiles.p.subject.fixed.O: must not be empty',
+    ],
+    [
+      'a rule for approvals',
+      (d) => {
+        d.endpoints.default = { ca: 'default', approval: 'sometimes' };
+      },
+      'endpoints.default.approval: must be "never", "always", "firstEnrolment", "newSubject"',
+    ],
+    ...staticCases([
+      [
+        'a secret in place of its reference',
+        { staticChallenge: { secret: 'hunter2hunter2hunter2', subject: { CN: 'a-*' } } },
+        '.staticChallenge.secret: must be "env:" and the name of an environment variable, never the secret itself',
+      ],
+      [
+        'a variable that cannot be one',
+        { staticChallenge: { secret: 'env:A B', subject: { CN: 'a-*' } } },
+        '.staticChallenge.secret: must be "env:" and the name of an environment variable, never the secret itself',
+      ],
+      [
+        'a secret in SSM',
+        { staticChallenge: { secret: 'ssm:/scep/secret', subject: { CN: 'a-*' } } },
+        '.staticChallenge.secret: cannot be read from "ssm:" yet; it must be "env:" and the name of an environment variable',
+      ],
+      [
+        'a secret in Secrets Manager',
+        { staticChallenge: { secret: 'secretsmanager:scep', subject: { CN: 'a-*' } } },
+        '.staticChallenge.secret: cannot be read from "secretsmanager:" yet; it must be "env:" and the name of an environment variable',
+      ],
+      [
+        'no secret',
+        { staticChallenge: { subject: { CN: 'a-*' } } },
+        '.staticChallenge.secret: is missing; it must be a string',
+      ],
+      [
+        'no subject',
+        { staticChallenge: { secret: 'env:A' } },
+        '.staticChallenge.subject: is missing; it must be an object',
+      ],
+      [
+        'a subject without attributes',
+        { staticChallenge: { secret: 'env:A', subject: {} } },
+        '.staticChallenge.subject: must name at least one attribute, such as {"CN": "printer-*"}',
+      ],
+      [
+        'a pattern of everything',
+        { staticChallenge: { secret: 'env:A', subject: { CN: ['a-*', '*'] } } },
+        '.staticChallenge.subject.CN: must say more than "*", which is everything',
+      ],
+      [
+        'a pattern that is none',
+        { staticChallenge: { secret: 'env:A', subject: { CN: [] } } },
+        '.staticChallenge.subject.CN: must be a pattern, or a list of them: text in which "*" stands for some of it',
+      ],
+      [
+        'an attribute of a static challenge',
+        { staticChallenge: { secret: 'env:A', subject: { XYZ: 'a' } } },
+        '.staticChallenge.subject.XYZ: unknown attribute type "XYZ"; a dotted OID works for any',
+      ],
+      [
+        'a field of a static challenge',
+        { staticChallenge: { secret: 'env:A', subject: { CN: 'a-*' }, uses: 3 } },
+        '.staticChallenge: "uses" is not a field that exists here',
+      ],
+      [
+        'a static challenge that is not there',
+        {},
+        '.staticChallenge: is missing; "staticChallenge" in "authorize" needs it',
+      ],
+      [
+        'a static challenge that is not asked for',
+        { authorize: ['challenge'], staticChallenge: { secret: 'env:A', subject: { CN: 'a-*' } } },
+        '.staticChallenge: means nothing without "staticChallenge" in "authorize"',
+      ],
+      [
+        'both kinds of challenge',
+        {
+          authorize: ['challenge', 'staticChallenge'],
+          staticChallenge: { secret: 'env:A', subject: { CN: 'a-*' } },
+        },
+        '.authorize: a challengePassword cannot be both "challenge" and "staticChallenge"; name one of them',
+      ],
+    ]),
     [
       'a switch',
       (d) => {
         d.endpoints.default = { ca: 'default', legacy: { sha1: 'yes' } };
       },
       'endpoints.default.legacy.sha1: must be a boolean',
+    ],
+    [
+      'proxies that nobody has',
+      (d) => {
+        Object.assign(d, { trustedProxies: 11 });
+      },
+      'trustedProxies: must be at most 10',
     ],
     [
       'a blocked key',
@@ -373,5 +600,172 @@ describe('configuration', () => {
     document.publicUrl = 'x';
     document.cas.default = { subject: 'CN=a', key: 'x' };
     assert.equal(problems(document).length, 2);
+  });
+
+  test('a host is compared, and published, in lower case', () => {
+    const document = good();
+    document.publicUrl = 'HTTPS://scep.example.com';
+    document.profiles.p = { names: { dns: { pattern: 'Cam-*.Example' } } };
+    document.endpoints.default = { ca: 'default', profile: 'p' };
+    const config = checkConfig(document);
+    assert.equal(config.publicUrl, 'https://scep.example.com');
+    const { dns } = config.endpoints.get('default')?.profile.names ?? {};
+    assert.deepEqual(dns, { rule: 'pattern', patterns: ['cam-*.example'] });
+  });
+});
+
+describe('every field wrong in turn', () => {
+  /** A document with every field that there is. */
+  const whole = {
+    $schema: 'x',
+    publicUrl: 'https://scep.example.com',
+    cas: { default: { subject: 'CN=CA', key: 'ec:P-256', validity: '365d', crlValidity: '10d' } },
+    profiles: {
+      p: {
+        validity: '30d',
+        keys: { rsa: { min: 2048, max: 4096 }, ec: ['P-256'], ed25519: false },
+        keyUsage: ['digitalSignature'],
+        extKeyUsage: ['clientAuth', '1.2.3.4'],
+        subject: {
+          fixed: { O: 'Example' },
+          pattern: { CN: ['dev-*'] },
+          required: ['CN'],
+          forbidden: ['OU'],
+        },
+        names: {
+          dns: { pattern: ['*.example'] },
+          email: 'copy',
+          uri: 'none',
+          ip: { pattern: ['10.0.0.0/8'] },
+          upn: 'bound',
+        },
+        sid: 'uri',
+        sameKey: false,
+      },
+    },
+    blockedKeys: ['0'.repeat(64)],
+    endpoints: {
+      default: {
+        ca: 'default',
+        profile: 'p',
+        enrol: {
+          authorize: ['staticChallenge'],
+          staticChallenge: { secret: 'env:SECRET', subject: { CN: 'dev-*' } },
+        },
+        renew: { window: '30d' },
+        approval: 'newSubject',
+        pendingTtl: '7d',
+        repeat: '24h',
+        challengeTtl: '1h',
+        legacy: { sha1: true, md5: false, des3: true, des: false },
+      },
+    },
+  };
+  const junk: readonly unknown[] = [
+    ...[
+      null,
+      true,
+      -1,
+      1.5,
+      1e21,
+      '',
+      ' ',
+      'x',
+      '*',
+      'x\u0000\u202e\r\n\u001b[31m',
+      'x'.repeat(100_000),
+    ],
+    ...[
+      [],
+      ['x'],
+      [null],
+      [[]],
+      {},
+      { x: 1 },
+      { x: { x: 'x' } },
+      { constructor: 1, toString: 'x' },
+    ],
+  ];
+  type Path = readonly string[];
+
+  const pathsOf = (node: unknown, at: Path = []): Path[] =>
+    node !== null && typeof node === 'object'
+      ? Object.entries(node).flatMap(([name, value]) => [
+          [...at, name],
+          ...pathsOf(value, [...at, name]),
+        ])
+      : [];
+
+  const bent = (path: Path, value: unknown): unknown => {
+    const document = structuredClone(whole);
+    let node: Record<string, unknown> = document;
+    for (const name of path.slice(0, -1)) node = node[name] as Record<string, unknown>;
+    node[path.at(-1) ?? ''] = value;
+    return document;
+  };
+
+  test('the whole document is good, and every field of the schema is in it', () => {
+    assert.deepEqual(problems(whole), []);
+    const named = new Set(pathsOf(whole).map((path) => path.at(-1)));
+    const walk = (node: unknown): void => {
+      const { properties = {}, additionalProperties, anyOf = [] } = Object(node);
+      for (const [name, field] of Object.entries(properties)) {
+        assert.ok(named.has(name), `${name} is not tried`);
+        walk(field);
+      }
+      for (const option of anyOf) walk(option);
+      if (additionalProperties) walk(additionalProperties);
+    };
+    walk(configSchema());
+  });
+
+  test('is a sentence that names the field, whatever stands there; most of it is refused', () => {
+    let refused = 0;
+    for (const path of pathsOf(whole)) {
+      const field = path.join('.');
+      let here = 0;
+      for (const value of junk) {
+        const found = problems(bent(path, value));
+        for (const said of found) {
+          assert.match(said, /^[^:\s]+(?: \S+)*: .{8,}$|^the configuration: .{8,}$/u, field);
+          assert.doesNotMatch(said, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u, field);
+          assert.ok(said.length <= 1000, field);
+        }
+        if (found.length === 0) continue;
+        here++;
+        const [top = '', name = ''] = path;
+        const names = found.some(
+          (said) =>
+            said.startsWith(`${top}.${name}`) ||
+            field.startsWith(said.slice(0, said.indexOf(': '))) ||
+            // Who refers to it finds it gone.
+            said.startsWith('endpoints.default.') ||
+            said.startsWith('the configuration: '),
+        );
+        assert.ok(names, `${field} = ${JSON.stringify(value)?.slice(0, 60)}: ${found}`);
+      }
+      assert.ok(here > junk.length / 2 || field === '$schema' || here >= 8, `${field}: ${here}`);
+      refused += here;
+    }
+    assert.ok(refused > 1000, String(refused));
+  });
+
+  test('a field that is not there is its default, or missing by name', () => {
+    for (const path of pathsOf(whole)) {
+      const found = problems(bent(path, undefined));
+      for (const said of found)
+        assert.match(said, /is missing|is not defined|needs it|must |serves none/);
+    }
+  });
+
+  test('a secret that stands where its reference should is not repeated', () => {
+    const secret = 'hunter2hunter2hunter2';
+    for (const value of [secret, `ssm:${secret}`, `env:${secret}!`, [secret], { secret }]) {
+      const found = problems(
+        bent(['endpoints', 'default', 'enrol', 'staticChallenge', 'secret'], value),
+      );
+      assert.equal(found.length, 1);
+      assert.ok(!found.join().includes(secret), found.join());
+    }
   });
 });

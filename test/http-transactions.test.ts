@@ -5,6 +5,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decide } from '../lib/ca/pending.ts';
 import { MAX_PAGE, MAX_PAGE_READS } from '../lib/limits.ts';
+import { ulid } from '../lib/ulid.ts';
+import { transactionRecord } from './store.contract.ts';
+import * as api from './support/api.ts';
 import { deviceKey } from './support/keys.ts';
 import { enrolment } from './support/messages.ts';
 import { type World, world } from './support/world.ts';
@@ -15,10 +18,10 @@ type Body = {
   readonly detail: string;
 };
 
-async function call(w: World, path: string, init: RequestInit = {}) {
-  const headers = { authorization: `Bearer ${w.lab.adminToken}` };
-  const response = await w.lab.fetch(`/api/v1${path}`, { headers, ...init });
-  return { status: response.status, json: (await response.json()) as Body };
+async function call(w: World, path: string, init: { method?: string; body?: string } = {}) {
+  const { method = 'GET', body } = init;
+  const answered = await api.call(w.lab, method, path, body === undefined ? {} : { text: body });
+  return { status: answered.status, json: answered.json as unknown as Body };
 }
 
 /** Requests that wait, one a millisecond, at these endpoints in turn. */
@@ -89,13 +92,19 @@ describe('pages of a list', () => {
   });
 
   test('a page costs a bounded number of reads, whatever is asked for', async () => {
-    const w = await waiting(3 * MAX_PAGE_READS, 'default');
+    const w = await world();
+    const count = MAX_PAGE_READS * MAX_PAGE + 1;
+    for (let i = 0; i < count; i++) {
+      const id = ulid(i, new Uint8Array(10));
+      const record = transactionRecord(id, { state: i === 0 ? 'voided' : 'issued' });
+      await w.store.write([{ do: 'put', kind: 'transaction', key: id, rev: 0, record }]);
+    }
     w.lab.calls.length = 0;
     const { json } = await call(w, '/transactions?state=voided&limit=1');
     assert.deepEqual(json.transactions, []);
     assert.notEqual(json.next, null, 'there is more to look through');
     assert.equal(w.lab.calls.filter((name) => name === 'store.list').length, MAX_PAGE_READS);
-    assert.deepEqual((await all(w, 'state=voided&limit=1')).flat(), []);
+    assert.equal((await all(w, 'state=voided&limit=1')).flat().length, 1);
   });
 });
 
@@ -109,7 +118,8 @@ describe('what is written wrongly', () => {
     [`limit=${MAX_PAGE + 1}`]: /^limit: /,
     'cursor=': /^cursor: is not a cursor of this list$/,
     'cursor=%00': /^cursor: is not a cursor of this list$/,
-    [`cursor=${'9'.repeat(81)}`]: /^cursor: is not a cursor of this list$/,
+    'cursor=0': /^cursor: is not a cursor of this list$/,
+    [`cursor=${'9'.repeat(2049)}`]: /^cursor: is not a cursor of this list$/,
     'state=PENDING': /^state: /,
     'endpoint=__proto__': /^endpoint: "__proto__" does not exist$/,
     'order=asc': /"order" is not a field that exists here/,
@@ -122,16 +132,6 @@ describe('what is written wrongly', () => {
       assert.match(json.detail, said);
     });
   }
-
-  test('any cursor that could be one is harmless', async () => {
-    const w = await waiting(3, 'default');
-    for (const cursor of ['0', '9'.repeat(26), '-', '/', '000000000000000/x', 'ZZZZZZZZZZ']) {
-      for (const state of ['', '&state=pending', '&state=issued']) {
-        const { status } = await call(w, `/transactions?cursor=${cursor}${state}`);
-        assert.equal(status, 200);
-      }
-    }
-  });
 
   test('an id that is none is a 404, and no store is asked for it', async () => {
     const w = await world();

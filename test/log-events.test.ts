@@ -7,13 +7,16 @@ import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { jsonLog } from '../lib/adapters/system.ts';
 import { type Bytes, base64, concat, hex, utf8 } from '../lib/bytes.ts';
+import { revokeChallenge } from '../lib/ca/challenge-list.ts';
 import { sweep } from '../lib/ca/jobs.ts';
+import { initMacKeys } from '../lib/ca/mac-keys.ts';
 import { decide } from '../lib/ca/pending.ts';
 import { revoke } from '../lib/ca/revoke.ts';
 import { hash } from '../lib/cms/native.ts';
 import { LEASE_MS, SWEEP_AFTER_MS } from '../lib/limits.ts';
 import { canonicalText, type Json } from '../lib/log/canonical.ts';
 import { type EventType, eventTypes, makeEvent, OUTBOX_SHARDS } from '../lib/log/event.ts';
+import { macPurposes } from '../lib/ports/mac-keys.ts';
 import { readCertificate } from '../lib/x509/certificate.ts';
 import { deviceKey, memoryMacKeys, memoryRaKeys } from './support/keys.ts';
 import type { LabOptions } from './support/lab.ts';
@@ -57,6 +60,15 @@ const sessions: Record<string, () => Promise<World>> = {
     assert.deepEqual(next(), revoked);
     return w;
   },
+  'the MAC keys of a deployment': async () => {
+    const w = await world();
+    const next = since(w);
+    next();
+    const make = async (id: string) => ({ id, sealed: random(32) });
+    assert.equal((await initMacKeys(w.lab.deps, make)).length, 3);
+    assert.deepEqual(next(), ['admin.acted', 'admin.acted', 'admin.acted']);
+    return w;
+  },
   'a challenge that is misused': async () => {
     const w = await world();
     const challenge = await w.lab.challenge({ subject: 'CN=right' });
@@ -64,13 +76,14 @@ const sessions: Record<string, () => Promise<World>> = {
     next();
     await w.ask({ challenge: 'nobody made this challenge' });
     await w.ask({ plaintext: random(64) });
-    assert.deepEqual(next(), [], 'strangers write nothing');
+    assert.deepEqual(next(), ['request.refused'], 'of a stranger, only who proved a key');
     for (let i = 0; i < 9; i++) await w.ask({ challenge, subject: `CN=wrong ${i}` });
-    assert.deepEqual(next(), Array(9).fill('challenge.refused'));
+    const both = ['challenge.refused', 'request.refused'];
+    assert.deepEqual(next().sort(), Array(9).fill(both).flat().sort());
     got(await w.ask({ challenge, subject: 'CN=right' }));
     next();
     await w.ask({ challenge, subject: 'CN=right,O=Test' });
-    assert.deepEqual(next(), ['challenge.reused', 'challenge.locked']);
+    assert.deepEqual(next(), ['challenge.reused', 'challenge.locked', 'request.refused']);
     return w;
   },
   'requests that wait': async () => {
@@ -110,6 +123,15 @@ const sessions: Record<string, () => Promise<World>> = {
     await sweep(w.lab.deps);
     await sweep(w.lab.deps);
     assert.deepEqual(next(), ['certificate.voided']);
+    return w;
+  },
+  'a challenge that is revoked': async () => {
+    const w = await world();
+    await w.lab.challenge();
+    const next = since(w);
+    const [challenge] = w.challenges();
+    await revokeChallenge(w.lab.deps, challenge?.id ?? '', undefined, { kind: 'admin', id: 'a' });
+    assert.deepEqual(next().slice(-1), ['challenge.revoked']);
     return w;
   },
   'a release gate': async () => {
@@ -321,7 +343,12 @@ test('no record, event or log line of a varied session holds a challenge, a pass
     ...privateParts('device b', b.pkcs8),
     ...privateParts('the EC client', ec.pkcs8),
     ...privateParts('the RA', ra),
-    ['a MAC key', (await memoryMacKeys.live())[0].key] as const,
+    ...(await Promise.all(
+      macPurposes.map(
+        async (purpose) =>
+          [`the ${purpose} MAC key`, (await memoryMacKeys.live(purpose))[0].key] as const,
+      ),
+    )),
     ...[...secrets].map(([name, text]) => [name, utf8(text)] as const),
   ]);
   for (const [name, text] of secrets) assert.ok(!everything.includes(text), name);

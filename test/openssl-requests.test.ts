@@ -167,7 +167,10 @@ CN = directory
   test('RFC 2985 §5.4.2: extensions that openssl asks for are named, without effect', () => {
     const more = 'keyUsage = critical, keyCertSign\nbasicConstraints = CA:TRUE\n1.2.3.4 = DER:0500';
     const csr = request({ san: ['DNS = a.example'], more });
-    assert.deepEqual(csr.requestedExtensions, ['2.5.29.17', '2.5.29.15', '2.5.29.19', '1.2.3.4']);
+    assert.deepEqual(
+      [...csr.requestedExtensions.keys()],
+      ['2.5.29.17', '2.5.29.15', '2.5.29.19', '1.2.3.4'],
+    );
     assert.deepEqual(namesOf(csr), ['dns:a.example']);
   });
 

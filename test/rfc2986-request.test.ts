@@ -74,7 +74,7 @@ test('RFC 2986 §4: a request is read, and proven by the key in it', async () =>
   assert.equal(printName(read.subject), 'CN=device,O=Test');
   assert.equal(read.challengePassword, 'secret');
   assert.equal(read.subjectAltName, undefined);
-  assert.deepEqual(read.requestedExtensions, []);
+  assert.deepEqual([...read.requestedExtensions.keys()], []);
   assert.deepEqual(read.publicKey?.kind, { type: 'RSA', bits: 2048 });
   assert.deepEqual(read.scheme, scheme);
   assert.deepEqual(read.der, der);
@@ -169,12 +169,15 @@ test('RFC 2985 §5.4.2: what the extensionRequest asks for is named, and its sub
   const usage = extension(oid('2.5.29.15'), fromBits(0x80), boolean(true));
   const names = extension(oids.subjectAltName, dns('host.example'));
   const read = request({ attributes: [wanting(usage, names)] });
-  assert.deepEqual(read.requestedExtensions, ['2.5.29.15', '2.5.29.17']);
+  assert.deepEqual([...read.requestedExtensions.keys()], ['2.5.29.15', '2.5.29.17']);
   const asked = readGeneralNames(scan(read.subjectAltName ?? nullValue));
   assert.deepEqual(asked.map(printGeneralName), ['dns:host.example']);
   const microsoft = attribute(oids.microsoftExtensionRequest, sequence(names));
-  assert.deepEqual(request({ attributes: [microsoft] }).requestedExtensions, ['2.5.29.17']);
-  assert.deepEqual(request({ attributes: [wanting()] }).requestedExtensions, []);
+  assert.deepEqual(
+    [...request({ attributes: [microsoft] }).requestedExtensions.keys()],
+    ['2.5.29.17'],
+  );
+  assert.deepEqual([...request({ attributes: [wanting()] }).requestedExtensions.keys()], []);
 });
 function fromBits(octet: number): Bytes {
   return bits(Uint8Array.of(octet), 7);

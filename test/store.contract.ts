@@ -6,15 +6,13 @@ import fc from 'fast-check';
 import { MemoryStore } from '../lib/adapters/memory.ts';
 import { type Bytes, equal } from '../lib/bytes.ts';
 import type { Crls } from '../lib/ports/crls.ts';
-import {
-  type CertificateState,
-  type Challenge,
-  dueBefore,
-  type Kind,
-  type List,
-  type Records,
-  searchText,
-  type Transaction,
+import { dueBefore, type List, searchText } from '../lib/ports/places.ts';
+import type {
+  CertificateState,
+  Challenge,
+  Kind,
+  Records,
+  Transaction,
 } from '../lib/ports/records.ts';
 import type { Action, ListQuery, Row, Store } from '../lib/ports/store.ts';
 

@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { keepUp, upkeepOf } from '../functions/upkeep.ts';
+import { doAll, keepUp, upkeepOf } from '../functions/upkeep.ts';
 import { MemoryStore } from '../lib/adapters/memory.ts';
+import { CaCertificates } from '../lib/ca/ca-certificates.ts';
+import { jobsOf } from '../lib/ca/jobs.ts';
 import type { LogEntry } from '../lib/ports/log.ts';
 import type { Transaction } from '../lib/ports/records.ts';
 import { makeLab } from './support/lab.ts';
@@ -103,20 +105,75 @@ test('the upkeep of a service: what is due is swept every minute, each CRL looke
   const lab = await makeLab({ store, config: { cas, endpoints } });
   const sent = await enrolment(lab, { challenge: await lab.challenge() });
   assert.equal((await sent.read(await lab.operate(sent.message))).pkiStatus, 'PENDING');
-  const [sweep, ...crls] = upkeepOf(lab.deps);
+  const tasks = upkeepOf(lab.deps);
+  const names = ['sweep', 'crl default', 'expiry default', 'crl second', 'expiry second'];
   assert.deepEqual(
-    crls.map(({ name, everyMs }) => [name, everyMs]),
-    [
-      ['crl default', minute],
-      ['crl second', minute],
-    ],
+    tasks.map(({ name, everyMs }) => [name, everyMs]),
+    names.map((name) => [name, minute]),
   );
-  assert.equal(sweep?.everyMs, minute);
   lab.clock.at += 8 * 24 * 60 * minute;
-  for (const { run } of [sweep, ...crls]) await run();
+  for (const { run } of tasks) await run();
   const found = store.dump().find(({ kind }) => kind === 'transaction')?.record as Transaction;
   assert.equal(found.state, 'expired');
   for (const id of ['default', 'second']) {
     assert.equal((await lab.deps.crls.newest(id))?.number, 2, id);
   }
+});
+
+test('a call of the maintenance function: all that is due, each logged, whatever fails', async () => {
+  const lab = await makeLab();
+  const failing = { name: 'broken', everyMs: 0, limitMs: minute };
+  const done: string[] = [];
+  const jobs = [
+    { ...failing, name: 'thrown', run: () => Promise.reject(new Error('no')) },
+    { ...failing, name: 'slow', limitMs: 1, run: () => new Promise<never>(() => undefined) },
+    {
+      ...failing,
+      name: 'good',
+      run: async () => {
+        done.push('good');
+        return { swept: 3 };
+      },
+    },
+  ];
+  await assert.rejects(doAll(lab.deps, jobs), { message: 'upkeep failed: thrown, slow' });
+  assert.deepEqual(done, ['good']);
+  const said = lab.log.map(({ event, task, detail, swept }) => [event, task, detail ?? swept]);
+  assert.deepEqual(said.sort(), [
+    ['upkeep.done', 'good', 3],
+    ['upkeep.failed', 'slow', 'it took longer than 0.001 s'],
+    ['upkeep.failed', 'thrown', 'no'],
+  ]);
+});
+
+test('what the jobs of a service measure, and what they warn of', async () => {
+  const lab = await makeLab();
+  const day = 24 * 60 * minute;
+  await doAll(lab.deps);
+  const measured = Object.assign({}, ...lab.log);
+  assert.equal(measured.voided, 0);
+  assert.equal(measured.crlHoursLeft, 10 * 24);
+  assert.ok(measured.caHoursLeft > 3600 * 24 && measured.raHoursLeft > 1800 * 24);
+  lab.clock.at += 5 * 365 * day - 10 * day;
+  await doAll(lab.deps); // finds a CRL that ended long ago, and makes another
+  lab.log.length = 0;
+  lab.clock.at += day;
+  await doAll(lab.deps);
+  const warnings = lab.log.filter(({ event }) => event === 'ca.warning');
+  assert.deepEqual(
+    warnings.map(({ severity, ca, detail }) => [severity, ca, String(detail).slice(0, 32)]),
+    [['warning', 'default', 'its RA certificate expires on 20']],
+  );
+});
+
+test('jobs open no RA key', async () => {
+  const lab = await makeLab();
+  const { cas: _others, ...deps } = lab.deps;
+  const refuse = async () => assert.fail('an RA key');
+  const own = { ...deps, raKeys: { unseal: refuse, generate: refuse } };
+  const jobs = jobsOf({ ...own, cas: new CaCertificates(own) });
+  await doAll(lab.deps, jobs);
+  lab.clock.at += 6 * 24 * 60 * minute;
+  await doAll(lab.deps, jobs);
+  assert.equal((await lab.deps.crls.newest('default'))?.number, 2);
 });

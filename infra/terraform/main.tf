@@ -27,6 +27,8 @@ locals {
     maintenance = { what = "upkeep and CRLs", memory_mb = 512, timeout_s = 300, reserved = var.reserved_concurrency == -1 ? -1 : 1 }
   }
 
+  packages = { for name in keys(local.functions) : name => "${var.lambda_package}/${one(fileset(var.lambda_package, "scepter-${name}-lambda-*.zip"))}" }
+
   # What the functions look for when they start: lib/adapters/dynamodb-table.ts.
   indexes = {
     places   = { place = "place", sort = "placeSort" }
@@ -165,8 +167,8 @@ resource "aws_lambda_function" "this" {
   runtime                        = var.runtime
   architectures                  = ["arm64"]
   handler                        = "index.handler"
-  filename                       = "${var.lambda_package}/${each.key}-lambda.zip"
-  source_code_hash               = filebase64sha256("${var.lambda_package}/${each.key}-lambda.zip")
+  filename                       = local.packages[each.key]
+  source_code_hash               = filebase64sha256(local.packages[each.key])
   role                           = aws_iam_role.function[each.key].arn
   memory_size                    = each.value.memory_mb
   timeout                        = each.value.timeout_s
@@ -182,6 +184,7 @@ resource "aws_lambda_function" "this" {
         SCEPTER_CONFIG      = "ssm:${aws_ssm_parameter.config.name}"
         NODE_OPTIONS        = "--enable-source-maps"
       },
+      each.key == "scep" ? var.secrets : {},
       local.cloudfront && each.key != "maintenance" ? { SCEPTER_ORIGIN_SECRET = var.origin_secret } : {},
     )
   }

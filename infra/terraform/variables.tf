@@ -22,12 +22,12 @@ variable "config" {
 }
 
 variable "lambda_package" {
-  description = "Folder of the release with scep-lambda.zip, admin-lambda.zip and maintenance-lambda.zip."
+  description = "Folder with a release: the packages of the three functions, scepter-scep-lambda-*.zip and so on."
   type        = string
 
   validation {
-    condition     = alltrue([for name in ["scep", "admin", "maintenance"] : fileexists("${var.lambda_package}/${name}-lambda.zip")])
-    error_message = "lambda_package: must be a folder with scep-lambda.zip, admin-lambda.zip and maintenance-lambda.zip; \"npm run release\" makes them."
+    condition     = alltrue([for name in ["scep", "admin", "maintenance"] : length(fileset(var.lambda_package, "scepter-${name}-lambda-*.zip")) == 1])
+    error_message = "lambda_package: must be a folder with one scepter-scep-lambda-*.zip, and the same for admin and maintenance; \"npm run release\" makes them in dist/release."
   }
 }
 
@@ -290,6 +290,26 @@ variable "log_group_key_arn" {
   validation {
     condition     = var.log_group_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:", var.log_group_key_arn))
     error_message = "log_group_key_arn: must be the ARN of a KMS key."
+  }
+}
+
+variable "secrets" {
+  description = "Environment variables of the SCEP function that the configuration refers to with \"env:NAME\", and their values."
+  type        = map(string)
+  default     = {}
+  sensitive   = true
+
+  validation {
+    condition     = alltrue([for name in keys(var.secrets) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !can(regex("^(AWS|SCEPTER|NODE|LAMBDA)_", name))])
+    error_message = "secrets: must have names of environment variables that nothing else has."
+  }
+
+  validation {
+    condition = length(setsubtract(
+      [for endpoint in try(values(jsondecode(var.config).endpoints), []) : trimprefix(endpoint.enrol.staticChallenge.secret, "env:") if can(endpoint.enrol.staticChallenge.secret)],
+      keys(var.secrets),
+    )) == 0
+    error_message = "secrets: a static challenge of the configuration refers to a variable that is not here."
   }
 }
 

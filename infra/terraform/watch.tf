@@ -5,30 +5,40 @@ locals {
   namespace = "Scepter/${var.deployment}"
 
   log_metrics = {
-    Issued       = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"SUCCESS\" }" }
-    Refused      = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"FAILURE\" }" }
-    Outages      = { from = ["scep", "admin"], pattern = "{ $.event = \"http.outage\" }" }
-    KmsTrouble   = { from = ["scep", "admin", "maintenance"], pattern = "{ $.severity = \"error\" && $.detail = \"KMS *\" }" }
-    Tampered     = { from = ["scep"], pattern = "{ $.event = \"challenge.tampered\" }" }
-    UpkeepFailed = { from = ["maintenance"], pattern = "{ $.event = \"upkeep.failed\" }" }
+    Issued       = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"SUCCESS\" }", value = "1" }
+    Refused      = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"FAILURE\" }", value = "1" }
+    Outages      = { from = ["scep", "admin"], pattern = "{ ($.event = \"http.outage\") || ($.event = \"start.failed\") }", value = "1" }
+    KmsTrouble   = { from = ["scep", "admin", "maintenance"], pattern = "{ $.severity = \"error\" && $.detail = \"KMS *\" }", value = "1" }
+    Tampered     = { from = ["scep"], pattern = "{ $.event = \"challenge.tampered\" }", value = "1" }
+    UpkeepFailed = { from = ["maintenance"], pattern = "{ ($.event = \"upkeep.failed\") || ($.event = \"start.failed\") }", value = "1" }
+    CaWarning    = { from = ["maintenance"], pattern = "{ $.event = \"ca.warning\" }", value = "1" }
+    CrlHoursLeft = { from = ["maintenance"], pattern = "{ $.crlHoursLeft > -100000 }", value = "$.crlHoursLeft" }
   }
   log_filters = merge([
     for metric, about in local.log_metrics : {
-      for name in about.from : "${metric}-${name}" => { metric = metric, from = name, pattern = about.pattern }
+      for name in about.from : "${metric}-${name}" => { metric = metric, from = name, pattern = about.pattern, value = about.value }
     }
   ]...)
+
+  # The shortest life of a CRL.
+  hours     = { s = 1 / 3600, m = 1 / 60, h = 1, d = 24 }
+  crl_lives = [for ca in values(local.config.cas) : regex("^(?P<count>\\d+)(?P<unit>[smhd])$", try(ca.crlValidity, "10d"))]
+  crl_hours = min([for life in local.crl_lives : life.count * local.hours[life.unit]]...)
 
   lambda = { for name, one in aws_lambda_function.this : name => { FunctionName = one.function_name } }
 
   alarms = {
-    Errors         = { says = "the SCEP function fails", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.scep, statistic = "Sum", threshold = 1, periods = 1 }
-    Outages        = { says = "requests are answered with 503", namespace = local.namespace, metric = "Outages", dimensions = {}, statistic = "Sum", threshold = 5, periods = 1 }
-    KmsTrouble     = { says = "KMS refuses, throttles or is away", namespace = local.namespace, metric = "KmsTrouble", dimensions = {}, statistic = "Sum", threshold = 3, periods = 1 }
-    Tampered       = { says = "a record was changed by someone else", namespace = local.namespace, metric = "Tampered", dimensions = {}, statistic = "Sum", threshold = 1, periods = 1 }
-    Slow           = { says = "one request in twenty takes 5 s or longer", namespace = "AWS/Lambda", metric = "Duration", dimensions = local.lambda.scep, statistic = "p95", threshold = 5000, periods = 2 }
-    Throttled      = { says = "more requests come than instances may run", namespace = "AWS/Lambda", metric = "Throttles", dimensions = local.lambda.scep, statistic = "Sum", threshold = 1, periods = 2 }
-    TableThrottled = { says = "the table is at its cap, or a partition at its limit", namespace = "AWS/DynamoDB", metric = "WriteThrottleEvents", dimensions = { TableName = local.table_name }, statistic = "Sum", threshold = 10, periods = 2 }
-    UpkeepFailed   = { says = "upkeep fails: CRLs may end", namespace = local.namespace, metric = "UpkeepFailed", dimensions = {}, statistic = "Sum", threshold = 3, periods = 3 }
+    Errors         = { says = "the SCEP function fails", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
+    Outages        = { says = "requests are answered with 503", namespace = local.namespace, metric = "Outages", dimensions = {}, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
+    KmsTrouble     = { says = "KMS refuses, throttles or is away", namespace = local.namespace, metric = "KmsTrouble", dimensions = {}, statistic = "Sum", period = 300, threshold = 3, periods = 1, below = false }
+    Tampered       = { says = "a record was changed by someone else", namespace = local.namespace, metric = "Tampered", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
+    Slow           = { says = "one request in twenty takes 5 s or longer", namespace = "AWS/Lambda", metric = "Duration", dimensions = local.lambda.scep, statistic = "p95", period = 300, threshold = 5000, periods = 2, below = false }
+    Throttled      = { says = "more requests come than instances may run", namespace = "AWS/Lambda", metric = "Throttles", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 2, below = false }
+    TableThrottled = { says = "the table is at its cap, or a partition at its limit", namespace = "AWS/DynamoDB", metric = "WriteThrottleEvents", dimensions = { TableName = local.table_name }, statistic = "Sum", period = 300, threshold = 10, periods = 2, below = false }
+    UpkeepFailed   = { says = "upkeep fails: CRLs may end", namespace = local.namespace, metric = "UpkeepFailed", dimensions = {}, statistic = "Sum", period = 300, threshold = 3, periods = 3, below = false }
+    CrlOld         = { says = "a CRL is at the last quarter of its life", namespace = local.namespace, metric = "CrlHoursLeft", dimensions = {}, statistic = "Minimum", period = 300, threshold = local.crl_hours / 4, periods = 3, below = true }
+    CaWarning      = { says = "a CA or its RA wants a person, see ca.warning in the log of maintenance", namespace = local.namespace, metric = "CaWarning", dimensions = {}, statistic = "Sum", period = 86400, threshold = 1, periods = 1, below = false }
+    UpkeepMissing  = { says = "upkeep does not run: CRLs will end", namespace = "AWS/Lambda", metric = "Invocations", dimensions = local.lambda.maintenance, statistic = "Sum", period = 900, threshold = 1, periods = 1, below = true }
   }
   alarm_actions = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
 }
@@ -43,8 +53,8 @@ resource "aws_cloudwatch_log_metric_filter" "this" {
   metric_transformation {
     namespace     = local.namespace
     name          = each.value.metric
-    value         = "1"
-    default_value = "0"
+    value         = each.value.value
+    default_value = each.value.value == "1" ? "0" : null
   }
 }
 
@@ -58,27 +68,11 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   dimensions          = each.value.dimensions
   statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
   extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
-  period              = 300
+  period              = each.value.period
   threshold           = each.value.threshold
   evaluation_periods  = each.value.periods
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.alarm_actions
-  tags                = local.tags
-}
-
-resource "aws_cloudwatch_metric_alarm" "upkeep_missing" {
-  alarm_name          = "scepter-${var.deployment}-UpkeepMissing"
-  alarm_description   = "Scepter ${var.deployment}: upkeep does not run: CRLs will end"
-  namespace           = "AWS/Lambda"
-  metric_name         = "Invocations"
-  dimensions          = local.lambda.maintenance
-  statistic           = "Sum"
-  period              = 900
-  threshold           = 1
-  evaluation_periods  = 1
-  comparison_operator = "LessThanThreshold"
-  treat_missing_data  = "breaching"
+  comparison_operator = each.value.below ? "LessThanThreshold" : "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = each.key == "UpkeepMissing" ? "breaching" : "notBreaching"
   alarm_actions       = local.alarm_actions
   tags                = local.tags
 }

@@ -14,6 +14,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { Outage } from '../errors.ts';
 import { STORE_CALL_MS, STORE_READ_MS, STORE_WRITE_MS } from '../limits.ts';
+import { isPassing, pause, systemTimer, type Timer, told } from './aws.ts';
 import type { Item } from './dynamodb-items.ts';
 
 /** Keys of one BatchGetItem. */
@@ -37,14 +38,6 @@ export const makeClient = (config: DynamoDBClientConfig = {}): DynamoDBClient =>
     ...config,
   });
 
-/** Durations, not the time of day: a clock that is set must not lengthen a budget. */
-export type Timer = { now(): number; sleep(ms: number): Promise<void> };
-
-const timer: Timer = {
-  now: () => performance.now(),
-  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-};
-
 type Send<T> = (
   client: DynamoDBClient,
   options: { readonly abortSignal: AbortSignal },
@@ -65,7 +58,7 @@ export class DynamoCalls {
   readonly #client: DynamoDBClient;
   readonly #timer: Timer;
 
-  constructor(client: DynamoDBClient, table: string, time: Timer = timer) {
+  constructor(client: DynamoDBClient, table: string, time: Timer = systemTimer) {
     this.table = table;
     this.#client = client;
     this.#timer = time;
@@ -112,7 +105,7 @@ export class DynamoCalls {
       items.push(...(Responses?.[this.table] ?? []));
       left = UnprocessedKeys?.[this.table]?.Keys ?? [];
       if (left.length === 0) return items;
-      if (!(await this.#pause(tries, deadline))) {
+      if (!(await pause(this.#timer, tries, deadline))) {
         throw new Outage(`${this.table}: BatchGetItem left ${left.length} keys unread`);
       }
     }
@@ -128,7 +121,7 @@ export class DynamoCalls {
       try {
         return await this.#send(send);
       } catch (error) {
-        if (isPassing(error) && (await this.#pause(tries, deadline))) continue;
+        if (isPassing(error, passing) && (await pause(this.#timer, tries, deadline))) continue;
         throw this.#outage(name, error);
       }
     }
@@ -144,8 +137,8 @@ export class DynamoCalls {
       } catch (error) {
         const said = verdict(error);
         if (said === 'done' || said === 'conflict') return said;
-        const mayRepeat = said === 'again' || isPassing(error);
-        if (mayRepeat && (await this.#pause(tries, deadline))) continue;
+        const mayRepeat = said === 'again' || isPassing(error, passing);
+        if (mayRepeat && (await pause(this.#timer, tries, deadline))) continue;
         // If reading fails too, the first trouble is the one to report.
         if (await tookEffect().catch(() => false)) return 'done';
         throw this.#outage(name, error);
@@ -155,14 +148,6 @@ export class DynamoCalls {
 
   #send<T>(send: Send<T>): Promise<T> {
     return send(this.#client, { abortSignal: AbortSignal.timeout(STORE_CALL_MS) });
-  }
-
-  /** Waits at random, up to twice as long each time; false when there is no time left for it. */
-  async #pause(tries: number, deadline: number): Promise<boolean> {
-    const ms = Math.random() * Math.min(400, 20 * 2 ** tries);
-    if (this.#timer.now() + ms >= deadline) return false;
-    await this.#timer.sleep(ms);
-    return true;
   }
 
   /** For the log: which call, and what came of it; nothing of what was in it. */
@@ -177,29 +162,4 @@ export class DynamoCalls {
     ];
     return new Outage(`${this.table}: ${call} failed: ${about.join(', ')}`);
   }
-}
-
-/** The parts of the SDK's errors that matter here. */
-function told(error: unknown) {
-  const { name, message } = error instanceof Error ? error : new Error(String(error));
-  const { $metadata, CancellationReasons } = Object(error) as {
-    $metadata?: { httpStatusCode?: number; requestId?: string; clockSkewCorrected?: boolean };
-    CancellationReasons?: readonly { Code?: string }[];
-  };
-  return {
-    name,
-    message,
-    status: $metadata?.httpStatusCode,
-    requestId: $metadata?.requestId,
-    /** The SDK has learnt the right time from the refusal, and signs with it from now on. */
-    clockCorrected: $metadata?.clockSkewCorrected === true,
-    reasons: (CancellationReasons ?? []).map(({ Code = '' }) => Code),
-  };
-}
-
-function isPassing(error: unknown): boolean {
-  const { name, status, clockCorrected } = told(error);
-  // No status: there was no answer, unless nothing was asked.
-  if (status === undefined) return name !== 'CredentialsProviderError' && name !== 'TypeError';
-  return status >= 500 || passing.has(name) || clockCorrected;
 }

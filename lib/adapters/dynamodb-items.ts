@@ -5,7 +5,8 @@ import type { AttributeValue, TransactWriteItem } from '@aws-sdk/client-dynamodb
 import { utf8 } from '../bytes.ts';
 import { Outage } from '../errors.ts';
 import { MAX_CHALLENGE_FAILURES } from '../limits.ts';
-import { type Challenge, type List, placesOf, RECORD_VERSION } from '../ports/records.ts';
+import { type List, placesOf } from '../ports/places.ts';
+import { type Challenge, type IdempotencyRecord, RECORD_VERSION } from '../ports/records.ts';
 import type { Action, Key, Row } from '../ports/store.ts';
 
 export type Item = Record<string, AttributeValue>;
@@ -49,6 +50,9 @@ const MAX_ITEM_OCTETS = 400 * 1024;
 /** An expired challenge is only good for telling people so; afterwards DynamoDB may delete it. */
 const KEEP_CHALLENGE_MS = 30 * 24 * 60 * 60 * 1000;
 
+/** Seconds, from when on DynamoDB may delete the item. */
+const ttlOf = (at: number): AttributeValue => number(Math.floor(at / 1000));
+
 const text = (value: string): AttributeValue => ({ S: value });
 export const number = (value: number): AttributeValue => ({ N: String(value) });
 
@@ -83,7 +87,7 @@ function challengeAttributes({ usesLeft, failures, expiresAt, open, ...rest }: C
     failures: number(failures),
     expiresAt: number(expiresAt),
     open: { M: Object.fromEntries(holders) },
-    ttl: number(Math.floor((expiresAt + KEEP_CHALLENGE_MS) / 1000)),
+    ttl: ttlOf(expiresAt + KEEP_CHALLENGE_MS),
   };
 }
 
@@ -97,6 +101,7 @@ function itemOf({ kind, key }: Key, rev: number, record: Row['record'], attempt:
     ...(kind === 'challenge'
       ? challengeAttributes(record as Challenge)
       : { record: text(JSON.stringify(record)) }),
+    ...(kind === 'idempotency' ? { ttl: ttlOf((record as IdempotencyRecord).expiresAt) } : {}),
   };
 }
 

@@ -6,6 +6,7 @@
 //   usesLeft, failures,   what `use` counts with; not in `record`        challenge
 //     expiresAt, open
 //   ttl                   30 d after expiresAt, for DynamoDB to delete   challenge
+//                         expiresAt                                      idempotency
 //   place, placeSort      index `places`: `list#group#shard`, sort       transaction, certificate,
 //                                                                        challenge, event, outbox
 //   due, dueSort          index `due`, the same                          transaction that is open,
@@ -54,7 +55,8 @@ import {
 import { Outage } from '../errors.ts';
 import type { Crl, Crls } from '../ports/crls.ts';
 import type { Action, Key, ListQuery, Page, Row, Store } from '../ports/store.ts';
-import { DynamoCalls, makeClient, type Timer } from './dynamodb-calls.ts';
+import type { Timer } from './aws.ts';
+import { DynamoCalls, makeClient } from './dynamodb-calls.ts';
 import { DynamoCrls } from './dynamodb-crls.ts';
 import { type Item, keyOf, lists, pkOf, placeOf, rowOf, transactItemOf } from './dynamodb-items.ts';
 import { checkTable } from './dynamodb-table.ts';

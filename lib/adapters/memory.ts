@@ -4,7 +4,8 @@
 // before or after it has taken effect.
 
 import type { Crl, Crls } from '../ports/crls.ts';
-import { type Challenge, type Place, placesOf, type Records } from '../ports/records.ts';
+import { type Place, placesOf } from '../ports/places.ts';
+import type { Challenge, Records } from '../ports/records.ts';
 import {
   type Action,
   applyUse,

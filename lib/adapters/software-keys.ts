@@ -59,6 +59,7 @@ export class SoftwareKeys {
     },
   };
 
+  /** One for all purposes: the process that has this folder has every key in it. */
   readonly macKeys: MacKeys = {
     live: () => {
       this.#macKeys ??= this.#loadMacKeys().catch((error) => {

@@ -10,9 +10,13 @@ import type { Approval, Transaction } from '../ports/records.ts';
 import { mac } from './challenges.ts';
 
 /** `MAC key id.hexadecimal` */
-const tagged = ({ id }: MacKey, value: Bytes): string => `${id}.${hex(value)}`;
+export const tagged = ({ id }: MacKey, value: Bytes): string => `${id}.${hex(value)}`;
 
-function holds(macKeys: readonly MacKey[], tag: string, make: (key: MacKey) => string): boolean {
+export function holds(
+  macKeys: readonly MacKey[],
+  tag: string,
+  make: (key: MacKey) => string,
+): boolean {
   const [id] = tag.split('.');
   const macKey = macKeys.find((candidate) => candidate.id === id);
   return macKey !== undefined && equalSecret(utf8(make(macKey)), utf8(tag));
@@ -45,13 +49,16 @@ export const makeApproval = (
 });
 
 /** @throws {Outage} for a record that says something else than what was proven and approved */
-export function requireApproval(macKeys: readonly MacKey[], transaction: Transaction): Approval {
+export function requireApproval(
+  macKeys: { readonly pending: readonly MacKey[]; readonly approval: readonly MacKey[] },
+  transaction: Transaction,
+): Approval {
   const { id, approval, pendingMac = '' } = transaction;
-  const proven = holds(macKeys, pendingMac, (key) => makePendingMac(key, transaction));
+  const proven = holds(macKeys.pending, pendingMac, (key) => makePendingMac(key, transaction));
   const approved =
     approval !== undefined &&
     holds(
-      macKeys,
+      macKeys.approval,
       approval.mac,
       (key) => makeApproval(key, transaction, approval.by, approval.at).mac,
     );

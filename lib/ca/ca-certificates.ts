@@ -45,7 +45,8 @@ export type Generation = {
   signer(digest: DigestName): CmsSigner;
 };
 
-export type Ca = {
+/** A CA as who signs, without the keys of its RA. */
+export type Issuer = {
   readonly id: string;
   readonly keyReference: string;
   readonly certificate: Certificate;
@@ -53,6 +54,9 @@ export type Ca = {
   readonly keyIdentifier: Bytes;
   readonly algorithm: SigningAlgorithm;
   readonly scheme: SignatureScheme;
+};
+
+export type Ca = Issuer & {
   /** The one that GetCACert announces, and all that requests may be encrypted to. */
   readonly current: Generation;
   readonly generations: readonly Generation[];
@@ -90,6 +94,16 @@ export class CaCertificates {
     return this.#get(id, RA_FORCED_RELOAD_MS);
   }
 
+  /** For who signs no more than CRLs: no RA key is opened. @throws {Outage} as `of` does */
+  async issuer(id: string): Promise<Issuer> {
+    const { store, signer } = this.#ports;
+    const view = new View(store);
+    await view.load([{ kind: 'authority', key: id }]);
+    const record = view.get('authority', id);
+    if (!record) throw notInitialised(id);
+    return issuerOf(signer, id, record);
+  }
+
   #get(id: string, maxAgeMs: number): Promise<Ca> {
     const now = this.#ports.clock.now();
     const known = this.#loaded.get(id);
@@ -110,14 +124,8 @@ async function load({ config, store, signer, raKeys }: Ports, id: string): Promi
   const ids = [...new Set([id, ...config.cas.keys()])];
   await view.load(ids.map((key) => ({ kind: 'authority', key })));
   const record = view.get('authority', id);
-  const [own, ...issuers] = (record?.chain ?? []).map(fromBase64);
-  if (!record || !own) throw new Outage(`the CA "${id}" has not been initialised`);
-  const certificate = readCertificate(own);
-  const key = publicKeyOf(certificate);
-  const keyIdentifier = subjectKeyIdentifierOf(certificate);
-  if (!key || !keyIdentifier || !equal(key.spki, await signer.publicKey(record.keyReference))) {
-    throw new Outage(`the certificate of the CA "${id}" is not one of its key`);
-  }
+  if (!record) throw notInitialised(id);
+  const issuer = await issuerOf(signer, id, record);
   const generations = await Promise.all(
     record.generations
       .filter(({ state }) => state !== 'retired')
@@ -131,20 +139,31 @@ async function load({ config, store, signer, raKeys }: Ports, id: string): Promi
   );
   const current = generations.find(({ state }) => state === 'current');
   if (!current) throw new Outage(`the CA "${id}" has no current RA certificate`);
-  const algorithm = signingAlgorithm(key.kind);
   return {
-    id,
-    keyReference: record.keyReference,
-    certificate,
-    key,
-    keyIdentifier,
-    algorithm,
-    scheme: { kind: algorithm.kind, digest: digests[algorithm.digest] },
+    ...issuer,
     current,
     generations,
     ownKeys: new Set(ids.flatMap((key) => keysOf(view.get('authority', key)))),
-    bag: encodeCertsOnly([current.certificate.der, own, ...issuers]),
+    bag: encodeCertsOnly([current.certificate.der, ...record.chain.map(fromBase64)]),
   };
+}
+
+const notInitialised = (id: string): Outage =>
+  new Outage(`the CA "${id}" has not been initialised`);
+
+async function issuerOf(signer: Signer, id: string, record: AuthorityRecord): Promise<Issuer> {
+  const [own] = record.chain.map(fromBase64);
+  if (!own) throw notInitialised(id);
+  const certificate = readCertificate(own);
+  const key = publicKeyOf(certificate);
+  const keyIdentifier = subjectKeyIdentifierOf(certificate);
+  if (!key || !keyIdentifier || !equal(key.spki, await signer.publicKey(record.keyReference))) {
+    throw new Outage(`the certificate of the CA "${id}" is not one of its key`);
+  }
+  const algorithm = signingAlgorithm(key.kind);
+  const scheme = { kind: algorithm.kind, digest: digests[algorithm.digest] };
+  const { keyReference } = record;
+  return { id, keyReference, certificate, key, keyIdentifier, algorithm, scheme };
 }
 
 /** A record that cannot be read refuses everybody: the keys of a CA would not be known as such. */

@@ -7,15 +7,17 @@ import { Outage } from '../errors.ts';
 import { MAX_ISSUE_ROUNDS, WAIT_FOR_TWIN_MS } from '../limits.ts';
 import { authorize } from './authorize.ts';
 import { beginTransaction } from './begin.ts';
+import { sayStaticUse } from './by-static-challenge.ts';
 import type { Deps } from './deps.ts';
 import { issue } from './issue.ts';
 import { followPolls, pend } from './pending.ts';
 import { type CertificateRequest, type Known, recall } from './recall.ts';
+import { DeniedRequest } from './refusal.ts';
 import type { Outcome } from './reply.ts';
 import { finished, type Standing, standing } from './standing.ts';
 
 /**
- * @throws {ScepFailure} for what the request itself is refused for
+ * @throws {ScepFailure} for what the request itself is refused for, where that is not on record yet
  * @throws {Outage} when our own side failed or is busy; the request may be sent again as it is
  */
 export async function certify(deps: Deps, request: CertificateRequest): Promise<Outcome> {
@@ -66,17 +68,21 @@ async function further(
     case 'again':
       return decision;
     case 'deny':
-      return { kind: 'refused', reason: decision.reason, evidence: decision.evidence };
+      throw new DeniedRequest(decision, request, known);
     case 'pend': {
       const pending = await pend(deps, request, known, decision.authorization, now);
-      return { kind: pending === 'again' ? 'again' : 'pending' };
+      if (pending === 'again') return { kind: 'again' };
+      if (decision.authorization.grounds.isStatic) sayStaticUse(deps, request);
+      return { kind: 'pending' };
     }
     case 'grant': {
       const again = stands.kind === 'lapsed' ? transaction : undefined;
       const begun = again ?? beginTransaction(deps, request, now);
       const order = { ca, endpoint, csr, transaction: begun, isNew: again === undefined, view };
       const made = await issue(deps, order, decision.authorization, now);
-      return made === 'again' ? { kind: 'again' } : finished(deps, made);
+      if (made === 'again') return { kind: 'again' };
+      if (decision.authorization.grounds.isStatic) sayStaticUse(deps, request);
+      return finished(deps, made);
     }
   }
 }

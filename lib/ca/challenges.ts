@@ -12,6 +12,7 @@ import type { MacKey } from '../ports/mac-keys.ts';
 import type { Binding, Challenge } from '../ports/records.ts';
 import { base32, ulid } from '../ulid.ts';
 import type { Deps } from './deps.ts';
+import { type Once, type Remembered, Repeated } from './idempotency.ts';
 import { Draft, View } from './view.ts';
 
 export type NewChallenge = {
@@ -20,28 +21,40 @@ export type NewChallenge = {
   readonly ttlMs: number;
 };
 
-/** Stores a new challenge. `challenge` is the only copy of the secret there will ever be. */
+export type MadeChallenge = {
+  readonly id: string;
+  /** The only copy of the secret there will ever be, unless it is derived for who asks once more. */
+  readonly challenge: string;
+  readonly endpoint: string;
+  readonly expiresAt: number;
+};
+
+/**
+ * Stores a new challenge.
+ * @param remembered of a request that may come again: its challenge is derived instead of drawn, and
+ *   its answer is given without it
+ * @throws {Repeated}
+ */
 export async function createChallenge(
-  { store, macKeys, clock, random }: Deps,
+  { store, macKeys, clock, random }: Pick<Deps, 'store' | 'macKeys' | 'clock' | 'random'>,
   endpoint: Endpoint,
-  { binding, uses, ttlMs }: NewChallenge,
+  wanted: NewChallenge,
   actor: Actor,
-): Promise<{ id: string; challenge: string; expiresAt: number }> {
+  remembered?: Remembered<Omit<MadeChallenge, 'challenge'>>,
+): Promise<MadeChallenge> {
   const now = clock.now();
-  const challenge = base32(random(CHALLENGE_OCTETS));
-  const [macKey] = await macKeys.live();
-  const key = challengeKey(macKey, endpoint.id, challenge);
+  const view = new View(store);
+  if (remembered) await view.load([remembered.once.recordKey]);
+  remembered?.once.requireNew(view, now);
+  const [macKey] = await macKeys.live('challenge');
   const id = ulid(now, random(10));
-  const fixed = { id, endpoint: endpoint.id, binding, uses, expiresAt: now + ttlMs };
-  const draft = new Draft(new View(store));
-  draft.create('challenge', key, {
-    ...fixed,
-    bindingMac: hex(bindingMac(macKey, key, fixed)),
-    usesLeft: uses,
-    createdAt: now,
-    failures: 0,
-    open: {},
-  });
+  const secret = remembered?.once.deriveChallenge(macKey, id) ?? random(CHALLENGE_OCTETS);
+  const challenge = base32(secret);
+  const { key, record } = makeChallenge(macKey, endpoint.id, challenge, { ...wanted, id, now });
+  const { binding, expiresAt } = record;
+  const made = { id, endpoint: endpoint.id, expiresAt };
+  const draft = new Draft(view);
+  draft.create('challenge', key, record);
   draft.event(now, random, {
     type: 'challenge.created',
     actor,
@@ -49,11 +62,50 @@ export async function createChallenge(
     challengeId: id,
     names: binding.names,
     ...(binding.subject === undefined ? {} : { subject: binding.subject }),
-    number: uses,
+    number: record.uses,
   });
-  // 128 random bits that are taken are a broken generator or a broken store.
-  if ((await store.write(draft.actions)) !== 'done') throw new Outage('a fresh challenge exists');
-  return { id, challenge, expiresAt: fixed.expiresAt };
+  remembered?.once.remember(draft, now, remembered.answer(made), macKey);
+  if ((await store.write(draft.actions)) !== 'done') {
+    if (remembered) throw new Repeated();
+    // 128 random bits that are taken are a broken generator or a broken store.
+    throw new Outage('a fresh challenge exists');
+  }
+  return { ...made, challenge };
+}
+
+/** A challenge as it begins, and the key under which it is found again. */
+export function makeChallenge(
+  macKey: MacKey,
+  endpoint: string,
+  challenge: string,
+  { id, now, binding, uses, ttlMs }: NewChallenge & { readonly id: string; readonly now: number },
+): { readonly key: string; readonly record: Challenge } {
+  const key = challengeKey(macKey, endpoint, challenge);
+  const fixed = { id, endpoint, binding, uses, expiresAt: now + ttlMs };
+  const mac = hex(bindingMac(macKey, key, fixed));
+  const record = {
+    ...fixed,
+    bindingMac: mac,
+    usesLeft: uses,
+    createdAt: now,
+    failures: 0,
+    open: {},
+  };
+  return { key, record };
+}
+
+/**
+ * The challenge that a request with an Idempotency-Key was answered with.
+ * @returns undefined once the MAC key that it was derived with is gone
+ */
+export async function deriveAgain(
+  { macKeys }: Pick<Deps, 'macKeys'>,
+  once: Once,
+  macKeyId: string | undefined,
+  id: string,
+): Promise<string | undefined> {
+  const macKey = (await macKeys.live('challenge')).find((candidate) => candidate.id === macKeyId);
+  return macKey && base32(once.deriveChallenge(macKey, id));
 }
 
 /** The keys under which a challenge may be stored: one for each live MAC key. */

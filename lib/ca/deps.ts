@@ -1,5 +1,6 @@
 // What the decisions of this room need from outside, as one plain object. `functions/` builds it.
 
+import type { Bytes } from '../bytes.ts';
 import type { Config } from '../config.ts';
 import type { Clock, Random } from '../ports/clock-and-random.ts';
 import type { Crls } from '../ports/crls.ts';
@@ -10,6 +11,7 @@ import type { Signer } from '../ports/signer.ts';
 import type { Store } from '../ports/store.ts';
 import type { Validator } from '../ports/validator.ts';
 import type { CaCertificates } from './ca-certificates.ts';
+import type { Tally } from './tally.ts';
 
 export type Deps = {
   readonly config: Config;
@@ -18,11 +20,17 @@ export type Deps = {
   readonly signer: Signer;
   readonly raKeys: RaKeys;
   readonly macKeys: MacKeys;
+  /** This process may use no key of a CA or of its RA: `signer` and `raKeys` refuse. */
+  readonly keyless?: true;
   /** Those outside, by the id that the configuration gives them. */
   readonly validators: ReadonlyMap<string, Validator>;
+  /** SHA-256 of the static challenges, by the reference that the configuration has for them. */
+  readonly staticSecrets: ReadonlyMap<string, Bytes>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   /** The CAs as loaded by this instance. */
   readonly cas: CaCertificates;
+  /** What this instance counts. */
+  readonly tally: Tally;
 };

@@ -20,6 +20,7 @@ import type { Ca } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
 import { ownership } from './key-owner.ts';
 import { certificateKey, keyOwnerKey, namesHash } from './keys.ts';
+import { noteSubject } from './known-subject.ts';
 import { buildTbsCertificate } from './policy.ts';
 import { loadTransaction } from './recall.ts';
 import { enter, registerKeys } from './register.ts';
@@ -90,7 +91,8 @@ function prepare(
     issuerNotBefore: ca.certificate.notBefore,
     issuerNotAfter: ca.certificate.notAfter,
   });
-  if (finding?.blame === 'request') throw new ScepFailure('requestLint', { lint: finding.id });
+  if (finding?.blame === 'request')
+    throw new ScepFailure('requestLint', { lint: finding.id, citation: finding.citation });
   requireClean('certificate', finding);
   return { ...built, serial: hex(serial) };
 }
@@ -124,7 +126,7 @@ async function intend(
   const owned = await ownership(view, ca.id, ours, [...grounds.ends, ...replaced], now);
   if (owned.kind === 'again') return 'again';
   if (owned.kind === 'busy') throw new Outage('the key is held by a request being worked on');
-  if (owned.kind === 'owned') throw new ScepFailure('keyOwned');
+  if (owned.kind === 'owned') throw new ScepFailure('keyOwned', owned.evidence);
 
   const superseded = (grounds.supersedes ?? []).map((successor) => successor.serial);
   await view.load(registerKeys(ca.id, superseded));
@@ -166,6 +168,8 @@ async function intend(
       type: 'certificate.superseded',
       actor,
       ca: ca.id,
+      endpoint: successor.endpoint,
+      transaction: successor.transaction,
       serial: successor.serial,
     });
   }
@@ -241,6 +245,7 @@ async function commit(
       actor: { kind: 'device', id: next.signer },
       certificateHash: hex(hash('SHA-256', der)),
     });
+    if (state === 'issued') await noteSubject(deps, view, draft, next, grounds.names.subject);
     if ((await deps.store.write(draft.actions)) === 'done') {
       return { transaction: next, der, view: draft.applied() };
     }

@@ -1,6 +1,7 @@
 // A public key belongs to the names it was first certified for (RFC 8894 §7.6): somebody who renews
 // with another's key, or enrols with one, would get his names on it.
 
+import type { Evidence } from '../errors.ts';
 import type { KeyOwner, Transaction } from '../ports/records.ts';
 import { lapsed, loadForEnd } from './attempt.ts';
 import { certificateKey } from './keys.ts';
@@ -15,7 +16,8 @@ import type { View } from './view.ts';
  */
 export type Ownership =
   | { readonly kind: 'free' | 'later'; readonly ends?: Transaction }
-  | { readonly kind: 'busy' | 'again' | 'owned' };
+  | { readonly kind: 'busy' | 'again' }
+  | { readonly kind: 'owned'; readonly evidence: Evidence };
 
 export type OwnKey = {
   /** `keyOwnerKey` and `namesHash` of what is asked for. */
@@ -61,5 +63,8 @@ function settled(owner: KeyOwner | null | undefined, ours: OwnKey, now: number):
   if (owner.names === ours.names) {
     return { kind: owner.expiresAt > ours.notAfter ? 'later' : 'free' };
   }
-  return { kind: owner.requestHash === ours.requestHash ? 'again' : 'owned' };
+  if (owner.requestHash === ours.requestHash) return { kind: 'again' };
+  const { serial, expiresAt } = owner;
+  const until = new Date(expiresAt).toISOString();
+  return { kind: 'owned', evidence: { ownedBy: serial, until } };
 }

@@ -25,6 +25,14 @@ export const certificateKey = (ca: string, serial: string): string => `${ca}/${s
 
 export const keyOwnerKey = (ca: string, spki: Bytes): string => `${ca}/${fingerprint(spki)}`;
 
+/** That a certificate was issued for this subject and these names. @param subject Name, DER */
+export const subjectKey = (
+  ca: string,
+  endpoint: string,
+  subject: Bytes,
+  names: readonly string[],
+): string => `${ca}/${endpoint}/${namesHash(subject, names)}`;
+
 /** What a key is certified for. @param subject Name, DER */
 export const namesHash = (subject: Bytes, names: readonly string[]): string =>
   digest('names', attributesOf(nameOf(subject)), [...names].sort());

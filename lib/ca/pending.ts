@@ -2,7 +2,7 @@
 // the next poll or repeat re-checks everything else and issues on the strength of the stored
 // approval, which is a MAC over what was approved: whoever can write records cannot widen it.
 
-import type { Reason } from '../errors.ts';
+import type { Evidence, Reason } from '../errors.ts';
 import { MAX_TRANSACTION_IDS } from '../limits.ts';
 import type { Actor } from '../log/event.ts';
 import type { Transaction } from '../ports/records.ts';
@@ -12,6 +12,7 @@ import { lapsed, loadForEnd, moved, voidTransaction } from './attempt.ts';
 import type { Authorization } from './authorize.ts';
 import { beginTransaction } from './begin.ts';
 import type { Deps } from './deps.ts';
+import type { Remembered } from './idempotency.ts';
 import { eventOf } from './issue.ts';
 import { certificateKey, pollKey } from './keys.ts';
 import type { CertificateRequest, Known } from './recall.ts';
@@ -29,7 +30,7 @@ export async function pend(
   const begun = beginTransaction(deps, request, now);
   const names = grounds.names.names.map(printGeneralName);
   const password = signer.key.kind.type === 'RSA' ? undefined : csr.challengePassword;
-  const [macKey] = await deps.macKeys.live();
+  const [macKey] = await deps.macKeys.live('pending');
   // Begun when nobody's approval was asked for: what it holds is handed on.
   const mine = own && lapsed(own, now) ? own : undefined;
   const challenge =
@@ -96,24 +97,30 @@ export async function followPolls(
 
 export type Verdict = { readonly by: string; readonly reason?: string };
 
-/** @returns `missing`, or the state that it is in already, when it is not pending (any more) */
+/**
+ * @returns `missing`, or the state that it is in already, when it is not pending (any more)
+ * @throws {Repeated}
+ */
 export async function decide(
   deps: Deps,
   id: string,
   verdict: 'approved' | 'denied',
   { by, reason }: Verdict,
+  remembered?: Remembered<Transaction>,
 ): Promise<'done' | 'missing' | Transaction['state']> {
   for (;;) {
     const now = deps.clock.now();
     const view = new View(deps.store);
-    await view.load([{ kind: 'transaction', key: id }]);
+    const record = remembered?.once.recordKey;
+    await view.load([{ kind: 'transaction', key: id }, ...(record ? [record] : [])]);
+    remembered?.once.requireNew(view, now);
     const transaction = view.get('transaction', id);
     if (!transaction) return 'missing';
     if (transaction.state !== 'pending') return transaction.state;
     if ((transaction.expiresAt ?? 0) <= now) return 'expired';
     const draft = new Draft(view);
     const { sealedPassword: _sealed, ...withoutPassword } = transaction;
-    const [macKey] = await deps.macKeys.live();
+    const [macKey] = await deps.macKeys.live('approval');
     const next: Transaction =
       verdict === 'approved'
         ? {
@@ -132,6 +139,7 @@ export async function decide(
       actor: { kind: 'admin', id: by },
       ...(reason === undefined ? {} : { note: reason }),
     });
+    remembered?.once.remember(draft, now, remembered.answer(next));
     if ((await deps.store.write(draft.actions)) === 'done') return 'done';
   }
 }
@@ -145,7 +153,7 @@ export async function close(
   view: View,
   transaction: Transaction,
   state: 'expired' | 'denied',
-  reason: Reason,
+  { reason, evidence }: { readonly reason: Reason; readonly evidence?: Evidence },
   now: number,
 ): Promise<'done' | 'again'> {
   const { sealedPassword: _sealed, ...rest } = transaction;
@@ -153,6 +161,7 @@ export async function close(
   const next = {
     ...moved(rest, state, now, 'system'),
     reason,
+    ...(evidence ? { evidence } : {}),
     repeatUntil: now + repeatMs(deps, transaction),
   };
   draft.put('transaction', transaction.id, next);

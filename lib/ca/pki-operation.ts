@@ -17,6 +17,7 @@ import type { Deps } from './deps.ts';
 import { requireGoodKeys } from './key-rules.ts';
 import { requestKey } from './keys.ts';
 import { identify } from './recall.ts';
+import { refuse } from './refusal.ts';
 import { encodeReply, type Outcome, requireSealable } from './reply.ts';
 import { getCert, getCrl, poll, requireHolder } from './retrieve.ts';
 import { addressed, readEnvelope, screenEnvelope, verifyMessage, verifyPoll } from './screen.ts';
@@ -102,21 +103,19 @@ async function decide(
         endpoint.legacy,
       );
       const recipient = { ...sealedFor, challengePassword: csr.challengePassword };
-      requireSealable(recipient);
-      // 5. Keys that are weak, blocked or our own.
-      requireGoodKeys(deps.config, ca, csr.publicKey, key);
       const requestHash = requestKey(endpoint.id, signer.identity, csr.info);
-      // 6. Recalled, authorized, recorded, signed, recorded again.
-      return certify(deps, {
-        endpoint,
-        ca,
-        message,
-        messageType,
-        signer,
-        recipient,
-        csr,
-        requestHash,
-      });
+      const asked = { endpoint, ca, message, messageType, signer, recipient, csr, requestHash };
+      try {
+        requireSealable(recipient);
+        // 5. Keys that are weak, blocked or our own.
+        requireGoodKeys(deps.config, ca, csr.publicKey, key);
+        // 6. Recalled, authorized, recorded, signed, recorded again.
+        return await certify(deps, asked);
+      } catch (error) {
+        if (!(error instanceof ScepFailure)) throw error;
+        // 7. Proven and refused: recorded too, within a budget.
+        return refuse(deps, asked, error);
+      }
     }
   }
 }

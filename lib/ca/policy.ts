@@ -9,7 +9,7 @@ import { Malformed, ScepFailure } from '../errors.ts';
 import { BACKDATE_MS } from '../limits.ts';
 import { matchesPattern } from '../pattern.ts';
 import type { Binding } from '../ports/records.ts';
-import type { NameRule, Profile } from '../profile.ts';
+import { type NameRule, type Profile, type SubjectRules, usagesOf } from '../profile.ts';
 import type { ProvenRequest } from '../scep/request.ts';
 import { encodeTbsCertificate, subjectPublicKeyOf, validity } from '../x509/certificate.ts';
 import type { CertificationRequest } from '../x509/csr.ts';
@@ -18,7 +18,6 @@ import {
   caIssuers,
   crlDistributionPoint,
   extKeyUsage,
-  type KeyUsage,
   keyIdentifier,
   keyUsage,
   securityIdentifier,
@@ -30,10 +29,19 @@ import {
   inRange,
   parseGeneralName,
   printGeneralName,
+  printIpRange,
   readGeneralNames,
   readSecurityIdentifier,
 } from '../x509/general-name.ts';
-import { attributeName, nameOf, parseName, sameAttributes } from '../x509/name.ts';
+import {
+  attributeName,
+  type Name,
+  type NameAttribute,
+  nameOf,
+  parseName,
+  printName,
+  sameAttributes,
+} from '../x509/name.ts';
 import { type KeyKind, keyName } from '../x509/public-key.ts';
 import type { Ca } from './ca-certificates.ts';
 
@@ -65,17 +73,26 @@ export function certifiedNames(
   binding: Binding,
 ): CertifiedNames {
   const bound = binding.names.map(parseGeneralName);
+  const boundSubject = binding.subject ? nameOf(parseName(binding.subject)) : undefined;
   const certified = new Map(bound.map((name) => [printGeneralName(name), name]));
   try {
     const subject = nameOf(csr.subject);
-    if (binding.subject && !sameAttributes(subject, nameOf(parseName(binding.subject)))) {
-      throw new ScepFailure('subjectNotBound');
+    if (boundSubject && !sameAttributes(subject, boundSubject)) {
+      const value = printName(csr.subject);
+      throw new ScepFailure('subjectNotBound', { value, allowed: binding.subject ?? '' });
     }
-    for (const name of askedNames(csr)) {
+    const mails = mailsOf(subject);
+    // Bound with the subject that they stand in.
+    if (boundSubject) for (const name of mails) certified.set(printGeneralName(name), name);
+    for (const name of [...mails, ...askedNames(csr)]) {
       const text = printGeneralName(name);
       if (certified.has(text)) continue;
       if (bound.length > 0 || !namesItself(profile, name)) {
-        throw new ScepFailure('nameNotBound', { name: text });
+        throw new ScepFailure('nameNotBound', {
+          rule: ruleOf(profile, name),
+          value: text,
+          allowed: bound.length > 0 ? binding.names.join(', ') : allowedNames(profile, name),
+        });
       }
       certified.set(text, name);
     }
@@ -84,10 +101,23 @@ export function certifiedNames(
     if (subject.length === 0 && names.names.length === 0) throw new ScepFailure('subjectMissing');
     return names;
   } catch (error) {
-    if (error instanceof Malformed) throw new ScepFailure('requestLint', { lint: error.message });
+    if (error instanceof Malformed || error instanceof SyntaxError) {
+      throw new ScepFailure('requestLint', { lint: error.message });
+    }
     throw error;
   }
 }
+
+/**
+ * The mail addresses of a subject. They are names like any other: allowed by a binding or by the
+ * profile, and in subjectAltName too, as RFC 5280 §4.1.2.6 demands. @throws {SyntaxError}
+ */
+function mailsOf(subject: Name): GeneralName[] {
+  const mails = subject.flat().filter(({ type }) => type === emailAddress);
+  return mails.map(({ value = '' }) => parseGeneralName(`email:${value}`));
+}
+
+const emailAddress = '1.2.840.113549.1.9.1';
 
 /** Whether a request may give itself this name, with nothing but the profile to allow it. */
 function namesItself({ names }: Profile, { kind, value }: GeneralName): boolean {
@@ -107,6 +137,30 @@ function namesItself({ names }: Profile, { kind, value }: GeneralName): boolean 
   }
 }
 
+/** Where the configuration says which names of this kind are certified. */
+const ruleOf = ({ id }: Profile, { kind }: GeneralName): string =>
+  kind === 'sid'
+    ? `profiles.${id}.sid`
+    : `profiles.${id}.names${kind === 'other' ? '' : `.${kind}`}`;
+
+/** What a request may ask for itself, in words. */
+function allowedNames({ names }: Profile, { kind }: GeneralName): string {
+  const rule: NameRule = kind === 'other' ? { rule: 'none' } : names[kind];
+  switch (rule.rule) {
+    case 'pattern':
+      return rule.patterns.join(', ');
+    case 'range':
+      return rule.ranges.map(printIpRange).join(', ');
+    default:
+      return rule.rule === 'bound' ? 'what the challenge is bound to' : rule.rule;
+  }
+}
+
+function allowedKeys({ keys: { rsa, ec, ed25519 } }: Profile): string {
+  const kinds = [...(rsa ? [`RSA ${rsa.min} to ${rsa.max}`] : []), ...ec];
+  return [...kinds, ...(ed25519 ? ['Ed25519'] : [])].join(', ');
+}
+
 /** What `*` in a pattern does not cross. */
 const separators: Readonly<Record<string, string>> = { dns: '.', email: '@', upn: '@', uri: '/' };
 
@@ -115,21 +169,30 @@ const separators: Readonly<Record<string, string>> = { dns: '.', email: '@', upn
  * certificate: of an enrolment, a renewal, and again when an approval is redeemed.
  * @throws {ScepFailure} keyRefused, nameNotAllowed, subjectNotAllowed @throws {Malformed}
  */
-export function requireProfile(
-  { keys, names: rules, subject }: Profile,
-  key: KeyKind,
-  names: CertifiedNames,
-): void {
+export function requireProfile(profile: Profile, key: KeyKind, names: CertifiedNames): void {
+  const { id, keys, names: rules, subject } = profile;
   const allowed =
     key.type === 'RSA'
       ? keys.rsa !== undefined && key.bits >= keys.rsa.min && key.bits <= keys.rsa.max
       : key.type === 'EC'
         ? keys.ec.includes(key.curve)
         : keys.ed25519;
-  if (!allowed) throw new ScepFailure('keyRefused', { key: keyName(key) });
+  if (!allowed) {
+    const rule = `profiles.${id}.keys`;
+    throw new ScepFailure('keyRefused', {
+      rule,
+      value: keyName(key),
+      allowed: allowedKeys(profile),
+    });
+  }
   for (const name of names.names) {
     if (name.kind === 'other' || rules[name.kind].rule === 'none') {
-      throw new ScepFailure('nameNotAllowed', { name: printGeneralName(name) });
+      const value = printGeneralName(name);
+      throw new ScepFailure('nameNotAllowed', {
+        rule: ruleOf(profile, name),
+        value,
+        allowed: 'none',
+      });
     }
   }
   const attributes = nameOf(names.subject).flat();
@@ -137,21 +200,49 @@ export function requireProfile(
     throw new ScepFailure('requestLint', { lint: 'a subject attribute that is no string' });
   }
   const valuesOf = (wanted: string) => attributes.filter(({ type }) => type === wanted);
-  const refuse = (type: string): never => {
-    throw new ScepFailure('subjectNotAllowed', { attribute: attributeName(type) });
+  const refuse = (field: keyof SubjectRules, type: string, allowed: string): never => {
+    const attribute = attributeName(type);
+    const value = valuesOf(type)
+      .map((found) => found.value)
+      .join(', ');
+    const rule = `profiles.${id}.subject.${field}`;
+    throw new ScepFailure('subjectNotAllowed', { rule, attribute, value, allowed });
   };
   for (const [type, text] of subject.fixed) {
     const [value, ...more] = valuesOf(type);
-    if (value?.value !== text || more.length > 0) refuse(type);
+    if (value?.value !== text || more.length > 0) refuse('fixed', type, text);
   }
   for (const [type, patterns] of subject.pattern) {
-    for (const { value } of valuesOf(type)) {
-      const fits = patterns.some((pattern) => matchesPattern(pattern, value ?? '', ''));
-      if (!fits) refuse(type);
-    }
+    requirePattern(`profiles.${id}.subject.pattern`, type, patterns, attributes);
   }
-  for (const type of subject.required) if (valuesOf(type).length === 0) refuse(type);
-  for (const type of subject.forbidden) if (valuesOf(type).length > 0) refuse(type);
+  for (const type of subject.required) {
+    if (valuesOf(type).length === 0) refuse('required', type, 'any value');
+  }
+  for (const type of subject.forbidden) {
+    if (valuesOf(type).length > 0) refuse('forbidden', type, 'none');
+  }
+}
+
+/**
+ * @param rule where the configuration says so
+ * @throws {ScepFailure} subjectNotAllowed, where a value of this type matches none of the patterns
+ */
+export function requirePattern(
+  rule: string,
+  type: string,
+  patterns: readonly string[],
+  attributes: readonly NameAttribute[],
+): void {
+  for (const { type: found, value = '' } of attributes) {
+    if (found !== type || patterns.some((pattern) => matchesPattern(pattern, value, ''))) continue;
+    const attribute = attributeName(type);
+    throw new ScepFailure('subjectNotAllowed', {
+      rule,
+      attribute,
+      value,
+      allowed: patterns.join(', '),
+    });
+  }
 }
 
 /**
@@ -175,7 +266,13 @@ export function normalBinding(
     }),
   );
   if (subject === undefined) return { names: [...distinct] };
-  if (nameOf(parseName(subject)).length === 0) throw new SyntaxError('the subject is empty');
+  const name = nameOf(parseName(subject));
+  if (name.length === 0) throw new SyntaxError('the subject is empty');
+  if (profile.names.email.rule === 'none' && mailsOf(name).length > 0) {
+    throw new SyntaxError(
+      `"${subject}": the profile "${profile.id}" certifies no names of type email`,
+    );
+  }
   return { subject, names: [...distinct] };
 }
 
@@ -205,7 +302,7 @@ export function buildTbsCertificate(
     notBefore,
     notAfter,
     extensions: [
-      keyUsage(usagesFor(profile, csr.publicKey.kind)),
+      keyUsage(usagesOf(profile.keyUsage, csr.publicKey.kind.type)),
       extKeyUsage(profile.extKeyUsage),
       subjectKeyIdentifier(keyIdentifier(subjectPublicKeyOf(csr.spki))),
       authorityKeyIdentifier(ca.keyIdentifier),
@@ -222,9 +319,3 @@ export const statusPointers = ({ publicUrl }: Config, ca: string): Bytes[] => [
   crlDistributionPoint(`${publicUrl}/crl/${ca}.crl`),
   caIssuers(`${publicUrl}/aia/${ca}.cer`),
 ];
-
-/** Only RSA keys encipher (RFC 3279 §2.3); a key that may do nothing else signs. */
-function usagesFor({ keyUsage: usages }: Profile, kind: KeyKind): readonly KeyUsage[] {
-  const possible = usages.filter((usage) => kind.type === 'RSA' || usage !== 'keyEncipherment');
-  return possible.length > 0 ? possible : ['digitalSignature'];
-}

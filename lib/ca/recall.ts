@@ -19,7 +19,7 @@ import { View } from './view.ts';
 export type CertificateRequest = {
   readonly endpoint: Endpoint;
   readonly ca: Ca;
-  readonly message: PkiMessage;
+  readonly message: Pick<PkiMessage, 'transactionID'>;
   readonly messageType: 'PKCSReq' | 'RenewalReq';
   readonly signer: Signer;
   readonly recipient: ReplyRecipient;
@@ -59,9 +59,11 @@ export type Known = {
 export async function recall(deps: Deps, request: CertificateRequest): Promise<Known> {
   const { endpoint, ca, csr, signer, message, requestHash } = request;
   const { challengePassword } = csr;
-  const candidates = challengePassword
-    ? challengeKeys(await deps.macKeys.live(), endpoint.id, challengePassword)
-    : [];
+  const asked = endpoint.enrol.authorize.includes('challenge');
+  const candidates =
+    challengePassword && asked
+      ? challengeKeys(await deps.macKeys.live('challenge'), endpoint.id, challengePassword)
+      : [];
   const signerKey = signer.ours ? certificateKey(ca.id, hex(signer.certificate.serial)) : undefined;
   const view = new View(deps.store);
   await view.load([
@@ -90,3 +92,12 @@ export async function loadTransaction(view: View, id: string | undefined) {
   if (key) await view.load([{ kind: 'certificate', key }]);
   return { transaction, certificate: view.get('certificate', key || undefined) };
 }
+
+export const pointerTo = ({ requestHash }: CertificateRequest) =>
+  ({ kind: 'request', key: requestHash }) as const;
+
+/** Whether what was recalled of this request is, by what was just read, still all there is. */
+export const isNewest = (
+  { requestHash }: CertificateRequest,
+  { view, transaction }: Known,
+): boolean => view.get('request', requestHash)?.transaction === transaction?.id;

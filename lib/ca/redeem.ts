@@ -3,16 +3,16 @@
 
 import { fromBase64 } from '../bytes.ts';
 import type { Endpoint } from '../config.ts';
-import type { Reason } from '../errors.ts';
-import { Outage, ScepFailure } from '../errors.ts';
+import { type Evidence, Outage, type Reason, ScepFailure } from '../errors.ts';
 import type { Transaction } from '../ports/records.ts';
 import { publicKeyOf, readCertificate } from '../x509/certificate.ts';
 import { readCertificationRequest } from '../x509/csr.ts';
 import { parseGeneralName } from '../x509/general-name.ts';
 import { provenBy, requireApproval } from './approval.ts';
-import { approvedAuthorization, type Grounds } from './authorize.ts';
+import { approvedAuthorization } from './authorize.ts';
 import type { Ca } from './ca-certificates.ts';
 import type { Deps } from './deps.ts';
+import type { Grounds } from './grounds.ts';
 import { issue, type Made } from './issue.ts';
 import { requireGoodKey } from './key-rules.ts';
 import { certificateKey, keyOwnerKey } from './keys.ts';
@@ -22,7 +22,7 @@ import { gatesOf } from './release.ts';
 import { renewal } from './renew.ts';
 import type { View } from './view.ts';
 
-export type Redeemed = Made | 'again' | { readonly refused: Reason };
+export type Redeemed = Made | 'again' | { readonly refused: Reason; readonly evidence: Evidence };
 
 /** @param transaction approved, or an approved one whose attempt has lapsed */
 export async function redeem(
@@ -33,16 +33,23 @@ export async function redeem(
   view: View,
   now: number,
 ): Promise<Redeemed> {
-  const refuse = async (state: 'expired' | 'denied', reason: Reason): Promise<Redeemed> =>
+  const refuse = async (
+    state: 'expired' | 'denied',
+    reason: Reason,
+    evidence: Evidence = {},
+  ): Promise<Redeemed> =>
     // A lapsed attempt has something to give back; the sweeper makes it approved again first.
     transaction.state === 'intended' ||
-    (await close(deps, view, transaction, state, reason, now)) === 'done'
-      ? { refused: reason }
+    (await close(deps, view, transaction, state, { reason, evidence }, now)) === 'done'
+      ? { refused: reason, evidence }
       : 'again';
-  const approval = requireApproval(await deps.macKeys.live(), transaction);
+  const { macKeys } = deps;
+  const live = { pending: await macKeys.live('pending'), approval: await macKeys.live('approval') };
+  const approval = requireApproval(live, transaction);
   if ((transaction.expiresAt ?? 0) <= now) return refuse('expired', 'requestExpired');
   if (transaction.ca !== ca.id || transaction.profile !== endpoint.profile.id) {
-    return refuse('denied', 'requestDenied');
+    const { id } = endpoint.profile;
+    return refuse('denied', 'requestDenied', { profile: id, approvedFor: transaction.profile });
   }
   const csr = readCertificationRequest(fromBase64(transaction.csr));
   const { publicKey } = csr;
@@ -66,7 +73,7 @@ export async function redeem(
     const asked = { endpoint, csr: proven, der, spki: spki ?? der };
     const renews = await renewal(asked, view, record, transaction, now);
     if (renews.kind === 'again') return 'again';
-    if (renews.kind === 'not') return refuse('denied', renews.reason);
+    if (renews.kind === 'not') return refuse('denied', renews.reason, renews.evidence);
     const { supersedes, ends } = renews;
     grounds = {
       ...base,
@@ -83,7 +90,7 @@ export async function redeem(
     requireProfile(endpoint.profile, publicKey.kind, grounds.names);
     return await issue(deps, order, approvedAuthorization(grounds), now);
   } catch (error) {
-    if (error instanceof ScepFailure) return refuse('denied', error.reason);
+    if (error instanceof ScepFailure) return refuse('denied', error.reason, error.evidence);
     throw error;
   }
 }

@@ -3,14 +3,17 @@
 // definite refusal, or an hour without an answer, revokes it unseen.
 
 import { type Bytes, fromBase64 } from '../bytes.ts';
+import { isOutside } from '../enrolment.ts';
 import { Outage } from '../errors.ts';
 import { SWEEP_AFTER_MS } from '../limits.ts';
 import type { Actor } from '../log/event.ts';
 import type { CertificateRecord, Transaction } from '../ports/records.ts';
+import { readCertificate } from '../x509/certificate.ts';
 import { moved } from './attempt.ts';
 import type { Deps } from './deps.ts';
 import { eventOf } from './issue.ts';
 import { certificateKey } from './keys.ts';
+import { noteSubject } from './known-subject.ts';
 import { loadTransaction } from './recall.ts';
 import { enter, registerKeys } from './register.ts';
 import { Draft, View } from './view.ts';
@@ -21,7 +24,7 @@ import { Draft, View } from './view.ts';
  */
 export function gatesOf({ validators }: Deps, list: readonly string[]): string[] {
   return list.filter((id) => {
-    if (id === 'challenge') return false;
+    if (!isOutside(id)) return false;
     const validator = validators.get(id);
     if (!validator) throw new Outage(`the validator "${id}" is not there`);
     return validator.notify !== undefined;
@@ -106,6 +109,8 @@ async function settle(
     } else {
       const key = certificateKey(next.ca, certificate.serial);
       draft.put('certificate', key, { ...certificate, state: verdict });
+      const { subject } = readCertificate(fromBase64(certificate.der ?? ''));
+      await noteSubject(deps, view, draft, next, subject);
     }
     const type = verdict === 'issued' ? 'certificate.issued' : 'certificate.revoked';
     draft.event(now, deps.random, { ...eventOf(next), type, actor });

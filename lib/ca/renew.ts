@@ -4,14 +4,14 @@
 
 import { type Bytes, equal, fromBase64 } from '../bytes.ts';
 import type { Endpoint } from '../config.ts';
-import { Malformed, Outage, type Reason } from '../errors.ts';
+import { type Evidence, Malformed, Outage, type Reason } from '../errors.ts';
 import { MAX_SUCCESSORS, SUCCESSOR_WINDOW_MS } from '../limits.ts';
 import type { CertificateRecord, Transaction } from '../ports/records.ts';
 import type { ProvenRequest } from '../scep/request.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { extensionOids } from '../x509/extensions.ts';
 import { printGeneralName } from '../x509/general-name.ts';
-import { nameOf, sameAttributes } from '../x509/name.ts';
+import { nameOf, printName, sameAttributes } from '../x509/name.ts';
 import { lapsed, loadForEnd } from './attempt.ts';
 import { certificateKey } from './keys.ts';
 import { askedNames } from './policy.ts';
@@ -29,11 +29,16 @@ export type Renewal =
       /** Lapsed attempts to renew it, which end in the same write. */
       readonly ends: readonly Transaction[];
     }
-  | { readonly kind: 'not'; readonly reason: Reason }
+  | { readonly kind: 'not'; readonly reason: Reason; readonly evidence: Evidence }
   /** What would refuse has been voided since it was read: recall again. */
   | { readonly kind: 'again' };
 
-const not = (reason: Reason): Renewal => ({ kind: 'not', reason });
+const not = (reason: Reason, evidence: Evidence = {}): Renewal => ({
+  kind: 'not',
+  reason,
+  evidence,
+});
+const iso = (at: number): string => new Date(at).toISOString();
 
 export type RenewalRequest = {
   readonly endpoint: Endpoint;
@@ -55,16 +60,30 @@ export async function renewal(
   own: Transaction | undefined,
   now: number,
 ): Promise<Renewal> {
-  if (!record?.der || record.endpoint !== endpoint.id) return not('renewalUnknown');
-  if (!equal(fromBase64(record.der), der)) return not('renewalUnknown');
-  if (record.state !== 'issued') return not('renewalRevoked');
-  if (record.notAfter <= now) return not('renewalExpired');
+  if (!record?.der || record.endpoint !== endpoint.id) {
+    return not('renewalUnknown', record && { renews: record.serial, endpoint: record.endpoint });
+  }
+  const renewed = { renews: record.serial };
+  if (!equal(fromBase64(record.der), der)) return not('renewalUnknown', renewed);
+  if (record.state !== 'issued')
+    return not('renewalRevoked', { ...renewed, ...revocationOf(record) });
+  const { notAfter } = record;
+  if (notAfter <= now) return not('renewalExpired', { ...renewed, notAfter: iso(notAfter) });
   const { windowMs } = endpoint.renew;
-  if (windowMs !== undefined && now < record.notAfter - windowMs) return not('renewalTooEarly');
+  if (windowMs !== undefined && now < notAfter - windowMs) {
+    const opens = iso(notAfter - windowMs);
+    return not('renewalTooEarly', { ...renewed, opens, notAfter: iso(notAfter) });
+  }
   const certificate = readCertificate(der);
   const names = namesOf(certificate);
-  if (!asksForTheSame(csr, certificate.subject, names)) return not('renewalOtherNames');
-  if (equal(csr.publicKey.spki, spki) && !endpoint.profile.sameKey) return not('renewalSameKey');
+  if (!asksForTheSame(csr, certificate.subject, names)) {
+    const has = [printName(certificate.subject), ...names].join(', ');
+    return not('renewalOtherNames', { ...renewed, allowed: has });
+  }
+  if (equal(csr.publicKey.spki, spki) && !endpoint.profile.sameKey) {
+    const rule = `profiles.${endpoint.profile.id}.sameKey`;
+    return not('renewalSameKey', { ...renewed, rule });
+  }
 
   const serials = Object.keys(record.successors);
   await view.load(
@@ -74,9 +93,11 @@ export async function renewal(
   const ends: Transaction[] = [];
   for (const serial of serials) {
     const successor = view.get('certificate', certificateKey(record.ca, serial));
-    if (successor?.confirmed) return not('renewalDone');
+    if (successor?.confirmed) return not('renewalDone', { ...renewed, successor: serial });
     // Who suspended it meant its device; released again, it would be one of two.
-    if (successor?.state === 'held') return not('renewalHeld');
+    if (successor?.state === 'held') {
+      return not('renewalHeld', { ...renewed, successor: serial });
+    }
     if (successor?.state === 'issued') supersedes.push(successor);
     if (successor?.state === 'signed') throw new Outage('a renewal waits for its release');
     if (successor?.state !== 'intended' || own?.serial === serial) continue;
@@ -94,13 +115,23 @@ export async function renewal(
     const voided = recent.some(
       ([serial]) => view.get('certificate', certificateKey(record.ca, serial))?.state === 'voided',
     );
-    return voided ? { kind: 'again' } : not('renewalTooOften');
+    return voided
+      ? { kind: 'again' }
+      : not('renewalTooOften', { ...renewed, renewals: recent.length });
   }
   return { kind: 'renewable', renews: record, names, supersedes, ends };
 }
 
+function revocationOf({ state, revocationReason, revokedAt }: CertificateRecord): Evidence {
+  return {
+    state,
+    ...(revocationReason === undefined ? {} : { revocationReason }),
+    ...(revokedAt === undefined ? {} : { revokedAt: iso(revokedAt) }),
+  };
+}
+
 /** `TYPE:VALUE` of a certificate of ours; a SID that stands in both of its places counts once. */
-function namesOf({ extensions }: Certificate): string[] {
+export function namesOf({ extensions }: Certificate): string[] {
   const names = askedNames({
     subjectAltName: extensions.get(extensionOids.subjectAltName)?.value,
     securityIdentifier: extensions.get(extensionOids.securityIdentifier)?.value,

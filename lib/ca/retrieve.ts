@@ -8,6 +8,7 @@ import { openEnvelope } from '../cms/enveloped-data.ts';
 import type { Endpoint } from '../config.ts';
 import { Malformed, Outage, ScepFailure } from '../errors.ts';
 import { MAX_ISSUE_ROUNDS } from '../limits.ts';
+import { isReleased } from '../ports/records.ts';
 import { type PkiMessage, readIssuerAndSerialNumber } from '../scep/decode.ts';
 import type { SealedRequest } from '../scep/request.ts';
 import type { PublicKey } from '../x509/public-key.ts';
@@ -40,7 +41,7 @@ export async function poll(
     const pointer = view.get('poll', pointerKey);
     const { transaction, certificate } = await loadTransaction(view, pointer?.transaction);
     if (!transaction) throw new ScepFailure('transactionUnknown');
-    const password = await unsealPassword(await deps.macKeys.live(), transaction);
+    const password = await unsealPassword(await deps.macKeys.live('pending'), transaction);
     const recipient: ReplyRecipient = {
       certificate: signedData.certificate,
       key,
@@ -118,9 +119,9 @@ export async function getCert(
   const key = certificateKey(ca.id, wanted(ca, sealed, fallback) ?? 'none');
   await view.load([{ kind: 'certificate', key }]);
   const record = view.get('certificate', key);
-  const released = ['issued', 'held', 'revoked'].includes(record?.state ?? '') && !record?.unseen;
-  if (!record?.der || !released || record.endpoint !== endpoint.id)
+  if (!record?.der || !isReleased(record) || record.endpoint !== endpoint.id) {
     throw new ScepFailure('certificateUnknown');
+  }
   return encodeCertsOnly([fromBase64(record.der)]);
 }
 

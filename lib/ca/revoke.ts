@@ -5,9 +5,10 @@
 import { Outage } from '../errors.ts';
 import { MAX_ISSUE_ROUNDS } from '../limits.ts';
 import type { Actor, EventType } from '../log/event.ts';
-import type { CertificateState, RevocationReason } from '../ports/records.ts';
+import type { CertificateRecord, CertificateState, RevocationReason } from '../ports/records.ts';
 import { moved } from './attempt.ts';
 import type { Deps } from './deps.ts';
+import type { Remembered } from './idempotency.ts';
 import { eventOf } from './issue.ts';
 import { certificateKey } from './keys.ts';
 import { loadTransaction } from './recall.ts';
@@ -22,6 +23,7 @@ export type Reason = RevocationReason | 'certificateHold' | 'removeFromCRL';
  * @returns `missing`, or the state it is in when that does not allow it; `revoked`: it was already,
  *   and keeps its time and reason. What nobody has been given yet (intended, signed) is not revoked.
  * @throws {Outage} when our own side failed; asking again is safe
+ * @throws {Repeated}
  */
 export async function revoke(
   deps: Deps,
@@ -29,12 +31,16 @@ export async function revoke(
   serial: string,
   reason: Reason,
   actor: Actor,
+  remembered?: Remembered<CertificateRecord>,
 ): Promise<'done' | 'missing' | CertificateState> {
   const key = certificateKey(ca, serial);
   for (let round = 0; round < MAX_ISSUE_ROUNDS; round++) {
     const now = deps.clock.now();
     const view = new View(deps.store);
-    await view.load([{ kind: 'certificate', key }, ...registerKeys(ca, [serial])]);
+    const record = remembered?.once.recordKey;
+    const keys = [...registerKeys(ca, [serial]), ...(record ? [record] : [])];
+    await view.load([{ kind: 'certificate', key }, ...keys]);
+    remembered?.once.requireNew(view, now);
     const certificate = view.get('certificate', key);
     if (!certificate) return 'missing';
     const { state } = certificate;
@@ -52,6 +58,8 @@ export async function revoke(
     } else draft.hold('transaction', transaction.id);
     enter(draft, certificate, reason, now);
     draft.event(now, deps.random, { ...eventOf(transaction), type, actor, reason });
+    const entered = draft.get('certificate', key) ?? certificate;
+    remembered?.once.remember(draft, now, remembered.answer(entered));
     if ((await deps.store.write(draft.actions)) === 'done') return 'done';
   }
   throw new Outage(`${serial} kept changing while it was to be revoked`);

@@ -42,7 +42,14 @@ export async function standing(
   switch (state) {
     case 'pending':
       if ((transaction.expiresAt ?? 0) > now) return { kind: 'pending' };
-      return (await close(deps, view, transaction, 'expired', 'requestExpired', now)) === 'done'
+      return (await close(
+        deps,
+        view,
+        transaction,
+        'expired',
+        { reason: 'requestExpired' },
+        now,
+      )) === 'done'
         ? { kind: 'refused', reason: 'requestExpired' }
         : { kind: 'again' };
     case 'denied':
@@ -87,7 +94,9 @@ async function redeemed(
 ): Promise<Standing> {
   const made = await redeem(deps, endpoint, ca, transaction, view, now);
   if (made === 'again') return { kind: 'again' };
-  if ('refused' in made) return { kind: 'refused', reason: made.refused };
+  if ('refused' in made) {
+    return { kind: 'refused', reason: made.refused, evidence: made.evidence };
+  }
   return finished(deps, made);
 }
 

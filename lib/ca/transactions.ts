@@ -1,20 +1,32 @@
-// Transactions as people look at them: lists, newest first, and one with its timeline.
+// Transactions as people look for them: by endpoint and state, by what they are about, and one with
+// its certificate and everything that happened to it.
 
-import { MAX_PAGE, MAX_PAGE_READS } from '../limits.ts';
-import type { Transaction, TransactionState } from '../ports/records.ts';
+import { MAX_PAGE } from '../limits.ts';
+import { deviceOf, searchText } from '../ports/places.ts';
+import type { CertificateRecord, Transaction, TransactionState } from '../ports/records.ts';
+import { browse, type Range, type Turn } from './browse.ts';
 import type { Deps } from './deps.ts';
+import { certificateKey } from './keys.ts';
+import { loadTransaction } from './recall.ts';
 import { View } from './view.ts';
 
 /** States in which something is still to be done; the store lists these by when it is due. */
 export const openStates = ['pending', 'approved', 'intended', 'signed'] as const;
 
-export type TransactionQuery = {
-  readonly endpoint: string;
-  readonly state?: TransactionState;
-  readonly limit: number;
-  /** `next` of the page before. */
-  readonly cursor?: string;
+/** What a Transaction is about. Subject and device are found by how they begin, whatever the case. */
+export type Search = {
+  readonly subject?: string | undefined;
+  readonly device?: string | undefined;
+  /** Hexadecimal; of any of its attempts. */
+  readonly serial?: string | undefined;
 };
+
+export type TransactionQuery = Turn &
+  Search & {
+    /** Only those of this endpoint. A query that searches for nothing has to name one. */
+    readonly endpoint?: string | undefined;
+    readonly state?: TransactionState | undefined;
+  };
 
 export type TransactionPage = {
   readonly transactions: readonly Transaction[];
@@ -22,42 +34,105 @@ export type TransactionPage = {
   readonly next?: string;
 };
 
+/** Newest first; open ones by when something is due; found ones in the order of what they are found by. */
 export async function listTransactions(
-  { store }: Deps,
-  { endpoint, state, limit, cursor }: TransactionQuery,
+  deps: Pick<Deps, 'store' | 'config'>,
+  { limit, cursor, ...query }: TransactionQuery,
 ): Promise<TransactionPage> {
-  const open = openStates.find((candidate) => candidate === state);
-  const query = open
-    ? ({ list: 'open', group: open } as const)
-    : ({ list: 'transactions', group: endpoint, reverse: true } as const);
-  const found: Transaction[] = [];
-  let from = cursor;
-  for (let reads = 0; reads < MAX_PAGE_READS && found.length < limit; reads++) {
-    const page = await store.list({
-      ...query,
-      limit: Math.min(limit, MAX_PAGE) - found.length,
-      ...(from === undefined ? {} : { from }),
-    });
-    const view = new View(store);
-    await view.load(page.keys.map((key) => ({ kind: 'transaction', key })));
-    const listed = page.keys.flatMap((key) => view.get('transaction', key) ?? []);
-    // The list lags behind, and one of the open is of all endpoints: what a record says counts.
-    const matches = listed.filter(
-      (transaction) =>
-        transaction.endpoint === endpoint && (state === undefined || transaction.state === state),
-    );
-    found.push(...matches);
-    from = page.next;
-    if (from === undefined) break;
+  if (query.serial !== undefined) {
+    const found = await transactionsOf(deps, query.serial);
+    return { transactions: found.filter((one) => matches(one, query)) };
   }
-  return { transactions: found, ...(from === undefined ? {} : { next: from }) };
+  const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
+  const { records, ...rest } = await browse(deps, rangeOf(deps, query), turn);
+  return { transactions: records, ...rest };
+}
+
+type Filters = Omit<TransactionQuery, keyof Turn>;
+
+const matches = (one: Transaction, { endpoint, state, subject, device }: Filters): boolean =>
+  (endpoint === undefined || one.endpoint === endpoint) &&
+  (state === undefined || one.state === state) &&
+  begins(one.subject, subject) &&
+  begins(deviceOf(one), device);
+
+function rangeOf(deps: Pick<Deps, 'config'>, query: Filters): Range<'transaction'> {
+  const { endpoint, state } = query;
+  const kind = 'transaction';
+  const keep = (one: Transaction): boolean => matches(one, query);
+  const found = searched(query);
+  if (found) return { kind, ...found, groups: casOf(deps, endpoint), keep };
+  const open = openStates.find((candidate) => candidate === state);
+  if (open) return { kind, list: 'open', groups: [open], keep };
+  const all = { kind, list: 'transactions', groups: [endpoint ?? ''], reverse: true } as const;
+  return state === undefined ? all : { ...all, keep };
+}
+
+const begins = (text: string, wanted: string | undefined): boolean =>
+  wanted === undefined || searchText(text).startsWith(searchText(wanted));
+
+/** Where in which list something begins that is found by its subject or by its device. */
+export function searched({ subject, device }: Search) {
+  const text = subject ?? device;
+  if (text === undefined) return undefined;
+  const from = searchText(text);
+  // Sort values are ASCII: nothing that begins with `from` comes after the last of it.
+  const until = `${from}\x7f`;
+  const list = subject === undefined ? 'devices' : 'subjects';
+  return { list, from, until } as const;
+}
+
+/** The CA of the endpoint, or all. */
+const casOf = ({ config }: Pick<Deps, 'config'>, endpoint: string | undefined): string[] => {
+  const ca = endpoint === undefined ? undefined : config.endpoints.get(endpoint)?.ca;
+  return ca === undefined ? [...config.cas.keys()] : [ca];
+};
+
+/** Of every CA that has a certificate with this serial number. */
+async function transactionsOf(
+  { store, config }: Pick<Deps, 'store' | 'config'>,
+  serial: string,
+): Promise<Transaction[]> {
+  const view = new View(store);
+  const keys = [...config.cas.keys()].map((ca) => certificateKey(ca, serial));
+  await view.load(keys.map((key) => ({ kind: 'certificate', key })));
+  const ids = keys.flatMap((key) => view.get('certificate', key)?.transaction ?? []);
+  await view.load(ids.map((key) => ({ kind: 'transaction', key })));
+  return ids.flatMap((id) => view.get('transaction', id) ?? []);
 }
 
 export async function findTransaction(
-  { store }: Deps,
+  { store }: Pick<Deps, 'store'>,
   id: string,
 ): Promise<Transaction | undefined> {
   const view = new View(store);
   await view.load([{ kind: 'transaction', key: id }]);
   return view.get('transaction', id);
+}
+
+export type TransactionStory = {
+  readonly transaction: Transaction;
+  /** Of its latest attempt. */
+  readonly certificate: CertificateRecord | undefined;
+  /** Bodies of its events, oldest first. */
+  readonly events: readonly string[];
+  /** It has more events than these. */
+  readonly more: boolean;
+};
+
+export async function storyOf(
+  { store }: Pick<Deps, 'store'>,
+  id: string,
+): Promise<TransactionStory | undefined> {
+  const view = new View(store);
+  const { transaction, certificate } = await loadTransaction(view, id);
+  if (!transaction) return undefined;
+  const range = { kind: 'event', list: 'timeline', groups: [id] } as const;
+  const { records, next } = await browse({ store }, range, { limit: MAX_PAGE });
+  return {
+    transaction,
+    certificate,
+    events: records.map(({ body }) => body),
+    more: next !== undefined,
+  };
 }

@@ -2,7 +2,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import { Command, Option } from 'commander';
-import { hex, pem } from '../bytes.ts';
+import { fromUtf8, hex, pem } from '../bytes.ts';
 import { hash } from '../cms/native.ts';
 import { buildRequest, selfSigned } from '../scep/client.ts';
 import { parseGeneralName } from '../x509/general-name.ts';
@@ -74,7 +74,7 @@ Examples:
 async function enrol(io: Io, options: Options): Promise<void> {
   const subject = syntax(() => parseName(options.subject));
   const names = syntax(() => options.san.map(parseGeneralName));
-  const challenge = options.challengeStdin ? (await io.stdin()).trim() : options.challenge;
+  const challenge = options.challengeStdin ? fromUtf8(await io.stdin()).trim() : options.challenge;
   if (!challenge) throw new CliError('usage', 'give --challenge or --challenge-stdin');
   const { url, fingerprint, out } = options;
   const trusted = fingerprint === undefined ? undefined : [plainFingerprint(fingerprint)];

@@ -1,6 +1,7 @@
 // What a command may touch, how it fails, and its exit codes. Data goes to stdout and nothing else
 // does; with `--json` it is one JSON document.
 
+import type { Bytes } from '../bytes.ts';
 import type { Clock } from '../ports/clock-and-random.ts';
 import { visible } from '../visible.ts';
 
@@ -8,11 +9,20 @@ export type Io = {
   /** Base URL of the server whose admin API is used, and the bearer token for it. */
   readonly url: string;
   readonly token: () => Promise<string>;
-  readonly stdin: () => Promise<string>;
+  readonly stdin: () => Promise<Bytes>;
   readonly out: (text: string) => void;
-  /** Progress and notes, for people. */
+  /** Notes for people, each a line. */
   readonly note: (text: string) => void;
+  /** On a terminal: a line that takes the place of the one before; an empty one ends it. */
+  readonly progress: ((line: string) => void) | undefined;
+  /** From now on whoever stops this command only asks it to end. */
+  readonly stopped: () => AbortSignal;
   readonly clock: Clock;
+  /** The configuration in a file, or the one that a server started here would take.
+   * @throws {ConfigError} for what cannot be read or is no JSON */
+  readonly config: (
+    file?: string,
+  ) => Promise<{ readonly name: string; readonly document: unknown }>;
 };
 
 export const exitCodes = {

@@ -22,6 +22,7 @@ import { mediaTypes } from '../scep/registry.ts';
 import { parseDuration } from '../schema.ts';
 import { type Certificate, isIssuedBy, publicKeyOf, readCertificate } from '../x509/certificate.ts';
 import { CliError, type Io, send } from './io.ts';
+import { spoken } from './text.ts';
 
 export type Server = CaCertificates &
   Algorithms & { readonly url: string; readonly post: boolean; readonly renewal: boolean };
@@ -209,19 +210,6 @@ async function octetsOf(response: Response, url: string): Promise<Bytes> {
 export function certifies(certificate: Certificate, key: ClientKey): boolean {
   const { source, start, end } = certificate.spki;
   return equal(source.subarray(start, end), key.spki);
-}
-
-/** `1h5m`, `20s`, of milliseconds; the two largest units that are not zero. */
-function spoken(ms: number): string {
-  const all = Math.floor(ms / 1000);
-  const units: [number, string][] = [
-    [Math.floor(all / 86_400), 'd'],
-    [Math.floor(all / 3600) % 24, 'h'],
-    [Math.floor(all / 60) % 60, 'm'],
-    [all % 60, 's'],
-  ];
-  const parts = units.filter(([count]) => count > 0).slice(0, 2);
-  return parts.map(([count, unit]) => `${count}${unit}`).join('') || '0s';
 }
 
 /** What the user wrote. @throws {CliError} usage */

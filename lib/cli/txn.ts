@@ -1,14 +1,18 @@
 // scepter txn list, show, approve, deny: requests and what has become of them.
 
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { type Reason, reasons } from '../errors.ts';
-import { MAX_PAGE } from '../limits.ts';
+import { Command, Option } from 'commander';
+import { fromBase64 } from '../bytes.ts';
 import type { TransactionState } from '../ports/records.ts';
 import { visible } from '../visible.ts';
+import { describeRequest } from '../x509/describe.ts';
+import { requestFields } from './decoded.ts';
+import { type EventBody, inOrder, reasonText, stepRow } from './happened.ts';
 import { callApi, type Io, jsonLine } from './io.ts';
+import { type PageOptions, pageOptions, showList } from './pages.ts';
+import { aligned, type Field, rowsOf, seconds, section, shortened } from './text.ts';
 
-/** A Transaction as the admin API shows it. */
-type Transaction = {
+/** A Transaction as the admin API lists it. */
+export type Transaction = {
   readonly id: string;
   readonly endpoint: string;
   readonly ca: string;
@@ -24,24 +28,24 @@ type Transaction = {
   readonly serial?: string;
   readonly renews?: string;
   readonly reason?: string;
+  readonly evidence?: Readonly<Record<string, string | number>>;
   readonly expiresAt?: string;
   readonly createdAt: string;
-  readonly timeline: readonly {
-    readonly at: string;
-    readonly state: TransactionState;
-    readonly by?: string;
-  }[];
 };
 
-type Page = { readonly transactions: readonly Transaction[]; readonly next: string | null };
+/** And as it shows one: with the request, DER in base64, and all that happened to it. */
+type Story = Transaction & {
+  readonly csr: string;
+  readonly events: readonly EventBody[];
+  readonly moreEvents?: true;
+};
 
-type ListOptions = {
-  readonly endpoint: string;
+type ListOptions = PageOptions & {
+  readonly endpoint?: string;
   readonly state?: TransactionState;
-  readonly limit: number;
-  readonly cursor?: string;
-  readonly all?: true;
-  readonly json?: true;
+  readonly subject?: string;
+  readonly device?: string;
+  readonly serial?: string;
 };
 
 const states = {
@@ -59,26 +63,30 @@ const states = {
 
 export function txnCommand(io: Io): Command {
   const txn = new Command('txn').description('transactions: requests and what became of them');
-  txn
+  const list = txn
     .command('list')
-    .description('transactions of an endpoint, newest first; open ones by when they are due')
-    .option('--endpoint <name>', 'the endpoint that was asked', 'default')
+    .description(
+      'transactions of an endpoint, newest first, open ones by when they are due; or those that a search finds everywhere',
+    )
+    .option('--endpoint <name>', 'only of this endpoint ("default", where nothing is searched for)')
     .addOption(
       new Option('--state <state>', 'only those in this state').choices(Object.keys(states)),
     )
-    .option('--limit <n>', `how many to look at, up to ${MAX_PAGE}`, limitOf, 20)
-    .option('--cursor <cursor>', 'go on where another list ended')
-    .addOption(new Option('--all', 'to the end of the list').conflicts('limit'))
-    .option('--json', 'print one JSON object')
+    .option('--subject <text>', 'how the subject begins, as "txn show" prints it, in any case')
+    .option('--device <text>', 'how the first subjectAltName begins, or else the common name')
+    .option('--serial <hex>', 'what the certificate with this serial number came from');
+  for (const option of pageOptions()) list.addOption(option);
+  list
     .addHelpText(
       'after',
       `
 Examples:
   scepter txn list --state pending
+  scepter txn list --device laptop-17
   scepter txn list --endpoint vpn --limit 100
   scepter txn list --state denied --all --json | jq -r '.transactions[].subject'`,
     )
-    .action((options: ListOptions) => list(io, options));
+    .action((options: ListOptions) => listTransactions(io, options));
   txn
     .command('show')
     .argument('<id>', 'as "txn list" prints it')
@@ -92,8 +100,8 @@ Examples:
   scepter txn show 01K4QD6W6ZJ5S5M0V1X7TB2C3D --json | jq -r .csr | base64 -d | openssl req -inform DER -text`,
     )
     .action(async (id: string, { json }: { json?: true }) => {
-      const transaction = await callApi<Transaction>(io, 'GET', pathOf(id));
-      io.out(json ? jsonLine(transaction) : page(transaction));
+      const story = await callApi<Story>(io, 'GET', pathOf(id));
+      io.out(json ? jsonLine(story) : page(story));
     });
   for (const verdict of ['approve', 'deny'] as const) txn.addCommand(decide(io, verdict));
   return txn;
@@ -101,91 +109,58 @@ Examples:
 
 const pathOf = (id: string): string => `/transactions/${encodeURIComponent(id)}`;
 
-function limitOf(text: string): number {
-  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > MAX_PAGE) {
-    throw new InvalidArgumentError(`It must be a whole number from 1 to ${MAX_PAGE}.`);
-  }
-  return limit;
-}
-
-async function list(io: Io, options: ListOptions): Promise<void> {
-  const { endpoint, state, all, json } = options;
-  const limit = all ? MAX_PAGE : options.limit;
-  const transactions: Transaction[] = [];
-  let cursor: string | null = options.cursor ?? null;
-  do {
-    const query = { endpoint, limit, ...(state ? { state } : {}), ...(cursor ? { cursor } : {}) };
-    const text = Object.entries(query).map(([name, value]) => [name, String(value)]);
-    const found: Page = await callApi(io, 'GET', `/transactions?${new URLSearchParams(text)}`);
-    transactions.push(...found.transactions);
-    cursor = found.next;
-    // A page can hold none of the state that is asked for, and the next one some.
-  } while (cursor !== null && (all || transactions.length === 0));
-  io.out(json ? jsonLine({ transactions, next: cursor }) : table(transactions));
-  if (transactions.length === 0) {
-    io.note(`no ${state ? `${state} ` : ''}transactions at endpoint ${endpoint}`);
-  }
-  if (cursor !== null && !json) io.note(`there are more: add --all, or --cursor ${cursor}`);
-}
-
-function table(transactions: readonly Transaction[]): string {
-  if (transactions.length === 0) return '';
-  const rows = transactions.map(({ id, state, createdAt, endpoint, subject }) =>
-    [id, state, seconds(createdAt), endpoint, shortened(visible(subject))].map(visible),
+const listTransactions = (
+  io: Io,
+  { endpoint, state, subject, device, serial, ...options }: ListOptions,
+): Promise<void> =>
+  showList<Transaction>(
+    io,
+    {
+      path: '/transactions',
+      query: { endpoint, state, subject, device, serial },
+      noun: 'transactions',
+      columns: ['ID', 'STATE', 'CREATED', 'ENDPOINT', 'SUBJECT'],
+      row: (one) => [
+        one.id,
+        one.state,
+        seconds(one.createdAt),
+        one.endpoint,
+        shortened(one.subject),
+      ],
+      none: `no ${state ? `${state} ` : ''}transactions ${
+        (subject ?? device ?? serial) ? 'were found' : `at endpoint ${endpoint ?? 'default'}`
+      }`,
+    },
+    options,
   );
-  return aligned([['ID', 'STATE', 'CREATED', 'ENDPOINT', 'SUBJECT'], ...rows]);
-}
 
-/** Columns as wide as what stands in them, two spaces apart; the last one as it comes. */
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, at) =>
-    Math.max(...rows.map((row) => (row[at] ?? '').length)),
-  );
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return rows.map((row) => `${line(row)}\n`).join('');
-}
-
-const MAX_SHOWN_SUBJECT = 80;
-const shortened = (text: string): string =>
-  text.length > MAX_SHOWN_SUBJECT ? `${text.slice(0, MAX_SHOWN_SUBJECT)}…` : text;
-
-/** `2026-01-31T09:00:00Z` of a time with milliseconds. */
-const seconds = (iso: string): string => iso.replace(/\.\d{3}Z$/, 'Z');
-
-function page(transaction: Transaction): string {
-  const { id, endpoint, ca, profile, state, messageType, reason, expiresAt } = transaction;
+function page(story: Story): string {
+  const { id, endpoint, ca, profile, state, messageType, reason, expiresAt, moreEvents } = story;
   const waits = state === 'pending' || state === 'approved';
-  const known = reason !== undefined && Object.hasOwn(reasons, reason);
-  const why = known ? reasons[reason as Reason] : undefined;
-  const fields: [string, string | readonly string[] | undefined][] = [
+  const fields: Field[] = [
     ['transaction', id],
     ['state', states[state] ? `${state}: ${states[state]}` : state],
-    ['reason', why ? `${why.code}: ${why.text}` : reason],
-    ['subject', transaction.subject],
-    ['names', transaction.names],
+    ['reason', reason && reasonText(reason)],
+    ['subject', story.subject],
+    ['names', story.names],
     ['endpoint', `${endpoint} (CA ${ca}, profile ${profile})`],
     ['request', messageType],
-    ['transactionID', transaction.transactionIDs],
-    ['signer', transaction.signer],
-    ['CSR SHA-256', transaction.csrHash],
-    ['authorized by', transaction.authorizedBy],
-    ['renews', transaction.renews],
-    ['serial', transaction.serial],
-    ['created', seconds(transaction.createdAt)],
+    ['transactionID', story.transactionIDs],
+    ['signer', story.signer],
+    ['CSR SHA-256', story.csrHash],
+    ['authorized by', story.authorizedBy],
+    ['renews', story.renews],
+    ['serial', story.serial],
+    ['created', seconds(story.createdAt)],
     ['expires', waits && expiresAt ? seconds(expiresAt) : undefined],
   ];
-  const rows = fields.flatMap(([name, value]) =>
-    [value ?? []].flat().map((text, at) => [at === 0 ? name : '', visible(text)]),
+  const steps = inOrder(story.events).map((event) => ['', ...stepRow(event)]);
+  const more = moreEvents ? `  ... and more: scepter log export --transaction ${id}\n` : '';
+  const sent = section(
+    'what the device sent',
+    requestFields(describeRequest(fromBase64(story.csr))),
   );
-  const steps = transaction.timeline.map(({ at, state: reached, by }) =>
-    ['', seconds(at), reached, by ? `by ${by}` : ''].map(visible),
-  );
-  return `${aligned(rows)}timeline\n${aligned(steps)}`;
+  return `${aligned(rowsOf(fields))}${sent}timeline\n${aligned(steps)}${more}`;
 }
 
 function decide(io: Io, verdict: 'approve' | 'deny'): Command {

@@ -1,62 +1,38 @@
-// The admin API: JSON in, JSON out, problem+json (RFC 9457) for refusals, a role for every route.
+// The admin API: JSON in, JSON out, problem+json (RFC 9457) for refusals. The table of its routes,
+// and how Hono asks them.
 
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import * as z from 'zod/mini';
-import { createChallenge } from '../ca/challenges.ts';
 import type { Deps } from '../ca/deps.ts';
-import { decide } from '../ca/pending.ts';
-import { normalBinding } from '../ca/policy.ts';
-import { findTransaction, listTransactions } from '../ca/transactions.ts';
-import type { Endpoint } from '../config.ts';
-import { HttpFailure } from '../errors.ts';
-import { MAX_ADMIN_BODY_OCTETS, MAX_NAMES, MAX_PAGE } from '../limits.ts';
-import type { Role, Transaction } from '../ports/records.ts';
-import { duration, explainIssues } from '../schema.ts';
+import { Once, OtherRequest, Repeated } from '../ca/idempotency.ts';
+import { HttpFailure, Outage } from '../errors.ts';
+import { MAX_ADMIN_BODY_OCTETS } from '../limits.ts';
+import type { Json } from '../log/canonical.ts';
+import { caRoutes } from './admin-cas.ts';
+import { certificateRoutes } from './admin-certificates.ts';
+import { challengeRoutes } from './admin-challenges.ts';
+import { eventRoutes } from './admin-events.ts';
+import { simulateRoutes } from './admin-simulate.ts';
+import { statusRoutes } from './admin-status.ts';
+import { transactionRoutes } from './admin-transactions.ts';
 import { type Admin, requireRole } from './auth.ts';
-import { octets } from './respond.ts';
+import { bodyOf, checked, queryOf } from './request.ts';
+import { json, lines } from './respond.ts';
+import type { Call, Route } from './route.ts';
 
-const newChallenge = z.strictObject({
-  endpoint: z._default(z.string(), 'default'),
-  subject: z.optional(z.string()),
-  san: z._default(
-    z.array(z.string()).check(z.maxLength(MAX_NAMES, `must hold at most ${MAX_NAMES} names`)),
-    [],
-  ),
-  uses: z._default(z.int().check(z.gte(1), z.lte(100_000)), 1),
-  ttl: z.optional(duration),
-});
-
-const verdict = z.strictObject({
-  reason: z.optional(z.string().check(z.maxLength(500, 'must be at most 500 characters'))),
-});
-
-const transactionQuery = z.strictObject({
-  endpoint: z._default(z.string(), 'default'),
-  state: z.optional(
-    z.enum([
-      'pending',
-      'approved',
-      'denied',
-      'expired',
-      'intended',
-      'signed',
-      'issued',
-      'voided',
-      'revoked',
-      'refused',
-    ]),
-  ),
-  limit: z._default(
-    z.coerce.number().check(z.multipleOf(1, 'must be a whole number'), z.gte(1), z.lte(MAX_PAGE)),
-    20,
-  ),
-  cursor: z.optional(z.string().check(z.regex(/^[\w/-]{1,80}$/, 'is not a cursor of this list'))),
-});
+export const routes: readonly Route[] = [
+  ...challengeRoutes,
+  ...transactionRoutes,
+  ...certificateRoutes,
+  ...caRoutes,
+  ...eventRoutes,
+  ...statusRoutes,
+  ...simulateRoutes,
+];
 
 export function adminRoutes(deps: Deps): Hono<Admin> {
   const app = new Hono<Admin>();
-  const role = (...allowed: readonly Role[]) => requireRole(deps.store, ...allowed);
   app.use(
     bodyLimit({
       maxSize: MAX_ADMIN_BODY_OCTETS,
@@ -65,126 +41,91 @@ export function adminRoutes(deps: Deps): Hono<Admin> {
       },
     }),
   );
-
-  app.post('/challenges', role('challenger'), async (c) => {
-    const { endpoint: id, subject, san, uses, ttl } = checked(newChallenge, await bodyOf(c));
-    const endpoint = deps.config.endpoints.get(id);
-    if (!endpoint) throw new HttpFailure(422, `endpoint: "${id}" does not exist`);
-    const binding = bindingOf(endpoint, subject, san);
-    const wanted = { binding, uses, ttlMs: ttl ?? endpoint.challengeTtlMs };
-    const made = await createChallenge(deps, endpoint, wanted, c.get('actor'));
-    return json(201, {
-      id: made.id,
-      challenge: made.challenge,
-      endpoint: id,
-      expiresAt: new Date(made.expiresAt).toISOString(),
-    });
-  });
-
-  app.get('/transactions', role('auditor', 'approver'), async (c) => {
-    const { state, cursor, ...query } = checked(transactionQuery, c.req.query());
-    if (!deps.config.endpoints.has(query.endpoint)) {
-      throw new HttpFailure(422, `endpoint: "${query.endpoint}" does not exist`);
-    }
-    const { transactions, next } = await listTransactions(deps, {
-      ...query,
-      ...(state === undefined ? {} : { state }),
-      ...(cursor === undefined ? {} : { cursor }),
-    });
-    return json(200, { transactions: transactions.map(shown), next: next ?? null });
-  });
-
-  app.get('/transactions/:id', role('auditor', 'approver'), async (c) => {
-    const transaction = await findTransaction(deps, idOf(c));
-    if (!transaction) throw new HttpFailure(404, 'no such transaction');
-    return json(200, { ...shown(transaction), csr: transaction.csr });
-  });
-
-  for (const [path, state] of [
-    ['approve', 'approved'],
-    ['deny', 'denied'],
-  ] as const) {
-    app.post(`/transactions/:id/${path}`, role('approver'), async (c) => {
-      const { reason } = checked(verdict, await bodyOf(c));
-      const id = idOf(c);
-      const by = c.get('actor').id;
-      const said = await decide(deps, id, state, {
-        by,
-        ...(reason === undefined ? {} : { reason }),
-      });
-      if (said === 'missing') throw new HttpFailure(404, 'no such transaction');
-      if (said !== 'done') throw new HttpFailure(409, `the transaction is ${said}, not pending`);
-      const transaction = await findTransaction(deps, id);
-      if (!transaction) throw new HttpFailure(404, 'no such transaction');
-      return json(200, shown(transaction));
+  for (const route of routes) {
+    const role = requireRole(deps.store, ...route.roles);
+    app.on(route.method, honoPath(route.path), role, (c) => answer(deps, route, c));
+  }
+  for (const [path, known] of Map.groupBy(routes, (route) => honoPath(route.path))) {
+    const methods = known.map(({ method }) => (method === 'GET' ? 'GET, HEAD' : method));
+    app.all(path, (c) => {
+      for (const route of known) paramsOf(route, c);
+      throw new HttpFailure(405, `the method ${c.req.method} is not one of it`, methods.join(', '));
     });
   }
-
   app.all('*', () => {
     throw new HttpFailure(404, 'no such resource');
   });
   return app;
 }
 
-const iso = (ms: number): string => new Date(ms).toISOString();
+const honoPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
 
-/** A Transaction as the API shows it. */
-function shown(transaction: Transaction) {
-  const {
-    undo: _undo,
-    csr: _csr,
-    sealedPassword: _sealed,
-    pendingMac: _mac,
-    ...rest
-  } = transaction;
-  const { approval, expiresAt, leaseUntil: _lease, repeatUntil: _repeat, ...plain } = rest;
-  return {
-    ...plain,
-    ...(approval ? { approval: { by: approval.by, at: iso(approval.at) } } : {}),
-    ...(expiresAt === undefined ? {} : { expiresAt: iso(expiresAt) }),
-    timeline: rest.timeline.map((step) => ({ ...step, at: iso(step.at) })),
-    createdAt: iso(rest.createdAt),
-  };
+const nothing = z.strictObject({});
+
+/** No store is asked for what cannot be there. @throws {HttpFailure} 404 */
+function paramsOf({ params, noun }: Route, c: Context): unknown {
+  const result = z.safeParse(params ?? nothing, c.req.param());
+  if (!result.success) throw new HttpFailure(404, `no such ${noun}`);
+  return result.data;
 }
 
-function bindingOf({ profile }: Endpoint, subject: string | undefined, san: readonly string[]) {
-  try {
-    return normalBinding(profile, subject, san);
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new HttpFailure(422, error.message);
-    throw error;
+async function answer(deps: Deps, route: Route, c: Context<Admin>): Promise<Response> {
+  const params = paramsOf(route, c);
+  const query = checked(route.query ?? nothing, queryOf(c), 'the query');
+  const sent = route.body ? await bodyOf(c) : undefined;
+  const body = route.body && checked(route.body, sent, 'the body');
+  const { method, path } = c.req;
+  const actor = c.get('actor');
+  const once = route.repeatable && onceOf(c, actor.id, [method, path, query as Json, sent as Json]);
+  const call = { actor, path, params, query, body, once };
+  const status = route.status ?? 200;
+  if (once) return json(status, await onlyOnce(deps, route, call, once));
+  if (route.lines && c.req.header('accept')?.includes(ndjson)) {
+    return lines(ndjson, route.lines(deps, call));
   }
+  return json(status, (await route.handle(deps, call)) as object);
 }
 
-/** No store is asked for what cannot be there. @throws {HttpFailure} 404 for what is no ULID */
-function idOf(c: Context): string {
-  const id = c.req.param('id') ?? '';
-  if (!/^[0-9A-HJKMNP-TV-Z]{26}$/.test(id)) throw new HttpFailure(404, 'no such transaction');
-  return id;
-}
+const ndjson = 'application/x-ndjson';
 
-/** @throws {HttpFailure} 400 for what is no JSON, or holds half of a surrogate pair */
-async function bodyOf(c: Context): Promise<unknown> {
-  const text = await c.req.text();
-  try {
-    return JSON.parse(text, (_, value: unknown) => {
-      if (typeof value === 'string' && !value.isWellFormed()) throw new SyntaxError('not Unicode');
-      return value;
-    });
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new HttpFailure(400, 'the body is not JSON');
-    throw error;
+/** @throws {HttpFailure} 422 for an Idempotency-Key that is none */
+function onceOf(c: Context, by: string, request: Json): Once | undefined {
+  const key = c.req.header('idempotency-key');
+  if (key === undefined) return undefined;
+  if (!/^[\x20-\x7e]{1,100}$/.test(key)) {
+    throw new HttpFailure(422, 'Idempotency-Key: must be 1 to 100 printable ASCII characters');
   }
+  return new Once(by, key, request);
 }
 
-/** @throws {HttpFailure} 422 with a sentence for each field that is wrong */
-function checked<T extends z.ZodMiniType>(schema: T, input: unknown): z.output<T> {
-  const result = z.safeParse(schema, input, { reportInput: true });
-  if (result.success) return result.data;
-  throw new HttpFailure(422, explainIssues(result.error.issues, 'the body').join('; '));
+/** Done once, and answered the same each time. */
+async function onlyOnce(
+  deps: Deps,
+  route: Route,
+  call: Call<unknown, unknown, unknown>,
+  once: Once,
+): Promise<object> {
+  const before = await kept(deps, route, once);
+  if (before) return before;
+  let answered: unknown;
+  try {
+    answered = await route.handle(deps, call);
+  } catch (error) {
+    // It may have been done all the same: by a twin, or by this one before it failed.
+    const after = await kept(deps, route, once);
+    if (after) return after;
+    throw error instanceof Repeated ? new Outage('an answer has been forgotten') : error;
+  }
+  return (await kept(deps, route, once)) ?? (answered as object);
 }
 
-function json(status: 200 | 201, value: object): Response {
-  const response = octets(`${JSON.stringify(value)}\n`, 'application/json', 'no-store');
-  return new Response(response.body, { status, headers: response.headers });
+async function kept(deps: Deps, route: Route, once: Once): Promise<object | undefined> {
+  try {
+    const record = await once.recalled(deps.store, deps.clock.now());
+    if (!record) return undefined;
+    return route.repeat ? await route.repeat(deps, once, record) : JSON.parse(record.answer);
+  } catch (error) {
+    if (!(error instanceof OtherRequest)) throw error;
+    throw new HttpFailure(422, 'Idempotency-Key: was used for another request');
+  }
 }

@@ -7,6 +7,7 @@ import type { Deps } from '../ca/deps.ts';
 import { HttpFailure, Malformed } from '../errors.ts';
 import { RETRY_AFTER_S } from '../limits.ts';
 import { ulid } from '../ulid.ts';
+import { clientOf } from './client.ts';
 
 /** A reply whose Content-Type is exactly this one: frameworks add parameters to text bodies. */
 export function octets(body: Bytes | string, mediaType: string, cacheControl: string): Response {
@@ -35,17 +36,48 @@ const titles = {
 } as const;
 type Status = keyof typeof titles;
 
+/** JSON of the admin API. */
+export function json(status: 200 | 201, value: object): Response {
+  const response = octets(`${JSON.stringify(value)}\n`, 'application/json', 'no-store');
+  return new Response(response.body, { status, headers: response.headers });
+}
+
+/**
+ * Lines of text as they come: the reader sets the pace. What fails before the first one is thrown;
+ * later, the reply ends broken, so that nobody takes a part for the whole.
+ */
+export async function lines(
+  mediaType: string,
+  source: AsyncGenerator<string, void>,
+): Promise<Response> {
+  let next = await source.next();
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      if (next.done) return controller.close();
+      controller.enqueue(utf8(next.value));
+      next = await source.next();
+    },
+    async cancel() {
+      await source.return();
+    },
+  });
+  const headers = { 'content-type': mediaType, 'cache-control': 'no-store' };
+  return new Response(stream, { headers: { ...headers, 'x-content-type-options': 'nosniff' } });
+}
+
 /** The reply to anything thrown. What is not about the request is an outage: 503, detail logged. */
-export function refuse({ log, clock, random }: Deps, error: unknown, c: Context): Response {
+export function refuse(deps: Deps, error: unknown, c: Context): Response {
+  const { log, clock, random } = deps;
+  const client = clientOf(deps, c);
   const id = ulid(clock.now(), random(10));
   const status: Status =
     error instanceof HttpFailure ? error.status : error instanceof Malformed ? 400 : 503;
   const detail = error instanceof Error ? error.message : String(error);
   if (status === 503) {
     const trace = error instanceof Error ? error.stack : undefined;
-    log({ event: 'http.outage', severity: 'error', id, detail, trace });
+    log({ event: 'http.outage', severity: 'error', id, client, detail, trace });
   } else {
-    log({ event: 'http.refused', severity: 'info', id, status, detail });
+    log({ event: 'http.refused', severity: 'info', id, client, status, detail });
   }
   const api = c.req.path.startsWith('/api/');
   // Only the API's own 4xx sentences may leave: they are about fields an operator wrote.
@@ -56,6 +88,6 @@ export function refuse({ log, clock, random }: Deps, error: unknown, c: Context)
   const response = octets(body, api ? 'application/problem+json' : 'text/plain', 'no-store');
   if (status === 503) response.headers.set('retry-after', String(RETRY_AFTER_S));
   if (status === 401) response.headers.set('www-authenticate', 'Bearer');
-  if (status === 405) response.headers.set('allow', 'GET, HEAD, POST');
+  if (error instanceof HttpFailure && status === 405) response.headers.set('allow', error.allow);
   return new Response(response.body, { status, headers: response.headers });
 }

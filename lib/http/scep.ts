@@ -9,9 +9,11 @@ import { pkiOperation } from '../ca/pki-operation.ts';
 import type { Endpoint } from '../config.ts';
 import { HttpFailure } from '../errors.ts';
 import { MAX_MESSAGE_OCTETS } from '../limits.ts';
+import type { Log } from '../ports/log.ts';
 import { printCapabilities } from '../scep/capabilities.ts';
 import { type Operation, parseOperation } from '../scep/operation.ts';
 import { mediaTypes } from '../scep/registry.ts';
+import { clientOf } from './client.ts';
 import { octets } from './respond.ts';
 
 /** Paths of SCEP, which clients write in any case; the rest of the service keeps its case. */
@@ -69,7 +71,10 @@ async function answer(deps: Deps, endpoint: Endpoint, c: Context): Promise<Respo
     case 'PKIOperation': {
       // Nobody would get what it makes.
       if (method === 'HEAD') throw new HttpFailure(405, 'HEAD of a PKIOperation');
-      const certRep = await pkiOperation(deps, endpoint, await messageOf(operation, c));
+      const client = clientOf(deps, c);
+      const log: Log = (entry) => deps.log({ ...entry, client });
+      const message = await messageOf(operation, c);
+      const certRep = await pkiOperation({ ...deps, log }, endpoint, message);
       return octets(certRep, mediaTypes.pkiMessage, 'no-store');
     }
   }

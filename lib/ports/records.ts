@@ -1,9 +1,9 @@
-// What the store holds: every kind of record, its key, and the lists it stands in. Records are JSON
-// values; octets in them are base64, digests and serial numbers hexadecimal, times milliseconds
-// since 1970. Each is written with `RECORD_VERSION`, because records outlive releases.
+// What the store holds: every kind of record, and its key; `places.ts` has the lists they stand in.
+// Records are JSON values; octets in them are base64, digests and serial numbers hexadecimal, times
+// milliseconds since 1970. Each is written with `RECORD_VERSION`, because records outlive releases.
 
 import type { ContentCipherName, DigestName } from '../algorithms.ts';
-import type { Evidence } from '../errors.ts';
+import type { Evidence, Reason } from '../errors.ts';
 
 /** A store refuses, with a sentence, records of a later version than it knows. */
 export const RECORD_VERSION = 1;
@@ -19,6 +19,8 @@ export type Records = {
   readonly challenge: Challenge;
   /** Key: `ca/hash of the SubjectPublicKeyInfo`. */
   readonly keyOwner: KeyOwner;
+  /** Key: `ca/endpoint/hash over subject and names`. Where the approval rule asks for it. */
+  readonly subject: SubjectRecord;
   /** Key: `ca/serial`. */
   readonly certificate: CertificateRecord;
   /** Key: `ca/last digit of the serials`. */
@@ -31,23 +33,33 @@ export type Records = {
   readonly outbox: OutboxEntry;
   /** Key: the CA's id. */
   readonly authority: AuthorityRecord;
+  /** Key: the purpose (`MacPurpose`). */
+  readonly macKeys: MacKeysRecord;
   /** Key: SHA-256 of the token. */
   readonly token: AdminToken;
+  /** Key: hash over who asked and the Idempotency-Key. */
+  readonly idempotency: IdempotencyRecord;
+  /** Key: the name of the job. */
+  readonly lease: Lease;
+  /** Key: the CA's id. Removed by who has published. */
+  readonly crlRequest: CrlRequest;
 };
 export type Kind = keyof Records;
 
-export type TransactionState =
-  | 'pending'
-  | 'approved'
-  | 'denied'
-  | 'expired'
-  | 'intended'
-  | 'signed'
-  | 'issued'
-  | 'voided'
-  | 'revoked'
+export const transactionStates = [
+  'pending',
+  'approved',
+  'denied',
+  'expired',
+  'intended',
+  'signed',
+  'issued',
+  'voided',
+  'revoked',
   /** Proven, and not allowed: kept for people, no message ever meets it again. */
-  | 'refused';
+  'refused',
+] as const;
+export type TransactionState = (typeof transactionStates)[number];
 
 export type Transaction = {
   readonly id: string;
@@ -68,7 +80,8 @@ export type Transaction = {
   /** `TYPE:VALUE`: the subjectAltNames that the certificate has or will have. */
   readonly names: readonly string[];
   readonly profile: string;
-  /** What allowed it: `challenge <id>`, `renewal <serial>`, `approval <name>`; for people. */
+  /** What allowed it: `challenge <id>`, `static challenge of endpoint <id>`, `renewal of <serial>`,
+   * `approved by <name>`; for people. */
   readonly authorizedBy: readonly string[];
   /** Of the current attempt: its certificate, and until when it holds what it holds. */
   readonly serial?: string;
@@ -127,8 +140,9 @@ export type Approval = {
 export type RequestPointer = {
   /** The newest Transaction of the request. */
   readonly transaction?: string;
-  /** It was refused, and that has been counted against its challenge. */
-  readonly refused?: true;
+  /** It was refused, and that has been counted against its challenge: for this reason, where the
+   * refusal was kept. */
+  readonly refused?: Reason | true;
 };
 export type PollPointer = { readonly transaction: string };
 
@@ -152,8 +166,9 @@ export type Challenge = {
   readonly usesLeft: number;
   readonly createdAt: number;
   readonly expiresAt: number;
-  /** Refused attempts so far. */
+  /** Refused attempts so far; as many as lock it once it is revoked. */
   readonly failures: number;
+  readonly revokedAt?: number;
   /** Transactions that hold a use, and their request hashes; finished ones until somebody clears
    * them. A one-time challenge keeps its only one. */
   readonly open: Readonly<Record<string, string>>;
@@ -166,6 +181,13 @@ export type KeyOwner = {
   /** Of the certificate, and the request that it came from. */
   readonly serial: string;
   readonly requestHash: string;
+};
+
+/** A certificate was issued for this subject and these names. */
+export type SubjectRecord = {
+  readonly serial: string;
+  /** Over key and serial. */
+  readonly mac: string;
 };
 
 /** CRLReason (RFC 5280 §5.3.1) by name, those that are final; beside them there is a hold. */
@@ -182,7 +204,15 @@ export const revocationReasons = [
 export type RevocationReason = (typeof revocationReasons)[number];
 
 /** signed: waits for the release gate; nobody may see it yet. */
-export type CertificateState = 'intended' | 'signed' | 'issued' | 'voided' | 'held' | 'revoked';
+export const certificateStates = [
+  'intended',
+  'signed',
+  'issued',
+  'voided',
+  'held',
+  'revoked',
+] as const;
+export type CertificateState = (typeof certificateStates)[number];
 
 export type CertificateRecord = {
   readonly ca: string;
@@ -258,6 +288,11 @@ export type AuthorityRecord = {
   }[];
 };
 
+/** MAC keys that are sealed by what keeps keys; the one that makes new MACs first. */
+export type MacKeysRecord = {
+  readonly keys: readonly { readonly id: string; readonly sealedKey: string }[];
+};
+
 export const roles = ['admin', 'approver', 'challenger', 'auditor'] as const;
 export type Role = (typeof roles)[number];
 
@@ -267,104 +302,30 @@ export type AdminToken = {
   readonly roles: readonly Role[];
 };
 
-/** The lists of the store. Records without a place in one cannot be listed, only read. */
-export type List =
-  /** Transactions of an endpoint, by id, which is by time. */
-  | 'transactions'
-  /** Transactions that are not at an end, of one state, by when something is due. */
-  | 'open'
-  /** Transactions of a CA by subject, and by the name of the device: `searchText`, then the id. */
-  | 'subjects'
-  | 'devices'
-  /** Challenges of an endpoint, by id. */
-  | 'challenges'
-  /** Certificates of a CA that somebody may have been given, by notBefore. */
-  | 'certificates'
-  /** Certificates of a CA that are good, or held, by notAfter. */
-  | 'expiring'
-  /** All events, by id, which is by time; the group is `all`. */
-  | 'events'
-  /** Events of a Transaction, by id. */
-  | 'timeline'
-  /** Outbox entries of one shard, by event id. */
-  | 'outbox';
-
-/** Where a record stands: list, group in it, and what it is sorted by. */
-export type Place = { readonly list: List; readonly group: string; readonly sort: string };
-
-/** The first sort value of the lists `open`, `certificates` and `expiring` at this time. */
-export const dueBefore = (at: number): string => String(Math.max(0, at)).padStart(15, '0');
-
-const byTime = (at: number, key: string): string => `${dueBefore(at)}/${key}`;
-
-/** Longer texts are found by their beginning; a sort key of DynamoDB takes 1,024 octets. */
-const MAX_SEARCH_CHARACTERS = 300;
-
-/**
- * A text as it is sorted and looked up: without case, and in ASCII, because stores differ in the
- * order of everything else. What begins with a text stands from `searchText` of it on.
- */
-export const searchText = (text: string): string =>
-  encodeURIComponent(text.toWellFormed().normalize('NFC').toLowerCase()).slice(
-    0,
-    MAX_SEARCH_CHARACTERS,
-  );
-
-/** What people call the device of a request: its first subjectAltName, or else its common name. */
-export function deviceOf({ names, subject }: Pick<Transaction, 'names' | 'subject'>): string {
-  const [name] = names;
-  if (name !== undefined) return name.slice(name.indexOf(':') + 1);
-  const [, commonName = subject] = /(?:^|[,+])CN=((?:\\.|[^,+\\])*)/s.exec(subject) ?? [];
-  return commonName;
-}
-
-const seen: ReadonlySet<CertificateState> = new Set(['issued', 'held', 'revoked']);
-
-/** The places of a record; a function of its content, so that a write moves it. */
-const placesByKind: {
-  readonly [K in Kind]?: (record: Records[K], key: string) => readonly Place[];
-} = {
-  transaction: (record, key) => {
-    const { endpoint, ca, state, leaseUntil, expiresAt } = record;
-    const due = {
-      intended: leaseUntil,
-      signed: leaseUntil,
-      pending: expiresAt,
-      approved: expiresAt,
-    };
-    const at = state in due ? due[state as keyof typeof due] : undefined;
-    return [
-      { list: 'transactions', group: endpoint, sort: key },
-      { list: 'subjects', group: ca, sort: `${searchText(record.subject)}/${key}` },
-      { list: 'devices', group: ca, sort: `${searchText(deviceOf(record))}/${key}` },
-      ...(at === undefined ? [] : [{ list: 'open', group: state, sort: byTime(at, key) } as const]),
-    ];
-  },
-  certificate: ({ ca, state, notBefore, notAfter, unseen }, key) => [
-    ...(seen.has(state) && !unseen
-      ? [{ list: 'certificates', group: ca, sort: byTime(notBefore, key) } as const]
-      : []),
-    ...(state === 'issued' || state === 'held'
-      ? [{ list: 'expiring', group: ca, sort: byTime(notAfter, key) } as const]
-      : []),
-  ],
-  challenge: ({ id, endpoint }) => [{ list: 'challenges', group: endpoint, sort: id }],
-  event: ({ transaction }, key) => [
-    { list: 'events', group: 'all', sort: key },
-    ...(transaction === undefined
-      ? []
-      : [{ list: 'timeline', group: transaction, sort: key } as const]),
-  ],
-  outbox: (_, key) => {
-    const [shard = '', id = ''] = key.split('/');
-    return [{ list: 'outbox', group: shard, sort: id }];
-  },
+/** What a request was answered that may come again. */
+export type IdempotencyRecord = {
+  /** Hash of the request. */
+  readonly request: string;
+  /** JSON; of a new challenge all but the challenge. */
+  readonly answer: string;
+  /** Id of the MAC key that the challenge was derived with. */
+  readonly macKey?: string;
+  readonly expiresAt: number;
 };
 
-export function placesOf<K extends Kind>(
-  kind: K,
-  key: string,
-  record: Records[K],
-): readonly Place[] {
-  return placesByKind[kind]?.(record, key) ?? [];
-}
+const released: ReadonlySet<CertificateState> = new Set(['issued', 'held', 'revoked']);
+
+/** Somebody may have been given it: it may be shown. */
+export const isReleased = ({
+  state,
+  unseen,
+}: Pick<CertificateRecord, 'state' | 'unseen'>): boolean => released.has(state) && !unseen;
+
+/** Of a job that one instance at a time does. */
+export type Lease = {
+  /** Before that nobody begins it: somebody is at it, or it is not due. */
+  readonly until: number;
+};
+
+/** Somebody who may not use the CA's key wants a CRL to be published. */
+export type CrlRequest = { readonly by: string; readonly at: number };

@@ -8,7 +8,8 @@
 // does not know whether a write took effect finds out by reading before it answers or throws.
 
 import { MAX_CHALLENGE_FAILURES } from '../limits.ts';
-import type { Challenge, Kind, List, Records } from './records.ts';
+import type { List } from './places.ts';
+import type { Challenge, Kind, Records } from './records.ts';
 
 export type Key<K extends Kind = Kind> = { readonly kind: K; readonly key: string };
 

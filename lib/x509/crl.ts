@@ -33,6 +33,12 @@ const crlReasons = {
 } as const;
 export type CrlReason = keyof typeof crlReasons;
 
+/** By code; 8 stands in delta CRLs only, which we do not make. */
+export const reasonNames: ReadonlyMap<number, string> = new Map([
+  ...Object.entries(crlReasons).map(([name, code]) => [code, name] as const),
+  [8, 'removeFromCRL'],
+]);
+
 export type RevokedCertificate = {
   /** Content octets of the serial's INTEGER. */
   readonly serial: Bytes;

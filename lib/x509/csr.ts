@@ -20,7 +20,7 @@ import { explicit, integer, objectIdentifier, sequence, setOf, tlv } from '../cm
 import { Malformed } from '../errors.ts';
 import { MAX_CHALLENGE_PASSWORD_OCTETS } from '../limits.ts';
 import { readSignatureAlgorithm, type SignatureScheme } from './algorithm.ts';
-import { extensionOids, readExtensions } from './extensions.ts';
+import { type Extensions, extensionOids, readExtensions } from './extensions.ts';
 import { encodeGeneralNames, type GeneralName } from './general-name.ts';
 import { readString } from './name.ts';
 import { type PublicKey, readPublicKey } from './public-key.ts';
@@ -46,8 +46,8 @@ export type CertificationRequest = {
   readonly subjectAltName: Bytes | undefined;
   /** The same of Microsoft's security identifier extension. */
   readonly securityIdentifier: Bytes | undefined;
-  /** OIDs of all requested extensions; none but these two has any effect. */
-  readonly requestedExtensions: readonly string[];
+  /** All requested extensions by OID; none but these two has any effect. */
+  readonly requestedExtensions: Extensions;
   /** Undefined for an algorithm that is not known, which then verifies as false. */
   readonly scheme: SignatureScheme | undefined;
   readonly signature: Bytes;
@@ -77,9 +77,9 @@ export function readCertificationRequest(der: Bytes): CertificationRequest {
     spki,
     publicKey: readPublicKey(spki),
     challengePassword: readChallengePassword(attributes),
-    subjectAltName: requested?.get(extensionOids.subjectAltName)?.value,
-    securityIdentifier: requested?.get(extensionOids.securityIdentifier)?.value,
-    requestedExtensions: [...(requested?.keys() ?? [])],
+    subjectAltName: requested.get(extensionOids.subjectAltName)?.value,
+    securityIdentifier: requested.get(extensionOids.securityIdentifier)?.value,
+    requestedExtensions: requested,
     scheme: readSignatureAlgorithm(algorithm),
     signature,
   };
@@ -113,10 +113,10 @@ function readChallengePassword(attributes: Element | undefined): string | undefi
   return text;
 }
 
-function readExtensionRequest(attributes: Element | undefined) {
+function readExtensionRequest(attributes: Element | undefined): Extensions {
   const { extensionRequest, microsoftExtensionRequest } = attributeOids;
   const value = singleValue(attributes, extensionRequest, microsoftExtensionRequest);
-  return value && readExtensions(value);
+  return value ? readExtensions(value) : new Map();
 }
 
 /**

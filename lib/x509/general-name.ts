@@ -64,7 +64,8 @@ export function readGeneralNames(element: Element): GeneralName[] {
   return element.children.map(readGeneralName);
 }
 
-function readGeneralName(element: Element): GeneralName {
+/** @throws {Malformed} */
+export function readGeneralName(element: Element): GeneralName {
   const octets = content(element);
   if (octets.length > MAX_NAME_OCTETS) throw new Malformed('a name that is too long');
   switch (element.tag) {
@@ -150,6 +151,8 @@ export function parseIpRange(text: string): IpRange {
   if (bits > address.length * 8) throw new SyntaxError(`"${text}" has a prefix that is too long`);
   return { address, bits };
 }
+
+export const printIpRange = ({ address, bits }: IpRange): string => `${printIp(address)}/${bits}`;
 
 /** @param ip as `printGeneralName` has it, without its kind */
 export function inRange(ip: string, { address, bits }: IpRange): boolean {

@@ -13,7 +13,7 @@ import {
   tag,
 } from '../cms/der.ts';
 import { sequence, tlv } from '../cms/der-writer.ts';
-import { extKeyUsages, keyIdentifier } from './extensions.ts';
+import { extKeyUsages, type KeyUsage, keyIdentifier } from './extensions.ts';
 import { isAbsoluteUri } from './lint-names.ts';
 import {
   type CertificateSubject,
@@ -54,6 +54,12 @@ const usagesOfPurposes: Readonly<Record<string, number>> = {
   [extKeyUsages.emailProtection]:
     usage.digitalSignature | usage.nonRepudiation | keyEncipherment | keyAgreement,
 };
+
+/** Whether a key with these usages can serve one of these purposes. */
+export function serves(purposes: readonly string[], usages: readonly KeyUsage[]): boolean {
+  const bits = usages.reduce((all, name) => all | usage[name], 0);
+  return purposes.some((purpose) => ((usagesOfPurposes[purpose] ?? -1) & bits) !== 0);
+}
 
 function usageBits(subject: CertificateSubject): number {
   const value = extensionOf(subject, 'keyUsage')?.value;

@@ -4,11 +4,12 @@
 // or we are.
 
 import { Certificate } from 'pkijs';
-import { curveOf, oids } from '../algorithms.ts';
+import { curveOf, digests, oids } from '../algorithms.ts';
 import { type Bytes, equal } from '../bytes.ts';
 import { contextPrimitive, type Element, oid, raw, scan, tag } from '../cms/der.ts';
-import { bits, sequence } from '../cms/der-writer.ts';
+import { bits, objectIdentifier, sequence } from '../cms/der-writer.ts';
 import { type SignatureScheme, signatureAlgorithm } from './algorithm.ts';
+import { encodeTbsCertificate } from './certificate.ts';
 import { extensionRules } from './lint-extensions.ts';
 import { alternativeRules, subjectRules } from './lint-names.ts';
 import {
@@ -102,6 +103,19 @@ export function lintTbsCertificate(
   const unsigned = sequence(tbs, signatureAlgorithm(scheme), bits(new Uint8Array(1)));
   const read = readTwice(unsigned, tbs);
   return read ? firstFinding(certificateRules, { ...read, scheme, context }) : reparse;
+}
+
+/** The first rule for subjects that a Name does not keep, wherever it is to stand. @param name DER */
+export function lintSubject(name: Bytes): Finding | undefined {
+  const scheme = { kind: 'Ed25519', digest: digests['SHA-512'] } as const;
+  const key = sequence(sequence(objectIdentifier(oids.ed25519)), bits(new Uint8Array(32)));
+  const validity = { notBefore: 0, notAfter: 0 };
+  const plain = { serial: Uint8Array.of(1), issuer: name, spki: key, ...validity, extensions: [] };
+  const tbs = encodeTbsCertificate({ ...plain, subject: name, scheme });
+  const read = readTwice(sequence(tbs, signatureAlgorithm(scheme), bits(new Uint8Array(1))), tbs);
+  const issuer = { issuer: name, issuerKeyIdentifier: name, issuerNotBefore: 0, issuerNotAfter: 0 };
+  const context = { role: 'ca', ...issuer } as const;
+  return read ? firstFinding(subjectRules, { ...read, scheme, context }) : reparse;
 }
 
 function readTwice(unsigned: Bytes, tbs: Bytes) {

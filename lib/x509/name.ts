@@ -146,10 +146,14 @@ function escapeValue(value: string): string {
     );
 }
 
+/** An OID in the one form that it has in text. */
+export const isDottedOid = (text: string): boolean =>
+  /^([01]\.[1-3]?\d|2\.(0|[1-9]\d{0,11}))(\.(0|[1-9]\d{0,11}))*$/.test(text);
+
 /** The dotted OID of an attribute type by its short name, or by itself. @throws {SyntaxError} */
 export function attributeType(name: string): string {
   const dotted = oidByShort.get(name.toLowerCase()) ?? name;
-  if (!/^([01]\.[1-3]?\d|2\.\d{1,12})(\.\d{1,12})*$/.test(dotted)) {
+  if (!isDottedOid(dotted)) {
     throw new SyntaxError(`unknown attribute type "${name}"; a dotted OID works for any`);
   }
   return dotted;
@@ -190,6 +194,10 @@ export function parseName(text: string): Bytes {
   }
   return sequence(...rdns);
 }
+
+/** A Name of one attribute. @param type dotted OID */
+export const nameWith = (type: string, value: string): Bytes =>
+  parseName(`${type}=${escapeValue(value)}`);
 
 /** RFC 4514 §2.4: "#" and the hexadecimal of the value's encoding. */
 function hexValue(text: string, type: string): Bytes {

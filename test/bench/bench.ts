@@ -2,6 +2,7 @@
 //   --smoke  few iterations: does it still run, not how fast
 //   --json   one JSON object on stdout
 
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { SqliteStore } from '../../lib/adapters/sqlite.ts';
 import type { Bytes } from '../../lib/bytes.ts';
@@ -14,6 +15,7 @@ import { makeLab } from '../support/lab.ts';
 import { enrolment, random } from '../support/messages.ts';
 import { temporary } from '../support/process.ts';
 import { cpuMicroseconds, denominator } from './denominator.ts';
+import { folderWaits } from './folder.ts';
 import { overHttp } from './http.ts';
 import { latencies, steps } from './stores.ts';
 
@@ -76,6 +78,18 @@ for (const caBits of [2048, 3072] as const) {
   say(`${(spent / floor).toFixed(2).padStart(7)}  ratio (goal: under 4)\n`);
   report[`cpuRatioRsa${caBits}`] = Number((spent / floor).toFixed(2));
 }
+const crls = spawnSync(
+  process.execPath,
+  ['--expose-gc', join(import.meta.dirname, 'crl.ts'), smoke ? '2000' : '100000'],
+  { encoding: 'utf8' },
+);
+if (crls.status !== 0) throw new Error(crls.stderr);
+const crl = JSON.parse(crls.stdout) as Record<string, number>;
+say(
+  `${String(crl.ms).padStart(7)}  ms for a CRL of ${crl.entries} entries, ${crl.octets} octets: CPU ${crl.cpuMs} ms, RSS ${crl.rssMB} MB, ${crl.grewMB} MB of it for the CRL; served in ${crl.servedMs} ms\n`,
+);
+Object.assign(report, { crlMs: crl.ms, crlRssMB: crl.rssMB });
+
 const throughput = async (store: string, envOf = async (): Promise<Environment> => ({})) => {
   for (const inFlight of [1, 8]) {
     const { perSecond, p50, p99 } = await overHttp(smoke ? 60 : 1500, inFlight, await envOf());
@@ -93,6 +107,15 @@ const waits = async (name: string, store: Store) => {
   say(`         ${name}, ms of p50 / p99: ${each.join(', ')}`);
   for (const step of steps) report[`${step} ${name}`] = Number(found[step].p50.toFixed(2));
 };
+
+const waitsOfPeople = await folderWaits(smoke ? 5000 : 1_000_000, say);
+say(
+  `ms of p50 / worst, in a data folder of ${smoke ? 5000 : 1_000_000} transactions (goal: under 100)`,
+);
+for (const [question, { p50, worst }] of Object.entries(waitsOfPeople)) {
+  say(`${p50.toFixed(1).padStart(7)} / ${worst.toFixed(1)}  ${question}`);
+  report[`folder ${question}`] = Number(worst.toFixed(1));
+}
 
 await throughput('SQLite');
 const file = new SqliteStore(join(temporary('bench'), 'scepter.db'));

@@ -13,6 +13,7 @@ import {
   type TransactWriteItem,
 } from '@aws-sdk/client-dynamodb';
 import { sweep } from '../../lib/ca/jobs.ts';
+import { REFUSALS_BURST } from '../../lib/limits.ts';
 import { freshStore, freshTable, itemsOf, outside, recorder } from '../support/dynamodb.ts';
 import { makeLab } from '../support/lab.ts';
 import { enrolment } from '../support/messages.ts';
@@ -98,16 +99,25 @@ test('an enrolment: one batch read, two transactions, one signature', async () =
   assert.deepEqual([tableUnits, indexUnits], [38, { places: 6, due: 5, subjects: 1, devices: 1 }]);
 });
 
-test('a refusal reads once and writes nothing', async () => {
+test('a refusal reads once and writes one transaction within its budget, none beyond', async () => {
   const { store } = await freshStore(client);
   const lab = await makeLab({ store });
   const sent = await enrolment(lab, { challenge: 'not a challenge of ours' });
-  const from = commands.length;
-  assert.equal((await sent.read(await lab.operate(sent.message))).pkiStatus, 'FAILURE');
-  assert.deepEqual(
-    commands.slice(from).map(({ name }) => name),
-    ['BatchGetItem'],
-  );
+  const seen: string[] = [];
+  for (let i = 0; i <= REFUSALS_BURST; i++) {
+    const from = commands.length;
+    assert.equal((await sent.read(await lab.operate(sent.message))).pkiStatus, 'FAILURE');
+    seen.push(
+      commands
+        .slice(from)
+        .map(({ name }) => name)
+        .join(),
+    );
+  }
+  const within = Array(REFUSALS_BURST).fill('BatchGetItem,TransactWriteItems');
+  assert.deepEqual(seen, [...within, 'BatchGetItem']);
+  const [items] = transactionsOf(commands.length - 2);
+  assert.equal(items?.length, 3, 'the Transaction, its event and the outbox');
 });
 
 test('lists are queries, one for each shard', async () => {

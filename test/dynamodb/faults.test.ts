@@ -11,7 +11,7 @@ import type { Crl } from '../../lib/ports/crls.ts';
 import type { Action, Store } from '../../lib/ports/store.ts';
 import { challengeRecord } from '../store.contract.ts';
 import { checkCa } from '../support/check-ca.ts';
-import { freshStore, impatient, itemsOf, outside } from '../support/dynamodb.ts';
+import { freshStore, itemsOf, outside } from '../support/dynamodb.ts';
 import {
   type DynamoCall,
   type DynamoFault,
@@ -21,6 +21,7 @@ import {
 import { deviceKey } from '../support/keys.ts';
 import { makeLab } from '../support/lab.ts';
 import { enrolment } from '../support/messages.ts';
+import { impatient } from '../support/timers.ts';
 
 /** A store whose calls are counted from `arm` on and befallen by what `arm` says. */
 async function faulty(time?: ReturnType<typeof impatient>) {

@@ -20,6 +20,7 @@ import { pendingRows } from './rows/pending.ts';
 import { postRows } from './rows/post.ts';
 import { refusalRows } from './rows/refusal.ts';
 import { renewalRows } from './rows/renewal.ts';
+import { revokedRows } from './rows/revoked.ts';
 import { signerRows } from './rows/signer.ts';
 import { type Report, report, verdict } from './table.ts';
 
@@ -37,6 +38,7 @@ const rows: readonly Row[] = [
   ...pendingRows,
   ...renewalRows,
   ...signerRows,
+  ...revokedRows,
   ...pathRows,
   ...pathClientRows,
   ...conformanceRows,

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { type Bytes, equal, fromBase64, hex } from '../../lib/bytes.ts';
-import { keyOwnerKey, namesHash } from '../../lib/ca/keys.ts';
+import { keyOwnerKey, namesHash, subjectKey } from '../../lib/ca/keys.ts';
 import { hash } from '../../lib/cms/native.ts';
 import { BACKDATE_MS, MAX_TIMELINE, SUCCESSOR_WINDOW_MS } from '../../lib/limits.ts';
 import type {
@@ -72,7 +72,20 @@ export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = [], 
     const counted = ofChallenge(challenge.id).filter(
       ({ type }) => type === 'challenge.refused' || type === 'challenge.reused',
     );
-    assert.equal(counted.length, challenge.failures, `${key}: every refusal is counted`);
+    // A revoked one has the count that locks it, whatever was counted before.
+    if (challenge.revokedAt === undefined) {
+      assert.equal(counted.length, challenge.failures, `${key}: every refusal is counted`);
+    }
+  }
+  for (const [key, { serial }] of of('subject')) {
+    const [ca = '', endpoint = ''] = key.split('/');
+    const record = certificates.get(`${ca}/${serial}`);
+    assert.ok(record?.der && !record.unseen, `${key} names ${serial}, which nobody was given`);
+    const names = transactions.get(record.transaction)?.names ?? [];
+    const { subject } = readCertificate(fromBase64(record.der));
+    assert.equal(subjectKey(ca, record.endpoint, subject, names), key, `${serial}: its subject`);
+    assert.equal(record.endpoint, endpoint);
+    assert.ok(record.state !== 'intended' && record.state !== 'signed', `${key}: ${record.state}`);
   }
   checkRequests(of('request'), transactions, certificates, skewMs);
   checkKeys(certificates, transactions, of('keyOwner'), skewMs);

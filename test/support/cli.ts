@@ -2,6 +2,9 @@
 // that jumps instead of waiting.
 
 import { serve } from '@hono/node-server';
+import { readDocument } from '../../functions/default-config.ts';
+import { readEnv } from '../../functions/env.ts';
+import { type Bytes, utf8 } from '../../lib/bytes.ts';
 import { runCli } from '../../lib/cli/main.ts';
 import type { Lab } from './lab.ts';
 import type { Finished } from './process.ts';
@@ -9,8 +12,12 @@ import type { Finished } from './process.ts';
 export type Answer = (request: Request) => Promise<Response>;
 
 export type TerminalOptions = {
-  readonly stdin?: string;
+  readonly stdin?: string | Bytes;
   readonly token?: string;
+  /** Aborted when somebody stops the command. */
+  readonly stop?: AbortSignal;
+  /** What SCEPTER_CONFIG is. */
+  readonly config?: string;
   /** Called when a command waits, with how often it has, after the lab's clock was put forward. */
   readonly waits?: (count: number) => unknown;
 };
@@ -48,20 +55,22 @@ export async function openTerminal(
   return {
     url,
     slept,
-    run: async (args, { stdin = '', token = lab.adminToken, waits } = {}) => {
+    run: async (args, { stdin = '', token = lab.adminToken, config, stop, waits } = {}) => {
       slept.length = 0;
       let out = '';
       let err = '';
       const code = await runCli(args, '0.0.0', {
         url,
         token: async () => token,
-        stdin: async () => stdin,
+        stdin: async () => (typeof stdin === 'string' ? utf8(stdin) : stdin),
         out: (text) => {
           out += text;
         },
         note: (text) => {
           err += `${text}\n`;
         },
+        progress: undefined,
+        stopped: () => stop ?? new AbortController().signal,
         clock: {
           now: lab.clock.now,
           sleep: async (ms) => {
@@ -70,6 +79,7 @@ export async function openTerminal(
             await waits?.(slept.length);
           },
         },
+        config: (file) => readDocument(readEnv({ SCEPTER_CONFIG: config }), file),
       });
       return { code, out, err };
     },

@@ -3,14 +3,18 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configSchema } from '../../lib/config.ts';
+import { openApi } from '../../lib/http/openapi.ts';
 import { withCoverage } from './coverage.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 export const readmePath = join(root, 'README.md');
 export const schemaPath = join(root, 'docs', 'config.schema.json');
 export const schemaText = (): string => `${JSON.stringify(configSchema(), null, 2)}\n`;
+export const openApiPath = join(root, 'docs', 'openapi.json');
+export const openApiText = (): string => `${JSON.stringify(openApi(), null, 2)}\n`;
 
 if (import.meta.main) {
   writeFileSync(readmePath, withCoverage(readFileSync(readmePath, 'utf8')));
   writeFileSync(schemaPath, schemaText());
+  writeFileSync(openApiPath, openApiText());
 }

@@ -2,6 +2,7 @@
 // the way there, replies that are lost on the way back, and everything that DynamoDB may answer
 // instead of doing what it was asked.
 
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { makeClient } from '../../lib/adapters/dynamodb-calls.ts';
@@ -33,6 +34,8 @@ export type DynamoFault =
   | keyof typeof refusals
   | 'lost before'
   | 'lost after'
+  /** The connection is lost in the middle of the reply. */
+  | 'cut after'
   | 'silent before'
   | 'silent after'
   | 'internal error after'
@@ -43,7 +46,13 @@ export type DynamoFault =
 
 /** What may befall which call without any sign of it above the adapter. */
 const anyCall: readonly DynamoFault[] = [
-  ...(['lost before', 'lost after', 'internal error', 'internal error after'] as const),
+  ...([
+    'lost before',
+    'lost after',
+    'cut after',
+    'internal error',
+    'internal error after',
+  ] as const),
   ...(['throttled', 'over capacity', 'clock late'] as const),
 ];
 export const faultsOf = (name: string): readonly DynamoFault[] => [
@@ -84,6 +93,8 @@ export function faultyClient(
     if (kind.includes('after')) await text((await pass()).response.body as AsyncIterable<string>);
     if (kind === 'lost after, token forgotten') forgotten.add(body.ClientRequestToken);
     if (kind === 'internal error after') return refused('internal error');
+    if (kind === 'cut after')
+      return { response: { ...replyOf(200, {}), body: Readable.from(cut()) } };
     if (kind.startsWith('silent')) await aborted(options?.abortSignal);
     throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
   };
@@ -116,6 +127,11 @@ async function halved({ RequestItems }: ReadBody, { response }: { response: Repl
     reply.UnprocessedKeys[table] = { Keys: left, ...rest };
   }
   return { response: replyOf(200, reply) };
+}
+
+async function* cut(): AsyncGenerator<Uint8Array> {
+  yield utf8('{');
+  throw Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
 }
 
 const aborted = (signal: AbortSignal | undefined): Promise<never> =>

@@ -2,7 +2,7 @@
 // the digest below, started on a free port with its data in memory. It is no devDependency because
 // it is 56 MB that only this suite needs.
 
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { freePort } from './process.ts';
+import { answered, startProcess } from './server-process.ts';
 
 const packageName = 'amplify-dynamodb-simulator';
 const version = '2.9.30';
@@ -32,30 +33,18 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal | undefined> {
   if ((await javaVersion()) < 17) return undefined;
   const folder = await emulator();
   const port = await freePort();
-  // The shell waits for the end of its input, which is the end of this process, however it comes.
-  const script = 'java "$@" & pid=$!; cat >/dev/null; kill -9 $pid';
   const args = [
     `-Djava.library.path=${join(folder, 'DynamoDBLocal_lib')}`,
     ...['-jar', join(folder, 'DynamoDBLocal.jar')],
     ...['-inMemory', '-disableTelemetry', '-port', String(port)],
   ];
-  const child = spawn('sh', ['-c', script, 'sh', ...args], {
-    stdio: ['pipe', 'ignore', 'inherit'],
-    // It leaves a file in its working directory.
-    cwd: folder,
-    // A Ctrl-C in the terminal is for us, and reaches it by the end of its input.
-    detached: true,
-  });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  // It leaves a file in its working directory.
+  const { stop } = startProcess('java', args, { cwd: folder });
   const env = {
     AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${port}`,
     AWS_REGION: 'eu-central-1',
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
-  };
-  const stop = async (): Promise<void> => {
-    child.stdin.end();
-    await ended;
   };
   await ready(env.AWS_ENDPOINT_URL_DYNAMODB).catch(async (error) => {
     await stop();
@@ -106,14 +95,6 @@ async function ready(endpoint: string): Promise<void> {
     region: 'eu-central-1',
     maxAttempts: 1,
   });
-  const until = Date.now() + 60_000;
-  for (;;) {
-    try {
-      await client.send(new ListTablesCommand({}));
-      return client.destroy();
-    } catch (error) {
-      if (Date.now() > until) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
+  await answered(() => client.send(new ListTablesCommand({})));
+  client.destroy();
 }

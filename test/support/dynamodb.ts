@@ -2,11 +2,13 @@
 // adapter could not take because it never scans.
 
 import { type ConsumedCapacity, type DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
+import type { Timer } from '../../lib/adapters/aws.ts';
 import { DynamoStore } from '../../lib/adapters/dynamodb.ts';
-import { makeClient, type Timer } from '../../lib/adapters/dynamodb-calls.ts';
+import { makeClient } from '../../lib/adapters/dynamodb-calls.ts';
 import { type Item, rowOf } from '../../lib/adapters/dynamodb-items.ts';
 import { createTable } from '../../lib/adapters/dynamodb-table.ts';
 import type { Row } from '../../lib/ports/store.ts';
+import { patient } from './timers.ts';
 
 if (!process.env.AWS_ENDPOINT_URL_DYNAMODB) throw new Error('run me with npm run test:dynamodb');
 
@@ -21,23 +23,6 @@ export async function freshTable(): Promise<string> {
   await createTable(outside, table);
   return table;
 }
-
-/** Budgets that never run out: a busy machine fails no test. */
-const patient: Timer = {
-  now: () => 0,
-  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-};
-
-/** Budgets that run out at once: waiting takes no time, and is as long as was asked for. */
-export const impatient = (): Timer => {
-  let at = 0;
-  return {
-    now: () => at,
-    sleep: async (ms) => {
-      at += ms;
-    },
-  };
-};
 
 /** A store over a new table. */
 export async function freshStore(client: DynamoDBClient = makeClient(), time: Timer = patient) {

@@ -3,7 +3,7 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import type { KeySpec } from '../../lib/algorithms.ts';
 import { type Bytes, concat, fromUtf8, utf8 } from '../../lib/bytes.ts';
-import type { MacKeys } from '../../lib/ports/mac-keys.ts';
+import { type MacKeys, macPurposes } from '../../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../../lib/ports/ra-keys.ts';
 import type { Signer } from '../../lib/ports/signer.ts';
 import { type ClientKey, type ClientKeySpec, generateKey } from '../../lib/scep/client.ts';
@@ -59,8 +59,11 @@ export const memoryRaKeys: RaKeys = {
   },
 };
 
+/** Another key for each purpose: who takes the wrong one does not get through. */
 export const memoryMacKeys: MacKeys = {
-  live: async () => [{ id: 'test', key: new Uint8Array(32).fill(7) }],
+  live: async (purpose) => [
+    { id: 'test', key: new Uint8Array(32).fill(7 + macPurposes.indexOf(purpose)) },
+  ],
 };
 
 const clientKeys = new Map<string, Promise<ClientKey>>();

@@ -4,18 +4,21 @@
 import { MemoryCrls, MemoryStore } from '../../lib/adapters/memory.ts';
 import { systemRandom } from '../../lib/adapters/system.ts';
 import type { Legacy } from '../../lib/algorithms.ts';
-import type { Bytes } from '../../lib/bytes.ts';
+import { type Bytes, utf8 } from '../../lib/bytes.ts';
 import { CaCertificates } from '../../lib/ca/ca-certificates.ts';
 import { createChallenge } from '../../lib/ca/challenges.ts';
 import { keepCrl } from '../../lib/ca/crl.ts';
 import type { Deps } from '../../lib/ca/deps.ts';
 import { initCa } from '../../lib/ca/lifecycle.ts';
 import { normalBinding } from '../../lib/ca/policy.ts';
+import { Tally } from '../../lib/ca/tally.ts';
+import { hash } from '../../lib/cms/native.ts';
 import { type Config, type ConfigDocument, checkConfig, type Endpoint } from '../../lib/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { tokenHash } from '../../lib/http/auth.ts';
 import type { Crls } from '../../lib/ports/crls.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
+import type { MacKeys } from '../../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../../lib/ports/ra-keys.ts';
 import type { AdminToken } from '../../lib/ports/records.ts';
 import type { Signer } from '../../lib/ports/signer.ts';
@@ -31,12 +34,15 @@ export type LabOptions = {
   readonly crls?: Crls;
   readonly signer?: Signer;
   readonly raKeys?: RaKeys;
+  readonly macKeys?: MacKeys;
   readonly validators?: Readonly<Record<string, Validator>>;
   readonly config?: Partial<ConfigDocument>;
   /** Further fields of the endpoint `default`, as the configuration has them. */
   readonly endpoint?: Partial<ConfigDocument['endpoints'][string]>;
   /** Validators of the endpoint `default` that no configuration can name yet. */
   readonly authorize?: { readonly enrol?: readonly string[]; readonly renew?: readonly string[] };
+  /** By their references. */
+  readonly staticSecrets?: Readonly<Record<string, string>>;
   /** Milliseconds since 1970; default now. */
   readonly now?: number;
 };
@@ -96,7 +102,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     crls: recorded('crls', options.crls ?? new MemoryCrls()),
     signer: recorded('signer', options.signer ?? memorySigner),
     raKeys: recorded('raKeys', options.raKeys ?? memoryRaKeys),
-    macKeys: memoryMacKeys,
+    macKeys: options.macKeys ?? memoryMacKeys,
     validators: new Map(
       Object.entries(options.validators ?? {}).map(([id, validator]) => [
         id,
@@ -109,7 +115,14 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     ...ports,
     config,
     clock,
+    staticSecrets: new Map(
+      Object.entries(options.staticSecrets ?? {}).map(([reference, secret]) => [
+        reference,
+        hash('SHA-256', utf8(secret)),
+      ]),
+    ),
     cas,
+    tally: new Tally(),
     random: systemRandom,
     log: (entry) => {
       log.push(entry);
@@ -166,7 +179,7 @@ function withValidators(config: Config, authorize: LabOptions['authorize']): Con
   if (!endpoint || !authorize) return config;
   const changed: Endpoint = {
     ...endpoint,
-    enrol: { authorize: authorize.enrol ?? endpoint.enrol.authorize },
+    enrol: { ...endpoint.enrol, authorize: authorize.enrol ?? endpoint.enrol.authorize },
     renew: { ...endpoint.renew, authorize: authorize.renew ?? endpoint.renew.authorize },
   };
   return { ...config, endpoints: new Map([...config.endpoints, ['default', changed]]) };

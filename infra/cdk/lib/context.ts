@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
+import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct, Node } from 'constructs';
 import type { AdminAccess, Domain, Ingress, ScepServiceProps } from './props.ts';
@@ -33,6 +34,7 @@ export const settings = {
   reservedConcurrency: 'instances of the SCEP function, or unreserved',
   maxWriteRequestUnits: 'cap of the table',
   deletionProtection: 'false: the table may be deleted',
+  secrets: 'NAME=ARN of its secret, with commas between, for env:NAME in the configuration',
   alarmTopicArn: 'SNS topic of the alarms',
 } as const;
 export type Setting = keyof typeof settings;
@@ -104,8 +106,18 @@ export function propsOf(scope: Construct, context: Context): ScepServiceProps {
       reserved === 'unreserved' ? 'unreserved' : context.number('reservedConcurrency'),
     maxWriteRequestUnits: context.number('maxWriteRequestUnits'),
     deletionProtection: context.flag('deletionProtection'),
+    secrets: secretsOf(scope, context),
     alarmTopic: topic === undefined ? undefined : Topic.fromTopicArn(scope, 'Alarms', topic),
   };
+}
+
+function secretsOf(scope: Construct, context: Context): Record<string, ISecret> | undefined {
+  const pairs = context.list('secrets')?.map((pair) => {
+    const [, name, arn] = /^(\w+)=(arn:\S+)$/.exec(pair) ?? [];
+    if (!name || !arn) return fail('secrets', `must be NAME=ARN, not "${pair}"`);
+    return [name, Secret.fromSecretCompleteArn(scope, `Secret-${name}`, arn)] as const;
+  });
+  return pairs && Object.fromEntries(pairs);
 }
 
 /** Its content is checked with the other props. */

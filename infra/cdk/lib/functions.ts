@@ -1,9 +1,9 @@
 // The functions, each with a role of its own that may do what its file in `infra/policies` says and
 // nothing else, and a log group of its own.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Policy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Architecture,
@@ -18,7 +18,7 @@ import type { Construct } from 'constructs';
 import { type PolicyName, type PolicyValues, renderPolicy } from './policies.ts';
 import type { ScepServiceProps } from './props.ts';
 
-const dist = join(import.meta.dirname, '..', '..', '..', 'dist');
+const release = join(import.meta.dirname, '..', '..', '..', 'dist', 'release');
 
 type Size = {
   readonly what: string;
@@ -97,12 +97,17 @@ function reservedOf(
   return { reservedConcurrentExecutions: scep ?? reserved };
 }
 
-function packageOf(name: FunctionName, folder = dist): string {
-  const path = join(folder, `${name}-lambda.zip`);
-  if (existsSync(path)) return path;
-  throw new Error(`packages: there is no ${path}: run "npm run release", or name its folder`);
+/** The release's package, whatever its version. */
+function packageOf(name: FunctionName, folder = release): string {
+  const found = existsSync(folder)
+    ? readdirSync(folder).filter((file) =>
+        new RegExp(`^scepter-${name}-lambda-.+\\.zip$`).test(file),
+      )
+    : [];
+  const [file, ...more] = found;
+  if (file !== undefined && more.length === 0) return join(folder, file);
+  const what = file === undefined ? 'has no' : 'has more than one';
+  throw new Error(
+    `packages: ${folder} ${what} scepter-${name}-lambda-*.zip: run "npm run release", or name its folder`,
+  );
 }
-
-/** The ARN pattern of all resources of a kind is never used: this is the one parameter. */
-export const parameterArn = (scope: Construct, name: string): string =>
-  Stack.of(scope).formatArn({ service: 'ssm', resource: 'parameter', resourceName: name.slice(1) });

@@ -7,8 +7,9 @@ import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IHostedZone } from 'aws-cdk-lib/aws-route53';
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
-import { type ConfigDocument, checkConfig } from '../../../lib/config.ts';
+import { type Config, type ConfigDocument, checkConfig } from '../../../lib/config.ts';
 
 export type ScepServiceProps = {
   /** Scepter's configuration document, as `docs/config.schema.json` has it. */
@@ -22,8 +23,8 @@ export type ScepServiceProps = {
   readonly deployment?: string;
 
   /**
-   * Folder with the release's packages: `scep-lambda.zip`, `admin-lambda.zip`, `maintenance-lambda.zip`.
-   * @default - `dist` of the repository, where `npm run release` puts them
+   * Folder with a release: the packages of the three functions.
+   * @default - `dist/release` of the repository, where `npm run release` puts one
    */
   readonly packages?: string;
 
@@ -121,6 +122,13 @@ export type ScepServiceProps = {
    * @default - a key that CloudWatch Logs owns
    */
   readonly logGroupKey?: IKey;
+
+  /**
+   * Environment variables of the SCEP function that the configuration refers to with `env:NAME`, each
+   * with the secret that is its value.
+   * @default - none
+   */
+  readonly secrets?: Readonly<Record<string, ISecret>>;
 
   /**
    * Where alarms are told.
@@ -221,11 +229,13 @@ function checkArn(prop: string, value: string, service: string, what: string): v
 
 /**
  * @param region of the stack; a token where the stack does not say
+ * @returns the configuration as it is understood
  * @throws {Error} with a sentence that names the prop
  */
-export function checkProps(props: ScepServiceProps, region: string): void {
+export function checkProps(props: ScepServiceProps, region: string): Config {
   if (typeof props.config !== 'object') fail('config', "must be Scepter's configuration document");
-  const { cas } = checkConfig(props.config);
+  const config = checkConfig(props.config);
+  const { cas, endpoints } = config;
   const octets = Buffer.byteLength(JSON.stringify(props.config));
   if (octets > MAX_CONFIG_OCTETS) {
     fail('config', `has ${octets} octets as JSON, and an SSM parameter takes ${MAX_CONFIG_OCTETS}`);
@@ -236,6 +246,21 @@ export function checkProps(props: ScepServiceProps, region: string): void {
       'deployment',
       `must be 1 to 32 lower case letters, digits and hyphens, first a letter, not "${deployment}"`,
     );
+  }
+  const { secrets = {} } = props;
+  for (const { id, enrol } of endpoints.values()) {
+    const name = enrol.staticChallenge?.secret.replace(/^env:/, '');
+    if (name !== undefined && !Object.hasOwn(secrets, name)) {
+      fail(
+        `secrets.${name}`,
+        `the static challenge of the endpoint "${id}" refers to it: name its secret`,
+      );
+    }
+  }
+  for (const name of Object.keys(secrets)) {
+    if (!/^[A-Z][A-Z0-9_]*$/.test(name) || /^(AWS|SCEPTER|NODE|LAMBDA)_/.test(name)) {
+      fail(`secrets.${name}`, 'must be the name of an environment variable that nothing else has');
+    }
   }
   for (const name of Object.keys(props.caKeys ?? {})) {
     if (!cas.has(name)) fail(`caKeys.${name}`, `the configuration has no CA "${name}"`);
@@ -259,6 +284,7 @@ export function checkProps(props: ScepServiceProps, region: string): void {
   }
   checkIngress(props.ingress ?? { type: 'cloudfront' }, region);
   checkAdmin(props.admin, props.ingress);
+  return config;
 }
 
 function checkIngress(ingress: Ingress, region: string): void {

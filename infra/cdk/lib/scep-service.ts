@@ -44,7 +44,7 @@ export class ScepService extends Construct {
   constructor(scope: Construct, id: string, props: ScepServiceProps) {
     super(scope, id);
     const stack = Stack.of(this);
-    checkProps(props, stack.region);
+    const cas = [...checkProps(props, stack.region).cas.values()];
     const { deployment = 'scepter', admin } = props;
     this.#admin = admin;
 
@@ -82,6 +82,7 @@ export class ScepService extends Construct {
           ...(originSecret && name !== 'maintenance'
             ? { SCEPTER_ORIGIN_SECRET: originSecret }
             : {}),
+          ...(name === 'scep' ? valuesOf(props.secrets) : {}),
         },
         policyValues,
       });
@@ -107,7 +108,9 @@ export class ScepService extends Construct {
     this.url = url;
     this.adminUrl = adminUrl;
     const { functions, table } = this;
-    this.watch = new Watch(this, { deployment, functions, table, alarmTopic: props.alarmTopic });
+    const crlHours = Math.min(...cas.map(({ crlValidityMs }) => crlValidityMs / 3_600_000));
+    const { alarmTopic } = props;
+    this.watch = new Watch(this, { deployment, functions, table, alarmTopic, crlHours });
     acknowledge(this);
   }
 
@@ -188,3 +191,9 @@ export class ScepService extends Construct {
     return secret.secretValue.unsafeUnwrap();
   }
 }
+
+/** CloudFormation puts them in: they are in no template. */
+const valuesOf = (secrets: ScepServiceProps['secrets'] = {}): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(secrets).map(([name, secret]) => [name, secret.secretValue.unsafeUnwrap()]),
+  );

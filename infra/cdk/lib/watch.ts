@@ -27,6 +27,8 @@ export type LogMetric = {
   /** Functions in whose logs it is looked for. */
   readonly from: readonly FunctionName[];
   readonly pattern: string;
+  /** What is counted; by default the lines themselves. */
+  readonly value?: string;
 };
 
 /** Terraform has the same; `test/infra` compares. */
@@ -44,7 +46,7 @@ export const logMetrics = {
   outages: {
     metric: 'Outages',
     from: ['scep', 'admin'],
-    pattern: '{ $.event = "http.outage" }',
+    pattern: '{ ($.event = "http.outage") || ($.event = "start.failed") }',
   },
   kmsTrouble: {
     metric: 'KmsTrouble',
@@ -59,7 +61,18 @@ export const logMetrics = {
   upkeepFailed: {
     metric: 'UpkeepFailed',
     from: ['maintenance'],
-    pattern: '{ $.event = "upkeep.failed" }',
+    pattern: '{ ($.event = "upkeep.failed") || ($.event = "start.failed") }',
+  },
+  caWarning: {
+    metric: 'CaWarning',
+    from: ['maintenance'],
+    pattern: '{ $.event = "ca.warning" }',
+  },
+  crlHoursLeft: {
+    metric: 'CrlHoursLeft',
+    from: ['maintenance'],
+    pattern: '{ $.crlHoursLeft > -100000 }',
+    value: '$.crlHoursLeft',
   },
 } as const satisfies Record<string, LogMetric>;
 
@@ -70,6 +83,8 @@ export type Watched = {
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
   readonly table: ITableV2;
   readonly alarmTopic?: ITopic;
+  /** The shortest life of a CRL. */
+  readonly crlHours: number;
 };
 
 const five = Duration.minutes(5);
@@ -81,7 +96,7 @@ export class Watch {
 
   constructor(scope: Construct, watched: Watched) {
     this.#deployment = watched.deployment;
-    for (const { metric, from, pattern } of Object.values(logMetrics)) {
+    for (const { metric, from, pattern, value } of Object.values<LogMetric>(logMetrics)) {
       for (const name of from) {
         const filterPattern: IFilterPattern = FilterPattern.literal(pattern);
         new MetricFilter(scope, `${metric}-${name}`, {
@@ -89,8 +104,8 @@ export class Watch {
           metricNamespace: this.#namespace,
           metricName: metric,
           filterPattern,
-          metricValue: '1',
-          defaultValue: 0,
+          metricValue: value ?? '1',
+          ...(value === undefined ? { defaultValue: 0 } : {}),
         });
       }
     }
@@ -111,7 +126,7 @@ export class Watch {
     });
   }
 
-  #makeAlarms(scope: Construct, { functions, table, alarmTopic }: Watched): Alarm[] {
+  #makeAlarms(scope: Construct, { functions, table, alarmTopic, crlHours }: Watched): Alarm[] {
     const { GREATER_THAN_OR_EQUAL_TO_THRESHOLD: atLeast, LESS_THAN_THRESHOLD: below } =
       ComparisonOperator;
     const make = (
@@ -173,6 +188,19 @@ export class Watch {
       make('UpkeepFailed', 'upkeep fails: CRLs may end', this.metric('upkeepFailed'), 3, {
         evaluationPeriods: 3,
       }),
+      make(
+        'CrlOld',
+        'a CRL is at the last quarter of its life',
+        this.metric('crlHoursLeft').with({ statistic: Stats.MINIMUM }),
+        crlHours / 4,
+        { evaluationPeriods: 3, comparisonOperator: below },
+      ),
+      make(
+        'CaWarning',
+        'a CA or its RA wants a person, see ca.warning in the log of maintenance',
+        this.metric('caWarning').with({ period: Duration.days(1) }),
+        1,
+      ),
       make(
         'UpkeepMissing',
         'upkeep does not run: CRLs will end',

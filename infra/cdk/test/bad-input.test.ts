@@ -9,6 +9,7 @@ import { after, test } from 'node:test';
 import { App } from 'aws-cdk-lib';
 import { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Key } from 'aws-cdk-lib/aws-kms';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { ScepServiceProps } from '../lib/props.ts';
 import { makeStack } from '../lib/quick-start.ts';
 import { example, make, packages, root, stackOf, zoneOf } from './support.ts';
@@ -33,8 +34,16 @@ const cases: readonly Case[] = [
   ],
   [/^deployment: must be 1 to 32 lower case .* not "A b"$/, { deployment: 'A b' }],
   [
-    /^packages: there is no .*nowhere.*scep-lambda\.zip: run "npm run release"/,
+    /^packages: \/nowhere has no scepter-scep-lambda-\*\.zip: run "npm run release"/,
     { packages: '/nowhere' },
+  ],
+  [
+    /^secrets\.CAMERA_CHALLENGE: the static challenge of the endpoint "cameras" refers to it: name its secret$/,
+    { config: example('static-challenge-and-approval') },
+  ],
+  [
+    /^secrets\.AWS_REGION: must be the name of an environment variable that nothing else has$/,
+    (stack) => ({ secrets: { AWS_REGION: new Secret(stack, 'S') } }),
   ],
   [
     /^caKeys\.office: the configuration has no CA "office"$/,

@@ -15,7 +15,7 @@ export const account = '111122223333';
 
 export const packages = mkdtempSync(join(tmpdir(), 'scepter-cdk-'));
 for (const name of ['scep', 'admin', 'maintenance']) {
-  writeFileSync(join(packages, `${name}-lambda.zip`), name);
+  writeFileSync(join(packages, `scepter-${name}-lambda-0.zip`), name);
 }
 
 export const example = (name: string): ScepServiceProps['config'] =>

@@ -78,8 +78,8 @@ run "defaults" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == 8 && aws_cloudwatch_metric_alarm.upkeep_missing.treat_missing_data == "breaching"
-    error_message = "there must be ten alarms, and one must miss upkeep"
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 11 && aws_cloudwatch_metric_alarm.this["UpkeepMissing"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["CrlOld"].threshold == 60
+    error_message = "there must be twelve alarms, one must miss upkeep, and one must come with the last quarter of a CRL"
   }
 }
 
@@ -483,4 +483,24 @@ run "refuses_plain_http" {
   }
 
   expect_failures = [var.plain_http]
+}
+
+run "refuses_secrets" {
+  command = plan
+
+  variables {
+    secrets = { AWS_REGION = "eu-central-1" }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "refuses_secrets_2" {
+  command = plan
+
+  variables {
+    config = "{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\",\"enrol\":{\"authorize\":[\"static-challenge\"],\"staticChallenge\":{\"secret\":\"env:SHARED\"}}}}}"
+  }
+
+  expect_failures = [var.secrets]
 }

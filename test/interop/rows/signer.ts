@@ -19,22 +19,22 @@ const over = async (certificate: string): Promise<void> => {
 };
 
 /** The newest PKIOperation in the log was refused for this reason; nobody was told more. */
-async function checkReason(server: Server, reason: string): Promise<string> {
+export async function checkReason(server: Server, reason: string): Promise<string> {
   const lines = (await server.log()).split('\n').filter((line) => line.includes('pkiOperation'));
   const last = JSON.parse(lines.at(-1) ?? '{}') as { reason?: string; code?: string };
   same('the reason in the log', `${last.reason}`, reason);
   return `${last.code} ${last.reason}`;
 }
 
-const said = ({ stdout, stderr }: Ran): string => `${stdout}${stderr}`;
+export const said = ({ stdout, stderr }: Ran): string => `${stdout}${stderr}`;
 
-function refusedBy(what: string, ran: Ran, words: RegExp): void {
+export function refusedBy(what: string, ran: Ran, words: RegExp): void {
   hold(ran.code !== 0, `${what} fails`);
   hold(words.test(said(ran)), `${what} says so: ${lastLines(said(ran), 3)}`);
 }
 
 /** Does something that must leave a file as it is. */
-async function unchanged(file: string, work: () => Promise<void>): Promise<void> {
+export async function unchanged(file: string, work: () => Promise<void>): Promise<void> {
   const before = await readFile(file, 'utf8');
   await work();
   same(`the content of ${file}`, await readFile(file, 'utf8'), before);
@@ -43,7 +43,7 @@ async function unchanged(file: string, work: () => Promise<void>): Promise<void>
 const subject = 'CN=over,O=Interop,C=US';
 const dn = 'C=US, O=Interop, CN=over';
 
-async function strongswanPair(lab: Lab, service: Service, endpoint: string) {
+export async function strongswanPair(lab: Lab, service: Service, endpoint: string) {
   const asked = {
     url: `${service.server.origin}/scep/${endpoint}`,
     ca: service,
@@ -136,7 +136,7 @@ const expiredRows: readonly Row[] = [
 ];
 
 /** certmonger keeps the certificate that it has, and says what was wrong with the renewal. */
-async function refusedResubmit(daemon: certmonger.Certmonger, id: string): Promise<void> {
+export async function refusedResubmit(daemon: certmonger.Certmonger, id: string): Promise<void> {
   await daemon.getcert('resubmit', '-i', id, '-w');
   const { status, error } = await daemon.look(id);
   same('the state', status, 'MONITORING');

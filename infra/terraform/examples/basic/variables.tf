@@ -10,13 +10,13 @@ variable "region" {
 }
 
 variable "lambda_package" {
-  description = "Folder of the release with the functions' packages."
+  description = "Folder with a release."
   type        = string
-  default     = "../../../../dist"
+  default     = "../../../../dist/release"
 
   validation {
-    condition     = fileexists("${var.lambda_package}/scep-lambda.zip")
-    error_message = "lambda_package: there is no scep-lambda.zip; \"npm run release\" makes it."
+    condition     = length(fileset(var.lambda_package, "scepter-scep-lambda-*.zip")) == 1
+    error_message = "lambda_package: there must be one scepter-scep-lambda-*.zip; \"npm run release\" makes it."
   }
 }
 

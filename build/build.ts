@@ -1,0 +1,38 @@
+// `npm run build`: what is deployed and what is packed, in dist/.
+
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type BuiltFile, bundleCli, bundleFunction, functionNames } from './bundle.ts';
+import { weigh } from './measure.ts';
+
+const dist = join(import.meta.dirname, '..', 'dist');
+
+export async function writeFiles(folder: string, files: readonly BuiltFile[]): Promise<void> {
+  for (const { name, octets } of files) {
+    const path = join(folder, name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, octets);
+  }
+}
+
+/** @returns the files of each function, by its name */
+export async function buildAll(): Promise<ReadonlyMap<string, readonly BuiltFile[]>> {
+  await rm(dist, { recursive: true, force: true });
+  const functions = new Map<string, readonly BuiltFile[]>();
+  for (const name of functionNames) {
+    const files = await bundleFunction(name);
+    functions.set(name, files);
+    await writeFiles(join(dist, name), files);
+  }
+  await writeFiles(dist, await bundleCli());
+  return functions;
+}
+
+export const kilobytes = (octets: number): string => `${(octets / 1000).toFixed(1)} kB`;
+
+if (import.meta.main) {
+  for (const [name, files] of await buildAll()) {
+    const { octets, gzipped } = weigh(files);
+    console.log(`dist/${name}: ${kilobytes(octets)}, gzipped ${kilobytes(gzipped)}`);
+  }
+}

@@ -1,0 +1,54 @@
+// `npm run release`: zips of the functions, the npm package, its bill of materials and the checksums
+// of all, in dist/release. Fails when a promise of size is not kept.
+
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import packageJson from '../package.json' with { type: 'json' };
+import { buildAll, kilobytes } from './build.ts';
+import { loadTime, SCEP_BUDGET_OCTETS, weigh } from './measure.ts';
+import { zip } from './zip.ts';
+
+const root = join(import.meta.dirname, '..');
+const release = join(root, 'dist', 'release');
+const run = promisify(execFile);
+const npm = (...args: readonly string[]) =>
+  run('npm', args, { cwd: root, maxBuffer: 64 * 1024 * 1024 });
+
+const { name, version } = packageJson;
+const functions = await buildAll();
+await mkdir(release, { recursive: true });
+
+for (const [of, files] of functions) {
+  await writeFile(join(release, `${name}-${of}-${version}.zip`), zip(files));
+}
+await npm('pack', '--silent', '--pack-destination', release);
+const { stdout } = await npm('sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev');
+// When and under which number it was asked for says nothing about what is in it.
+const { serialNumber: _number, ...bill } = JSON.parse(stdout);
+delete bill.metadata.timestamp;
+await writeFile(join(release, `${name}-${version}.cdx.json`), `${JSON.stringify(bill, null, 2)}\n`);
+
+const files = (await readdir(release)).sort();
+let sums = '';
+for (const file of files) {
+  const octets = await readFile(join(release, file));
+  sums += `${createHash('sha256').update(octets).digest('hex')}  ${file}\n`;
+  console.log(`dist/release/${file}: ${kilobytes(octets.length)}`);
+}
+await writeFile(join(release, 'SHA256SUMS'), sums);
+
+console.log('');
+for (const [of, built] of functions) {
+  const { octets, gzipped } = weigh(built);
+  const ms = await loadTime(join(root, 'dist', of));
+  console.log(
+    `${of}: ${kilobytes(octets)} of modules, gzipped ${kilobytes(gzipped)}, loaded in ${ms.toFixed(0)} ms`,
+  );
+  if (of === 'scep-lambda' && gzipped > SCEP_BUDGET_OCTETS) {
+    console.log(`scep-lambda is over its budget of ${kilobytes(SCEP_BUDGET_OCTETS)} gzipped`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,140 @@
+// An enrolment on a challenge: whether it is one, is free, and allows what is asked for. Nothing is
+// written here; what counts against the challenge says so.
+
+import { type Evidence, Outage, type Reason, ScepFailure } from '../errors.ts';
+import { CLEAR_OPEN_USES_AT, MAX_CHALLENGE_FAILURES, MAX_OPEN_USES } from '../limits.ts';
+import type { Challenge, Transaction } from '../ports/records.ts';
+import { lapsed, loadForEnd } from './attempt.ts';
+import { bindingHolds } from './challenges.ts';
+import type { Deps } from './deps.ts';
+import { type Basis, type Denied, deny } from './grounds.ts';
+import { type CertifiedNames, certifiedNames } from './policy.ts';
+import { type CertificateRequest, isNewest, type Known, pointerTo } from './recall.ts';
+import { View } from './view.ts';
+
+/** @throws {Outage} when somebody else is working with the challenge */
+export async function byChallenge(
+  deps: Deps,
+  request: CertificateRequest,
+  known: Known,
+  now: number,
+): Promise<Basis> {
+  const { challenge, transaction: own } = known;
+  if (!request.csr.challengePassword) return deny('challengeMissing');
+  if (!challenge) return deny('challengeUnknown');
+  const { key, record } = challenge;
+  const evidence = { challengeId: record.id };
+  if (!bindingHolds(await deps.macKeys.live('challenge'), key, record)) {
+    deps.log({ event: 'challenge.tampered', severity: 'error', ...evidence });
+    return deny('challengeUnknown', evidence);
+  }
+  // The use that this very request holds counts as free, and as taken in time.
+  const held = own?.state === 'intended' && record.open[own.id] !== undefined;
+  // Records of one read are of different moments: a challenge that names this request may be newer
+  // than the pointer that did not know of it, and must not be what refuses it.
+  if (!held && (await answeredSince(deps, request, known, record))) return { kind: 'again' };
+  const refuse = (reason: Reason, more: Evidence = {}): Denied => ({
+    ...deny(reason, { ...more, ...evidence }),
+    counts: reason,
+  });
+  if (!held && record.revokedAt !== undefined) {
+    return deny('challengeRevoked', {
+      ...evidence,
+      revokedAt: new Date(record.revokedAt).toISOString(),
+    });
+  }
+  if (!held && record.failures >= MAX_CHALLENGE_FAILURES) {
+    return deny('challengeLocked', { ...evidence, failures: record.failures });
+  }
+  if (!held && record.expiresAt <= now) {
+    return deny('challengeExpired', {
+      ...evidence,
+      expiresAt: new Date(record.expiresAt).toISOString(),
+    });
+  }
+  const holders = held ? noHolders : await holdersOf(request, known, record.open, now);
+  const free = record.usesLeft + holders.ends.length + (held ? 1 : 0);
+  if (free < 1) {
+    if (holders.busy)
+      throw new Outage('the challenge is held by a request that is being worked on');
+    if (holders.stale) return { kind: 'again' };
+    return refuse('challengeSpent', { uses: record.uses });
+  }
+  if (!held && Object.keys(record.open).length - holders.clear.length >= MAX_OPEN_USES) {
+    throw new Outage('too many requests with one challenge are being worked on');
+  }
+  let names: CertifiedNames;
+  try {
+    names = certifiedNames(request.endpoint.profile, request.csr, record.binding);
+  } catch (error) {
+    // The use is not taken: the right request may still come. Guessing names locks it.
+    if (error instanceof ScepFailure) return refuse(error.reason, error.evidence);
+    throw error;
+  }
+  const grounds = {
+    names,
+    by: [`challenge ${record.id}`],
+    ...(held ? {} : { challenge: { key, clear: holders.clear } }),
+    ends: record.usesLeft > 0 ? [] : holders.ends.slice(0, 1),
+    repeatsForLife: record.uses === 1,
+  };
+  return { kind: 'basis', grounds };
+}
+
+/** Whether the request has a newer Transaction than recall saw, by a holder that the challenge lists. */
+async function answeredSince(
+  { store }: Deps,
+  { requestHash }: CertificateRequest,
+  { transaction: own }: Known,
+  { open }: Challenge,
+): Promise<boolean> {
+  const newer = Object.entries(open).some(([id, hash]) => hash === requestHash && id !== own?.id);
+  if (!newer) return false;
+  const view = new View(store);
+  await view.load([{ kind: 'request', key: requestHash }]);
+  return view.get('request', requestHash)?.transaction !== own?.id;
+}
+
+type Holders = {
+  readonly ends: Transaction[];
+  readonly clear: string[];
+  /** One is being worked on. */
+  readonly busy: boolean;
+  /** What was read before is no longer so: it refuses nobody. */
+  readonly stale: boolean;
+};
+const noHolders: Holders = { ends: [], clear: [], busy: false, stale: false };
+
+/**
+ * The Transactions that hold a use, looked at only where it matters: with a use left and few listed
+ * it does not. Lapsed ones can be ended; ended ones need not be listed any longer, except the one of
+ * a one-time challenge, by which its repeat is known.
+ */
+async function holdersOf(
+  request: CertificateRequest,
+  known: Known,
+  open: Readonly<Record<string, string>>,
+  now: number,
+): Promise<Holders> {
+  const { view, challenge } = known;
+  const ids = Object.keys(open);
+  const { usesLeft = 0, uses = 1 } = challenge?.record ?? {};
+  if (usesLeft > 0 && ids.length < CLEAR_OPEN_USES_AT) return noHolders;
+  const keys = ids.map((id) => ({ kind: 'transaction', key: id }) as const);
+  await view.reload(pointerTo(request), keys);
+  const holders = ids.map((id) => ({ id, holder: view.get('transaction', id) }));
+  // An approved request keeps its use when its attempt ends.
+  const attempts = holders.flatMap(({ holder }) =>
+    holder?.state === 'intended' && !holder.approval ? [holder] : [],
+  );
+  const ends = attempts.filter((holder) => lapsed(holder, now));
+  const [first] = ends;
+  if (first && usesLeft < 1) await loadForEnd(view, first);
+  const done = holders.filter(({ holder }) => !holder || !attempts.includes(holder));
+  return {
+    ends,
+    clear: uses > 1 ? done.map(({ id }) => id) : [],
+    busy: attempts.length > ends.length,
+    stale: !isNewest(request, known) || holders.some(({ holder }) => holder?.state === 'voided'),
+  };
+}

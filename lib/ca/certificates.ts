@@ -1,0 +1,172 @@
+// Certificates as people look for them: by time, by what they are about, by their key; and where one
+// stands among its renewals. What nobody has been given yet is not in any list.
+
+import { fromBase64, hex } from '../bytes.ts';
+import { raw } from '../cms/der.ts';
+import { hash } from '../cms/native.ts';
+import { MAX_RENEWALS } from '../limits.ts';
+import { dueBefore } from '../ports/places.ts';
+import { type CertificateRecord, isReleased, type Transaction } from '../ports/records.ts';
+import { readCertificate } from '../x509/certificate.ts';
+import { browse, type Range, type Turn } from './browse.ts';
+import type { Deps } from './deps.ts';
+import { certificateKey } from './keys.ts';
+import { loadTransaction } from './recall.ts';
+import { searched } from './transactions.ts';
+import { View } from './view.ts';
+
+export const releasedStates = ['issued', 'held', 'revoked'] as const;
+
+export type CertificateQuery = Turn & {
+  readonly ca?: string | undefined;
+  readonly state?: (typeof releasedStates)[number] | undefined;
+  readonly endpoint?: string | undefined;
+  /** Hexadecimal. */
+  readonly serial?: string | undefined;
+  /** How its subject, or the name of its device, begins. */
+  readonly subject?: string | undefined;
+  readonly device?: string | undefined;
+  /** Hexadecimal SHA-256 of its SubjectPublicKeyInfo. */
+  readonly key?: string | undefined;
+  /** Good or held ones that end before this time and have not ended yet; milliseconds since 1970. */
+  readonly expiringBefore?: number | undefined;
+};
+
+export type CertificatePage = {
+  readonly certificates: readonly CertificateRecord[];
+  readonly next?: string;
+};
+
+type ListDeps = Pick<Deps, 'store' | 'config' | 'clock'>;
+
+/** Newest first; expiring ones by their end; found ones in the order of what they are found by. */
+export async function listCertificates(
+  deps: ListDeps,
+  { limit, cursor, ...query }: CertificateQuery,
+): Promise<CertificatePage> {
+  const { ca, state, endpoint, serial, key, expiringBefore } = query;
+  const groups = ca === undefined ? [...deps.config.cas.keys()] : [ca];
+  const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
+  const keep = (record: CertificateRecord): boolean =>
+    (state === undefined || record.state === state) &&
+    (endpoint === undefined || record.endpoint === endpoint) &&
+    (serial === undefined || record.serial === serial) &&
+    (key === undefined || keyHashOf(record) === key) &&
+    (expiringBefore === undefined || record.notAfter < expiringBefore);
+  if (serial !== undefined) {
+    const view = new View(deps.store);
+    const found = await certificatesOf(view, groups, [serial]);
+    return { certificates: found.filter(isReleased).filter(keep) };
+  }
+  const about = key === undefined ? searched(query) : await ofOwner(deps, groups, key);
+  if (about === 'nobody') return { certificates: [] };
+  if (about) {
+    const range: Range<'transaction'> = {
+      kind: 'transaction',
+      ...about,
+      groups,
+      keep: hasReleased,
+    };
+    const { records, ...rest } = await browse(deps, range, turn);
+    const view = new View(deps.store);
+    await view.load(records.map((one) => ({ kind: 'certificate', key: keyOf(one) })));
+    const found = records.flatMap((one) => view.get('certificate', keyOf(one)) ?? []);
+    return { certificates: found.filter(isReleased).filter(keep), ...rest };
+  }
+  const filtered = state !== undefined || endpoint !== undefined;
+  const common = { kind: 'certificate', groups, ...(filtered ? { keep } : {}) } as const;
+  const range: Range<'certificate'> =
+    expiringBefore === undefined
+      ? { ...common, list: 'certificates', reverse: true }
+      : {
+          ...{ ...common, list: 'expiring' },
+          from: dueBefore(deps.clock.now()),
+          until: dueBefore(expiringBefore),
+        };
+  const { records, ...rest } = await browse(deps, range, turn);
+  return { certificates: records, ...rest };
+}
+
+const keyOf = ({ ca, serial = '' }: Transaction): string => certificateKey(ca, serial);
+const hasReleased = ({ state, serial }: Transaction): boolean =>
+  serial !== undefined && (state === 'issued' || state === 'revoked');
+
+/** A key is certified for the same names only, so all its certificates are where its owner's is. */
+async function ofOwner({ store }: Pick<Deps, 'store'>, cas: readonly string[], key: string) {
+  const view = new View(store);
+  const owners = cas.map((ca) => ({ kind: 'keyOwner', key: `${ca}/${key}` }) as const);
+  await view.load(owners);
+  const serials = owners.flatMap((owner) => view.get('keyOwner', owner.key)?.serial ?? []);
+  const [certificate] = await certificatesOf(view, cas, serials);
+  return certificate ? searched({ subject: certificate.subject }) : 'nobody';
+}
+
+async function certificatesOf(
+  view: View,
+  cas: readonly string[],
+  serials: readonly string[],
+): Promise<CertificateRecord[]> {
+  const keys = cas.flatMap((ca) => serials.map((serial) => certificateKey(ca, serial)));
+  await view.load(keys.map((key) => ({ kind: 'certificate', key })));
+  return keys.flatMap((key) => view.get('certificate', key) ?? []);
+}
+
+function keyHashOf({ der }: CertificateRecord): string | undefined {
+  return der && hex(hash('SHA-256', raw(readCertificate(fromBase64(der)).spki)));
+}
+
+export async function findCertificate(
+  { store }: Pick<Deps, 'store'>,
+  ca: string,
+  serial: string,
+): Promise<CertificateRecord | undefined> {
+  const [found] = await certificatesOf(new View(store), [ca], [serial]);
+  return found;
+}
+
+/** A certificate among its renewals. */
+export type Renewals = {
+  /** All that lead to one another by renewals, oldest first. */
+  readonly certificates: readonly (CertificateRecord & { readonly renews?: string })[];
+  /** There are more than these. */
+  readonly more: boolean;
+};
+
+/** What it renews, what that renews, and so on; and all renewals of any of them. */
+export async function renewalsOf(
+  { store }: Pick<Deps, 'store'>,
+  ca: string,
+  serial: string,
+): Promise<Renewals | undefined> {
+  const view = new View(store);
+  const [asked] = await certificatesOf(view, [ca], [serial]);
+  if (!asked) return undefined;
+  const found = new Map<string, CertificateRecord & { renews?: string }>();
+  let more = false;
+  for (let next: CertificateRecord | undefined = asked; next && !found.has(next.serial); ) {
+    const { transaction } = await loadTransaction(view, next.transaction);
+    const renews = transaction?.renews;
+    found.set(next.serial, { ...next, ...(renews === undefined ? {} : { renews }) });
+    more = found.size >= MAX_RENEWALS;
+    next =
+      renews === undefined || more ? undefined : (await certificatesOf(view, [ca], [renews]))[0];
+  }
+  let last: readonly CertificateRecord[] = [...found.values()];
+  while (last.length > 0) {
+    const links = last.flatMap((one) =>
+      Object.keys(one.successors).map((successor) => [successor, one.serial] as const),
+    );
+    const fresh = new Map(links.filter(([successor]) => !found.has(successor)));
+    const successors = await certificatesOf(view, [ca], [...fresh.keys()]);
+    last = successors.slice(0, MAX_RENEWALS - found.size);
+    more ||= last.length < successors.length;
+    for (const one of last) {
+      const renews = fresh.get(one.serial);
+      found.set(one.serial, { ...one, ...(renews === undefined ? {} : { renews }) });
+    }
+  }
+  const certificates = [...found.values()].sort(
+    (a, b) => a.notBefore - b.notBefore || (a.serial < b.serial ? -1 : 1),
+  );
+  return { certificates, more };
+}

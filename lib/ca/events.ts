@@ -1,0 +1,100 @@
+// Events as auditors read them: everything that ever happened, in its order, as it was written. The
+// list of a remote store lags by a moment: what happened in the last seconds may come a little later.
+
+import { CLOCK_SKEW_MS, MAX_PAGE } from '../limits.ts';
+import type { EventType } from '../log/event.ts';
+import type { EventRecord } from '../ports/records.ts';
+import { ulid } from '../ulid.ts';
+import { browse, type Range, type Turn } from './browse.ts';
+import type { Deps } from './deps.ts';
+import { certificateKey } from './keys.ts';
+import { View } from './view.ts';
+
+export type EventQuery = {
+  /** Milliseconds since 1970: from the one on, before the other. */
+  readonly from?: number | undefined;
+  readonly until?: number | undefined;
+  readonly type?: EventType | undefined;
+  readonly transaction?: string | undefined;
+  /** Hexadecimal: of a certificate of any CA. */
+  readonly serial?: string | undefined;
+  /** Oldest first, if absent. */
+  readonly order?: 'oldest' | 'newest' | undefined;
+};
+
+type EventDeps = Pick<Deps, 'store' | 'config' | 'clock'>;
+
+/** Bodies of events: JSON text. */
+export type EventPage = { readonly events: readonly string[]; readonly next?: string };
+
+export async function listEvents(
+  deps: EventDeps,
+  { limit, cursor, ...query }: EventQuery & Turn,
+): Promise<EventPage> {
+  const range = await rangeOf(deps, query);
+  const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
+  const { records, ...rest } = await browse(deps, range, turn);
+  return { events: records.map(({ body }) => body), ...rest };
+}
+
+/** All of them up to now, page by page. */
+export async function* everyEvent(
+  deps: EventDeps,
+  query: EventQuery,
+): AsyncGenerator<string, void> {
+  const range = await rangeOf(deps, { until: deps.clock.now() + CLOCK_SKEW_MS, ...query });
+  for (let cursor: string | undefined; ; ) {
+    const turn = { limit: MAX_PAGE, ...(cursor === undefined ? {} : { cursor }) };
+    const { records, next } = await browse(deps, range, turn);
+    for (const { body } of records) yield body;
+    if (next === undefined) return;
+    cursor = next;
+  }
+}
+
+async function rangeOf(
+  deps: EventDeps,
+  { from, until, type, transaction, serial, order }: EventQuery,
+): Promise<Range<'event'>> {
+  const kind = 'event';
+  const reverse = order === 'newest';
+  const [first, last] = reverse ? [until, from] : [from, until];
+  const bounds = {
+    reverse,
+    ...(first === undefined ? {} : { from: firstId(first) }),
+    ...(last === undefined ? {} : { until: firstId(last) }),
+  };
+  const about = (name: 'type' | 'serial', wanted: string | undefined) => (body: EventBody) =>
+    wanted === undefined || body[name] === wanted;
+  const [ofType, ofSerial] = [about('type', type), about('serial', serial)];
+  const filtered = type !== undefined || serial !== undefined;
+  const keep = ({ body }: EventRecord): boolean => {
+    const event = JSON.parse(body) as EventBody;
+    return ofType(event) && ofSerial(event);
+  };
+  const more = { ...bounds, ...(filtered ? { keep } : {}) };
+  if (transaction === undefined && serial === undefined) {
+    return { kind, list: 'events', groups: ['all'], ...more };
+  }
+  const told = serial === undefined ? undefined : await transactionsOf(deps, serial);
+  const groups = told
+    ? told.filter((id) => transaction === undefined || id === transaction)
+    : [transaction ?? ''];
+  return { kind, list: 'timeline', groups, ...more };
+}
+
+type EventBody = { readonly type: string; readonly serial?: string };
+
+/** Ids of the Transactions that certificates with this serial number are from. */
+async function transactionsOf({ store, config }: EventDeps, serial: string): Promise<string[]> {
+  const keys = [...config.cas.keys()].map((ca) => certificateKey(ca, serial));
+  const view = new View(store);
+  await view.load(keys.map((key) => ({ kind: 'certificate', key })));
+  return keys.flatMap((key) => view.get('certificate', key)?.transaction ?? []);
+}
+
+const LAST_MS = 2 ** 48 - 1;
+
+/** What every event of this time or later comes after. */
+const firstId = (at: number): string =>
+  ulid(Math.min(Math.max(at, 0), LAST_MS), new Uint8Array(10)).slice(0, 10);

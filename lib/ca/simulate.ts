@@ -1,0 +1,228 @@
+// What would become of a request, without anything becoming of it. It goes through the very functions
+// that a device's request goes through, from its proof to the signature; only their ports lead nowhere:
+// a store that reads and does not write, a signer that looks at what it is asked to sign. So the answer
+// is what a device would get, for the same reasons, and there is no second set of rules to keep right.
+//
+// What it cannot know is left out: the pkiMessage around the request, what validators outside would
+// say (they count as allowing), and the state of a challenge that exists. No challengePassword of a
+// CSR is ever looked up: nobody can use this to guess one.
+
+import { accepted, contentCiphers } from '../algorithms.ts';
+import type { Bytes } from '../bytes.ts';
+import { fromBase64, utf8 } from '../bytes.ts';
+import { hash } from '../cms/native.ts';
+import type { Endpoint } from '../config.ts';
+import { type Evidence, Malformed, type Reason, ScepFailure } from '../errors.ts';
+import { BACKDATE_MS, CHALLENGE_OCTETS } from '../limits.ts';
+import type { Binding, CertificateRecord } from '../ports/records.ts';
+import type { Row, Store } from '../ports/store.ts';
+import type { Validator } from '../ports/validator.ts';
+import type { ProvenRequest } from '../scep/request.ts';
+import { base32, ulid } from '../ulid.ts';
+import {
+  type Certificate,
+  encodeTbsCertificate,
+  publicKeyOf,
+  readCertificate,
+  signed,
+} from '../x509/certificate.ts';
+import { readCertificationRequest } from '../x509/csr.ts';
+import { verifySignature } from '../x509/public-key.ts';
+import type { Ca } from './ca-certificates.ts';
+import { certify } from './certify.ts';
+import { makeChallenge } from './challenges.ts';
+import type { Deps } from './deps.ts';
+import { requireGoodKeys } from './key-rules.ts';
+import { certificateIdentity, keyIdentity } from './keys.ts';
+import type { CertificateRequest, Signer } from './recall.ts';
+import { requireSealable } from './reply.ts';
+import { Tally } from './tally.ts';
+
+export type SimulatedRequest = {
+  readonly endpoint: Endpoint;
+  /** A PKCS#10, DER. */
+  readonly csr: Bytes;
+  /** As if it came with a fresh challenge that is bound like this; undefined: with none. */
+  readonly challenge: Binding | undefined;
+  /** As if the device signed with this certificate; undefined: with one that it made itself. */
+  readonly renews: CertificateRecord | undefined;
+};
+
+export type Simulation =
+  /** `certificate` is signed by nobody: only what was to be signed is real. */
+  | { readonly decision: 'grant'; readonly certificate: Certificate }
+  /** What an approver would allow, unless there is a reason to refuse it then. */
+  | { readonly decision: 'pend'; readonly certificate: Certificate | undefined }
+  | { readonly decision: 'deny'; readonly reason: Reason; readonly evidence: Evidence };
+
+/** @throws {Outage} when our own side failed, or somebody is working on the same certificate or key */
+export async function simulate(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
+  const simulation = await once(deps, asked);
+  if (simulation.decision !== 'pend') return simulation;
+  const approved = await once(deps, {
+    ...asked,
+    endpoint: { ...asked.endpoint, approval: 'never' },
+  });
+  const certificate = approved.decision === 'grant' ? approved.certificate : undefined;
+  return { decision: 'pend', certificate };
+}
+
+/** Thrown where the CA's key would be asked. */
+class Unsigned extends Error {
+  readonly tbs: Bytes;
+  constructor(tbs: Bytes) {
+    super('nothing is signed here');
+    this.tbs = tbs;
+  }
+}
+
+async function once(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
+  const { endpoint } = asked;
+  const ca = await deps.cas.of(endpoint.ca);
+  const now = deps.clock.now();
+  try {
+    const csr = await proven(asked);
+    const signer = signerOf(asked, csr, ca, now);
+    const challenge = await challengeFor(deps, asked, now);
+    const secret = challenge?.secret;
+    // Without a challenge, what the CSR carries still keys the reply, as it would for its device.
+    const recipient = recipientOf(signer, secret ?? csr.challengePassword);
+    requireSealable(recipient);
+    requireGoodKeys(deps.config, ca, csr.publicKey, signer.key);
+    const request: CertificateRequest = {
+      ...{ endpoint, ca, signer, recipient },
+      message: { transactionID: 'simulated' },
+      messageType: signer.ours ? 'RenewalReq' : 'PKCSReq',
+      csr: { ...csr, challengePassword: secret },
+      // Never that of a request that was really made: this one is new.
+      requestHash: `simulated ${ulid(now, deps.random(10))}`,
+    };
+    const outcome = await certify(leadingNowhere(deps, challenge), request);
+    if (outcome.pkiStatus === 'FAILURE') throw new ScepFailure(outcome.reason, outcome.evidence);
+    return { decision: 'pend', certificate: undefined };
+  } catch (error) {
+    if (error instanceof Unsigned) {
+      const certificate = readCertificate(signed(error.tbs, ca.scheme, new Uint8Array(0)));
+      return { decision: 'grant', certificate };
+    }
+    if (!(error instanceof ScepFailure)) throw error;
+    // It would name a challenge that is not there.
+    const { challengeId: _none, ...evidence } = error.evidence;
+    return { decision: 'deny', reason: error.reason, evidence };
+  }
+}
+
+/** As `openRequest` has it, with a word on why. @throws {ScepFailure} envelopeRejected */
+async function proven({ csr: der, endpoint }: SimulatedRequest): Promise<ProvenRequest> {
+  const reject = (detail: string): never => {
+    throw new ScepFailure('envelopeRejected', { detail });
+  };
+  try {
+    const csr = readCertificationRequest(der);
+    const { publicKey, scheme, info, signature } = csr;
+    if (!publicKey) return reject('the key is of a type or size that is not accepted anywhere');
+    if (!scheme || (scheme.digest && !accepted(scheme.digest, endpoint.legacy))) {
+      return reject('the signature algorithm of the PKCS#10 is not accepted here');
+    }
+    const good = await verifySignature(publicKey, scheme, info, signature);
+    if (!good) return reject('the signature of the PKCS#10 does not verify');
+    return { ...csr, publicKey };
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    return reject(`not a PKCS#10: ${error.message}`);
+  }
+}
+
+/** Who would sign the pkiMessage. */
+function signerOf({ renews }: SimulatedRequest, csr: ProvenRequest, ca: Ca, now: number): Signer {
+  if (!renews?.der) {
+    const { spki } = csr.publicKey;
+    const certificate = selfSigned(csr, ca, now);
+    return { certificate, key: csr.publicKey, identity: keyIdentity(spki), ours: false };
+  }
+  const certificate = readCertificate(fromBase64(renews.der));
+  const key = publicKeyOf(certificate);
+  if (!key) throw new Malformed('a certificate of ours with a key that is none');
+  return { certificate, key, identity: certificateIdentity(certificate.der), ours: true };
+}
+
+function selfSigned({ subject, publicKey }: ProvenRequest, { scheme }: Ca, now: number) {
+  const tbs = encodeTbsCertificate({
+    ...{ serial: Uint8Array.of(1), scheme, issuer: subject, subject, spki: publicKey.spki },
+    ...{ notBefore: now - BACKDATE_MS, notAfter: now + BACKDATE_MS, extensions: [] },
+  });
+  return readCertificate(signed(tbs, scheme, new Uint8Array(0)));
+}
+
+const recipientOf = ({ certificate, key }: Signer, challengePassword: string | undefined) => ({
+  certificate,
+  key,
+  digest: 'SHA-256' as const,
+  cipher: contentCiphers['AES-128'],
+  challengePassword,
+});
+
+type Challenge = {
+  readonly secret: string;
+  /** Its record; none for the secret of an endpoint that has a static one. */
+  readonly rows: readonly Row[];
+  readonly staticSecrets: Deps['staticSecrets'];
+};
+
+async function challengeFor(
+  { macKeys, random }: Deps,
+  { endpoint, challenge: binding }: SimulatedRequest,
+  now: number,
+): Promise<Challenge | undefined> {
+  if (!binding) return undefined;
+  const secret = base32(random(CHALLENGE_OCTETS));
+  const { staticChallenge } = endpoint.enrol;
+  if (staticChallenge) {
+    const digest = hash('SHA-256', utf8(secret));
+    return { secret, rows: [], staticSecrets: new Map([[staticChallenge.secret, digest]]) };
+  }
+  const [macKey] = await macKeys.live('challenge');
+  const wanted = {
+    binding,
+    uses: 1,
+    ttlMs: endpoint.challengeTtlMs,
+    id: ulid(now, random(10)),
+    now,
+  };
+  const { key, record } = makeChallenge(macKey, endpoint.id, secret, wanted);
+  return { secret, rows: [{ kind: 'challenge', key, rev: 1, record }], staticSecrets: new Map() };
+}
+
+/** The ports without their effects. */
+function leadingNowhere(deps: Deps, challenge: Challenge | undefined): Deps {
+  const allowing: Validator = { validate: async () => ({ allow: true }) };
+  const { rows = [], staticSecrets = new Map() } = challenge ?? {};
+  return {
+    ...deps,
+    store: reading(deps.store, rows),
+    signer: {
+      ...deps.signer,
+      create: () => Promise.reject(new Error('nothing is made here')),
+      sign: (_reference, _algorithm, tbs) => Promise.reject(new Unsigned(tbs)),
+    },
+    validators: new Map([...deps.validators.keys()].map((id) => [id, allowing])),
+    staticSecrets,
+    log: () => {},
+    tally: new Tally(),
+  };
+}
+
+/** What is in the store, and these rows; every write succeeds and changes nothing. */
+const reading = (store: Store, rows: readonly Row[]): Store => ({
+  read: async (keys) => {
+    const ours = rows.filter((row) =>
+      keys.some(({ kind, key }) => kind === row.kind && key === row.key),
+    );
+    const others = keys.filter(
+      ({ kind, key }) => !ours.some((row) => kind === row.kind && key === row.key),
+    );
+    return [...ours, ...(await store.read(others))];
+  },
+  write: async () => 'done',
+  list: (query) => store.list(query),
+});

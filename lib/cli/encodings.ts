@@ -1,0 +1,70 @@
+// What is in a file that somebody looks at: PEM blocks, base64 or DER, and which of the things that
+// SCEP knows each one is. A private key is recognized in order to be left alone.
+
+import { type Bytes, fromBase64, fromLatin1 } from '../bytes.ts';
+import { type Element, oid, scan, tag } from '../cms/der.ts';
+import { elementsIn } from '../cms/der-elements.ts';
+import { Malformed } from '../errors.ts';
+import { type DescribedEncoding, describeContentInfo } from '../scep/describe.ts';
+import {
+  describeCertificate,
+  describeCrl,
+  describeProven,
+  describePublicKey,
+} from '../x509/describe.ts';
+
+/** DER of every part; undefined for one that is said to be a private key.
+ * @throws {SyntaxError} when it is none of the three encodings */
+export function partsOf(file: Bytes): (Bytes | undefined)[] {
+  const [first = 0, second = 0] = file;
+  if (first === tag.sequence && (second >= 0x80 || second === file.length - 2)) return [file];
+  const text = fromLatin1(file);
+  const blocks = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g)];
+  const octets = (base64: string): Bytes => {
+    return fromBase64(base64.replace(/\s+/g, '').replaceAll('-', '+').replaceAll('_', '/'));
+  };
+  if (blocks.length > 0) {
+    return blocks.map(([, label = '', body = '']) =>
+      label.includes('PRIVATE KEY') ? undefined : octets(body),
+    );
+  }
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return [undefined];
+  const whole = text.trim();
+  if (whole === '') throw new SyntaxError('it is empty');
+  return [octets(whole)];
+}
+
+/** Whatever it is. @returns undefined for a private key @throws {Malformed} */
+export async function describePart(der: Bytes): Promise<DescribedEncoding | undefined> {
+  const shape = tagsIn(der);
+  const inner = shape === signed ? tagsIn([...elementsIn(der)][0] ?? der) : '';
+  if (/(^| )(17|18)( |$)/.test(inner)) return describeCrl(der);
+  if (inner.startsWith('a0 ') || inner.split(' ').length >= 6) return describeCertificate(der);
+  if (inner !== '') return describeProven(der);
+  if (secrets.some((pattern) => pattern.test(shape))) return undefined;
+  const root = scan(der);
+  if (shape === publicKey && isAlgorithm(root.children[0])) return describePublicKey(der);
+  if (root.children[0]?.tag === tag.oid) return describeContentInfo(der);
+  throw new Malformed('not a certificate, request, CRL, public key or CMS message');
+}
+
+/** Identifier octets of the fields, hexadecimal. Certificates, requests and CRLs have the first. */
+const signed = '30 30 03';
+const publicKey = '30 03';
+/** PKCS#8 in clear and encrypted, PKCS#1 and DSA, SEC 1, PKCS#12. */
+const secrets = [/^02 30 04( |$)/, /^30 04$/, /^02( 02){5,}/, /^02 04( |$)/, /^02 30( 30)?$/];
+
+/** Of a SEQUENCE in DER; '' for anything else. */
+function tagsIn(der: Bytes): string {
+  try {
+    return [...elementsIn(der)].map(([first = 0]) => first.toString(16).padStart(2, '0')).join(' ');
+  } catch (error) {
+    if (error instanceof Malformed) return '';
+    throw error;
+  }
+}
+
+function isAlgorithm(element: Element | undefined): boolean {
+  const [first] = element?.children ?? [];
+  return first?.tag === tag.oid && oid(first) !== '';
+}

@@ -1,0 +1,138 @@
+// The log, streamed: page after page from the API into a file or to stdout, never more than a page in
+// memory. A file is written beside itself, as FILE.part, whole lines only, and moved into its place at
+// the end; what was interrupted goes on behind the last line that is whole.
+
+import { type FileHandle, open, rename } from 'node:fs/promises';
+import { type Bytes, fromLatin1 } from '../bytes.ts';
+import { MAX_PAGE } from '../limits.ts';
+import { canonicalText } from '../log/canonical.ts';
+import { timeOfUlid } from '../ulid.ts';
+import { csvHeadings, csvRow, idOfRow } from './csv.ts';
+import type { EventBody } from './happened.ts';
+import { CliError, callApi, type Io } from './io.ts';
+import { type Query, withQuery } from './pages.ts';
+
+export type Format = {
+  readonly head: string;
+  readonly line: (event: EventBody) => string;
+  /** The id of the event in a line that `line` made. */
+  readonly idOf: (line: string) => string | undefined;
+};
+
+export const formats = {
+  /** As they were hashed, octet for octet, one a line. */
+  jsonl: {
+    head: '',
+    line: (event) => `${canonicalText(event)}\n`,
+    idOf: (line) => (JSON.parse(line) as EventBody).id,
+  },
+  csv: { head: csvHeadings, line: csvRow, idOf: idOfRow },
+} as const satisfies Record<string, Format>;
+
+/** Milliseconds before each further attempt at a page, but for the first, that did not come. */
+const RETRY_MS: readonly number[] = [500, 1000, 2000, 4000, 8000];
+
+async function patiently<T>(io: Io, attempt: () => Promise<T>): Promise<T> {
+  for (const pause of RETRY_MS) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof CliError) || error.exit !== 'remote') throw error;
+      io.note(`${error.message}; asking again`);
+      await io.clock.sleep(pause);
+    }
+  }
+  return attempt();
+}
+
+/**
+ * Pages of events, oldest first, each with at least one.
+ * @param after an event's id: only those behind it
+ */
+export async function* eventPages(
+  io: Io,
+  query: Query,
+  after?: string,
+): AsyncGenerator<readonly EventBody[], void> {
+  const from = after === undefined ? query.from : new Date(timeOfUlid(after)).toISOString();
+  for (let cursor: string | undefined; ; ) {
+    const path = withQuery('/events', { ...query, from, limit: MAX_PAGE, cursor });
+    const ask = () => callApi<EventPage>(io, 'GET', path);
+    const page = await (cursor === undefined ? ask() : patiently(io, ask));
+    const events = page.events.filter(({ id }) => after === undefined || id > after);
+    if (events.length > 0) yield events;
+    if (page.next === null) return;
+    cursor = page.next;
+  }
+}
+
+export type EventPage = { readonly events: readonly EventBody[]; readonly next: string | null };
+
+/** Where lines go. */
+export type Sink = {
+  /** The last event that is in it already. */
+  readonly after: string | undefined;
+  write(text: string): Promise<void>;
+  /** All is written. */
+  done(): Promise<void>;
+  /** No more will be. */
+  close(): Promise<void>;
+};
+
+/**
+ * @param goOn with FILE.part, where it is there
+ * @throws {CliError} when it is there and nobody said so
+ */
+export async function openFile(path: string, format: Format, goOn: boolean): Promise<Sink> {
+  const part = `${path}.part`;
+  const file = await opened(part, goOn);
+  const { after, size } = goOn ? await lastOf(file, format) : { after: undefined, size: 0 };
+  await file.truncate(size);
+  if (size === 0) await file.appendFile(format.head);
+  return {
+    after,
+    write: (text) => file.appendFile(text),
+    done: async () => {
+      await file.sync();
+      await rename(part, path);
+    },
+    close: () => file.close(),
+  };
+}
+
+async function opened(part: string, goOn: boolean): Promise<FileHandle> {
+  try {
+    return await open(part, goOn ? 'a+' : 'ax', 0o600);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
+      const advice = 'add --continue to go on behind it, or remove it';
+      throw new CliError('failure', `${part} is from an export that was interrupted: ${advice}`);
+    }
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError('failure', `${part} cannot be written: ${why}`);
+  }
+}
+
+/** More than the longest line. */
+const TAIL_OCTETS = 4 * 1024 * 1024;
+
+/** The last event in a file, and where its line ends. */
+async function lastOf(
+  file: FileHandle,
+  format: Format,
+): Promise<{ readonly after: string | undefined; readonly size: number }> {
+  const { size } = await file.stat();
+  const from = Math.max(0, size - TAIL_OCTETS);
+  const tail: Bytes = new Uint8Array(size - from);
+  await file.read(tail, 0, tail.length, from);
+  const text = fromLatin1(tail);
+  const end = text.lastIndexOf('\n') + 1;
+  const line = text.slice(text.lastIndexOf('\n', end - 2) + 1, end);
+  const whole = from + end;
+  if (whole <= format.head.length) return { after: undefined, size: 0 };
+  const after = format.idOf(line);
+  if (after === undefined || Number.isNaN(timeOfUlid(after))) {
+    throw new CliError('failure', 'what is to be continued is no export in this format');
+  }
+  return { after, size: whole };
+}

@@ -1,0 +1,101 @@
+// Who may have a first certificate at an endpoint, as the configuration says it: which validators, and
+// the static challenge with all that holds it back.
+
+import * as z from 'zod/mini';
+import { patterns } from './profile.ts';
+import { described } from './schema.ts';
+import { attributeType } from './x509/name.ts';
+
+/** What a request proves by what it brings along; `staticChallenge` is one secret for many devices. */
+const ownValidators = ['challenge', 'staticChallenge'] as const;
+
+/** One of these, or the id of a validator outside. */
+export type ValidatorId = string;
+export const isOutside = (id: ValidatorId): boolean => !ownValidators.some((own) => own === id);
+
+export type StaticChallenge = {
+  /** A reference: `env:NAME`. */
+  readonly secret: string;
+  /** By dotted OID: attributes that must be there, and patterns of which each value matches one. */
+  readonly subject: ReadonlyMap<string, readonly string[]>;
+};
+
+export type Enrolment = {
+  readonly authorize: readonly ValidatorId[];
+  /** Present if and only if `authorize` names it. */
+  readonly staticChallenge?: StaticChallenge;
+};
+
+const secretReference = /^env:[A-Za-z_][A-Za-z0-9_]*$/;
+/** What stands there may be the secret itself, so that it is not repeated. */
+const secretText = (text: unknown): string => {
+  const [, scheme] = /^(ssm|secretsmanager):/.exec(String(text)) ?? [];
+  return scheme
+    ? `cannot be read from "${scheme}:" yet; it must be "env:" and the name of an environment variable`
+    : 'must be "env:" and the name of an environment variable, never the secret itself';
+};
+
+const staticChallenge = z.strictObject({
+  secret: described(
+    'where the secret is: "env:" and the name of an environment variable, which holds at least 16 octets',
+    z.string().check(z.regex(secretReference, { error: ({ input }) => secretText(input) })),
+  ),
+  subject: described(
+    'attribute types that the subject of a request must have, and patterns of which each value must match one',
+    z.record(z.string(), patterns),
+  ),
+});
+
+export const enrolSchema = z.strictObject({
+  authorize: described(
+    'validators, all of which must allow',
+    z.array(z.enum(ownValidators)).check(z.minLength(1, 'must name at least one validator')),
+  ),
+  staticChallenge: described(
+    'one secret that all devices of the endpoint know, for clients that can carry nothing else: whoever knows it can enrol',
+    z.optional(staticChallenge),
+  ),
+});
+
+/**
+ * @param path where it stands in the configuration, such as `endpoints.default.enrol`
+ * @param problems takes a sentence for each field that is wrong
+ */
+export function checkEnrol(
+  { authorize, staticChallenge }: z.output<typeof enrolSchema>,
+  path: string,
+  problems: string[],
+): Enrolment {
+  const wanted = authorize.includes('staticChallenge');
+  if (wanted && authorize.includes('challenge')) {
+    problems.push(
+      `${path}.authorize: a challengePassword cannot be both "challenge" and "staticChallenge"; name one of them`,
+    );
+  }
+  const here = `${path}.staticChallenge`;
+  if (wanted && !staticChallenge) {
+    problems.push(`${here}: is missing; "staticChallenge" in "authorize" needs it`);
+  }
+  if (!staticChallenge) return { authorize };
+  if (!wanted) {
+    problems.push(`${here}: means nothing without "staticChallenge" in "authorize"`);
+  }
+  const entries = Object.entries(staticChallenge.subject);
+  if (entries.length === 0) {
+    problems.push(`${here}.subject: must name at least one attribute, such as {"CN": "printer-*"}`);
+  }
+  const subject = new Map<string, readonly string[]>();
+  for (const [name, value] of entries) {
+    const listed = [value].flat();
+    if (listed.some((pattern) => /^\*+$/.test(pattern))) {
+      problems.push(`${here}.subject.${name}: must say more than "*", which is everything`);
+    }
+    try {
+      subject.set(attributeType(name), listed);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      problems.push(`${here}.subject.${name}: ${error.message}`);
+    }
+  }
+  return { authorize, staticChallenge: { secret: staticChallenge.secret, subject } };
+}

@@ -1,0 +1,91 @@
+// What the schemas of the admin API's routes share.
+
+import * as z from 'zod/mini';
+import { MAX_PAGE } from '../limits.ts';
+import { described, id } from '../schema.ts';
+import type { Schema } from './route.ts';
+
+type Named = z.core.$ZodRegistry<{ id: string }>;
+/** Schemas that the documentation has by name: of what is sent, and of what is answered. */
+export const bodies: Named = z.registry<{ id: string }>();
+export const answers: Named = z.registry<{ id: string }>();
+
+export function body<T extends Schema>(name: string, schema: T): T {
+  bodies.add(schema, { id: name });
+  return schema;
+}
+
+export function answer<T extends Schema>(name: string, schema: T): T {
+  answers.add(schema, { id: name });
+  return schema;
+}
+
+/** The fields of one page of a list. */
+export const pageOf = <Noun extends string, T extends Schema>(noun: Noun, item: T) => ({
+  ...({ [noun]: z.array(item) } as Record<Noun, z.ZodMiniArray<T>>),
+  next: described('`cursor` of the next page; null at the end', z.nullable(z.string())),
+});
+
+export const page = <Noun extends string, T extends Schema>(name: string, noun: Noun, item: T) =>
+  answer(name, z.strictObject(pageOf(noun, item)));
+
+export const ulid = z.string().check(z.regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'is not an id'));
+
+export const endpointId = described('name of an endpoint', z.string());
+export const caId = described('name of a CA', id);
+
+const serialText = 'must be a serial number: 2 to 40 hexadecimal digits';
+/** Hexadecimal, as people copy it: in any case, with or without colons. */
+export const serial = described(
+  'a serial number, hexadecimal',
+  z.pipe(
+    z.string().check(z.regex(/^[0-9a-f]{2}(:?[0-9a-f]{2}){0,19}$/i, serialText)),
+    z.transform((text: string) => text.replaceAll(':', '').toLowerCase()),
+  ),
+);
+
+const digestText = 'must be a SHA-256: 64 hexadecimal digits';
+export const digest = z.pipe(
+  z.string().check(z.regex(/^[0-9a-f]{2}(:?[0-9a-f]{2}){31}$/i, digestText)),
+  z.transform((text: string) => text.replaceAll(':', '').toLowerCase()),
+);
+
+const timeText = 'must be a time such as "2030-01-31" or "2030-01-31T12:00:00Z"';
+const timePattern = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/;
+/** The text of a time, UTC where it is a day; its value is milliseconds since 1970. */
+export const moment = z.pipe(
+  z.string().check(
+    z.regex(timePattern, timeText),
+    z.refine((text: string) => !Number.isNaN(Date.parse(text)), timeText),
+  ),
+  z.transform((text: string) => Date.parse(text)),
+);
+
+const cursorText = 'is not a cursor of this list';
+export const turn = {
+  limit: described(
+    'how many at most',
+    z._default(
+      z.coerce.number().check(z.multipleOf(1, 'must be a whole number'), z.gte(1), z.lte(MAX_PAGE)),
+      20,
+    ),
+  ),
+  cursor: described(
+    '`next` of the page before, of the same list with the same filters',
+    z.optional(z.string().check(z.regex(/^[\w-]{1,2048}$/, cursorText))),
+  ),
+};
+
+/** Answered: a time, ISO 8601 in UTC. */
+export const time = z
+  .string()
+  .check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/), z.meta({ format: 'date-time' }));
+export const hexText = z.string().check(z.regex(/^[0-9a-f]*$/));
+/** DER, in base64. */
+export const der = described('DER, base64', z.string().check(z.regex(/^[A-Za-z0-9+/]*={0,2}$/)));
+export const evidence = described(
+  'what the rule looked at',
+  z.record(z.string(), z.union([z.string(), z.number()])),
+);
+
+export const iso = (ms: number): string => new Date(ms).toISOString();

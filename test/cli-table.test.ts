@@ -1,0 +1,224 @@
+// Every command of the table, one rule after the other: a sentence, help with examples that it takes,
+// --json, exit codes, and a word for who mistypes.
+
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import type { Command } from 'commander';
+import type { Io } from '../lib/cli/io.ts';
+import { makeProgram } from '../lib/cli/main.ts';
+import { openTerminal } from './support/cli.ts';
+import { makeLab } from './support/lab.ts';
+import { wordsOf } from './support/shell.ts';
+
+const lab = await makeLab();
+const terminal = await openTerminal(lab);
+after(() => terminal.close());
+
+const silent: Io = {
+  url: 'http://127.0.0.1:9',
+  token: async () => 'x',
+  stdin: async () => new Uint8Array(0),
+  out: () => {},
+  note: () => {},
+  progress: undefined,
+  stopped: () => new AbortController().signal,
+  clock: { now: () => 0, sleep: async () => {} },
+  config: async () => ({ name: 'x', document: {} }),
+};
+
+type Leaf = { readonly path: readonly string[]; readonly command: Command };
+function leaves(command: Command, path: readonly string[] = []): Leaf[] {
+  if (command.commands.length === 0) return [{ path, command }];
+  return command.commands.flatMap((child) => leaves(child, [...path, child.name()]));
+}
+const all = leaves(makeProgram('0.0.0', silent));
+
+/** The `scepter` commands in the examples of a help page. */
+function examplesOf(help: string): string[] {
+  const [, examples = ''] = help.split('\nExamples:\n');
+  return examples
+    .replaceAll('\\\n', ' ')
+    .split('\n')
+    .flatMap((line) => [...line.matchAll(/\bscepter ([^|)><]*)/g)].map(([, args = '']) => args));
+}
+
+/** Parses the words and gives the path of the command that would have run. */
+async function parsed(args: readonly string[]): Promise<string> {
+  const program = makeProgram('0.0.0', silent);
+  let ran = '';
+  for (const { path, command } of leaves(program)) {
+    command.action(() => {
+      ran = path.join(' ');
+    });
+  }
+  await program.parseAsync(args, { from: 'user' });
+  return ran;
+}
+
+test('the table is all there', () => {
+  assert.deepEqual(
+    all.map(({ path }) => path.join(' ')),
+    [
+      'challenge create',
+      'challenge list',
+      'challenge revoke',
+      'txn list',
+      'txn show',
+      'txn approve',
+      'txn deny',
+      'cert list',
+      'cert show',
+      'cert revoke',
+      'cert renewals',
+      'crl show',
+      'crl publish',
+      'ca show',
+      'ca export',
+      'enrol',
+      'renew',
+      'inspect',
+      'status',
+      'log tail',
+      'log export',
+      'explain',
+      'config validate',
+      'config print',
+      'completion',
+    ],
+  );
+});
+
+for (const { path, command } of all) {
+  const name = path.join(' ');
+  describe(name, () => {
+    test('says in a sentence what it is for, and of each option and argument too', () => {
+      const said = [
+        command.description(),
+        ...command.options.map(({ description }) => description),
+        ...command.registeredArguments.map(({ description }) => description),
+      ];
+      for (const sentence of said) {
+        assert.match(sentence, /^[^\s].{8,}[^.\s]$/, `"${sentence}"`);
+        assert.doesNotMatch(sentence, /^[A-Z][a-z]/);
+      }
+    });
+
+    test('has help on stdout with examples that it takes', async () => {
+      const { code, out, err } = await terminal.run([...path, '--help']);
+      assert.equal(code, 0);
+      assert.equal(err, '');
+      assert.ok(out.startsWith(`Usage: scepter ${name} `), out);
+      const examples = examplesOf(out).map(wordsOf);
+      const own = examples.filter((args) => path.every((word, at) => args[at] === word));
+      assert.ok(own.length >= 1, 'no example of its own');
+      for (const args of examples) {
+        assert.notEqual(await parsed(args), '', args.join(' '));
+      }
+      for (const args of own) assert.equal(await parsed(args), name);
+      assert.ok(
+        out.split('\n').every((line) => line.length <= 130),
+        'lines that no terminal has room for',
+      );
+    });
+
+    test('has --json', () => {
+      assert.ok(command.options.some(({ long }) => long === '--json'));
+    });
+
+    test('a mistyped option: exit 2, stdout empty, and the right one', async () => {
+      const given = command.options.flatMap(({ long, mandatory }) =>
+        mandatory && long ? [long, 'x'] : [],
+      );
+      const { code, out, err } = await terminal.run([...path, ...given, '--jsom']);
+      assert.equal(code, 2);
+      assert.equal(out, '');
+      assert.match(err, /unknown option '--jsom'\n\(Did you mean --json\?\)/);
+    });
+  });
+}
+
+describe('who is lost', () => {
+  for (const [line, meant] of [
+    ['tnx', 'txn'],
+    ['enroll', 'enrol'],
+    ['inspct', 'inspect'],
+    ['txn lst', 'list'],
+    ['cert revok', 'revoke'],
+    ['config validat', 'validate'],
+    ['ca exprt', 'export'],
+  ] as const) {
+    test(`"${line}": exit 2 and "${meant}"`, async () => {
+      const { code, out, err } = await terminal.run(line.split(' '));
+      assert.equal(code, 2);
+      assert.equal(out, '');
+      assert.match(err, new RegExp(`unknown command '\\w+'\\n\\(Did you mean ${meant}\\?\\)`));
+    });
+  }
+
+  test('a noun without a verb, or nothing at all: help on stderr, exit 2', async () => {
+    for (const args of [[], ['txn'], ['cert'], ['log']]) {
+      const { code, out, err } = await terminal.run(args);
+      assert.equal(code, 2, args.join(' '));
+      assert.equal(out, '');
+      assert.match(err, /^Usage: scepter/);
+    }
+  });
+
+  test('too many arguments: exit 2', async () => {
+    const { code, err } = await terminal.run(['status', 'now']);
+    assert.equal(code, 2);
+    assert.match(err, /too many arguments/);
+  });
+});
+
+describe('every command that asks the server', () => {
+  const asking: readonly (readonly string[])[] = [
+    ['challenge', 'create'],
+    ['challenge', 'list'],
+    ['challenge', 'revoke', '01K4QD6W6ZJ5S5M0V1X7TB2C3D'],
+    ['txn', 'list'],
+    ['txn', 'show', '01K4QD6W6ZJ5S5M0V1X7TB2C3D'],
+    ['txn', 'approve', '01K4QD6W6ZJ5S5M0V1X7TB2C3D'],
+    ['txn', 'deny', '01K4QD6W6ZJ5S5M0V1X7TB2C3D'],
+    ['cert', 'list'],
+    ['cert', 'show', '00ff', '--ca', 'default'],
+    ['cert', 'revoke', '00ff', '--ca', 'default'],
+    ['cert', 'renewals', '00ff', '--ca', 'default'],
+    ['crl', 'show'],
+    ['crl', 'publish'],
+    ['ca', 'show'],
+    ['ca', 'export'],
+    ['status'],
+    ['log', 'tail'],
+    ['log', 'export'],
+    ['config', 'print', '--server'],
+  ];
+
+  test('with a token that is none: exit 4, stdout empty', async () => {
+    for (const args of asking) {
+      const { code, out, err } = await terminal.run(args, { token: 'x'.repeat(43) });
+      assert.equal(code, 4, `${args.join(' ')}: ${err}`);
+      assert.equal(out, '');
+      assert.match(err, /a valid bearer token is required/);
+    }
+  });
+
+  test('where nobody answers: exit 5, stdout empty', async () => {
+    for (const args of asking) {
+      const gone = await openTerminal(lab);
+      await gone.close();
+      const { code, out, err } = await gone.run(args);
+      assert.equal(code, 5, `${args.join(' ')}: ${err}`);
+      assert.equal(out, '');
+      assert.match(err, /did not answer/);
+    }
+  });
+
+  test('an id that is not there: exit 3', async () => {
+    for (const args of asking.filter((words) => words.length > 2 && words[0] !== 'config')) {
+      const { code, out } = await terminal.run(args);
+      assert.equal(code, 3, args.join(' '));
+      assert.equal(out, '');
+    }
+  });
+});
