@@ -26,12 +26,19 @@ export async function readDocument(
   const inline = source.trimStart().startsWith('{');
   const name = file ?? (inline ? 'SCEPTER_CONFIG' : `SCEPTER_CONFIG (${source})`);
   try {
-    return { name, document: JSON.parse(inline ? source : await readFile(source, 'utf8')) };
+    return { name, document: JSON.parse(inline ? source : await textOf(source)) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const what = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
     throw new ConfigError([`${file ?? 'SCEPTER_CONFIG'} ${what}: ${why}`]);
   }
+}
+
+/** Of a file, or of a parameter: its SDK is loaded only where one is named. */
+async function textOf(source: string): Promise<string> {
+  if (!source.startsWith('ssm:')) return readFile(source, 'utf8');
+  const { readParameter } = await import('../lib/adapters/ssm.ts');
+  return readParameter(source.slice('ssm:'.length));
 }
 
 /** What certificates point to has to be an address that others can reach. */

@@ -15,7 +15,11 @@ export type Env = {
   readonly localUrl: string;
   /** The server listens on this machine only. */
   readonly loopback: boolean;
-  /** `SCEPTER_CONFIG`: a file's path or the JSON itself. */
+  /** `SCEPTER_DEPLOYMENT`: which deployment of Scepter this is, where keys are sealed by KMS. */
+  readonly deployment: string | undefined;
+  /** `SCEPTER_SEALING_KEY`: the KMS key that seals RA and MAC keys: its id, ARN or alias. */
+  readonly sealingKey: string | undefined;
+  /** `SCEPTER_CONFIG`: a file's path, the JSON itself, or `ssm:` and a parameter's name. */
   readonly config: string | undefined;
   /** `NODE_ENV=production` without `SCEPTER_ALLOW_SOFTWARE_KEYS=1`. */
   readonly refuseSoftwareKeys: boolean;
@@ -34,6 +38,8 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
   return {
     dataDir: resolve(env.SCEPTER_DATA_DIR || './.scepter'),
     table: env.SCEPTER_TABLE || undefined,
+    deployment: env.SCEPTER_DEPLOYMENT || undefined,
+    sealingKey: env.SCEPTER_SEALING_KEY || undefined,
     host,
     port,
     localUrl: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,

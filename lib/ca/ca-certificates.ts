@@ -73,6 +73,8 @@ type Ports = {
   readonly signer: Signer;
   readonly raKeys: RaKeys;
   readonly clock: Clock;
+  /** No key is asked for or opened: who uses one of what is loaded gets an Outage. */
+  readonly keyless?: true;
 };
 type Entry = { readonly at: number; readonly ca: Promise<Ca> };
 
@@ -96,12 +98,11 @@ export class CaCertificates {
 
   /** For who signs no more than CRLs: no RA key is opened. @throws {Outage} as `of` does */
   async issuer(id: string): Promise<Issuer> {
-    const { store, signer } = this.#ports;
-    const view = new View(store);
+    const view = new View(this.#ports.store);
     await view.load([{ kind: 'authority', key: id }]);
     const record = view.get('authority', id);
     if (!record) throw notInitialised(id);
-    return issuerOf(signer, id, record);
+    return issuerOf(this.#ports, id, record);
   }
 
   #get(id: string, maxAgeMs: number): Promise<Ca> {
@@ -118,18 +119,20 @@ export class CaCertificates {
   }
 }
 
-async function load({ config, store, signer, raKeys }: Ports, id: string): Promise<Ca> {
+async function load(ports: Ports, id: string): Promise<Ca> {
+  const { config, store, raKeys, keyless } = ports;
   await selfTest();
   const view = new View(store);
   const ids = [...new Set([id, ...config.cas.keys()])];
   await view.load(ids.map((key) => ({ kind: 'authority', key })));
   const record = view.get('authority', id);
   if (!record) throw notInitialised(id);
-  const issuer = await issuerOf(signer, id, record);
+  const issuer = await issuerOf(ports, id, record);
   const generations = await Promise.all(
     record.generations
       .filter(({ state }) => state !== 'retired')
       .map(async (generation) => {
+        if (keyless) return closedGeneration(generation);
         const pkcs8 = await raKeys.unseal(fromBase64(generation.sealedKey), {
           ca: id,
           purpose: 'ra',
@@ -151,13 +154,18 @@ async function load({ config, store, signer, raKeys }: Ports, id: string): Promi
 const notInitialised = (id: string): Outage =>
   new Outage(`the CA "${id}" has not been initialised`);
 
-async function issuerOf(signer: Signer, id: string, record: AuthorityRecord): Promise<Issuer> {
+async function issuerOf(
+  { signer, keyless }: Ports,
+  id: string,
+  record: AuthorityRecord,
+): Promise<Issuer> {
   const [own] = record.chain.map(fromBase64);
   if (!own) throw notInitialised(id);
   const certificate = readCertificate(own);
   const key = publicKeyOf(certificate);
   const keyIdentifier = subjectKeyIdentifierOf(certificate);
-  if (!key || !keyIdentifier || !equal(key.spki, await signer.publicKey(record.keyReference))) {
+  const announced = keyless ? key?.spki : await signer.publicKey(record.keyReference);
+  if (!key || !keyIdentifier || !announced || !equal(key.spki, announced)) {
     throw new Outage(`the certificate of the CA "${id}" is not one of its key`);
   }
   const algorithm = signingAlgorithm(key.kind);
@@ -218,6 +226,28 @@ function loadGeneration(
         return new Uint8Array(await crypto.subtle.sign('RSASSA-PKCS1-v1_5', key, message));
       },
     }),
+  };
+}
+
+function closedGeneration({
+  id,
+  state,
+  certificate: text,
+}: AuthorityRecord['generations'][number]): Generation {
+  const refuse = (): never => {
+    throw new Outage('this process may not use the keys of an RA');
+  };
+  return {
+    id,
+    state,
+    certificate: readCertificate(fromBase64(text)),
+    get decryptionKey() {
+      return refuse();
+    },
+    get modulusOctets() {
+      return refuse();
+    },
+    signer: refuse,
   };
 }
 

@@ -2,10 +2,10 @@
 
 import * as z from 'zod/mini';
 import { base64, hex, pem } from '../bytes.ts';
-import { publishCrl } from '../ca/crl.ts';
+import { askForCrl, publishCrl } from '../ca/crl.ts';
 import { readCrl } from '../ca/crl-list.ts';
 import { type CaStatus, caStatus, fingerprints } from '../ca/status.ts';
-import { HttpFailure } from '../errors.ts';
+import { HttpFailure, Outage } from '../errors.ts';
 import type { Crl } from '../ports/crls.ts';
 import { described } from '../schema.ts';
 import type { Certificate } from '../x509/certificate.ts';
@@ -89,7 +89,16 @@ export function shownCa({ id, key, chain: [own, ...issuers], generations, ...res
 }
 
 const cas = answer('Cas', z.strictObject({ cas: z.array(ca) }));
-const published = answer('PublishedCrl', z.strictObject(crl));
+const published = answer(
+  'PublishedCrl',
+  z.strictObject({
+    ...crl,
+    pending: described(
+      'true: it is the newest so far, and the next is published within a minute by who may sign it',
+      z.optional(z.boolean()),
+    ),
+  }),
+);
 const whole = answer(
   'Crl',
   z.strictObject({
@@ -177,7 +186,14 @@ export const caRoutes: readonly Route[] = [
     answer: published,
     repeatable: true,
     async handle(deps, { actor, params, once }) {
-      const loaded = await deps.cas.of(existing(deps.config.cas, params.ca));
+      const id = existing(deps.config.cas, params.ca);
+      if (deps.keyless) {
+        await askForCrl(deps, id, actor.id);
+        const newest = await deps.crls.newest(id);
+        if (!newest) throw new Outage('no CRL has been published');
+        return { ...shownCrl(newest), pending: true };
+      }
+      const loaded = await deps.cas.issuer(id);
       const remembered = once && { once, answer: shownCrl };
       return shownCrl(await publishCrl(deps, loaded, actor, remembered));
     },

@@ -91,3 +91,14 @@ export function refuse(deps: Deps, error: unknown, c: Context): Response {
   if (error instanceof HttpFailure && status === 405) response.headers.set('allow', error.allow);
   return new Response(response.body, { status, headers: response.headers });
 }
+
+/** The reply of a service that could not start: there is nothing yet that could say more. */
+export const unavailable = (): Response =>
+  new Response(`${titles[503]}\n`, {
+    status: 503,
+    headers: {
+      'content-type': 'text/plain',
+      'cache-control': 'no-store',
+      'retry-after': String(RETRY_AFTER_S),
+    },
+  });

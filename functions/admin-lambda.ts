@@ -1,0 +1,12 @@
+// AWS Lambda: the admin API and its documentation. It uses no key of a CA or RA; a CRL that somebody
+// wants to be published is asked of the maintenance function.
+
+import { makeAdminApp } from '../lib/http/app.ts';
+import { log, openAws } from './aws.ts';
+import { kept, serveEvents } from './instance.ts';
+
+const app = kept(async () => makeAdminApp(await openAws({ caKeys: false, raKeys: false })), log);
+
+export const handler = serveEvents(app, log);
+
+await app().catch(() => undefined);

@@ -1,0 +1,42 @@
+// What a process of Lambda keeps between its requests: made once, shared by all. A start that fails is
+// not kept: the request that met it is answered 503, and the next one starts again.
+
+import type { Connection } from '../lib/http/client.ts';
+import { type LambdaReply, replyOf, requestOf } from '../lib/http/lambda-event.ts';
+import { unavailable } from '../lib/http/respond.ts';
+import type { Log } from '../lib/ports/log.ts';
+
+/** Single flight; a failure is logged, thrown to who waits for it, and forgotten. */
+export function kept<T>(open: () => Promise<T>, log: Log): () => Promise<T> {
+  let instance: Promise<T> | undefined;
+  return () => {
+    instance ??= open().catch((error: unknown) => {
+      instance = undefined;
+      const detail = error instanceof Error ? error.message : String(error);
+      log({ event: 'start.failed', severity: 'error', detail });
+      throw error;
+    });
+    return instance;
+  };
+}
+
+type App = {
+  readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;
+};
+
+/** The handler of a function that is called by a Function URL, an HTTP API, a REST API or an ALB. */
+export function serveEvents(
+  app: () => Promise<App>,
+  log: Log,
+): (event: unknown) => Promise<LambdaReply> {
+  return async (event) => {
+    const { request, connection, damaged } = requestOf(event);
+    if (damaged) {
+      const detail =
+        'a body came as text and has lost octets: a REST API needs the binary media type */*, and no client may call its message text';
+      log({ event: 'http.damaged', severity: 'warning', detail });
+    }
+    const ready = await app().catch(() => undefined);
+    return replyOf(event, ready ? await ready.fetch(request, connection) : unavailable());
+  };
+}

@@ -1,0 +1,21 @@
+// AWS Systems Manager's Parameter Store: where a configuration can be kept that is to be changed
+// without deploying anything.
+
+import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+
+/** @throws {Error} with a sentence */
+export async function readParameter(name: string): Promise<string> {
+  const client = new SSMClient();
+  try {
+    const command = new GetParameterCommand({ Name: name, WithDecryption: true });
+    const { Parameter } = await client.send(command);
+    if (Parameter?.Value === undefined) throw new Error('it has no value');
+    return Parameter.Value;
+  } catch (error) {
+    const { name: kind, message } = error instanceof Error ? error : new Error(String(error));
+    const said = message === '' || message === kind ? kind : `${kind}: ${message}`;
+    throw new Error(`the parameter "${name}": ${said}`, { cause: error });
+  } finally {
+    client.destroy();
+  }
+}
