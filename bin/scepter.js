@@ -4,7 +4,7 @@
 
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const packages = {
@@ -30,7 +30,10 @@ function pinnedNode() {
   }
 }
 
-const cli = join(dirname(fileURLToPath(import.meta.url)), '..', 'functions', 'cli.ts');
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+// Node strips no types of a package that was installed: there the command line comes built.
+const built = root.split(sep).includes('node_modules');
+const cli = join(root, ...(built ? ['dist', 'cli', 'index.mjs'] : ['functions', 'cli.ts']));
 const child = spawn(pinnedNode(), [cli, ...process.argv.slice(2)], { stdio: 'inherit' });
 // Who stops this process means the one that does the work.
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];

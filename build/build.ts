@@ -24,7 +24,7 @@ export async function buildAll(): Promise<ReadonlyMap<string, readonly BuiltFile
     functions.set(name, files);
     await writeFiles(join(dist, name), files);
   }
-  await writeFiles(dist, await bundleCli());
+  await writeFiles(join(dist, 'cli'), await bundleCli());
   return functions;
 }
 

@@ -4,7 +4,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 
@@ -31,20 +31,20 @@ export type BuiltFile = { readonly name: string; readonly octets: Uint8Array };
 
 /** The files of one function, by name; `index.mjs` exports `handler`. */
 export const bundleFunction = (name: FunctionName): Promise<readonly BuiltFile[]> =>
-  bundle(`functions/${name}.ts`, 'index', neverLoaded);
+  bundle(`functions/${name}.ts`, { external: neverLoaded });
 
-/** The command line, for who has installed the package: Node strips no types there. */
-export const bundleCli = (): Promise<readonly BuiltFile[]> => bundle('functions/cli.ts', 'cli', []);
+/** The command line for who has installed the package, and with it what it needs (`bin/`). */
+export const bundleCli = (): Promise<readonly BuiltFile[]> =>
+  bundle('functions/cli.ts', { packages: 'external' });
 
 async function bundle(
   entry: string,
-  name: string,
-  external: readonly string[],
+  more: Pick<BuildOptions, 'external' | 'packages'>,
 ): Promise<readonly BuiltFile[]> {
   const outdir = join(root, 'dist');
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: { [name]: entry },
+    entryPoints: { index: entry },
     outdir,
     write: false,
     bundle: true,
@@ -55,8 +55,10 @@ async function bundle(
     target: 'node24',
     // CommonJS builds of the SDK would call a `require` that modules do not have.
     mainFields: ['module', 'main'],
-    external: [...external],
+    ...more,
     plugins: [onlyWhatIsUsed],
+    // Where node_modules really is stands in no map.
+    preserveSymlinks: true,
     minify: true,
     legalComments: 'none',
     sourcemap: true,

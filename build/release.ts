@@ -25,10 +25,13 @@ for (const [of, files] of functions) {
   await writeFile(join(release, `${name}-${of}-${version}.zip`), zip(files));
 }
 await npm('pack', '--silent', '--pack-destination', release);
-const { stdout } = await npm('sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev');
-// When and under which number it was asked for says nothing about what is in it.
+// By the lock file, so that it is the same on every platform.
+const kind = ['--sbom-format', 'cyclonedx', '--sbom-type', 'application'];
+const { stdout } = await npm('sbom', ...kind, '--omit', 'dev', '--package-lock-only');
+// When it was asked for, and from which folder, says nothing about what is in it.
 const { serialNumber: _number, ...bill } = JSON.parse(stdout);
 delete bill.metadata.timestamp;
+bill.metadata.component.name = name;
 await writeFile(join(release, `${name}-${version}.cdx.json`), `${JSON.stringify(bill, null, 2)}\n`);
 
 const files = (await readdir(release)).sort();
@@ -43,9 +46,10 @@ await writeFile(join(release, 'SHA256SUMS'), sums);
 console.log('');
 for (const [of, built] of functions) {
   const { octets, gzipped } = weigh(built);
-  const ms = await loadTime(join(root, 'dist', of));
+  const { median, fastest } = await loadTime(join(root, 'dist', of));
+  const times = `${median.toFixed(0)} ms (median; fastest ${fastest.toFixed(0)})`;
   console.log(
-    `${of}: ${kilobytes(octets)} of modules, gzipped ${kilobytes(gzipped)}, loaded in ${ms.toFixed(0)} ms`,
+    `${of}: ${kilobytes(octets)} of modules, gzipped ${kilobytes(gzipped)}, loaded in ${times}`,
   );
   if (of === 'scep-lambda' && gzipped > SCEP_BUDGET_OCTETS) {
     console.log(`scep-lambda is over its budget of ${kilobytes(SCEP_BUDGET_OCTETS)} gzipped`);

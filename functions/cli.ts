@@ -10,6 +10,7 @@ import { visible } from '../lib/visible.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { readDocument } from './default-config.ts';
 import { readEnv } from './env.ts';
+import { stopped } from './stopped.ts';
 
 const env = readEnv();
 
@@ -30,13 +31,6 @@ async function token(): Promise<string> {
 /** Whatever a command prints as it came, such as an export: on a terminal it only ever shows. */
 const harmless = (text: string): string => text.split('\n').map(visible).join('\n');
 
-function stopped(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => controller.abort());
-  return controller.signal;
-}
-
 // `scepter ... | head` closes the pipe when it has seen enough; that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
@@ -48,6 +42,7 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   token,
   stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
   out: (data) => process.stdout.write(process.stdout.isTTY ? harmless(data) : data),
+  columns: process.stdout.columns,
   note: (line) => process.stderr.write(`${line}\n`),
   progress: process.stderr.isTTY ? (line) => process.stderr.write(`\r\u001b[K${line}`) : undefined,
   stopped,

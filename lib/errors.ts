@@ -5,6 +5,7 @@
 // and `Outage` when our own side fails. Anything else is a bug and is answered like an outage.
 
 import { MAX_EVIDENCE_CHARACTERS } from './limits.ts';
+import { visible } from './visible.ts';
 
 /** RFC 8894 §3.2.1.4. The values are the decimal text of the failInfo attribute. */
 export const failInfo = {
@@ -282,11 +283,13 @@ export type Reason = keyof typeof reasons;
  * `allowed` what it allows. */
 export type Evidence = Readonly<Record<string, string | number>>;
 
+/** What was sent is repeated in it, and may be anything. */
 const bounded = (evidence: Evidence): Evidence =>
   Object.fromEntries(
     Object.entries(evidence).map(([name, value]) => {
-      const long = typeof value === 'string' && value.length > MAX_EVIDENCE_CHARACTERS;
-      return [name, long ? `${value.slice(0, MAX_EVIDENCE_CHARACTERS).toWellFormed()}…` : value];
+      if (typeof value === 'number') return [name, value];
+      const text = visible(value.slice(0, MAX_EVIDENCE_CHARACTERS).toWellFormed());
+      return [name, value.length > MAX_EVIDENCE_CHARACTERS ? `${text}…` : text];
     }),
   );
 

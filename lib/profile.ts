@@ -156,7 +156,9 @@ export const profileSchema = z.strictObject({
     'subjectAltNames by type. "none": never; "bound": only what a challenge is bound to; "copy" and patterns: also what a request asks for itself, if its challenge is bound to no name',
     z._default(
       z.strictObject({
-        dns: named('"*" in a pattern does not cross a dot'),
+        dns: named(
+          '"*" in a pattern does not cross a dot; a wildcard name is only certified if a challenge is bound to it',
+        ),
         email: named('"*" in a pattern does not cross "@"'),
         uri: named('"*" in a pattern does not cross "/"'),
         ip: named('a pattern is an address or a range such as 10.0.0.0/8'),

@@ -260,6 +260,7 @@ describe('what cannot be read', () => {
   const cases: [string, string | Bytes, RegExp][] = [
     ['nothing', '', /is neither PEM, base64 nor DER: it is empty/],
     ['prose', 'hello, world', /is neither PEM, base64 nor DER: base64 must be/],
+    ['words', 'not a certificate', /nor DER: what it says in base64 is no DER/],
     ['octets', random(300).fill(0xff, 0, 1), /is neither PEM, base64 nor DER/],
     ['a certificate cut short', ra.der.subarray(0, 300), /cannot be read: /],
     ['a certificate and more', concat([ra.der, Uint8Array.of(0)]), /cannot be read: /],

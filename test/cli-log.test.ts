@@ -1,8 +1,10 @@
 // scepter log: every event, whole, in its order, whatever is in it and whatever happens on the way.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { MemoryStore } from '../lib/adapters/memory.ts';
 import { type EventFields, makeEvent } from '../lib/log/event.ts';
@@ -255,6 +257,30 @@ describe('log export --out', () => {
     const [, id = ''] = /with --after (\S+)\n/.exec(stdout.err) ?? [];
     const rest = await log(['export', '--after', id]);
     assert.equal(stdout.out + rest.out, whole.jsonl);
+  });
+
+  test('a process that gets SIGINT, twice as from a terminal, ends the same way', async () => {
+    const out = target();
+    const cli = join(import.meta.dirname, '..', 'functions', 'cli.ts');
+    const child = spawn(
+      process.execPath,
+      // This process has the machine's time, the lab its own.
+      [cli, 'log', 'export', '--out', out, '--until', '2040-01-01'],
+      { env: { SCEPTER_URL: terminal.url, SCEPTER_TOKEN: lab.adminToken } },
+    );
+    let pages = 0;
+    between = async (request, answer) => {
+      const page = await answer(request);
+      if (++pages === 2) for (const signal of ['SIGINT', 'SIGINT'] as const) child.kill(signal);
+      return page;
+    };
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    const [err, code] = await Promise.all([text(child.stderr), ended]);
+    between = undefined;
+    assert.equal(code, 1, err);
+    assert.match(err, /^\d+ events written; to go on: .* --continue\nscepter: interrupted\n$/);
+    assert.equal((await log(['export', '--out', out, '--continue'])).code, 0);
+    assert.equal(readFileSync(out, 'utf8'), whole.jsonl);
   });
 
   test('--json: what was written, as one object', async () => {

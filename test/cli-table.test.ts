@@ -2,12 +2,15 @@
 // --json, exit codes, and a word for who mistypes.
 
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { Command } from 'commander';
 import type { Io } from '../lib/cli/io.ts';
 import { makeProgram } from '../lib/cli/main.ts';
 import { openTerminal } from './support/cli.ts';
 import { makeLab } from './support/lab.ts';
+import { temporary } from './support/process.ts';
 import { wordsOf } from './support/shell.ts';
 
 const lab = await makeLab();
@@ -20,6 +23,7 @@ const silent: Io = {
   stdin: async () => new Uint8Array(0),
   out: () => {},
   note: () => {},
+  columns: undefined,
   progress: undefined,
   stopped: () => new AbortController().signal,
   clock: { now: () => 0, sleep: async () => {} },
@@ -78,6 +82,7 @@ test('the table is all there', () => {
       'renew',
       'inspect',
       'status',
+      'policy test',
       'log tail',
       'log export',
       'explain',
@@ -212,6 +217,28 @@ describe('every command that asks the server', () => {
       assert.equal(out, '');
       assert.match(err, /did not answer/);
     }
+  });
+
+  test('--url and --token-file: another server, as somebody else', async () => {
+    const file = join(temporary('token'), 'token');
+    writeFileSync(file, `${lab.adminToken}\n`);
+    const elsewhere = await openTerminal(lab, async () => new Response('', { status: 503 }));
+    for (const args of asking) {
+      const named = [...args, '--url', `${terminal.url}/`, '--token-file', file];
+      const [here, there] = [
+        await terminal.run(args),
+        await elsewhere.run(named, { token: 'x'.repeat(43) }),
+      ];
+      assert.notEqual(there.code, 5, there.err);
+      assert.equal(there.code, here.code, `${args.join(' ')}: ${there.err}`);
+    }
+    await elsewhere.close();
+    const wrong = await terminal.run(['status', '--url', 'scep.example.com']);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.err, /--url: "scep\.example\.com" is not the address of a server/);
+    const gone = await terminal.run(['status', '--token-file', '/no/such/token']);
+    assert.equal(gone.code, 4);
+    assert.match(gone.err, /--token-file: \/no\/such\/token cannot be read: ENOENT/);
   });
 
   test('an id that is not there: exit 3', async () => {

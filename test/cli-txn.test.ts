@@ -206,7 +206,7 @@ describe('txn show, approve, deny', () => {
     assert.equal(denied.code, 0, denied.err);
     assert.equal((JSON.parse(denied.out) as Transaction).state, 'denied');
     const { out } = await txn('show', id);
-    assert.match(out, /^reason +SCEP-351: an approver denied the request$/m);
+    assert.match(out, /^ {2}code +SCEP-351: an approver denied the request$/m);
     assert.match(out, /request\.denied +test +on challenge \w+, "stolen"\n$/);
     const answer = await ask({ transactionID: 'denied', messageType: 'CertPoll' });
     assert.ok(answer.pkiStatus === 'FAILURE' && answer.text?.startsWith('SCEP-351'));

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DynamoStore } from '../lib/adapters/dynamodb.ts';
 import { makeClient } from '../lib/adapters/dynamodb-calls.ts';
-import { lists, transactItemOf } from '../lib/adapters/dynamodb-items.ts';
+import { lists, rowOf, transactItemOf } from '../lib/adapters/dynamodb-items.ts';
 import { tableDefinition } from '../lib/adapters/dynamodb-table.ts';
 import { systemRandom } from '../lib/adapters/system.ts';
 import { Outage } from '../lib/errors.ts';
@@ -67,6 +67,14 @@ test('records that are together larger than a transaction may be are an outage',
       error instanceof Outage && /octets in one write; DynamoDB takes 4000000$/.test(error.message)
     );
   });
+});
+
+test('DynamoDB may delete an answer that is kept no longer, and nothing decides by that', () => {
+  const record = { request: 'aa', answer: '{}', expiresAt: 1_800_000_000_999 };
+  const put: Action = { do: 'put', kind: 'idempotency', key: 'k', rev: 0, record };
+  const { item } = transactItemOf('table', put, 'attempt');
+  assert.deepEqual(item.Put?.Item?.ttl, { N: '1800000000' });
+  assert.deepEqual(rowOf(item.Put?.Item ?? {}).record, record);
 });
 
 test('Transactions of one millisecond stand in all shards of a list, none with twice its share', () => {

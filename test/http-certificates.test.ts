@@ -72,9 +72,16 @@ describe('found', () => {
     const spki = hex(hash('SHA-256', (await key('find 1')).spki));
     assert.deepEqual(await serials(w, `?key=${spki}`), [first]);
     assert.deepEqual(await serials(w, `?key=${'0'.repeat(64)}`), []);
+    for (const more of ['subject=CN%3Dphone', 'device=phone', 'ca=second', 'endpoint=short']) {
+      assert.deepEqual(await serials(w, `?key=${spki}&${more}`), [], more);
+      assert.deepEqual(await serials(w, `?serial=${first}&${more}`), [], more);
+    }
+    assert.deepEqual(await serials(w, `?key=${spki}&device=printer`), [first]);
+    assert.deepEqual(await serials(w, '?subject=CN&device=two'), [second]);
     const days = (count: number) => new Date(w.lab.clock.at + count * 24 * HOUR).toISOString();
     assert.deepEqual(await serials(w, `?expiringBefore=${days(11)}`), [third]);
     assert.deepEqual(await serials(w, `?expiringBefore=${days(400)}`), [third, first, second]);
+    assert.deepEqual(await serials(w, `?expiringBefore=${days(11)}&subject=CN`), [third]);
     await ok(w.lab, 'POST', `/certificates/second/${second}/revoke`, {
       body: { reason: 'keyCompromise' },
     });

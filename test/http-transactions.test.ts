@@ -3,14 +3,17 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { hex } from '../lib/bytes.ts';
 import { decide } from '../lib/ca/pending.ts';
 import { MAX_PAGE, MAX_PAGE_READS } from '../lib/limits.ts';
+import { makeEvent } from '../lib/log/event.ts';
 import { ulid } from '../lib/ulid.ts';
+import { readCertificate } from '../lib/x509/certificate.ts';
 import { transactionRecord } from './store.contract.ts';
 import * as api from './support/api.ts';
 import { deviceKey } from './support/keys.ts';
-import { enrolment } from './support/messages.ts';
-import { type World, world } from './support/world.ts';
+import { enrolment, random } from './support/messages.ts';
+import { got, type World, world } from './support/world.ts';
 
 type Body = {
   readonly transactions: readonly { readonly id: string; readonly subject: string }[];
@@ -105,6 +108,100 @@ describe('pages of a list', () => {
     assert.notEqual(json.next, null, 'there is more to look through');
     assert.equal(w.lab.calls.filter((name) => name === 'store.list').length, MAX_PAGE_READS);
     assert.equal((await all(w, 'state=voided&limit=1')).flat().length, 1);
+  });
+});
+
+describe('searches', () => {
+  test('by subject, by device, by serial number, at one endpoint or at all', async () => {
+    const w = await world();
+    const subjects: [string, string, string[]][] = [
+      ['CN=Printer-1,O=X', 'default', []],
+      ['CN=printer-2,O=X', 'other', ['dns:Two.example', 'dns:zwei.example']],
+      ['CN=phone\\, red,O=X', 'default', []],
+    ];
+    const serials: string[] = [];
+    for (const [i, [subject, endpoint, names]] of subjects.entries()) {
+      const key = await deviceKey(`search ${i}`, { type: 'EC', curve: 'P-256' });
+      const challenge = await w.lab.challenge({ endpoint, names });
+      const path = endpoint === 'default' ? '/scep' : `/scep/${endpoint}`;
+      const sent = await enrolment(w.lab, { challenge, key, subject });
+      serials.push(hex(readCertificate(got(await w.send(sent, path))).serial));
+    }
+    const found = async (query: string) => (await all(w, query)).flat().map((one) => one.subject);
+    const [one, two, three] = subjects.map(([subject]) => subject);
+    assert.deepEqual(await found('subject=cn%3DPRINTER'), [one, two]);
+    assert.deepEqual(await found('subject=cn%3Dprinter&limit=1'), [one, two]);
+    assert.deepEqual(await found('subject=CN%3Dprinter&endpoint=other'), [two]);
+    assert.deepEqual(await found('subject=CN%3Dprinter&state=denied'), []);
+    assert.deepEqual(await found('device=two.ex'), [two]);
+    assert.deepEqual(await found('device=zwei'), [], 'the first name is what it is called');
+    assert.deepEqual(await found('device=phone'), [three]);
+    assert.deepEqual(await found('subject=CN%3D&device=phone'), [three]);
+    assert.deepEqual(await found(`serial=${serials[1]}`), [two]);
+    assert.deepEqual(await found(`serial=${serials[1]?.toUpperCase()}`), [two]);
+    assert.deepEqual(await found(`serial=${serials[1]}&endpoint=default`), []);
+    assert.deepEqual(await found('subject=%25'), []);
+    assert.deepEqual(await found('subject=~'), []);
+  });
+
+  test('one with its request in words, its certificate and its events in order', async () => {
+    const w = await world({ endpoint: { approval: 'always' } });
+    await w.ask({ challenge: await w.lab.challenge() });
+    const [{ id } = { id: '' }] = w.transactions();
+    w.lab.clock.at += 1;
+    const approve = { method: 'POST', body: '{"reason":"known to me"}' };
+    assert.equal((await call(w, `/transactions/${id}/approve`, approve)).status, 200);
+    w.lab.clock.at += 1;
+    assert.equal((await w.poll()).pkiStatus, 'SUCCESS');
+    const { json } = await api.call(w.lab, 'GET', `/transactions/${id}`);
+    const events = json.events as api.Body[];
+    assert.deepEqual(events.map(({ type, note }) => [type, note]).slice(0, 2), [
+      ['request.pending', undefined],
+      ['request.approved', 'known to me'],
+    ]);
+    assert.deepEqual(
+      events
+        .slice(2)
+        .map(({ type }) => type)
+        .sort(),
+      ['certificate.intended', 'certificate.issued'],
+    );
+    const { subject, challengePassword } = json.request as api.Body;
+    assert.deepEqual([subject, challengePassword], ['CN=device-1,O=Test', 'removed']);
+    assert.equal(json.certificate, w.certificates()[0]?.der);
+    for (const secret of ['sealedPassword', 'pendingMac', '"mac"', 'undo']) {
+      assert.ok(!JSON.stringify(json).includes(secret), secret);
+    }
+  });
+
+  test('one that was refused, with the reason in words', async () => {
+    const w = await world();
+    const challenge = await w.lab.challenge({ subject: 'CN=right' });
+    await w.ask({ challenge, subject: 'CN=wrong' });
+    const [{ id, state } = { id: '', state: '' }] = w.transactions();
+    assert.equal(state, 'refused');
+    const { json } = await api.call(w.lab, 'GET', `/transactions/${id}`);
+    const { code, evidence, sent, change } = json.refusal as api.Body;
+    assert.equal(code, 'SCEP-311');
+    assert.match(JSON.stringify([evidence, sent]), /CN=right.*CN=wrong/);
+    assert.ok(change);
+    assert.deepEqual(
+      (json.events as api.Body[]).map(({ type }) => type),
+      ['request.refused'],
+    );
+  });
+
+  test('more events than a page has: the first of them, and a word that there are more', async () => {
+    const w = await waiting(1, 'default');
+    const [{ id: transaction } = { id: '' }] = w.transactions();
+    for (let i = 0; i < MAX_PAGE; i++) {
+      const event = { type: 'validator.failed', actor: { kind: 'system' }, transaction } as const;
+      const { id, body } = makeEvent(w.lab.clock.at + i, random(26), event);
+      const record = { body, transaction };
+      await w.store.write([{ do: 'put', kind: 'event', key: id, rev: 0, record }]);
+    }
+    const { json } = await api.call(w.lab, 'GET', `/transactions/${transaction}`);
+    assert.deepEqual([(json.events as []).length, json.moreEvents], [MAX_PAGE, true]);
   });
 });
 

@@ -123,7 +123,11 @@ async function outside(
   now: number,
 ): Promise<Decision> {
   const { endpoint, message, requestHash, csr } = request;
-  if (withdrawn(known, now)) return deny('requestRevoked');
+  const { certificate } = known;
+  if (certificate && withdrawn(known, now)) {
+    const { serial, state, revocationReason = '' } = certificate;
+    return deny('requestRevoked', { serial, state, revocationReason });
+  }
   const question: ValidationRequest = {
     requestHash,
     endpoint: endpoint.id,

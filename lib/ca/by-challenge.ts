@@ -1,6 +1,7 @@
 // An enrolment on a challenge: whether it is one, is free, and allows what is asked for. Nothing is
 // written here; what counts against the challenge says so.
 
+import { utf8 } from '../bytes.ts';
 import { type Evidence, Outage, type Reason, ScepFailure } from '../errors.ts';
 import { CLEAR_OPEN_USES_AT, MAX_CHALLENGE_FAILURES, MAX_OPEN_USES } from '../limits.ts';
 import type { Challenge, Transaction } from '../ports/records.ts';
@@ -21,7 +22,8 @@ export async function byChallenge(
 ): Promise<Basis> {
   const { challenge, transaction: own } = known;
   if (!request.csr.challengePassword) return deny('challengeMissing');
-  if (!challenge) return deny('challengeUnknown');
+  const { length } = utf8(request.csr.challengePassword);
+  if (!challenge) return deny('challengeUnknown', { octets: length });
   const { key, record } = challenge;
   const evidence = { challengeId: record.id };
   if (!bindingHolds(await deps.macKeys.live('challenge'), key, record)) {

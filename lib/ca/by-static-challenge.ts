@@ -31,8 +31,9 @@ export function byStaticChallenge(
   const expected = staticSecrets.get(secret);
   if (!expected) throw new Outage(`what "${secret}" refers to is not there`);
   // Digests are of one length, whatever was sent.
-  if (!equalSecret(hash('SHA-256', utf8(challengePassword)), expected)) {
-    return deny('challengeUnknown', { rule: path });
+  const sent = utf8(challengePassword);
+  if (!equalSecret(hash('SHA-256', sent), expected)) {
+    return deny('challengeUnknown', { rule: path, octets: sent.length });
   }
   try {
     const names = certifiedNames(endpoint.profile, csr, { names: [] });

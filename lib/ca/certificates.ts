@@ -5,32 +5,29 @@ import { fromBase64, hex } from '../bytes.ts';
 import { raw } from '../cms/der.ts';
 import { hash } from '../cms/native.ts';
 import { MAX_RENEWALS } from '../limits.ts';
-import { dueBefore } from '../ports/places.ts';
+import { deviceOf, dueBefore } from '../ports/places.ts';
 import { type CertificateRecord, isReleased, type Transaction } from '../ports/records.ts';
 import { readCertificate } from '../x509/certificate.ts';
 import { browse, type Range, type Turn } from './browse.ts';
 import type { Deps } from './deps.ts';
 import { certificateKey } from './keys.ts';
 import { loadTransaction } from './recall.ts';
-import { searched } from './transactions.ts';
+import { namesOf } from './renew.ts';
+import { begins, certificatesOf, type Search, searched } from './search.ts';
 import { View } from './view.ts';
 
 export const releasedStates = ['issued', 'held', 'revoked'] as const;
 
-export type CertificateQuery = Turn & {
-  readonly ca?: string | undefined;
-  readonly state?: (typeof releasedStates)[number] | undefined;
-  readonly endpoint?: string | undefined;
-  /** Hexadecimal. */
-  readonly serial?: string | undefined;
-  /** How its subject, or the name of its device, begins. */
-  readonly subject?: string | undefined;
-  readonly device?: string | undefined;
-  /** Hexadecimal SHA-256 of its SubjectPublicKeyInfo. */
-  readonly key?: string | undefined;
-  /** Good or held ones that end before this time and have not ended yet; milliseconds since 1970. */
-  readonly expiringBefore?: number | undefined;
-};
+export type CertificateQuery = Turn &
+  Search & {
+    readonly ca?: string | undefined;
+    readonly state?: (typeof releasedStates)[number] | undefined;
+    readonly endpoint?: string | undefined;
+    /** Hexadecimal SHA-256 of its SubjectPublicKeyInfo. */
+    readonly key?: string | undefined;
+    /** Good or held ones that end before this time and have not ended yet; milliseconds since 1970. */
+    readonly expiringBefore?: number | undefined;
+  };
 
 export type CertificatePage = {
   readonly certificates: readonly CertificateRecord[];
@@ -47,12 +44,15 @@ export async function listCertificates(
   const { ca, state, endpoint, serial, key, expiringBefore } = query;
   const groups = ca === undefined ? [...deps.config.cas.keys()] : [ca];
   const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
+  const now = deps.clock.now();
   const keep = (record: CertificateRecord): boolean =>
     (state === undefined || record.state === state) &&
     (endpoint === undefined || record.endpoint === endpoint) &&
     (serial === undefined || record.serial === serial) &&
-    (key === undefined || keyHashOf(record) === key) &&
-    (expiringBefore === undefined || record.notAfter < expiringBefore);
+    (expiringBefore === undefined || expires(record, now, expiringBefore)) &&
+    begins(record.subject, query.subject) &&
+    (query.device === undefined || begins(deviceIn(record), query.device)) &&
+    (key === undefined || keyHashOf(record) === key);
   if (serial !== undefined) {
     const view = new View(deps.store);
     const found = await certificatesOf(view, groups, [serial]);
@@ -80,7 +80,7 @@ export async function listCertificates(
       ? { ...common, list: 'certificates', reverse: true }
       : {
           ...{ ...common, list: 'expiring' },
-          from: dueBefore(deps.clock.now()),
+          from: dueBefore(now),
           until: dueBefore(expiringBefore),
         };
   const { records, ...rest } = await browse(deps, range, turn);
@@ -101,14 +101,12 @@ async function ofOwner({ store }: Pick<Deps, 'store'>, cas: readonly string[], k
   return certificate ? searched({ subject: certificate.subject }) : 'nobody';
 }
 
-async function certificatesOf(
-  view: View,
-  cas: readonly string[],
-  serials: readonly string[],
-): Promise<CertificateRecord[]> {
-  const keys = cas.flatMap((ca) => serials.map((serial) => certificateKey(ca, serial)));
-  await view.load(keys.map((key) => ({ kind: 'certificate', key })));
-  return keys.flatMap((key) => view.get('certificate', key) ?? []);
+const expires = ({ state, notAfter }: CertificateRecord, from: number, until: number): boolean =>
+  state !== 'revoked' && notAfter >= from && notAfter < until;
+
+/** What its device is called, by the certificate itself. */
+function deviceIn({ der, subject }: CertificateRecord): string {
+  return deviceOf({ subject, names: der ? namesOf(readCertificate(fromBase64(der))) : [] });
 }
 
 function keyHashOf({ der }: CertificateRecord): string | undefined {

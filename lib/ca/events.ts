@@ -7,7 +7,7 @@ import type { EventRecord } from '../ports/records.ts';
 import { ulid } from '../ulid.ts';
 import { browse, type Range, type Turn } from './browse.ts';
 import type { Deps } from './deps.ts';
-import { certificateKey } from './keys.ts';
+import { certificatesOf } from './search.ts';
 import { View } from './view.ts';
 
 export type EventQuery = {
@@ -42,7 +42,8 @@ export async function* everyEvent(
   deps: EventDeps,
   query: EventQuery,
 ): AsyncGenerator<string, void> {
-  const range = await rangeOf(deps, { until: deps.clock.now() + CLOCK_SKEW_MS, ...query });
+  const until = query.until ?? deps.clock.now() + CLOCK_SKEW_MS;
+  const range = await rangeOf(deps, { ...query, until });
   for (let cursor: string | undefined; ; ) {
     const turn = { limit: MAX_PAGE, ...(cursor === undefined ? {} : { cursor }) };
     const { records, next } = await browse(deps, range, turn);
@@ -76,22 +77,18 @@ async function rangeOf(
   if (transaction === undefined && serial === undefined) {
     return { kind, list: 'events', groups: ['all'], ...more };
   }
-  const told = serial === undefined ? undefined : await transactionsOf(deps, serial);
-  const groups = told
-    ? told.filter((id) => transaction === undefined || id === transaction)
-    : [transaction ?? ''];
+  if (serial === undefined) {
+    return { kind, list: 'timeline', groups: [transaction ?? ''], ...more };
+  }
+  const { store, config } = deps;
+  const certificates = await certificatesOf(new View(store), config.cas.keys(), [serial]);
+  const groups = certificates
+    .map((certificate) => certificate.transaction)
+    .filter((id) => transaction === undefined || id === transaction);
   return { kind, list: 'timeline', groups, ...more };
 }
 
 type EventBody = { readonly type: string; readonly serial?: string };
-
-/** Ids of the Transactions that certificates with this serial number are from. */
-async function transactionsOf({ store, config }: EventDeps, serial: string): Promise<string[]> {
-  const keys = [...config.cas.keys()].map((ca) => certificateKey(ca, serial));
-  const view = new View(store);
-  await view.load(keys.map((key) => ({ kind: 'certificate', key })));
-  return keys.flatMap((key) => view.get('certificate', key)?.transaction ?? []);
-}
 
 const LAST_MS = 2 ** 48 - 1;
 

@@ -1,6 +1,17 @@
 // What a certificate will say: decided from the profile and the challenge's binding. The CSR
 // supplies the key, and a subject that must match and is then copied byte for byte; no extension is
 // in a certificate because a CSR asked for it (shared design 4.7).
+//
+// What becomes of a hostile request, by one rule each (test/ca-hostile-csr.test.ts has them all):
+// - an extension other than subjectAltName and the SID has no effect, whatever it asks for: CA:TRUE,
+//   usages, purposes, policies, constraints, addresses;
+// - a name that no parser reads, or that the lint finds fault with, is refused (requestLint): controls,
+//   NUL, line breaks, bidirectional and invisible characters, wrong string types and lengths, two
+//   common names, more than MAX_NAMES names, host names that are none, addresses as host names;
+// - a name of a kind that is never certified (directoryName, registeredID, ...) is refused (nameNotBound);
+// - a wildcard is certified only where a challenge is bound to it: to a device it is the names of others;
+// - a subjectAltName that stands twice stands once, a host name is in lower case; nothing else is
+//   changed, and characters that only look alike are other characters.
 
 import type { Bytes } from '../bytes.ts';
 import { scan } from '../cms/der.ts';
@@ -121,6 +132,7 @@ const emailAddress = '1.2.840.113549.1.9.1';
 
 /** Whether a request may give itself this name, with nothing but the profile to allow it. */
 function namesItself({ names }: Profile, { kind, value }: GeneralName): boolean {
+  if (kind === 'dns' && value.includes('*')) return false;
   const rule: NameRule = kind === 'other' ? { rule: 'none' } : names[kind];
   switch (rule.rule) {
     case 'copy':

@@ -7,6 +7,7 @@ import { Outage, type Reason, reasons, ScepFailure } from '../errors.ts';
 import { MAX_CHALLENGE_FAILURES } from '../limits.ts';
 import type { Actor, EventFields } from '../log/event.ts';
 import type { Challenge, RequestPointer, Transaction } from '../ports/records.ts';
+import { visible } from '../visible.ts';
 import { printGeneralName } from '../x509/general-name.ts';
 import { moved } from './attempt.ts';
 import { beginTransaction } from './begin.ts';
@@ -107,10 +108,10 @@ function refusedTransaction(
   };
 }
 
-/** Those that can be read; the CSR has them all. */
+/** Those that can be read, harmless to show; the CSR has them all as they came. */
 function namesAsked({ csr }: CertificateRequest): string[] {
   try {
-    return askedNames(csr).map(printGeneralName);
+    return askedNames(csr).map((name) => visible(printGeneralName(name)));
   } catch {
     return []; // hostile octets have a reason of their own
   }

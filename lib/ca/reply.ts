@@ -11,7 +11,7 @@ import type { Random } from '../ports/clock-and-random.ts';
 import type { PkiMessage } from '../scep/decode.ts';
 import { type CertRep, encodeCertRep } from '../scep/encode.ts';
 import type { Certificate } from '../x509/certificate.ts';
-import type { PublicKey } from '../x509/public-key.ts';
+import { keyName, type PublicKey } from '../x509/public-key.ts';
 import type { Generation } from './ca-certificates.ts';
 
 export type Outcome =
@@ -46,7 +46,12 @@ export type ReplyRecipient = {
 export function requireSealable({ key, challengePassword }: ReplyRecipient): void {
   const octets = utf8(challengePassword ?? '').length;
   if (key.kind.type !== 'RSA' && octets < MIN_PASSWORD_ENVELOPE_OCTETS) {
-    throw new ScepFailure('passwordEnvelopeImpossible');
+    const allowed = `at least ${MIN_PASSWORD_ENVELOPE_OCTETS}`;
+    throw new ScepFailure('passwordEnvelopeImpossible', {
+      key: keyName(key.kind),
+      octets,
+      allowed,
+    });
   }
 }
 

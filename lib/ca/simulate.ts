@@ -8,8 +8,7 @@
 // CSR is ever looked up: nobody can use this to guess one.
 
 import { accepted, contentCiphers } from '../algorithms.ts';
-import type { Bytes } from '../bytes.ts';
-import { fromBase64, utf8 } from '../bytes.ts';
+import { type Bytes, fromBase64, utf8 } from '../bytes.ts';
 import { hash } from '../cms/native.ts';
 import type { Endpoint } from '../config.ts';
 import { type Evidence, Malformed, type Reason, ScepFailure } from '../errors.ts';
@@ -201,7 +200,7 @@ function leadingNowhere(deps: Deps, challenge: Challenge | undefined): Deps {
     ...deps,
     store: reading(deps.store, rows),
     signer: {
-      ...deps.signer,
+      publicKey: (reference) => deps.signer.publicKey(reference),
       create: () => Promise.reject(new Error('nothing is made here')),
       sign: (_reference, _algorithm, tbs) => Promise.reject(new Unsigned(tbs)),
     },

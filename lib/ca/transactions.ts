@@ -2,24 +2,16 @@
 // its certificate and everything that happened to it.
 
 import { MAX_PAGE } from '../limits.ts';
-import { deviceOf, searchText } from '../ports/places.ts';
+import { deviceOf } from '../ports/places.ts';
 import type { CertificateRecord, Transaction, TransactionState } from '../ports/records.ts';
 import { browse, type Range, type Turn } from './browse.ts';
 import type { Deps } from './deps.ts';
-import { certificateKey } from './keys.ts';
 import { loadTransaction } from './recall.ts';
+import { begins, certificatesOf, type Search, searched } from './search.ts';
 import { View } from './view.ts';
 
 /** States in which something is still to be done; the store lists these by when it is due. */
 export const openStates = ['pending', 'approved', 'intended', 'signed'] as const;
-
-/** What a Transaction is about. Subject and device are found by how they begin, whatever the case. */
-export type Search = {
-  readonly subject?: string | undefined;
-  readonly device?: string | undefined;
-  /** Hexadecimal; of any of its attempts. */
-  readonly serial?: string | undefined;
-};
 
 export type TransactionQuery = Turn &
   Search & {
@@ -68,20 +60,6 @@ function rangeOf(deps: Pick<Deps, 'config'>, query: Filters): Range<'transaction
   return state === undefined ? all : { ...all, keep };
 }
 
-const begins = (text: string, wanted: string | undefined): boolean =>
-  wanted === undefined || searchText(text).startsWith(searchText(wanted));
-
-/** Where in which list something begins that is found by its subject or by its device. */
-export function searched({ subject, device }: Search) {
-  const text = subject ?? device;
-  if (text === undefined) return undefined;
-  const from = searchText(text);
-  // Sort values are ASCII: nothing that begins with `from` comes after the last of it.
-  const until = `${from}\x7f`;
-  const list = subject === undefined ? 'devices' : 'subjects';
-  return { list, from, until } as const;
-}
-
 /** The CA of the endpoint, or all. */
 const casOf = ({ config }: Pick<Deps, 'config'>, endpoint: string | undefined): string[] => {
   const ca = endpoint === undefined ? undefined : config.endpoints.get(endpoint)?.ca;
@@ -94,9 +72,8 @@ async function transactionsOf(
   serial: string,
 ): Promise<Transaction[]> {
   const view = new View(store);
-  const keys = [...config.cas.keys()].map((ca) => certificateKey(ca, serial));
-  await view.load(keys.map((key) => ({ kind: 'certificate', key })));
-  const ids = keys.flatMap((key) => view.get('certificate', key)?.transaction ?? []);
+  const certificates = await certificatesOf(view, config.cas.keys(), [serial]);
+  const ids = certificates.map(({ transaction }) => transaction);
   await view.load(ids.map((key) => ({ kind: 'transaction', key })));
   return ids.flatMap((id) => view.get('transaction', id) ?? []);
 }

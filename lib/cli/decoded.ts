@@ -20,7 +20,7 @@ const keyFields = ({ algorithm, accepted, sha256 }: DescribedKey): Field[] => [
   ['key SHA-256', sha256],
 ];
 
-const extensionFields = (extensions: readonly DescribedExtension[], prefix = ''): Field[] =>
+export const extensionFields = (extensions: readonly DescribedExtension[], prefix = ''): Field[] =>
   extensions.map(({ id, name, critical, value }) => {
     const values = value.length > 0 ? value : ['(empty)'];
     return [`${prefix}${name ?? id}${critical ? ' (critical)' : ''}`, values];

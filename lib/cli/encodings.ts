@@ -31,7 +31,9 @@ export function partsOf(file: Bytes): (Bytes | undefined)[] {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return [undefined];
   const whole = text.trim();
   if (whole === '') throw new SyntaxError('it is empty');
-  return [octets(whole)];
+  const der = octets(whole);
+  if (der[0] !== tag.sequence) throw new SyntaxError('what it says in base64 is no DER');
+  return [der];
 }
 
 /** Whatever it is. @returns undefined for a private key @throws {Malformed} */

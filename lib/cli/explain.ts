@@ -2,7 +2,9 @@
 
 import { Command } from 'commander';
 import { failInfo, type Reason, reasons } from '../errors.ts';
+import { explanations } from '../explain.ts';
 import { CliError, type Io, jsonLine } from './io.ts';
+import { reasonOf } from './refusal.ts';
 import { aligned, section } from './text.ts';
 
 export function explainCommand(io: Io): Command {
@@ -30,29 +32,29 @@ Examples:
         const all = (Object.keys(reasons) as Reason[]).map(explained);
         io.out(json ? jsonLine({ codes: all }) : table(all));
       } else {
-        const found = explained(reasonOf(code));
+        const reason = reasonOf(code);
+        if (!reason) {
+          throw new CliError('notFound', `there is no code "${code}": --list has all there are`);
+        }
+        const found = explained(reason);
         io.out(json ? jsonLine(found) : page(found));
       }
     });
 }
 
-const explained = (reason: Reason) => ({ ...reasons[reason], reason });
+const explained = (reason: Reason) => ({
+  reason,
+  ...reasons[reason],
+  ...explanations[reason],
+});
 type Explained = ReturnType<typeof explained>;
 
-/** @throws {CliError} notFound */
-function reasonOf(text: string): Reason {
-  const wanted = text.toLowerCase().replace(/^(scep-?)?(?=\d{3}$)/, 'scep-');
-  const found = (Object.keys(reasons) as Reason[]).find(
-    (reason) => reason.toLowerCase() === wanted || reasons[reason].code.toLowerCase() === wanted,
-  );
-  if (!found)
-    throw new CliError('notFound', `there is no code "${text}": --list has all there are`);
-  return found;
-}
-
-const page = ({ code, reason, failInfo: info, text }: Explained): string =>
+const page = ({ code, reason, failInfo: info, text, means, rule, change }: Explained): string =>
   section(`${code} ${reason}`, [
     ['told', `failInfo ${info} (${failInfo[info]}), failInfoText "${code}: ${text}"`],
+    ['means', means],
+    ['rule', rule],
+    ['change', change],
   ]);
 
 const table = (all: readonly Explained[]): string =>

@@ -1,6 +1,6 @@
 // Events in words: who did what, and what about it. The same on a timeline and in a tail of the log.
 
-import { type Reason, reasons } from '../errors.ts';
+import { reasons } from '../errors.ts';
 import { type EventFields, eventTypes } from '../log/event.ts';
 import { seconds } from './text.ts';
 
@@ -21,10 +21,6 @@ export const codeText = (code: string): string => {
   const text = textOfCode.get(code);
   return text === undefined ? code : `${code}: ${text}`;
 };
-
-/** The same of a reason as records have it: by name, or an approver's own words. */
-export const reasonText = (reason: string): string =>
-  Object.hasOwn(reasons, reason) ? codeText(reasons[reason as Reason].code) : reason;
 
 export const whoOf = ({ actor: { kind, id } }: Pick<EventFields, 'actor'>): string =>
   kind === 'admin' ? (id ?? kind) : kind;

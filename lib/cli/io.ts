@@ -11,6 +11,8 @@ export type Io = {
   readonly token: () => Promise<string>;
   readonly stdin: () => Promise<Bytes>;
   readonly out: (text: string) => void;
+  /** Characters of a line of help; undefined where nobody knows. */
+  readonly columns: number | undefined;
   /** Notes for people, each a line. */
   readonly note: (text: string) => void;
   /** On a terminal: a line that takes the place of the one before; an empty one ends it. */

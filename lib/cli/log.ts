@@ -65,7 +65,7 @@ Examples:
       '--from <time>',
       'from this time on: 2031-01-31, 2031-01-31T09:00:00Z, or 7d for a week ago',
     )
-    .option('--until <time>', 'before this time (default: now)')
+    .option('--until <time>', "before this time (default: now, by this machine's clock)")
     .option('--after <id>', 'only what is behind this event')
     .option('--out <file>', 'a file instead of stdout; it is there when it is complete')
     .option('--continue', 'go on with the --out file of an export that was interrupted');

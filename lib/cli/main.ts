@@ -12,7 +12,9 @@ import { explainCommand } from './explain.ts';
 import { inspectCommand } from './inspect.ts';
 import { CliError, exitCodes, type Io } from './io.ts';
 import { logCommand } from './log.ts';
+import { policyCommand } from './policy.ts';
 import { renewCommand } from './renew.ts';
+import { askingServer } from './server.ts';
 import { statusCommand } from './status.ts';
 import { txnCommand } from './txn.ts';
 
@@ -28,21 +30,25 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 not allowed, 5 remote, 6 ve
 Environment: SCEPTER_URL, SCEPTER_TOKEN, SCEPTER_DATA_DIR (where the token file of "npm start" is),
              SCEPTER_CONFIG`,
     );
+  const server = askingServer(io);
   const commands = [
-    challengeCommand(io),
-    txnCommand(io),
-    certCommand(io),
-    crlCommand(io),
-    caCommand(io),
+    challengeCommand(server.io),
+    txnCommand(server.io),
+    certCommand(server.io),
+    crlCommand(server.io),
+    caCommand(server.io),
     enrolCommand(io),
     renewCommand(io),
     inspectCommand(io),
-    statusCommand(io),
-    logCommand(io),
+    statusCommand(server.io),
+    policyCommand(server.io),
+    logCommand(server.io),
     explainCommand(io),
-    configCommand(io),
+    configCommand(server.io),
     completionCommand(io, () => program),
   ];
+  const alone = ['enrol', 'renew', 'inspect', 'explain', 'validate', 'completion'];
+  for (const command of commands) server.addOptions(command, alone);
   for (const command of commands) program.addCommand(command);
   strict(program, io);
   return program;
@@ -60,11 +66,18 @@ export async function runCli(args: readonly string[], version: string, io: Io): 
   }
 }
 
+const HELP_COLUMNS = 80;
+
 /** Every command throws instead of exiting, writes through `io`, and shows help when it is lost. */
 function strict(command: Command, io: Io): void {
   command
     .exitOverride()
-    .configureOutput({ writeOut: io.out, writeErr: (text) => io.note(text.trimEnd()) })
+    .configureOutput({
+      writeOut: io.out,
+      writeErr: (text) => io.note(text.trimEnd()),
+      getOutHelpWidth: () => io.columns ?? HELP_COLUMNS,
+      getErrHelpWidth: () => io.columns ?? HELP_COLUMNS,
+    })
     .showSuggestionAfterError()
     .showHelpAfterError('(--help shows what there is)');
   for (const child of command.commands) strict(child, io);

@@ -6,9 +6,10 @@ import type { TransactionState } from '../ports/records.ts';
 import { visible } from '../visible.ts';
 import { describeRequest } from '../x509/describe.ts';
 import { requestFields } from './decoded.ts';
-import { type EventBody, inOrder, reasonText, stepRow } from './happened.ts';
+import { type EventBody, inOrder, stepRow } from './happened.ts';
 import { callApi, type Io, jsonLine } from './io.ts';
 import { type PageOptions, pageOptions, showList } from './pages.ts';
+import { refusalFields } from './refusal.ts';
 import { aligned, type Field, rowsOf, seconds, section, shortened } from './text.ts';
 
 /** A Transaction as the admin API lists it. */
@@ -136,11 +137,12 @@ const listTransactions = (
 
 function page(story: Story): string {
   const { id, endpoint, ca, profile, state, messageType, reason, expiresAt, moreEvents } = story;
+  const refused = refusalFields(story);
   const waits = state === 'pending' || state === 'approved';
   const fields: Field[] = [
     ['transaction', id],
     ['state', states[state] ? `${state}: ${states[state]}` : state],
-    ['reason', reason && reasonText(reason)],
+    ['reason', refused ? undefined : reason],
     ['subject', story.subject],
     ['names', story.names],
     ['endpoint', `${endpoint} (CA ${ca}, profile ${profile})`],
@@ -156,11 +158,12 @@ function page(story: Story): string {
   ];
   const steps = inOrder(story.events).map((event) => ['', ...stepRow(event)]);
   const more = moreEvents ? `  ... and more: scepter log export --transaction ${id}\n` : '';
+  const why = refused ? section('why it was refused', refused) : '';
   const sent = section(
     'what the device sent',
     requestFields(describeRequest(fromBase64(story.csr))),
   );
-  return `${aligned(rowsOf(fields))}${sent}timeline\n${aligned(steps)}${more}`;
+  return `${aligned(rowsOf(fields))}${sent}${why}timeline\n${aligned(steps)}${more}`;
 }
 
 function decide(io: Io, verdict: 'approve' | 'deny'): Command {

@@ -1,9 +1,10 @@
 // What would become of a request: policy tried out on a CSR, with no device and no consequence.
 
 import * as z from 'zod/mini';
-import { type Bytes, fromBase64, fromPem } from '../bytes.ts';
+import { type Bytes, base64, fromBase64, fromPem } from '../bytes.ts';
 import { findCertificate } from '../ca/certificates.ts';
 import type { Deps } from '../ca/deps.ts';
+import { explainRefusal } from '../ca/explain-refusal.ts';
 import { normalBinding } from '../ca/policy.ts';
 import { namesOf } from '../ca/renew.ts';
 import { simulate } from '../ca/simulate.ts';
@@ -54,6 +55,9 @@ const simulated = answer(
     text: z.optional(z.string()),
     failInfo: z.optional(z.string()),
     evidence: z.optional(evidence),
+    rule: described('where it is decided', z.optional(z.string())),
+    means: z.optional(z.string()),
+    change: described('what to do', z.optional(z.string())),
     certificate: described(
       'what would be signed',
       z.optional(
@@ -92,16 +96,21 @@ export const simulateRoutes: readonly Route[] = [
     async handle(deps, { body: { endpoint: id, csr, challenge, renews } }) {
       const endpoint = deps.config.endpoints.get(id);
       if (!endpoint) throw new HttpFailure(422, `endpoint: "${id}" does not exist`);
+      const octets = octetsOf(csr);
       const result = await simulate(deps, {
         endpoint,
-        csr: octetsOf(csr),
+        csr: octets,
         challenge: challenge === 'none' ? undefined : bindingOf(endpoint, challenge),
         renews: renews === undefined ? undefined : await renewed(deps, endpoint, renews),
       });
       if (result.decision === 'deny') {
-        const { code, text, failInfo } = reasons[result.reason];
-        const { evidence: looked, decision } = result;
-        return { decision, code, text, failInfo, evidence: looked };
+        const { decision, reason, evidence: looked } = result;
+        const { code, text, failInfo } = reasons[reason];
+        const about = { csr: base64(octets), endpoint: id, profile: endpoint.profile.id };
+        const { rule, means, change } =
+          explainRefusal({ reason, evidence: looked, ...about }) ?? {};
+        const why = rule && means && change ? { rule, means, change } : {};
+        return { decision, code, text, failInfo, evidence: looked, ...why };
       }
       const { decision, certificate } = result;
       return { decision, ...(certificate ? { certificate: shown(certificate) } : {}) };

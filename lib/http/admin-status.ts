@@ -64,7 +64,7 @@ function shownCa({ id, chain: [own], generations, crl, warnings: said }: CaStatu
   };
 }
 
-export const statusRoutes: readonly Route[] = [
+export const serviceRoutes: readonly Route[] = [
   route({
     method: 'GET',
     path: '/status',

@@ -3,6 +3,7 @@
 import * as z from 'zod/mini';
 import { fromBase64 } from '../bytes.ts';
 import type { Deps } from '../ca/deps.ts';
+import { explainRefusal } from '../ca/explain-refusal.ts';
 import { decide } from '../ca/pending.ts';
 import { findTransaction, listTransactions, storyOf } from '../ca/transactions.ts';
 import { HttpFailure, Malformed } from '../errors.ts';
@@ -63,6 +64,21 @@ const story = answer(
     ...fields,
     csr: described('the request without its challengePassword, DER, base64', z.string()),
     request: described('the same in words', z.optional(decodedRequest)),
+    refusal: described(
+      'why it was refused, in words',
+      z.optional(
+        z.strictObject({
+          code: described('as its device was told', z.string()),
+          text: z.string(),
+          rule: described('where it is decided: the configuration, or a standard', z.string()),
+          means: z.string(),
+          looked: described('what the rule looked at, a line each', z.array(z.string())),
+          sent: described('what the device asked for, a line each', z.array(z.string())),
+          evidence,
+          change: described('what to do', z.string()),
+        }),
+      ),
+    ),
     certificate: z.optional(der),
     events: described('everything that happened to it, oldest first', z.array(event)),
     moreEvents: described(
@@ -207,9 +223,11 @@ export const transactionRoutes: readonly Route[] = [
       if (!found) throw new HttpFailure(404, 'no such transaction');
       const { certificate, events, more } = found;
       const given = certificate && isReleased(certificate);
+      const refusal = explainRefusal(found.transaction);
       return {
         ...shown(found.transaction),
         ...requestOf(found.transaction),
+        ...(refusal ? { refusal } : {}),
         ...(given && certificate.der ? { certificate: certificate.der } : {}),
         events: events.map((one) => JSON.parse(one)),
         ...(more ? { moreEvents: true as const } : {}),

@@ -14,7 +14,7 @@ import { certificateRoutes } from './admin-certificates.ts';
 import { challengeRoutes } from './admin-challenges.ts';
 import { eventRoutes } from './admin-events.ts';
 import { simulateRoutes } from './admin-simulate.ts';
-import { statusRoutes } from './admin-status.ts';
+import { serviceRoutes } from './admin-status.ts';
 import { transactionRoutes } from './admin-transactions.ts';
 import { type Admin, requireRole } from './auth.ts';
 import { bodyOf, checked, queryOf } from './request.ts';
@@ -27,7 +27,7 @@ export const routes: readonly Route[] = [
   ...certificateRoutes,
   ...caRoutes,
   ...eventRoutes,
-  ...statusRoutes,
+  ...serviceRoutes,
   ...simulateRoutes,
 ];
 

@@ -3,7 +3,6 @@
 
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
-import packageJson from '../../package.json' with { type: 'json' };
 import { MAX_ADMIN_BODY_OCTETS, RETRY_AFTER_S } from '../limits.ts';
 import { routes } from './admin.ts';
 import { octets } from './respond.ts';
@@ -47,7 +46,7 @@ export function openApi(): object {
     openapi: '3.1.1',
     info: {
       title: 'Scepter admin API',
-      version: packageJson.version,
+      version: '1',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       description:
         'Times are ISO 8601 in UTC, serial numbers and digests lower-case hexadecimal. A list answers `next`, the `cursor` of its next page, until that is null; a page may be short, or empty, and not be the last. The role `admin` has the rights of all roles.',
@@ -128,7 +127,7 @@ function parametersOf(place: 'path' | 'query', schema: Schema | undefined): obje
   );
 }
 
-function refusals({ method, params, query, body, conflict, repeatable }: Route): object {
+function refusals({ method, params, body, conflict }: Route): object {
   const said: Record<number, string> = {
     401: 'no valid bearer token',
     403: 'the token has none of the roles',
@@ -136,7 +135,7 @@ function refusals({ method, params, query, body, conflict, repeatable }: Route):
     ...(params ? { 404: 'there is none' } : {}),
     ...(conflict === undefined ? {} : { 409: conflict }),
     ...(method === 'GET' ? {} : { 413: `the body is over ${MAX_ADMIN_BODY_OCTETS} octets` }),
-    ...(query || body || repeatable ? { 422: 'a field is wrong; the detail says which' } : {}),
+    422: 'a field is wrong, or none that exists here; the detail says which',
     503: `trouble of our own; the same request may be sent again after ${RETRY_AFTER_S} s`,
   };
   return Object.fromEntries(

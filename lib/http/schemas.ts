@@ -55,7 +55,7 @@ const timePattern = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[
 /** The text of a time, UTC where it is a day; its value is milliseconds since 1970. */
 export const moment = z.pipe(
   z.string().check(
-    z.regex(timePattern, timeText),
+    z.regex(timePattern, { error: timeText, abort: true }),
     z.refine((text: string) => !Number.isNaN(Date.parse(text)), timeText),
   ),
   z.transform((text: string) => Date.parse(text)),

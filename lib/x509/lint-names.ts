@@ -128,6 +128,9 @@ const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
 /** RFC 1034 §3.5 as changed by RFC 1123 §2.1; a wildcard stands for the whole first label. */
 const hostName = new RegExp(`^${label}(\\.${label})*$`, 'i');
 const isHostName = (text: string): boolean => text.length <= 253 && hostName.test(text);
+/** An address is none: no top-level label is all digits (RFC 1123 §2.1). */
+const isDnsName = (text: string): boolean =>
+  isHostName(text.replace(/^\*\./, '')) && !/(^|\.)\d+$/.test(text);
 /** RFC 2821 §4.1.2, without quoted strings and address literals. */
 const localPart = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/;
 
@@ -176,9 +179,7 @@ export const alternativeRules: readonly Rule<CertificateSubject>[] = [
     return names === undefined || names.critical === empty;
   }),
   request('dns-name', 'RFC 5280 §4.2.1.6, RFC 1123 §2.1', (subject) =>
-    alternatives(subject, contextPrimitive(2)).every((name) =>
-      isHostName(text(name).replace(/^\*\./, '')),
-    ),
+    alternatives(subject, contextPrimitive(2)).every((name) => isDnsName(text(name))),
   ),
   request('rfc822-name', 'RFC 5280 §4.2.1.6, RFC 2821 §4.1.2', (subject) =>
     alternatives(subject, contextPrimitive(1)).every((name) => isMailbox(text(name))),

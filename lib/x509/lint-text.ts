@@ -15,7 +15,7 @@ export const lintTexts: Readonly<Record<string, string>> = {
   'repeated-common-name': 'CN stands more than once',
   'relative-distinguished-name': 'an attribute type stands twice in one RDN',
   'dns-name':
-    'a dns name is no host name: labels of letters, digits and hyphens, "*" only as the first',
+    'a dns name is no host name: labels of letters, digits and hyphens, "*" only as the first, no address',
   'rfc822-name': 'an email name is no mailbox such as user@host.example',
   uri: 'a uri name is no absolute URI',
   'other-name': 'a upn name is blank or has control, bidirectional or other invisible characters',

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SqliteStore } from '../../lib/adapters/sqlite.ts';
 import { hex } from '../../lib/bytes.ts';
+import { turnOf } from '../../lib/http/request.ts';
 import type { Kind, Transaction } from '../../lib/ports/records.ts';
 import type { Action, Key, Row } from '../../lib/ports/store.ts';
 import { ulid } from '../../lib/ulid.ts';
@@ -50,6 +51,7 @@ export async function folderWaits(count: number, say: (line: string) => void): P
       if (response.status !== 200) throw new Error(`${path}: HTTP ${response.status} ${text}`);
       return { ms: performance.now() - from, text };
     };
+    const later = new Date(Date.now() + 400 * 86_400_000).toISOString();
     const questions: Record<string, (one: Sample) => [path: string, expected: string]> = {
       'list transactions': () => ['/transactions?limit=20', '"next":"'],
       'list certificates': () => ['/certificates?limit=20', '"next":"'],
@@ -59,6 +61,10 @@ export async function folderWaits(count: number, say: (line: string) => void): P
       'show a transaction': ({ id }) => [`/transactions/${id}`, id],
       'show a certificate': ({ serial }) => [`/certificates/default/${serial}`, serial],
       'list events': () => ['/events?limit=20', '"next":"'],
+      'events of a day': ({ at }) => [`/events?from=${new Date(at).toISOString()}`, '"events":[{'],
+      'a page deep in a list': ({ id }) => [`/transactions?cursor=${deep(id)}`, '"next":"'],
+      'a state that is rare': () => ['/transactions?state=voided', '"next":"'],
+      'certificates that expire': () => [`/certificates?expiringBefore=${later}`, '"next":"'],
     };
     const waits: Record<string, { p50: number; worst: number }> = {};
     // The first request of a process is its compiler's.
@@ -83,7 +89,16 @@ export async function folderWaits(count: number, say: (line: string) => void): P
   }
 }
 
-type Sample = { readonly id: string; readonly serial: string; readonly name: string };
+type Sample = {
+  readonly id: string;
+  readonly serial: string;
+  readonly name: string;
+  readonly at: number;
+};
+
+/** What the page before this Transaction would have answered as `next`. */
+const deep = (id: string): string | null =>
+  turnOf('/api/v1/transactions', { limit: 20 }).nextOf(id);
 
 /** Copies of the one enrolment that the file holds, older by `APART` each. */
 async function fill(path: string, count: number, say: (line: string) => void): Promise<Sample[]> {
@@ -101,7 +116,7 @@ async function fill(path: string, count: number, say: (line: string) => void): P
       if (samples.length * count <= i * 20) samples.push(...copies.slice(0, 1));
       if ((i - 1) % (BATCH * 5) === 0) say(`         ${i - 1} of ${count} transactions written`);
     }
-    return samples.map(({ id, serial, name }) => ({ id, serial, name }));
+    return samples.map(({ id, serial, name, at }) => ({ id, serial, name, at }));
   } finally {
     store.close();
   }
@@ -159,5 +174,5 @@ function copyOf(
   const transaction = rows.find(({ kind }) => kind === 'transaction')?.record as Transaction;
   const actions = rows.map(({ kind, key, record }) => ({ do: 'put', kind, key, rev: 0, record }));
   const { id, serial = '' } = transaction;
-  return { id, serial, name, actions: actions as Action[] };
+  return { id, serial, name, at, actions: actions as Action[] };
 }

@@ -31,8 +31,8 @@ export type Lab = Service & {
   readonly raKey: string;
   /** Every challenge made so far; none may be in the log of a server. */
   readonly challenges: readonly string[];
-  /** Standard error of all servers that were started. */
-  log(): Promise<string>;
+  /** All that were started. */
+  readonly servers: readonly Server[];
   /** Beside the embedded default: a server with `configuration`. */
   configured(): Promise<Service>;
   folder(): Promise<string>;
@@ -88,7 +88,7 @@ export async function openLab(root: string, scratch: string): Promise<Lab> {
       challenges,
       folder,
       close,
-      log: async () => (await Promise.all(servers.map((server) => server.log()))).join(''),
+      servers,
       configured: () => {
         configured ??= open(join(scratch, 'configured'), configuration);
         return configured;

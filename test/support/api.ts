@@ -79,11 +79,13 @@ export async function call(lab: Lab, method: string, path: string, asked: Asked 
 }
 
 /** The route that a path is of, if its parameters have any form. */
-export const routeOf = (method: string, path: string) =>
-  routes.find((route) => {
-    const pattern = `^${route.path.replace(/\{\w+\}/g, '[^/]+')}$`;
-    return route.method === method && new RegExp(pattern).test(path.replace(/\?.*$/s, ''));
+export function routeOf(method: string, path: string) {
+  const { pathname } = new URL(`http://scep.test/api/v1${path}`);
+  return routes.find((route) => {
+    const pattern = `^/api/v1${route.path.replace(/\{\w+\}/g, '[^/]+')}$`;
+    return route.method === method && new RegExp(pattern).test(pathname);
   });
+}
 
 /** A 200 or 201, or an error that says what it was. */
 export async function ok(lab: Lab, method: string, path: string, asked: Asked = {}): Promise<Body> {

@@ -99,7 +99,7 @@ export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = [], 
     assert.ok(record?.der, `${serial} was given to a device and is not on record`);
     assert.ok(equal(fromBase64(record.der), der), `${serial} is on record as another certificate`);
     assert.ok(
-      ['issued', 'revoked'].includes(record.state),
+      ['issued', 'held', 'revoked'].includes(record.state),
       `${serial} was given away ${record.state}`,
     );
   }
@@ -257,7 +257,7 @@ function checkCertificate(
     assert.equal(transaction.serial, serial, `${serial} (${state}) is its Transaction's`);
   assert.equal(
     der !== undefined,
-    ['signed', 'issued', 'revoked'].includes(state),
+    ['signed', 'issued', 'held', 'revoked'].includes(state),
     `${serial} is ${state}`,
   );
   const signer = transaction.undo.signer;
@@ -308,7 +308,7 @@ function checkEvents(
   assert.equal(count('voided'), state === 'voided' ? 1 : 0, `${serial}: voided`);
   // One that its release gate refused was revoked unseen.
   const seen = transaction?.timeline.some((step) => step.state === 'issued') ?? false;
-  const released = state === 'issued' || (state === 'revoked' && seen);
+  const released = state === 'issued' || state === 'held' || (state === 'revoked' && seen);
   assert.equal(count('issued'), released ? 1 : 0, `${serial} is ${state}: issued once`);
   assert.equal(
     count('revoked') + count('superseded'),

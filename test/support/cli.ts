@@ -69,6 +69,7 @@ export async function openTerminal(
         note: (text) => {
           err += `${text}\n`;
         },
+        columns: undefined,
         progress: undefined,
         stopped: () => stop ?? new AbortController().signal,
         clock: {

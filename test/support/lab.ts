@@ -16,6 +16,7 @@ import { hash } from '../../lib/cms/native.ts';
 import { type Config, type ConfigDocument, checkConfig, type Endpoint } from '../../lib/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { tokenHash } from '../../lib/http/auth.ts';
+import type { Random } from '../../lib/ports/clock-and-random.ts';
 import type { Crls } from '../../lib/ports/crls.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
 import type { MacKeys } from '../../lib/ports/mac-keys.ts';
@@ -45,6 +46,8 @@ export type LabOptions = {
   readonly staticSecrets?: Readonly<Record<string, string>>;
   /** Milliseconds since 1970; default now. */
   readonly now?: number;
+  /** Default: the system's. */
+  readonly random?: Random;
 };
 
 export type Lab = {
@@ -123,7 +126,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     ),
     cas,
     tally: new Tally(),
-    random: systemRandom,
+    random: options.random ?? systemRandom,
     log: (entry) => {
       log.push(entry);
     },

@@ -1,0 +1,58 @@
+// Which server a command asks, and as whom: options where the environment does not say it.
+
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { CliError, type Io } from './io.ts';
+
+/** What commands are given instead of `io`, and what gives them the options. */
+export type Asking = {
+  readonly io: Io;
+  /** @param alone names of commands that ask no server */
+  readonly addOptions: (command: Command, alone: readonly string[]) => void;
+};
+
+export function askingServer(io: Io): Asking {
+  let { url, token } = io;
+  /** Commands without commands below them; they are the ones that do something. */
+  const addOptions: Asking['addOptions'] = (command, alone) => {
+    if (alone.includes(command.name())) return;
+    for (const child of command.commands) addOptions(child, alone);
+    if (command.commands.length > 0) return;
+    command
+      .option('--url <url>', 'the server (default: SCEPTER_URL, or the one on this machine)')
+      .option('--token-file <file>', 'the token for it (default: SCEPTER_TOKEN, or its own file)');
+    command.hook('preAction', () => {
+      const { url: given, tokenFile } = command.opts<{ url?: string; tokenFile?: string }>();
+      if (given !== undefined) url = originOf(given);
+      if (tokenFile !== undefined) token = () => tokenIn(tokenFile);
+      // They are no filter of a list.
+      command.setOptionValue('url', undefined).setOptionValue('tokenFile', undefined);
+    });
+  };
+  return {
+    addOptions,
+    io: {
+      ...io,
+      get url() {
+        return url;
+      },
+      token: () => token(),
+    },
+  };
+}
+
+function originOf(text: string): string {
+  if (!URL.canParse(text) || !/^https?:/i.test(text)) {
+    throw new CliError('usage', `--url: "${text}" is not the address of a server`);
+  }
+  return text.replace(/\/+$/, '');
+}
+
+async function tokenIn(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError('notAllowed', `--token-file: ${path} cannot be read: ${why}`);
+  }
+}

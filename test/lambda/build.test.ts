@@ -1,0 +1,109 @@
+// What is deployed: the same octets whenever and wherever it is built, no larger than promised, and
+// whole for whoever unpacks it.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { unzipSync } from 'fflate';
+import { writeFiles } from '../../build/build.ts';
+import { bundleCli, bundleFunction, functionNames } from '../../build/bundle.ts';
+import { loadTime, SCEP_BUDGET_OCTETS, weigh } from '../../build/measure.ts';
+import { zip } from '../../build/zip.ts';
+import { unpacked } from '../support/lambda-deployment.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const run = promisify(execFile);
+const sha256 = (octets: Uint8Array): string => createHash('sha256').update(octets).digest('hex');
+
+test('the same zips from another folder, another time zone, another user and another time', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'scepter-elsewhere-'));
+  try {
+    for (const name of ['build', 'functions', 'lib', 'package.json', 'tsconfig.json']) {
+      await cp(join(root, name), join(folder, name), { recursive: true });
+    }
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+    const script = `
+      const { bundleFunction, functionNames } = await import('./build/bundle.ts');
+      const { zip } = await import('./build/zip.ts');
+      const { createHash } = await import('node:crypto');
+      for (const name of functionNames) {
+        const octets = zip(await bundleFunction(name));
+        console.log(createHash('sha256').update(octets).digest('hex'));
+      }`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, TZ: 'Pacific/Chatham', LC_ALL: 'C', HOME: folder },
+    });
+    const here: string[] = [];
+    for (const name of functionNames) here.push(sha256(zip(await bundleFunction(name))));
+    assert.equal(new Set(here).size, functionNames.length);
+    assert.deepEqual(stdout.trim().split('\n'), here);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test('a zip has modules and their maps, of 1980, readable, and nothing of this machine', async () => {
+  for (const name of functionNames) {
+    const files = await bundleFunction(name);
+    const packed = zip(files);
+    const listed = unzipSync(packed);
+    assert.deepEqual(
+      Object.keys(listed),
+      files.map((file) => file.name),
+    );
+    for (const [path, octets] of Object.entries(listed)) {
+      assert.match(path, /^[\w-]+\.mjs(?:\.map)?$/);
+      assert.ok(!Buffer.from(octets).includes(root), path);
+      if (path.endsWith('.mjs')) assert.ok(`${path}.map` in listed, path);
+    }
+    // DOS date and time of the first entry: 1980-01-01, 00:00.
+    assert.equal(Buffer.from(packed).readUInt32LE(10), 0x00210000);
+    const { version, sources } = JSON.parse(Buffer.from(listed['index.mjs.map'] ?? []).toString());
+    assert.equal(version, 3);
+    assert.ok(sources.some((source: string) => source.endsWith(`functions/${name}.ts`)));
+  }
+});
+
+test('the SCEP function is within its budget', async (t) => {
+  const { gzipped } = weigh(await bundleFunction('scep-lambda'));
+  t.diagnostic(`${gzipped} octets gzipped, of ${SCEP_BUDGET_OCTETS}`);
+  assert.ok(gzipped <= SCEP_BUDGET_OCTETS, `${gzipped}`);
+});
+
+test('the module loads by itself, and a client that few need is not loaded with it', async (t) => {
+  const folder = await unpacked('scep-lambda');
+  const { median, fastest } = await loadTime(folder);
+  t.diagnostic(`loaded in ${median.toFixed(0)} ms (median; fastest ${fastest.toFixed(0)})`);
+  const module = await readFile(join(folder, 'index.mjs'), 'utf8');
+  assert.ok(!module.includes('ParameterNotFound'), 'the SSM client is in the main module');
+  assert.match(module, /import\("\.\/ssm-\w+\.mjs"\)/);
+});
+
+test('the command line runs from a package that was installed, where Node strips no types', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'scepter-installed-'));
+  try {
+    const modules = join(folder, 'node_modules');
+    const installed = join(modules, 'scepter');
+    await writeFiles(join(installed, 'dist', 'cli'), await bundleCli());
+    for (const name of ['bin', 'package.json']) {
+      await cp(join(root, name), join(installed, name), { recursive: true });
+    }
+    for (const name of await readdir(join(root, 'node_modules'))) {
+      await symlink(join(root, 'node_modules', name), join(modules, name));
+    }
+    const bin = join(installed, 'bin', 'scepter.js');
+    const { stdout } = await run(process.execPath, [bin, '--version']);
+    assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+    const example = join(root, 'examples', 'minimal.json');
+    const { stdout: said } = await run(process.execPath, [bin, 'config', 'validate', example]);
+    assert.match(said, /is valid: 1 CA, 1 endpoint/);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});

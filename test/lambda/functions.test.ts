@@ -1,0 +1,262 @@
+// The bundles at work as Lambda runs them, over DynamoDB Local and keys in the KMS emulator: real
+// clients enrol through every form of event; each function serves its routes with its keys.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { createTable } from '../../lib/adapters/dynamodb-table.ts';
+import type { LambdaReply } from '../../lib/http/lambda-event.ts';
+import * as micromdm from '../interop/clients/micromdm.ts';
+import * as strongswan from '../interop/clients/strongswan.ts';
+import { verify } from '../interop/openssl.ts';
+import { outside } from '../support/dynamodb.ts';
+import { type Bridge, bridge } from '../support/lambda-bridge.ts';
+import { type Deployment, deploy } from '../support/lambda-deployment.ts';
+import { type Form, forms, fromReply, type Http, toEvent } from '../support/lambda-ingress.ts';
+import { type LambdaFunction, startUnderRie } from '../support/lambda-runtime.ts';
+import { run, temporary } from '../support/process.ts';
+
+let deployment: Deployment;
+let scep: LambdaFunction;
+let admin: LambdaFunction;
+let maintenance: LambdaFunction;
+let api: Bridge;
+
+before(async () => {
+  deployment = await deploy();
+  scep = await deployment.start('scep-lambda');
+  admin = await deployment.start('admin-lambda');
+  maintenance = await deployment.start('maintenance-lambda');
+  api = await bridge('http-api', admin);
+});
+after(async () => {
+  api.stop();
+  await deployment.stop();
+});
+
+async function ask(to: LambdaFunction, http: Http, form: Form = 'function-url') {
+  return fromReply(form, (await to.invoke(toEvent(form, http))) as LambdaReply);
+}
+const get = (to: LambdaFunction, target: string) => ask(to, { method: 'GET', target });
+
+/** Our own CLI against the admin function. */
+async function cli(...args: readonly string[]): Promise<Record<string, unknown>> {
+  const env = { SCEPTER_URL: api.origin, SCEPTER_TOKEN: deployment.adminToken };
+  const { code, out, err } = await run('bin/scepter.js', [...args, '--json'], { env });
+  assert.equal(code, 0, err);
+  return JSON.parse(out);
+}
+const challenge = async (endpoint: string): Promise<string> =>
+  String((await cli('challenge', 'create', '--endpoint', endpoint)).challenge);
+
+/** strongSwan's client fetches the CA and enrols a new key. */
+async function strongswanEnrols(origin: string, cn: string): Promise<void> {
+  const folder = temporary('lambda-client');
+  const url = `${origin}/scep`;
+  const ca = await strongswan.fetchCa(url, folder);
+  const password = await challenge('default');
+  const dn = `C=US, O=Interop, CN=${cn}`;
+  const { ran, certificate } = await strongswan.enrol({ url, ca, folder, dn, password });
+  assert.equal(ran.code, 0, ran.stderr);
+  await verify(certificate, ca.ca);
+  assert.match(await readFile(certificate, 'utf8'), /BEGIN CERTIFICATE/);
+}
+
+describe('a SCEP client enrols through', () => {
+  for (const form of forms) {
+    test(`${form}: strongSwan`, async () => {
+      const ingress = await bridge(form, scep);
+      try {
+        await strongswanEnrols(ingress.origin, form.replaceAll(/\W/g, '-'));
+      } finally {
+        ingress.stop();
+      }
+    });
+  }
+
+  for (const form of ['function-url', 'rest', 'alb'] as const) {
+    test(`${form}: micromdm scepclient, SHA-1 and DES at the endpoint for them`, async () => {
+      const ingress = await bridge(form, scep);
+      const folder = temporary('lambda-client');
+      try {
+        const url = `${ingress.origin}/scep/legacy`;
+        const wanted = { url, folder, cn: `mdm-${form}`, challenge: await challenge('legacy') };
+        const { ran, certificate } = await micromdm.enrol(wanted);
+        assert.equal(ran.code, 0, ran.stderr);
+        const ca = await strongswan.fetchCa(url, folder);
+        await verify(certificate, ca.ca);
+      } finally {
+        ingress.stop();
+      }
+    });
+  }
+
+  test('all of it was logged with the address that connected, and without an outage', () => {
+    const operations = scep.logged('scep.pkiOperation');
+    assert.equal(operations.length, forms.length + 3);
+    assert.ok(operations.every(({ client, pkiStatus }) => client && pkiStatus === 'SUCCESS'));
+    assert.deepEqual(scep.logged('http.outage'), []);
+  });
+});
+
+describe("AWS's Runtime Interface Emulator", () => {
+  const [rie] = spawnSync('sh', ['-c', 'command -v aws-lambda-rie']).stdout.toString().split('\n');
+  const [ric] = spawnSync('sh', ['-c', 'command -v aws-lambda-ric']).stdout.toString().split('\n');
+  const skip = rie ? false : 'aws-lambda-rie is not in PATH';
+  test('a SCEP client enrols through it', { skip }, async () => {
+    const bootstrap = ric ? [process.execPath, ric] : undefined;
+    const start = (options: Parameters<typeof startUnderRie>[1]) =>
+      startUnderRie(rie ?? '', options, bootstrap);
+    const emulated = await deployment.start('scep-lambda', {}, start);
+    const ingress = await bridge('http-api', emulated);
+    try {
+      await strongswanEnrols(ingress.origin, 'emulated');
+    } finally {
+      ingress.stop();
+    }
+  });
+});
+
+describe('each function serves its own routes', () => {
+  test('SCEP, status and probes; nothing of the API', async () => {
+    for (const target of ['/healthz', '/readyz', '/scep?operation=GetCACert', '/aia/second.cer']) {
+      assert.equal((await get(scep, target)).status, 200, target);
+    }
+    for (const target of ['/api/v1/status', '/openapi.json', '/nothing']) {
+      assert.equal((await get(scep, target)).status, 404, target);
+    }
+  });
+
+  test('the API and its documentation; nothing of SCEP', async () => {
+    assert.equal((await get(admin, '/openapi.json')).status, 200);
+    assert.equal((await get(admin, '/api/v1/status')).status, 401);
+    for (const target of ['/scep?operation=GetCACaps', '/crl/default.crl', '/healthz', '/readyz']) {
+      assert.equal((await get(admin, target)).status, 404, target);
+    }
+  });
+
+  test('the bundle of SCEP has nothing of the API in it', async () => {
+    const module = await readFile(
+      join(await deployment.folderOf('scep-lambda'), 'index.mjs'),
+      'utf8',
+    );
+    for (const word of ['/api/v1', 'openapi', 'a valid bearer token'])
+      assert.ok(!module.includes(word), word);
+  });
+});
+
+describe('keys', () => {
+  test('SCEP opens each RA key and MAC key once per process, and signs once per certificate', async () => {
+    const fresh = await deploy();
+    try {
+      const from = fresh.kms.calls.length;
+      const started = await fresh.start('scep-lambda');
+      assert.equal((await get(started, '/readyz')).status, 200);
+      assert.equal((await get(started, '/readyz')).status, 200);
+      const opened = fresh.since(from).toSorted();
+      const own = ['kms:Decrypt ra', 'kms:Decrypt ra', 'kms:GetPublicKey', 'kms:GetPublicKey'];
+      assert.deepEqual(opened, own);
+    } finally {
+      await fresh.stop();
+    }
+    const signatures = deployment.since(0).filter((action) => action === 'kms:Sign').length;
+    const issued = scep.logged('scep.pkiOperation').length;
+    // Two CAs: their own certificates and those of their RAs.
+    assert.ok(signatures - issued >= 4);
+  });
+
+  test('admin makes challenges and asks for CRLs with no key of a CA or RA', async () => {
+    await challenge('default');
+    const from = deployment.kms.calls.length;
+    await challenge('default');
+    assert.deepEqual(deployment.since(from), []);
+    await maintenance.invoke({});
+    const { cas } = await cli('status');
+    assert.ok(Array.isArray(cas) && cas.length === 2);
+    const before = deployment.kms.calls.length;
+    const published = await cli('crl', 'publish', 'default');
+    assert.equal(published.pending, true);
+    assert.deepEqual(deployment.since(before), []);
+    const opened = deployment.since(0).filter((action) => action.startsWith('kms:Decrypt mac'));
+    assert.ok(opened.includes('kms:Decrypt mac-challenge'));
+    const number = Number(published.number);
+    await soon(maintenance);
+    const crl = await cli('crl', 'show', 'default');
+    assert.equal(Number(crl.number), number + 1);
+  });
+
+  test('maintenance signs CRLs and opens nothing', async () => {
+    const fresh = await deploy();
+    try {
+      const from = fresh.kms.calls.length;
+      const started = await fresh.start('maintenance-lambda');
+      await started.invoke({ source: 'aws.scheduler' });
+      const actions = new Set(fresh.since(from));
+      assert.deepEqual([...actions].toSorted(), ['kms:GetPublicKey', 'kms:Sign']);
+      const done = started.logged('upkeep.done').map(({ task }) => task);
+      const all = ['crl default', 'crl second', 'expiry default', 'expiry second', 'sweep'];
+      assert.deepEqual(done.toSorted(), all);
+      const scepOfIt = await fresh.start('scep-lambda');
+      for (const ca of ['default', 'second']) {
+        assert.equal((await get(scepOfIt, `/crl/${ca}.crl`)).status, 200);
+      }
+    } finally {
+      await fresh.stop();
+    }
+  });
+});
+
+describe('a start that fails', () => {
+  test('is answered 503 and said in the log; the next request starts again', async () => {
+    const table = `${deployment.table}-later`;
+    const started = await deployment.start('scep-lambda', { SCEPTER_TABLE: table });
+    for (let request = 0; request < 2; request++) {
+      const reply = await get(started, '/healthz');
+      assert.equal(reply.status, 503);
+      assert.equal(reply.headers['retry-after'], '30');
+      assert.equal(reply.body.toString(), 'service unavailable, try again later\n');
+    }
+    const failures = started.logged('start.failed');
+    assert.match(String(failures[0]?.detail), new RegExp(`the DynamoDB table "${table}" does not`));
+    await createTable(outside, table);
+    assert.equal((await get(started, '/healthz')).status, 200);
+    assert.equal(started.logged('start.failed').length, failures.length);
+  });
+
+  test('a setting that is missing or wrong is named', async () => {
+    const wrong: [Record<string, string>, RegExp][] = [
+      [{ SCEPTER_TABLE: '' }, /^SCEPTER_TABLE must be set$/],
+      [{ SCEPTER_DEPLOYMENT: '' }, /^SCEPTER_DEPLOYMENT must be set$/],
+      [{ SCEPTER_SEALING_KEY: '' }, /^SCEPTER_SEALING_KEY must be set$/],
+      [{ SCEPTER_CONFIG: '' }, /^SCEPTER_CONFIG must be set$/],
+      [{ SCEPTER_CONFIG: '{' }, /^SCEPTER_CONFIG is not JSON: /],
+      [{ SCEPTER_CONFIG: 'nowhere.json' }, /^SCEPTER_CONFIG cannot be read: ENOENT/],
+    ];
+    for (const [env, said] of wrong) {
+      const started = await deployment.start('admin-lambda', env);
+      assert.equal((await get(started, '/openapi.json')).status, 503);
+      assert.match(String(started.logged('start.failed')[0]?.detail), said);
+      await started.stop();
+    }
+  });
+
+  test('maintenance that cannot start fails, and says why', async () => {
+    const started = await deployment.start('maintenance-lambda', { SCEPTER_TABLE: '' });
+    await assert.rejects(started.invoke({}), /ConfigError: SCEPTER_TABLE must be set/);
+  });
+
+  test('an event that is no HTTP request is an error of the invocation, not of the process', async () => {
+    await assert.rejects(scep.invoke({ key1: 'value1' }), /the event is not one of/);
+    assert.equal((await get(scep, '/healthz')).status, 200);
+  });
+});
+
+/** A run of maintenance that is due: the last one was a moment ago. */
+async function soon(at: LambdaFunction): Promise<void> {
+  const key = { kind: 'lease', key: 'crl default' } as const;
+  const [row] = await deployment.store.read([key]);
+  await deployment.store.write([{ do: 'delete', ...key, rev: row?.rev ?? 0 }]);
+  await at.invoke({});
+}
