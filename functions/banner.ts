@@ -8,8 +8,7 @@ import type { Env } from './env.ts';
 
 export async function banner(env: Env, { deps, made }: Embedded): Promise<string> {
   const { publicUrl, cas, endpoints } = deps.config;
-  const what = env.table ? `records in the DynamoDB table ${env.table}, keys in` : 'data in';
-  const lines = [`Scepter is ready at ${publicUrl}, ${what} ${env.dataDir}`, ''];
+  const lines = [`Scepter is ready at ${publicUrl}, ${whereabouts(env)}`, ''];
   for (const { id, legacy, enrol } of endpoints.values()) {
     const on = Object.entries(legacy).flatMap(([name, value]) => (value ? [name] : []));
     const warning = on.length > 0 ? `   accepts ${on.join(', ')}: for old devices only` : '';
@@ -19,11 +18,15 @@ export async function banner(env: Env, { deps, made }: Embedded): Promise<string
     }
   }
   for (const id of cas.keys()) {
-    const { certificate } = await deps.cas.of(id);
+    const ca = await deps.cas.of(id).catch((error: Error) => error);
+    if (ca instanceof Error) {
+      lines.push(`  CA           ${id} cannot be used: ${ca.message}`);
+      continue;
+    }
     lines.push(
       `  CA           ${publicUrl}/aia/${id}.cer${made.includes(id) ? '   made just now' : ''}`,
     );
-    lines.push(`  SHA-256      ${hex(hash('SHA-256', certificate.der))}`);
+    lines.push(`  SHA-256      ${hex(hash('SHA-256', ca.certificate.der))}`);
   }
   const endpoint = endpoints.get('default');
   if (endpoint?.enrol.authorize.includes('challenge')) {
@@ -40,9 +43,17 @@ export async function banner(env: Env, { deps, made }: Embedded): Promise<string
       `  npx scepter enrol --url ${publicUrl}/scep --challenge ${challenge.challenge} --subject CN=device-1 --out device-1`,
     );
   }
-  lines.push(
-    '',
-    'The keys of this CA are files in that folder, not in an HSM: for trying out, not for production.',
-  );
+  if (env.sealingKey === undefined) {
+    lines.push(
+      '',
+      'The keys of this CA are files in that folder, not in an HSM: for trying out, not for production.',
+    );
+  }
   return `${lines.join('\n')}\n`;
+}
+
+function whereabouts({ dataDir, table, sealingKey }: Env): string {
+  if (table === undefined && sealingKey === undefined) return `data in ${dataDir}`;
+  const records = table ? `the DynamoDB table ${table}` : dataDir;
+  return `records in ${records}, keys in ${sealingKey ? 'AWS KMS' : dataDir}`;
 }

@@ -48,4 +48,5 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   stopped,
   clock: systemClock,
   config: (file) => readDocument(env, file),
+  operator: async () => (await import('./operator.ts')).openOperator(env),
 });

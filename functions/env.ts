@@ -17,11 +17,12 @@ export type Env = {
   readonly loopback: boolean;
   /** `SCEPTER_DEPLOYMENT`: which deployment of Scepter this is, where keys are sealed by KMS. */
   readonly deployment: string | undefined;
-  /** `SCEPTER_SEALING_KEY`: the KMS key that seals RA and MAC keys: its id, ARN or alias. */
+  /** `SCEPTER_SEALING_KEY`: the KMS key that seals RA and MAC keys: its id, ARN or alias. With it
+   * CA keys are in KMS too; without it all keys are files in the data folder. */
   readonly sealingKey: string | undefined;
   /** `SCEPTER_CONFIG`: a file's path, the JSON itself, or `ssm:` and a parameter's name. */
   readonly config: string | undefined;
-  /** `NODE_ENV=production` without `SCEPTER_ALLOW_SOFTWARE_KEYS=1`. */
+  /** `NODE_ENV=production`, keys in files, and no `SCEPTER_ALLOW_SOFTWARE_KEYS=1`. */
   readonly refuseSoftwareKeys: boolean;
   /** `SCEPTER_URL` and `SCEPTER_TOKEN`: which server the CLI talks to, and as whom. */
   readonly url: string | undefined;
@@ -46,7 +47,10 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     loopback:
       host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.')),
     config: env.SCEPTER_CONFIG || undefined,
-    refuseSoftwareKeys: env.NODE_ENV === 'production' && env.SCEPTER_ALLOW_SOFTWARE_KEYS !== '1',
+    refuseSoftwareKeys:
+      env.NODE_ENV === 'production' &&
+      !env.SCEPTER_SEALING_KEY &&
+      env.SCEPTER_ALLOW_SOFTWARE_KEYS !== '1',
     url: env.SCEPTER_URL || undefined,
     token: env.SCEPTER_TOKEN || undefined,
   };

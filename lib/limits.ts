@@ -108,6 +108,14 @@ export const CLOCK_SKEW_MS = 5 * 60 * 1000;
 export const RA_RELOAD_MS = 5 * 60 * 1000;
 export const RA_FORCED_RELOAD_MS = 10_000;
 
+/** Milliseconds that an RA generation is prepared before it is announced: then every instance has loaded
+ * it, by its own clock, and those of two operators may differ. */
+export const RA_PREPARED_MS = 2 * RA_RELOAD_MS;
+
+/** Milliseconds that a previous RA generation is still answered for: some clients keep the certificate in
+ * a file, or fetch it once a month. */
+export const RA_PREVIOUS_MS = 30 * 24 * 60 * 60 * 1000;
+
 /** Milliseconds that an RA certificate is valid, at most as long as its CA's. */
 export const RA_LIFETIME_MS = 5 * 365 * 24 * 60 * 60 * 1000;
 

@@ -28,6 +28,7 @@ const silent: Io = {
   stopped: () => new AbortController().signal,
   clock: { now: () => 0, sleep: async () => {} },
   config: async () => ({ name: 'x', document: {} }),
+  operator: () => Promise.reject(new Error('none')),
 };
 
 type Leaf = { readonly path: readonly string[]; readonly command: Command };
@@ -78,6 +79,9 @@ test('the table is all there', () => {
       'crl publish',
       'ca show',
       'ca export',
+      'ca init',
+      'ca import-chain',
+      'ca rotate-ra',
       'enrol',
       'renew',
       'inspect',

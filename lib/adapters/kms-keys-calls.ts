@@ -70,6 +70,16 @@ export class KmsCalls {
     return this.#repeated(call, send, { callMs: KMS_CALL_MS, inAllMs: KMS_REQUEST_MS, again });
   }
 
+  /** The same; undefined where this process may not make it. @throws {Outage} */
+  permitted<T>(call: Call, send: Send<T>): Promise<T | undefined> {
+    return this.request<T | undefined>(call, (client, options) =>
+      send(client, options).catch((error: unknown) => {
+        if (told(error).name === 'AccessDeniedException') return undefined;
+        throw error;
+      }),
+    );
+  }
+
   /** A call of an operator's command. @throws {Outage} */
   operator<T>(call: Call, send: Send<T>): Promise<T> {
     const again = (error: unknown) => isPassing(error, throttled);

@@ -13,6 +13,7 @@ import { type Bytes, concat } from '../bytes.ts';
 import { Outage } from '../errors.ts';
 import type { Signer } from '../ports/signer.ts';
 import { given, type KmsCalls, once } from './kms-keys-calls.ts';
+import { type Purpose, warningsOf } from './kms-keys-warnings.ts';
 
 const curveSpecs = { 'P-256': 'ECC_NIST_P256', 'P-384': 'ECC_NIST_P384' } as const;
 const keySpecOf = (spec: KeySpec) =>
@@ -92,6 +93,19 @@ export class KmsSigner implements Signer {
     return concat([given(Signature, call, 'a signature')]);
   }
 
+  async warnings(reference: string): Promise<readonly string[]> {
+    const { sealingKey } = this.#settings;
+    const all = await Promise.all([
+      warningsOf(this.#calls, reference, {
+        usage: 'SIGN_VERIFY',
+        specs: keySpecs,
+        action: 'kms:Sign',
+      }),
+      warningsOf(this.#calls, sealingKey, sealing),
+    ]);
+    return all.flat();
+  }
+
   /** Asked once for each key, however many want it. */
   #publicKey(reference: string, how: 'request' | 'operator' | 'settled'): Promise<Bytes> {
     return once(this.#publicKeys, reference, async () => {
@@ -117,6 +131,12 @@ export class KmsSigner implements Signer {
     return given(KeyMetadata, call, 'a description');
   }
 }
+
+const sealing: Purpose = {
+  usage: 'ENCRYPT_DECRYPT',
+  specs: new Set(['SYMMETRIC_DEFAULT']),
+  action: 'kms:Decrypt',
+};
 
 /** Why a key cannot be a CA's, and what to do; undefined when it can. */
 function problemOf(

@@ -4,6 +4,7 @@
 //             adopt       DescribeKey (CA key, sealing key), GetPublicKey     an operator's command
 //             publicKey   GetPublicKey                                        once per instance
 //             sign        Sign, of a digest                                   each certificate and CRL
+//             warnings    DescribeKey, GetKeyPolicy, of it and the sealing key  where permitted
 //   raKeys    generate    GenerateDataKeyPairWithoutPlaintext (RSA_2048)      an operator's command
 //             unseal      Decrypt                                             once per instance and key
 //   macKeys   makeMacKey  GenerateDataKeyWithoutPlaintext (32 octets)         an operator's command
@@ -59,6 +60,7 @@ export class KmsKeys {
       create: (ca, spec) => signer.create(ca, spec),
       publicKey: (reference) => signer.publicKey(reference),
       sign: (reference, algorithm, tbs) => signer.sign(reference, algorithm, tbs),
+      warnings: (reference) => signer.warnings(reference),
     };
     this.raKeys = {
       generate: (context) => sealed.generate(context),

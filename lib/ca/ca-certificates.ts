@@ -20,7 +20,7 @@ import { Outage } from '../errors.ts';
 import { RA_FORCED_RELOAD_MS, RA_RELOAD_MS } from '../limits.ts';
 import type { Clock } from '../ports/clock-and-random.ts';
 import type { RaKeys } from '../ports/ra-keys.ts';
-import type { AuthorityRecord, RaGenerationState } from '../ports/records.ts';
+import type { AuthorityRecord, RaGenerationRecord, RaGenerationState } from '../ports/records.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { Store } from '../ports/store.ts';
 import type { SignatureScheme } from '../x509/algorithm.ts';
@@ -131,14 +131,9 @@ async function load(ports: Ports, id: string): Promise<Ca> {
   const generations = await Promise.all(
     record.generations
       .filter(({ state }) => state !== 'retired')
-      .map(async (generation) => {
-        if (keyless) return closedGeneration(generation);
-        const pkcs8 = await raKeys.unseal(fromBase64(generation.sealedKey), {
-          ca: id,
-          purpose: 'ra',
-        });
-        return loadGeneration(generation, pkcs8);
-      }),
+      .map((generation) =>
+        keyless ? closedGeneration(generation) : openGeneration(raKeys, id, generation),
+      ),
   );
   const current = generations.find(({ state }) => state === 'current');
   if (!current) throw new Outage(`the CA "${id}" has no current RA certificate`);
@@ -152,7 +147,12 @@ async function load(ports: Ports, id: string): Promise<Ca> {
 }
 
 const notInitialised = (id: string): Outage =>
-  new Outage(`the CA "${id}" has not been initialised`);
+  new Outage(`the CA "${id}" has not been initialised: run "scepter ca init ${id}"`);
+
+const waiting = (id: string): Outage =>
+  new Outage(
+    `the CA "${id}" waits for its certificate: have its root sign what "scepter ca init ${id} --csr" prints, then run "scepter ca import-chain"`,
+  );
 
 async function issuerOf(
   { signer, keyless }: Ports,
@@ -160,7 +160,7 @@ async function issuerOf(
   record: AuthorityRecord,
 ): Promise<Issuer> {
   const [own] = record.chain.map(fromBase64);
-  if (!own) throw notInitialised(id);
+  if (!own) throw waiting(id);
   const certificate = readCertificate(own);
   const key = publicKeyOf(certificate);
   const keyIdentifier = subjectKeyIdentifierOf(certificate);
@@ -195,10 +195,13 @@ export function signingAlgorithm(kind: KeyKind): SigningAlgorithm {
   throw new Outage('a CA key must be RSA, P-256 or P-384');
 }
 
-function loadGeneration(
-  { id, state, certificate: text }: AuthorityRecord['generations'][number],
-  pkcs8: Bytes,
-): Generation {
+/** Unseals its key, which must be its certificate's. @throws {Outage} */
+export async function openGeneration(
+  raKeys: RaKeys,
+  ca: string,
+  { id, state, certificate: text, sealedKey = '' }: RaGenerationRecord,
+): Promise<Generation> {
+  const pkcs8 = await raKeys.unseal(fromBase64(sealedKey), { ca, purpose: 'ra' });
   const certificate = readCertificate(fromBase64(text));
   const decryptionKey = rsaPrivateKey(pkcs8);
   const modulusOctets = checkPair(certificate, decryptionKey, id);

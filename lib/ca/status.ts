@@ -33,7 +33,7 @@ export type CaStatus = {
 
 type StatusDeps = Pick<
   Deps,
-  'config' | 'store' | 'crls' | 'cas' | 'keyless' | 'clock' | 'log' | 'tally'
+  'config' | 'store' | 'crls' | 'cas' | 'signer' | 'keyless' | 'clock' | 'log' | 'tally'
 >;
 
 export async function caStatus(deps: StatusDeps, id: string): Promise<CaStatus> {
@@ -49,10 +49,15 @@ export async function caStatus(deps: StatusDeps, id: string): Promise<CaStatus> 
   const warnings = own
     ? [
         ...(await keyWarnings(deps, id)),
+        ...(deps.keyless ? [] : ((await deps.signer.warnings?.(record?.keyReference ?? '')) ?? [])),
         ...endWarnings(own, generations, now),
         ...crlWarnings(crl, now),
       ]
-    : ['it has not been made yet'];
+    : [
+        record
+          ? 'it waits for the certificate that its root has to sign'
+          : 'it has not been made yet',
+      ];
   return { id, chain, key: kind && keyName(kind), generations, crl, warnings };
 }
 

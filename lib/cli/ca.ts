@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import { visible } from '../visible.ts';
+import { withKeyWarnings } from './ca-keys.ts';
 import { replaceFile } from './folder.ts';
 import { callApi, type Io, jsonLine } from './io.ts';
 import { type PageOptions, pageOptions, pagesOf } from './pages.ts';
@@ -51,6 +52,7 @@ export function caCommand(io: Io): Command {
   ca.command('show')
     .argument('[name]', 'name of one (default: all)')
     .description('CAs: certificate, fingerprints, RA certificates, CRL, and what to worry about')
+    .option('--keys', 'ask KMS itself about their keys, with your own AWS credentials')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -59,14 +61,17 @@ Examples:
   scepter ca show
   scepter ca show default --json | jq -r .certificate.sha256`,
     )
-    .action(async (name: string | undefined, { json }: { json?: true }) => {
+    .action(async (name: string | undefined, { keys, json }: { keys?: true; json?: true }) => {
+      const asked = async (one: Ca): Promise<Ca> => (keys ? withKeyWarnings(io, one) : one);
       if (name !== undefined) {
-        const one = await callApi<Ca>(io, 'GET', pathOf('cas', name));
+        const one = await asked(await callApi<Ca>(io, 'GET', pathOf('cas', name)));
         return io.out(json ? jsonLine(one) : caPage(one, io.clock.now()));
       }
-      const all = await callApi<{ readonly cas: readonly Ca[] }>(io, 'GET', '/cas');
-      const pages = all.cas.map((one) => caPage(one, io.clock.now()));
-      io.out(json ? jsonLine(all) : pages.join('\n'));
+      const found = await callApi<{ readonly cas: readonly Ca[] }>(io, 'GET', '/cas');
+      const cas: Ca[] = [];
+      for (const one of found.cas) cas.push(await asked(one));
+      const pages = cas.map((one) => caPage(one, io.clock.now()));
+      io.out(json ? jsonLine({ ...found, cas }) : pages.join('\n'));
     });
   ca.command('export')
     .argument('[name]', 'name of the CA', 'default')

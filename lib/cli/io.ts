@@ -2,6 +2,7 @@
 // does; with `--json` it is one JSON document.
 
 import type { Bytes } from '../bytes.ts';
+import type { Operator } from '../ca/lifecycle.ts';
 import type { Clock } from '../ports/clock-and-random.ts';
 import { visible } from '../visible.ts';
 
@@ -25,6 +26,8 @@ export type Io = {
   readonly config: (
     file?: string,
   ) => Promise<{ readonly name: string; readonly document: unknown }>;
+  /** The store and the keys themselves, for commands that no server does for anybody. */
+  readonly operator: () => Promise<Operator>;
 };
 
 export const exitCodes = {

@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { visible } from '../visible.ts';
 import { caCommand, crlCommand } from './ca.ts';
+import { addKeyCommands, keyCommands } from './ca-keys.ts';
 import { certCommand } from './cert.ts';
 import { challengeCommand } from './challenge.ts';
 import { completionCommand } from './completion.ts';
@@ -36,7 +37,7 @@ Environment: SCEPTER_URL, SCEPTER_TOKEN, SCEPTER_DATA_DIR (where the token file 
     txnCommand(server.io),
     certCommand(server.io),
     crlCommand(server.io),
-    caCommand(server.io),
+    addKeyCommands(caCommand(server.io), io),
     enrolCommand(io),
     renewCommand(io),
     inspectCommand(io),
@@ -47,7 +48,7 @@ Environment: SCEPTER_URL, SCEPTER_TOKEN, SCEPTER_DATA_DIR (where the token file 
     configCommand(server.io),
     completionCommand(io, () => program),
   ];
-  const alone = ['enrol', 'renew', 'inspect', 'explain', 'validate', 'completion'];
+  const alone = ['enrol', 'renew', 'inspect', 'explain', 'validate', 'completion', ...keyCommands];
   for (const command of commands) server.addOptions(command, alone);
   for (const command of commands) program.addCommand(command);
   strict(program, io);

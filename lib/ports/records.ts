@@ -277,15 +277,21 @@ export type AuthorityRecord = {
   readonly ca: string;
   /** What the `Signer` port calls the CA's key. */
   readonly keyReference: string;
-  /** The CA's certificate first, then its issuers up to the root. */
+  /** The CA's certificate first, then its issuers up to the root; empty while it waits for the one that
+   * its root has to sign. */
   readonly chain: readonly string[];
-  readonly generations: readonly {
-    readonly id: number;
-    readonly state: RaGenerationState;
-    readonly certificate: string;
-    /** The private key as the `RaKeys` port sealed it. */
-    readonly sealedKey: string;
-  }[];
+  readonly generations: readonly RaGenerationRecord[];
+};
+
+export type RaGenerationRecord = {
+  /** Counted from 1. */
+  readonly id: number;
+  readonly state: RaGenerationState;
+  /** When it came into this state. */
+  readonly since?: number;
+  readonly certificate: string;
+  /** The private key as the `RaKeys` port sealed it; a retired one has none any more. */
+  readonly sealedKey?: string;
 };
 
 /** MAC keys that are sealed by what keeps keys; the one that makes new MACs first. */

@@ -19,4 +19,10 @@ export interface Signer {
    * is the requester's fault. The caller verifies every signature before it uses it.
    */
   sign(reference: string, algorithm: SigningAlgorithm, tbs: Bytes): Promise<Bytes>;
+
+  /**
+   * What an operator should know of the key where it is kept (its state, its use, who may use it), as
+   * far as this process may look: sentences. Absent where there is nobody to ask.
+   */
+  readonly warnings?: (reference: string) => Promise<readonly string[]>;
 }

@@ -152,13 +152,28 @@ export type RequestedNames = {
   readonly names: readonly GeneralName[];
 };
 
+const attribute = (type: string, value: Bytes): Bytes =>
+  sequence(objectIdentifier(type), setOf(value));
+
+/**
+ * A CertificationRequestInfo, DER, for a CA that another one is to certify.
+ * @param extensions whole Extensions, DER, that it asks for
+ */
+export const encodeCaRequestInfo = (
+  subject: Bytes,
+  spki: Bytes,
+  extensions: readonly Bytes[],
+): Bytes => {
+  const asked = attribute(attributeOids.extensionRequest, sequence(...extensions));
+  return sequence(integer(0), subject, spki, explicit(0, asked));
+};
+
 /** A CertificationRequestInfo, DER, as our own client sends it. */
 export function encodeRequestInfo(
   { subject, names }: RequestedNames,
   spki: Bytes,
   challengePassword: string | undefined,
 ): Bytes {
-  const attribute = (type: string, value: Bytes) => sequence(objectIdentifier(type), setOf(value));
   const attributes: Bytes[] = [];
   if (challengePassword !== undefined) {
     const value = tlv(tag.utf8String, utf8(challengePassword));

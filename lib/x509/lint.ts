@@ -105,6 +105,26 @@ export function lintTbsCertificate(
   return read ? firstFinding(certificateRules, { ...read, scheme, context }) : reparse;
 }
 
+/** What RFC 5280 leaves to who builds a certificate, and we decide for ours. */
+const ownChoices = new Set([
+  ...['serial', 'issuer', 'subject-key-identifier', 'authority-key-identifier'],
+  ...['crl-distribution-points', 'authority-info-access', 'critical'],
+]);
+
+/** The same of the certificate of a CA that somebody else has built and signed. */
+export function lintForeignCa(
+  tbs: Bytes,
+  scheme: SignatureScheme,
+  context: Omit<LintContext, 'role' | 'issuerKeyIdentifier'>,
+): Finding | undefined {
+  const unsigned = sequence(tbs, signatureAlgorithm(scheme), bits(new Uint8Array(1)));
+  const read = readTwice(unsigned, tbs);
+  if (!read) return reparse;
+  const rules = certificateRules.filter(({ id }) => !ownChoices.has(id));
+  const own = { ...context, role: 'ca', issuerKeyIdentifier: new Uint8Array(0) } as const;
+  return firstFinding(rules, { ...read, scheme, context: own });
+}
+
 /** The first rule for subjects that a Name does not keep, wherever it is to stand. @param name DER */
 export function lintSubject(name: Bytes): Finding | undefined {
   const scheme = { kind: 'Ed25519', digest: digests['SHA-512'] } as const;

@@ -19,7 +19,8 @@ import type { Order } from './process.ts';
 
 const [dataDir = '', config = '{}'] = process.argv.slice(2);
 const table = process.env.SCEPTER_TABLE;
-const opened = await openEmbedded({ dataDir, table }, checkConfig(JSON.parse(config)), () => {});
+const env = { dataDir, table, sealingKey: undefined, deployment: undefined };
+const opened = await openEmbedded(env, checkConfig(JSON.parse(config)), () => {});
 
 let calls = 0;
 let killAt = Number.POSITIVE_INFINITY;

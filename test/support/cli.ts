@@ -5,6 +5,7 @@ import { serve } from '@hono/node-server';
 import { readDocument } from '../../functions/default-config.ts';
 import { readEnv } from '../../functions/env.ts';
 import { type Bytes, utf8 } from '../../lib/bytes.ts';
+import type { Operator } from '../../lib/ca/lifecycle.ts';
 import { runCli } from '../../lib/cli/main.ts';
 import type { Lab } from './lab.ts';
 import type { Finished } from './process.ts';
@@ -18,6 +19,8 @@ export type TerminalOptions = {
   readonly stop?: AbortSignal;
   /** What SCEPTER_CONFIG is. */
   readonly config?: string;
+  /** Whom `ca init` and its like work as; default: the lab itself. */
+  readonly operator?: Operator;
   /** Called when a command waits, with how often it has, after the lab's clock was put forward. */
   readonly waits?: (count: number) => unknown;
 };
@@ -55,7 +58,10 @@ export async function openTerminal(
   return {
     url,
     slept,
-    run: async (args, { stdin = '', token = lab.adminToken, config, stop, waits } = {}) => {
+    run: async (
+      args,
+      { stdin = '', token = lab.adminToken, config, stop, waits, operator } = {},
+    ) => {
       slept.length = 0;
       let out = '';
       let err = '';
@@ -81,6 +87,7 @@ export async function openTerminal(
           },
         },
         config: (file) => readDocument(readEnv({ SCEPTER_CONFIG: config }), file),
+        operator: async () => operator ?? { ...lab.deps, close: () => {} },
       });
       return { code, out, err };
     },

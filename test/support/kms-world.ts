@@ -73,7 +73,7 @@ export async function kmsWorld(options: LabOptions = {}) {
     const own: Deps = {
       ...lab.deps,
       ...ports,
-      cas: new CaCertificates({ config, store, ...ports, clock }),
+      cas: new CaCertificates({ config, store: lab.deps.store, ...ports, clock }),
       log: (entry) => {
         log.push(entry);
       },

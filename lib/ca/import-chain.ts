@@ -1,0 +1,86 @@
+// The certificates that an offline root has given a CA: its own, and its issuers up to that root. They
+// are judged as a device would judge them, and what is wrong is said in a sentence, before anything
+// is changed.
+
+import { base64, equal, fromBase64 } from '../bytes.ts';
+import type { Authority } from '../config.ts';
+import { Outage } from '../errors.ts';
+import type { Actor } from '../log/event.ts';
+import type { AuthorityRecord } from '../ports/records.ts';
+import { chainOf, chainProblem } from '../x509/ca-chain.ts';
+import { type Certificate, readCertificate, subjectKeyIdentifierOf } from '../x509/certificate.ts';
+import { nameOf, printName, sameAttributes } from '../x509/name.ts';
+import type { Issuer } from './ca-certificates.ts';
+import { changedMeanwhile, type LifecycleDeps } from './lifecycle.ts';
+import { caKeyOf, fingerprint, makeGeneration, raEvent } from './own-certificates.ts';
+import { Draft, View } from './view.ts';
+
+export type Imported =
+  | { readonly kind: 'done'; readonly chain: readonly Certificate[] }
+  | { readonly kind: 'refused'; readonly why: string };
+
+/**
+ * Puts the chain on record, with a first RA generation where there is none.
+ * @param found in any order
+ * @throws {Outage} when the CA has no key yet, or somebody else is at it
+ */
+export async function importChain(
+  deps: LifecycleDeps,
+  authority: Authority,
+  found: readonly Certificate[],
+  actor: Actor,
+): Promise<Imported> {
+  const { id } = authority;
+  const view = new View(deps.store);
+  await view.load([{ kind: 'authority', key: id }]);
+  const record = view.get('authority', id);
+  if (!record) {
+    throw new Outage(`the CA "${id}" has no key yet: run "scepter ca init ${id} --csr"`);
+  }
+  const now = deps.clock.now();
+  const caKey = await caKeyOf(deps.signer, record.keyReference);
+  const chain = await chainOf(caKey.key.spki, found);
+  if (typeof chain === 'string') return { kind: 'refused', why: chain };
+  const [own] = chain;
+  const why = chainProblem(chain, now) ?? nameProblem(own, authority, record);
+  const keyIdentifier = subjectKeyIdentifierOf(own);
+  if (why !== undefined || !keyIdentifier) return { kind: 'refused', why: why ?? '' };
+
+  const issuer: Issuer = { id, ...caKey, certificate: own, keyIdentifier };
+  const first = record.generations.length === 0;
+  const made = first ? [await makeGeneration(deps, issuer, { id: 1, state: 'current' }, now)] : [];
+  const draft = new Draft(view);
+  draft.put('authority', id, {
+    ...record,
+    chain: chain.map(({ der }) => base64(der)),
+    generations: [...record.generations, ...made],
+  });
+  const about = { actor, ca: id };
+  draft.event(now, deps.random, {
+    ...about,
+    type: 'ca.chainImported',
+    subject: printName(own.subject),
+    certificateHash: fingerprint(own.der),
+    number: chain.length,
+  });
+  for (const ra of made) {
+    draft.event(now, deps.random, { ...about, ...raEvent('ca.ra.current', ra) });
+  }
+  if ((await deps.store.write(draft.actions)) === 'conflict') throw changedMeanwhile(id);
+  return { kind: 'done', chain };
+}
+
+/** What has been issued names its issuer as it was called then, octet by octet. */
+function nameProblem(
+  { subject }: Certificate,
+  authority: Authority,
+  { chain: [before] }: AuthorityRecord,
+): string | undefined {
+  if (before !== undefined) {
+    const was = readCertificate(fromBase64(before)).subject;
+    if (equal(subject, was)) return undefined;
+    return `the CA has issued as ${printName(was)} and cannot become ${printName(subject)}`;
+  }
+  if (sameAttributes(nameOf(subject), nameOf(authority.subject))) return undefined;
+  return `it is for ${printName(subject)}, and the configuration has ${printName(authority.subject)}`;
+}

@@ -1,0 +1,140 @@
+// A CA's certificate and its issuers up to a root, as path validation will judge them (RFC 5280 §6.1):
+// ordered, and what is wrong with them said in a sentence.
+
+import { type Bytes, equal, hex } from '../bytes.ts';
+import {
+  content,
+  contextPrimitive,
+  octetString,
+  raw,
+  scan,
+  smallInteger,
+  tag,
+} from '../cms/der.ts';
+import { Malformed } from '../errors.ts';
+import { readSignatureAlgorithm } from './algorithm.ts';
+import {
+  type Certificate,
+  isIssuedBy,
+  publicKeyOf,
+  subjectKeyIdentifierOf,
+} from './certificate.ts';
+import { extensionOids } from './extensions.ts';
+import { lintForeignCa } from './lint.ts';
+import { printName } from './name.ts';
+
+const called = ({ subject }: Certificate): string => `the certificate of ${printName(subject)}`;
+
+const signs = (issuer: Certificate, certificate: Certificate): Promise<boolean> =>
+  isIssuedBy(certificate, { subject: issuer.subject, key: publicKeyOf(issuer) });
+
+/**
+ * The certificate of this key first, then its issuers up to one that signed itself.
+ * @param found in any order
+ * @returns a sentence where they make no such chain
+ */
+export async function chainOf(
+  spki: Bytes,
+  found: readonly Certificate[],
+): Promise<readonly [Certificate, ...Certificate[]] | string> {
+  const own = found.find(({ spki: key }) => equal(raw(key), spki));
+  if (!own) return "none of the certificates is of the CA's key";
+  const chain: [Certificate, ...Certificate[]] = [own];
+  let left = found.filter((one) => one !== own);
+  for (let last = own; !(await signs(last, last)); ) {
+    const named = left.filter(({ subject }) => equal(subject, last.issuer));
+    const verdicts = await Promise.all(named.map((issuer) => signs(issuer, last)));
+    const issuer = named[verdicts.indexOf(true)];
+    if (!issuer) {
+      const name = printName(last.issuer);
+      return named.length > 0
+        ? `${called(last)} does not verify with the key of ${name}`
+        : `the certificate of ${name}, who issued ${called(last)}, is missing: all up to the root must be there`;
+    }
+    chain.push(issuer);
+    left = left.filter((one) => one !== issuer);
+    last = issuer;
+  }
+  const [other] = left;
+  return other ? `${called(other)} is no part of the chain: leave it out` : chain;
+}
+
+/** Why the first certificate of a chain cannot be that of a CA that issues now; undefined if it can. */
+export function chainProblem(
+  chain: readonly [Certificate, ...Certificate[]],
+  now: number,
+): string | undefined {
+  for (const [at, certificate] of chain.entries()) {
+    const problem = problemAt(chain, at, certificate, now);
+    if (problem !== undefined) return `${called(certificate)} ${problem}`;
+  }
+  const [own] = chain;
+  const scheme = readSignatureAlgorithm(own.signatureAlgorithm);
+  const { issuer, notBefore: issuerNotBefore, notAfter: issuerNotAfter } = own;
+  const finding =
+    scheme && lintForeignCa(own.tbs, scheme, { issuer, issuerNotBefore, issuerNotAfter });
+  return finding && `${called(own)} has a fault: lint ${finding.id} (${finding.citation})`;
+}
+
+function problemAt(
+  chain: readonly Certificate[],
+  at: number,
+  certificate: Certificate,
+  now: number,
+): string | undefined {
+  const { notBefore, notAfter } = certificate;
+  const { isCa, pathLength } = constraintsOf(certificate);
+  const usage = usageOf(certificate);
+  if (!isCa) return 'is not one of a CA: basicConstraints does not say so';
+  if (usage && !usage.keyCertSign) return 'does not allow to sign certificates: keyUsage';
+  if (at === 0 && !usage?.cRLSign) return 'does not allow to sign CRLs: keyUsage';
+  if (at === 0 && !subjectKeyIdentifierOf(certificate)) return 'has no subjectKeyIdentifier';
+  // The CAs below it but for the first one's own certificates, which are of devices.
+  if (pathLength < at) return `allows ${pathLength} CAs below it, and there are ${at}`;
+  if (now < notBefore) return `is not valid before ${iso(notBefore)}`;
+  if (now >= notAfter) return `expired on ${iso(notAfter)}`;
+  const issuer = chain[at + 1];
+  if (!issuer) return undefined;
+  const scheme = readSignatureAlgorithm(certificate.signatureAlgorithm);
+  if (scheme?.digest.legacy) return `is signed with ${scheme.digest.name}, which devices refuse`;
+  const named = issuerKeyOf(certificate);
+  const theirs = subjectKeyIdentifierOf(issuer);
+  if (named && theirs && !equal(named, theirs)) {
+    return `names the issuer's key ${hex(named)}, which is ${hex(theirs)}`;
+  }
+  return undefined;
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z');
+
+const extensionOf = ({ extensions }: Certificate, id: keyof typeof extensionOids) => {
+  const found = extensions.get(extensionOids[id]);
+  return found && scan(found.value);
+};
+
+/** RFC 5280 §4.2.1.9. @throws {Malformed} */
+function constraintsOf(certificate: Certificate): { isCa: boolean; pathLength: number } {
+  const [ca, pathLength] = extensionOf(certificate, 'basicConstraints')?.children ?? [];
+  return {
+    isCa: ca?.tag === tag.boolean && content(ca)[0] === 0xff,
+    pathLength: pathLength ? smallInteger(pathLength) : Number.POSITIVE_INFINITY,
+  };
+}
+
+/** RFC 5280 §4.2.1.3; one without it may be used for everything. @throws {Malformed} */
+function usageOf(certificate: Certificate) {
+  const value = extensionOf(certificate, 'keyUsage');
+  if (!value) return undefined;
+  if (value.tag !== tag.bitString) throw new Malformed('a keyUsage that is no BIT STRING');
+  const [, bits = 0] = content(value);
+  return { keyCertSign: (bits & 0x04) !== 0, cRLSign: (bits & 0x02) !== 0 };
+}
+
+/** The keyIdentifier of RFC 5280 §4.2.1.1, where there is one. @throws {Malformed} */
+function issuerKeyOf(certificate: Certificate): Bytes | undefined {
+  const id = contextPrimitive(0);
+  const found = extensionOf(certificate, 'authorityKeyIdentifier')?.children.find(
+    (field) => field.tag === id,
+  );
+  return found && octetString(found, id);
+}
