@@ -185,7 +185,7 @@ resource "aws_lambda_function" "this" {
         NODE_OPTIONS        = "--enable-source-maps"
       },
       each.key == "scep" ? var.secrets : {},
-      local.cloudfront && each.key != "maintenance" ? { SCEPTER_ORIGIN_SECRET = var.origin_secret } : {},
+      local.cloudfront && each.key == "scep" ? { SCEPTER_ORIGIN_SECRETS = join(",", compact([var.origin_secret, var.previous_origin_secret])) } : {},
     )
   }
 

@@ -179,7 +179,7 @@ variable "domain" {
 }
 
 variable "origin_secret" {
-  description = "What the functions know CloudFront by: 32 or more letters and digits, such as \"openssl rand -hex 32\" makes. A new one rotates it. It authorizes nothing: it keeps clients from going around the web ACL."
+  description = "What the SCEP function knows CloudFront by: 32 or more letters and digits, such as \"openssl rand -hex 32\" makes. It authorizes nothing: it keeps clients from going around the web ACL."
   type        = string
   default     = null
   sensitive   = true
@@ -187,6 +187,18 @@ variable "origin_secret" {
   validation {
     condition     = var.ingress != "cloudfront" || can(regex("^[A-Za-z0-9]{32,128}$", var.origin_secret))
     error_message = "origin_secret: must have 32 to 128 letters and digits where ingress is \"cloudfront\"; \"openssl rand -hex 32\" makes one."
+  }
+}
+
+variable "previous_origin_secret" {
+  description = "The origin_secret before, which is good for as long as it stands here: to rotate, put it here and a new one there, and take it out a day later."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.previous_origin_secret == null || can(regex("^[A-Za-z0-9]{32,128}$", var.previous_origin_secret))
+    error_message = "previous_origin_secret: must have 32 to 128 letters and digits."
   }
 }
 

@@ -135,9 +135,9 @@ test('functions: the same variables in their environments, with the same constan
   const ofTerraform = [...variables.matchAll(/\b([A-Z][A-Z_]+) = ("[^"$]*")?/g)];
   const names = new Map(ofTerraform.map(([, name = '', value]) => [name, value?.slice(1, -1)]));
   for (const made of ofType(plain, 'AWS::Lambda::Function')) {
-    const isMaintenance = text(at(made, 'Description')).includes('upkeep');
+    const isScep = text(at(made, 'Description')).includes('SCEP,');
     const expected = [...names.keys()].filter(
-      (name) => !(isMaintenance && name === 'SCEPTER_ORIGIN_SECRET'),
+      (name) => isScep || name !== 'SCEPTER_ORIGIN_SECRETS',
     );
     assert.deepEqual(
       entriesAt(made, 'Environment.Variables')
@@ -147,7 +147,7 @@ test('functions: the same variables in their environments, with the same constan
     );
     assert.equal(at(made, 'Environment.Variables.NODE_OPTIONS'), names.get('NODE_OPTIONS'));
   }
-  assert.match(variables, /each\.key != "maintenance" \? \{SCEPTER_ORIGIN_SECRET/);
+  assert.match(variables, /each\.key == "scep" \? \{SCEPTER_ORIGIN_SECRETS/);
 });
 
 test('the table: keys, indexes, expiry, billing, cap, recovery and protection', () => {

@@ -27,7 +27,7 @@ export const acknowledged: readonly Acknowledged[] = [
     children: ['OriginSecret'],
     id: 'AwsSolutions::AwsSolutions-SMG4',
     reason:
-      'CloudFront takes a new value with a deployment only, so it is rotated by one, as the guide has it. It authorizes nothing: it keeps clients from going around the web ACL.',
+      'CloudFront takes a new value with a deployment only, so it is rotated by one. It authorizes nothing: it keeps clients from going around the web ACL.',
   },
   {
     children: ['AccessLogs'],

@@ -22,7 +22,7 @@ import { makeCertificate, makeRecords } from './domain.ts';
 import { makeWebAcl } from './edge.ts';
 import type { CloudFrontIngress, ScepServiceProps } from './props.ts';
 
-/** What the functions know CloudFront by. */
+/** What the SCEP function knows CloudFront by (`functions/instance.ts`). */
 export const originHeader = 'x-scepter-origin';
 
 /** Not `/certsrv/mscep_admin/`, which hands out challenges. */

@@ -28,7 +28,7 @@ export type Way = {
   readonly api?: HttpApi;
 };
 
-/** @param originSecret what CloudFront shows the functions */
+/** @param originSecret what CloudFront shows the SCEP function */
 export function makeIngress(
   scope: Construct,
   props: ScepServiceProps,

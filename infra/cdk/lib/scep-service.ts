@@ -19,11 +19,12 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledged.ts';
+import { checkProps } from './check-props.ts';
 import { type FunctionName, makeFunction, makeRole } from './functions.ts';
 import { makeIngress } from './ingress.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import { renderPolicy } from './policies.ts';
-import { checkProps, type ScepServiceProps } from './props.ts';
+import type { ScepServiceProps } from './props.ts';
 import { makeTable } from './table.ts';
 import { Watch } from './watch.ts';
 
@@ -58,8 +59,7 @@ export class ScepService extends Construct {
     this.keys = makeKeys(this, props, { ...roles, operator: this.operator });
 
     const config = this.#makeConfig(props);
-    const behindCloudFront = (props.ingress?.type ?? 'cloudfront') === 'cloudfront';
-    const originSecret = behindCloudFront ? this.#makeOriginSecret() : undefined;
+    const originSecrets = this.#originSecrets(props);
     const environment = {
       SCEPTER_DEPLOYMENT: deployment,
       SCEPTER_TABLE: this.table.tableName,
@@ -79,10 +79,10 @@ export class ScepService extends Construct {
         role: roles[name],
         environment: {
           ...environment,
-          ...(originSecret && name !== 'maintenance'
-            ? { SCEPTER_ORIGIN_SECRET: originSecret }
-            : {}),
           ...(name === 'scep' ? valuesOf(props.secrets) : {}),
+          ...(name === 'scep' && originSecrets.length > 0
+            ? { SCEPTER_ORIGIN_SECRETS: originSecrets.join(',') }
+            : {}),
         },
         policyValues,
       });
@@ -104,7 +104,7 @@ export class ScepService extends Construct {
       ],
     });
 
-    const { url, adminUrl } = makeIngress(this, props, this.functions, originSecret ?? '');
+    const { url, adminUrl } = makeIngress(this, props, this.functions, originSecrets[0] ?? '');
     this.url = url;
     this.adminUrl = adminUrl;
     const { functions, table } = this;
@@ -182,13 +182,16 @@ export class ScepService extends Construct {
     });
   }
 
-  #makeOriginSecret(): string {
-    const secret = new Secret(this, 'OriginSecret', {
-      description: 'Scepter: what the functions know CloudFront by',
-      generateSecretString: { excludePunctuation: true, passwordLength: 48 },
-    });
-    // CloudFormation puts it in where it is used; it is in no template.
-    return secret.secretValue.unsafeUnwrap();
+  /** CloudFormation puts their values in where they are used: they are in no template. */
+  #originSecrets({ ingress = { type: 'cloudfront' } }: ScepServiceProps): string[] {
+    if (ingress.type !== 'cloudfront') return [];
+    const secrets = ingress.originSecrets ?? [
+      new Secret(this, 'OriginSecret', {
+        description: 'Scepter: what the SCEP function knows CloudFront by',
+        generateSecretString: { excludePunctuation: true, passwordLength: 48 },
+      }),
+    ];
+    return secrets.map(({ secretValue }) => secretValue.unsafeUnwrap());
   }
 }
 

@@ -78,6 +78,10 @@ const cases: readonly Case[] = [
     { ingress: { type: 'cloudfront', rateLimit: 5 } },
   ],
   [
+    /^ingress\.originSecrets: must name at least one secret, or be left out$/,
+    { ingress: { type: 'cloudfront', originSecrets: [] } },
+  ],
+  [
     /^ingress\.requestsPerSecond: must be a whole number from 1 to 10000, not 0.5$/,
     { ingress: { type: 'httpApi', requestsPerSecond: 0.5 } },
   ],

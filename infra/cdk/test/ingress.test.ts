@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Match, Template } from 'aws-cdk-lib/assertions';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { make, resourcesOf, templateOf, variants } from './support.ts';
 
 const cases = Object.entries(variants).map(
@@ -87,7 +88,7 @@ test('CloudFront has a web ACL that limits what one address may ask', () => {
   });
 });
 
-test('the functions behind CloudFront and CloudFront share a secret that is in no template', () => {
+test('the SCEP function and CloudFront share a secret that is in no template', () => {
   const template = templateOf();
   const reference = { 'Fn::Join': ['', Match.arrayWith([':SecretString:::}}'])] };
   template.hasResourceProperties('AWS::CloudFront::Distribution', {
@@ -97,12 +98,26 @@ test('the functions behind CloudFront and CloudFront share a secret that is in n
       ],
     },
   });
-  for (const name of ['SCEP, CRLs and CA certificates', 'the admin API']) {
-    template.hasResourceProperties('AWS::Lambda::Function', {
-      Description: `Scepter: ${name}`,
-      Environment: { Variables: { SCEPTER_ORIGIN_SECRET: reference } },
-    });
-  }
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Description: 'Scepter: SCEP, CRLs and CA certificates',
+    Environment: { Variables: { SCEPTER_ORIGIN_SECRETS: reference } },
+  });
+});
+
+test('of several secrets CloudFront shows the first, and all are good', () => {
+  const template = templateOf((stack) => ({
+    ingress: {
+      type: 'cloudfront',
+      originSecrets: ['new', 'old'].map((name) => Secret.fromSecretNameV2(stack, name, name)),
+    },
+  }));
+  const told = (type: string) => JSON.stringify(template.findResources(type));
+  const distribution = told('AWS::CloudFront::Distribution');
+  assert.match(distribution, /secret:new:/);
+  assert.doesNotMatch(distribution, /secret:old:/);
+  const functions = told('AWS::Lambda::Function');
+  assert.equal(functions.split('secret:new:').length, 2, 'one function knows it');
+  assert.ok(functions.indexOf('secret:new:') < functions.indexOf('secret:old:'));
 });
 
 test("with a domain the API's own address is closed, and TLS is 1.2 or later", () => {

@@ -55,8 +55,8 @@ run "defaults" {
   }
 
   assert {
-    condition     = aws_lambda_function.this["scep"].environment[0].variables.SCEPTER_ORIGIN_SECRET == "0123456789abcdef0123456789abcdef" && !contains(keys(aws_lambda_function.this["maintenance"].environment[0].variables), "SCEPTER_ORIGIN_SECRET")
-    error_message = "the functions behind CloudFront must know its secret, and no other"
+    condition     = aws_lambda_function.this["scep"].environment[0].variables.SCEPTER_ORIGIN_SECRETS == "0123456789abcdef0123456789abcdef" && !contains(keys(aws_lambda_function.this["admin"].environment[0].variables), "SCEPTER_ORIGIN_SECRETS")
+    error_message = "the SCEP function must know CloudFront's secret, and no other"
   }
 
   assert {
@@ -503,4 +503,14 @@ run "refuses_secrets_2" {
   }
 
   expect_failures = [var.secrets]
+}
+
+run "refuses_previous_origin_secret" {
+  command = plan
+
+  variables {
+    previous_origin_secret = "short"
+  }
+
+  expect_failures = [var.previous_origin_secret]
 }
