@@ -3,8 +3,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+import { tokenHash } from '../lib/ca/tokens.ts';
 import { Draft, View } from '../lib/ca/view.ts';
-import { tokenHash } from '../lib/http/auth.ts';
 import type { Store } from '../lib/ports/store.ts';
 
 /** Names the hash of the file's token; no token has this hash, and it has no role. */

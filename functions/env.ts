@@ -20,6 +20,9 @@ export type Env = {
   /** `SCEPTER_SEALING_KEY`: the KMS key that seals RA and MAC keys: its id, ARN or alias. With it
    * CA keys are in KMS too; without it all keys are files in the data folder. */
   readonly sealingKey: string | undefined;
+  /** `SCEPTER_ORIGIN_SECRETS`, with commas between: each is good for CloudFront to show the SCEP
+   * function; without any nobody is asked. */
+  readonly originSecrets: readonly string[];
   /** `SCEPTER_CONFIG`: a file's path, the JSON itself, or `ssm:` and a parameter's name. */
   readonly config: string | undefined;
   /** `NODE_ENV=production`, keys in files, and no `SCEPTER_ALLOW_SOFTWARE_KEYS=1`. */
@@ -41,6 +44,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     table: env.SCEPTER_TABLE || undefined,
     deployment: env.SCEPTER_DEPLOYMENT || undefined,
     sealingKey: env.SCEPTER_SEALING_KEY || undefined,
+    originSecrets: (env.SCEPTER_ORIGIN_SECRETS ?? '').split(',').filter((one) => one !== ''),
     host,
     port,
     localUrl: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,

@@ -1,9 +1,11 @@
 // What a process of Lambda keeps between its requests: made once, shared by all. A start that fails is
 // not kept: the request that met it is answered 503, and the next one starts again.
 
+import { equalSecret, utf8 } from '../lib/bytes.ts';
+import { hash } from '../lib/cms/native.ts';
 import type { Connection } from '../lib/http/client.ts';
 import { type LambdaReply, replyOf, requestOf } from '../lib/http/lambda-event.ts';
-import { unavailable } from '../lib/http/respond.ts';
+import { forbidden, unavailable } from '../lib/http/respond.ts';
 import type { Log } from '../lib/ports/log.ts';
 
 /** Single flight; a failure is logged, thrown to who waits for it, and forgotten. */
@@ -24,11 +26,25 @@ type App = {
   readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;
 };
 
-/** The handler of a function that is called by a Function URL, an HTTP API, a REST API or an ALB. */
+const digest = (text: string) => hash('SHA-256', utf8(text));
+
+/** What CloudFront writes into every request, so that nobody goes around it and its web ACL. */
+const originHeader = 'x-scepter-origin';
+
+/**
+ * The handler of a function that is called by a Function URL, an HTTP API, a REST API or an ALB.
+ * @param originSecrets one of which a request must come with; none: nothing is asked for
+ */
 export function serveEvents(
   app: () => Promise<App>,
   log: Log,
+  originSecrets: readonly string[] = [],
 ): (event: unknown) => Promise<LambdaReply> {
+  const known = originSecrets.map(digest);
+  const isFromOrigin = ({ headers }: Request): boolean => {
+    const shown = digest(headers.get(originHeader) ?? '');
+    return known.length === 0 || known.some((one) => equalSecret(one, shown));
+  };
   return async (event) => {
     const { request, connection, damaged } = requestOf(event);
     if (damaged) {
@@ -36,6 +52,7 @@ export function serveEvents(
         'a body came as text and has lost octets: a REST API needs the binary media type */*, and no client may call its message text';
       log({ event: 'http.damaged', severity: 'warning', detail });
     }
+    if (!isFromOrigin(request)) return replyOf(event, forbidden());
     const ready = await app().catch(() => undefined);
     return replyOf(event, ready ? await ready.fetch(request, connection) : unavailable());
   };

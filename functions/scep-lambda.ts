@@ -2,6 +2,7 @@
 
 import { makeDeviceApp } from '../lib/http/app.ts';
 import { log, openAws } from './aws.ts';
+import { readEnv } from './env.ts';
 import { kept, serveEvents } from './instance.ts';
 
 const app = kept(async () => {
@@ -11,7 +12,7 @@ const app = kept(async () => {
   return makeDeviceApp(deps);
 }, log);
 
-export const handler = serveEvents(app, log);
+export const handler = serveEvents(app, log, readEnv().originSecrets);
 
 // Lambda starts a process before it hands it a request, and with more of a processor.
 await app().catch(() => undefined);

@@ -160,7 +160,7 @@ export const profileSchema = z.strictObject({
           '"*" in a pattern does not cross a dot; a wildcard name is only certified if a challenge is bound to it',
         ),
         email: named('"*" in a pattern does not cross "@"'),
-        uri: named('"*" in a pattern does not cross "/"'),
+        uri: named('"*" in a pattern does not cross "/", "?" or "#"'),
         ip: named('a pattern is an address or a range such as 10.0.0.0/8'),
         upn: named('"*" in a pattern does not cross "@"'),
       }),

@@ -63,7 +63,7 @@ describe('a static challenge', () => {
     });
     assert.equal(made.status, 422);
     const { detail } = JSON.parse(await made.text()) as { detail: string };
-    assert.equal(detail, 'endpoint: "default" takes no challenges of its own, but a static one');
+    assert.equal(detail, 'endpoint: "default" takes no challenges but its static one');
   });
 
   test('enrols what its pattern fits; record, event, log and count say that it was one', async () => {

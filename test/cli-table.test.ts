@@ -90,6 +90,8 @@ test('the table is all there', () => {
       'log tail',
       'log export',
       'explain',
+      'token create',
+      'token revoke',
       'config validate',
       'config print',
       'completion',

@@ -17,6 +17,7 @@ import { policyCommand } from './policy.ts';
 import { renewCommand } from './renew.ts';
 import { askingServer } from './server.ts';
 import { statusCommand } from './status.ts';
+import { tokenCommand } from './token.ts';
 import { txnCommand } from './txn.ts';
 
 /** Every command, none of them run. */
@@ -45,10 +46,14 @@ Environment: SCEPTER_URL, SCEPTER_TOKEN, SCEPTER_DATA_DIR (where the token file 
     policyCommand(server.io),
     logCommand(server.io),
     explainCommand(io),
+    tokenCommand(io),
     configCommand(server.io),
     completionCommand(io, () => program),
   ];
-  const alone = ['enrol', 'renew', 'inspect', 'explain', 'validate', 'completion', ...keyCommands];
+  const alone = [
+    ...['enrol', 'renew', 'inspect', 'explain', 'token', 'validate', 'completion'],
+    ...keyCommands,
+  ];
   for (const command of commands) server.addOptions(command, alone);
   for (const command of commands) program.addCommand(command);
   strict(program, io);

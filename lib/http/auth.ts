@@ -1,15 +1,11 @@
 // Who speaks to the admin API: a bearer token, looked up by its hash, with roles.
 
 import type { MiddlewareHandler } from 'hono';
-import { hex, utf8 } from '../bytes.ts';
-import { hash } from '../cms/native.ts';
+import { tokenHash } from '../ca/tokens.ts';
 import { HttpFailure } from '../errors.ts';
 import type { Actor } from '../log/event.ts';
 import type { Role } from '../ports/records.ts';
 import type { Store } from '../ports/store.ts';
-
-/** SHA-256 is enough: tokens are 256 random bits. Hexadecimal; the key of the token's record. */
-export const tokenHash = (token: string): string => hex(hash('SHA-256', utf8(token)));
 
 /** What the routes behind `requireRole` know. */
 export type Admin = { readonly Variables: { readonly actor: Actor & { readonly id: string } } };

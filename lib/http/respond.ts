@@ -93,12 +93,13 @@ export function refuse(deps: Deps, error: unknown, c: Context): Response {
 }
 
 /** The reply of a service that could not start: there is nothing yet that could say more. */
-export const unavailable = (): Response =>
-  new Response(`${titles[503]}\n`, {
-    status: 503,
-    headers: {
-      'content-type': 'text/plain',
-      'cache-control': 'no-store',
-      'retry-after': String(RETRY_AFTER_S),
-    },
+export const unavailable = (): Response => plain(503, { 'retry-after': String(RETRY_AFTER_S) });
+
+/** The reply to who came around the way in. */
+export const forbidden = (): Response => plain(403);
+
+const plain = (status: Status, headers: Readonly<Record<string, string>> = {}): Response =>
+  new Response(`${titles[status]}\n`, {
+    status,
+    headers: { 'content-type': 'text/plain', 'cache-control': 'no-store', ...headers },
   });

@@ -1,0 +1,14 @@
+// The quick start: one stack with one ScepService, from what the context says (`-c name=value`).
+
+import { App } from 'aws-cdk-lib';
+import { makeStack } from '../lib/quick-start.ts';
+
+try {
+  // Half a stack must not be synthesised.
+  const app = new App({ autoSynth: false });
+  makeStack(app, process.env);
+  app.synth();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+}

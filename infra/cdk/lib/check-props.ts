@@ -1,0 +1,145 @@
+// What a deployment may not say about itself: one sentence that names the prop, what it is and what it may be.
+
+import { Token } from 'aws-cdk-lib';
+import { type Config, checkConfig } from '../../../lib/config.ts';
+import type { AdminAccess, Ingress, ScepServiceProps } from './props.ts';
+
+/** Of an SSM parameter of the advanced tier. */
+const MAX_CONFIG_OCTETS = 8192;
+
+const known = (value: unknown): boolean => !Token.isUnresolved(value);
+
+function fail(prop: string, sentence: string): never {
+  throw new Error(`${prop}: ${sentence}`);
+}
+
+function checkNumber(prop: string, value: number | undefined, min: number, max: number): void {
+  if (value === undefined || !known(value)) return;
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  fail(prop, `must be a whole number from ${min} to ${max}, not ${value}`);
+}
+
+function checkArn(prop: string, value: string, service: string, what: string): void {
+  if (!known(value)) return;
+  if (new RegExp(`^arn:aws[a-z-]*:${service}$`).test(value)) return;
+  fail(prop, `must be the ARN of ${what}, not "${value}"`);
+}
+
+/**
+ * @param region of the stack; a token where the stack does not say
+ * @returns the configuration as it is understood
+ * @throws {Error} with a sentence that names the prop
+ */
+export function checkProps(props: ScepServiceProps, region: string): Config {
+  if (typeof props.config !== 'object') fail('config', "must be Scepter's configuration document");
+  const config = checkConfig(props.config);
+  const { cas, endpoints } = config;
+  const octets = Buffer.byteLength(JSON.stringify(props.config));
+  if (octets > MAX_CONFIG_OCTETS) {
+    fail('config', `has ${octets} octets as JSON, and an SSM parameter takes ${MAX_CONFIG_OCTETS}`);
+  }
+  const { deployment = 'scepter' } = props;
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(deployment)) {
+    fail(
+      'deployment',
+      `must be 1 to 32 lower case letters, digits and hyphens, first a letter, not "${deployment}"`,
+    );
+  }
+  const { secrets = {} } = props;
+  for (const { id, enrol } of endpoints.values()) {
+    const name = enrol.staticChallenge?.secret.replace(/^env:/, '');
+    if (name !== undefined && !Object.hasOwn(secrets, name)) {
+      fail(
+        `secrets.${name}`,
+        `the static challenge of the endpoint "${id}" refers to it: name its secret`,
+      );
+    }
+  }
+  for (const name of Object.keys(secrets)) {
+    if (!/^[A-Z][A-Z0-9_]*$/.test(name) || /^(AWS|SCEPTER|NODE|LAMBDA)_/.test(name)) {
+      fail(`secrets.${name}`, 'must be the name of an environment variable that nothing else has');
+    }
+  }
+  for (const name of Object.keys(props.caKeys ?? {})) {
+    if (!cas.has(name)) fail(`caKeys.${name}`, `the configuration has no CA "${name}"`);
+  }
+  checkNumber('maxWriteRequestUnits', props.maxWriteRequestUnits, 50, 40_000);
+  const { reservedConcurrency } = props;
+  if (reservedConcurrency !== 'unreserved') {
+    checkNumber('reservedConcurrency', reservedConcurrency, 1, 10_000);
+  }
+  if (props.breakGlassRoleArn !== undefined) {
+    checkArn('breakGlassRoleArn', props.breakGlassRoleArn, 'iam::\\d{12}:role/.+', 'a role');
+  }
+  for (const [i, arn] of (props.keyAdministrators ?? []).entries()) {
+    checkArn(`keyAdministrators[${i}]`, arn, 'iam::\\d{12}:(role|user)/.+', 'a role or user');
+  }
+  for (const [i, arn] of (props.operators ?? []).entries()) {
+    checkArn(`operators[${i}]`, arn, 'iam::\\d{12}:(role|user)/.+', 'a role or user');
+  }
+  if (props.table && (props.tableKey || props.maxWriteRequestUnits !== undefined)) {
+    fail('table', 'exists, so tableKey and maxWriteRequestUnits say nothing: leave them out');
+  }
+  checkIngress(props.ingress ?? { type: 'cloudfront' }, region);
+  checkAdmin(props.admin, props.ingress);
+  return config;
+}
+
+function checkIngress(ingress: Ingress, region: string): void {
+  if (ingress.type === 'functionUrl') return;
+  if (ingress.type !== 'httpApi' && ingress.type !== 'cloudfront') {
+    const { type } = ingress as { type: unknown };
+    fail('ingress.type', `must be "cloudfront", "httpApi" or "functionUrl", not "${type}"`);
+  }
+  checkNumber('ingress.requestsPerSecond', ingress.requestsPerSecond, 1, 10_000);
+  const { domain } = ingress;
+  if (domain && known(domain.name) && !/^([a-z0-9-]{1,63}\.)+[a-z]{2,63}$/.test(domain.name)) {
+    fail('ingress.domain.name', `must be a host name in lower case, not "${domain.name}"`);
+  }
+  if (ingress.type === 'httpApi') return;
+  if (ingress.originSecrets?.length === 0) {
+    fail('ingress.originSecrets', 'must name at least one secret, or be left out');
+  }
+  checkNumber('ingress.rateLimit', ingress.rateLimit, 10, 2_000_000_000);
+  const elsewhere = known(region) && region !== 'us-east-1';
+  const where = `the stack is in ${region}, and CloudFront takes it from us-east-1 only`;
+  if (ingress.webAclArn !== undefined) {
+    checkArn(
+      'ingress.webAclArn',
+      ingress.webAclArn,
+      'wafv2:us-east-1:\\d{12}:global/webacl/.+',
+      'a web ACL of scope CLOUDFRONT in us-east-1',
+    );
+    if (ingress.rateLimit !== undefined) {
+      fail(
+        'ingress.rateLimit',
+        'is of a new web ACL, and ingress.webAclArn names one: leave one out',
+      );
+    }
+  } else if (elsewhere) {
+    fail('ingress.webAclArn', `${where}: deploy bin/edge.ts there first and name its web ACL`);
+  }
+  if (domain && !domain.certificate && elsewhere) {
+    fail('ingress.domain.certificate', `${where}: make one there and name it`);
+  }
+}
+
+function checkAdmin(admin: AdminAccess | undefined, ingress: Ingress | undefined): void {
+  if (!admin || admin.type === 'iam') return;
+  if (admin.type !== 'jwt') {
+    const { type } = admin as { type: unknown };
+    fail('admin.type', `must be "iam" or "jwt", not "${type}"; without admin it has no URL`);
+  }
+  if (ingress?.type === 'functionUrl') {
+    fail(
+      'admin.type',
+      'must be "iam" where ingress is "functionUrl", which has no routes for a JWT',
+    );
+  }
+  if (known(admin.issuer) && !/^https:\/\/[^\s/]+(\/\S*)?$/.test(admin.issuer)) {
+    fail('admin.issuer', `must be an https URL, not "${admin.issuer}"`);
+  }
+  if (admin.audience.length === 0) {
+    fail('admin.audience', 'must name at least one audience, or any token of the issuer would do');
+  }
+}

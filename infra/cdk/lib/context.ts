@@ -1,0 +1,193 @@
+// What the quick start's app is told with `-c name=value`: one sentence for what is missing, wrong or
+// unknown.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import { HostedZone } from 'aws-cdk-lib/aws-route53';
+import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import type { Construct, Node } from 'constructs';
+import type { AdminAccess, Domain, Ingress, ScepServiceProps } from './props.ts';
+
+/** Names and what they mean; `docs/deploy-aws.md` has them too. */
+export const settings = {
+  account: 'the AWS account; that of the credentials by default',
+  region: 'the AWS region; that of the credentials by default',
+  config: "path of Scepter's configuration",
+  deployment: 'name of the deployment',
+  packages: "folder of the release's packages",
+  ingress: 'cloudfront, httpApi or functionUrl',
+  plainHttp: 'true: CloudFront answers plain http, too',
+  rateLimit: 'requests of one address in five minutes',
+  requestsPerSecond: 'requests of all in a second',
+  webAclArn: 'web ACL of us-east-1, for a stack elsewhere',
+  domain: 'name that devices know',
+  hostedZoneId: 'id of the public zone that the domain is in',
+  hostedZoneName: 'name of that zone',
+  certificateArn: "ARN of the domain's certificate",
+  admin: 'iam or jwt',
+  adminIssuer: 'issuer of the JWTs',
+  adminAudience: 'audiences of the JWTs, with commas between',
+  breakGlassRoleArn: 'the role that may end keys',
+  keyAdministrators: 'ARNs, with commas between',
+  operators: 'ARNs, with commas between',
+  reservedConcurrency: 'instances of the SCEP function, or unreserved',
+  maxWriteRequestUnits: 'cap of the table',
+  deletionProtection: 'false: the table may be deleted',
+  secrets: 'NAME=ARN of its secret, with commas between, for env:NAME in the configuration',
+  alarmTopicArn: 'SNS topic of the alarms',
+} as const;
+export type Setting = keyof typeof settings;
+
+function fail(name: string, sentence: string): never {
+  throw new Error(`${name}: ${sentence}`);
+}
+
+export class Context {
+  readonly #node: Node;
+
+  /** @throws {Error} naming a setting that there is none of */
+  constructor(node: Node) {
+    this.#node = node;
+    for (const name of Object.keys(node.getAllContext())) {
+      // Those of the toolkit have one of these in their names.
+      if (!/[:@]/.test(name) && !Object.hasOwn(settings, name)) {
+        fail(name, `is no setting; these are: ${Object.keys(settings).join(', ')}`);
+      }
+    }
+  }
+
+  text(name: Setting): string | undefined {
+    const value: unknown = this.#node.tryGetContext(name);
+    if (value === undefined) return undefined;
+    const text = String(value).trim();
+    return text === '' ? fail(name, 'must not be empty') : text;
+  }
+
+  required(name: Setting): string {
+    return this.text(name) ?? fail(name, `is missing: -c ${name}=..., ${settings[name]}`);
+  }
+
+  list(name: Setting): string[] | undefined {
+    return this.text(name)
+      ?.split(',')
+      .map((one) => one.trim())
+      .filter((one) => one !== '');
+  }
+
+  number(name: Setting): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    return /^\d{1,10}$/.test(text) ? Number(text) : fail(name, `must be a number, not "${text}"`);
+  }
+
+  flag(name: Setting): boolean | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    if (text === 'true' || text === 'false') return text === 'true';
+    return fail(name, `must be true or false, not "${text}"`);
+  }
+}
+
+/** @throws {Error} with a sentence that names the setting */
+export function propsOf(scope: Construct, context: Context): ScepServiceProps {
+  const topic = context.text('alarmTopicArn');
+  const reserved = context.text('reservedConcurrency');
+  return {
+    config: readConfig(context.required('config')),
+    deployment: context.text('deployment'),
+    packages: context.text('packages'),
+    ingress: ingressOf(scope, context),
+    admin: adminOf(context),
+    breakGlassRoleArn: context.text('breakGlassRoleArn'),
+    keyAdministrators: context.list('keyAdministrators'),
+    operators: context.list('operators'),
+    reservedConcurrency:
+      reserved === 'unreserved' ? 'unreserved' : context.number('reservedConcurrency'),
+    maxWriteRequestUnits: context.number('maxWriteRequestUnits'),
+    deletionProtection: context.flag('deletionProtection'),
+    secrets: secretsOf(scope, context),
+    alarmTopic: topic === undefined ? undefined : Topic.fromTopicArn(scope, 'Alarms', topic),
+  };
+}
+
+function secretsOf(scope: Construct, context: Context): Record<string, ISecret> | undefined {
+  const pairs = context.list('secrets')?.map((pair) => {
+    const [, name, arn] = /^(\w+)=(arn:\S+)$/.exec(pair) ?? [];
+    if (!name || !arn) return fail('secrets', `must be NAME=ARN, not "${pair}"`);
+    return [name, Secret.fromSecretCompleteArn(scope, `Secret-${name}`, arn)] as const;
+  });
+  return pairs && Object.fromEntries(pairs);
+}
+
+/** Its content is checked with the other props. */
+function readConfig(path: string): ScepServiceProps['config'] {
+  if (!existsSync(path)) fail('config', `there is no file ${path}`);
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    return fail('config', `${path} is no JSON: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function ingressOf(scope: Construct, context: Context): Ingress {
+  const type = context.text('ingress') ?? 'cloudfront';
+  const domain = domainOf(scope, context);
+  const requestsPerSecond = context.number('requestsPerSecond');
+  switch (type) {
+    case 'functionUrl':
+      if (domain) fail('domain', 'cannot be had with ingress=functionUrl');
+      return { type };
+    case 'httpApi':
+      return { type, domain, requestsPerSecond };
+    case 'cloudfront':
+      return {
+        type,
+        domain,
+        requestsPerSecond,
+        plainHttp: context.flag('plainHttp'),
+        rateLimit: context.number('rateLimit'),
+        webAclArn: context.text('webAclArn'),
+      };
+    default:
+      return fail('ingress', `must be cloudfront, httpApi or functionUrl, not "${type}"`);
+  }
+}
+
+function domainOf(scope: Construct, context: Context): Domain | undefined {
+  const name = context.text('domain');
+  const certificateArn = context.text('certificateArn');
+  if (name === undefined) {
+    if (certificateArn) fail('domain', 'is missing, and certificateArn names its certificate');
+    return undefined;
+  }
+  return {
+    name,
+    zone: HostedZone.fromHostedZoneAttributes(scope, 'Zone', {
+      hostedZoneId: context.required('hostedZoneId'),
+      zoneName: context.required('hostedZoneName'),
+    }),
+    certificate:
+      certificateArn === undefined
+        ? undefined
+        : Certificate.fromCertificateArn(scope, 'DomainCertificate', certificateArn),
+  };
+}
+
+function adminOf(context: Context): AdminAccess | undefined {
+  const type = context.text('admin');
+  switch (type) {
+    case undefined:
+      return undefined;
+    case 'iam':
+      return { type };
+    case 'jwt':
+      return {
+        type,
+        issuer: context.required('adminIssuer'),
+        audience: context.list('adminAudience') ?? fail('adminAudience', 'is missing'),
+      };
+    default:
+      return fail('admin', `must be iam or jwt, not "${type}"; without it there is no admin URL`);
+  }
+}

@@ -1,0 +1,103 @@
+// CloudFront in front of the HTTP API: a web ACL, TLS, and plain http on some paths for those who ask
+// for it. It never redirects: devices lose the body of a POST on the way.
+
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import {
+  AllowedMethods,
+  type BehaviorOptions,
+  CachePolicy,
+  Distribution,
+  HttpVersion,
+  OriginProtocolPolicy,
+  OriginRequestPolicy,
+  OriginSslPolicy,
+  SecurityPolicyProtocol,
+  ViewerProtocolPolicy,
+} from 'aws-cdk-lib/aws-cloudfront';
+import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
+import { CloudFrontTarget } from 'aws-cdk-lib/aws-route53-targets';
+import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
+import type { Construct } from 'constructs';
+import { makeCertificate, makeRecords } from './domain.ts';
+import { makeWebAcl } from './edge.ts';
+import type { CloudFrontIngress, ScepServiceProps } from './props.ts';
+
+/** What the SCEP function knows CloudFront by (`functions/instance.ts`). */
+export const originHeader = 'x-scepter-origin';
+
+/** Not `/certsrv/mscep_admin/`, which hands out challenges. */
+const scepPaths = ['/scep*', '/cgi-bin/pkiclient.exe', '/certsrv/mscep/*'];
+const cachedPaths = ['/crl/*', '/aia/*'];
+
+const LOG_DAYS = 365;
+
+/** @returns the name that devices know */
+export function makeDistribution(
+  scope: Construct,
+  { deployment = 'scepter' }: ScepServiceProps,
+  ingress: CloudFrontIngress,
+  { host, originSecret }: { readonly host: string; readonly originSecret: string },
+): string {
+  const { domain, plainHttp = false, rateLimit, webAclArn } = ingress;
+  const { CACHING_DISABLED, CACHING_OPTIMIZED } = CachePolicy;
+  const httpsOnly: BehaviorOptions = {
+    origin: new HttpOrigin(host, {
+      protocolPolicy: OriginProtocolPolicy.HTTPS_ONLY,
+      originSslProtocols: [OriginSslPolicy.TLS_V1_2],
+      readTimeout: Duration.seconds(30),
+      customHeaders: { [originHeader]: originSecret },
+    }),
+    allowedMethods: AllowedMethods.ALLOW_ALL,
+    cachePolicy: CACHING_DISABLED,
+    originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+    viewerProtocolPolicy: ViewerProtocolPolicy.HTTPS_ONLY,
+    compress: false,
+  };
+  const { ALLOW_ALL, HTTPS_ONLY } = ViewerProtocolPolicy;
+  const public_ = { ...httpsOnly, viewerProtocolPolicy: plainHttp ? ALLOW_ALL : HTTPS_ONLY };
+  const cached = {
+    ...public_,
+    allowedMethods: AllowedMethods.ALLOW_GET_HEAD,
+    // As long as Cache-Control says. The policy that is named after that would send Host on as well.
+    cachePolicy: CACHING_OPTIMIZED,
+  };
+  const distribution = new Distribution(scope, 'Distribution', {
+    comment: `Scepter ${deployment}`,
+    defaultBehavior: httpsOnly,
+    additionalBehaviors: Object.fromEntries([
+      ...scepPaths.map((path) => [path, public_]),
+      ...cachedPaths.map((path) => [path, cached]),
+    ]),
+    // An outage is not kept: the next request asks again.
+    errorResponses: [404, 502, 503, 504].map((httpStatus) => ({
+      httpStatus,
+      ttl: Duration.seconds(0),
+    })),
+    httpVersion: HttpVersion.HTTP2_AND_3,
+    webAclId: webAclArn ?? makeWebAcl(scope, deployment, rateLimit).attrArn,
+    enableLogging: true,
+    logBucket: makeLogBucket(scope),
+    ...(domain
+      ? {
+          domainNames: [domain.name],
+          certificate: domain.certificate ?? makeCertificate(scope, 'Certificate', domain),
+          minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
+        }
+      : {}),
+  });
+  if (!domain) return distribution.distributionDomainName;
+  makeRecords(scope, '', domain, new CloudFrontTarget(distribution));
+  return domain.name;
+}
+
+function makeLogBucket(scope: Construct): Bucket {
+  return new Bucket(scope, 'AccessLogs', {
+    blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+    encryption: BucketEncryption.S3_MANAGED,
+    enforceSSL: true,
+    // CloudFront delivers its logs by ACL.
+    objectOwnership: ObjectOwnership.BUCKET_OWNER_PREFERRED,
+    lifecycleRules: [{ expiration: Duration.days(LOG_DAYS) }],
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+}

@@ -1,0 +1,53 @@
+// Names, their certificates and their records.
+
+import { DomainName } from 'aws-cdk-lib/aws-apigatewayv2';
+import {
+  Certificate,
+  CertificateValidation,
+  type ICertificate,
+} from 'aws-cdk-lib/aws-certificatemanager';
+import {
+  AaaaRecord,
+  ARecord,
+  type IAliasRecordTarget,
+  RecordTarget,
+} from 'aws-cdk-lib/aws-route53';
+import { ApiGatewayv2DomainProperties } from 'aws-cdk-lib/aws-route53-targets';
+import type { Construct } from 'constructs';
+import type { Domain } from './props.ts';
+
+/** The name that only CloudFront asks. Its certificate is of the stack's own region. */
+export const originOf = ({ name, zone }: Domain): Domain => ({ name: `origin.${name}`, zone });
+
+export const makeCertificate = (
+  scope: Construct,
+  id: string,
+  { name, zone }: Domain,
+): ICertificate =>
+  new Certificate(scope, id, {
+    domainName: name,
+    validation: CertificateValidation.fromDns(zone),
+  });
+
+export function makeDomain(scope: Construct, id: string, domain: Domain): DomainName {
+  const made = new DomainName(scope, id, {
+    domainName: domain.name,
+    certificate: domain.certificate ?? makeCertificate(scope, `${id}Certificate`, domain),
+  });
+  const { regionalDomainName, regionalHostedZoneId } = made;
+  const target = new ApiGatewayv2DomainProperties(regionalDomainName, regionalHostedZoneId);
+  makeRecords(scope, id, domain, target);
+  return made;
+}
+
+/** A and AAAA, so that devices of either kind find it. */
+export function makeRecords(
+  scope: Construct,
+  id: string,
+  { name, zone }: Domain,
+  target: IAliasRecordTarget,
+): void {
+  const record = { zone, recordName: name, target: RecordTarget.fromAlias(target) };
+  new ARecord(scope, `${id}A`, record);
+  new AaaaRecord(scope, `${id}Aaaa`, record);
+}

@@ -1,0 +1,113 @@
+// The functions, each with a role of its own that may do what its file in `infra/policies` says and
+// nothing else, and a log group of its own.
+
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Policy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import {
+  Architecture,
+  Code,
+  Function as LambdaFunction,
+  LoggingFormat,
+  Runtime,
+  Tracing,
+} from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+import { type PolicyName, type PolicyValues, renderPolicy } from './policies.ts';
+import type { ScepServiceProps } from './props.ts';
+
+const release = join(import.meta.dirname, '..', '..', '..', 'dist', 'release');
+
+type Size = {
+  readonly what: string;
+  readonly memoryMb: number;
+  readonly timeoutS: number;
+  readonly reserved: number;
+};
+
+/** An HTTP API gives up after 30 s; a device waits for about 15. */
+export const sizes = {
+  scep: { what: 'SCEP, CRLs and CA certificates', memoryMb: 512, timeoutS: 15, reserved: 50 },
+  admin: { what: 'the admin API', memoryMb: 512, timeoutS: 29, reserved: 5 },
+  maintenance: { what: 'upkeep and CRLs', memoryMb: 512, timeoutS: 300, reserved: 1 },
+} as const satisfies Partial<Record<PolicyName, Size>>;
+
+export type FunctionName = keyof typeof sizes;
+
+export function makeRole(scope: Construct, name: FunctionName): Role {
+  return new Role(scope, `${name}-role`, {
+    assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+    description: `Scepter: what the function for ${sizes[name].what} may do`,
+  });
+}
+
+export type FunctionParts = {
+  readonly role: Role;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly policyValues: PolicyValues;
+};
+
+export function makeFunction(
+  scope: Construct,
+  name: FunctionName,
+  props: ScepServiceProps,
+  { role, environment, policyValues }: FunctionParts,
+): LambdaFunction {
+  const { what, memoryMb, timeoutS, reserved } = sizes[name];
+  const logGroup = new LogGroup(scope, `${name}-log`, {
+    retention: props.logRetention ?? RetentionDays.ONE_YEAR,
+    encryptionKey: props.logGroupKey,
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+  const policy = new Policy(scope, `${name}-policy`, {
+    document: renderPolicy(name, { ...policyValues, LogGroupStreams: logGroup.logGroupArn }),
+    roles: [role],
+  });
+  const made = new LambdaFunction(scope, `${name}-function`, {
+    description: `Scepter: ${what}`,
+    runtime: Runtime.NODEJS_24_X,
+    architecture: Architecture.ARM_64,
+    code: Code.fromAsset(packageOf(name, props.packages)),
+    handler: 'index.handler',
+    // What it may do is in its policy file, and nothing is added to it.
+    role: role.withoutPolicyUpdates(),
+    environment: { ...environment, NODE_OPTIONS: '--enable-source-maps' },
+    memorySize: memoryMb,
+    timeout: Duration.seconds(timeoutS),
+    ...reservedOf(name, props, reserved),
+    tracing: Tracing.ACTIVE,
+    logGroup,
+    loggingFormat: LoggingFormat.JSON,
+    // A run that failed is made again a minute later anyway.
+    ...(name === 'maintenance' ? { retryAttempts: 0, maxEventAge: Duration.minutes(1) } : {}),
+  });
+  made.node.addDependency(policy);
+  return made;
+}
+
+function reservedOf(
+  name: FunctionName,
+  { reservedConcurrency }: ScepServiceProps,
+  reserved: number,
+) {
+  if (reservedConcurrency === 'unreserved') return {};
+  const scep = name === 'scep' ? reservedConcurrency : undefined;
+  return { reservedConcurrentExecutions: scep ?? reserved };
+}
+
+/** The release's package, whatever its version. */
+function packageOf(name: FunctionName, folder = release): string {
+  const found = existsSync(folder)
+    ? readdirSync(folder).filter((file) =>
+        new RegExp(`^scepter-${name}-lambda-.+\\.zip$`).test(file),
+      )
+    : [];
+  const [file, ...more] = found;
+  if (file !== undefined && more.length === 0) return join(folder, file);
+  const what = file === undefined ? 'has no' : 'has more than one';
+  throw new Error(
+    `packages: ${folder} ${what} scepter-${name}-lambda-*.zip: run "npm run release", or name its folder`,
+  );
+}

@@ -1,0 +1,113 @@
+// How requests get to the functions. SCEP, CRLs and CA certificates are public, as they must be: what
+// a device may have is decided by what it proves. The admin function gets no public way in: its routes
+// want a JWT and its URL AWS credentials, and without either there is none.
+
+import { RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
+import {
+  HttpApi,
+  HttpMethod,
+  HttpStage,
+  LogGroupLogDestination,
+} from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { FunctionUrlAuthType, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+import { makeDistribution } from './distribution.ts';
+import { makeDomain, originOf } from './domain.ts';
+import type { CloudFrontIngress, HttpApiIngress, ScepServiceProps } from './props.ts';
+
+export type Functions = { readonly scep: LambdaFunction; readonly admin: LambdaFunction };
+export type Way = {
+  /** https origin under which devices reach the service. */
+  readonly url: string;
+  /** Where the admin API is, if anywhere. */
+  readonly adminUrl?: string;
+  readonly api?: HttpApi;
+};
+
+/** @param originSecret what CloudFront shows the SCEP function */
+export function makeIngress(
+  scope: Construct,
+  props: ScepServiceProps,
+  functions: Functions,
+  originSecret: string,
+): Way {
+  const { ingress = { type: 'cloudfront' }, admin } = props;
+  const signed = admin?.type === 'iam' ? { adminUrl: makeUrl(functions.admin, 'AWS_IAM') } : {};
+  if (ingress.type === 'functionUrl') return { url: makeUrl(functions.scep, 'NONE'), ...signed };
+  const { api, host } = makeApi(scope, props, ingress, functions);
+  const url =
+    ingress.type === 'httpApi'
+      ? `https://${host}`
+      : `https://${makeDistribution(scope, props, ingress, { host, originSecret })}`;
+  return { url, api, ...(admin?.type === 'jwt' ? { adminUrl: url } : signed) };
+}
+
+function makeUrl(to: LambdaFunction, authType: keyof typeof FunctionUrlAuthType): string {
+  const { url } = to.addFunctionUrl({ authType: FunctionUrlAuthType[authType] });
+  return url;
+}
+
+/** @returns `host`: the name that the API answers to */
+function makeApi(
+  scope: Construct,
+  { admin, deployment = 'scepter', logRetention, logGroupKey }: ScepServiceProps,
+  ingress: HttpApiIngress | CloudFrontIngress,
+  functions: Functions,
+): { api: HttpApi; host: string } {
+  const { domain, requestsPerSecond = 100 } = ingress;
+  const api = new HttpApi(scope, 'Api', {
+    apiName: `scepter-${deployment}`,
+    description: `Scepter ${deployment}: SCEP, CRLs and CA certificates`,
+    createDefaultStage: false,
+    disableExecuteApiEndpoint: domain !== undefined,
+    // Paths come in any case, which routes do not know.
+    defaultIntegration: new HttpLambdaIntegration('scep', functions.scep),
+  });
+  if (admin?.type === 'jwt') {
+    const integration = new HttpLambdaIntegration('admin', functions.admin);
+    const authorizer = new HttpJwtAuthorizer('operators', admin.issuer, {
+      jwtAudience: [...admin.audience],
+    });
+    for (const path of ['/api/{proxy+}', '/openapi.json']) {
+      api.addRoutes({ path, methods: [HttpMethod.ANY], integration, authorizer });
+    }
+  }
+  const log = new LogGroup(scope, 'api-log', {
+    retention: logRetention ?? RetentionDays.ONE_YEAR,
+    encryptionKey: logGroupKey,
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+  // Behind CloudFront, devices know another name than the one that the API answers to.
+  const name = ingress.type === 'cloudfront' ? domain && originOf(domain) : domain;
+  const own = name && makeDomain(scope, 'ApiDomain', name);
+  new HttpStage(scope, 'Stage', {
+    httpApi: api,
+    stageName: '$default',
+    autoDeploy: true,
+    throttle: { rateLimit: requestsPerSecond, burstLimit: 2 * requestsPerSecond },
+    accessLogSettings: {
+      destination: new LogGroupLogDestination(log),
+      // No query: a GET has its whole message there.
+      format: AccessLogFormat.custom(JSON.stringify(accessLog)),
+    },
+    ...(own ? { domainMapping: { domainName: own } } : {}),
+  });
+  const { region, urlSuffix } = Stack.of(scope);
+  return { api, host: name?.name ?? `${api.apiId}.execute-api.${region}.${urlSuffix}` };
+}
+
+const accessLog = {
+  requestId: '$context.requestId',
+  time: '$context.requestTimeEpoch',
+  ip: '$context.identity.sourceIp',
+  method: '$context.httpMethod',
+  path: '$context.path',
+  status: '$context.status',
+  octets: '$context.responseLength',
+  latency: '$context.responseLatency',
+  error: '$context.integrationErrorMessage',
+};

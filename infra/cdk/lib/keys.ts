@@ -1,0 +1,115 @@
+// KMS keys whose policies keep three things apart: who administers a key, who uses it (the functions
+// and the operator, each for what it does and nothing else), and who may end it.
+//
+// IAM policies alone let nobody use these keys: a key's own policy gives the account its
+// administration only.
+
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import type { IRole, PolicyDocument } from 'aws-cdk-lib/aws-iam';
+import { type IKey, Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms';
+import type { Construct } from 'constructs';
+import { renderPolicy } from './policies.ts';
+import type { ScepServiceProps } from './props.ts';
+
+export type Roles = {
+  readonly scep: IRole;
+  readonly admin: IRole;
+  readonly maintenance: IRole;
+  readonly operator: IRole;
+};
+
+export type Keys = {
+  /** By the name of the CA. */
+  readonly cas: Readonly<Record<string, IKey>>;
+  readonly sealing: IKey;
+  readonly log: IKey;
+  /** What the CAs' keys sign with. */
+  readonly signingAlgorithms: readonly string[];
+};
+
+/** What the configuration calls a key, what KMS calls it, and what it signs with. */
+const caKeyKinds = {
+  'rsa:2048': { spec: KeySpec.RSA_2048, algorithm: 'RSASSA_PKCS1_V1_5_SHA_256' },
+  'rsa:3072': { spec: KeySpec.RSA_3072, algorithm: 'RSASSA_PKCS1_V1_5_SHA_256' },
+  'rsa:4096': { spec: KeySpec.RSA_4096, algorithm: 'RSASSA_PKCS1_V1_5_SHA_256' },
+  'ec:P-256': { spec: KeySpec.ECC_NIST_P256, algorithm: 'ECDSA_SHA_256' },
+  'ec:P-384': { spec: KeySpec.ECC_NIST_P384, algorithm: 'ECDSA_SHA_384' },
+} as const;
+
+export function makeKeys(scope: Construct, props: ScepServiceProps, roles: Roles): Keys {
+  const { config, deployment = 'scepter', keyAdministrators = [], breakGlassRoleArn } = props;
+  const administrators =
+    keyAdministrators.length > 0
+      ? keyAdministrators
+      : [Stack.of(scope).formatArn({ service: 'iam', region: '', resource: 'root' })];
+  const values = {
+    Administrators: [...administrators, ...(breakGlassRoleArn ? [breakGlassRoleArn] : [])],
+    BreakGlassRole: breakGlassRoleArn ?? 'nobody',
+    Deployment: deployment,
+    ScepRole: roles.scep.roleArn,
+    AdminRole: roles.admin.roleArn,
+    MaintenanceRole: roles.maintenance.roleArn,
+    OperatorRole: roles.operator.roleArn,
+  };
+  const signing = Object.entries(config.cas).map(([name, ca]) => ({
+    name,
+    ...caKeyKinds[ca.key ?? 'rsa:3072'],
+  }));
+  const cas = signing.map(({ name, spec, algorithm }) => {
+    const existing = props.caKeys?.[name];
+    if (existing) return [name, existing];
+    const key = makeKey(scope, `CaKey-${name}`, {
+      spec,
+      description: `Scepter ${deployment}: signs certificates and CRLs of the CA "${name}"`,
+      alias: `alias/scepter/${deployment}/ca/${name}`,
+      policy: renderPolicy('ca-key', { ...values, SigningAlgorithm: algorithm }),
+    });
+    return [name, key];
+  });
+  return {
+    cas: Object.fromEntries(cas),
+    signingAlgorithms: [...new Set(signing.map(({ algorithm }) => algorithm))],
+    sealing:
+      props.sealingKey ??
+      makeKey(scope, 'SealingKey', {
+        spec: KeySpec.SYMMETRIC_DEFAULT,
+        description: `Scepter ${deployment}: seals RA and MAC keys`,
+        alias: `alias/scepter/${deployment}/sealing`,
+        policy: renderPolicy('sealing-key', values),
+      }),
+    log:
+      props.logKey ??
+      makeKey(scope, 'LogKey', {
+        spec: KeySpec.ECC_NIST_P256,
+        description: `Scepter ${deployment}: signs checkpoints of the transaction log`,
+        alias: `alias/scepter/${deployment}/log`,
+        // Which lets nobody sign yet: that comes with the function that does.
+        policy: renderPolicy('log-key', values),
+      }),
+  };
+}
+
+type KeyProps = {
+  readonly spec: KeySpec;
+  readonly description: string;
+  readonly alias: string;
+  readonly policy: PolicyDocument;
+};
+
+function makeKey(
+  scope: Construct,
+  id: string,
+  { spec, description, alias, policy }: KeyProps,
+): Key {
+  const symmetric = spec === KeySpec.SYMMETRIC_DEFAULT;
+  return new Key(scope, id, {
+    keySpec: spec,
+    keyUsage: symmetric ? KeyUsage.ENCRYPT_DECRYPT : KeyUsage.SIGN_VERIFY,
+    ...(symmetric ? { enableKeyRotation: true } : {}),
+    description,
+    alias,
+    policy,
+    pendingWindow: Duration.days(30),
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+}

@@ -1,0 +1,45 @@
+// The policy files of `infra/policies` with their placeholders filled in. Terraform reads the same.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PolicyDocument } from 'aws-cdk-lib/aws-iam';
+
+const folder = join(import.meta.dirname, '..', '..', 'policies');
+
+export type PolicyName =
+  /** What a function or the operator may do. */
+  | 'scep'
+  | 'admin'
+  | 'maintenance'
+  | 'operator'
+  /** Who may do what with a key. */
+  | 'ca-key'
+  | 'sealing-key'
+  | 'log-key';
+
+/** A list stands for all of its values where its placeholder is a whole element of a list. */
+export type PolicyValues = Readonly<Record<string, string | readonly string[]>>;
+
+type Json = string | readonly Json[] | { readonly [name: string]: Json };
+
+/** @throws {Error} naming a placeholder that has no value */
+export function renderPolicy(name: PolicyName, values: PolicyValues): PolicyDocument {
+  const file = `${name}.json`;
+  const fill = (json: Json): Json => {
+    if (typeof json === 'string') return json.replace(/\$\{(\w+)\}/g, (_, key) => one(key));
+    if (!Array.isArray(json)) {
+      return Object.fromEntries(Object.entries(json).map(([key, value]) => [key, fill(value)]));
+    }
+    return json.flatMap((element: Json) => {
+      const [, key = ''] = typeof element === 'string' ? (/^\$\{(\w+)\}$/.exec(element) ?? []) : [];
+      const value = values[key];
+      return typeof value === 'object' ? [...value] : fill(element);
+    });
+  };
+  const one = (key: string): string => {
+    const value = values[key];
+    if (typeof value !== 'string') throw new Error(`infra/policies/${file} wants a \${${key}}`);
+    return value;
+  };
+  return PolicyDocument.fromJson(fill(JSON.parse(readFileSync(join(folder, file), 'utf8'))));
+}

@@ -1,0 +1,202 @@
+// Scepter on AWS as one construct: functions, table, keys, a way in, and somebody who watches.
+
+import { Duration, Stack } from 'aws-cdk-lib';
+import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
+import {
+  AccountRootPrincipal,
+  ArnPrincipal,
+  CompositePrincipal,
+  Grant,
+  type IGrantable,
+  ManagedPolicy,
+  Role,
+} from 'aws-cdk-lib/aws-iam';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm';
+import { Construct } from 'constructs';
+import { acknowledge } from './acknowledged.ts';
+import { checkProps } from './check-props.ts';
+import { type FunctionName, makeFunction, makeRole } from './functions.ts';
+import { makeIngress } from './ingress.ts';
+import { type Keys, makeKeys } from './keys.ts';
+import { renderPolicy } from './policies.ts';
+import type { ScepServiceProps } from './props.ts';
+import { makeTable } from './table.ts';
+import { Watch } from './watch.ts';
+
+export class ScepService extends Construct {
+  /** https origin under which devices reach the service: `<url>/scep`. */
+  readonly url: string;
+  /** Where the admin API is, if it has a URL. */
+  readonly adminUrl: string | undefined;
+  readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
+  readonly table: ITableV2;
+  readonly keys: Keys;
+  /** For `scepter ca ...`: makes CAs and RA keys. */
+  readonly operator: Role;
+  readonly watch: Watch;
+  readonly #admin: NonNullable<ScepServiceProps['admin']> | undefined;
+
+  /** @throws {Error} with a sentence that names the prop that is wrong */
+  constructor(scope: Construct, id: string, props: ScepServiceProps) {
+    super(scope, id);
+    const stack = Stack.of(this);
+    const cas = [...checkProps(props, stack.region).cas.values()];
+    const { deployment = 'scepter', admin } = props;
+    this.#admin = admin;
+
+    const roles = {
+      scep: makeRole(this, 'scep'),
+      admin: makeRole(this, 'admin'),
+      maintenance: makeRole(this, 'maintenance'),
+    };
+    this.operator = this.#makeOperator(props);
+    this.table = props.table ?? makeTable(this, props);
+    this.keys = makeKeys(this, props, { ...roles, operator: this.operator });
+
+    const config = this.#makeConfig(props);
+    const originSecrets = this.#originSecrets(props);
+    const environment = {
+      SCEPTER_DEPLOYMENT: deployment,
+      SCEPTER_TABLE: this.table.tableName,
+      SCEPTER_SEALING_KEY: this.keys.sealing.keyArn,
+      SCEPTER_CONFIG: `ssm:${config.parameterName}`,
+    };
+    const policyValues = {
+      Deployment: deployment,
+      TableArn: this.table.tableArn,
+      CaKeyArns: Object.values(this.keys.cas).map(({ keyArn }) => keyArn),
+      CaSigningAlgorithms: this.keys.signingAlgorithms,
+      SealingKeyArn: this.keys.sealing.keyArn,
+      ConfigParameterArn: config.parameterArn,
+    };
+    const make = (name: FunctionName): LambdaFunction =>
+      makeFunction(this, name, props, {
+        role: roles[name],
+        environment: {
+          ...environment,
+          ...(name === 'scep' ? valuesOf(props.secrets) : {}),
+          ...(name === 'scep' && originSecrets.length > 0
+            ? { SCEPTER_ORIGIN_SECRETS: originSecrets.join(',') }
+            : {}),
+        },
+        policyValues,
+      });
+    this.functions = { scep: make('scep'), admin: make('admin'), maintenance: make('maintenance') };
+    new ManagedPolicy(this, 'operator-policy', {
+      description: `Scepter ${deployment}: makes CAs and RA keys`,
+      document: renderPolicy('operator', policyValues),
+      roles: [this.operator],
+    });
+
+    new Rule(this, 'EveryMinute', {
+      description: `Scepter ${deployment}: upkeep and CRLs`,
+      schedule: Schedule.rate(Duration.minutes(1)),
+      targets: [
+        new LambdaTarget(this.functions.maintenance, {
+          retryAttempts: 0,
+          maxEventAge: Duration.minutes(1),
+        }),
+      ],
+    });
+
+    const { url, adminUrl } = makeIngress(this, props, this.functions, originSecrets[0] ?? '');
+    this.url = url;
+    this.adminUrl = adminUrl;
+    const { functions, table } = this;
+    const crlHours = Math.min(...cas.map(({ crlValidityMs }) => crlValidityMs / 3_600_000));
+    const { alarmTopic } = props;
+    this.watch = new Watch(this, { deployment, functions, table, alarmTopic, crlHours });
+    acknowledge(this);
+  }
+
+  /**
+   * Lets somebody call the admin function. What he may do there is what the roles of his token say:
+   * one with the role `challenger` makes challenges and nothing else.
+   */
+  grantMintChallenges(grantee: IGrantable): Grant {
+    const { admin } = this.functions;
+    return this.#admin?.type === 'iam' ? admin.grantInvokeUrl(grantee) : admin.grantInvoke(grantee);
+  }
+
+  /** Lets somebody read the events of the transaction log, and no other record. */
+  grantReadLog(grantee: IGrantable): Grant {
+    const { tableArn } = this.table;
+    const only = (...keys: string[]) => ({
+      'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': keys },
+      // Without keys, a condition on all of them would hold.
+      Null: { 'dynamodb:LeadingKeys': 'false' },
+    });
+    const records = Grant.addToPrincipal({
+      grantee,
+      actions: ['dynamodb:BatchGetItem'],
+      resourceArns: [tableArn],
+      conditions: only('event#*'),
+    });
+    const lists = Grant.addToPrincipal({
+      grantee,
+      actions: ['dynamodb:Query'],
+      resourceArns: [`${tableArn}/index/places`],
+      conditions: only('events#*'),
+    });
+    return records.combine(lists);
+  }
+
+  /** Certificates issued. */
+  metricIssued(): Metric {
+    return this.watch.metric('issued');
+  }
+
+  /** Requests refused. */
+  metricRefused(): Metric {
+    return this.watch.metric('refused');
+  }
+
+  /** Requests answered with 503: nothing was decided, the device comes again. */
+  metricOutages(): Metric {
+    return this.watch.metric('outages');
+  }
+
+  #makeOperator({ operators = [], deployment = 'scepter' }: ScepServiceProps): Role {
+    const [first, ...rest] = operators.map((arn) => new ArnPrincipal(arn));
+    return new Role(this, 'operator-role', {
+      description: `Scepter ${deployment}: makes CAs and RA keys`,
+      assumedBy: first ? new CompositePrincipal(first, ...rest) : new AccountRootPrincipal(),
+      maxSessionDuration: Duration.hours(1),
+    });
+  }
+
+  #makeConfig({ config, deployment = 'scepter', ingress }: ScepServiceProps): StringParameter {
+    // CloudFront writes the device's address where the functions look for it.
+    const proxies = (ingress?.type ?? 'cloudfront') === 'cloudfront' ? 1 : 0;
+    const text = JSON.stringify({ trustedProxies: proxies, ...config });
+    return new StringParameter(this, 'Config', {
+      parameterName: `/scepter/${deployment}/config`,
+      description: `Scepter ${deployment}: the configuration`,
+      stringValue: text,
+      tier: text.length > 4096 ? ParameterTier.ADVANCED : ParameterTier.STANDARD,
+    });
+  }
+
+  /** CloudFormation puts their values in where they are used: they are in no template. */
+  #originSecrets({ ingress = { type: 'cloudfront' } }: ScepServiceProps): string[] {
+    if (ingress.type !== 'cloudfront') return [];
+    const secrets = ingress.originSecrets ?? [
+      new Secret(this, 'OriginSecret', {
+        description: 'Scepter: what the SCEP function knows CloudFront by',
+        generateSecretString: { excludePunctuation: true, passwordLength: 48 },
+      }),
+    ];
+    return secrets.map(({ secretValue }) => secretValue.unsafeUnwrap());
+  }
+}
+
+/** CloudFormation puts them in: they are in no template. */
+const valuesOf = (secrets: ScepServiceProps['secrets'] = {}): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(secrets).map(([name, secret]) => [name, secret.secretValue.unsafeUnwrap()]),
+  );

@@ -1,0 +1,44 @@
+// The table, as `lib/adapters/dynamodb-table.ts` has it: the functions look at it when they start and
+// refuse any other.
+
+import { RemovalPolicy } from 'aws-cdk-lib';
+import {
+  AttributeType,
+  Billing,
+  ProjectionType,
+  TableEncryptionV2,
+  TableV2,
+} from 'aws-cdk-lib/aws-dynamodb';
+import type { Construct } from 'constructs';
+import { tableDefinition, ttlAttribute } from '../../../lib/adapters/dynamodb-table.ts';
+import type { ScepServiceProps } from './props.ts';
+
+const { STRING } = AttributeType;
+
+function keysOf(schema: readonly { AttributeName?: string | undefined }[]) {
+  const [partition, sort] = schema.map(({ AttributeName: name = '' }) => ({ name, type: STRING }));
+  if (!partition) throw new TypeError('a table without a partition key');
+  return { partitionKey: partition, ...(sort ? { sortKey: sort } : {}) };
+}
+
+export function makeTable(scope: Construct, props: ScepServiceProps): TableV2 {
+  const { maxWriteRequestUnits = 1000, tableKey, deletionProtection = true } = props;
+  return new TableV2(scope, 'Table', {
+    ...keysOf(tableDefinition.KeySchema),
+    globalSecondaryIndexes: tableDefinition.GlobalSecondaryIndexes.map(
+      ({ IndexName, KeySchema }) => ({
+        indexName: IndexName,
+        ...keysOf(KeySchema),
+        projectionType: ProjectionType.KEYS_ONLY,
+      }),
+    ),
+    timeToLiveAttribute: ttlAttribute,
+    billing: Billing.onDemand({ maxWriteRequestUnits }),
+    encryption: tableKey
+      ? TableEncryptionV2.customerManagedKey(tableKey)
+      : TableEncryptionV2.dynamoOwnedKey(),
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    deletionProtection,
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+}

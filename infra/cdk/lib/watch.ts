@@ -1,0 +1,252 @@
+// What operators look at: metrics from the functions' logs, alarms for what needs a person, and one
+// dashboard.
+
+import { Duration, Stack } from 'aws-cdk-lib';
+import {
+  Alarm,
+  type AlarmProps,
+  ComparisonOperator,
+  Dashboard,
+  GraphWidget,
+  type IMetric,
+  MathExpression,
+  Metric,
+  Stats,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { FilterPattern, type IFilterPattern, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import type { Construct } from 'constructs';
+import type { FunctionName } from './functions.ts';
+
+export type LogMetric = {
+  readonly metric: string;
+  /** Functions in whose logs it is looked for. */
+  readonly from: readonly FunctionName[];
+  readonly pattern: string;
+  /** What is counted; by default the lines themselves. */
+  readonly value?: string;
+};
+
+/** Terraform has the same; `test/infra` compares. */
+export const logMetrics = {
+  issued: {
+    metric: 'Issued',
+    from: ['scep'],
+    pattern: '{ $.event = "scep.pkiOperation" && $.pkiStatus = "SUCCESS" }',
+  },
+  refused: {
+    metric: 'Refused',
+    from: ['scep'],
+    pattern: '{ $.event = "scep.pkiOperation" && $.pkiStatus = "FAILURE" }',
+  },
+  outages: {
+    metric: 'Outages',
+    from: ['scep', 'admin'],
+    pattern: '{ ($.event = "http.outage") || ($.event = "start.failed") }',
+  },
+  kmsTrouble: {
+    metric: 'KmsTrouble',
+    from: ['scep', 'admin', 'maintenance'],
+    pattern: '{ $.severity = "error" && $.detail = "KMS *" }',
+  },
+  tampered: {
+    metric: 'Tampered',
+    from: ['scep'],
+    pattern: '{ $.event = "challenge.tampered" }',
+  },
+  upkeepFailed: {
+    metric: 'UpkeepFailed',
+    from: ['maintenance'],
+    pattern: '{ ($.event = "upkeep.failed") || ($.event = "start.failed") }',
+  },
+  caWarning: {
+    metric: 'CaWarning',
+    from: ['maintenance'],
+    pattern: '{ $.event = "ca.warning" }',
+  },
+  crlHoursLeft: {
+    metric: 'CrlHoursLeft',
+    from: ['maintenance'],
+    pattern: '{ $.crlHoursLeft > -100000 }',
+    value: '$.crlHoursLeft',
+  },
+} as const satisfies Record<string, LogMetric>;
+
+export type LogMetricName = keyof typeof logMetrics;
+
+export type Watched = {
+  readonly deployment: string;
+  readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
+  readonly table: ITableV2;
+  readonly alarmTopic?: ITopic;
+  /** The shortest life of a CRL. */
+  readonly crlHours: number;
+};
+
+const five = Duration.minutes(5);
+
+export class Watch {
+  readonly alarms: readonly Alarm[];
+  readonly dashboard: Dashboard;
+  readonly #deployment: string;
+
+  constructor(scope: Construct, watched: Watched) {
+    this.#deployment = watched.deployment;
+    for (const { metric, from, pattern, value } of Object.values<LogMetric>(logMetrics)) {
+      for (const name of from) {
+        const filterPattern: IFilterPattern = FilterPattern.literal(pattern);
+        new MetricFilter(scope, `${metric}-${name}`, {
+          logGroup: watched.functions[name].logGroup,
+          metricNamespace: this.#namespace,
+          metricName: metric,
+          filterPattern,
+          metricValue: value ?? '1',
+          ...(value === undefined ? { defaultValue: 0 } : {}),
+        });
+      }
+    }
+    this.alarms = this.#makeAlarms(scope, watched);
+    this.dashboard = this.#makeDashboard(scope, watched);
+  }
+
+  get #namespace(): string {
+    return `Scepter/${this.#deployment}`;
+  }
+
+  metric(name: LogMetricName): Metric {
+    return new Metric({
+      namespace: this.#namespace,
+      metricName: logMetrics[name].metric,
+      statistic: Stats.SUM,
+      period: five,
+    });
+  }
+
+  #makeAlarms(scope: Construct, { functions, table, alarmTopic, crlHours }: Watched): Alarm[] {
+    const { GREATER_THAN_OR_EQUAL_TO_THRESHOLD: atLeast, LESS_THAN_THRESHOLD: below } =
+      ComparisonOperator;
+    const make = (
+      id: string,
+      alarmDescription: string,
+      metric: IMetric,
+      threshold: number,
+      props: Partial<AlarmProps> = {},
+    ): Alarm => {
+      const alarm = new Alarm(scope, `${id}Alarm`, {
+        alarmDescription: `Scepter ${this.#deployment}: ${alarmDescription}`,
+        metric,
+        threshold,
+        evaluationPeriods: 1,
+        comparisonOperator: atLeast,
+        treatMissingData: TreatMissingData.NOT_BREACHING,
+        ...props,
+      });
+      if (alarmTopic) alarm.addAlarmAction(new SnsAction(alarmTopic));
+      return alarm;
+    };
+    const twice = { evaluationPeriods: 2 };
+    const { scep, maintenance } = functions;
+    return [
+      make('Errors', 'the SCEP function fails', scep.metricErrors({ period: five }), 1),
+      make('Outages', 'requests are answered with 503', this.metric('outages'), 5),
+      make('KmsTrouble', 'KMS refuses, throttles or is away', this.metric('kmsTrouble'), 3),
+      make('Tampered', 'a record was changed by someone else', this.metric('tampered'), 1),
+      make('Refused', 'most requests are refused', this.#refusedRatio(), 80, {
+        evaluationPeriods: 3,
+      }),
+      make(
+        'Slow',
+        'one request in twenty takes 5 s or longer',
+        scep.metricDuration({ period: five, statistic: 'p95' }),
+        5000,
+        twice,
+      ),
+      make(
+        'Throttled',
+        'more requests come than instances may run',
+        scep.metricThrottles({ period: five }),
+        1,
+        twice,
+      ),
+      make(
+        'TableThrottled',
+        'the table is at its cap, or a partition at its limit',
+        new Metric({
+          namespace: 'AWS/DynamoDB',
+          metricName: 'WriteThrottleEvents',
+          dimensionsMap: { TableName: table.tableName },
+          statistic: Stats.SUM,
+          period: five,
+        }),
+        10,
+        twice,
+      ),
+      make('UpkeepFailed', 'upkeep fails: CRLs may end', this.metric('upkeepFailed'), 3, {
+        evaluationPeriods: 3,
+      }),
+      make(
+        'CrlOld',
+        'a CRL is at the last quarter of its life',
+        this.metric('crlHoursLeft').with({ statistic: Stats.MINIMUM }),
+        crlHours / 4,
+        { evaluationPeriods: 3, comparisonOperator: below },
+      ),
+      make(
+        'CaWarning',
+        'a CA or its RA wants a person, see ca.warning in the log of maintenance',
+        this.metric('caWarning').with({ period: Duration.days(1) }),
+        1,
+      ),
+      make(
+        'UpkeepMissing',
+        'upkeep does not run: CRLs will end',
+        maintenance.metricInvocations({ period: Duration.minutes(15) }),
+        1,
+        { comparisonOperator: below, treatMissingData: TreatMissingData.BREACHING },
+      ),
+    ];
+  }
+
+  /** Percent, of twenty or more. */
+  #refusedRatio(): MathExpression {
+    return new MathExpression({
+      expression: 'IF(issued + refused >= 20, 100 * refused / (issued + refused), 0)',
+      usingMetrics: { issued: this.metric('issued'), refused: this.metric('refused') },
+      period: five,
+    });
+  }
+
+  #makeDashboard(scope: Construct, { functions, table }: Watched): Dashboard {
+    const graph = (title: string, ...left: IMetric[]): GraphWidget =>
+      new GraphWidget({ title, left, width: 12, height: 6 });
+    const { scep, admin, maintenance } = functions;
+    const p = (statistic: string) => scep.metricDuration({ period: five, statistic });
+    return new Dashboard(scope, 'Dashboard', {
+      dashboardName: `scepter-${this.#deployment}-${Stack.of(scope).region}`,
+      widgets: [
+        [
+          graph('Certificates and refusals', this.metric('issued'), this.metric('refused')),
+          graph('Trouble', this.metric('outages'), this.metric('kmsTrouble')),
+        ],
+        [
+          graph('Time of the SCEP function', p('p50'), p('p95'), p('p99')),
+          graph('Instances at once', scep.metric('ConcurrentExecutions'), scep.metricThrottles()),
+        ],
+        [
+          graph(
+            'Errors of the functions',
+            ...[scep, admin, maintenance].map((one) => one.metricErrors({ period: five })),
+          ),
+          graph(
+            'Write units of the table',
+            table.metricConsumedWriteCapacityUnits({ period: five }),
+          ),
+        ],
+      ],
+    });
+  }
+}

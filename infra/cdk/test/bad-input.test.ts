@@ -1,0 +1,229 @@
+// What a deployment may not say: one sentence that names it, from the construct and from the app.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { App } from 'aws-cdk-lib';
+import { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { ScepServiceProps } from '../lib/props.ts';
+import { makeStack } from '../lib/quick-start.ts';
+import { example, make, packages, root, stackOf, zoneOf } from './support.ts';
+
+type Case = readonly [sentence: RegExp, props: Parameters<typeof make>[0], region?: string];
+const bad = (props: object): Partial<ScepServiceProps> => props;
+
+const cases: readonly Case[] = [
+  [/^config: must be Scepter's configuration document$/, bad({ config: 'a.json' })],
+  [
+    /^publicUrl: .*must be an http or https origin/,
+    { config: { ...example('minimal'), publicUrl: 'x' } },
+  ],
+  [
+    /^config: has \d+ octets as JSON, and an SSM parameter takes 8192$/,
+    {
+      config: {
+        ...example('minimal'),
+        blockedKeys: Array.from({ length: 130 }, () => '0'.repeat(64)),
+      },
+    },
+  ],
+  [/^deployment: must be 1 to 32 lower case .* not "A b"$/, { deployment: 'A b' }],
+  [
+    /^packages: \/nowhere has no scepter-scep-lambda-\*\.zip: run "npm run release"/,
+    { packages: '/nowhere' },
+  ],
+  [
+    /^secrets\.CAMERA_CHALLENGE: the static challenge of the endpoint "cameras" refers to it: name its secret$/,
+    { config: example('static-challenge-and-approval') },
+  ],
+  [
+    /^secrets\.AWS_REGION: must be the name of an environment variable that nothing else has$/,
+    (stack) => ({ secrets: { AWS_REGION: new Secret(stack, 'S') } }),
+  ],
+  [
+    /^caKeys\.office: the configuration has no CA "office"$/,
+    (stack) => ({
+      caKeys: { office: Key.fromKeyArn(stack, 'K', 'arn:aws:kms:us-east-1:1:key/k') },
+    }),
+  ],
+  [
+    /^maxWriteRequestUnits: must be a whole number from 50 to 40000, not 1$/,
+    { maxWriteRequestUnits: 1 },
+  ],
+  [
+    /^reservedConcurrency: must be a whole number from 1 to 10000, not 0$/,
+    { reservedConcurrency: 0 },
+  ],
+  [/^breakGlassRoleArn: must be the ARN of a role, not "admin"$/, { breakGlassRoleArn: 'admin' }],
+  [
+    /^keyAdministrators\[0\]: must be the ARN of a role or user, not "\*"$/,
+    { keyAdministrators: ['*'] },
+  ],
+  [/^operators\[0\]: must be the ARN of a role or user, not "\*"$/, { operators: ['*'] }],
+  [
+    /^table: exists, so tableKey and maxWriteRequestUnits say nothing: leave them out$/,
+    (stack) => ({ table: TableV2.fromTableName(stack, 'T', 't'), maxWriteRequestUnits: 100 }),
+  ],
+  [
+    /^ingress\.type: must be "cloudfront", "httpApi" or "functionUrl", not "alb"$/,
+    bad({ ingress: { type: 'alb' } }),
+  ],
+  [
+    /^ingress\.rateLimit: must be a whole number from 10 to 2000000000, not 5$/,
+    { ingress: { type: 'cloudfront', rateLimit: 5 } },
+  ],
+  [
+    /^ingress\.originSecrets: must name at least one secret, or be left out$/,
+    { ingress: { type: 'cloudfront', originSecrets: [] } },
+  ],
+  [
+    /^ingress\.requestsPerSecond: must be a whole number from 1 to 10000, not 0.5$/,
+    { ingress: { type: 'httpApi', requestsPerSecond: 0.5 } },
+  ],
+  [
+    /^ingress\.domain\.name: must be a host name in lower case, not "https:\/\/x"$/,
+    (stack) => ({
+      ingress: { type: 'httpApi', domain: { name: 'https://x', zone: zoneOf(stack) } },
+    }),
+  ],
+  [
+    /^ingress\.webAclArn: must be the ARN of a web ACL of scope CLOUDFRONT in us-east-1, not "arn:aws:wafv2:eu-central-1:/,
+    {
+      ingress: {
+        type: 'cloudfront',
+        webAclArn: 'arn:aws:wafv2:eu-central-1:111122223333:global/webacl/x/1',
+      },
+    },
+  ],
+  [
+    /^ingress\.rateLimit: is of a new web ACL, and ingress\.webAclArn names one: leave one out$/,
+    {
+      ingress: {
+        type: 'cloudfront',
+        rateLimit: 100,
+        webAclArn: 'arn:aws:wafv2:us-east-1:111122223333:global/webacl/x/1',
+      },
+    },
+  ],
+  [
+    /^ingress\.webAclArn: the stack is in eu-central-1, and CloudFront takes it from us-east-1 only: deploy bin\/edge\.ts there first/,
+    {},
+    'eu-central-1',
+  ],
+  [
+    /^ingress\.domain\.certificate: the stack is in eu-central-1, and CloudFront takes it from us-east-1 only/,
+    (stack) => ({
+      ingress: {
+        type: 'cloudfront',
+        webAclArn: 'arn:aws:wafv2:us-east-1:111122223333:global/webacl/x/1',
+        domain: { name: 'scep.example.com', zone: zoneOf(stack) },
+      },
+    }),
+    'eu-central-1',
+  ],
+  [
+    /^admin\.type: must be "iam" or "jwt", not "none"; without admin/,
+    bad({ admin: { type: 'none' } }),
+  ],
+  [
+    /^admin\.type: must be "iam" where ingress is "functionUrl", which has no routes for a JWT$/,
+    {
+      ingress: { type: 'functionUrl' },
+      admin: { type: 'jwt', issuer: 'https://x', audience: ['a'] },
+    },
+  ],
+  [
+    /^admin\.issuer: must be an https URL, not "http:\/\/x"$/,
+    { admin: { type: 'jwt', issuer: 'http://x', audience: ['a'] } },
+  ],
+  [
+    /^admin\.audience: must name at least one audience, or any token of the issuer would do$/,
+    { admin: { type: 'jwt', issuer: 'https://x', audience: [] } },
+  ],
+];
+
+for (const [message, props, region = 'us-east-1'] of cases) {
+  test(`a prop is refused with a sentence: ${message.source.slice(1, 60)}`, () => {
+    assert.throws(() => make(props, stackOf(region)), { message });
+  });
+}
+
+const config = join(root, 'examples', 'minimal.json');
+const good = { region: 'us-east-1', account: '111122223333', config, packages };
+
+const said: readonly (readonly [sentence: string, context: Readonly<Record<string, string>>])[] = [
+  ['region: is missing: -c region=..., the AWS region; that of the credentials by default', {}],
+  ["config: is missing: -c config=..., path of Scepter's configuration", { region: 'us-east-1' }],
+  ['config: there is no file nowhere.json', { ...good, config: 'nowhere.json' }],
+  ['ingress: must be cloudfront, httpApi or functionUrl, not "alb"', { ...good, ingress: 'alb' }],
+  ['plainHttp: must be true or false, not "yes"', { ...good, plainHttp: 'yes' }],
+  ['rateLimit: must be a number, not "many"', { ...good, rateLimit: 'many' }],
+  ['deployment: must not be empty', { ...good, deployment: '' }],
+  [
+    'hostedZoneId: is missing: -c hostedZoneId=..., id of the public zone that the domain is in',
+    { ...good, domain: 'scep.example.com' },
+  ],
+  [
+    'domain: is missing, and certificateArn names its certificate',
+    { ...good, certificateArn: 'arn:aws:acm:us-east-1:111122223333:certificate/1' },
+  ],
+  [
+    'domain: cannot be had with ingress=functionUrl',
+    {
+      ...good,
+      ingress: 'functionUrl',
+      domain: 'scep.example.com',
+      hostedZoneId: 'Z1',
+      hostedZoneName: 'example.com',
+    },
+  ],
+  [
+    'admin: must be iam or jwt, not "open"; without it there is no admin URL',
+    { ...good, admin: 'open' },
+  ],
+  ['adminIssuer: is missing: -c adminIssuer=..., issuer of the JWTs', { ...good, admin: 'jwt' }],
+];
+
+for (const [message, context] of said) {
+  test(`a context is refused with a sentence: ${message.slice(0, 60)}`, () => {
+    assert.throws(() => makeStack(new App({ context }), {}), { message });
+  });
+}
+
+test('a context with a name that nobody knows is refused, with those that are known', () => {
+  const app = new App({ context: { ...good, plainHTTP: 'true' } });
+  const message = /^plainHTTP: is no setting; these are: account, region, config, /;
+  assert.throws(() => makeStack(app, {}), { message });
+});
+
+const outdir = mkdtempSync(join(tmpdir(), 'scepter-cdk-out-'));
+after(() => rmSync(outdir, { recursive: true, force: true }));
+
+function run(entry: string, context: Readonly<Record<string, string>>) {
+  const file = join(root, 'infra', 'cdk', 'bin', `${entry}.ts`);
+  const { CDK_DEFAULT_REGION: _, ...env } = process.env;
+  const { status, stderr } = spawnSync(process.execPath, [file], {
+    encoding: 'utf8',
+    env: { ...env, CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: JSON.stringify(context) },
+  });
+  return { status, stderr };
+}
+
+test('an app that refuses says the sentence, fails, and leaves no template', () => {
+  const stderr = 'config: there is no file nowhere.json\n';
+  assert.deepEqual(run('app', { ...good, config: 'nowhere.json' }), { status: 1, stderr });
+  assert.deepEqual(readdirSync(outdir), []);
+});
+
+test('the apps synthesise, offline and without credentials', () => {
+  assert.deepEqual(run('app', good), { status: 0, stderr: '' });
+  assert.deepEqual(run('edge', { account: '111122223333' }), { status: 0, stderr: '' });
+  for (const name of ['Scepter', 'ScepterEdge']) {
+    assert.ok(existsSync(join(outdir, `${name}.template.json`)), name);
+  }
+});

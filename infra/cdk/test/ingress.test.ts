@@ -1,0 +1,159 @@
+// Who gets in, and how.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { make, resourcesOf, templateOf, variants } from './support.ts';
+
+const cases = Object.entries(variants).map(
+  ([name, props]) => [name, Template.fromStack(make(props).stack)] as const,
+);
+
+test('the admin function has no public way in, whatever the ingress', () => {
+  for (const [name, template] of cases) {
+    const [[adminId] = assert.fail(name)] = resourcesOf(template, 'AWS::Lambda::Function').filter(
+      ([id]) => id.startsWith('Serviceadminfunction'),
+    );
+    const isAdmin = (value: unknown) => JSON.stringify(value).includes(adminId);
+    for (const [, { Properties }] of resourcesOf(template, 'AWS::Lambda::Url')) {
+      if (isAdmin(Properties.TargetFunctionArn)) assert.equal(Properties.AuthType, 'AWS_IAM', name);
+    }
+    for (const [, { Properties }] of resourcesOf(template, 'AWS::Lambda::Permission')) {
+      if (isAdmin(Properties.FunctionName)) {
+        assert.equal(Properties.Principal, 'apigateway.amazonaws.com', name);
+      }
+    }
+    const integrations = resourcesOf(template, 'AWS::ApiGatewayV2::Integration')
+      .filter(([, { Properties }]) => isAdmin(Properties.IntegrationUri))
+      .map(([id]) => id);
+    const routes = resourcesOf(template, 'AWS::ApiGatewayV2::Route').filter(([, { Properties }]) =>
+      integrations.some((id) => JSON.stringify(Properties.Target).includes(id)),
+    );
+    assert.equal(routes.length, name.includes('JWT') ? 2 : 0, name);
+    for (const [, { Properties }] of routes) {
+      assert.equal(Properties.AuthorizationType, 'JWT', name);
+      assert.ok(Properties.AuthorizerId, name);
+    }
+  }
+});
+
+type Behavior = { readonly PathPattern?: string; readonly ViewerProtocolPolicy: string };
+
+function behaviorsOf(template: Template): Behavior[] {
+  const [[, { Properties }] = assert.fail('no distribution')] = resourcesOf(
+    template,
+    'AWS::CloudFront::Distribution',
+  );
+  const { DefaultCacheBehavior, CacheBehaviors } = Properties.DistributionConfig as {
+    DefaultCacheBehavior: Behavior;
+    CacheBehaviors: Behavior[];
+  };
+  return [DefaultCacheBehavior, ...CacheBehaviors];
+}
+
+test('CloudFront answers https only, and never redirects', () => {
+  const policies = behaviorsOf(templateOf()).map((one) => one.ViewerProtocolPolicy);
+  assert.deepEqual([...new Set(policies)], ['https-only']);
+});
+
+test('plain http, for who asks for it, is for SCEP, CRLs and CA certificates and nothing else', () => {
+  const open = behaviorsOf(templateOf({ ingress: { type: 'cloudfront', plainHttp: true } }))
+    .filter((one) => one.ViewerProtocolPolicy !== 'https-only')
+    .map(({ PathPattern, ViewerProtocolPolicy }) => [PathPattern, ViewerProtocolPolicy]);
+  assert.deepEqual(open, [
+    ['/scep*', 'allow-all'],
+    ['/cgi-bin/pkiclient.exe', 'allow-all'],
+    ['/certsrv/mscep/*', 'allow-all'],
+    ['/crl/*', 'allow-all'],
+    ['/aia/*', 'allow-all'],
+  ]);
+});
+
+test('CloudFront has a web ACL that limits what one address may ask', () => {
+  const template = templateOf({ ingress: { type: 'cloudfront', rateLimit: 300 } });
+  template.hasResourceProperties('AWS::WAFv2::WebACL', {
+    Scope: 'CLOUDFRONT',
+    Rules: [
+      {
+        Action: { Block: Match.anyValue() },
+        Statement: { RateBasedStatement: { AggregateKeyType: 'IP', Limit: 300 } },
+      },
+    ],
+  });
+  template.hasResourceProperties('AWS::CloudFront::Distribution', {
+    DistributionConfig: {
+      WebACLId: { 'Fn::GetAtt': [Match.stringLikeRegexp('WebAcl'), 'Arn'] },
+    },
+  });
+});
+
+test('the SCEP function and CloudFront share a secret that is in no template', () => {
+  const template = templateOf();
+  const reference = { 'Fn::Join': ['', Match.arrayWith([':SecretString:::}}'])] };
+  template.hasResourceProperties('AWS::CloudFront::Distribution', {
+    DistributionConfig: {
+      Origins: [
+        { OriginCustomHeaders: [{ HeaderName: 'x-scepter-origin', HeaderValue: reference }] },
+      ],
+    },
+  });
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Description: 'Scepter: SCEP, CRLs and CA certificates',
+    Environment: { Variables: { SCEPTER_ORIGIN_SECRETS: reference } },
+  });
+});
+
+test('of several secrets CloudFront shows the first, and all are good', () => {
+  const template = templateOf((stack) => ({
+    ingress: {
+      type: 'cloudfront',
+      originSecrets: ['new', 'old'].map((name) => Secret.fromSecretNameV2(stack, name, name)),
+    },
+  }));
+  const told = (type: string) => JSON.stringify(template.findResources(type));
+  const distribution = told('AWS::CloudFront::Distribution');
+  assert.match(distribution, /secret:new:/);
+  assert.doesNotMatch(distribution, /secret:old:/);
+  const functions = told('AWS::Lambda::Function');
+  assert.equal(functions.split('secret:new:').length, 2, 'one function knows it');
+  assert.ok(functions.indexOf('secret:new:') < functions.indexOf('secret:old:'));
+});
+
+test("with a domain the API's own address is closed, and TLS is 1.2 or later", () => {
+  const [, template] =
+    cases.find(([name]) => name.includes('with a domain, plain')) ?? assert.fail();
+  template.hasResourceProperties('AWS::ApiGatewayV2::Api', { DisableExecuteApiEndpoint: true });
+  template.hasResourceProperties('AWS::ApiGatewayV2::DomainName', {
+    DomainName: 'origin.scep.example.com',
+  });
+  template.hasResourceProperties('AWS::CloudFront::Distribution', {
+    DistributionConfig: {
+      Aliases: ['scep.example.com'],
+      ViewerCertificate: { MinimumProtocolVersion: 'TLSv1.2_2021' },
+      Origins: [{ DomainName: 'origin.scep.example.com' }],
+    },
+  });
+});
+
+test('the log of requests has no query, where messages are', () => {
+  const [[, { Properties }] = assert.fail('no stage')] = resourcesOf(
+    templateOf(),
+    'AWS::ApiGatewayV2::Stage',
+  );
+  const { Format } = Properties.AccessLogSettings as { Format: string };
+  assert.match(Format, /\$context\.path/);
+  assert.doesNotMatch(Format, /query|\$context\.requestOverride|routeKey/i);
+});
+
+test('behind CloudFront one proxy is believed about the address of a device, otherwise none', () => {
+  const trusted = (template: Template): unknown => {
+    const [[, { Properties }] = assert.fail('no configuration')] = resourcesOf(
+      template,
+      'AWS::SSM::Parameter',
+    );
+    return JSON.parse(String(Properties.Value)).trustedProxies;
+  };
+  assert.equal(trusted(templateOf()), 1);
+  assert.equal(trusted(templateOf({ ingress: { type: 'httpApi' } })), 0);
+});

@@ -1,0 +1,135 @@
+// Who may do what: the policies of keys and of functions.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Template } from 'aws-cdk-lib/assertions';
+import { renderPolicy } from '../lib/policies.ts';
+import {
+  account,
+  listOf,
+  make,
+  resourcesOf,
+  statementsOf,
+  templateOf,
+  variants,
+} from './support.ts';
+
+const cases = Object.entries(variants).map(
+  ([name, props]) => [name, Template.fromStack(make(props).stack)] as const,
+);
+
+test("a key's administrators cannot use it, its users not administer it", () => {
+  const using =
+    /:(Sign|Decrypt|Encrypt|ReEncrypt\w*|GenerateDataKey\w*|CreateGrant|DeriveSharedSecret|GenerateMac)$/;
+  const administering =
+    /:(Put|Create|Delete|Disable|Enable|Schedule|Cancel|Update|Tag|Untag|Revoke)/;
+  let seen = 0;
+  for (const { at, type, Sid, Effect, Action } of statementsOf(templateOf())) {
+    if (type !== 'AWS::KMS::Key' || Effect !== 'Allow') continue;
+    const actions = listOf(Action);
+    const uses = actions.filter((action) => using.test(action));
+    const administers = actions.filter((action) => administering.test(action));
+    assert.ok(uses.length === 0 || administers.length === 0, `${at} ${Sid}`);
+    assert.equal(administers.length > 0, Sid === 'Administer', `${at} ${Sid}`);
+    seen += 1;
+  }
+  assert.ok(seen >= 10);
+});
+
+const ends = ['kms:DisableKey', 'kms:ScheduleKeyDeletion'];
+
+const breakGlass = `arn:aws:iam::${account}:role/break-glass`;
+
+/** What is left for anybody but the role that a key's policy names, whoever allows it. */
+const denials = (template: Template) =>
+  statementsOf(template)
+    .filter(({ type, Effect }) => type === 'AWS::KMS::Key' && Effect === 'Deny')
+    .map(({ Action, Principal, Condition }) => [Action, Principal, Condition]);
+
+const denied = (except: string) =>
+  Array.from({ length: 3 }, () => [
+    ends,
+    { AWS: '*' },
+    { StringNotEquals: { 'aws:PrincipalArn': except } },
+  ]);
+
+test('nobody may disable or delete a key, not even the account, unless a break-glass role is named', () => {
+  assert.deepEqual(denials(templateOf()), denied('nobody'));
+});
+
+test('a break-glass role that is named may disable and delete keys, and nobody else', () => {
+  const template = templateOf({ breakGlassRoleArn: breakGlass });
+  assert.deepEqual(denials(template), denied(breakGlass));
+  const administer = statementsOf(template).filter(({ Sid }) => Sid === 'Administer');
+  assert.equal(administer.length, 3);
+  for (const { Principal } of administer) {
+    const { AWS: principals } = Principal as { AWS: unknown[] };
+    assert.deepEqual(principals.at(-1), breakGlass);
+  }
+});
+
+test('administrators that are named take the place of the account', () => {
+  const arn = `arn:aws:iam::${account}:role/security`;
+  for (const { Sid, Principal } of statementsOf(templateOf({ keyAdministrators: [arn] }))) {
+    if (Sid === 'Administer') assert.deepEqual(Principal, { AWS: arn });
+  }
+});
+
+test('only the SCEP function, maintenance and the operator sign with a CA key, and only digests', () => {
+  const statements = statementsOf(templateOf()).filter(
+    ({ Effect, Action }) => Effect === 'Allow' && listOf(Action).includes('kms:Sign'),
+  );
+  for (const { at, Condition } of statements) {
+    const { StringEquals } = Condition as { StringEquals: Record<string, string | string[]> };
+    const { 'kms:MessageType': type, 'kms:SigningAlgorithm': algorithm = [] } = StringEquals;
+    assert.deepEqual([type, listOf(algorithm)], ['DIGEST', ['RSASSA_PKCS1_V1_5_SHA_256']], at);
+  }
+  const where = statements.map(({ at }) => at.replace(/[0-9A-F]{8}$/, '')).toSorted();
+  assert.deepEqual(where, [
+    'ServiceCaKeydefault',
+    'Servicemaintenancepolicy',
+    'Serviceoperatorpolicy',
+    'Servicesceppolicy',
+  ]);
+});
+
+test('a function may do what its policy file says and nothing else', () => {
+  for (const [name, template] of cases) {
+    for (const [id, { Properties }] of resourcesOf(template, 'AWS::IAM::Role')) {
+      assert.equal(Properties.ManagedPolicyArns, undefined, `${name}: ${id}`);
+      assert.equal(Properties.Policies, undefined, `${name}: ${id}`);
+    }
+    const policies = resourcesOf(template, 'AWS::IAM::Policy');
+    assert.equal(policies.length, 3, name);
+    for (const [id, { Properties }] of policies) {
+      const [, file = ''] = /Service(scep|admin|maintenance)policy/.exec(id) ?? [];
+      const document = renderPolicy(file as 'scep' | 'admin' | 'maintenance', {
+        Deployment: 'scepter',
+        TableArn: 'x',
+        CaKeyArns: ['x'],
+        CaSigningAlgorithms: ['x'],
+        SealingKeyArn: 'x',
+        ConfigParameterArn: 'x',
+        LogGroupStreams: 'x',
+      }).toJSON() as { Statement: { Sid: string; Action: unknown }[] };
+      const said = (statements: readonly { Sid?: string; Action: unknown }[]) =>
+        statements.map(({ Sid, Action }) => [Sid, Action]);
+      const made = (Properties.PolicyDocument as typeof document).Statement;
+      assert.deepEqual(said(made), said(document.Statement), `${name}: ${id}`);
+      assert.equal((Properties.Roles as unknown[]).length, 1);
+    }
+  }
+});
+
+test('no policy has a wildcard for actions, nor for resources but those of X-Ray', () => {
+  for (const [name, template] of cases) {
+    for (const { at, type, Sid, Effect, Action, Resource } of statementsOf(template)) {
+      // A bucket's policy denies what comes without TLS.
+      if (Effect === 'Deny' && type === 'AWS::S3::BucketPolicy') continue;
+      for (const action of listOf(Action)) assert.doesNotMatch(action, /\*/, `${name}: ${at}`);
+      // In a key's policy this is the key.
+      if (type === 'AWS::KMS::Key' || Sid === 'Trace' || Resource === undefined) continue;
+      assert.doesNotMatch(JSON.stringify(Resource), /\*/, `${name}: ${at} ${Sid}`);
+    }
+  }
+});

@@ -1,0 +1,207 @@
+// What ScepService makes, looked at in the template.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Template } from 'aws-cdk-lib/assertions';
+import { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { tableDefinition, ttlAttribute } from '../../../lib/adapters/dynamodb-table.ts';
+import {
+  account,
+  example,
+  listOf,
+  make,
+  resourcesOf,
+  type stackOf,
+  statementsOf,
+  templateOf,
+} from './support.ts';
+
+test('the table is the one that the functions look for when they start', () => {
+  const [[, { Properties, DeletionPolicy }] = assert.fail('no table'), ...more] = resourcesOf(
+    templateOf(),
+    'AWS::DynamoDB::GlobalTable',
+  );
+  assert.equal(more.length, 0);
+  const { KeySchema, AttributeDefinitions, GlobalSecondaryIndexes } = Properties;
+  const indexes = (GlobalSecondaryIndexes as Record<string, unknown>[]).map(
+    ({ IndexName, KeySchema, Projection }) => ({ IndexName, KeySchema, Projection }),
+  );
+  const byName = (a: { AttributeName: string }, b: { AttributeName: string }) =>
+    a.AttributeName < b.AttributeName ? -1 : 1;
+  assert.deepEqual(
+    {
+      KeySchema,
+      AttributeDefinitions: (AttributeDefinitions as { AttributeName: string }[]).toSorted(byName),
+      GlobalSecondaryIndexes: indexes,
+      BillingMode: Properties.BillingMode,
+    },
+    {
+      ...tableDefinition,
+      AttributeDefinitions: tableDefinition.AttributeDefinitions.toSorted(byName),
+    },
+  );
+  assert.deepEqual(Properties.TimeToLiveSpecification, {
+    AttributeName: ttlAttribute,
+    Enabled: true,
+  });
+  assert.equal(DeletionPolicy, 'Retain');
+});
+
+test('the table is capped, recoverable and protected from deletion', () => {
+  templateOf().hasResource('AWS::DynamoDB::GlobalTable', {
+    UpdateReplacePolicy: 'Retain',
+    Properties: {
+      WriteOnDemandThroughputSettings: { MaxWriteRequestUnits: 1000 },
+      Replicas: [
+        {
+          DeletionProtectionEnabled: true,
+          PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        },
+      ],
+    },
+  });
+});
+
+test('each CA of the configuration gets a key of its kind, RSA-3072 where it says nothing', () => {
+  const template = templateOf({ config: example('two-cas-and-approval') });
+  const specs = resourcesOf(template, 'AWS::KMS::Key').map(([, { Properties, DeletionPolicy }]) => [
+    Properties.KeySpec ?? 'SYMMETRIC_DEFAULT',
+    Properties.KeyUsage,
+    Properties.EnableKeyRotation,
+    Properties.PendingWindowInDays,
+    DeletionPolicy,
+  ]);
+  assert.deepEqual(specs, [
+    ['RSA_3072', 'SIGN_VERIFY', undefined, 30, 'Retain'],
+    ['RSA_4096', 'SIGN_VERIFY', undefined, 30, 'Retain'],
+    ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', true, 30, 'Retain'],
+    ['ECC_NIST_P256', 'SIGN_VERIFY', undefined, 30, 'Retain'],
+  ]);
+});
+
+test('functions run on Node 24 for arm64, each with a role, a log group and a limit of its own', () => {
+  const functions = resourcesOf(templateOf(), 'AWS::Lambda::Function');
+  assert.equal(functions.length, 3);
+  for (const [id, { Properties }] of functions) {
+    assert.equal(Properties.Runtime, 'nodejs24.x', id);
+    assert.deepEqual(Properties.Architectures, ['arm64'], id);
+    assert.deepEqual(Properties.TracingConfig, { Mode: 'Active' }, id);
+    assert.ok(Number(Properties.ReservedConcurrentExecutions) > 0, id);
+  }
+  for (const property of ['Role', 'LoggingConfig'] as const) {
+    const values = functions.map(([, { Properties }]) => JSON.stringify(Properties[property]));
+    assert.equal(new Set(values).size, 3, property);
+  }
+  assert.equal(
+    resourcesOf(templateOf(), 'AWS::Logs::LogGroup').every(
+      ([, { Properties }]) => Properties.RetentionInDays === 365,
+    ),
+    true,
+  );
+});
+
+test('a table, keys and a web ACL that exist are used, and none are made', () => {
+  const key = (stack: ReturnType<typeof stackOf>, id: string) =>
+    Key.fromKeyArn(stack, id, `arn:aws:kms:us-east-1:${account}:key/${id}`);
+  const template = templateOf((stack) => ({
+    table: TableV2.fromTableName(stack, 'Existing', 'records'),
+    caKeys: { default: key(stack, 'ca') },
+    sealingKey: key(stack, 'sealing'),
+    logKey: key(stack, 'log'),
+    ingress: {
+      type: 'cloudfront',
+      webAclArn: `arn:aws:wafv2:us-east-1:${account}:global/webacl/mine/1`,
+    },
+  }));
+  for (const type of ['AWS::DynamoDB::GlobalTable', 'AWS::KMS::Key', 'AWS::WAFv2::WebACL']) {
+    template.resourceCountIs(type, 0);
+  }
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Environment: {
+      Variables: {
+        SCEPTER_TABLE: 'records',
+        SCEPTER_SEALING_KEY: `arn:aws:kms:us-east-1:${account}:key/sealing`,
+      },
+    },
+  });
+  const signs = statementsOf(template).filter(({ Action }) => listOf(Action).includes('kms:Sign'));
+  for (const { Resource } of signs) {
+    assert.deepEqual(listOf(Resource), [`arn:aws:kms:us-east-1:${account}:key/ca`]);
+  }
+});
+
+test('upkeep runs every minute, and its absence is an alarm', () => {
+  const template = templateOf();
+  template.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(1 minute)' });
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    MetricName: 'Invocations',
+    ComparisonOperator: 'LessThanThreshold',
+    TreatMissingData: 'breaching',
+  });
+});
+
+const grantee = (stack: ReturnType<typeof stackOf>) =>
+  new Role(stack, 'Portal', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
+
+test('grantMintChallenges lets somebody call the admin function, and nothing beside it', () => {
+  for (const admin of [undefined, { type: 'iam' } as const]) {
+    const { stack, service } = make({ admin });
+    service.grantMintChallenges(grantee(stack));
+    const granted = statementsOf(Template.fromStack(stack)).filter(({ at }) =>
+      at.startsWith('Portal'),
+    );
+    const actions = granted
+      .flatMap(({ Action }) => listOf(Action))
+      .filter((a) => a !== 'sts:AssumeRole');
+    assert.deepEqual(
+      actions.toSorted(),
+      admin ? ['lambda:InvokeFunction', 'lambda:InvokeFunctionUrl'] : ['lambda:InvokeFunction'],
+    );
+    for (const { Action, Resource } of granted) {
+      if (listOf(Action).includes('sts:AssumeRole')) continue;
+      assert.match(JSON.stringify(Resource), /Serviceadminfunction/);
+      assert.doesNotMatch(JSON.stringify(Resource), /scepfunction|maintenancefunction/);
+    }
+  }
+});
+
+test('grantReadLog lets somebody read events, and no other record', () => {
+  const { stack, service } = make();
+  service.grantReadLog(grantee(stack));
+  const granted = statementsOf(Template.fromStack(stack)).filter(
+    ({ at, Action }) => at.startsWith('Portal') && Action !== 'sts:AssumeRole',
+  );
+  assert.deepEqual(
+    granted.map(({ Action, Condition }) => [Action, Condition]),
+    [
+      [
+        'dynamodb:BatchGetItem',
+        {
+          'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['event#*'] },
+          Null: { 'dynamodb:LeadingKeys': 'false' },
+        },
+      ],
+      [
+        'dynamodb:Query',
+        {
+          'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['events#*'] },
+          Null: { 'dynamodb:LeadingKeys': 'false' },
+        },
+      ],
+    ],
+  );
+});
+
+test('metrics are those of the deployment', () => {
+  const { service } = make({ deployment: 'plant-2' });
+  const named = [service.metricIssued(), service.metricRefused(), service.metricOutages()].map(
+    ({ namespace, metricName }) => `${namespace} ${metricName}`,
+  );
+  assert.deepEqual(named, [
+    'Scepter/plant-2 Issued',
+    'Scepter/plant-2 Refused',
+    'Scepter/plant-2 Outages',
+  ]);
+});

@@ -1,0 +1,115 @@
+// Stacks to look at. What is in the packages does not matter to a template.
+
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { HostedZone } from 'aws-cdk-lib/aws-route53';
+import type { Construct } from 'constructs';
+import type { Ingress, ScepServiceProps } from '../lib/props.ts';
+import { ScepService } from '../lib/scep-service.ts';
+
+export const root = join(import.meta.dirname, '..', '..', '..');
+export const account = '111122223333';
+
+export const packages = mkdtempSync(join(tmpdir(), 'scepter-cdk-'));
+for (const name of ['scep', 'admin', 'maintenance']) {
+  writeFileSync(join(packages, `scepter-${name}-lambda-0.zip`), name);
+}
+
+export const example = (name: string): ScepServiceProps['config'] =>
+  JSON.parse(readFileSync(join(root, 'examples', `${name}.json`), 'utf8'));
+
+export const zoneOf = (scope: Construct) =>
+  HostedZone.fromHostedZoneAttributes(scope, 'Zone', {
+    hostedZoneId: 'Z0123456789',
+    zoneName: 'example.com',
+  });
+
+type Props = Partial<ScepServiceProps>;
+
+export function stackOf(region = 'us-east-1', app = new App(), name = 'Scepter'): Stack {
+  return new Stack(app, name, { env: { account, region } });
+}
+
+/** @param props may need the stack */
+export function make(props: Props | ((stack: Stack) => Props) = {}, stack = stackOf()) {
+  const service = new ScepService(stack, 'Service', {
+    config: example('minimal'),
+    packages,
+    ...(typeof props === 'function' ? props(stack) : props),
+  });
+  return { stack, service };
+}
+
+export const templateOf = (...args: Parameters<typeof make>): Template =>
+  Template.fromStack(make(...args).stack);
+
+/** Every kind of ingress, and every way to the admin function that goes with it. */
+export const variants: Readonly<Record<string, (stack: Stack) => Props>> = {
+  'CloudFront, as it is by default': () => ({}),
+  'CloudFront with a domain, plain http and a JWT': (stack) => ({
+    ingress: {
+      type: 'cloudfront',
+      plainHttp: true,
+      domain: { name: 'scep.example.com', zone: zoneOf(stack) },
+    },
+    admin: { type: 'jwt', issuer: 'https://login.example.com', audience: ['scepter'] },
+    breakGlassRoleArn: `arn:aws:iam::${account}:role/break-glass`,
+  }),
+  'HTTP API and a JWT': () => ({
+    ingress: { type: 'httpApi' },
+    admin: { type: 'jwt', issuer: 'https://login.example.com', audience: ['scepter'] },
+  }),
+  'HTTP API with a domain and a signed admin URL': (stack) => ({
+    ingress: { type: 'httpApi', domain: { name: 'scep.example.com', zone: zoneOf(stack) } },
+    admin: { type: 'iam' },
+  }),
+  'function URLs': () => ({
+    ingress: { type: 'functionUrl' } satisfies Ingress,
+    admin: { type: 'iam' },
+  }),
+};
+
+export type Resource = {
+  readonly Type: string;
+  readonly Properties: Record<string, unknown>;
+  readonly DeletionPolicy?: string;
+};
+
+export const resourcesOf = (template: Template, type: string): [string, Resource][] =>
+  Object.entries(template.findResources(type)) as [string, Resource][];
+
+export type Statement = {
+  readonly Sid?: string;
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Action: string | readonly string[];
+  readonly Resource: unknown;
+  readonly Principal?: unknown;
+  readonly Condition?: unknown;
+};
+
+export const listOf = <T>(value: T | readonly T[]): readonly T[] =>
+  Array.isArray(value) ? (value as readonly T[]) : [value as T];
+
+/** Of all policies in the template, each with the logical id and type of where it is. */
+export function statementsOf(template: Template): (Statement & { at: string; type: string })[] {
+  const found: (Statement & { at: string; type: string })[] = [];
+  const visit = (at: string, type: string, value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    if ('Statement' in value && 'Version' in value) {
+      for (const one of listOf(value.Statement as Statement | Statement[])) {
+        found.push({ ...one, at, type });
+      }
+      return;
+    }
+    for (const part of Object.values(value)) visit(at, type, part);
+  };
+  for (const [at, { Type, Properties }] of Object.entries(
+    template.toJSON().Resources as Record<string, Resource>,
+  )) {
+    visit(at, Type, Properties);
+  }
+  return found;
+}

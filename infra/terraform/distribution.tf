@@ -1,0 +1,223 @@
+# CloudFront in front of the HTTP API: a web ACL, TLS, and plain http on some paths for those who ask
+# for it. It never redirects: devices lose the body of a POST on the way.
+
+locals {
+  # Policies that CloudFront has in every account.
+  caching_disabled              = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+  caching_optimized             = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+  all_viewer_except_host_header = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+
+  # Not /certsrv/mscep_admin/, which hands out challenges.
+  scep_paths   = ["/scep*", "/cgi-bin/pkiclient.exe", "/certsrv/mscep/*"]
+  cached_paths = ["/crl/*", "/aia/*"]
+  all_methods  = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
+  public_paths = concat(
+    [for path in local.scep_paths : { path = path, methods = local.all_methods, cache = local.caching_disabled }],
+    [for path in local.cached_paths : { path = path, methods = ["GET", "HEAD"], cache = local.caching_optimized }],
+  )
+}
+
+resource "aws_wafv2_web_acl" "this" {
+  count    = local.cloudfront ? 1 : 0
+  provider = aws.us_east_1
+
+  name        = "scepter-${var.deployment}"
+  description = "Scepter ${var.deployment}: a limit to what one address may ask"
+  scope       = "CLOUDFRONT"
+  tags        = local.tags
+
+  default_action {
+    allow {}
+  }
+
+  rule {
+    name     = "RateLimit"
+    priority = 0
+
+    action {
+      block {
+        custom_response {
+          response_code = 429
+        }
+      }
+    }
+
+    statement {
+      rate_based_statement {
+        aggregate_key_type = "IP"
+        limit              = var.rate_limit
+      }
+    }
+
+    visibility_config {
+      metric_name                = "RateLimit"
+      cloudwatch_metrics_enabled = true
+      # Samples show whole requests.
+      sampled_requests_enabled = false
+    }
+  }
+
+  visibility_config {
+    metric_name                = "WebAcl"
+    cloudwatch_metrics_enabled = true
+    sampled_requests_enabled   = false
+  }
+}
+
+resource "aws_cloudfront_distribution" "this" {
+  count = local.cloudfront ? 1 : 0
+
+  comment         = "Scepter ${var.deployment}"
+  enabled         = true
+  is_ipv6_enabled = true
+  http_version    = "http2and3"
+  aliases         = var.domain == null ? [] : [var.domain.name]
+  web_acl_id      = aws_wafv2_web_acl.this[0].arn
+  tags            = local.tags
+
+  origin {
+    origin_id   = "api"
+    domain_name = local.api_host
+
+    custom_origin_config {
+      http_port              = 80
+      https_port             = 443
+      origin_protocol_policy = "https-only"
+      origin_ssl_protocols   = ["TLSv1.2"]
+      origin_read_timeout    = 30
+    }
+
+    custom_header {
+      name  = "x-scepter-origin"
+      value = var.origin_secret
+    }
+  }
+
+  default_cache_behavior {
+    target_origin_id         = "api"
+    viewer_protocol_policy   = "https-only"
+    allowed_methods          = local.all_methods
+    cached_methods           = ["GET", "HEAD"]
+    cache_policy_id          = local.caching_disabled
+    origin_request_policy_id = local.all_viewer_except_host_header
+    compress                 = false
+  }
+
+  dynamic "ordered_cache_behavior" {
+    for_each = local.public_paths
+
+    content {
+      path_pattern             = ordered_cache_behavior.value.path
+      target_origin_id         = "api"
+      viewer_protocol_policy   = var.plain_http ? "allow-all" : "https-only"
+      allowed_methods          = ordered_cache_behavior.value.methods
+      cached_methods           = ["GET", "HEAD"]
+      cache_policy_id          = ordered_cache_behavior.value.cache
+      origin_request_policy_id = local.all_viewer_except_host_header
+      compress                 = false
+    }
+  }
+
+  # An outage is not kept: the next request asks again.
+  dynamic "custom_error_response" {
+    for_each = [404, 502, 503, 504]
+
+    content {
+      error_code            = custom_error_response.value
+      error_caching_min_ttl = 0
+    }
+  }
+
+  logging_config {
+    bucket = aws_s3_bucket.access_logs[0].bucket_regional_domain_name
+  }
+
+  restrictions {
+    geo_restriction {
+      restriction_type = "none"
+    }
+  }
+
+  viewer_certificate {
+    cloudfront_default_certificate = var.domain == null
+    acm_certificate_arn            = var.domain == null ? null : aws_acm_certificate_validation.cloudfront[0].certificate_arn
+    ssl_support_method             = var.domain == null ? null : "sni-only"
+    minimum_protocol_version       = var.domain == null ? "TLSv1" : "TLSv1.2_2021"
+  }
+
+  depends_on = [aws_s3_bucket_ownership_controls.access_logs]
+}
+
+resource "aws_s3_bucket" "access_logs" {
+  count = local.cloudfront ? 1 : 0
+
+  bucket_prefix = "scepter-${var.deployment}-"
+  tags          = local.tags
+}
+
+resource "aws_s3_bucket_public_access_block" "access_logs" {
+  count = length(aws_s3_bucket.access_logs)
+
+  bucket                  = aws_s3_bucket.access_logs[0].id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+# CloudFront delivers its logs by ACL.
+resource "aws_s3_bucket_ownership_controls" "access_logs" {
+  count = length(aws_s3_bucket.access_logs)
+
+  bucket = aws_s3_bucket.access_logs[0].id
+
+  rule {
+    object_ownership = "BucketOwnerPreferred"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "access_logs" {
+  count = length(aws_s3_bucket.access_logs)
+
+  bucket = aws_s3_bucket.access_logs[0].id
+
+  rule {
+    apply_server_side_encryption_by_default {
+      sse_algorithm = "AES256"
+    }
+  }
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "access_logs" {
+  count = length(aws_s3_bucket.access_logs)
+
+  bucket = aws_s3_bucket.access_logs[0].id
+
+  rule {
+    id     = "expire"
+    status = "Enabled"
+
+    filter {}
+
+    expiration {
+      days = 365
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "access_logs" {
+  count = length(aws_s3_bucket.access_logs)
+
+  bucket = aws_s3_bucket.access_logs[0].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "OnlyWithTls"
+      Effect    = "Deny"
+      Principal = { AWS = "*" }
+      Action    = "s3:*"
+      Resource  = [aws_s3_bucket.access_logs[0].arn, "${aws_s3_bucket.access_logs[0].arn}/*"]
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+}

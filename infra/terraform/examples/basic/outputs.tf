@@ -1,0 +1,9 @@
+output "scep_url" {
+  description = "The URL that devices are given."
+  value       = module.scepter.scep_url
+}
+
+output "scepter" {
+  description = "What \"scepter ca init\" and the guide need."
+  value       = module.scepter
+}

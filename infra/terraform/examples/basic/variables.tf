@@ -1,0 +1,32 @@
+variable "region" {
+  description = "The AWS region."
+  type        = string
+  default     = "eu-central-1"
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-\\d$", var.region))
+    error_message = "region: must be the name of an AWS region."
+  }
+}
+
+variable "lambda_package" {
+  description = "Folder with a release."
+  type        = string
+  default     = "../../../../dist/release"
+
+  validation {
+    condition     = length(fileset(var.lambda_package, "scepter-scep-lambda-*.zip")) == 1
+    error_message = "lambda_package: there must be one scepter-scep-lambda-*.zip; \"npm run release\" makes it."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "The most instances of the SCEP function at once; -1 for an account with a quota of 100 or less."
+  type        = number
+  default     = 50
+
+  validation {
+    condition     = var.reserved_concurrency == -1 || var.reserved_concurrency >= 1
+    error_message = "reserved_concurrency: must be 1 or more, or -1 for none reserved."
+  }
+}

@@ -1,0 +1,33 @@
+# Production: a domain, CloudFront with a web ACL, a JWT for operators, a break-glass role.
+
+provider "aws" {
+  region = var.region
+}
+
+provider "aws" {
+  alias  = "us_east_1"
+  region = "us-east-1"
+}
+
+module "scepter" {
+  source = "../.."
+
+  providers = {
+    aws           = aws
+    aws.us_east_1 = aws.us_east_1
+  }
+
+  config               = file(var.config_file)
+  lambda_package       = var.lambda_package
+  domain               = var.domain
+  origin_secret        = var.origin_secret
+  plain_http           = var.plain_http
+  break_glass_role_arn = var.break_glass_role_arn
+  alarm_topic_arn      = var.alarm_topic_arn
+
+  admin = {
+    type     = "jwt"
+    issuer   = var.admin_issuer
+    audience = var.admin_audience
+  }
+}

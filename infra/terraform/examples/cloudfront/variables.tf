@@ -1,0 +1,106 @@
+variable "region" {
+  description = "The AWS region."
+  type        = string
+  default     = "eu-central-1"
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-\\d$", var.region))
+    error_message = "region: must be the name of an AWS region."
+  }
+}
+
+variable "config_file" {
+  description = "Path of Scepter's configuration."
+  type        = string
+
+  validation {
+    condition     = fileexists(var.config_file)
+    error_message = "config_file: there is no such file."
+  }
+}
+
+variable "lambda_package" {
+  description = "Folder with a release."
+  type        = string
+  default     = "../../../../dist/release"
+
+  validation {
+    condition     = length(fileset(var.lambda_package, "scepter-scep-lambda-*.zip")) == 1
+    error_message = "lambda_package: there must be one scepter-scep-lambda-*.zip; \"npm run release\" makes it."
+  }
+}
+
+variable "domain" {
+  description = "The name that devices know, and the public Route 53 zone that it is in."
+  type = object({
+    name    = string
+    zone_id = string
+  })
+
+  validation {
+    condition     = can(regex("^Z[A-Z0-9]+$", var.domain.zone_id))
+    error_message = "domain: its zone_id must be the id of a Route 53 zone."
+  }
+}
+
+variable "origin_secret" {
+  description = "What the functions know CloudFront by; \"openssl rand -hex 32\" makes one."
+  type        = string
+  sensitive   = true
+
+  validation {
+    condition     = length(var.origin_secret) >= 32
+    error_message = "origin_secret: must have 32 letters and digits or more."
+  }
+}
+
+variable "plain_http" {
+  description = "Answer plain http, too, on the paths of SCEP, CRLs and CA certificates."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = var.plain_http != null
+    error_message = "plain_http: must be true or false."
+  }
+}
+
+variable "break_glass_role_arn" {
+  description = "ARN of the one role that may disable and delete keys."
+  type        = string
+
+  validation {
+    condition     = can(regex(":role/", var.break_glass_role_arn))
+    error_message = "break_glass_role_arn: must be the ARN of a role."
+  }
+}
+
+variable "alarm_topic_arn" {
+  description = "ARN of the SNS topic where alarms are told."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:sns:", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn: must be the ARN of an SNS topic."
+  }
+}
+
+variable "admin_issuer" {
+  description = "Issuer of the operators' JWTs."
+  type        = string
+
+  validation {
+    condition     = startswith(var.admin_issuer, "https://")
+    error_message = "admin_issuer: must be an https URL."
+  }
+}
+
+variable "admin_audience" {
+  description = "Audiences of the operators' JWTs."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.admin_audience) > 0
+    error_message = "admin_audience: must name at least one."
+  }
+}

@@ -1,0 +1,232 @@
+# How requests get to the functions. SCEP, CRLs and CA certificates are public, as they must be: what a
+# device may have is decided by what it proves. The admin function gets no public way in: its routes
+# want a JWT and its URL AWS credentials, and without either there is none.
+
+locals {
+  # Behind CloudFront, devices know another name than the one that the API answers to.
+  api_domain = var.domain == null ? null : (local.cloudfront ? "origin.${var.domain.name}" : var.domain.name)
+  api_host   = local.api_domain == null ? trimprefix(aws_apigatewayv2_api.this.api_endpoint, "https://") : local.api_domain
+
+  public_host = (
+    var.domain != null ? var.domain.name :
+    local.cloudfront ? aws_cloudfront_distribution.this[0].domain_name : local.api_host
+  )
+
+  admin_type   = var.admin == null ? "none" : var.admin.type
+  admin_routes = local.admin_type == "jwt" ? toset(["ANY /api/{proxy+}", "ANY /openapi.json"]) : toset([])
+}
+
+resource "aws_apigatewayv2_api" "this" {
+  name                         = "scepter-${var.deployment}"
+  description                  = "Scepter ${var.deployment}: SCEP, CRLs and CA certificates"
+  protocol_type                = "HTTP"
+  disable_execute_api_endpoint = var.domain != null
+  tags                         = local.tags
+}
+
+resource "aws_apigatewayv2_integration" "this" {
+  for_each = local.admin_type == "jwt" ? toset(["scep", "admin"]) : toset(["scep"])
+
+  api_id                 = aws_apigatewayv2_api.this.id
+  integration_type       = "AWS_PROXY"
+  integration_uri        = aws_lambda_function.this[each.key].arn
+  payload_format_version = "2.0"
+}
+
+# Paths come in any case, which routes do not know.
+resource "aws_apigatewayv2_route" "default" {
+  api_id    = aws_apigatewayv2_api.this.id
+  route_key = "$default"
+  target    = "integrations/${aws_apigatewayv2_integration.this["scep"].id}"
+}
+
+resource "aws_apigatewayv2_authorizer" "operators" {
+  count = local.admin_type == "jwt" ? 1 : 0
+
+  api_id           = aws_apigatewayv2_api.this.id
+  name             = "operators"
+  authorizer_type  = "JWT"
+  identity_sources = ["$request.header.Authorization"]
+
+  jwt_configuration {
+    issuer   = var.admin.issuer
+    audience = var.admin.audience
+  }
+}
+
+resource "aws_apigatewayv2_route" "admin" {
+  for_each = local.admin_routes
+
+  api_id             = aws_apigatewayv2_api.this.id
+  route_key          = each.key
+  target             = "integrations/${aws_apigatewayv2_integration.this["admin"].id}"
+  authorization_type = "JWT"
+  authorizer_id      = aws_apigatewayv2_authorizer.operators[0].id
+}
+
+resource "aws_lambda_permission" "api" {
+  for_each = aws_apigatewayv2_integration.this
+
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this[each.key].function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/*/*"
+}
+
+resource "aws_cloudwatch_log_group" "api" {
+  name              = "/scepter/${var.deployment}/api"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.log_group_key_arn
+  skip_destroy      = true
+  tags              = local.tags
+}
+
+resource "aws_apigatewayv2_stage" "this" {
+  api_id      = aws_apigatewayv2_api.this.id
+  name        = "$default"
+  auto_deploy = true
+  tags        = local.tags
+
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.api.arn
+
+    # No query: a GET has its whole message there.
+    format = jsonencode({
+      requestId = "$context.requestId"
+      time      = "$context.requestTimeEpoch"
+      ip        = "$context.identity.sourceIp"
+      method    = "$context.httpMethod"
+      path      = "$context.path"
+      status    = "$context.status"
+      octets    = "$context.responseLength"
+      latency   = "$context.responseLatency"
+      error     = "$context.integrationErrorMessage"
+    })
+  }
+
+  default_route_settings {
+    throttling_rate_limit  = var.requests_per_second
+    throttling_burst_limit = 2 * var.requests_per_second
+  }
+}
+
+# Only requests signed with AWS credentials that may call it. Who may is said by their own policies.
+resource "aws_lambda_function_url" "admin" {
+  count = local.admin_type == "iam" ? 1 : 0
+
+  function_name      = aws_lambda_function.this["admin"].function_name
+  authorization_type = "AWS_IAM"
+}
+
+# The domain's own certificate; for CloudFront it is of us-east-1.
+
+resource "aws_acm_certificate" "cloudfront" {
+  count    = local.cloudfront && var.domain != null ? 1 : 0
+  provider = aws.us_east_1
+
+  domain_name       = var.domain.name
+  validation_method = "DNS"
+  tags              = local.tags
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_acm_certificate" "api" {
+  count = var.domain == null ? 0 : 1
+
+  domain_name       = local.api_domain
+  validation_method = "DNS"
+  tags              = local.tags
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_route53_record" "cloudfront_validation" {
+  count = length(aws_acm_certificate.cloudfront)
+
+  zone_id = var.domain.zone_id
+  name    = one(aws_acm_certificate.cloudfront[0].domain_validation_options).resource_record_name
+  type    = one(aws_acm_certificate.cloudfront[0].domain_validation_options).resource_record_type
+  records = [one(aws_acm_certificate.cloudfront[0].domain_validation_options).resource_record_value]
+  ttl     = 300
+}
+
+resource "aws_route53_record" "api_validation" {
+  count = length(aws_acm_certificate.api)
+
+  zone_id = var.domain.zone_id
+  name    = one(aws_acm_certificate.api[0].domain_validation_options).resource_record_name
+  type    = one(aws_acm_certificate.api[0].domain_validation_options).resource_record_type
+  records = [one(aws_acm_certificate.api[0].domain_validation_options).resource_record_value]
+  ttl     = 300
+}
+
+resource "aws_acm_certificate_validation" "cloudfront" {
+  count    = length(aws_acm_certificate.cloudfront)
+  provider = aws.us_east_1
+
+  certificate_arn         = aws_acm_certificate.cloudfront[0].arn
+  validation_record_fqdns = aws_route53_record.cloudfront_validation[*].fqdn
+}
+
+resource "aws_acm_certificate_validation" "api" {
+  count = length(aws_acm_certificate.api)
+
+  certificate_arn         = aws_acm_certificate.api[0].arn
+  validation_record_fqdns = aws_route53_record.api_validation[*].fqdn
+}
+
+resource "aws_apigatewayv2_domain_name" "this" {
+  count = var.domain == null ? 0 : 1
+
+  domain_name = local.api_domain
+  tags        = local.tags
+
+  domain_name_configuration {
+    certificate_arn = aws_acm_certificate_validation.api[0].certificate_arn
+    endpoint_type   = "REGIONAL"
+    security_policy = "TLS_1_2"
+  }
+}
+
+resource "aws_apigatewayv2_api_mapping" "this" {
+  count = length(aws_apigatewayv2_domain_name.this)
+
+  api_id      = aws_apigatewayv2_api.this.id
+  domain_name = aws_apigatewayv2_domain_name.this[0].id
+  stage       = aws_apigatewayv2_stage.this.id
+}
+
+# A and AAAA, so that devices of either kind find it.
+
+resource "aws_route53_record" "api" {
+  for_each = var.domain == null ? toset([]) : toset(["A", "AAAA"])
+
+  zone_id = var.domain.zone_id
+  name    = local.api_domain
+  type    = each.key
+
+  alias {
+    name                   = aws_apigatewayv2_domain_name.this[0].domain_name_configuration[0].target_domain_name
+    zone_id                = aws_apigatewayv2_domain_name.this[0].domain_name_configuration[0].hosted_zone_id
+    evaluate_target_health = false
+  }
+}
+
+resource "aws_route53_record" "cloudfront" {
+  for_each = local.cloudfront && var.domain != null ? toset(["A", "AAAA"]) : toset([])
+
+  zone_id = var.domain.zone_id
+  name    = var.domain.name
+  type    = each.key
+
+  alias {
+    name                   = aws_cloudfront_distribution.this[0].domain_name
+    zone_id                = aws_cloudfront_distribution.this[0].hosted_zone_id
+    evaluate_target_health = false
+  }
+}

@@ -1,0 +1,102 @@
+# KMS keys whose policies keep three things apart: who administers a key, who uses it (the functions
+# and the operator, each for what it does and nothing else), and who may end it.
+
+locals {
+  account_root = "arn:${local.partition}:iam::${local.account}:root"
+
+  # What the configuration calls a key, what KMS calls it, and what it signs with.
+  ca_key_kinds = {
+    "rsa:2048" = { spec = "RSA_2048", algorithm = "RSASSA_PKCS1_V1_5_SHA_256" }
+    "rsa:3072" = { spec = "RSA_3072", algorithm = "RSASSA_PKCS1_V1_5_SHA_256" }
+    "rsa:4096" = { spec = "RSA_4096", algorithm = "RSASSA_PKCS1_V1_5_SHA_256" }
+    "ec:P-256" = { spec = "ECC_NIST_P256", algorithm = "ECDSA_SHA_256" }
+    "ec:P-384" = { spec = "ECC_NIST_P384", algorithm = "ECDSA_SHA_384" }
+  }
+  ca_kinds           = { for name, ca in local.config.cas : name => local.ca_key_kinds[try(ca.key, "rsa:3072")] }
+  signing_algorithms = { for name, kind in local.ca_kinds : name => kind.algorithm }
+
+  ca_key_arns     = merge({ for name, key in aws_kms_key.ca : name => key.arn }, var.ca_key_arns)
+  sealing_key_arn = var.sealing_key_arn == null ? aws_kms_key.sealing[0].arn : var.sealing_key_arn
+  log_key_arn     = var.log_key_arn == null ? aws_kms_key.log[0].arn : var.log_key_arn
+
+  key_policy_values = {
+    Administrators = join("\",\"", concat(
+      length(var.key_administrators) > 0 ? var.key_administrators : [local.account_root],
+      var.break_glass_role_arn == null ? [] : [var.break_glass_role_arn],
+    ))
+    BreakGlassRole  = var.break_glass_role_arn == null ? "nobody" : var.break_glass_role_arn
+    Deployment      = var.deployment
+    ScepRole        = aws_iam_role.function["scep"].arn
+    AdminRole       = aws_iam_role.function["admin"].arn
+    MaintenanceRole = aws_iam_role.function["maintenance"].arn
+    OperatorRole    = aws_iam_role.operator.arn
+  }
+}
+
+resource "aws_kms_key" "ca" {
+  for_each = { for name, kind in local.ca_kinds : name => kind if !contains(keys(var.ca_key_arns), name) }
+
+  description              = "Scepter ${var.deployment}: signs certificates and CRLs of the CA \"${each.key}\""
+  customer_master_key_spec = each.value.spec
+  key_usage                = "SIGN_VERIFY"
+  deletion_window_in_days  = 30
+  policy                   = templatefile("${local.policies}/ca-key.json", merge(local.key_policy_values, { SigningAlgorithm = each.value.algorithm }))
+  tags                     = local.tags
+
+  lifecycle {
+    # Without its key a CA cannot even revoke.
+    prevent_destroy = true
+  }
+}
+
+resource "aws_kms_key" "sealing" {
+  count = var.sealing_key_arn == null ? 1 : 0
+
+  description              = "Scepter ${var.deployment}: seals RA and MAC keys"
+  customer_master_key_spec = "SYMMETRIC_DEFAULT"
+  key_usage                = "ENCRYPT_DECRYPT"
+  enable_key_rotation      = true
+  deletion_window_in_days  = 30
+  policy                   = templatefile("${local.policies}/sealing-key.json", local.key_policy_values)
+  tags                     = local.tags
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "aws_kms_key" "log" {
+  count = var.log_key_arn == null ? 1 : 0
+
+  description              = "Scepter ${var.deployment}: signs checkpoints of the transaction log"
+  customer_master_key_spec = "ECC_NIST_P256"
+  key_usage                = "SIGN_VERIFY"
+  deletion_window_in_days  = 30
+  policy                   = templatefile("${local.policies}/log-key.json", local.key_policy_values)
+  tags                     = local.tags
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "aws_kms_alias" "ca" {
+  for_each = aws_kms_key.ca
+
+  name          = "alias/scepter/${var.deployment}/ca/${each.key}"
+  target_key_id = each.value.id
+}
+
+resource "aws_kms_alias" "sealing" {
+  count = length(aws_kms_key.sealing)
+
+  name          = "alias/scepter/${var.deployment}/sealing"
+  target_key_id = aws_kms_key.sealing[count.index].id
+}
+
+resource "aws_kms_alias" "log" {
+  count = length(aws_kms_key.log)
+
+  name          = "alias/scepter/${var.deployment}/log"
+  target_key_id = aws_kms_key.log[count.index].id
+}

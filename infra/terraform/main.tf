@@ -1,0 +1,257 @@
+# Scepter on AWS: the table, the configuration, the functions with their roles, and their schedule.
+# Keys are in keys.tf, the way in is in ingress.tf, alarms are in watch.tf.
+#
+# There is no Function URL for SCEP here, which the CDK construct has for a first look: since October 2025
+# it takes a permission that the AWS provider has an argument for from 6 on only.
+
+data "aws_caller_identity" "this" {}
+data "aws_partition" "this" {}
+data "aws_region" "this" {}
+
+locals {
+  config     = jsondecode(var.config)
+  account    = data.aws_caller_identity.this.account_id
+  partition  = data.aws_partition.this.partition
+  region     = data.aws_region.this.name
+  cloudfront = var.ingress == "cloudfront"
+  policies   = "${path.module}/../policies"
+  tags       = merge({ "scepter:deployment" = var.deployment }, var.tags)
+
+  # CloudFront writes the device's address where the functions look for it.
+  config_text = jsonencode(merge({ trustedProxies = local.cloudfront ? 1 : 0 }, local.config))
+
+  # An HTTP API gives up after 30 s; a device waits for about 15.
+  functions = {
+    scep        = { what = "SCEP, CRLs and CA certificates", memory_mb = 512, timeout_s = 15, reserved = var.reserved_concurrency }
+    admin       = { what = "the admin API", memory_mb = 512, timeout_s = 29, reserved = var.reserved_concurrency == -1 ? -1 : 5 }
+    maintenance = { what = "upkeep and CRLs", memory_mb = 512, timeout_s = 300, reserved = var.reserved_concurrency == -1 ? -1 : 1 }
+  }
+
+  packages = { for name in keys(local.functions) : name => "${var.lambda_package}/${one(fileset(var.lambda_package, "scepter-${name}-lambda-*.zip"))}" }
+
+  # What the functions look for when they start: lib/adapters/dynamodb-table.ts.
+  indexes = {
+    places   = { place = "place", sort = "placeSort" }
+    due      = { place = "due", sort = "dueSort" }
+    subjects = { place = "subject", sort = "subjectSort" }
+    devices  = { place = "device", sort = "deviceSort" }
+  }
+  ttl_attribute = "ttl"
+
+  table_name = var.table_name == null ? aws_dynamodb_table.this[0].name : var.table_name
+  table_arn  = var.table_name == null ? aws_dynamodb_table.this[0].arn : "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.table_name}"
+
+  # A list stands in its placeholder with the quotes between.
+  policy_values = {
+    Deployment          = var.deployment
+    TableArn            = local.table_arn
+    CaKeyArns           = join("\",\"", values(local.ca_key_arns))
+    CaSigningAlgorithms = join("\",\"", distinct(values(local.signing_algorithms)))
+    SealingKeyArn       = local.sealing_key_arn
+    ConfigParameterArn  = aws_ssm_parameter.config.arn
+  }
+}
+
+resource "aws_dynamodb_table" "this" {
+  count = var.table_name == null ? 1 : 0
+
+  name                        = "scepter-${var.deployment}"
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "pk"
+  deletion_protection_enabled = var.deletion_protection
+  tags                        = local.tags
+
+  dynamic "attribute" {
+    for_each = toset(concat(["pk"], flatten([for index in local.indexes : values(index)])))
+
+    content {
+      name = attribute.value
+      type = "S"
+    }
+  }
+
+  dynamic "global_secondary_index" {
+    for_each = local.indexes
+
+    content {
+      name            = global_secondary_index.key
+      hash_key        = global_secondary_index.value.place
+      range_key       = global_secondary_index.value.sort
+      projection_type = "KEYS_ONLY"
+
+      on_demand_throughput {
+        max_write_request_units = var.max_write_request_units
+      }
+    }
+  }
+
+  on_demand_throughput {
+    max_write_request_units = var.max_write_request_units
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  dynamic "server_side_encryption" {
+    for_each = var.table_key_arn == null ? [] : [var.table_key_arn]
+
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value
+    }
+  }
+
+  ttl {
+    attribute_name = local.ttl_attribute
+    enabled        = true
+  }
+
+  lifecycle {
+    # A change that would make a new table is a mistake.
+    prevent_destroy = true
+  }
+}
+
+resource "aws_ssm_parameter" "config" {
+  name        = "/scepter/${var.deployment}/config"
+  description = "Scepter ${var.deployment}: the configuration"
+  type        = "String"
+  tier        = length(local.config_text) > 4096 ? "Advanced" : "Standard"
+  value       = local.config_text
+  tags        = local.tags
+}
+
+resource "aws_iam_role" "function" {
+  for_each = local.functions
+
+  name        = "scepter-${var.deployment}-${each.key}"
+  description = "Scepter: what the function for ${each.value.what} may do"
+  tags        = local.tags
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "lambda.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "function" {
+  for_each = local.functions
+
+  name = "scepter"
+  role = aws_iam_role.function[each.key].id
+  policy = templatefile("${local.policies}/${each.key}.json", merge(local.policy_values, {
+    LogGroupStreams = "${aws_cloudwatch_log_group.function[each.key].arn}:*"
+  }))
+}
+
+resource "aws_cloudwatch_log_group" "function" {
+  for_each = local.functions
+
+  name              = "/scepter/${var.deployment}/${each.key}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.log_group_key_arn
+  skip_destroy      = true
+  tags              = local.tags
+}
+
+resource "aws_lambda_function" "this" {
+  for_each = local.functions
+
+  function_name                  = "scepter-${var.deployment}-${each.key}"
+  description                    = "Scepter: ${each.value.what}"
+  runtime                        = var.runtime
+  architectures                  = ["arm64"]
+  handler                        = "index.handler"
+  filename                       = local.packages[each.key]
+  source_code_hash               = filebase64sha256(local.packages[each.key])
+  role                           = aws_iam_role.function[each.key].arn
+  memory_size                    = each.value.memory_mb
+  timeout                        = each.value.timeout_s
+  reserved_concurrent_executions = each.value.reserved
+  tags                           = local.tags
+
+  environment {
+    variables = merge(
+      {
+        SCEPTER_DEPLOYMENT  = var.deployment
+        SCEPTER_TABLE       = local.table_name
+        SCEPTER_SEALING_KEY = local.sealing_key_arn
+        SCEPTER_CONFIG      = "ssm:${aws_ssm_parameter.config.name}"
+        NODE_OPTIONS        = "--enable-source-maps"
+      },
+      each.key == "scep" ? var.secrets : {},
+      local.cloudfront && each.key == "scep" ? { SCEPTER_ORIGIN_SECRETS = join(",", compact([var.origin_secret, var.previous_origin_secret])) } : {},
+    )
+  }
+
+  logging_config {
+    log_format = "JSON"
+    log_group  = aws_cloudwatch_log_group.function[each.key].name
+  }
+
+  tracing_config {
+    mode = "Active"
+  }
+
+  # A role without its policy would be used before it can do anything.
+  depends_on = [aws_iam_role_policy.function]
+}
+
+# A run that failed is made again a minute later anyway.
+resource "aws_lambda_function_event_invoke_config" "maintenance" {
+  function_name                = aws_lambda_function.this["maintenance"].function_name
+  maximum_retry_attempts       = 0
+  maximum_event_age_in_seconds = 60
+}
+
+resource "aws_cloudwatch_event_rule" "every_minute" {
+  name                = "scepter-${var.deployment}-upkeep"
+  description         = "Scepter ${var.deployment}: upkeep and CRLs"
+  schedule_expression = "rate(1 minute)"
+  tags                = local.tags
+}
+
+resource "aws_cloudwatch_event_target" "maintenance" {
+  rule = aws_cloudwatch_event_rule.every_minute.name
+  arn  = aws_lambda_function.this["maintenance"].arn
+
+  retry_policy {
+    maximum_retry_attempts       = 0
+    maximum_event_age_in_seconds = 60
+  }
+}
+
+resource "aws_lambda_permission" "schedule" {
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this["maintenance"].function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.every_minute.arn
+}
+
+# For `scepter ca ...`: makes CAs and RA keys.
+resource "aws_iam_role" "operator" {
+  name                 = "scepter-${var.deployment}-operator"
+  description          = "Scepter ${var.deployment}: makes CAs and RA keys"
+  max_session_duration = 3600
+  tags                 = local.tags
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { AWS = length(var.operators) > 0 ? var.operators : [local.account_root] }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "operator" {
+  name   = "scepter"
+  role   = aws_iam_role.operator.id
+  policy = templatefile("${local.policies}/operator.json", local.policy_values)
+}

@@ -1,0 +1,516 @@
+# The module planned with providers that are not there: what it makes, and what it refuses. Policies are
+# compared with the CDK construct's by test/infra.
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_region" {
+    defaults = { name = "eu-central-1" }
+  }
+}
+
+mock_provider "aws" {
+  alias = "us_east_1"
+}
+
+variables {
+  config         = "{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"},\"plant\":{\"subject\":\"CN=Plant\",\"key\":\"ec:P-384\"}},\"endpoints\":{\"default\":{\"ca\":\"office\"}}}"
+  lambda_package = "tests/packages"
+  origin_secret  = "0123456789abcdef0123456789abcdef"
+
+  # Of the oldest provider, which these tests must run with.
+  runtime = "nodejs22.x"
+}
+
+run "defaults" {
+  command = plan
+
+  assert {
+    condition     = aws_kms_key.ca["office"].customer_master_key_spec == "RSA_3072" && aws_kms_key.ca["plant"].customer_master_key_spec == "ECC_NIST_P384"
+    error_message = "a CA's key must be of the kind that the configuration says, and RSA-3072 where it says nothing"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this[0].deletion_protection_enabled && aws_dynamodb_table.this[0].point_in_time_recovery[0].enabled
+    error_message = "the table must be protected from deletion and recoverable"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this[0].on_demand_throughput[0].max_write_request_units == 1000
+    error_message = "the table must have a cap"
+  }
+
+  assert {
+    condition     = length(aws_lambda_function_url.admin) == 0 && length(aws_apigatewayv2_route.admin) == 0
+    error_message = "the admin function must have no URL"
+  }
+
+  assert {
+    condition     = alltrue([for one in aws_lambda_function.this : one.reserved_concurrent_executions > 0 && one.tracing_config[0].mode == "Active" && one.logging_config[0].log_format == "JSON"])
+    error_message = "every function must have a limit, traces and a JSON log"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["scep"].environment[0].variables.SCEPTER_ORIGIN_SECRETS == "0123456789abcdef0123456789abcdef" && !contains(keys(aws_lambda_function.this["admin"].environment[0].variables), "SCEPTER_ORIGIN_SECRETS")
+    error_message = "the SCEP function must know CloudFront's secret, and no other"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.config.value).trustedProxies == 1
+    error_message = "behind CloudFront one proxy must be believed"
+  }
+
+  assert {
+    condition = alltrue(concat(
+      [for one in aws_cloudfront_distribution.this[0].default_cache_behavior : one.viewer_protocol_policy == "https-only"],
+      [for one in aws_cloudfront_distribution.this[0].ordered_cache_behavior : one.viewer_protocol_policy == "https-only"],
+    ))
+    error_message = "CloudFront must answer https only"
+  }
+
+  assert {
+    condition     = one(one(one(aws_wafv2_web_acl.this[0].rule).statement).rate_based_statement).limit == 2000
+    error_message = "the web ACL must have the rate rule"
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 11 && aws_cloudwatch_metric_alarm.this["UpkeepMissing"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["CrlOld"].threshold == 60
+    error_message = "there must be twelve alarms, one must miss upkeep, and one must come with the last quarter of a CRL"
+  }
+}
+
+run "plain_http_where_it_is_asked_for" {
+  command = plan
+
+  variables {
+    plain_http = true
+  }
+
+  assert {
+    condition     = one(aws_cloudfront_distribution.this[0].default_cache_behavior).viewer_protocol_policy == "https-only"
+    error_message = "what is not SCEP, a CRL or a CA certificate must stay https only"
+  }
+
+  assert {
+    condition     = [for one in aws_cloudfront_distribution.this[0].ordered_cache_behavior : one.path_pattern if one.viewer_protocol_policy == "allow-all"] == ["/scep*", "/cgi-bin/pkiclient.exe", "/certsrv/mscep/*", "/crl/*", "/aia/*"]
+    error_message = "plain http must be for SCEP, CRLs and CA certificates"
+  }
+}
+
+run "domain" {
+  command = plan
+
+  variables {
+    domain = { name = "scep.example.com", zone_id = "Z0123456789" }
+    admin  = { type = "jwt", issuer = "https://login.example.com", audience = ["scepter"] }
+  }
+
+  # The provider would say what to put into the zone, and which certificate it is.
+  override_resource {
+    target          = aws_acm_certificate.cloudfront
+    override_during = plan
+    values = {
+      arn                       = "arn:aws:acm:us-east-1:111122223333:certificate/1"
+      domain_validation_options = [{ domain_name = "scep.example.com", resource_record_name = "_a", resource_record_type = "CNAME", resource_record_value = "_b" }]
+    }
+  }
+  override_resource {
+    target          = aws_acm_certificate.api
+    override_during = plan
+    values = {
+      arn                       = "arn:aws:acm:eu-central-1:111122223333:certificate/2"
+      domain_validation_options = [{ domain_name = "origin.scep.example.com", resource_record_name = "_c", resource_record_type = "CNAME", resource_record_value = "_d" }]
+    }
+  }
+  override_resource {
+    target          = aws_acm_certificate_validation.cloudfront
+    override_during = plan
+    values          = { certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/1" }
+  }
+  override_resource {
+    target          = aws_acm_certificate_validation.api
+    override_during = plan
+    values          = { certificate_arn = "arn:aws:acm:eu-central-1:111122223333:certificate/2" }
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_api.this.disable_execute_api_endpoint && aws_apigatewayv2_domain_name.this[0].domain_name == "origin.scep.example.com"
+    error_message = "with a domain the API's own address must be closed"
+  }
+
+  assert {
+    condition     = one(aws_cloudfront_distribution.this[0].viewer_certificate).minimum_protocol_version == "TLSv1.2_2021"
+    error_message = "with a domain TLS must be 1.2 or later"
+  }
+
+  assert {
+    condition     = length(aws_apigatewayv2_route.admin) == 2 && alltrue([for one in aws_apigatewayv2_route.admin : one.authorization_type == "JWT"])
+    error_message = "routes of the admin API must want a JWT"
+  }
+
+  assert {
+    condition     = output.scep_url == "https://scep.example.com/scep"
+    error_message = "devices must be given the domain"
+  }
+}
+
+run "http_api_and_signed_admin_url" {
+  command = plan
+
+  variables {
+    ingress       = "httpApi"
+    origin_secret = null
+    admin         = { type = "iam" }
+  }
+
+  assert {
+    condition     = length(aws_cloudfront_distribution.this) == 0 && length(aws_wafv2_web_acl.this) == 0 && length(aws_s3_bucket.access_logs) == 0
+    error_message = "there must be no CloudFront"
+  }
+
+  assert {
+    condition     = aws_lambda_function_url.admin[0].authorization_type == "AWS_IAM"
+    error_message = "the admin URL must want AWS credentials"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.config.value).trustedProxies == 0
+    error_message = "without CloudFront no proxy must be believed"
+  }
+}
+
+run "what_exists" {
+  command = plan
+
+  variables {
+    table_name      = "records"
+    ca_key_arns     = { office = "arn:aws:kms:eu-central-1:111122223333:key/office", plant = "arn:aws:kms:eu-central-1:111122223333:key/plant" }
+    sealing_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/sealing"
+    log_key_arn     = "arn:aws:kms:eu-central-1:111122223333:key/log"
+  }
+
+  assert {
+    condition     = length(aws_dynamodb_table.this) + length(aws_kms_key.ca) + length(aws_kms_key.sealing) + length(aws_kms_key.log) == 0
+    error_message = "what exists must not be made"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["scep"].environment[0].variables.SCEPTER_TABLE == "records" && aws_lambda_function.this["scep"].environment[0].variables.SCEPTER_SEALING_KEY == "arn:aws:kms:eu-central-1:111122223333:key/sealing"
+    error_message = "what exists must be used"
+  }
+}
+
+run "refuses_config" {
+  command = plan
+
+  variables {
+    config = "{}"
+  }
+
+  expect_failures = [var.config]
+}
+
+run "refuses_config_2" {
+  command = plan
+
+  variables {
+    config = "no JSON"
+  }
+
+  expect_failures = [var.config]
+}
+
+run "refuses_config_3" {
+  command = plan
+
+  variables {
+    config = "{\"cas\":{\"office\":{\"key\":\"rsa:1024\"}}}"
+  }
+
+  expect_failures = [var.config]
+}
+
+run "refuses_lambda_package" {
+  command = plan
+
+  variables {
+    lambda_package = "tests/nowhere"
+  }
+
+  expect_failures = [var.lambda_package]
+}
+
+run "refuses_deployment" {
+  command = plan
+
+  variables {
+    deployment = "A b"
+  }
+
+  expect_failures = [var.deployment]
+}
+
+run "refuses_table_name" {
+  command = plan
+
+  variables {
+    table_name = "a b"
+  }
+
+  expect_failures = [var.table_name]
+}
+
+run "refuses_max_write_request_units" {
+  command = plan
+
+  variables {
+    max_write_request_units = 1
+  }
+
+  expect_failures = [var.max_write_request_units]
+}
+
+run "refuses_table_key_arn" {
+  command = plan
+
+  variables {
+    table_key_arn = "key"
+  }
+
+  expect_failures = [var.table_key_arn]
+}
+
+run "refuses_ca_key_arns" {
+  command = plan
+
+  variables {
+    ca_key_arns = { nobody = "arn:aws:kms:eu-central-1:111122223333:key/x" }
+  }
+
+  expect_failures = [var.ca_key_arns]
+}
+
+run "refuses_sealing_key_arn" {
+  command = plan
+
+  variables {
+    sealing_key_arn = "key"
+  }
+
+  expect_failures = [var.sealing_key_arn]
+}
+
+run "refuses_log_key_arn" {
+  command = plan
+
+  variables {
+    log_key_arn = "key"
+  }
+
+  expect_failures = [var.log_key_arn]
+}
+
+run "refuses_key_administrators" {
+  command = plan
+
+  variables {
+    key_administrators = ["*"]
+  }
+
+  expect_failures = [var.key_administrators]
+}
+
+run "refuses_break_glass_role_arn" {
+  command = plan
+
+  variables {
+    break_glass_role_arn = "admin"
+  }
+
+  expect_failures = [var.break_glass_role_arn]
+}
+
+run "refuses_operators" {
+  command = plan
+
+  variables {
+    operators = ["*"]
+  }
+
+  expect_failures = [var.operators]
+}
+
+run "refuses_ingress" {
+  command = plan
+
+  variables {
+    ingress = "alb"
+  }
+
+  expect_failures = [var.ingress]
+}
+
+run "refuses_domain" {
+  command = plan
+
+  variables {
+    domain = { name = "https://x", zone_id = "Z1" }
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "refuses_origin_secret" {
+  command = plan
+
+  variables {
+    origin_secret = null
+  }
+
+  expect_failures = [var.origin_secret]
+}
+
+run "refuses_rate_limit" {
+  command = plan
+
+  variables {
+    rate_limit = 5
+  }
+
+  expect_failures = [var.rate_limit]
+}
+
+run "refuses_requests_per_second" {
+  command = plan
+
+  variables {
+    requests_per_second = 0.5
+  }
+
+  expect_failures = [var.requests_per_second]
+}
+
+run "refuses_admin" {
+  command = plan
+
+  variables {
+    admin = { type = "none" }
+  }
+
+  expect_failures = [var.admin]
+}
+
+run "refuses_admin_2" {
+  command = plan
+
+  variables {
+    admin = { type = "jwt", issuer = "http://x", audience = ["a"] }
+  }
+
+  expect_failures = [var.admin]
+}
+
+run "refuses_admin_3" {
+  command = plan
+
+  variables {
+    admin = { type = "jwt", issuer = "https://x", audience = [] }
+  }
+
+  expect_failures = [var.admin]
+}
+
+run "refuses_runtime" {
+  command = plan
+
+  variables {
+    runtime = "nodejs20.x"
+  }
+
+  expect_failures = [var.runtime]
+}
+
+run "refuses_reserved_concurrency" {
+  command = plan
+
+  variables {
+    reserved_concurrency = 0
+  }
+
+  expect_failures = [var.reserved_concurrency]
+}
+
+run "refuses_log_retention_days" {
+  command = plan
+
+  variables {
+    log_retention_days = 2
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "refuses_log_group_key_arn" {
+  command = plan
+
+  variables {
+    log_group_key_arn = "key"
+  }
+
+  expect_failures = [var.log_group_key_arn]
+}
+
+run "refuses_alarm_topic_arn" {
+  command = plan
+
+  variables {
+    alarm_topic_arn = "topic"
+  }
+
+  expect_failures = [var.alarm_topic_arn]
+}
+
+run "refuses_plain_http" {
+  command = plan
+
+  variables {
+    ingress    = "httpApi"
+    plain_http = true
+  }
+
+  expect_failures = [var.plain_http]
+}
+
+run "refuses_secrets" {
+  command = plan
+
+  variables {
+    secrets = { AWS_REGION = "eu-central-1" }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "refuses_secrets_2" {
+  command = plan
+
+  variables {
+    config = "{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\",\"enrol\":{\"authorize\":[\"static-challenge\"],\"staticChallenge\":{\"secret\":\"env:SHARED\"}}}}}"
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "refuses_previous_origin_secret" {
+  command = plan
+
+  variables {
+    previous_origin_secret = "short"
+  }
+
+  expect_failures = [var.previous_origin_secret]
+}

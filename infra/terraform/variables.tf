@@ -1,0 +1,343 @@
+variable "config" {
+  description = "Scepter's configuration document, as JSON text."
+  type        = string
+
+  validation {
+    condition     = can(jsondecode(var.config).cas) && try(length(jsondecode(var.config).cas), 0) > 0
+    error_message = "config: must be the JSON of Scepter's configuration and name at least one CA under \"cas\"."
+  }
+
+  validation {
+    condition     = try(length(jsonencode(jsondecode(var.config))), 0) <= 8192
+    error_message = "config: has more octets than the 8192 that an SSM parameter takes."
+  }
+
+  validation {
+    condition = alltrue([
+      for ca in try(values(jsondecode(var.config).cas), []) :
+      contains(["rsa:2048", "rsa:3072", "rsa:4096", "ec:P-256", "ec:P-384"], try(ca.key, "rsa:3072"))
+    ])
+    error_message = "config: the key of a CA must be rsa:2048, rsa:3072, rsa:4096, ec:P-256 or ec:P-384."
+  }
+}
+
+variable "lambda_package" {
+  description = "Folder with a release: the packages of the three functions, scepter-scep-lambda-*.zip and so on."
+  type        = string
+
+  validation {
+    condition     = alltrue([for name in ["scep", "admin", "maintenance"] : length(fileset(var.lambda_package, "scepter-${name}-lambda-*.zip")) == 1])
+    error_message = "lambda_package: must be a folder with one scepter-scep-lambda-*.zip, and the same for admin and maintenance; \"npm run release\" makes them in dist/release."
+  }
+}
+
+variable "deployment" {
+  description = "Which deployment of Scepter this is. Sealed keys open only under the name that they were sealed with, so it never changes."
+  type        = string
+  default     = "scepter"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,31}$", var.deployment))
+    error_message = "deployment: must be 1 to 32 lower case letters, digits and hyphens, first a letter."
+  }
+}
+
+variable "table_name" {
+  description = "A table that exists, with Scepter's keys and indexes; null makes one: on demand, with point-in-time recovery, protected from deletion."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.table_name == null || can(regex("^[a-zA-Z0-9_.-]{3,255}$", var.table_name))
+    error_message = "table_name: must be the name of a DynamoDB table."
+  }
+}
+
+variable "max_write_request_units" {
+  description = "The most write units a second that the new table and each of its indexes takes, which bounds what a flood can cost. An enrolment takes 38."
+  type        = number
+  default     = 1000
+
+  validation {
+    condition     = var.max_write_request_units >= 50 && var.max_write_request_units <= 40000 && floor(var.max_write_request_units) == var.max_write_request_units
+    error_message = "max_write_request_units: must be a whole number from 50 to 40000."
+  }
+}
+
+variable "table_key_arn" {
+  description = "ARN of a customer managed key that the new table is encrypted with; null takes a key that DynamoDB owns."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.table_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:", var.table_key_arn))
+    error_message = "table_key_arn: must be the ARN of a KMS key."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Protects the new table from deletion. Only a deployment that is about to be torn down says false."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "ca_key_arns" {
+  description = "ARNs of KMS keys of CAs that exist already, by the name of the CA. Their policies are their owner's."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for arn in values(var.ca_key_arns) : can(regex("^arn:aws[a-z-]*:kms:", arn))])
+    error_message = "ca_key_arns: must be ARNs of KMS keys."
+  }
+
+  validation {
+    condition     = length(setsubtract(keys(var.ca_key_arns), try(keys(jsondecode(var.config).cas), []))) == 0
+    error_message = "ca_key_arns: names a CA that the configuration does not have."
+  }
+}
+
+variable "sealing_key_arn" {
+  description = "ARN of a symmetric KMS key that exists, to seal RA and MAC keys; null makes one, rotated every year."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.sealing_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:", var.sealing_key_arn))
+    error_message = "sealing_key_arn: must be the ARN of a KMS key."
+  }
+}
+
+variable "log_key_arn" {
+  description = "ARN of an ECC_NIST_P256 KMS key that exists, to sign checkpoints of the transaction log; null makes one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.log_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:", var.log_key_arn))
+    error_message = "log_key_arn: must be the ARN of a KMS key."
+  }
+}
+
+variable "key_administrators" {
+  description = "ARNs of the roles that administer the new keys and cannot use them. Who deploys must be one. Empty means the account: whom its IAM policies allow it."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.key_administrators : can(regex("^arn:aws[a-z-]*:iam::\\d{12}:(role|user)/.+$", arn))])
+    error_message = "key_administrators: must be ARNs of roles or users."
+  }
+}
+
+variable "break_glass_role_arn" {
+  description = "ARN of the one role that may disable and delete the new keys, if its own policies let it. It administers them too. Null: nobody may, until the policy of the key is changed."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.break_glass_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::\\d{12}:role/.+$", var.break_glass_role_arn))
+    error_message = "break_glass_role_arn: must be the ARN of a role."
+  }
+}
+
+variable "operators" {
+  description = "ARNs of who may take the operator's role, which makes CAs and RA keys. Empty means whom the account's IAM policies allow it."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.operators : can(regex("^arn:aws[a-z-]*:iam::\\d{12}:(role|user)/.+$", arn))])
+    error_message = "operators: must be ARNs of roles or users."
+  }
+}
+
+variable "ingress" {
+  description = "How devices reach the service: \"cloudfront\" (with a web ACL) or \"httpApi\"."
+  type        = string
+  default     = "cloudfront"
+
+  validation {
+    condition     = contains(["cloudfront", "httpApi"], var.ingress)
+    error_message = "ingress: must be \"cloudfront\" or \"httpApi\"."
+  }
+}
+
+variable "domain" {
+  description = "The name that devices know, and the public Route 53 zone that it is in. With it the API's own address is closed. Null takes a name of AWS's."
+  type = object({
+    name    = string
+    zone_id = string
+  })
+  default = null
+
+  validation {
+    condition     = var.domain == null || can(regex("^([a-z0-9-]{1,63}\\.)+[a-z]{2,63}$", var.domain.name))
+    error_message = "domain: its name must be a host name in lower case."
+  }
+}
+
+variable "origin_secret" {
+  description = "What the SCEP function knows CloudFront by: 32 or more letters and digits, such as \"openssl rand -hex 32\" makes. It authorizes nothing: it keeps clients from going around the web ACL."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.ingress != "cloudfront" || can(regex("^[A-Za-z0-9]{32,128}$", var.origin_secret))
+    error_message = "origin_secret: must have 32 to 128 letters and digits where ingress is \"cloudfront\"; \"openssl rand -hex 32\" makes one."
+  }
+}
+
+variable "previous_origin_secret" {
+  description = "The origin_secret before, which is good for as long as it stands here: to rotate, put it here and a new one there, and take it out a day later."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.previous_origin_secret == null || can(regex("^[A-Za-z0-9]{32,128}$", var.previous_origin_secret))
+    error_message = "previous_origin_secret: must have 32 to 128 letters and digits."
+  }
+}
+
+variable "plain_http" {
+  description = "CloudFront also answers plain http, on the paths of SCEP and of CRLs and CA certificates, for devices that cannot do better."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.plain_http || var.ingress == "cloudfront"
+    error_message = "plain_http: only CloudFront can answer plain http; leave it out, or set ingress to \"cloudfront\"."
+  }
+}
+
+variable "rate_limit" {
+  description = "Requests from one address in five minutes that CloudFront's web ACL lets through."
+  type        = number
+  default     = 2000
+
+  validation {
+    condition     = var.rate_limit >= 10 && var.rate_limit <= 2000000000 && floor(var.rate_limit) == var.rate_limit
+    error_message = "rate_limit: must be a whole number from 10 to 2000000000."
+  }
+}
+
+variable "requests_per_second" {
+  description = "Requests a second that the API lets through."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.requests_per_second >= 1 && var.requests_per_second <= 10000 && floor(var.requests_per_second) == var.requests_per_second
+    error_message = "requests_per_second: must be a whole number from 1 to 10000."
+  }
+}
+
+variable "admin" {
+  description = "How operators reach the admin API over HTTP, on top of its own tokens: type \"iam\" (a URL for requests signed with AWS credentials) or \"jwt\" (routes that want a JWT). Null: not at all, it is invoked as a function."
+  type = object({
+    type     = string
+    issuer   = optional(string)
+    audience = optional(list(string), [])
+  })
+  default = null
+
+  validation {
+    condition     = var.admin == null || contains(["iam", "jwt"], try(var.admin.type, ""))
+    error_message = "admin: its type must be \"iam\" or \"jwt\"; null gives no admin URL."
+  }
+
+  validation {
+    condition     = try(var.admin.type, "") != "jwt" || can(regex("^https://[^\\s/]+(/\\S*)?$", var.admin.issuer))
+    error_message = "admin: its issuer must be an https URL."
+  }
+
+  validation {
+    condition     = try(var.admin.type, "") != "jwt" || try(length(var.admin.audience), 0) > 0
+    error_message = "admin: its audience must name at least one, or any token of the issuer would do."
+  }
+}
+
+variable "runtime" {
+  description = "Lambda's runtime. \"nodejs22.x\" is only for an AWS provider that does not know \"nodejs24.x\" yet, such as 5.100."
+  type        = string
+  default     = "nodejs24.x"
+
+  validation {
+    condition     = contains(["nodejs24.x", "nodejs22.x"], var.runtime)
+    error_message = "runtime: must be \"nodejs24.x\" or \"nodejs22.x\"."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "The most instances of the SCEP function at once, which bounds what a flood can cost. They are taken from the account's quota, of which Lambda keeps 100 for all other functions; -1 reserves none, for an account that has not more."
+  type        = number
+  default     = 50
+
+  validation {
+    condition     = var.reserved_concurrency == -1 || (var.reserved_concurrency >= 1 && var.reserved_concurrency <= 10000 && floor(var.reserved_concurrency) == var.reserved_concurrency)
+    error_message = "reserved_concurrency: must be a whole number from 1 to 10000, or -1 for none reserved."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 365
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days: must be one of the numbers that CloudWatch Logs knows, such as 90, 365 or 3653."
+  }
+}
+
+variable "log_group_key_arn" {
+  description = "ARN of a key that the log groups are encrypted with; null takes one that CloudWatch Logs owns."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.log_group_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:", var.log_group_key_arn))
+    error_message = "log_group_key_arn: must be the ARN of a KMS key."
+  }
+}
+
+variable "secrets" {
+  description = "Environment variables of the SCEP function that the configuration refers to with \"env:NAME\", and their values."
+  type        = map(string)
+  default     = {}
+  sensitive   = true
+
+  validation {
+    condition     = alltrue([for name in keys(var.secrets) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !can(regex("^(AWS|SCEPTER|NODE|LAMBDA)_", name))])
+    error_message = "secrets: must have names of environment variables that nothing else has."
+  }
+
+  validation {
+    condition = length(setsubtract(
+      [for endpoint in try(values(jsondecode(var.config).endpoints), []) : trimprefix(endpoint.enrol.staticChallenge.secret, "env:") if can(endpoint.enrol.staticChallenge.secret)],
+      keys(var.secrets),
+    )) == 0
+    error_message = "secrets: a static challenge of the configuration refers to a variable that is not here."
+  }
+}
+
+variable "alarm_topic_arn" {
+  description = "ARN of the SNS topic where alarms are told; null: they can be seen in CloudWatch."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_topic_arn == null || can(regex("^arn:aws[a-z-]*:sns:", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn: must be the ARN of an SNS topic."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
+}

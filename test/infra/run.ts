@@ -1,0 +1,74 @@
+// npm run test:infra: the CDK construct, its templates, the Terraform module, and whether both say the
+// same. What is missing is said not to have run; `.ci/run` then counts the suite as failed.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bundleFunction, functionNames } from '../../build/bundle.ts';
+import { zip } from '../../build/zip.ts';
+import { contexts } from './contexts.ts';
+import { cache, cdk, installCdk, installPython, root } from './tools.ts';
+
+/** As `npm run release` makes them. */
+async function makePackages(): Promise<string> {
+  const folder = join(cache, 'packages');
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  for (const name of functionNames) {
+    await writeFile(join(folder, `scepter-${name}-test.zip`), zip(await bundleFunction(name)));
+  }
+  return folder;
+}
+
+/** By the app of the quick start. @returns the folder with the templates */
+function synthesise(name: string, packages: string): string {
+  const outdir = join(cache, 'templates', name);
+  const { entry, context } = contexts[name as keyof typeof contexts];
+  const { status, stderr } = spawnSync(process.execPath, [join(cdk, 'bin', `${entry}.ts`)], {
+    cwd: cdk,
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      CDK_OUTDIR: outdir,
+      CDK_CONTEXT_JSON: JSON.stringify({ ...context, ...(entry === 'app' ? { packages } : {}) }),
+    },
+  });
+  if (status !== 0) throw new Error(`infra/cdk/bin/${entry}.ts: ${stderr}`);
+  return outdir;
+}
+
+async function tests(env: NodeJS.ProcessEnv): Promise<number> {
+  const filesOf = async (folder: string): Promise<string[]> =>
+    (await readdir(folder)).filter((n) => n.endsWith('.test.ts')).map((n) => join(folder, n));
+  const files = [...(await filesOf(join(cdk, 'test'))), ...(await filesOf(import.meta.dirname))];
+  const args = ['--test', '--test-concurrency=2', ...files];
+  const child = spawn(process.execPath, args, { stdio: 'inherit', env });
+  return new Promise((resolve) => child.once('close', (code) => resolve(code ?? 1)));
+}
+
+const missing = (name: string) => (error: Error) => {
+  console.log(`NOT RUN: ${name} (${error.message})`);
+  process.exitCode = 1;
+};
+
+const [, python] = await Promise.all([
+  installCdk().catch(missing('infra/cdk')),
+  installPython().catch(missing('infra')),
+]);
+if (python !== undefined && process.exitCode === undefined) {
+  const tsc = spawnSync(process.execPath, [
+    join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
+    '-p',
+    join(cdk, 'tsconfig.json'),
+  ]);
+  process.stdout.write(tsc.stdout);
+  const packages = await makePackages();
+  for (const name of Object.keys(contexts)) synthesise(name, packages);
+  const failed = await tests({
+    ...process.env,
+    INFRA_PYTHON: python,
+    INFRA_PACKAGES: packages,
+    INFRA_TEMPLATES: join(cache, 'templates'),
+  });
+  process.exitCode = tsc.status === 0 ? failed : 1;
+}
