@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Certmonger } from './clients/certmonger.ts';
 import { certificatesIn, hold } from './openssl.ts';
+import { openRotation, type Rotation } from './rotation.ts';
 import { type ChallengeOptions, type Server, startServer } from './server.ts';
 
 export type Row = {
@@ -33,6 +34,8 @@ export type Lab = Service & {
   readonly challenges: readonly string[];
   /** All that were started. */
   readonly servers: readonly Server[];
+  /** Two servers over one table and KMS, between one RA key and the next. */
+  rotation(): Promise<Rotation>;
   /** Beside the embedded default: a server with `configuration`. */
   configured(): Promise<Service>;
   folder(): Promise<string>;
@@ -60,7 +63,12 @@ export async function openLab(root: string, scratch: string): Promise<Lab> {
   const folder = () => mkdtemp(join(scratch, 'row-'));
   let certmonger: Promise<Certmonger> | undefined;
   let configured: Promise<Service> | undefined;
+  let rotation: Promise<Rotation> | undefined;
   const close = async () => {
+    await rotation?.then(
+      (started) => started.close(),
+      () => undefined,
+    );
     // One that did not start has told its rows why.
     await certmonger?.then(
       (started) => started.stop(),
@@ -79,6 +87,10 @@ export async function openLab(root: string, scratch: string): Promise<Lab> {
     };
     return { server, challenge, ...(await fetchCa(server, below)) };
   };
+  const daemon = () => {
+    certmonger ??= folder().then(Certmonger.start);
+    return certmonger;
+  };
   try {
     const service = await open(scratch);
     return {
@@ -93,9 +105,10 @@ export async function openLab(root: string, scratch: string): Promise<Lab> {
         configured ??= open(join(scratch, 'configured'), configuration);
         return configured;
       },
-      certmonger: () => {
-        certmonger ??= folder().then(Certmonger.start);
-        return certmonger;
+      certmonger: daemon,
+      rotation: () => {
+        rotation ??= openRotation(root, join(scratch, 'rotation'), daemon);
+        return rotation;
       },
     };
   } catch (error) {

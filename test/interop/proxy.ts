@@ -22,11 +22,13 @@ export type Recording = { readonly origin: string; readonly exchanges: readonly 
 export type ProxyOptions = {
   /** Rewrites the body of a GetCACaps reply. */
   readonly capabilities?: (text: string) => string;
+  /** The body of every GetCACert reply: what a client has that keeps its certificates. */
+  readonly bag?: Buffer;
 };
 
 /** A proxy for as long as `use` runs. */
 export async function throughProxy<T>(
-  server: Server,
+  server: Pick<Server, 'port'>,
   use: (proxy: Recording) => Promise<T>,
   options: ProxyOptions = {},
 ): Promise<T> {
@@ -49,8 +51,8 @@ export async function throughProxy<T>(
 }
 
 async function forward(
-  { port }: Server,
-  { capabilities }: ProxyOptions,
+  { port }: Pick<Server, 'port'>,
+  { capabilities, bag }: ProxyOptions,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<Exchange> {
@@ -62,10 +64,15 @@ async function forward(
       .end(body);
   });
   const received = await buffer(answer);
-  const changed = capabilities && /operation=GetCACaps/i.test(target);
-  const reply = changed ? Buffer.from(capabilities(received.toString())) : received;
+  const replaced =
+    capabilities && /operation=GetCACaps/i.test(target)
+      ? Buffer.from(capabilities(received.toString()))
+      : bag && /operation=GetCACert/i.test(target)
+        ? bag
+        : undefined;
+  const reply = replaced ?? received;
   const status = answer.statusCode ?? 0;
-  const replyHeaders = changed
+  const replyHeaders = replaced
     ? answer.rawHeaders.map((field, at, all) =>
         at % 2 === 1 && /^content-length$/i.test(all[at - 1] ?? '') ? `${reply.length}` : field,
       )

@@ -21,6 +21,7 @@ import { postRows } from './rows/post.ts';
 import { refusalRows } from './rows/refusal.ts';
 import { renewalRows } from './rows/renewal.ts';
 import { revokedRows } from './rows/revoked.ts';
+import { rotationRows } from './rows/rotation.ts';
 import { signerRows } from './rows/signer.ts';
 import { type Report, report, verdict } from './table.ts';
 
@@ -43,6 +44,7 @@ const rows: readonly Row[] = [
   ...pathClientRows,
   ...conformanceRows,
   ...cliRows,
+  ...rotationRows,
   ...aftermathRows,
 ];
 

@@ -36,6 +36,10 @@ export type StartOptions = {
   readonly settings?: 'plain';
   /** Without its publicUrl; default: the embedded default. */
   readonly config?: object;
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Where its records and keys are, if not in its folder. */
+  readonly env?: Readonly<Record<string, string>>;
 };
 
 const READY_WITHIN_MS = 30_000;
@@ -43,8 +47,8 @@ const DEFAULT_PORT = 8080;
 
 /** @throws {Error} with what the server said, when it does not become ready */
 export async function startServer(options: StartOptions): Promise<Server> {
-  const { root, folder, settings, config } = options;
-  const port = settings === 'plain' ? DEFAULT_PORT : await freePort();
+  const { root, folder, settings, config, env = {} } = options;
+  const port = settings === 'plain' ? DEFAULT_PORT : (options.port ?? (await freePort()));
   if (!(await isFree(port))) throw new Error(`port ${port} is taken by another process`);
   const dataDir = settings === 'plain' ? join(root, '.scepter') : join(folder, 'data');
   const own = settings === 'plain' ? {} : { PORT: `${port}`, SCEPTER_DATA_DIR: dataDir };
@@ -55,7 +59,7 @@ export async function startServer(options: StartOptions): Promise<Server> {
   const errors = join(folder, 'server.err');
   const child = spawn('npm', ['start'], {
     cwd: root,
-    env: plainEnv({ ...own, ...configured }),
+    env: plainEnv({ ...own, ...configured, ...env }),
     // npm does not hand a signal on to what it runs; the group gets it.
     detached: true,
     stdio: ['ignore', openSync(join(folder, 'server.out'), 'a'), openSync(errors, 'a')],
@@ -119,7 +123,7 @@ async function stopGroup(child: ChildProcess, port: number): Promise<void> {
   killGroup(child.pid, 'SIGKILL');
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
