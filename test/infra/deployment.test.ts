@@ -2,6 +2,7 @@
 // run with what it made and may do, by a real client from the first command to a certificate.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -18,9 +19,11 @@ import { fromReply, toEvent } from '../support/lambda-ingress.ts';
 import type { LambdaFunction } from '../support/lambda-runtime.ts';
 import { run, temporary } from '../support/process.ts';
 import { type Name, type Stack, startStack } from './stack.ts';
+import { root } from './tools.ts';
 
 let stack: Stack;
 let scep: LambdaFunction;
+let admin: LambdaFunction;
 let maintenance: LambdaFunction;
 let api: Bridge;
 let device: Bridge;
@@ -89,7 +92,8 @@ test('the operator revokes a token, and prepares the next key of the RA', async 
 
 test('a real client enrols over the HTTP API with a challenge from the admin function', async () => {
   scep = await stack.start('scep');
-  api = await bridge('http-api', await stack.start('admin'));
+  admin = await stack.start('admin');
+  api = await bridge('http-api', admin);
   device = await bridge('http-api', scep);
   const { challenge } = await cli('challenge', 'create', '--endpoint', 'default');
   const folder = temporary('infra-client');
@@ -100,6 +104,15 @@ test('a real client enrols over the HTTP API with a challenge from the admin fun
   const { ran, certificate } = await strongswan.enrol(enrolment);
   assert.equal(ran.code, 0, ran.stderr);
   await verify(certificate, ca.ca);
+});
+
+test("the guide's event asks the admin function for a challenge", async () => {
+  const guide = readFileSync(join(root, 'docs', 'deploy-aws.md'), 'utf8');
+  const [, event = ''] = /^cat > event\.json <<EOF\n(.*?)^EOF$/ms.exec(guide) ?? [];
+  const reply = await admin.invoke(JSON.parse(event.replace('$SCEPTER_TOKEN', token)));
+  const { statusCode, body } = reply as LambdaReply;
+  assert.equal(statusCode, 201, body);
+  assert.match(JSON.parse(body).challenge, /^\w{26}$/);
 });
 
 test('maintenance publishes a CRL, which has a certificate that an operator has revoked', async () => {
