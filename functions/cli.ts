@@ -34,7 +34,8 @@ const harmless = (text: string): string => text.split('\n').map(visible).join('\
 // `scepter ... | head` closes the pipe when it has seen enough; that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  process.stderr.write(`scepter: standard output cannot be written: ${error.message}\n`);
+  process.exit(1);
 });
 
 process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
@@ -43,8 +44,10 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
   out: (data) => process.stdout.write(process.stdout.isTTY ? harmless(data) : data),
   columns: process.stdout.columns,
-  note: (line) => process.stderr.write(`${line}\n`),
-  progress: process.stderr.isTTY ? (line) => process.stderr.write(`\r\u001b[K${line}`) : undefined,
+  note: (line) => process.stderr.write(`${harmless(line)}\n`),
+  progress: process.stderr.isTTY
+    ? (line) => process.stderr.write(`\r\u001b[K${visible(line)}`)
+    : undefined,
   stopped,
   clock: systemClock,
   config: (file) => readDocument(env, file),

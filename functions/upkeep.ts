@@ -16,12 +16,17 @@ export type Task = {
   readonly run: () => Promise<unknown>;
 };
 
+/** A server that starts does all of it at once: what ran out while none was there waits no longer. */
 export const upkeepOf = (deps: Deps): Task[] =>
-  jobsOf(deps).map((job) => ({
-    name: job.name,
-    everyMs: MINUTE_MS,
-    run: () => within(job, doIfDue(deps, job)),
-  }));
+  jobsOf(deps).map((job) => {
+    let started = false;
+    const run = () => {
+      const first = !started;
+      started = true;
+      return within(job, first ? job.run() : doIfDue(deps, job));
+    };
+    return { name: job.name, everyMs: MINUTE_MS, run };
+  });
 
 /**
  * Does all that is due, and says in the log how each went.

@@ -8,7 +8,15 @@ import type { Bytes } from './bytes.ts';
 import { checkEnrol, type Enrolment, enrolSchema, type ValidatorId } from './enrolment.ts';
 import { MIN_CRL_VALIDITY_MS } from './limits.ts';
 import { checkProfile, type Profile, profileSchema } from './profile.ts';
-import { described, duration, explainIssues, id, parsed, withDefaults } from './schema.ts';
+import {
+  described,
+  duration,
+  explainIssues,
+  id,
+  parsed,
+  prototypesIn,
+  withDefaults,
+} from './schema.ts';
 import { visible } from './visible.ts';
 import { lintSubject } from './x509/lint.ts';
 import { isAbsoluteUri } from './x509/lint-names.ts';
@@ -207,7 +215,7 @@ export function checkConfig(input: unknown): Config {
   if (!result.success)
     throw new ConfigError(explainIssues(result.error.issues, 'the configuration'));
   const { publicUrl, trustedProxies, cas, profiles, endpoints, blockedKeys } = result.data;
-  const problems: string[] = [];
+  const problems = prototypesIn(input).map((path) => `${path}: cannot be the name of anything`);
   const known = new Map(
     Object.entries({ device: z.parse(profileSchema, {}), ...profiles }).map(([name, input]) => [
       name,

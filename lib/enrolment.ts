@@ -2,9 +2,8 @@
 // the static challenge with all that holds it back.
 
 import * as z from 'zod/mini';
-import { patterns } from './profile.ts';
+import { byAttribute, patterns } from './profile.ts';
 import { described } from './schema.ts';
-import { attributeType } from './x509/name.ts';
 
 /** What a request proves by what it brings along; `staticChallenge` is one secret for many devices. */
 const ownValidators = ['challenge', 'staticChallenge'] as const;
@@ -84,18 +83,12 @@ export function checkEnrol(
   if (entries.length === 0) {
     problems.push(`${here}.subject: must name at least one attribute, such as {"CN": "printer-*"}`);
   }
-  const subject = new Map<string, readonly string[]>();
   for (const [name, value] of entries) {
-    const listed = [value].flat();
-    if (listed.some((pattern) => /^\*+$/.test(pattern))) {
+    if ([value].flat().some((pattern) => /^\*+$/.test(pattern))) {
       problems.push(`${here}.subject.${name}: must say more than "*", which is everything`);
     }
-    try {
-      subject.set(attributeType(name), listed);
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      problems.push(`${here}.subject.${name}: ${error.message}`);
-    }
   }
+  const listed = (value: string | readonly string[]): readonly string[] => [value].flat();
+  const subject = byAttribute(`${here}.subject`, staticChallenge.subject, listed, problems);
   return { authorize, staticChallenge: { secret: staticChallenge.secret, subject } };
 }

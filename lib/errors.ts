@@ -288,10 +288,16 @@ const bounded = (evidence: Evidence): Evidence =>
   Object.fromEntries(
     Object.entries(evidence).map(([name, value]) => {
       if (typeof value === 'number') return [name, value];
-      const text = visible(value.slice(0, MAX_EVIDENCE_CHARACTERS).toWellFormed());
-      return [name, value.length > MAX_EVIDENCE_CHARACTERS ? `${text}…` : text];
+      return [name, shortened(value)];
     }),
   );
+
+/** What a device chose, for the record: harmless to show, and no longer than anybody reads. */
+export function shortened(value: string): string {
+  const text = visible(value.toWellFormed());
+  if (text.length <= MAX_EVIDENCE_CHARACTERS) return text;
+  return `${text.slice(0, MAX_EVIDENCE_CHARACTERS).toWellFormed()}…`;
+}
 
 /** Octets are not what their standard says. The text is for the log, never for the wire. */
 export class Malformed extends Error {

@@ -81,7 +81,8 @@ export const MAX_CHALLENGE_FAILURES = 10;
 export const REFUSALS_BURST = 50;
 export const REFUSALS_PER_SECOND = 5;
 
-/** Characters of one value in the evidence of a refusal: more than any name that is meant well. */
+/** Characters of one value in the evidence of a refusal, and of one name that was refused, as they are
+ * shown: more than any name that is meant well. */
 export const MAX_EVIDENCE_CHARACTERS = 500;
 
 /** Names a challenge binding or a CSR's subjectAltName may hold. */

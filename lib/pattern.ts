@@ -3,12 +3,21 @@
 // `host-*` can never become `host-1.evil.example`. Everything else stands for itself. Matching takes
 // at most as many steps as pattern and text are long, multiplied: there is nothing to blow up.
 
-/** @param separator the character that `*` does not cross; '' for none */
-export function matchesPattern(pattern: string, text: string, separator: string): boolean {
-  if (separator === '') return glob(pattern, text);
-  const wanted = pattern.split(separator);
-  const parts = text.split(separator);
+/** @param separators the characters that `*` does not cross; '' for none */
+export function matchesPattern(pattern: string, text: string, separators: string): boolean {
+  const wanted = partsOf(pattern, separators);
+  const parts = partsOf(text, separators);
   return wanted.length === parts.length && wanted.every((part, i) => glob(part, parts[i] ?? ''));
+}
+
+/** What stands between separators, and the separators. */
+function partsOf(text: string, separators: string): string[] {
+  const parts = [''];
+  for (const character of text) {
+    if (separators.includes(character)) parts.push(character, '');
+    else parts.push(`${parts.pop()}${character}`);
+  }
+  return parts;
 }
 
 /** `*` is one or more characters. Only the last `*` ever has to give way. */

@@ -160,7 +160,7 @@ export const profileSchema = z.strictObject({
           '"*" in a pattern does not cross a dot; a wildcard name is only certified if a challenge is bound to it',
         ),
         email: named('"*" in a pattern does not cross "@"'),
-        uri: named('"*" in a pattern does not cross "/"'),
+        uri: named('"*" in a pattern does not cross "/", "?" or "#"'),
         ip: named('a pattern is an address or a range such as 10.0.0.0/8'),
         upn: named('"*" in a pattern does not cross "@"'),
       }),
@@ -176,6 +176,34 @@ export const profileSchema = z.strictObject({
     z._default(z.boolean(), true),
   ),
 });
+
+/**
+ * Entries by dotted OID. A type has several names (`CN`, `cn`, `2.5.4.3`), and the rule under one of
+ * them must not take the place of the rule under another.
+ * @param path where they stand in the configuration
+ * @param problems takes a sentence for each name that is wrong
+ */
+export function byAttribute<V, T>(
+  path: string,
+  entries: Readonly<Record<string, V>>,
+  make: (value: V) => T,
+  problems: string[],
+): Map<string, T> {
+  const found = new Map<string, T>();
+  for (const [name, value] of Object.entries(entries)) {
+    try {
+      const type = attributeType(name);
+      if (found.has(type)) {
+        problems.push(`${path}.${name}: the attribute ${attributeName(type)} stands there already`);
+      }
+      found.set(type, make(value));
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      problems.push(`${path}.${name}: ${error.message}`);
+    }
+  }
+  return found;
+}
 
 /** Only RSA keys encipher (RFC 3279 §2.3); a key that may do nothing else signs. */
 export function usagesOf(
@@ -206,12 +234,7 @@ export function checkProfile(
     }
   };
   const typed = <T, V>(field: string, entries: Readonly<Record<string, V>>, make: (v: V) => T) =>
-    new Map(
-      Object.entries(entries).map(([name, value]) => [
-        attempt(`subject.${field}.${name}`, () => attributeType(name)) ?? name,
-        make(value),
-      ]),
-    );
+    byAttribute(`${path}.subject.${field}`, entries, make, problems);
   const types = (field: 'required' | 'forbidden') =>
     input.subject[field].map(
       (name, i) => attempt(`subject.${field}.${i}`, () => attributeType(name)) ?? name,

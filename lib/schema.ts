@@ -52,6 +52,18 @@ export const explainIssues = (issues: readonly z.core.$ZodIssue[], whole: string
     return explain(issue).map((said) => `${path}: ${said}`);
   });
 
+/**
+ * Paths of the fields of a valid document that are called `__proto__`: zod's records leave them out
+ * without a word, and whoever wrote one believes that it counts.
+ */
+export function prototypesIn(value: unknown, path: readonly string[] = []): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, one]) => {
+    const here = [...path, name];
+    return name === '__proto__' ? [here.join('.')] : prototypesIn(one, here);
+  });
+}
+
 function explain(issue: z.core.$ZodIssue): string[] {
   switch (issue.code) {
     case 'unrecognized_keys':

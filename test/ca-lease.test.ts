@@ -5,8 +5,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { MemoryStore } from '../lib/adapters/memory.ts';
+import { CaCertificates } from '../lib/ca/ca-certificates.ts';
 import { askForCrl, keepCrl } from '../lib/ca/crl.ts';
 import { doIfDue, type Job } from '../lib/ca/lease.ts';
+import { makeAdminApp } from '../lib/http/app.ts';
 import { CLOCK_SKEW_MS } from '../lib/limits.ts';
 import type { Store } from '../lib/ports/store.ts';
 import { makeLab } from './support/lab.ts';
@@ -165,5 +167,32 @@ describe('a CRL that is asked for', () => {
     assert.equal((await keepCrl({ ...lab.deps, signer }, ca)).number, 2);
     assert.equal((await keepCrl(lab.deps, ca)).number, 3);
     assert.equal((await keepCrl(lab.deps, ca)).number, 3);
+  });
+
+  test('of a process that may use no key: the API says that it is to come', async () => {
+    const lab = await makeLab();
+    const refuse = () => assert.fail('a key');
+    const noKeys = {
+      signer: { create: refuse, publicKey: refuse, sign: refuse },
+      raKeys: { generate: refuse, unseal: refuse },
+      keyless: true,
+    } as const;
+    const own = { ...lab.deps, ...noKeys };
+    const cas = new CaCertificates(own);
+    const app = makeAdminApp({ ...own, cas });
+    const ask = async (method: string, path: string) => {
+      const headers = { authorization: `Bearer ${lab.adminToken}` };
+      const url = `http://scep.test/api/v1${path}`;
+      return (await app.fetch(new Request(url, { method, headers }))).json();
+    };
+    const { number, pending } = await ask('POST', '/crls/default/publish');
+    assert.deepEqual([number, pending], [1, true]);
+    const [ca] = (await ask('GET', '/cas')).cas;
+    assert.deepEqual(ca.warnings, []);
+    assert.equal((await keepCrl(lab.deps, await lab.deps.cas.issuer('default'))).number, 2);
+    assert.equal((await ask('GET', '/crls/default')).number, 2);
+    // What is loaded without keys is no use to who would answer a device with it.
+    const { current } = await cas.of('default');
+    assert.throws(() => current.decryptionKey, /may not use the keys of an RA/);
   });
 });

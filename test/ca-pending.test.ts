@@ -208,6 +208,18 @@ describe('denied and expired', () => {
     assert.ok(anew.pkiStatus === 'FAILURE' && /^SCEP-304: /.test(anew.text ?? ''));
   });
 
+  test('what the lint would refuse never waits for an approver', async () => {
+    const { lab, store } = await waiting();
+    const answer = await ask(lab, { challenge: await lab.challenge(), subject: 'CN=a\\0ab' });
+    assert.ok(answer.pkiStatus === 'FAILURE', answer.pkiStatus);
+    assert.match(answer.text ?? '', /^SCEP-403: /);
+    const rows = store.dump().filter(({ kind }) => kind === 'transaction');
+    assert.deepEqual(
+      rows.map(({ record }) => (record as Transaction).state),
+      ['refused'],
+    );
+  });
+
   test('nobody approved it in time', async () => {
     const { lab, decide, only } = await waiting({
       endpoint: { approval: 'always', pendingTtl: '2h' },

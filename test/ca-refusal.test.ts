@@ -4,11 +4,23 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { transactItemOf } from '../lib/adapters/dynamodb-items.ts';
 import { MemoryStore } from '../lib/adapters/memory.ts';
-import { fromBase64 } from '../lib/bytes.ts';
+import { type Bytes, fromBase64, utf8 } from '../lib/bytes.ts';
+import { tag } from '../lib/cms/der.ts';
+import {
+  explicit,
+  integer,
+  objectIdentifier,
+  octets,
+  sequence,
+  setOf,
+  tlv,
+} from '../lib/cms/der-writer.ts';
 import { REFUSALS_BURST, REFUSALS_PER_SECOND } from '../lib/limits.ts';
-import type { Store } from '../lib/ports/store.ts';
+import type { Action, Store } from '../lib/ports/store.ts';
 import { readCertificationRequest } from '../lib/x509/csr.ts';
+import { parseName } from '../lib/x509/name.ts';
 import { checkCa } from './support/check-ca.ts';
 import { deviceKey } from './support/keys.ts';
 import { makeLab } from './support/lab.ts';
@@ -113,6 +125,41 @@ describe('a refusal that is kept', () => {
     for (let i = 0; i < 3; i++) refusedWith('SCEP-352', await w.send(sent));
     refusedWith('SCEP-201', await w.ask({ plaintext: random(64) }));
     assert.deepEqual(refusals(w), []);
+    w.check();
+  });
+
+  test('as many and as long names as a message holds: kept in what every store takes, and counted', async () => {
+    const w = await world();
+    const key = await deviceKey('many names');
+    const challenge = await w.lab.challenge({ names: ['upn:a@b.example'] });
+    const upn = (i: number) =>
+      explicit(
+        0,
+        objectIdentifier('1.3.6.1.4.1.311.20.2.3'),
+        explicit(0, tlv(tag.utf8String, new Uint8Array(550).fill(1).fill(0x41, 0, i))),
+      );
+    const names = sequence(...Array.from({ length: 95 }, (_, i) => upn(i)));
+    const asked = sequence(objectIdentifier('2.5.29.17'), octets(names));
+    const attribute = (type: string, value: Bytes) =>
+      sequence(objectIdentifier(type), setOf(value));
+    const info = sequence(
+      ...[integer(0), parseName('CN=device-1'), key.spki],
+      explicit(
+        0,
+        attribute('1.2.840.113549.1.9.7', tlv(tag.utf8String, utf8(challenge))),
+        attribute('1.2.840.113549.1.9.14', sequence(asked)),
+      ),
+    );
+    const algorithm = sequence(objectIdentifier('1.2.840.113549.1.1.11'), tlv(tag.null));
+    const signature = tlv(tag.bitString, Uint8Array.of(0), await key.sign(info));
+    const plaintext = sequence(info, algorithm, signature);
+    refusedWith('SCEP-312', await w.ask({ key, plaintext }));
+    assert.equal(refusals(w)[0]?.names.length, 95);
+    assert.equal(w.challenges()[0]?.failures, 1);
+    for (const row of w.store.dump()) {
+      // It throws for an item that DynamoDB would not take.
+      transactItemOf('table', { do: 'put', ...row } as Action, 'attempt');
+    }
     w.check();
   });
 

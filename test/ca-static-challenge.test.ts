@@ -54,6 +54,18 @@ const endpointsOf = (more: Partial<EndpointDocument>): Partial<ConfigDocument> =
 const subject = 'CN=printer-1,O=Test';
 
 describe('a static challenge', () => {
+  test('no other challenge is made for its endpoint: nobody could use it', async () => {
+    const w = await printers();
+    const made = await w.lab.fetch('/api/v1/challenges', {
+      method: 'POST',
+      body: '{}',
+      headers: { authorization: `Bearer ${w.lab.adminToken}` },
+    });
+    assert.equal(made.status, 422);
+    const { detail } = JSON.parse(await made.text()) as { detail: string };
+    assert.equal(detail, 'endpoint: "default" takes no challenges but its static one');
+  });
+
   test('enrols what its pattern fits; record, event, log and count say that it was one', async () => {
     const w = await printers();
     const names = ['dns:p1.print.example'];

@@ -276,6 +276,13 @@ describe('what cannot be read', () => {
     });
   }
 
+  test('blocks that begin and never end, however many, cost one pass and hide no whole one', async () => {
+    const endless = '-----BEGIN CERTIFICATE-----\n'.repeat(75_000);
+    const { code, out, err } = await inspect(`${endless}${pem('CERTIFICATE', ra.der)}`);
+    assert.equal(code, 0, err);
+    assert.equal(out, (await inspect(ra.der)).out);
+  });
+
   test('a file that is not there: exit 3; a folder: exit 1', async () => {
     const missing = await terminal.run(['inspect', '/no/such\u001b[2Jfile']);
     assert.equal(missing.code, 3);

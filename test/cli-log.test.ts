@@ -314,6 +314,12 @@ describe('log export --out', () => {
     assert.equal(code, 1, err);
     assert.match(err, /is no export in this format/);
     assert.equal(readFileSync(`${out}.part`, 'utf8'), whole.jsonl);
+    for (const other of ['no JSON\n', 'null\n', '{"id":1}\n', whole.csv]) {
+      writeFileSync(`${out}.part`, other);
+      const finished = await log(['export', '--out', out, '--continue']);
+      assert.match(finished.err, /^scepter: what is to be continued is no export in this format\n/);
+      assert.equal(readFileSync(`${out}.part`, 'utf8'), other);
+    }
   });
 });
 

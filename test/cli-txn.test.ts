@@ -46,6 +46,14 @@ async function pending(transactionID: string, options: EnrolOptions = {}): Promi
   return of(transactionID);
 }
 
+/** For a subject that no certificate can have. */
+async function refused(transactionID: string, subject: string): Promise<Transaction> {
+  const answer = await ask({ transactionID, subject });
+  assert.ok(answer.pkiStatus === 'FAILURE', answer.pkiStatus);
+  assert.match(answer.text ?? '', /^SCEP-403: /);
+  return of(transactionID);
+}
+
 /** What would make a terminal do something, or a reader see something else. */
 const acts = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
@@ -276,12 +284,11 @@ describe('names and transactionIDs from devices', () => {
   const subject = 'CN=\\1b[2J\\0a01FAKE  approved\\e2\\80\\ae,O=Test';
 
   test('command no terminal and begin no line, in the table, on the page, in JSON', async () => {
-    const { id, transactionIDs } = await pending(hostile, { subject });
+    const { id, transactionIDs } = await refused(hostile, subject);
     assert.deepEqual(transactionIDs, [hostile]);
     for (const args of [
-      ['list', '--state', 'pending'],
+      ['list', '--state', 'refused'],
       ['show', id],
-      ['approve', id],
     ]) {
       const { code, out } = await txn(...args);
       assert.equal(code, 0);
@@ -302,7 +309,7 @@ describe('names and transactionIDs from devices', () => {
   });
 
   test('a subject of any length is cut in the table and whole on the page', async () => {
-    const { id } = await pending('long subject', { subject: `CN=${'y'.repeat(1000)},O=Test` });
+    const { id } = await refused('long subject', `CN=${'y'.repeat(1000)},O=Test`);
     const line = (await txn('list', '--all')).out.split('\n').find((row) => row.startsWith(id));
     assert.ok(line?.endsWith(`CN=${'y'.repeat(77)}…`), line);
     assert.ok((await txn('show', id)).out.includes('y'.repeat(1000)));

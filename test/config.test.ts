@@ -584,6 +584,38 @@ describe('configuration', () => {
     });
   }
 
+  test('one attribute under two of its names: the second is refused, and does not replace the first', () => {
+    const document = good();
+    document.profiles.p = {
+      subject: { pattern: { CN: 'a-*', '2.5.4.3': '*' }, fixed: { O: 'A', o: 'B' } },
+    };
+    const staticChallenge = { secret: 'env:X', subject: { CN: 'a-*', cn: '*-b' } };
+    const enrol = { authorize: ['staticChallenge'], staticChallenge };
+    document.endpoints.default = { ca: 'default', enrol };
+    const last = problems(document);
+    assert.equal(last.length, 3);
+    for (const sentence of last)
+      assert.match(sentence, /: the attribute (CN|O) stands there already$/);
+  });
+
+  test('a field called __proto__ is refused wherever it stands, and never left out in silence', () => {
+    const document = good();
+    document.profiles.p = { subject: { pattern: {}, fixed: {} } };
+    const text = JSON.stringify(document);
+    const paths = new Map([
+      ['"cas":{', 'cas'],
+      ['"profiles":{', 'profiles'],
+      ['"pattern":{', 'profiles.p.subject.pattern'],
+      ['"fixed":{', 'profiles.p.subject.fixed'],
+      ['"endpoints":{', 'endpoints'],
+    ]);
+    for (const [at, path] of paths) {
+      const comma = text.includes(`${at}}`) ? '' : ',';
+      const bent = JSON.parse(text.replace(at, `${at}"__proto__":"x"${comma}`));
+      assert.deepEqual(problems(bent), [`${path}.__proto__: cannot be the name of anything`]);
+    }
+  });
+
   test('not an object', () => {
     for (const document of [null, 1, 'x', []]) {
       assert.deepEqual(problems(document), ['the configuration: must be an object']);
@@ -643,6 +675,7 @@ describe('every field wrong in turn', () => {
         sameKey: false,
       },
     },
+    trustedProxies: 1,
     blockedKeys: ['0'.repeat(64)],
     endpoints: {
       default: {

@@ -104,6 +104,30 @@ describe('found', () => {
     assert.deepEqual(found.toSorted(), [serialOf(before), after].toSorted());
   });
 
+  test('a key that two CAs have certified, for different names, by both of its certificates', async () => {
+    const w = await world({
+      config: {
+        cas: {
+          default: { subject: 'CN=A', key: 'ec:P-256' },
+          second: { subject: 'CN=B', key: 'ec:P-256' },
+        },
+        endpoints: { default: { ca: 'default' }, second: { ca: 'second' } },
+      },
+    });
+    const one = await key('find at two');
+    const first = await held(w, one, 'CN=here');
+    const lab = { ...w.lab, announced: await announced(w, 'second') };
+    const challenge = await w.lab.challenge({ endpoint: 'second' });
+    const sent = await enrolment(lab, { challenge, key: one, subject: 'CN=there' });
+    const second = hex(readCertificate(got(await w.send(sent, '/scep/second'))).serial);
+    await held(w, await key('find other'), 'CN=nearby');
+    const spki = hex(hash('SHA-256', one.spki));
+    for (const more of ['', '&limit=1']) {
+      assert.deepEqual(await serials(w, `?key=${spki}${more}`), [serialOf(first), second]);
+    }
+    assert.deepEqual(await serials(w, `?key=${spki}&ca=second`), [second]);
+  });
+
   test('what nobody was given is in no list, and shown without its octets', async () => {
     const w = await world();
     await w.stuck(await enrolment(w.lab, { challenge: await w.lab.challenge() }));

@@ -10,6 +10,18 @@ import { keys, refusedWith, world } from './support/world.ts';
 const states = async (w: Awaited<ReturnType<typeof world>>) =>
   ((await ok(w.lab, 'GET', '/challenges')).challenges as Body[]).map(({ state }) => state);
 
+test('none is made for an endpoint that would take none', async () => {
+  const staticChallenge = { secret: 'env:PRINTERS', subject: { CN: 'printer-*' } };
+  const w = await world({
+    endpoint: { enrol: { authorize: ['staticChallenge'], staticChallenge } },
+    staticSecrets: { 'env:PRINTERS': 'known to every printer' },
+  });
+  const { status, json } = await call(w.lab, 'POST', '/challenges', { body: {} });
+  assert.equal(status, 422);
+  assert.equal(json.detail, 'endpoint: "default" takes no challenges but its static one');
+  assert.deepEqual(w.challenges(), []);
+});
+
 describe('the list', () => {
   test('newest first, each with its state, none with its secret', async () => {
     const w = await world();

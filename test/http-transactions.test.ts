@@ -3,9 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { hex } from '../lib/bytes.ts';
+import { base64url, concat, hex, utf8 } from '../lib/bytes.ts';
 import { decide } from '../lib/ca/pending.ts';
+import { hash } from '../lib/cms/native.ts';
 import { MAX_PAGE, MAX_PAGE_READS } from '../lib/limits.ts';
+import { canonical } from '../lib/log/canonical.ts';
 import { makeEvent } from '../lib/log/event.ts';
 import { ulid } from '../lib/ulid.ts';
 import { readCertificate } from '../lib/x509/certificate.ts';
@@ -217,6 +219,8 @@ describe('what is written wrongly', () => {
     'cursor=%00': /^cursor: is not a cursor of this list$/,
     'cursor=0': /^cursor: is not a cursor of this list$/,
     [`cursor=${'9'.repeat(2049)}`]: /^cursor: is not a cursor of this list$/,
+    'subject=': /^subject: must not be empty$/,
+    'device=': /^device: must not be empty$/,
     'state=PENDING': /^state: /,
     'endpoint=__proto__': /^endpoint: "__proto__" does not exist$/,
     'order=asc': /"order" is not a field that exists here/,
@@ -229,6 +233,18 @@ describe('what is written wrongly', () => {
       assert.match(json.detail, said);
     });
   }
+
+  test('a cursor that was made by hand and leads where no list has a place is none', async () => {
+    const w = await world();
+    for (const place of ['', 'x'.repeat(1025)]) {
+      const list = canonical(['/api/v1/transactions', { subject: 'CN' }]);
+      const bound = hash('SHA-256', concat([list, utf8(`\n${place}`)])).slice(0, 12);
+      const cursor = base64url(concat([bound, utf8(place)]));
+      const { status, json } = await call(w, `/transactions?subject=CN&cursor=${cursor}`);
+      assert.equal(status, 422, JSON.stringify(json));
+      assert.equal(json.detail, 'cursor: is not a cursor of this list');
+    }
+  });
 
   test('an id that is none is a 404, and no store is asked for it', async () => {
     const w = await world();

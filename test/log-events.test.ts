@@ -5,13 +5,17 @@ import assert from 'node:assert/strict';
 import { createPrivateKey } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { MemoryStore } from '../lib/adapters/memory.ts';
 import { jsonLog } from '../lib/adapters/system.ts';
 import { type Bytes, base64, concat, hex, utf8 } from '../lib/bytes.ts';
 import { revokeChallenge } from '../lib/ca/challenge-list.ts';
+import { importChain } from '../lib/ca/import-chain.ts';
 import { sweep } from '../lib/ca/jobs.ts';
 import { initMacKeys } from '../lib/ca/mac-keys.ts';
 import { decide } from '../lib/ca/pending.ts';
 import { revoke } from '../lib/ca/revoke.ts';
+import { rotateRa } from '../lib/ca/rotation.ts';
+import { Draft, View } from '../lib/ca/view.ts';
 import { hash } from '../lib/cms/native.ts';
 import { LEASE_MS, SWEEP_AFTER_MS } from '../lib/limits.ts';
 import { canonicalText, type Json } from '../lib/log/canonical.ts';
@@ -58,6 +62,23 @@ const sessions: Record<string, () => Promise<World>> = {
     }
     const revoked = ['certificate.held', 'certificate.released', 'certificate.revoked'];
     assert.deepEqual(next(), revoked);
+    return w;
+  },
+  'the keys and the chain of a CA': async () => {
+    const w = await world();
+    const next = since(w);
+    next();
+    const actor = { kind: 'admin', id: 'somebody' } as const;
+    for (const type of ['ca.ra.prepared', 'ca.ra.current', 'ca.ra.retired']) {
+      assert.equal((await rotateRa(w.lab.deps, 'default', { actor, force: true })).kind, 'done');
+      assert.deepEqual(next(), [type]);
+    }
+    const authority = w.lab.config.cas.get('default');
+    const { certificate } = await w.lab.deps.cas.of('default');
+    assert.ok(authority);
+    const imported = await importChain(w.lab.deps, authority, [certificate], actor);
+    assert.equal(imported.kind, 'done');
+    assert.deepEqual(next(), ['ca.chainImported']);
     return w;
   },
   'the MAC keys of a deployment': async () => {
@@ -214,6 +235,21 @@ describe('events', () => {
     assert.ok(
       events.every(({ id }) => id < later.id),
       'ids sort by time',
+    );
+  });
+
+  test('events of one write keep their order, also where the random octets are all ones', () => {
+    const draft = new Draft(new View(new MemoryStore()));
+    const ones = (count: number) => new Uint8Array(count).fill(0xff).fill(0xfe, 0, 1);
+    const types = ['ca.key.created', 'ca.created', 'ca.ra.current', 'admin.acted'] as const;
+    for (const type of types) draft.event(1, ones, { type, actor: { kind: 'system' } });
+    const bodies = draft.actions.flatMap((action) =>
+      action.do === 'put' && action.kind === 'event' ? [action] : [],
+    );
+    const inOrder = bodies.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    assert.deepEqual(
+      inOrder.map(({ record }) => (JSON.parse(record.body) as Told).type),
+      types,
     );
   });
 

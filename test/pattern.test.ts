@@ -22,9 +22,14 @@ for (const [pattern, separator, yes, no] of [
   ],
   [
     'https://*.example.com/*',
-    '/',
+    '/?#',
     ['https://a.example.com/x'],
-    ['https://a.example.com/', 'https://a.example.com/x/y', 'https://evil/.example.com/x'],
+    [
+      ...['https://a.example.com/', 'https://a.example.com/x/y', 'https://evil/.example.com/x'],
+      // Whose host is another's.
+      ...['https://evil.example?a.example.com/x', 'https://evil.example#a.example.com/x'],
+      ...['https://a.example.com?x', 'https://a.example.com/x?y'],
+    ],
   ],
   [
     'dev-*-eu',

@@ -8,15 +8,17 @@ import type { Kind, Records } from '../ports/records.ts';
 import type { Page, Row, Store } from '../ports/store.ts';
 import { View } from './view.ts';
 
+/** Sort values after the one and before the other only, in the direction of the range. */
+export type Bounds = { readonly from?: string; readonly until?: string };
+
 /** What is looked through: the same list of one or more groups, in the order of its sort values. */
-export type Range<K extends Kind> = {
+export type Range<K extends Kind> = Bounds & {
   readonly kind: K;
   readonly list: List;
   readonly groups: readonly string[];
+  /** Instead of those of the whole range, for the groups that are in it. */
+  readonly within?: ReadonlyMap<string, Bounds>;
   readonly reverse?: boolean;
-  /** Sort values after the one and before the other only, in the direction of the range. */
-  readonly from?: string;
-  readonly until?: string;
   /** Of those, the records that are wanted; all if absent. */
   readonly keep?: (record: Records[K]) => boolean;
 };
@@ -35,7 +37,7 @@ export type Browsed<K extends Kind> = {
 
 export async function browse<K extends Kind>(
   { store }: { readonly store: Store },
-  { kind, list, groups, reverse = false, from, until, keep }: Range<K>,
+  { kind, list, groups, within, reverse = false, from, until, keep }: Range<K>,
   { limit, cursor }: Turn,
 ): Promise<Browsed<K>> {
   const beyond = (a: string, b: string): boolean => (reverse ? a < b : a > b);
@@ -44,12 +46,17 @@ export async function browse<K extends Kind>(
   let at = cursor ?? from;
   for (let reads = 0; reads < MAX_PAGE_READS; reads++) {
     const after = at;
-    const bounds = {
-      ...(after === undefined ? {} : { from: after }),
-      ...(until === undefined ? {} : { until }),
-    };
-    const query = { list, reverse, limit: size, ...bounds };
-    const pages = await Promise.all(groups.map((group) => store.list({ ...query, group })));
+    const pages = await Promise.all(
+      groups.map((group) => {
+        const own: Bounds = within?.get(group) ?? { ...(until === undefined ? {} : { until }) };
+        const start =
+          own.from === undefined || (after !== undefined && beyond(after, own.from))
+            ? after
+            : own.from;
+        const bounds = { ...own, ...(start === undefined ? {} : { from: start }) };
+        return store.list({ list, reverse, limit: size, group, ...bounds });
+      }),
+    );
     const view = new View(store);
     await view.load(pages.flatMap(({ keys }) => keys.map((key) => ({ kind, key }))));
     const horizon = nearest(pages, beyond);

@@ -13,7 +13,7 @@ import type { Deps } from './deps.ts';
 import { certificateKey } from './keys.ts';
 import { loadTransaction } from './recall.ts';
 import { namesOf } from './renew.ts';
-import { begins, certificatesOf, type Search, searched } from './search.ts';
+import { beginningWith, begins, certificatesOf, type Search, searched } from './search.ts';
 import { View } from './view.ts';
 
 export const releasedStates = ['issued', 'held', 'revoked'] as const;
@@ -58,20 +58,16 @@ export async function listCertificates(
     const found = await certificatesOf(view, groups, [serial]);
     return { certificates: found.filter(isReleased).filter(keep) };
   }
-  const about = key === undefined ? searched(query) : await ofOwner(deps, groups, key);
-  if (about === 'nobody') return { certificates: [] };
+  const found = searched(query);
+  const about =
+    key === undefined ? found && { ...found, groups } : await ofOwner(deps, groups, key);
   if (about) {
-    const range: Range<'transaction'> = {
-      kind: 'transaction',
-      ...about,
-      groups,
-      keep: hasReleased,
-    };
+    const range: Range<'transaction'> = { kind: 'transaction', ...about, keep: hasReleased };
     const { records, ...rest } = await browse(deps, range, turn);
     const view = new View(deps.store);
     await view.load(records.map((one) => ({ kind: 'certificate', key: keyOf(one) })));
-    const found = records.flatMap((one) => view.get('certificate', keyOf(one)) ?? []);
-    return { certificates: found.filter(isReleased).filter(keep), ...rest };
+    const all = records.flatMap((one) => view.get('certificate', keyOf(one)) ?? []);
+    return { certificates: all.filter(isReleased).filter(keep), ...rest };
   }
   const filtered = state !== undefined || endpoint !== undefined;
   const common = { kind: 'certificate', groups, ...(filtered ? { keep } : {}) } as const;
@@ -91,14 +87,15 @@ const keyOf = ({ ca, serial = '' }: Transaction): string => certificateKey(ca, s
 const hasReleased = ({ state, serial }: Transaction): boolean =>
   serial !== undefined && (state === 'issued' || state === 'revoked');
 
-/** A key is certified for the same names only, so all its certificates are where its owner's is. */
+/** At one CA a key is certified for the same names only: all its certificates are where its owner's is. */
 async function ofOwner({ store }: Pick<Deps, 'store'>, cas: readonly string[], key: string) {
   const view = new View(store);
   const owners = cas.map((ca) => ({ kind: 'keyOwner', key: `${ca}/${key}` }) as const);
   await view.load(owners);
   const serials = owners.flatMap((owner) => view.get('keyOwner', owner.key)?.serial ?? []);
-  const [certificate] = await certificatesOf(view, cas, serials);
-  return certificate ? searched({ subject: certificate.subject }) : 'nobody';
+  const certificates = await certificatesOf(view, cas, serials);
+  const within = new Map(certificates.map(({ ca, subject }) => [ca, beginningWith(subject)]));
+  return { list: 'subjects', groups: [...within.keys()], within } as const;
 }
 
 const expires = ({ state, notAfter }: CertificateRecord, from: number, until: number): boolean =>

@@ -9,7 +9,7 @@ import { authorize } from './authorize.ts';
 import { beginTransaction } from './begin.ts';
 import { sayStaticUse } from './by-static-challenge.ts';
 import type { Deps } from './deps.ts';
-import { issue } from './issue.ts';
+import { issue, requireIssuable } from './issue.ts';
 import { followPolls, pend } from './pending.ts';
 import { type CertificateRequest, type Known, recall } from './recall.ts';
 import { DeniedRequest } from './refusal.ts';
@@ -70,6 +70,7 @@ async function further(
     case 'deny':
       throw new DeniedRequest(decision, request, known);
     case 'pend': {
+      requireIssuable(deps, { ca, endpoint, csr }, decision.authorization, now);
       const pending = await pend(deps, request, known, decision.authorization, now);
       if (pending === 'again') return { kind: 'again' };
       if (decision.authorization.grounds.isStatic) sayStaticUse(deps, request);

@@ -66,6 +66,19 @@ export async function issue(
   return commit(deps, intended, authorization, der);
 }
 
+/**
+ * For a request that is to wait: what the lint would refuse is refused now, and no approver is asked.
+ * @throws {ScepFailure} requestLint @throws {Outage} when our own side would fail
+ */
+export function requireIssuable(
+  deps: Deps,
+  order: Pick<Order, 'ca' | 'endpoint' | 'csr'>,
+  authorization: Authorization,
+  now: number,
+): void {
+  prepare(deps, order, authorization, now);
+}
+
 type Prepared = {
   readonly serial: string;
   readonly tbs: Bytes;
@@ -76,7 +89,7 @@ type Prepared = {
 /** The TBSCertificate, linted. Nothing is written. */
 function prepare(
   deps: Deps,
-  { ca, endpoint, csr }: Order,
+  { ca, endpoint, csr }: Pick<Order, 'ca' | 'endpoint' | 'csr'>,
   { grounds }: Authorization,
   now: number,
 ): Prepared {

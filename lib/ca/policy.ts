@@ -173,8 +173,8 @@ function allowedKeys({ keys: { rsa, ec, ed25519 } }: Profile): string {
   return [...kinds, ...(ed25519 ? ['Ed25519'] : [])].join(', ');
 }
 
-/** What `*` in a pattern does not cross. */
-const separators: Readonly<Record<string, string>> = { dns: '.', email: '@', upn: '@', uri: '/' };
+/** What `*` in a pattern does not cross. A host in a URI ends at any of three. */
+const separators: Readonly<Record<string, string>> = { dns: '.', email: '@', upn: '@', uri: '/?#' };
 
 /**
  * Whether the profile certifies this key for these names at all, whoever gave them. Asked of every

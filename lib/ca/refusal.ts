@@ -3,11 +3,10 @@
 // names it, and the same request is judged anew. Nobody can fill the store with them: beyond a rate
 // per endpoint they are only counted. What counts against a challenge always counts.
 
-import { Outage, type Reason, reasons, ScepFailure } from '../errors.ts';
+import { Outage, type Reason, reasons, ScepFailure, shortened } from '../errors.ts';
 import { MAX_CHALLENGE_FAILURES } from '../limits.ts';
 import type { Actor, EventFields } from '../log/event.ts';
 import type { Challenge, RequestPointer, Transaction } from '../ports/records.ts';
-import { visible } from '../visible.ts';
 import { printGeneralName } from '../x509/general-name.ts';
 import { moved } from './attempt.ts';
 import { beginTransaction } from './begin.ts';
@@ -108,10 +107,11 @@ function refusedTransaction(
   };
 }
 
-/** Those that can be read, harmless to show; the CSR has them all as they came. */
+/** Those that can be read; the CSR has them all as they came. A hundred of any length would make a
+ * record that no store takes. */
 function namesAsked({ csr }: CertificateRequest): string[] {
   try {
-    return askedNames(csr).map((name) => visible(printGeneralName(name)));
+    return askedNames(csr).map((name) => shortened(printGeneralName(name)));
   } catch {
     return []; // hostile octets have a reason of their own
   }

@@ -16,15 +16,18 @@ export type Search = {
 export const begins = (text: string, wanted: string | undefined): boolean =>
   wanted === undefined || searchText(text).startsWith(searchText(wanted));
 
+/** Sort values that begin with a text. They are ASCII: none of them comes after the last of it. */
+export function beginningWith(text: string) {
+  const from = searchText(text);
+  return { from, until: `${from}\x7f` } as const;
+}
+
 /** Where in which list something begins that is found by its subject or by its device. */
 export function searched({ subject, device }: Search) {
   const text = subject ?? device;
   if (text === undefined) return undefined;
-  const from = searchText(text);
-  // Sort values are ASCII: nothing that begins with `from` comes after the last of it.
-  const until = `${from}\x7f`;
   const list = subject === undefined ? 'devices' : 'subjects';
-  return { list, from, until } as const;
+  return { list, ...beginningWith(text) } as const;
 }
 
 /** Those that any of these CAs has made under any of these serial numbers. */

@@ -3,7 +3,7 @@
 // record is still as it was read. Several changes of one record become one action, which is how an
 // attempt that ends and one that begins can meet on the same item.
 
-import { utf8 } from '../bytes.ts';
+import { type Bytes, utf8 } from '../bytes.ts';
 import { hash } from '../cms/native.ts';
 import { type EventFields, makeEvent, OUTBOX_SHARDS } from '../log/event.ts';
 import type { Random } from '../ports/clock-and-random.ts';
@@ -69,6 +69,7 @@ export class Draft {
   readonly #view: View;
   readonly #changes = new Map<string, Change>();
   readonly #uses = new Map<string, UseChange>();
+  #lastEvent: { readonly now: number; readonly random: Bytes } | undefined;
 
   constructor(view: View) {
     this.#view = view;
@@ -115,7 +116,11 @@ export class Draft {
 
   /** Adds an event, which is written with the change that it tells of or not at all. */
   event(now: number, random: Random, fields: EventFields): void {
-    const { id, body } = makeEvent(now, random(26), fields);
+    const octets = random(26);
+    // Those of one write stand in the log in the order in which they were added.
+    if (this.#lastEvent?.now === now) octets.set(successor(this.#lastEvent.random));
+    this.#lastEvent = { now, random: octets.slice(0, 10) };
+    const { id, body } = makeEvent(now, octets, fields);
     const { transaction } = fields;
     this.create('event', id, { body, ...(transaction === undefined ? {} : { transaction }) });
     const shard = (hash('SHA-256', utf8(id))[0] ?? 0) % OUTBOX_SHARDS;
@@ -145,4 +150,14 @@ export class Draft {
   #change(change: Change): void {
     this.#changes.set(nameOf(change.key), change);
   }
+}
+
+/** The next higher octets of the same length; the highest have none, and no generator draws them. */
+function successor(octets: Bytes): Bytes {
+  const next = octets.slice();
+  for (let i = next.length - 1; i >= 0; i--) {
+    next[i] = (octets[i] ?? 0) + 1;
+    if (next[i] !== 0) break;
+  }
+  return next;
 }

@@ -162,8 +162,10 @@ Examples:
   scepter crl publish vpn --json`,
     )
     .action(async (ca: string, { json }: { json?: true }) => {
-      const done = await callApi<CrlTimes>(io, 'POST', `${pathOf('crls', ca)}/publish`);
-      const said = `CRL ${crlText(done, io.clock.now())}`;
+      const path = `${pathOf('crls', ca)}/publish`;
+      const done = await callApi<CrlTimes & { readonly pending?: true }>(io, 'POST', path);
+      const text = crlText(done, io.clock.now());
+      const said = `${done.pending ? 'asked for, within a minute comes the one after ' : ''}CRL ${text}`;
       io.out(json ? jsonLine(done) : `${visible(said)}\n`);
     });
   return crl;

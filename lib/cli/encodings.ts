@@ -19,21 +19,34 @@ export function partsOf(file: Bytes): (Bytes | undefined)[] {
   const [first = 0, second = 0] = file;
   if (first === tag.sequence && (second >= 0x80 || second === file.length - 2)) return [file];
   const text = fromLatin1(file);
-  const blocks = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g)];
+  const blocks = pemBlocks(text);
   const octets = (base64: string): Bytes => {
     return fromBase64(base64.replace(/\s+/g, '').replaceAll('-', '+').replaceAll('_', '/'));
   };
   if (blocks.length > 0) {
-    return blocks.map(([, label = '', body = '']) =>
+    return blocks.map(({ label, body }) =>
       label.includes('PRIVATE KEY') ? undefined : octets(body),
     );
   }
-  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return [undefined];
+  if (/-----BEGIN [A-Z0-9 ]{0,52}PRIVATE KEY-----/.test(text)) return [undefined];
   const whole = text.trim();
   if (whole === '') throw new SyntaxError('it is empty');
   const der = octets(whole);
   if (der[0] !== tag.sequence) throw new SyntaxError('what it says in base64 is no DER');
   return [der];
+}
+
+/**
+ * Every BEGIN that is followed by its END. One pass, however many begin and never end.
+ */
+function pemBlocks(text: string): { readonly label: string; readonly body: string }[] {
+  const marks = [...text.matchAll(/-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----/g)];
+  return marks.flatMap((mark, i) => {
+    const [begin, kind, label = ''] = mark;
+    const next = marks[i + 1];
+    if (kind !== 'BEGIN' || next?.[1] !== 'END' || next[2] !== label) return [];
+    return [{ label, body: text.slice(mark.index + begin.length, next.index) }];
+  });
 }
 
 /** Whatever it is. @returns undefined for a private key @throws {Malformed} */

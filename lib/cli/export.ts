@@ -130,9 +130,18 @@ async function lastOf(
   const line = text.slice(text.lastIndexOf('\n', end - 2) + 1, end);
   const whole = from + end;
   if (whole <= format.head.length) return { after: undefined, size: 0 };
-  const after = format.idOf(line);
+  const after = idIn(line, format);
   if (after === undefined || Number.isNaN(timeOfUlid(after))) {
     throw new CliError('failure', 'what is to be continued is no export in this format');
   }
   return { after, size: whole };
+}
+
+function idIn(line: string, format: Format): string | undefined {
+  try {
+    return format.idOf(line);
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    throw error;
+  }
 }

@@ -24,6 +24,7 @@ import { turnOf } from './request.ts';
 import { type Route, route } from './route.ts';
 import {
   answer,
+  beginning,
   body,
   caId,
   der,
@@ -135,10 +136,10 @@ export const certificateRoutes: readonly Route[] = [
       state: z.optional(z.enum(releasedStates)),
       endpoint: z.optional(endpointId),
       serial: z.optional(serial),
-      subject: described('how the subject begins, in any case', z.optional(z.string())),
+      subject: described('how the subject begins, in any case', z.optional(beginning)),
       device: described(
         'how the first subjectAltName begins, or else the common name',
-        z.optional(z.string()),
+        z.optional(beginning),
       ),
       key: described('SHA-256 of the SubjectPublicKeyInfo', z.optional(digest)),
       expiringBefore: described(

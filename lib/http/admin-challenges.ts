@@ -107,6 +107,9 @@ export const challengeRoutes: readonly Route[] = [
     repeatable: true,
     async handle(deps, { actor, body: { endpoint: id, subject, san, uses, ttl }, once }) {
       const endpoint = existing(deps, id);
+      if (!endpoint.enrol.authorize.includes('challenge')) {
+        throw new HttpFailure(422, `endpoint: "${id}" takes no challenges but its static one`);
+      }
       const binding = bindingOf(endpoint, subject, san);
       const wanted = { binding, uses, ttlMs: ttl ?? endpoint.challengeTtlMs };
       const remembered = once && { once, answer: withoutSecret };

@@ -16,6 +16,7 @@ import { turnOf } from './request.ts';
 import { type Call, type Route, route } from './route.ts';
 import {
   answer,
+  beginning,
   body,
   der,
   endpointId,
@@ -186,10 +187,10 @@ export const transactionRoutes: readonly Route[] = [
         z.optional(endpointId),
       ),
       state: z.optional(state),
-      subject: described('how the subject begins, in any case', z.optional(z.string())),
+      subject: described('how the subject begins, in any case', z.optional(beginning)),
       device: described(
         'how the first subjectAltName begins, or else the common name',
-        z.optional(z.string()),
+        z.optional(beginning),
       ),
       serial: z.optional(serial),
       ...turn,

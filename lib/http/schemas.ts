@@ -50,6 +50,10 @@ export const digest = z.pipe(
   z.transform((text: string) => text.replaceAll(':', '').toLowerCase()),
 );
 
+const beginText = 'must not be empty';
+/** How a text begins that is searched for. */
+export const beginning = z.string().check(z.minLength(1, beginText));
+
 const timeText = 'must be a time such as "2030-01-31" or "2030-01-31T12:00:00Z"';
 const timePattern = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/;
 /** The text of a time, UTC where it is a day; its value is milliseconds since 1970. */
@@ -72,7 +76,7 @@ export const turn = {
   ),
   cursor: described(
     '`next` of the page before, of the same list with the same filters',
-    z.optional(z.string().check(z.regex(/^[\w-]{1,2048}$/, cursorText))),
+    z.optional(z.string().check(z.regex(/^[\w-]{17,600}$/, cursorText))),
   ),
 };
 

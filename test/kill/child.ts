@@ -1,12 +1,15 @@
 // A service in a process of its own that is killed at a call of its own choosing: SIGKILL, before the
 // call is made or after it has taken effect, so that nothing in here gets to clean up. It is told what
 // to do in lines of JSON, and answers in lines of JSON.
-//   argv: data folder, configuration; SCEPTER_TABLE: records in DynamoDB
+//   argv: data folder, configuration; SCEPTER_TABLE: records in DynamoDB; SCEPTER_SEALING_KEY: keys in
+//   KMS, as the SCEP function has them, and none of them opened before the first request
 
 import { createInterface } from 'node:readline';
+import { openAws } from '../../functions/aws.ts';
 import { openEmbedded } from '../../functions/embedded.ts';
 import { systemClock } from '../../lib/adapters/system.ts';
 import { base64, fromBase64 } from '../../lib/bytes.ts';
+import { CaCertificates } from '../../lib/ca/ca-certificates.ts';
 import { createChallenge } from '../../lib/ca/challenges.ts';
 import type { Deps } from '../../lib/ca/deps.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
@@ -18,9 +21,11 @@ import { makeApp } from '../../lib/http/app.ts';
 import type { Order } from './process.ts';
 
 const [dataDir = '', config = '{}'] = process.argv.slice(2);
-const table = process.env.SCEPTER_TABLE;
+const { SCEPTER_TABLE: table, SCEPTER_SEALING_KEY: inKms } = process.env;
 const env = { dataDir, table, sealingKey: undefined, deployment: undefined };
-const opened = await openEmbedded(env, checkConfig(JSON.parse(config)), () => {});
+const opened = inKms
+  ? await openAws({ caKeys: true, raKeys: true })
+  : (await openEmbedded(env, checkConfig(JSON.parse(config)), () => {})).deps;
 
 let calls = 0;
 let killAt = Number.POSITIVE_INFINITY;
@@ -35,10 +40,8 @@ async function counted<T>(work: () => Promise<T>): Promise<T> {
   return result;
 }
 
-const { store, signer } = opened.deps;
-const deps: Deps = {
-  ...opened.deps,
-  clock: { ...systemClock, now: () => systemClock.now() + aheadMs },
+const { store, signer, raKeys, macKeys } = opened;
+const ports = {
   store: {
     read: (keys) => counted(() => store.read(keys)),
     write: (actions) => counted(() => store.write(actions)),
@@ -46,9 +49,21 @@ const deps: Deps = {
   },
   signer: {
     create: (...args) => signer.create(...args),
-    publicKey: (reference) => signer.publicKey(reference),
+    publicKey: (reference) => counted(() => signer.publicKey(reference)),
     sign: (...args) => counted(() => signer.sign(...args)),
   },
+  raKeys: {
+    generate: (context) => raKeys.generate(context),
+    unseal: (...args) => counted(() => raKeys.unseal(...args)),
+  },
+  macKeys: { live: (purpose) => counted(() => macKeys.live(purpose)) },
+} satisfies Partial<Deps>;
+const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+const deps: Deps = {
+  ...opened,
+  ...ports,
+  clock,
+  cas: new CaCertificates({ config: opened.config, ...ports, clock }),
 };
 const app = makeApp(deps);
 const operator = { kind: 'admin', id: 'operator' } as const;
@@ -96,4 +111,4 @@ process.stdout.write('"ready"\n');
 for await (const line of createInterface({ input: process.stdin })) {
   process.stdout.write(`${JSON.stringify((await obey(JSON.parse(line))) ?? null)}\n`);
 }
-opened.store.close();
+process.exit();

@@ -3,17 +3,21 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { createTable } from '../../lib/adapters/dynamodb-table.ts';
 import type { LambdaReply } from '../../lib/http/lambda-event.ts';
 import * as micromdm from '../interop/clients/micromdm.ts';
 import * as strongswan from '../interop/clients/strongswan.ts';
-import { verify } from '../interop/openssl.ts';
+import { openssl, verify } from '../interop/openssl.ts';
 import { outside } from '../support/dynamodb.ts';
 import { type Bridge, bridge } from '../support/lambda-bridge.ts';
-import { type Deployment, deploy } from '../support/lambda-deployment.ts';
+import { type Deployment, deploy, document } from '../support/lambda-deployment.ts';
 import { type Form, forms, fromReply, type Http, toEvent } from '../support/lambda-ingress.ts';
 import { type LambdaFunction, startUnderRie } from '../support/lambda-runtime.ts';
 import { run, temporary } from '../support/process.ts';
@@ -23,9 +27,12 @@ let scep: LambdaFunction;
 let admin: LambdaFunction;
 let maintenance: LambdaFunction;
 let api: Bridge;
+/** KMS calls before there were functions. */
+let begun: number;
 
 before(async () => {
   deployment = await deploy();
+  begun = deployment.kms.calls.length;
   scep = await deployment.start('scep-lambda');
   admin = await deployment.start('admin-lambda');
   maintenance = await deployment.start('maintenance-lambda');
@@ -93,8 +100,13 @@ describe('a SCEP client enrols through', () => {
     });
   }
 
-  test('all of it was logged with the address that connected, and without an outage', () => {
+  test('each certificate took one signature, each key was opened once; none of it was an outage', () => {
     const operations = scep.logged('scep.pkiOperation');
+    const calls = deployment.since(begun);
+    const count = (action: string) => calls.filter((call) => call === action).length;
+    assert.equal(count('kms:Sign'), operations.length);
+    assert.equal(count('kms:Decrypt ra'), 2); // of two CAs
+    assert.equal(count('kms:Decrypt mac-challenge'), 2); // by admin and by SCEP
     assert.equal(operations.length, forms.length + 3);
     assert.ok(operations.every(({ client, pkiStatus }) => client && pkiStatus === 'SUCCESS'));
     assert.deepEqual(scep.logged('http.outage'), []);
@@ -148,7 +160,7 @@ describe('each function serves its own routes', () => {
 });
 
 describe('keys', () => {
-  test('SCEP opens each RA key and MAC key once per process, and signs once per certificate', async () => {
+  test('SCEP opens each RA key once, when it starts', async () => {
     const fresh = await deploy();
     try {
       const from = fresh.kms.calls.length;
@@ -161,10 +173,6 @@ describe('keys', () => {
     } finally {
       await fresh.stop();
     }
-    const signatures = deployment.since(0).filter((action) => action === 'kms:Sign').length;
-    const issued = scep.logged('scep.pkiOperation').length;
-    // Two CAs: their own certificates and those of their RAs.
-    assert.ok(signatures - issued >= 4);
   });
 
   test('admin makes challenges and asks for CRLs with no key of a CA or RA', async () => {
@@ -179,12 +187,26 @@ describe('keys', () => {
     const published = await cli('crl', 'publish', 'default');
     assert.equal(published.pending, true);
     assert.deepEqual(deployment.since(before), []);
+    const env = { SCEPTER_URL: api.origin, SCEPTER_TOKEN: deployment.adminToken };
+    const { out } = await run('bin/scepter.js', ['crl', 'publish'], { env });
+    assert.match(out, /^asked for, within a minute comes the one after CRL \d+ of /);
     const opened = deployment.since(0).filter((action) => action.startsWith('kms:Decrypt mac'));
     assert.ok(opened.includes('kms:Decrypt mac-challenge'));
     const number = Number(published.number);
     await soon(maintenance);
     const crl = await cli('crl', 'show', 'default');
     assert.equal(Number(crl.number), number + 1);
+  });
+
+  test('admin says what would become of a request, and no key of a CA or RA is asked', async () => {
+    const folder = temporary('lambda-csr');
+    const [key, csr] = [join(folder, 'key.pem'), join(folder, 'csr.pem')];
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+    await openssl(['req', '-new', ...curve, '-keyout', key, '-subj', '/CN=tried', '-out', csr]);
+    const from = deployment.kms.calls.length;
+    const { decision } = await cli('policy', 'test', '--csr', csr);
+    assert.equal(decision, 'grant');
+    assert.deepEqual(deployment.since(from), []);
   });
 
   test('maintenance signs CRLs and opens nothing', async () => {
@@ -250,6 +272,43 @@ describe('a start that fails', () => {
   test('an event that is no HTTP request is an error of the invocation, not of the process', async () => {
     await assert.rejects(scep.invoke({ key1: 'value1' }), /the event is not one of/);
     assert.equal((await get(scep, '/healthz')).status, 200);
+  });
+});
+
+describe('a configuration in the Parameter Store', () => {
+  /** As much of Systems Manager as GetParameter is, for the real SDK. */
+  const parameters = createServer(async (request, response) => {
+    const { Name, WithDecryption } = (await json(request)) as Record<string, unknown>;
+    const target = request.headers['x-amz-target'];
+    const known = target === 'AmazonSSM.GetParameter' && Name === '/scepter/config';
+    const found = { Parameter: { Name, Value: JSON.stringify(document), Type: 'SecureString' } };
+    const [status, answer] =
+      known && WithDecryption ? [200, found] : [400, { __type: 'ParameterNotFound' }];
+    response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
+    response.end(JSON.stringify(answer));
+  });
+  before(async () => {
+    parameters.listen(0, '127.0.0.1');
+    await once(parameters, 'listening');
+  });
+  after(() => parameters.close());
+  const env = (name: string) => ({
+    AWS_ENDPOINT_URL_SSM: `http://127.0.0.1:${(parameters.address() as AddressInfo).port}`,
+    SCEPTER_CONFIG: `ssm:${name}`,
+  });
+
+  test('is fetched when the function starts', async () => {
+    const started = await deployment.start('scep-lambda', env('/scepter/config'));
+    assert.equal((await get(started, '/readyz')).status, 200);
+  });
+
+  test('that is not there is named', async () => {
+    const started = await deployment.start('scep-lambda', env('/scepter/other'));
+    assert.equal((await get(started, '/readyz')).status, 503);
+    assert.match(
+      String(started.logged('start.failed')[0]?.detail),
+      /^SCEPTER_CONFIG cannot be read: the parameter "\/scepter\/other": ParameterNotFound/,
+    );
   });
 });
 
