@@ -41,8 +41,10 @@ def known(template):
         # The same table, in the words that moto knows.
         if resource["Type"] == "AWS::DynamoDB::GlobalTable":
             resource["Type"] = "AWS::DynamoDB::Table"
-            for name in ("Replicas", "WriteOnDemandThroughputSettings"):
-                resource["Properties"].pop(name, None)
+            properties = resource["Properties"]
+            for part in (properties, *properties["GlobalSecondaryIndexes"]):
+                for name in ("Replicas", "WriteOnDemandThroughputSettings"):
+                    part.pop(name, None)
     gone = {n for n, r in resources.items() if resource_class_from_type(r["Type"]) is None}
     while more := {n for n, r in resources.items() if n not in gone and gone & {*references(r["Properties"])}}:
         gone |= more
