@@ -30,6 +30,7 @@ export function makeTable(scope: Construct, props: ScepServiceProps): TableV2 {
         indexName: IndexName,
         ...keysOf(KeySchema),
         projectionType: ProjectionType.KEYS_ONLY,
+        maxWriteRequestUnits,
       }),
     ),
     timeToLiveAttribute: ttlAttribute,

@@ -9,7 +9,8 @@ import { after, test } from 'node:test';
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import { acknowledged } from '../lib/acknowledged.ts';
-import { make, stackOf, templateOf, variants } from './support.ts';
+import { settings } from '../lib/context.ts';
+import { make, root, stackOf, templateOf, variants } from './support.ts';
 
 const outdir = mkdtempSync(join(tmpdir(), 'scepter-cdk-nag-'));
 after(() => rmSync(outdir, { recursive: true, force: true }));
@@ -80,6 +81,17 @@ test('every prop is documented, and every optional one with its default', () => 
     assert.ok(comment, `${name} is not documented`);
     if (optional) assert.match(comment, /@default \S/, `${name} does not say its default`);
   }
+});
+
+test('the guide has every setting of the quick start, and no other', () => {
+  const guide = readFileSync(join(root, 'docs', 'deploy-aws.md'), 'utf8');
+  const [, table = ''] = /^\| `-c` \|.*?\n\|.*?\n(.*?)\n\n/ms.exec(guide) ?? [];
+  const named = table.split('\n').flatMap((row) => {
+    const [, first = ''] = row.split('|');
+    return [...first.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  });
+  assert.deepEqual(named.toSorted(), Object.keys(settings).toSorted());
+  for (const [, name = ''] of guide.matchAll(/ -c (\w+)=/g)) assert.ok(name in settings, name);
 });
 
 const kept = join(import.meta.dirname, 'scepter.template.json');

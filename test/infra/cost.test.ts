@@ -1,0 +1,98 @@
+// The table of costs in the guide is what its prices and counts give.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { root } from './tools.ts';
+
+/** US dollars in us-east-1, list prices. */
+const M = 1_000_000;
+const price = {
+  kmsKey: 1,
+  sign: 0.15 / 10_000,
+  writeUnit: 0.625 / M,
+  readUnit: 0.125 / M,
+  /** A month of a GB, with point-in-time recovery. */
+  stored: 0.25 + 0.2,
+  invocation: 0.2 / M,
+  gbSecond: 0.0000133334,
+  httpApi: 1 / M,
+  cloudFront: 0.01 / 10_000,
+  cloudFrontFree: 10 * M,
+  webAcl: 5 + 1,
+  webAclRequest: 0.6 / M,
+  logGb: 0.5,
+  secret: 0.4,
+};
+const GB = 0.5;
+const DAYS = 30;
+const MINUTES = DAYS * 24 * 60;
+
+/** By test/dynamodb/counts.test.ts. */
+const enrolment = { requests: 4, seconds: 0.25, writeUnits: 38 + 13 + 2, readUnits: 4 };
+/** By looking at the gate of `stack.ts` while nothing was due. */
+const upkeep = { seconds: 0.5, writeUnits: 8, readUnits: 86 };
+
+const lambda = (times: number, seconds: number): number =>
+  times * (price.invocation + seconds * GB * price.gbSecond);
+const units = (times: number, of: { writeUnits: number; readUnits: number }): number =>
+  times * (of.writeUnits * price.writeUnit + of.readUnits * price.readUnit);
+
+type Ingress = 'functionUrl' | 'httpApi' | 'cloudfront';
+
+function cost(devices: number, ingress: Ingress): number {
+  const enrolments = devices * 0.1;
+  const requests = enrolments * enrolment.requests;
+  const crls = devices * DAYS;
+  const cached = ingress === 'cloudfront';
+  const fixed = 3 * price.kmsKey + lambda(MINUTES, upkeep.seconds) + units(MINUTES, upkeep);
+  const each =
+    enrolments * price.sign +
+    units(enrolments, enrolment) +
+    lambda(requests, enrolment.seconds) +
+    (enrolments * 3e3 * price.logGb + enrolments * 36 * 8e3 * price.stored) / 1e9;
+  // Each CRL is fetched from the functions where no cache is in between.
+  const fetched = cached ? 0 : lambda(crls, 0.02) + crls * price.readUnit;
+  const api = ingress === 'functionUrl' ? 0 : (requests + (cached ? 0 : crls)) * price.httpApi;
+  const edge = cached
+    ? price.webAcl +
+      price.secret +
+      (requests + crls) * price.webAclRequest +
+      Math.max(0, requests + crls - price.cloudFrontFree) * price.cloudFront
+    : 0;
+  return fixed + each + fetched + api + edge;
+}
+
+/** General-purpose mode: the authority, and certificates in tiers. */
+function privateCa(certificates: number): number {
+  const first = Math.min(certificates, 1000);
+  const next = Math.min(certificates - first, 9000);
+  return 400 + first * 0.75 + next * 0.35 + (certificates - first - next) * 0.001;
+}
+
+test("the guide's table of costs is what its prices and counts give", () => {
+  const rows = [1000, 10_000, 100_000, 1_000_000].map((devices) => {
+    const dollars = (amount: number, digits = 2): string =>
+      `$${amount.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+    const ours = (['functionUrl', 'httpApi', 'cloudfront'] as const).map((ingress) =>
+      dollars(cost(devices, ingress)),
+    );
+    const counts = [devices, devices * 0.1].map((count) => count.toLocaleString('en'));
+    return `| ${[...counts, ...ours, dollars(privateCa(devices * 0.1), 0)].join(' | ')} |`;
+  });
+  const guide = readFileSync(join(root, 'docs', 'deploy-aws.md'), 'utf8');
+  const [, table = ''] = guide.split('AWS Private CA + Connector |\n|---|---|---|---|---|---|\n');
+  assert.deepEqual(table.split('\n').slice(0, rows.length), rows);
+});
+
+test('what the arithmetic takes for counted is what the adapter says of itself', () => {
+  const text = readFileSync(join(root, 'lib', 'adapters', 'dynamodb.ts'), 'utf8').replace(
+    /\n\/\/ ?/g,
+    ' ',
+  );
+  assert.match(
+    text,
+    /4 keys read, 7 and 4 items written, 38 write units of the table, 6 of `places`, 5 of `due`, 1 each of `subjects` and `devices`; the sequencer then deletes 2/,
+  );
+});

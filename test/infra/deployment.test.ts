@@ -1,0 +1,236 @@
+// Names, settings and permissions of the template fit the release's functions: loaded into CloudFormation,
+// run with what it made and may do, by a real client from the first command to a certificate.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DecryptCommand, SignCommand } from '@aws-sdk/client-kms';
+import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { makeClient as dynamoClient } from '../../lib/adapters/dynamodb-calls.ts';
+import { makeClient as kmsClient } from '../../lib/adapters/kms-keys-calls.ts';
+import type { LambdaReply } from '../../lib/http/lambda-event.ts';
+import * as strongswan from '../interop/clients/strongswan.ts';
+import { openssl, verify } from '../interop/openssl.ts';
+import { type Bridge, bridge } from '../support/lambda-bridge.ts';
+import { fromReply, toEvent } from '../support/lambda-ingress.ts';
+import type { LambdaFunction } from '../support/lambda-runtime.ts';
+import { run, temporary } from '../support/process.ts';
+import { type Name, type Stack, startStack } from './stack.ts';
+import { root } from './tools.ts';
+
+let stack: Stack;
+let scep: LambdaFunction;
+let admin: LambdaFunction;
+let maintenance: LambdaFunction;
+let api: Bridge;
+let device: Bridge;
+let token: string;
+
+/** A command of the operator, who has the functions' settings and his own role. */
+async function operator(args: readonly string[], stdin = ''): Promise<Record<string, unknown>> {
+  const env = { ...stack.settingsOf('scep'), ...stack.as('operator') };
+  const { code, out, err } = await run('bin/scepter.js', [...args, '--json'], { env, stdin });
+  assert.equal(code, 0, err);
+  return JSON.parse(out);
+}
+
+async function newToken(): Promise<string> {
+  const flags = ['--name', 'test', '--role', 'admin'];
+  return String((await operator(['token', 'create', ...flags])).token);
+}
+
+async function cli(...args: readonly string[]): Promise<Record<string, unknown>> {
+  const env = { SCEPTER_URL: api.origin, SCEPTER_TOKEN: token };
+  const { code, out, err } = await run('bin/scepter.js', [...args, '--json'], { env });
+  assert.equal(code, 0, err);
+  return JSON.parse(out);
+}
+
+before(async () => {
+  const started = await startStack();
+  assert.ok(started, 'Java 17 is missing');
+  stack = started;
+});
+after(async () => {
+  device?.stop();
+  api?.stop();
+  await stack?.stop();
+});
+
+test("moto's CloudFormation makes the stack, but for types that it does not know", () => {
+  assert.equal(stack.made.status, 'CREATE_COMPLETE');
+  assert.deepEqual(stack.made.leftOut, [
+    'AWS::ApiGatewayV2::Api',
+    'AWS::ApiGatewayV2::Integration',
+    'AWS::ApiGatewayV2::Route',
+    'AWS::ApiGatewayV2::Stage',
+    'AWS::CloudWatch::Alarm',
+    'AWS::Lambda::EventInvokeConfig',
+    'AWS::Lambda::Permission',
+    'AWS::Lambda::Url',
+    'AWS::Logs::MetricFilter',
+  ]);
+});
+
+test('the operator makes the CA with the key of the stack, and the first token', async () => {
+  const { CaKeydefault: key = '' } = stack.made.outputs;
+  const made = await operator(['ca', 'init', 'default', '--key', key]);
+  assert.equal(made.key, key);
+  assert.deepEqual(made.warnings, []);
+  token = await newToken();
+});
+
+test('the operator revokes a token, and prepares the next key of the RA', async () => {
+  await operator(['token', 'revoke'], await newToken());
+  const { ra } = await operator(['ca', 'rotate-ra', '--prepare']);
+  const states = (ra as readonly { readonly state: string }[]).map(({ state }) => state);
+  assert.deepEqual(states.toSorted(), ['current', 'prepared']);
+});
+
+test('a real client enrols over the HTTP API with a challenge from the admin function', async () => {
+  scep = await stack.start('scep');
+  admin = await stack.start('admin');
+  api = await bridge('http-api', admin);
+  device = await bridge('http-api', scep);
+  const { challenge } = await cli('challenge', 'create', '--endpoint', 'default');
+  const folder = temporary('infra-client');
+  const url = `${device.origin}/scep`;
+  const ca = await strongswan.fetchCa(url, folder);
+  const dn = 'C=US, O=Interop, CN=cloud';
+  const enrolment = { url, ca, folder, dn, password: String(challenge) };
+  const { ran, certificate } = await strongswan.enrol(enrolment);
+  assert.equal(ran.code, 0, ran.stderr);
+  await verify(certificate, ca.ca);
+});
+
+test("the guide's event asks the admin function for a challenge", async () => {
+  const guide = readFileSync(join(root, 'docs', 'deploy-aws.md'), 'utf8');
+  const [, event = ''] = /^cat > event\.json <<EOF\n(.*?)^EOF$/ms.exec(guide) ?? [];
+  const reply = await admin.invoke(JSON.parse(event.replace('$SCEPTER_TOKEN', token)));
+  const { statusCode, body } = reply as LambdaReply;
+  assert.equal(statusCode, 201, body);
+  assert.match(JSON.parse(body).challenge, /^\w{26}$/);
+});
+
+test('maintenance publishes a CRL, which has a certificate that an operator has revoked', async () => {
+  maintenance = await stack.start('maintenance');
+  const { certificates } = await cli('cert', 'list');
+  const [issued] = certificates as readonly { readonly serial: string }[];
+  assert.ok(issued);
+  await cli('cert', 'revoke', issued.serial, '--reason', 'superseded');
+  await maintenance.invoke({});
+  const http = { method: 'GET', target: '/crl/default.crl' };
+  const reply = fromReply(
+    'http-api',
+    (await scep.invoke(toEvent('http-api', http))) as LambdaReply,
+  );
+  assert.equal(reply.status, 200);
+  const file = join(temporary('infra-crl'), 'default.crl');
+  await writeFile(file, reply.body);
+  const crl = await openssl(['crl', '-inform', 'DER', '-in', file, '-noout', '-text']);
+  const serials = [...crl.toString().matchAll(/Serial Number: (\w+)/g)].map(([, serial]) => serial);
+  assert.deepEqual(serials, [issued.serial.toUpperCase()]);
+});
+
+test('nothing that they asked for was refused, and nothing was an outage', () => {
+  assert.deepEqual(stack.gate.refused, []);
+  for (const each of [scep, maintenance]) {
+    for (const event of ['http.outage', 'start.failed', 'upkeep.failed']) {
+      assert.deepEqual(each.logged(event), []);
+    }
+  }
+});
+
+const config = (name: Name, service: 'DYNAMODB' | 'KMS' | 'SSM') => {
+  const env = stack.as(name);
+  return {
+    region: stack.region,
+    endpoint: env[`AWS_ENDPOINT_URL_${service}`] ?? '',
+    credentials: {
+      accessKeyId: env.AWS_ACCESS_KEY_ID ?? '',
+      secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? '',
+      sessionToken: env.AWS_SESSION_TOKEN ?? '',
+    },
+  };
+};
+const denied = { name: 'AccessDeniedException' };
+
+test('no function writes tokens, CAs or MAC keys, whatever becomes of it', async () => {
+  for (const name of ['scep', 'admin', 'maintenance'] as const) {
+    const client = dynamoClient(config(name, 'DYNAMODB'));
+    const put = (pk: string) =>
+      client.send(
+        new PutItemCommand({ TableName: stack.made.table.TableName, Item: { pk: { S: pk } } }),
+      );
+    for (const kind of ['token', 'authority', 'macKeys']) {
+      await assert.rejects(put(`${kind}#x`), denied, `${name} ${kind}`);
+    }
+    await put('certificate#x');
+    client.destroy();
+  }
+});
+
+const sign = (KeyId: string, more: object = {}) =>
+  new SignCommand({
+    KeyId,
+    Message: new Uint8Array(32),
+    MessageType: 'DIGEST',
+    SigningAlgorithm: 'RSASSA_PKCS1_V1_5_SHA_256',
+    ...more,
+  });
+
+test('the admin function signs nothing; the others sign digests, and only as the CA does', async () => {
+  const { CaKeydefault: key = '' } = stack.made.outputs;
+  for (const name of ['scep', 'maintenance', 'admin'] as const) {
+    const client = kmsClient(config(name, 'KMS'));
+    const signed = client.send(sign(key));
+    await (name === 'admin' ? assert.rejects(signed, denied) : signed);
+    for (const more of [{ MessageType: 'RAW' }, { SigningAlgorithm: 'RSASSA_PSS_SHA_256' }]) {
+      await assert.rejects(client.send(sign(key, more)), denied, name);
+    }
+    client.destroy();
+  }
+});
+
+test('what is sealed is opened by who needs it, in this deployment, and by nobody else', async () => {
+  const opens = {
+    scep: ['ra', 'mac-challenge', 'mac-pending', 'mac-approval'],
+    admin: ['mac-challenge', 'mac-approval'],
+    maintenance: [],
+  } as const;
+  const { SealingKey: KeyId = '' } = stack.made.outputs;
+  for (const [name, good] of Object.entries(opens)) {
+    const client = kmsClient(config(name as Name, 'KMS'));
+    for (const purpose of opens.scep) {
+      for (const deployment of ['scepter', 'another']) {
+        const EncryptionContext = { deployment, purpose, ca: 'default' };
+        const command = new DecryptCommand({
+          KeyId,
+          CiphertextBlob: new Uint8Array(64),
+          EncryptionContext,
+        });
+        // What is no ciphertext is refused too, by the key and not by a policy.
+        const may = deployment === 'scepter' && (good as readonly string[]).includes(purpose);
+        const expected = may ? { name: 'InvalidCiphertextException' } : denied;
+        await assert.rejects(client.send(command), expected, `${name} ${deployment} ${purpose}`);
+      }
+    }
+    client.destroy();
+  }
+});
+
+test('every role reads the configuration, and none changes it', async () => {
+  const Name = '/scepter/scepter/config';
+  for (const name of ['scep', 'admin', 'maintenance', 'operator'] as const) {
+    const client = new SSMClient({ ...config(name, 'SSM'), maxAttempts: 1 });
+    const { Parameter } = await client.send(new GetParameterCommand({ Name }));
+    const { cas } = JSON.parse(Parameter?.Value ?? '');
+    assert.equal(cas.default.subject, 'CN=Example Device CA,O=Example');
+    const change = new PutParameterCommand({ Name, Value: '{}', Overwrite: true });
+    await assert.rejects(client.send(change), denied, name);
+    client.destroy();
+  }
+});

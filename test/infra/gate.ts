@@ -1,0 +1,191 @@
+// A gate before DynamoDB Local, the KMS emulator and moto's parameters, which let in everybody: it knows
+// callers by the access keys of their roles, and lets through what the policies of the stack allow.
+
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { type Asked, allowed, type Policy } from './iam.ts';
+
+export type Caller = { readonly arn: string; readonly policies: readonly Policy[] };
+export type Key = { readonly id: string; readonly arn: string; readonly policy: Policy };
+
+export type Guarded = {
+  /** By access key. */
+  readonly callers: ReadonlyMap<string, Caller>;
+  readonly tableArn: string;
+  /** Each by its id where it is kept. */
+  readonly keys: ReadonlyMap<string, Key>;
+  readonly dynamodb: string;
+  readonly kms: string;
+  readonly ssm: string;
+};
+
+export type Gate = {
+  readonly url: string;
+  /** What was asked for, by `role action resource`. */
+  readonly let: Set<string>;
+  readonly refused: string[];
+  stop(): void;
+};
+
+/** By what their targets begin with. */
+const places = { DynamoDB_20120810: 'dynamodb', TrentService: 'kms', AmazonSSM: 'ssm' } as const;
+
+type Request = Pick<Asked, 'action' | 'resource' | 'context'>;
+
+type Keyed = { readonly pk: { readonly S: string } };
+/** What is looked at of the JSON of both protocols. */
+type Body = {
+  readonly RequestItems?: Readonly<Record<string, { readonly Keys: readonly Keyed[] }>>;
+  readonly Item?: Keyed;
+  readonly Key?: Keyed;
+  readonly IndexName?: string;
+  readonly ExpressionAttributeValues?: Readonly<Record<string, { readonly S: string }>>;
+  readonly TransactItems?: readonly Readonly<
+    Partial<Record<'Put' | 'Update' | 'Delete' | 'ConditionCheck', { Item?: Keyed; Key?: Keyed }>>
+  >[];
+  /** Of a parameter. */
+  readonly Name?: string;
+  readonly KeyId?: string;
+  readonly MessageType?: string;
+  readonly SigningAlgorithm?: string;
+  readonly EncryptionContext?: Readonly<Record<string, string>>;
+};
+
+const actionOf = {
+  Put: 'PutItem',
+  Update: 'UpdateItem',
+  Delete: 'DeleteItem',
+  ConditionCheck: 'ConditionCheckItem',
+} as const;
+
+/** What a call of DynamoDB has to be allowed. */
+function ofDynamoDb(action: string, body: Body, tableArn: string): Request[] {
+  const about = (name: string, keys: readonly string[], resource = tableArn): Request => ({
+    action: `dynamodb:${name}`,
+    resource,
+    context: { 'dynamodb:LeadingKeys': keys },
+  });
+  const pkOf = ({ Item, Key }: { Item?: Keyed; Key?: Keyed }): string => (Item ?? Key)?.pk.S ?? '';
+  switch (action) {
+    case 'DescribeTable':
+      return [about(action, [])];
+    case 'BatchGetItem':
+      return Object.values(body.RequestItems ?? {}).map(({ Keys }) =>
+        about(
+          action,
+          Keys.map(({ pk }) => pk.S),
+        ),
+      );
+    case 'PutItem':
+    case 'DeleteItem':
+      return [about(action, [pkOf(body)])];
+    case 'Query': {
+      const place = body.ExpressionAttributeValues?.[':place']?.S ?? '';
+      return [about(action, [place], `${tableArn}/index/${body.IndexName}`)];
+    }
+    case 'TransactWriteItems':
+      return (body.TransactItems ?? []).flatMap((item) =>
+        Object.entries(item).map(([kind, one]) =>
+          about(actionOf[kind as keyof typeof actionOf], [pkOf(one)]),
+        ),
+      );
+    default:
+      throw new Error(`nothing of ours calls ${action}`);
+  }
+}
+
+function ofKms(action: string, body: Body, key: Key): Request {
+  const { MessageType, SigningAlgorithm, EncryptionContext = {} } = body;
+  const sealed = Object.entries(EncryptionContext).map(([name, value]) => [
+    `kms:EncryptionContext:${name}`,
+    [value],
+  ]);
+  return {
+    action: `kms:${action}`,
+    resource: key.arn,
+    context: {
+      ...(MessageType ? { 'kms:MessageType': [MessageType] } : {}),
+      ...(SigningAlgorithm ? { 'kms:SigningAlgorithm': [SigningAlgorithm] } : {}),
+      ...Object.fromEntries(sealed),
+    },
+  };
+}
+
+export async function openGate(guarded: Guarded): Promise<Gate> {
+  const let_ = new Set<string>();
+  const refused: string[] = [];
+  const { callers, keys, tableArn } = guarded;
+
+  const judge = (caller: Caller, requests: readonly Request[], key?: Key): boolean =>
+    requests.every((request) => {
+      const line = `${caller.arn} ${request.action} ${request.resource}`;
+      const policies = [caller.policies, ...(key ? [[key.policy]] : [])];
+      const good = allowed(policies, { ...request, principal: caller.arn });
+      if (good) let_.add(line);
+      else refused.push(line);
+      return good;
+    });
+
+  /** The text with the ids that are known there. */
+  const renamed = (body: string, there: boolean): string =>
+    [...keys].reduce(
+      (all, [kept, { id }]) => (there ? all.replaceAll(id, kept) : all.replaceAll(kept, id)),
+      body,
+    );
+
+  const requestsOf = (service: string, action: string, body: Body, key?: Key): Request[] => {
+    if (service === 'DynamoDB_20120810') return ofDynamoDb(action, body, tableArn);
+    if (service === 'TrentService' && key) return [ofKms(action, body, key)];
+    if (service !== 'AmazonSSM') throw new Error(`${service} ${action}: nothing of the stack`);
+    const resource = tableArn.replace(/:dynamodb:(.+?):table.*/, `:ssm:$1:parameter${body.Name}`);
+    return [{ action: `ssm:${action}`, resource, context: {} }];
+  };
+
+  const answer = async (request: IncomingMessage) => {
+    const sent = await text(request);
+    const authorization = request.headers.authorization ?? '';
+    const [, accessKey = ''] = /Credential=(\w+)\//.exec(authorization) ?? [];
+    const [service = '', action = ''] = String(request.headers['x-amz-target']).split('.');
+    const caller = callers.get(accessKey);
+    if (!caller) throw new Error(`nobody has the access key ${accessKey}`);
+    const body: Body = JSON.parse(sent);
+    const key = [...keys.values()].find(({ id, arn }) => body.KeyId === id || body.KeyId === arn);
+    const requests = requestsOf(service, action, body, key);
+    if (!judge(caller, requests, key)) {
+      const said = { __type: 'AccessDeniedException', message: 'not authorized' };
+      return { status: 400, reply: JSON.stringify(said) };
+    }
+    const headers = new Headers(request.headers as Record<string, string>);
+    for (const name of ['host', 'connection', 'content-length']) headers.delete(name);
+    // DynamoDB Local has a database for each access key.
+    headers.set('authorization', authorization.replace(accessKey, 'local'));
+    const response = await fetch(guarded[places[service as keyof typeof places]], {
+      method: 'POST',
+      headers,
+      body: renamed(sent, true),
+    });
+    return { status: response.status, reply: renamed(await response.text(), false) };
+  };
+
+  const server = createServer((request, response) => {
+    answer(request).then(
+      ({ status, reply }) => {
+        response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(reply);
+      },
+      (error) => response.destroy(error),
+    );
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    let: let_,
+    refused,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}

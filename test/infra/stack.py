@@ -1,0 +1,154 @@
+# Loads a template into moto's CloudFormation, with moto as a server, and prints one line of JSON about
+# what it made: the functions' environments, roles with credentials and policies, keys, the table. Ends with
+# its input.
+#
+# What moto's CloudFormation does not know is left out, and with it what refers to it; which that was is
+# in the line.
+
+import json
+import os
+import sys
+
+os.environ.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x")
+
+import boto3
+from moto.cloudformation.parsing import resource_class_from_type
+from moto.kms.models import kms_backends
+from moto.server import ThreadedMotoServer
+
+path, region = sys.argv[1:]
+ACCOUNT_ID = os.environ["MOTO_ACCOUNT_ID"]
+EMPTY_ZIP = b"PK\x05\x06" + b"\0" * 18
+
+
+def references(value):
+    if isinstance(value, dict):
+        if "Ref" in value:
+            yield value["Ref"]
+        if "Fn::GetAtt" in value:
+            yield value["Fn::GetAtt"][0]
+        for part in value.values():
+            yield from references(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from references(part)
+
+
+def known(template):
+    """The template without what moto does not know, and the types that it was."""
+    resources = template["Resources"]
+    for resource in resources.values():
+        # The same table, in the words that moto knows.
+        if resource["Type"] == "AWS::DynamoDB::GlobalTable":
+            resource["Type"] = "AWS::DynamoDB::Table"
+            properties = resource["Properties"]
+            for part in (properties, *properties["GlobalSecondaryIndexes"]):
+                for name in ("Replicas", "WriteOnDemandThroughputSettings"):
+                    part.pop(name, None)
+    gone = {n for n, r in resources.items() if resource_class_from_type(r["Type"]) is None}
+    while more := {n for n, r in resources.items() if n not in gone and gone & {*references(r["Properties"])}}:
+        gone |= more
+    outputs = {n: o for n, o in template["Outputs"].items() if not gone & {*references(o)}}
+    left = {n: r for n, r in resources.items() if n not in gone}
+    types = sorted({resources[n]["Type"] for n in gone})
+    return {**template, "Resources": left, "Outputs": outputs}, types
+
+
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+host, port = server.get_host_and_port()
+endpoint = f"http://{host}:{port}"
+
+
+def client(service):
+    return boto3.client(service, region_name=region, endpoint_url=endpoint)
+
+
+with open(path) as file:
+    template, left_out = known(json.load(file))
+
+client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
+s3 = client("s3")
+for code in [
+    r["Properties"]["Code"]
+    for r in template["Resources"].values()
+    if r["Type"] == "AWS::Lambda::Function"
+]:
+    # In the region where making a bucket twice is no error.
+    boto3.client("s3", region_name="us-east-1", endpoint_url=endpoint).create_bucket(Bucket=code["S3Bucket"])
+    s3.put_object(Bucket=code["S3Bucket"], Key=code["S3Key"], Body=EMPTY_ZIP)
+
+cloudformation, iam, sts = (client(name) for name in ("cloudformation", "iam", "sts"))
+cloudformation.create_stack(
+    StackName="Scepter", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"]
+)
+(stack,) = cloudformation.describe_stacks(StackName="Scepter")["Stacks"]
+resources = cloudformation.list_stack_resources(StackName="Scepter")["StackResourceSummaries"]
+
+
+def named(kind):
+    return {
+        r["LogicalResourceId"]: r["PhysicalResourceId"]
+        for r in resources
+        if r["ResourceType"] == kind
+    }
+
+
+def role(name):
+    arn = iam.get_role(RoleName=name)["Role"]["Arn"]
+    policies = [
+        iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+    ]
+    for attached in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+        version = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
+        document = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=version)
+        policies.append(document["PolicyVersion"]["Document"])
+    credentials = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    return {
+        "arn": arn,
+        "policies": policies,
+        "credentials": {
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+        },
+    }
+
+
+def function(name):
+    found = client("lambda").get_function_configuration(FunctionName=name)
+    return {
+        "role": found["Role"],
+        "runtime": found["Runtime"],
+        "handler": found["Handler"],
+        "environment": found["Environment"]["Variables"],
+    }
+
+
+def key(key_id):
+    # Not by DescribeKey, which fails on a policy that came by CloudFormation.
+    made = kms_backends[ACCOUNT_ID][region].keys[key_id]
+    return {
+        "id": made.id,
+        "arn": made.arn,
+        "spec": made.key_spec,
+        "usage": made.key_usage,
+        "policy": made.policy,
+    }
+
+
+(table,) = named("AWS::DynamoDB::Table").values()
+about = {
+    "endpoint": endpoint,
+    "status": stack["StackStatus"],
+    "leftOut": left_out,
+    "outputs": {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])},
+    "functions": {n: function(p) for n, p in named("AWS::Lambda::Function").items()},
+    "roles": {n: role(p) for n, p in named("AWS::IAM::Role").items()},
+    "keys": {n: key(p) for n, p in named("AWS::KMS::Key").items()},
+    "table": client("dynamodb").describe_table(TableName=table)["Table"],
+}
+print(json.dumps(about, default=str), flush=True)
+sys.stdin.read()
+server.stop()

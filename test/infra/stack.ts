@@ -1,0 +1,173 @@
+// A deployment on this machine as CloudFormation has made it: the template of the quick start in moto, the
+// table in DynamoDB Local and the keys in the KMS emulator, all behind a gate that judges by the stack's
+// policies; and the functions, each with its environment and its role.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { CreateTableCommand, type TableDescription } from '@aws-sdk/client-dynamodb';
+import { CreateKeyCommand, type KeySpec, type KeyUsageType } from '@aws-sdk/client-kms';
+import { unzipSync } from 'fflate';
+import { writeFiles } from '../../build/build.ts';
+import { makeClient as dynamoClient } from '../../lib/adapters/dynamodb-calls.ts';
+import { makeClient as kmsClient } from '../../lib/adapters/kms-keys-calls.ts';
+import { startDynamoDbLocal } from '../support/dynamodb-local.ts';
+import { startKmsEmulator } from '../support/kms-emulator.ts';
+import { type LambdaFunction, startFunction } from '../support/lambda-runtime.ts';
+import { temporary } from '../support/process.ts';
+import { contexts } from './contexts.ts';
+import { openGate } from './gate.ts';
+import type { Policy } from './iam.ts';
+import { maybe, packages, pathOf, python, templateOf } from './templates.ts';
+
+type Env = Readonly<Record<string, string>>;
+
+/** As `stack.py` prints it; names are CloudFormation's logical ids. */
+type Made = {
+  readonly endpoint: string;
+  readonly status: string;
+  readonly leftOut: readonly string[];
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly functions: Readonly<
+    Record<string, { readonly role: string; readonly handler: string; readonly environment: Env }>
+  >;
+  readonly roles: Readonly<
+    Record<
+      string,
+      { readonly arn: string; readonly policies: readonly Policy[]; readonly credentials: Env }
+    >
+  >;
+  readonly keys: Readonly<
+    Record<string, { readonly id: string; readonly arn: string; readonly policy: Policy }>
+  >;
+  readonly table: TableDescription & { readonly TableName: string; readonly TableArn: string };
+};
+
+export type Name = 'scep' | 'admin' | 'maintenance' | 'operator';
+export type Stack = NonNullable<Awaited<ReturnType<typeof startStack>>>;
+
+const { account, region } = contexts.httpApi.context;
+
+/** What the construct calls by that name and kind. */
+function one<T>(named: Readonly<Record<string, T>>, name: string, kind: string): T {
+  const found = Object.entries(named).filter(([id]) => id.startsWith(`Service${name}${kind}`));
+  const [[, value] = []] = found;
+  if (value === undefined || found.length > 1) throw new Error(`not one ${kind} of ${name}`);
+  return value;
+}
+
+async function load(): Promise<{ made: Made; stop: () => Promise<void> }> {
+  const args = [join(import.meta.dirname, 'stack.py'), pathOf('httpApi'), region];
+  const child = spawn(join(python, 'python'), args, {
+    env: { ...process.env, MOTO_ACCOUNT_ID: account },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (data) => {
+    said += data;
+  });
+  const ended = once(child, 'close');
+  const first = once(createInterface(child.stdout), 'line');
+  const [line] = await Promise.race([first, ended.then(() => [undefined])]);
+  if (typeof line !== 'string') throw new Error(`the stack was not made: ${said.slice(-2000)}`);
+  const stop = async (): Promise<void> => {
+    child.stdin.end();
+    await ended;
+  };
+  return { made: JSON.parse(line), stop };
+}
+
+/** @returns undefined without Java for DynamoDB Local */
+export async function startStack() {
+  const dynamo = await startDynamoDbLocal();
+  if (!dynamo) return undefined;
+  const [{ made, stop }, kms] = await Promise.all([load(), startKmsEmulator({ region, account })]);
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+  const { AWS_ENDPOINT_URL_DYNAMODB: endpoint = '' } = dynamo.env;
+
+  const { TableName, TableArn, KeySchema, AttributeDefinitions, BillingModeSummary } = made.table;
+  const tables = dynamoClient({ endpoint, region, credentials });
+  await tables.send(
+    new CreateTableCommand({
+      TableName,
+      KeySchema,
+      AttributeDefinitions,
+      BillingMode: BillingModeSummary?.BillingMode,
+      GlobalSecondaryIndexes: made.table.GlobalSecondaryIndexes?.map(
+        ({ IndexName, KeySchema, Projection }) => ({ IndexName, KeySchema, Projection }),
+      ),
+    }),
+  );
+  tables.destroy();
+
+  // moto's CloudFormation takes every key for a symmetric one: the template says what each is.
+  const { Resources } = templateOf('httpApi');
+  const client = kmsClient({ endpoint: kms.url, region, credentials });
+  const keys = new Map<string, Made['keys'][string]>();
+  for (const [id, key] of Object.entries(made.keys)) {
+    const properties = Resources[id]?.Properties;
+    const command = new CreateKeyCommand({
+      KeySpec: maybe(properties, 'KeySpec') as KeySpec | undefined,
+      Policy: JSON.stringify(key.policy),
+      KeyUsage: maybe(properties, 'KeyUsage') as KeyUsageType | undefined,
+    });
+    keys.set((await client.send(command)).KeyMetadata?.KeyId ?? '', key);
+  }
+  client.destroy();
+
+  const roleOf = (name: Name) => one(made.roles, name, 'role');
+  const names = ['scep', 'admin', 'maintenance', 'operator'] as const;
+  const callers = names.map((name) => {
+    const { arn, policies, credentials } = roleOf(name);
+    return [credentials.AWS_ACCESS_KEY_ID ?? '', { arn, policies }] as const;
+  });
+  const gate = await openGate({
+    callers: new Map(callers),
+    tableArn: TableArn,
+    keys,
+    dynamodb: endpoint,
+    kms: kms.url,
+    ssm: made.endpoint,
+  });
+  const running: LambdaFunction[] = [];
+
+  /** Who somebody is for AWS, and where AWS is. */
+  const as = (name: Name): Env => ({
+    ...roleOf(name).credentials,
+    AWS_REGION: region,
+    AWS_ENDPOINT_URL_DYNAMODB: gate.url,
+    AWS_ENDPOINT_URL_KMS: gate.url,
+    AWS_ENDPOINT_URL_SSM: gate.url,
+  });
+  return {
+    made,
+    gate,
+    region,
+    roleOf,
+    as,
+    /** The settings that the template gives a function. */
+    settingsOf: (name: Exclude<Name, 'operator'>): Env =>
+      one(made.functions, name, 'function').environment,
+    start: async (name: Exclude<Name, 'operator'>): Promise<LambdaFunction> => {
+      const { role, handler, environment } = one(made.functions, name, 'function');
+      if (role !== roleOf(name).arn || handler !== 'index.handler')
+        throw new Error(`${name}: ${role}`);
+      const folder = join(temporary('infra'), name);
+      const files = unzipSync(readFileSync(join(packages, `scepter-${name}-lambda-test.zip`)));
+      await writeFiles(
+        folder,
+        Object.entries(files).map(([file, octets]) => ({ name: file, octets })),
+      );
+      const started = await startFunction({ folder, env: { ...environment, ...as(name) } });
+      running.push(started);
+      return started;
+    },
+    stop: async (): Promise<void> => {
+      await Promise.all(running.map((each) => each.stop()));
+      gate.stop();
+      await Promise.all([stop(), kms.stop(), dynamo.stop()]);
+    },
+  };
+}
