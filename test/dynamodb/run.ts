@@ -13,6 +13,8 @@ else {
     .filter((name) => name.endsWith('.test.ts'))
     .filter((name) => named.length === 0 || named.some((part) => name.includes(part)))
     .map((name) => join(import.meta.dirname, name));
+  // Without a file the runner takes every test that there is.
+  if (files.length === 0) throw new Error(`no file here is called ${named.join(' or ')}`);
   const args = ['--expose-gc', '--test', '--test-concurrency=2', ...files];
   const tests = spawn(process.execPath, args, {
     stdio: 'inherit',

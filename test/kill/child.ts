@@ -40,6 +40,9 @@ async function counted<T>(work: () => Promise<T>): Promise<T> {
   return result;
 }
 
+/** Files are read once, and what is in memory dies with it. */
+const opening: typeof counted = inKms ? counted : (work) => work();
+
 const { store, signer, raKeys, macKeys } = opened;
 const ports = {
   store: {
@@ -49,20 +52,22 @@ const ports = {
   },
   signer: {
     create: (...args) => signer.create(...args),
-    publicKey: (reference) => counted(() => signer.publicKey(reference)),
+    publicKey: (reference) => opening(() => signer.publicKey(reference)),
     sign: (...args) => counted(() => signer.sign(...args)),
   },
   raKeys: {
     generate: (context) => raKeys.generate(context),
-    unseal: (...args) => counted(() => raKeys.unseal(...args)),
+    unseal: (...args) => opening(() => raKeys.unseal(...args)),
   },
-  macKeys: { live: (purpose) => counted(() => macKeys.live(purpose)) },
+  macKeys: { live: (purpose) => opening(() => macKeys.live(purpose)) },
 } satisfies Partial<Deps>;
 const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
 const deps: Deps = {
   ...opened,
   ...ports,
   clock,
+  // Standard output is for answers.
+  log: () => {},
   cas: new CaCertificates({ config: opened.config, ...ports, clock }),
 };
 const app = makeApp(deps);

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Bytes, base64, fromBase64, hex } from '../../lib/bytes.ts';
 import { sequence } from '../../lib/cms/der-writer.ts';
+import type { ConfigDocument } from '../../lib/config.ts';
 import { LEASE_MS } from '../../lib/limits.ts';
 import type { Row } from '../../lib/ports/store.ts';
 import { type ClientKey, generateKey, readCaCertificates } from '../../lib/scep/client.ts';
@@ -24,7 +25,7 @@ const config = {
     default: { ca: 'default' },
     waiting: { ca: 'default', approval: 'always' },
   },
-};
+} as const satisfies ConfigDocument;
 
 type Endpoint = 'default' | 'waiting';
 
@@ -152,24 +153,40 @@ const scenarios: readonly Scenario[] = [
 ];
 
 export type KillStore = {
-  /** The environment that points the service to the store. */
+  /** The environment that points the service to the store, and to its keys. */
   readonly env: Readonly<Record<string, string>>;
   /** Every record, once nobody has the store open. */
   rows(dataDir: string): Promise<readonly Row[]>;
 };
 
-export function killScenarios(name: string, open: () => Promise<KillStore>): void {
+export type KillOptions = {
+  /** Every service is new, and has opened no key when it gets its request. */
+  readonly cold: boolean;
+  /** Names of scenarios; all if absent. */
+  readonly only?: readonly string[];
+};
+
+export function killScenarios(
+  name: string,
+  open: (document: ConfigDocument) => Promise<KillStore>,
+  { cold, only }: KillOptions = { cold: false },
+): void {
   describe(`killed at every call: ${name}`, () => {
     for (const { name: scenario, prepare, run } of scenarios) {
-      test(scenario, async () => {
+      if (only?.includes(scenario) === false) continue;
+      test(scenario, async (t) => {
         const dataDir = temporary('kill');
-        const { env, rows } = await open();
+        const { env, rows } = await open(config);
         const world = new World(new Service(dataDir, config, env));
         await world.start();
         const once = async (at: number | undefined, when: 'before' | 'after') => {
           const key = await generateKey({ type: 'RSA', bits: 2048 });
           const prepared = (await prepare(world, key)) as never;
           world.deaths = 0;
+          if (cold) {
+            await world.service.stop();
+            await world.service.start();
+          }
           await world.service.order({ do: 'arm', when, ...(at === undefined ? {} : { at }) });
           await run(world, key, prepared);
           const calls = Number(await world.service.order({ do: 'calls' }));
@@ -177,7 +194,8 @@ export function killScenarios(name: string, open: () => Promise<KillStore>): voi
           return { calls, deaths: world.deaths };
         };
         const { calls, deaths } = await once(undefined, 'before');
-        assert.ok(calls >= 4 && deaths === 0, `${calls} calls in a good run`);
+        assert.ok(calls >= (cold ? 9 : 4) && deaths === 0, `${calls} calls in a good run`);
+        t.diagnostic(`${calls} calls, a kill before and after each`);
         for (let at = 0; at < calls; at++) {
           for (const when of ['before', 'after'] as const) {
             const killed = await once(at, when).catch((cause) => {

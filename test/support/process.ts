@@ -30,6 +30,8 @@ function environment(extra: Environment): Record<string, string> {
     'NODE_ENV',
     'SCEPTER_DATA_DIR',
     'SCEPTER_TABLE',
+    'SCEPTER_DEPLOYMENT',
+    'SCEPTER_SEALING_KEY',
     'SCEPTER_CONFIG',
     'SCEPTER_URL',
     'SCEPTER_TOKEN',
@@ -83,7 +85,8 @@ export async function startServer(env: Environment): Promise<Running> {
   await new Promise<void>((resolve, reject) => {
     child.stdout.on('data', (data) => {
       printed += data;
-      if (printed.includes('not for production')) resolve();
+      // It is written in one piece.
+      if (/^Scepter is ready at .*\n$/s.test(printed)) resolve();
     });
     child.stderr.on('data', (data) => {
       logged += data;

@@ -1,0 +1,35 @@
+// Kills over DynamoDB Local and the KMS emulator: a SCEP function that has just been started, at every
+// call of its first enrolment, those that open its keys included.
+
+import assert from 'node:assert/strict';
+import { DynamoStore } from '../../lib/adapters/dynamodb.ts';
+import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
+import { initCa } from '../../lib/ca/lifecycle.ts';
+import { initMacKeys } from '../../lib/ca/mac-keys.ts';
+import { type ConfigDocument, checkConfig } from '../../lib/config.ts';
+import { type KillStore, killScenarios } from '../kill/scenarios.ts';
+import { freshTable, rowsOf } from '../support/dynamodb.ts';
+import { openKms } from '../support/kms.ts';
+
+/** What an operator does, once. */
+const open = async (document: ConfigDocument): Promise<KillStore> => {
+  const [table, kms] = [await freshTable(), await openKms()];
+  const store = await DynamoStore.open(table);
+  const [config, keys] = [checkConfig(document), kms.keys()];
+  const deps = { config, store, clock: systemClock, random: systemRandom, log: () => {} };
+  await initMacKeys(deps, (purpose) => keys.makeMacKey(purpose));
+  for (const authority of config.cas.values()) {
+    const { signer, raKeys } = keys;
+    assert.equal(await initCa({ ...deps, signer, raKeys }, authority), 'done');
+  }
+  store.close();
+  const settings = {
+    SCEPTER_TABLE: table,
+    SCEPTER_DEPLOYMENT: 'test',
+    SCEPTER_SEALING_KEY: kms.sealingKey,
+    SCEPTER_CONFIG: JSON.stringify(document),
+  };
+  return { env: { ...kms.emulator.env, ...settings }, rows: () => rowsOf(table) };
+};
+
+killScenarios('DynamoDB Local and KMS', open, { cold: true, only: ['enrol'] });

@@ -1,0 +1,174 @@
+// Plain Node with its records in a table and its keys in KMS: the real server and the real CLI, from an
+// empty table on; what is missing or wrong is said in a sentence, and keeps no other CA from working.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fromPem } from '../../lib/bytes.ts';
+import { checkCa } from '../support/check-ca.ts';
+import { freshTable, rowsOf } from '../support/dynamodb.ts';
+import { openKms } from '../support/kms.ts';
+import { freePort, run, startServer, temporary } from '../support/process.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** The environment of a deployment in which nothing has been made. */
+async function deployment() {
+  const [table, kms, port] = [await freshTable(), await openKms(), await freePort()];
+  const document = {
+    publicUrl: `http://127.0.0.1:${port}`,
+    cas: {
+      default: { subject: 'CN=Table CA', key: 'ec:P-256' },
+      second: { subject: 'CN=Second CA', key: 'ec:P-256' },
+    },
+    endpoints: { default: { ca: 'default' }, second: { ca: 'second' } },
+  };
+  const env = {
+    ...kms.emulator.env,
+    SCEPTER_TABLE: table,
+    SCEPTER_DEPLOYMENT: 'test',
+    SCEPTER_SEALING_KEY: kms.sealingKey,
+    SCEPTER_CONFIG: JSON.stringify(document),
+    SCEPTER_DATA_DIR: join(temporary('kms-server'), 'data'),
+    PORT: String(port),
+  };
+  const cli = (...args: string[]) => run('bin/scepter.js', args, { env });
+  const refused = async (more: Record<string, string | undefined>): Promise<string> => {
+    const { code, err } = await run('functions/server.ts', [], { env: { ...env, ...more } });
+    assert.ok(code === 1 || code === 2, err);
+    return err;
+  };
+  return { table, kms, env, cli, refused };
+}
+
+test('from an empty table: ca init, enrol, a second instance, a rotation; a CA that is not made keeps no other waiting', async () => {
+  const { table, env, cli, refused } = await deployment();
+  assert.match(
+    await refused({}),
+    /\nscepter: the MAC key for "challenge" is not on record: run "scepter ca init"\n$/,
+  );
+  const made = await cli('ca', 'init', '--json');
+  assert.equal(made.code, 0, made.err);
+  const { sha256 } = JSON.parse(made.out);
+
+  const server = await startServer({ ...env, NODE_ENV: 'production' });
+  assert.ok(server.printed().includes(`records in the DynamoDB table ${table}, keys in AWS KMS\n`));
+  assert.ok(server.printed().includes(`  SHA-256      ${sha256}\n`));
+  const missing = 'the CA "second" has not been initialised: run "scepter ca init second"';
+  assert.ok(server.printed().includes(`second cannot be used: ${missing}\n`));
+  assert.ok(server.logged().includes(JSON.stringify(missing)));
+  const status = async (url: string, path: string) => (await fetch(`${url}${path}`)).status;
+  assert.equal(await status(server.url, '/scep/second?operation=GetCACert'), 503);
+  assert.equal(await status(server.url, '/crl/default.crl'), 200);
+
+  const out = join(temporary('enrol'), 'device');
+  const enrol = async (url: string, to: string) => {
+    const created = await cli('challenge', 'create', '--json');
+    assert.equal(created.code, 0, created.err);
+    const { challenge } = JSON.parse(created.out);
+    const asked = ['--challenge', challenge, '--subject', `CN=${to}`, '--out', `${out}-${to}`];
+    const { code, err } = await cli('enrol', '--url', `${url}/scep`, ...asked);
+    assert.equal(code, 0, err);
+  };
+  await enrol(server.url, 'one');
+
+  // Beside it a second one, which announces the next RA key first.
+  for (const step of ['--prepare', '--activate']) {
+    const { code, err } = await cli('ca', 'rotate-ra', step, '--force');
+    assert.equal(code, 0, err);
+  }
+  const port = await freePort();
+  const other = await startServer({ ...env, PORT: String(port) });
+  const url = `http://127.0.0.1:${port}`;
+  const bags = await Promise.all(
+    [server.url, url].map(async (at) => {
+      const reply = await fetch(`${at}/scep?operation=GetCACert`);
+      return Buffer.from(await reply.arrayBuffer()).toString('base64');
+    }),
+  );
+  assert.notEqual(bags[0], bags[1]);
+  for (const [at, to] of [
+    [server.url, 'two'],
+    [url, 'three'],
+  ] as const) {
+    await enrol(at, to);
+  }
+  const second = await cli('ca', 'init', 'second');
+  assert.equal(second.code, 0, second.err);
+  for (const at of [server.url, url]) {
+    assert.equal(await status(at, '/scep/second?operation=GetCACert'), 200);
+  }
+  await Promise.all([server.stop(), other.stop()]);
+  const delivered = ['one', 'two', 'three'].flatMap((to) =>
+    fromPem('CERTIFICATE', readFileSync(join(`${out}-${to}`, 'cert.pem'), 'utf8')),
+  );
+  checkCa(await rowsOf(table), delivered);
+});
+
+test('a server with the wrong settings says which, and starts nothing', async () => {
+  const { kms, cli, refused } = await deployment();
+  const made = await cli('ca', 'init');
+  assert.equal(made.code, 0, made.err);
+  assert.match(
+    await refused({ SCEPTER_DEPLOYMENT: undefined }),
+    /^scepter: SCEPTER_DEPLOYMENT must be set\n$/,
+  );
+  assert.match(
+    await refused({ SCEPTER_DEPLOYMENT: 'another' }),
+    /scepter: KMS Decrypt of the MAC key for "challenge" .*: it is damaged, or was sealed for another deployment, CA or purpose: restore the record, or make a new one\n$/,
+  );
+  const foreign = kms.sealingKey.replace('111122223333', '444455556666');
+  assert.match(
+    await refused({ SCEPTER_SEALING_KEY: foreign }),
+    /scepter: KMS Decrypt .*AccessDeniedException, .*: allow it in the policy of this process's role and in the key's own\n$/,
+  );
+  const signs = await kms.make({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
+  assert.match(
+    await refused({ SCEPTER_SEALING_KEY: signs }),
+    /scepter: KMS Decrypt .*InvalidKeyUsageException, .*: name a key of the right usage and spec/,
+  );
+  const gone = await refused({ AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:9' });
+  assert.match(gone, /scepter: KMS Decrypt .*no answer in eu-central-1.*: see the route to KMS/);
+});
+
+test('npm run dev:aws: a CA over emulators, the printed command enrols, Ctrl-C ends all of it', async () => {
+  const port = await freePort();
+  const child = spawn(process.execPath, [join(root, 'test/dev-aws/run.ts')], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'ignore'],
+    // As a terminal has them: Ctrl-C is for the whole group.
+    detached: true,
+  });
+  let printed = '';
+  const ended = once(child, 'exit');
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', (data) => {
+      printed += data;
+      if (/\n {2}npx scepter enrol .*\n/.test(printed)) resolve();
+    });
+    child.once('exit', () => reject(new Error(printed)));
+  });
+  try {
+    const [, exported = ''] = /\n {2}export (.*)\n/.exec(printed) ?? [];
+    const env = Object.fromEntries(exported.split(' ').map((pair) => pair.split(/=(.*)/s)));
+    const [, command = ''] = /\n {2}npx scepter (enrol .*) --out device-1\n/.exec(printed) ?? [];
+    const out = join(temporary('dev-aws'), 'device');
+    const enrolled = await run('bin/scepter.js', [...command.split(' '), '--out', out]);
+    assert.equal(enrolled.code, 0, enrolled.err);
+    const shown = await run('bin/scepter.js', ['ca', 'show', '--json'], { env });
+    assert.equal(shown.code, 0, shown.err);
+    const [, sha256] = /\n {2}SHA-256 {6}([0-9a-f]{64})\n/.exec(printed) ?? [];
+    assert.equal(JSON.parse(shown.out).cas[0].certificate.sha256, sha256);
+    const { AWS_ENDPOINT_URL_DYNAMODB: dynamodb, AWS_ENDPOINT_URL_KMS: kms } = env;
+    process.kill(-(child.pid ?? 0), 'SIGINT');
+    assert.deepEqual(await ended, [0, null]);
+    for (const url of [`http://127.0.0.1:${port}`, dynamodb, kms]) {
+      await assert.rejects(fetch(String(url)), /fetch failed/);
+    }
+  } finally {
+    if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGINT');
+  }
+});
