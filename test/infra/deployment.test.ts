@@ -19,6 +19,7 @@ import { fromReply, toEvent } from '../support/lambda-ingress.ts';
 import type { LambdaFunction } from '../support/lambda-runtime.ts';
 import { run, temporary } from '../support/process.ts';
 import { type Name, type Stack, startStack } from './stack.ts';
+import { at, ofType, templateOf } from './templates.ts';
 import { root } from './tools.ts';
 
 let stack: Stack;
@@ -133,6 +134,62 @@ test('maintenance publishes a CRL, which has a certificate that an operator has 
   const crl = await openssl(['crl', '-inform', 'DER', '-in', file, '-noout', '-text']);
   const serials = [...crl.toString().matchAll(/Serial Number: (\w+)/g)].map(([, serial]) => serial);
   assert.deepEqual(serials, [issued.serial.toUpperCase()]);
+});
+
+/** CloudWatch Logs' filter patterns, as far as ours go: `{ ($.a = "x") || ($.b > 1 && $.c = "x*") }`. */
+function finds(pattern: string, line: Readonly<Record<string, unknown>>): boolean {
+  const holds = (condition: string): boolean => {
+    const [, name = '', operator, text = ''] =
+      /^\$\.(\w+) (=|>) (.+)$/.exec(condition) ?? assert.fail(condition);
+    const found = line[name];
+    if (operator === '>') return typeof found === 'number' && found > Number(text);
+    const parts = (JSON.parse(text) as string)
+      .split('*')
+      .map((part) => part.replace(/\W/g, '\\$&'));
+    return typeof found === 'string' && new RegExp(`^${parts.join('.*')}$`).test(found);
+  };
+  return pattern
+    .replace(/^\{ | \}$/g, '')
+    .split(' || ')
+    .map((some) => some.replace(/^\(|\)$/g, '').split(' && '))
+    .some((all) => all.every(holds));
+}
+
+test('the metrics find what the functions log: one issued, one refused, the life of a CRL', async () => {
+  const folder = temporary('infra-refused');
+  const url = `${device.origin}/scep`;
+  const ca = await strongswan.fetchCa(url, folder);
+  const enrolment = { url, ca, folder, dn: 'C=US, O=Interop, CN=guess', password: 'guessed' };
+  assert.notEqual((await strongswan.enrol(enrolment)).ran.code, 0);
+  const found: Record<string, unknown[]> = {};
+  for (const filter of ofType(templateOf('httpApi'), 'AWS::Logs::MetricFilter')) {
+    const [, name = ''] = /Service(\w+?)log/.exec(String(at(filter, 'LogGroupName.Ref'))) ?? [];
+    const log = { scep, admin, maintenance }[name]?.log() ?? assert.fail(name);
+    const lines = log.split('\n').filter((line) => line.startsWith('{'));
+    const transformation = at(filter, 'MetricTransformations.0');
+    const value = String(at(transformation, 'MetricValue'));
+    const values = lines
+      .map((line) => JSON.parse(line))
+      .filter((line) => finds(String(at(filter, 'FilterPattern')), line))
+      .map((line) => (value === '1' ? 1 : line[value.replace('$.', '')]));
+    found[String(at(transformation, 'MetricName'))] ??= [];
+    found[String(at(transformation, 'MetricName'))]?.push(...values);
+  }
+  const { CrlHoursLeft, CaWarning, ...rest } = found;
+  const quiet = { Outages: [], KmsTrouble: [], Tampered: [], UpkeepFailed: [] };
+  assert.deepEqual(rest, { Issued: [1], Refused: [1], ...quiet });
+  // The first look at the CA may come before its first CRL.
+  const warned = maintenance.logged('ca.warning').map(({ detail }) => detail);
+  assert.deepEqual(
+    CaWarning,
+    warned.map(() => 1),
+  );
+  assert.deepEqual(
+    warned.filter((detail) => detail !== 'it has no CRL'),
+    [],
+  );
+  // Ten days, less the moment that it took.
+  assert.deepEqual(new Set(CrlHoursLeft), new Set([239]));
 });
 
 test('nothing that they asked for was refused, and nothing was an outage', () => {
