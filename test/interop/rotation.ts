@@ -1,6 +1,6 @@
 // Two servers over one DynamoDB Local table and the KMS emulator, taken from one RA key to the next
-// while clients hold the certificate of the first: one server is started anew and announces the next,
-// the other has not looked since. Then the first key is retired, and both are started anew.
+// while clients hold the certificate of the first: both have loaded the next; one is started anew and
+// announces it, the other has not looked since. Then the first key is retired, and both are started anew.
 
 import { mkdir } from 'node:fs/promises';
 import { CreateKeyCommand } from '@aws-sdk/client-kms';
@@ -87,16 +87,16 @@ export async function openRotation(
     const certmongerCa = (name: string) => `rotation-${name}`;
 
     await operator('init');
-    const servers = [await start('announcing'), await start('late')] as const;
-    const [first] = servers;
+    const first = await start('announcing');
     const url = `${first.origin}/scep`;
     const files = await strongswan.fetchCa(url, folder);
     const bag = await bagOf(first);
+    await operator('rotate-ra', '--prepare');
+    await start('late');
     const daemon = await certmonger();
     for (const name of names) {
       await daemon.addCa(certmongerCa(name), `http://127.0.0.1:${ports[name]}/scep`);
     }
-    await operator('rotate-ra', '--prepare');
     await operator('rotate-ra', '--activate', '--force');
     await start('announcing');
     const announced = (port: number) => bagOf({ origin: `http://127.0.0.1:${port}` });

@@ -56,7 +56,7 @@ export const rotationRows: readonly Row[] = [
     id: '21a',
     client: 'strongswan',
     title:
-      'the RA certificate before, at two servers; the one after, at one that has not heard of it',
+      'the RA certificate before, at two servers; the one after, also where the one before is announced',
     async run(lab) {
       const { servers, held } = await lab.rotation();
       for (const at of servers) await strongswanHas(lab, at, held.files, `before-${at.name}`);
