@@ -121,7 +121,9 @@ test('maintenance publishes a CRL, which has a certificate that an operator has 
   const { certificates } = await cli('cert', 'list');
   const [issued] = certificates as readonly { readonly serial: string }[];
   assert.ok(issued);
-  await cli('cert', 'revoke', issued.serial, '--reason', 'superseded');
+  for (const reason of ['certificateHold', 'superseded']) {
+    await cli('cert', 'revoke', issued.serial, '--reason', reason);
+  }
   await maintenance.invoke({});
   const http = { method: 'GET', target: '/crl/default.crl' };
   const reply = fromReply(
