@@ -1,7 +1,7 @@
 // What the apps of infra/cdk are told to synthesise: templates that everything here looks at.
 
 import { join } from 'node:path';
-import { root } from './tools.ts';
+import { root } from '../support/installed.ts';
 
 const account = '111122223333';
 const region = 'us-east-1';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { root } from './tools.ts';
+import { root } from '../support/installed.ts';
 
 /** US dollars in us-east-1, list prices. */
 const M = 1_000_000;

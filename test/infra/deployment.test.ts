@@ -14,13 +14,13 @@ import { makeClient as kmsClient } from '../../lib/adapters/kms-keys-calls.ts';
 import type { LambdaReply } from '../../lib/http/lambda-event.ts';
 import * as strongswan from '../interop/clients/strongswan.ts';
 import { openssl, verify } from '../interop/openssl.ts';
+import { root } from '../support/installed.ts';
 import { type Bridge, bridge } from '../support/lambda-bridge.ts';
 import { fromReply, toEvent } from '../support/lambda-ingress.ts';
 import type { LambdaFunction } from '../support/lambda-runtime.ts';
 import { run, temporary } from '../support/process.ts';
 import { type Name, type Stack, startStack } from './stack.ts';
 import { at, ofType, templateOf } from './templates.ts';
-import { root } from './tools.ts';
 
 let stack: Stack;
 let scep: LambdaFunction;

@@ -6,8 +6,9 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundleFunction, functionNames } from '../../build/bundle.ts';
 import { zip } from '../../build/zip.ts';
+import { root } from '../support/installed.ts';
 import { contexts } from './contexts.ts';
-import { cache, cdk, installCdk, installPython, root } from './tools.ts';
+import { cache, cdk, installCdk, installPython } from './tools.ts';
 
 /** As `npm run release` makes them. */
 async function makePackages(): Promise<string> {

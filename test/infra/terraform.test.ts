@@ -5,8 +5,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { root } from '../support/installed.ts';
 import { at, blocksOf, entriesAt, expression, hclOf, listAt, maybe } from './templates.ts';
-import { root, terraform } from './tools.ts';
+import { terraform } from './tools.ts';
 
 const folders = ['.', 'examples/basic', 'examples/cloudfront'].map((name) => join(terraform, name));
 const parsed = folders.map((folder) => [folder, hclOf(folder)] as const);

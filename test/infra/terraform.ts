@@ -15,7 +15,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleFunction, functionNames } from '../../build/bundle.ts';
 import { zip } from '../../build/zip.ts';
-import { root } from './tools.ts';
+import { root } from '../support/installed.ts';
 
 const provider = join('registry.terraform.io', 'hashicorp', 'aws');
 
