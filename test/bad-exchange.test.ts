@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { SqliteStore } from '../lib/adapters/sqlite.ts';
 import { jsonLog } from '../lib/adapters/system.ts';
@@ -48,7 +48,10 @@ const unkind: Record<string, string> = {
 };
 
 describe('RFC 8894 §3.2.1.1 [51]: transactionIDs', () => {
-  const store = new SqliteStore(join(temporary('exchange'), 'scepter.db'));
+  let store: SqliteStore;
+  before(() => {
+    store = new SqliteStore(join(temporary('exchange'), 'scepter.db'));
+  });
   const lines: string[] = [];
 
   for (const [name, transactionID] of Object.entries(unkind)) {

@@ -49,6 +49,8 @@ export async function openTerminal(
     fetch: (request) => between(request, answer),
     port: 0,
     hostname: '127.0.0.1',
+    // The Response of the runtime stays what it is: workerd's own HTTP takes no other.
+    overrideGlobalObjects: false,
   });
   await new Promise<void>((resolve) => server.once('listening', resolve));
   const address = server.address();

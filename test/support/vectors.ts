@@ -2,6 +2,7 @@
 // refusal looks like, how many runs a property gets, and a message with one octet changed.
 
 import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { type Bytes, concat } from '../../lib/bytes.ts';
 import { Malformed } from '../../lib/errors.ts';
 
@@ -10,11 +11,16 @@ const folder = new URL('../vectors/', import.meta.url);
 export const vector = (path: string): Bytes => concat([readFileSync(new URL(path, folder))]);
 export const vectorText = (path: string): string => readFileSync(new URL(path, folder), 'utf8');
 
-/** Paths of the files in and below a folder of the vectors, relative to it, sorted. */
+/**
+ * Paths of the files in and below a folder of the vectors, relative to it, sorted. An entry's name is
+ * all of its path in workerd.
+ */
 export const vectorFiles = (path: string): string[] =>
   readdirSync(new URL(path, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => `${entry.parentPath}/${entry.name}`.split(`/${path}/`)[1] ?? entry.name)
+    .map(
+      (entry) => `${entry.parentPath}/${basename(entry.name)}`.split(`/${path}/`)[1] ?? entry.name,
+    )
     .sort();
 
 export type WycheproofTest = {

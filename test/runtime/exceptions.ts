@@ -1,0 +1,101 @@
+// What does not run in workerd, each with its reason. Two lists: test files about what is never in a
+// Worker, which are left out; and tests of what a Worker has that cannot run there. The second list is
+// run all the same: an entry that passes, or that no test answers to, fails the suite.
+
+/** By the beginning of the file's name. */
+export const elsewhere: Readonly<Record<string, string>> = {
+  'cli-': 'the command line is run by Node',
+  server: 'the server of `npm start`, as a process of its own',
+  'bad-store': 'the server of `npm start` and its files, spoilt',
+  'http-lambda-events': 'what Lambda hands over, as Requests',
+  boundaries: 'reads the sources of the repository',
+  readme: 'reads the documents of the repository',
+  'config-schema': 'reads the documents of the repository',
+  openapi: 'reads the documents of the repository',
+};
+
+export type Exception = {
+  readonly file: string;
+  /** A test, or a suite with all its tests; by default all of the file. */
+  readonly title?: string;
+  readonly reason: string;
+};
+
+const openssl = 'asks the openssl program, and no process can be started';
+const history =
+  'enrol, repeat, renew, poll, approve, deny, revoke, sweep at once, with faults and deaths';
+const sqlite = 'SQLite: node:sqlite has no databases there';
+
+export const exceptions: readonly Exception[] = [
+  { file: 'openssl-certificates', reason: openssl },
+  { file: 'openssl-chain', reason: openssl },
+  { file: 'openssl-describe', reason: openssl },
+  { file: 'openssl-enveloped-data', reason: openssl },
+  { file: 'openssl-requests', reason: openssl },
+  { file: 'openssl-signed-data', reason: openssl },
+  {
+    file: 'rfc8894-query',
+    title:
+      'RFC 8894 §3.3.2.1 [59]: openssl verifies, opens and reads the answers to GetCert and GetCRL',
+    reason: openssl,
+  },
+  { file: 'api-stores', title: 'admin API: SQLite', reason: sqlite },
+  { file: 'bad-exchange', title: 'RFC 8894 §3.2.1.1 [51]: transactionIDs', reason: sqlite },
+  { file: 'store', title: 'store: SQLite', reason: sqlite },
+  {
+    file: 'store',
+    title: 'SQLite: what was written is there when the file is opened again',
+    reason: sqlite,
+  },
+  {
+    file: 'store',
+    title: 'SQLite: a second process on the same file is refused with a sentence',
+    reason: sqlite,
+  },
+  {
+    file: 'store',
+    title: 'SQLite: a write after the end is refused, and breaks nothing else',
+    reason: sqlite,
+  },
+  {
+    file: 'store',
+    title: 'SQLite: a file of another release is refused with a sentence and left alone',
+    reason: sqlite,
+  },
+  {
+    file: 'store',
+    title: 'SQLite: a record of a later release is an outage with a sentence',
+    reason: sqlite,
+  },
+  {
+    file: 'ca-history',
+    title: `${history} > every promise is kept: SQLite, one step at a time`,
+    reason: sqlite,
+  },
+  {
+    file: 'ca-history',
+    title: `${history} > every promise is kept: SQLite, all at once`,
+    reason: sqlite,
+  },
+  {
+    file: 'bad-input',
+    title:
+      'bad input > 10,000 of them leave the process where it was, and the next good request works',
+    reason: 'workerd does not say how much memory it has',
+  },
+  {
+    file: 'ca-static-challenge',
+    title: 'at the start > a real server refuses to start without it, and has made nothing',
+    reason: 'starts the server of `npm start` as a process',
+  },
+  {
+    file: 'log-events',
+    title: 'events > every type that the code writes has been written above',
+    reason: 'reads the sources of the repository',
+  },
+  {
+    file: 'upkeep',
+    title: 'tasks',
+    reason: 'the intervals of the server of `npm start`, by mocked timers of node:test',
+  },
+];
