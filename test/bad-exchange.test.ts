@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { MemoryStore } from '../lib/adapters/memory.ts';
 import { SqliteStore } from '../lib/adapters/sqlite.ts';
 import { jsonLog } from '../lib/adapters/system.ts';
 import { type Bytes, concat, equal, hex, latin1 } from '../lib/bytes.ts';
@@ -14,6 +15,7 @@ import { decide } from '../lib/ca/pending.ts';
 import { content, type Element, raw, scan } from '../lib/cms/der.ts';
 import { sequence } from '../lib/cms/der-writer.ts';
 import { readSignedData } from '../lib/cms/signed-data.ts';
+import type { Store } from '../lib/ports/store.ts';
 import type { ClientKey } from '../lib/scep/client.ts';
 import { attributeOids } from '../lib/scep/registry.ts';
 import { publicKeyOf, readCertificate } from '../lib/x509/certificate.ts';
@@ -48,53 +50,61 @@ const unkind: Record<string, string> = {
 };
 
 describe('RFC 8894 §3.2.1.1 [51]: transactionIDs', () => {
-  let store: SqliteStore;
-  before(() => {
-    store = new SqliteStore(join(temporary('exchange'), 'scepter.db'));
-  });
-  const lines: string[] = [];
+  const stores: Record<string, () => Store> = {
+    memory: () => new MemoryStore(),
+    SQLite: () => new SqliteStore(join(temporary('exchange'), 'scepter.db')),
+  };
+  for (const [kind, open] of Object.entries(stores)) {
+    describe(kind, () => {
+      let store: Store;
+      before(() => {
+        store = open();
+      });
+      const lines: string[] = [];
 
-  for (const [name, transactionID] of Object.entries(unkind)) {
-    test(`${name}: through pending, list, show, approval, poll and the log, as it is and harmlessly`, async () => {
-      const lab = await makeLab({ store, endpoint: { approval: 'always' } });
-      const [key] = await keys('unkind');
-      assert.ok(key);
-      // Challenge, request and key are new each time; only the transactionID is tried.
-      const challenge = await lab.challenge();
-      const sent = await enrolment(lab, { challenge, key, transactionID });
-      const send = async (what = sent) => what.read(await lab.operate(what.message));
-      const plaintext = sequence(lab.announced.ra.subject, parseName('CN=device-1,O=Test'));
-      const polling = { messageType: 'CertPoll', plaintext, key } as const;
-      const poll = await enrolment(lab, { ...polling, transactionID });
-      assert.equal((await send()).pkiStatus, 'PENDING');
-      assert.equal((await send(poll)).pkiStatus, 'PENDING');
-      for (const near of [`${transactionID}\0`, `${transactionID} `, transactionID.slice(1)]) {
-        if (near === '' || near.length > 1024) continue;
-        const other = await enrolment(lab, { ...polling, transactionID: near });
-        assert.equal((await send(other)).pkiStatus, 'FAILURE', 'another transactionID');
+      for (const [name, transactionID] of Object.entries(unkind)) {
+        test(`${name}: through pending, list, show, approval, poll and the log, as it is and harmlessly`, async () => {
+          const lab = await makeLab({ store, endpoint: { approval: 'always' } });
+          const [key] = await keys('unkind');
+          assert.ok(key);
+          // Challenge, request and key are new each time; only the transactionID is tried.
+          const challenge = await lab.challenge();
+          const sent = await enrolment(lab, { challenge, key, transactionID });
+          const send = async (what = sent) => what.read(await lab.operate(what.message));
+          const plaintext = sequence(lab.announced.ra.subject, parseName('CN=device-1,O=Test'));
+          const polling = { messageType: 'CertPoll', plaintext, key } as const;
+          const poll = await enrolment(lab, { ...polling, transactionID });
+          assert.equal((await send()).pkiStatus, 'PENDING');
+          assert.equal((await send(poll)).pkiStatus, 'PENDING');
+          for (const near of [`${transactionID}\0`, `${transactionID} `, transactionID.slice(1)]) {
+            if (near === '' || near.length > 1024) continue;
+            const other = await enrolment(lab, { ...polling, transactionID: near });
+            assert.equal((await send(other)).pkiStatus, 'FAILURE', 'another transactionID');
+          }
+          const call = async (path: string, init: RequestInit = {}) => {
+            const headers = { authorization: `Bearer ${lab.adminToken}` };
+            const response = await lab.fetch(`/api/v1/transactions${path}`, { headers, ...init });
+            assert.equal(response.status, 200);
+            return response.json();
+          };
+          type Shown = { readonly id: string; readonly transactionIDs: readonly string[] };
+          const listed = (await call('?state=pending')) as { transactions: readonly Shown[] };
+          const [shown] = listed.transactions;
+          assert.deepEqual(shown?.transactionIDs, [transactionID]);
+          const one = (await call(`/${shown?.id}`)) as Shown;
+          assert.deepEqual(one.transactionIDs, [transactionID]);
+          await call(`/${shown?.id}/approve`, { method: 'POST', body: '{}' });
+          const certificate = await send(poll);
+          assert.equal(certificate.pkiStatus, 'SUCCESS');
+          assert.deepEqual(await send(), certificate);
+          const log = jsonLog((line) => lines.push(line), lab.clock);
+          lines.length = 0;
+          for (const entry of lab.log) log(entry);
+          const about = lines.filter((line) => JSON.parse(line).transactionID === transactionID);
+          assert.equal(about.length, 4, 'request, poll, poll, request');
+          for (const line of lines) assert.match(line, /^\{[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*\}$/u);
+        });
       }
-      const call = async (path: string, init: RequestInit = {}) => {
-        const headers = { authorization: `Bearer ${lab.adminToken}` };
-        const response = await lab.fetch(`/api/v1/transactions${path}`, { headers, ...init });
-        assert.equal(response.status, 200);
-        return response.json();
-      };
-      type Shown = { readonly id: string; readonly transactionIDs: readonly string[] };
-      const listed = (await call('?state=pending')) as { transactions: readonly Shown[] };
-      const [shown] = listed.transactions;
-      assert.deepEqual(shown?.transactionIDs, [transactionID]);
-      const one = (await call(`/${shown?.id}`)) as Shown;
-      assert.deepEqual(one.transactionIDs, [transactionID]);
-      await call(`/${shown?.id}/approve`, { method: 'POST', body: '{}' });
-      const certificate = await send(poll);
-      assert.equal(certificate.pkiStatus, 'SUCCESS');
-      assert.deepEqual(await send(), certificate);
-      const log = jsonLog((line) => lines.push(line), lab.clock);
-      lines.length = 0;
-      for (const entry of lab.log) log(entry);
-      const about = lines.filter((line) => JSON.parse(line).transactionID === transactionID);
-      assert.equal(about.length, 4, 'request, poll, poll, request');
-      for (const line of lines) assert.match(line, /^\{[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*\}$/u);
     });
   }
 

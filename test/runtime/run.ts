@@ -72,7 +72,7 @@ async function runOne(
 ): Promise<Verdict> {
   const messages: Message[] = [];
   const end = await workerd.run(file, (message) => messages.push(message));
-  return judge(nameOf(file), inNode, messages, end);
+  return judge(nameOf(file), inNode, messages, end, exceptions);
 }
 
 function print(name: string, { tests, passed, skipped, cannot, wrong }: Verdict): void {

@@ -1,7 +1,7 @@
 // What one file's tests in workerd come to, beside what the file defines in Node and what is known not
 // to run: which passed, which were right to fail, and everything that is wrong, in words.
 
-import { type Exception, exceptions } from './exceptions.ts';
+import type { Exception } from './exceptions.ts';
 import type { Message } from './message.ts';
 import type { Registered } from './node-test.ts';
 
@@ -20,6 +20,7 @@ export function judge(
   inNode: readonly Registered[],
   messages: readonly Message[],
   end: string | undefined,
+  exceptions: readonly Exception[],
 ): Verdict {
   const known = exceptions.filter((exception) => exception.file === file);
   const whole = known.find(({ title }) => title === undefined);
