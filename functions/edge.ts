@@ -44,7 +44,7 @@ export async function refusal(
 export function subscriber(address: string): string {
   if (!address.includes(':')) return address;
   const [head = '', tail] = address.split('::');
-  const groups = head.split(':');
+  const groups = head === '' ? [] : head.split(':');
   const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(':').length;
   return [...groups, ...Array<string>(Math.max(0, missing)).fill('0')].slice(0, 4).join(':');
 }

@@ -54,22 +54,28 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** Every request comes in: counting is Cloudflare's, and `wrangler dev` has it. */
-const floods = 'export default () => ({ limit: async () => ({ success: true }) });';
+/** What there is of the rate limit binding: counting is Cloudflare's, and `wrangler dev` has it. */
+const floodsBy = {
+  'let in': 'export default () => ({ limit: async () => ({ success: true }) });',
+  broken: 'export default () => ({ limit: async () => { throw new Error("away"); } });',
+  none: '',
+} as const;
 
 /** An isolate that has done nothing yet. */
 export async function startWorkerd(
   bundle: string,
   env: Readonly<Record<string, string>>,
+  { floods = 'let in' }: { readonly floods?: keyof typeof floodsBy } = {},
 ): Promise<Workerd> {
   const require = createRequire(join(folder, 'package.json'));
   const { default: binary } = require('workerd') as { default: string };
   const port = await freePort();
   const scratch = mkdtempSync(join(tmpdir(), 'scepter-workerd-'));
   const text = (value: string): string => JSON.stringify(value);
-  const bindings = Object.entries(env).map(
-    ([name, value]) => `(name = ${text(name)}, text = ${text(value)})`,
-  );
+  const bindings = [
+    ...(floods === 'none' ? [] : ['(name = "FLOODS", wrapped = (moduleName = "test:floods"))']),
+    ...Object.entries(env).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
+  ];
   // What a configuration embeds is looked for beside it.
   copyFileSync(bundle, join(scratch, 'worker.js'));
   const config = join(scratch, 'config.capnp');
@@ -81,14 +87,13 @@ const config :Workerd.Config = (
     (name = "main", worker = .worker),
     (name = "internet", network = (allow = ["private", "public"])),
   ],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
-  extensions = [(modules = [(name = "test:floods", internal = true, esModule = ${text(floods)})])],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (forwardedProtoHeader = "x-forwarded-proto"), service = "main")],
+  extensions = [(modules = [(name = "test:floods", internal = true, esModule = ${text(floodsBy[floods])})])],
 );
 const worker :Workerd.Worker = (
   modules = [(name = "worker.js", esModule = embed "worker.js")],
   compatibilityDate = ${text(compatibilityDate())},
   bindings = [
-    (name = "FLOODS", wrapped = (moduleName = "test:floods")),
     ${bindings.join(',\n    ')}
   ],
 );
