@@ -43,6 +43,7 @@ export async function bundleWorker(): Promise<{ path: string; said: string }> {
 
 export type Workerd = {
   readonly url: string;
+  readonly pid: number;
   /** Lines that the Worker has logged, of one event. */
   logged(event: string): Readonly<Record<string, unknown>>[];
   printed(): string;
@@ -121,6 +122,7 @@ const worker :Workerd.Worker = (
   });
   return {
     url,
+    pid: child.pid ?? 0,
     printed: () => printed,
     logged: (event) =>
       printed
