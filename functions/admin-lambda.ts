@@ -2,10 +2,14 @@
 // wants to be published is asked of the maintenance function.
 
 import { makeAdminApp } from '../lib/http/app.ts';
-import { log, openAws } from './aws.ts';
-import { kept, serveEvents } from './instance.ts';
+import { openAws } from './aws.ts';
+import { log, serveEvents } from './instance.ts';
+import { kept } from './kept.ts';
 
-const app = kept(async () => makeAdminApp(await openAws({ caKeys: false, raKeys: false })), log);
+const app = kept(
+  async () => makeAdminApp(await openAws({ caKeys: false, raKeys: false }, log)),
+  log,
+);
 
 export const handler = serveEvents(app, log);
 

@@ -2,12 +2,13 @@
 
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import type { AwsConnection } from '../lib/adapters/aws.ts';
 import { type Config, type ConfigDocument, ConfigError, checkConfig } from '../lib/config.ts';
 import type { Env } from './env.ts';
 
 /** @throws {ConfigError} with sentences that name what is wrong */
-export async function loadConfig(env: Env): Promise<Config> {
-  return checkConfig((await readDocument(env)).document);
+export async function loadConfig(env: Env, connection?: AwsConnection): Promise<Config> {
+  return checkConfig((await readDocument(env, undefined, connection)).document);
 }
 
 /**
@@ -18,6 +19,7 @@ export async function loadConfig(env: Env): Promise<Config> {
 export async function readDocument(
   env: Env,
   file?: string,
+  connection?: AwsConnection,
 ): Promise<{ readonly name: string; readonly document: unknown }> {
   const source = file ?? env.config;
   if (source === undefined) {
@@ -26,7 +28,7 @@ export async function readDocument(
   const inline = source.trimStart().startsWith('{');
   const name = file ?? (inline ? 'SCEPTER_CONFIG' : `SCEPTER_CONFIG (${source})`);
   try {
-    return { name, document: JSON.parse(inline ? source : await textOf(source)) };
+    return { name, document: JSON.parse(inline ? source : await textOf(source, connection)) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const what = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
@@ -35,10 +37,10 @@ export async function readDocument(
 }
 
 /** Of a file, or of a parameter: its SDK is loaded only where one is named. */
-async function textOf(source: string): Promise<string> {
+async function textOf(source: string, connection: AwsConnection | undefined): Promise<string> {
   if (!source.startsWith('ssm:')) return readFile(source, 'utf8');
   const { readParameter } = await import('../lib/adapters/ssm.ts');
-  return readParameter(source.slice('ssm:'.length));
+  return readParameter(source.slice('ssm:'.length), connection);
 }
 
 /** What certificates point to has to be an address that others can reach. */

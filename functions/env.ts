@@ -2,6 +2,8 @@
 
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import type { AwsConnection } from '../lib/adapters/aws.ts';
+import { ConfigError } from '../lib/config.ts';
 
 export type Env = {
   /** `SCEPTER_DATA_DIR`: database, keys and token of the embedded default. */
@@ -23,6 +25,10 @@ export type Env = {
   /** `SCEPTER_ORIGIN_SECRETS`, with commas between: each is good for CloudFront to show the SCEP
    * function; without any nobody is asked. */
   readonly originSecrets: readonly string[];
+  /** `SCEPTER_ADMIN_TOKEN`: whoever shows this to a Worker is its admin. */
+  readonly adminToken: string | undefined;
+  /** `SCEPTER_PLAIN_HTTP=1`: a Worker answers plain http too, for SCEP, CRLs and CA certificates. */
+  readonly plainHttp: boolean;
   /** `SCEPTER_CONFIG`: a file's path, the JSON itself, or `ssm:` and a parameter's name. */
   readonly config: string | undefined;
   /** `NODE_ENV=production`, keys in files, and no `SCEPTER_ALLOW_SOFTWARE_KEYS=1`. */
@@ -45,6 +51,8 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     deployment: env.SCEPTER_DEPLOYMENT || undefined,
     sealingKey: env.SCEPTER_SEALING_KEY || undefined,
     originSecrets: (env.SCEPTER_ORIGIN_SECRETS ?? '').split(',').filter((one) => one !== ''),
+    adminToken: env.SCEPTER_ADMIN_TOKEN || undefined,
+    plainHttp: env.SCEPTER_PLAIN_HTTP === '1',
     host,
     port,
     localUrl: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
@@ -57,6 +65,40 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
       env.SCEPTER_ALLOW_SOFTWARE_KEYS !== '1',
     url: env.SCEPTER_URL || undefined,
     token: env.SCEPTER_TOKEN || undefined,
+  };
+}
+
+/**
+ * How a Worker reaches AWS: there the SDK does not look for anything by itself.
+ * @throws {ConfigError} with a sentence for each variable that is missing or cannot be right
+ */
+export function readAwsConnection(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): AwsConnection {
+  const problems: string[] = [];
+  const needed = (name: string, shape: RegExp, what: string): string => {
+    const value = env[name] ?? '';
+    if (value === '') problems.push(`${name} must be set`);
+    else if (!shape.test(value)) problems.push(`${name} must be ${what}`);
+    return value;
+  };
+  const region = needed(
+    'AWS_REGION',
+    /^[a-z]{2}(?:-[a-z]+)+-\d$/,
+    'a region, such as eu-central-1',
+  );
+  const accessKeyId = needed('AWS_ACCESS_KEY_ID', /^\w+$/, 'the id of an access key');
+  const secretAccessKey = needed('AWS_SECRET_ACCESS_KEY', /^\S+$/, 'a secret without spaces');
+  if (problems.length > 0) throw new ConfigError(problems);
+  const given = (value: string | undefined) => value || undefined;
+  return {
+    region,
+    credentials: { accessKeyId, secretAccessKey, sessionToken: given(env.AWS_SESSION_TOKEN) },
+    endpoints: {
+      dynamodb: given(env.AWS_ENDPOINT_URL_DYNAMODB),
+      kms: given(env.AWS_ENDPOINT_URL_KMS),
+      ssm: given(env.AWS_ENDPOINT_URL_SSM),
+    },
   };
 }
 

@@ -1,6 +1,6 @@
-// What a process of Lambda keeps between its requests: made once, shared by all. A start that fails is
-// not kept: the request that met it is answered 503, and the next one starts again.
+// What a process of Lambda is to who calls it: a handler of HTTP events, and a log.
 
+import { jsonLog, systemClock } from '../lib/adapters/system.ts';
 import { equalSecret, utf8 } from '../lib/bytes.ts';
 import { hash } from '../lib/cms/native.ts';
 import type { Connection } from '../lib/http/client.ts';
@@ -8,19 +8,8 @@ import { type LambdaReply, replyOf, requestOf } from '../lib/http/lambda-event.t
 import { forbidden, unavailable } from '../lib/http/respond.ts';
 import type { Log } from '../lib/ports/log.ts';
 
-/** Single flight; a failure is logged, thrown to who waits for it, and forgotten. */
-export function kept<T>(open: () => Promise<T>, log: Log): () => Promise<T> {
-  let instance: Promise<T> | undefined;
-  return () => {
-    instance ??= open().catch((error: unknown) => {
-      instance = undefined;
-      const detail = error instanceof Error ? error.message : String(error);
-      log({ event: 'start.failed', severity: 'error', detail });
-      throw error;
-    });
-    return instance;
-  };
-}
+/** CloudWatch takes lines of standard output. */
+export const log = jsonLog((line) => process.stdout.write(`${line}\n`), systemClock);
 
 type App = {
   readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;

@@ -210,6 +210,13 @@ export const KMS_REQUEST_MS = 3000;
 export const KMS_OPERATOR_CALL_MS = 30_000;
 export const KMS_OPERATOR_MS = 30_000;
 
+/** Characters of an admin token that somebody has chosen: 128 bits in hexadecimal. */
+export const MIN_ADMIN_TOKEN = 32;
+
+/** Seconds after which one of a flood may come again: the longest window of the rate limit binding of
+ * Cloudflare Workers. */
+export const FLOOD_RETRY_S = 60;
+
 /** Milliseconds between two reads of the MAC keys on record. */
 export const MAC_RELOAD_MS = 5 * 60 * 1000;
 

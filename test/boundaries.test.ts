@@ -170,7 +170,9 @@ test('files are chapters: a heading of why, at most 350 lines, entry points at m
 
 test('named exports only, no re-exports, no TODO', () => {
   for (const { path, text } of files) {
-    assert.doesNotMatch(code(text), /^export default|^export \*|^export \{[^}]*\} from/m, path);
+    // workerd takes a Worker's handlers from the default export of its module, and from nothing else.
+    const named = path === 'functions/worker.ts' ? text.replace(/^export default /m, '') : text;
+    assert.doesNotMatch(code(named), /^export default|^export \*|^export \{[^}]*\} from/m, path);
     assert.doesNotMatch(text, /TODO(?!\(#\d+\))|FIXME/, path);
   }
 });

@@ -1,6 +1,38 @@
 // What adapters of AWS services share: what an error of the SDK says, and waiting before a call is
 // made again. The SDK's own retries are off everywhere: they know nothing of our budgets of time.
 
+/** How to reach AWS, where the SDK does not find it in the environment by itself. */
+export type AwsConnection = {
+  readonly region: string;
+  readonly credentials: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken: string | undefined;
+  };
+  /** Other than those of AWS, for development. */
+  readonly endpoints: {
+    readonly dynamodb: string | undefined;
+    readonly kms: string | undefined;
+    readonly ssm: string | undefined;
+  };
+};
+
+/** What a client of one service is configured with; nothing where the SDK looks for it itself. */
+export function clientConfig(
+  service: keyof AwsConnection['endpoints'],
+  connection: AwsConnection | undefined,
+) {
+  if (!connection) return {};
+  const { region, credentials, endpoints } = connection;
+  const { sessionToken, ...key } = credentials;
+  const endpoint = endpoints[service];
+  return {
+    region,
+    credentials: sessionToken === undefined ? key : { ...key, sessionToken },
+    ...(endpoint === undefined ? {} : { endpoint }),
+  };
+}
+
 /** Durations, not the time of day: a clock that is set must not lengthen a budget. */
 export type Timer = { now(): number; sleep(ms: number): Promise<void> };
 

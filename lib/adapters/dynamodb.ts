@@ -55,7 +55,7 @@ import {
 import { Outage } from '../errors.ts';
 import type { Crl, Crls } from '../ports/crls.ts';
 import type { Action, Key, ListQuery, Page, Row, Store } from '../ports/store.ts';
-import type { Timer } from './aws.ts';
+import { type AwsConnection, clientConfig, type Timer } from './aws.ts';
 import { DynamoCalls, makeClient } from './dynamodb-calls.ts';
 import { DynamoCrls } from './dynamodb-crls.ts';
 import { type Item, keyOf, lists, pkOf, placeOf, rowOf, transactItemOf } from './dynamodb-items.ts';
@@ -84,11 +84,11 @@ export class DynamoStore implements Store, Crls {
   }
 
   /**
-   * Region, endpoint and credentials are what the SDK finds in the process's environment.
+   * @param connection by default what the SDK finds in the process's environment
    * @throws {Error} with a sentence when the table cannot be used
    */
-  static async open(table: string): Promise<DynamoStore> {
-    const client = makeClient();
+  static async open(table: string, connection?: AwsConnection): Promise<DynamoStore> {
+    const client = makeClient(clientConfig('dynamodb', connection));
     try {
       await checkTable(client, table);
     } catch (error) {

@@ -151,17 +151,3 @@ export function given<T>(value: T | undefined, call: Call, what: string): T {
   if (value === undefined) throw new Outage(`${title(call)} gave an answer without ${what}`);
   return value;
 }
-
-/** Single flight; what succeeded is kept, what failed is asked for again. */
-export function once<T>(
-  known: Map<string, Promise<T>>,
-  name: string,
-  ask: () => Promise<T>,
-): Promise<T> {
-  const flying = known.get(name);
-  if (flying) return flying;
-  const asked = ask();
-  known.set(name, asked);
-  asked.catch(() => known.delete(name));
-  return asked;
-}

@@ -11,7 +11,8 @@ import { Outage } from '../errors.ts';
 import { MAC_RELOAD_MS } from '../limits.ts';
 import type { MacKey, MacKeys, MacPurpose, SealedMacKey } from '../ports/mac-keys.ts';
 import type { RaKeys, SealContext } from '../ports/ra-keys.ts';
-import { given, type KmsCalls, once, title } from './kms-keys-calls.ts';
+import { SingleFlight } from '../single-flight.ts';
+import { given, type KmsCalls, title } from './kms-keys-calls.ts';
 
 const MAC_KEY_OCTETS = 32;
 
@@ -22,13 +23,12 @@ type Settings = {
 };
 /** What something is sealed for, and how a log line calls it. */
 type Sealing = { readonly context: Record<string, string>; readonly about: string };
-type Live = { readonly at: number; readonly keys: ReturnType<MacKeys['live']> };
 
 export class KmsSealed implements RaKeys, MacKeys {
   readonly #calls: KmsCalls;
   readonly #settings: Settings;
-  readonly #unsealed = new Map<string, Promise<Bytes>>();
-  readonly #live = new Map<MacPurpose, Live>();
+  readonly #unsealed = new SingleFlight<Bytes>();
+  readonly #live = new SingleFlight<[MacKey, ...MacKey[]]>();
 
   constructor(calls: KmsCalls, settings: Settings) {
     this.#calls = calls;
@@ -72,15 +72,8 @@ export class KmsSealed implements RaKeys, MacKeys {
   }
 
   live(purpose: MacPurpose): ReturnType<MacKeys['live']> {
-    const now = this.#calls.timer.now();
-    const known = this.#live.get(purpose);
-    if (known && now - known.at < MAC_RELOAD_MS) return known.keys;
-    const live = { at: now, keys: this.#onRecord(purpose) };
-    this.#live.set(purpose, live);
-    live.keys.catch(() => {
-      if (this.#live.get(purpose) === live) this.#live.delete(purpose);
-    });
-    return live.keys;
+    const age = { now: this.#calls.timer.now(), maxMs: MAC_RELOAD_MS };
+    return this.#live.get(purpose, () => this.#onRecord(purpose), age);
   }
 
   async #onRecord(purpose: MacPurpose): Promise<[MacKey, ...MacKey[]]> {
@@ -102,7 +95,7 @@ export class KmsSealed implements RaKeys, MacKeys {
     { context, about }: Sealing,
     isRight: (opened: Bytes) => Promise<boolean>,
   ): Promise<Bytes> {
-    return once(this.#unsealed, JSON.stringify([context, base64(sealed)]), async () => {
+    return this.#unsealed.get(JSON.stringify([context, base64(sealed)]), async () => {
       const key = this.#settings.sealingKey;
       const call = { action: 'Decrypt', key, about };
       const command = new DecryptCommand({

@@ -12,7 +12,8 @@ import type { KeySpec, SigningAlgorithm } from '../algorithms.ts';
 import { type Bytes, concat } from '../bytes.ts';
 import { Outage } from '../errors.ts';
 import type { Signer } from '../ports/signer.ts';
-import { given, type KmsCalls, once } from './kms-keys-calls.ts';
+import { SingleFlight } from '../single-flight.ts';
+import { given, type KmsCalls } from './kms-keys-calls.ts';
 import { type Purpose, warningsOf } from './kms-keys-warnings.ts';
 
 const curveSpecs = { 'P-256': 'ECC_NIST_P256', 'P-384': 'ECC_NIST_P384' } as const;
@@ -36,7 +37,7 @@ type Settings = { readonly deployment: string; readonly sealingKey: string };
 export class KmsSigner implements Signer {
   readonly #calls: KmsCalls;
   readonly #settings: Settings;
-  readonly #publicKeys = new Map<string, Promise<Bytes>>();
+  readonly #publicKeys = new SingleFlight<Bytes>();
 
   constructor(calls: KmsCalls, settings: Settings) {
     this.#calls = calls;
@@ -108,7 +109,7 @@ export class KmsSigner implements Signer {
 
   /** Asked once for each key, however many want it. */
   #publicKey(reference: string, how: 'request' | 'operator' | 'settled'): Promise<Bytes> {
-    return once(this.#publicKeys, reference, async () => {
+    return this.#publicKeys.get(reference, async () => {
       const call = { action: 'GetPublicKey', key: reference };
       const command = new GetPublicKeyCommand({ KeyId: reference });
       const found = await this.#calls[how](call, (kms, options) => kms.send(command, options));

@@ -2,10 +2,11 @@
 // without deploying anything.
 
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { type AwsConnection, clientConfig } from './aws.ts';
 
 /** @throws {Error} with a sentence */
-export async function readParameter(name: string): Promise<string> {
-  const client = new SSMClient();
+export async function readParameter(name: string, connection?: AwsConnection): Promise<string> {
+  const client = new SSMClient(clientConfig('ssm', connection));
   try {
     const command = new GetParameterCommand({ Name: name, WithDecryption: true });
     const { Parameter } = await client.send(command);

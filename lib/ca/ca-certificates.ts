@@ -23,6 +23,7 @@ import type { RaKeys } from '../ports/ra-keys.ts';
 import type { AuthorityRecord, RaGenerationRecord, RaGenerationState } from '../ports/records.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { Store } from '../ports/store.ts';
+import { SingleFlight } from '../single-flight.ts';
 import type { SignatureScheme } from '../x509/algorithm.ts';
 import {
   type Certificate,
@@ -76,11 +77,10 @@ type Ports = {
   /** No key is asked for or opened: who uses one of what is loaded gets an Outage. */
   readonly keyless?: true;
 };
-type Entry = { readonly at: number; readonly ca: Promise<Ca> };
 
 export class CaCertificates {
   readonly #ports: Ports;
-  readonly #loaded = new Map<string, Entry>();
+  readonly #loaded = new SingleFlight<Ca>();
 
   constructor(ports: Ports) {
     this.#ports = ports;
@@ -106,16 +106,8 @@ export class CaCertificates {
   }
 
   #get(id: string, maxAgeMs: number): Promise<Ca> {
-    const now = this.#ports.clock.now();
-    const known = this.#loaded.get(id);
-    if (known && now >= known.at && now - known.at < maxAgeMs) return known.ca;
-    const ca = load(this.#ports, id);
-    const entry = { at: now, ca };
-    this.#loaded.set(id, entry);
-    ca.catch(() => {
-      if (this.#loaded.get(id) === entry) this.#loaded.delete(id);
-    });
-    return ca;
+    const age = { now: this.#ports.clock.now(), maxMs: maxAgeMs };
+    return this.#loaded.get(id, () => load(this.#ports, id), age);
   }
 }
 
@@ -205,14 +197,11 @@ export async function openGeneration(
   const certificate = readCertificate(fromBase64(text));
   const decryptionKey = rsaPrivateKey(pkcs8);
   const modulusOctets = checkPair(certificate, decryptionKey, id);
-  const imported = new Map<DigestName, Promise<CryptoKey>>();
-  const importKey = (digest: DigestName) => {
-    const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: digest };
-    const known =
-      imported.get(digest) ?? crypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign']);
-    imported.set(digest, known);
-    return known;
-  };
+  const imported = new SingleFlight<CryptoKey>();
+  const importKey = (hash: DigestName) =>
+    imported.get(hash, () =>
+      crypto.subtle.importKey('pkcs8', pkcs8, { name: 'RSASSA-PKCS1-v1_5', hash }, false, ['sign']),
+    );
   return {
     id,
     state,

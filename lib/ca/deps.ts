@@ -7,6 +7,7 @@ import type { Crls } from '../ports/crls.ts';
 import type { Log } from '../ports/log.ts';
 import type { MacKeys } from '../ports/mac-keys.ts';
 import type { RaKeys } from '../ports/ra-keys.ts';
+import type { AdminToken } from '../ports/records.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { Store } from '../ports/store.ts';
 import type { Validator } from '../ports/validator.ts';
@@ -26,6 +27,8 @@ export type Deps = {
   readonly validators: ReadonlyMap<string, Validator>;
   /** SHA-256 of the static challenges, by the reference that the configuration has for them. */
   readonly staticSecrets: ReadonlyMap<string, Bytes>;
+  /** Tokens of the admin API beside those in the store, by the same hash. */
+  readonly tokens?: ReadonlyMap<string, AdminToken>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

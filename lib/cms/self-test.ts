@@ -6,18 +6,16 @@
 import { digests } from '../algorithms.ts';
 import { type Bytes, equal, fromBase64, fromHex, utf8 } from '../bytes.ts';
 import { Outage } from '../errors.ts';
+import { SingleFlight } from '../single-flight.ts';
 import { readPublicKey, verifySignature } from '../x509/public-key.ts';
 import { scan } from './der.ts';
 import { type KeyTransport, unwrapKey } from './key-transport.ts';
 import { cbcDecrypt, rsaPrivateKey } from './native.ts';
 
-let passed: Promise<void> | undefined;
+const passed = new SingleFlight<void>();
 
-/** Runs once; every later call gives the same promise. @throws {Outage} naming what failed */
-export function selfTest(): Promise<void> {
-  passed ??= run();
-  return passed;
-}
+/** Once it has passed, it is not run again. @throws {Outage} naming what failed */
+export const selfTest = (): Promise<void> => passed.get('self-test', run);
 
 async function run(): Promise<void> {
   const key = rsaPrivateKey(fromBase64(privateKey));

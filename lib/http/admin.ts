@@ -42,7 +42,7 @@ export function adminRoutes(deps: Deps): Hono<Admin> {
     }),
   );
   for (const route of routes) {
-    const role = requireRole(deps.store, ...route.roles);
+    const role = requireRole(deps, ...route.roles);
     app.on(route.method, honoPath(route.path), role, (c) => answer(deps, route, c));
   }
   for (const [path, known] of Map.groupBy(routes, (route) => honoPath(route.path))) {

@@ -1,23 +1,32 @@
 // Who speaks to the admin API: a bearer token, looked up by its hash, with roles.
 
 import type { MiddlewareHandler } from 'hono';
+import type { Deps } from '../ca/deps.ts';
 import { tokenHash } from '../ca/tokens.ts';
 import { HttpFailure } from '../errors.ts';
 import type { Actor } from '../log/event.ts';
-import type { Role } from '../ports/records.ts';
-import type { Store } from '../ports/store.ts';
+import type { AdminToken, Role } from '../ports/records.ts';
 
 /** What the routes behind `requireRole` know. */
 export type Admin = { readonly Variables: { readonly actor: Actor & { readonly id: string } } };
 
 /** Lets a request pass whose token has one of the roles; `admin` has them all. */
-export function requireRole(store: Store, ...allowed: readonly Role[]): MiddlewareHandler<Admin> {
+export function requireRole(
+  { store, tokens }: Pick<Deps, 'store' | 'tokens'>,
+  ...allowed: readonly Role[]
+): MiddlewareHandler<Admin> {
+  const known = async (hash: string): Promise<AdminToken | undefined> => {
+    const own = tokens?.get(hash);
+    if (own) return own;
+    const [row] = await store.read([{ kind: 'token', key: hash }]);
+    return row?.kind === 'token' ? (row.record as AdminToken) : undefined;
+  };
   return async function requireRole(c, next) {
     const [, token] =
       /^Bearer ([\x21-\x7e]{16,256})$/i.exec(c.req.header('authorization') ?? '') ?? [];
-    const [row] = token ? await store.read([{ kind: 'token', key: tokenHash(token) }]) : [];
-    if (row?.kind !== 'token') throw new HttpFailure(401, 'a valid bearer token is required');
-    const { name, roles } = row.record as { name: string; roles: readonly Role[] };
+    const record = token && (await known(tokenHash(token)));
+    if (!record) throw new HttpFailure(401, 'a valid bearer token is required');
+    const { name, roles } = record;
     if (!roles.some((role) => role === 'admin' || allowed.includes(role))) {
       throw new HttpFailure(403, `this needs one of the roles ${['admin', ...allowed].join(', ')}`);
     }

@@ -32,6 +32,7 @@ const titles = {
   413: 'content too large',
   415: 'unsupported media type',
   422: 'unprocessable content',
+  429: 'too many requests, try again later',
   503: 'service unavailable, try again later',
 } as const;
 type Status = keyof typeof titles;
@@ -94,6 +95,10 @@ export function refuse(deps: Deps, error: unknown, c: Context): Response {
 
 /** The reply of a service that could not start: there is nothing yet that could say more. */
 export const unavailable = (): Response => plain(503, { 'retry-after': String(RETRY_AFTER_S) });
+
+/** The reply to one of a flood. */
+export const tooMany = (retryAfterS: number): Response =>
+  plain(429, { 'retry-after': String(retryAfterS) });
 
 /** The reply to who came around the way in. */
 export const forbidden = (): Response => plain(403);

@@ -24,7 +24,7 @@ const [dataDir = '', config = '{}'] = process.argv.slice(2);
 const { SCEPTER_TABLE: table, SCEPTER_SEALING_KEY: inKms } = process.env;
 const env = { dataDir, table, sealingKey: undefined, deployment: undefined };
 const opened = inKms
-  ? await openAws({ caKeys: true, raKeys: true })
+  ? await openAws({ caKeys: true, raKeys: true }, () => {})
   : (await openEmbedded(env, checkConfig(JSON.parse(config)), () => {})).deps;
 
 let calls = 0;

@@ -1,0 +1,85 @@
+// What stands before the service at Cloudflare: who may come in, and what is answered from the cache.
+
+import { type Connection, forwardedFor } from '../lib/http/client.ts';
+import { forbidden, tooMany } from '../lib/http/respond.ts';
+import { FLOOD_RETRY_S } from '../lib/limits.ts';
+import type { Log } from '../lib/ports/log.ts';
+
+/** A rate limit binding: counts for each location of Cloudflare's, and not exactly. */
+export type RateLimit = {
+  limit(options: { readonly key: string }): Promise<{ readonly success: boolean }>;
+};
+
+/** Cloudflare writes it into every request, whatever the client has sent. */
+const clientAddress = ({ headers }: Request): string => headers.get('cf-connecting-ip') ?? '';
+
+/** Cloudflare ends X-Forwarded-For with that address, too. */
+export function connectionFrom(request: Request): Connection {
+  const hops = forwardedFor(request.headers.get('x-forwarded-for'));
+  const client = clientAddress(request);
+  return { hops: client === '' || hops.at(-1) === client ? hops : [...hops, client] };
+}
+
+const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+
+/** @returns the refusal of a request that does not come in */
+export async function refusal(
+  request: Request,
+  { floods, plainHttp, log }: { floods: RateLimit; plainHttp: boolean; log: Log },
+): Promise<Response | undefined> {
+  const { protocol, hostname, pathname } = new URL(request.url);
+  // No zone redirects by itself, and a token of the admin API must not cross a network in clear.
+  const mayBePlain = loopback.test(hostname) || (plainHttp && !/^\/(?:api|openapi)/.test(pathname));
+  if (protocol === 'http:' && !mayBePlain) return forbidden();
+  const key = subscriber(clientAddress(request));
+  const { success } = await floods.limit({ key }).catch((error: unknown) => {
+    // Whoever cannot count keeps nobody out.
+    log({ event: 'http.uncounted', severity: 'warning', detail: String(error) });
+    return { success: true };
+  });
+  return success ? undefined : tooMany(FLOOD_RETRY_S);
+}
+
+/** Whoever has one address of IPv6 has all that share its first 64 bits. */
+export function subscriber(address: string): string {
+  if (!address.includes(':')) return address;
+  const [head = '', tail] = address.split('::');
+  const groups = head === '' ? [] : head.split(':');
+  const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(':').length;
+  return [...groups, ...Array<string>(Math.max(0, missing)).fill('0')].slice(0, 4).join(':');
+}
+
+export type EdgeCache = {
+  match(request: Request): Promise<Response | undefined>;
+  put(request: Request, response: Response): Promise<void>;
+};
+
+/**
+ * CRLs and certificates of CAs, for as long as they say themselves: a fleet fetches them more often than
+ * everything else together. Without a domain of one's own nothing is kept.
+ * @param hold keeps the isolate at work until the promise has ended; nothing is lost if it does not
+ */
+export async function cached(
+  request: Request,
+  cache: EdgeCache,
+  hold: (work: Promise<void>) => void,
+  ask: () => Response | Promise<Response>,
+): Promise<Response> {
+  const { origin, pathname } = new URL(request.url);
+  if (request.method !== 'GET' || !/^\/(?:crl|aia)\//.test(pathname)) return ask();
+  // Whatever query somebody appends, it is the same file.
+  const file = new Request(origin + pathname);
+  const conditional = new Request(file, { headers: conditionsOf(request) });
+  // Whoever has no cache asks.
+  const found = await cache.match(conditional).catch(() => undefined);
+  if (found) return found;
+  const response = await ask();
+  if (response.status === 200) hold(cache.put(file, response.clone()).catch(() => undefined));
+  return response;
+}
+
+const conditionsOf = ({ headers }: Request): [string, string][] =>
+  ['if-none-match', 'if-modified-since'].flatMap((name) => {
+    const value = headers.get(name);
+    return value === null ? [] : [[name, value] as [string, string]];
+  });

@@ -1,0 +1,60 @@
+// Cloudflare Workers: the whole service in one isolate, its records and keys at AWS by HTTPS.
+
+import { jsonLog, systemClock } from '../lib/adapters/system.ts';
+import { tokenHash } from '../lib/ca/tokens.ts';
+import { ConfigError } from '../lib/config.ts';
+import { makeApp } from '../lib/http/app.ts';
+import { unavailable } from '../lib/http/respond.ts';
+import { MIN_ADMIN_TOKEN } from '../lib/limits.ts';
+import type { AdminToken } from '../lib/ports/records.ts';
+import { openAws } from './aws.ts';
+import { cached, connectionFrom, type EdgeCache, type RateLimit, refusal } from './edge.ts';
+import { readAwsConnection, readEnv } from './env.ts';
+import { kept } from './kept.ts';
+import { doAll } from './upkeep.ts';
+
+/** Settings and secrets are in `process.env`. */
+type Bindings = { readonly FLOODS?: RateLimit };
+type Context = { waitUntil(work: Promise<unknown>): void };
+declare const caches: { readonly default: EdgeCache };
+
+/** Workers Logs takes lines of JSON apart. */
+const log = jsonLog((line) => console.log(line), systemClock);
+
+const service = kept(async ({ FLOODS: floods }: Bindings) => {
+  if (!floods)
+    throw new ConfigError(['the rate limit binding FLOODS is missing in wrangler.jsonc']);
+  const { plainHttp, adminToken } = readEnv();
+  const deps = await openAws({ caKeys: true, raKeys: true }, log, readAwsConnection());
+  return { app: makeApp({ ...deps, tokens: tokensOf(adminToken) }), deps, floods, plainHttp, log };
+}, log);
+
+async function answer(request: Request, bindings: Bindings, context: Context): Promise<Response> {
+  const ready = await service(bindings).catch(() => undefined);
+  if (!ready) return unavailable();
+  const refused = await refusal(request, ready);
+  if (refused) return refused;
+  const hold = (work: Promise<void>) => context.waitUntil(work);
+  const ask = () => ready.app.fetch(request, connectionFrom(request));
+  return cached(request, caches.default, hold, ask);
+}
+
+function tokensOf(adminToken: string | undefined): ReadonlyMap<string, AdminToken> {
+  if (adminToken === undefined) return new Map();
+  if (adminToken.length < MIN_ADMIN_TOKEN) {
+    throw new ConfigError([`SCEPTER_ADMIN_TOKEN must have at least ${MIN_ADMIN_TOKEN} characters`]);
+  }
+  return new Map([[tokenHash(adminToken), { name: 'worker-secret', roles: ['admin'] }]]);
+}
+
+export default {
+  fetch(request: Request, bindings: Bindings, context: Context): Promise<Response> {
+    const answered = answer(request, bindings, context);
+    // A device that hangs up ends nothing that it has begun. What this does not hold is made good later.
+    context.waitUntil(answered);
+    return answered;
+  },
+  async scheduled(_event: unknown, bindings: Bindings): Promise<void> {
+    await doAll((await service(bindings)).deps);
+  },
+};

@@ -1,0 +1,50 @@
+// As much of AWS as a deployment needs, on this machine and without an account: DynamoDB Local with a
+// table, and the KMS emulator with a sealing key. Everything is in memory and ends with it.
+
+import { CreateAliasCommand, CreateKeyCommand } from '@aws-sdk/client-kms';
+import { makeClient as dynamoClient } from '../../lib/adapters/dynamodb-calls.ts';
+import { createTable } from '../../lib/adapters/dynamodb-table.ts';
+import { makeClient as kmsClient } from '../../lib/adapters/kms-keys-calls.ts';
+import { startDynamoDbLocal } from './dynamodb-local.ts';
+import { startKmsEmulator } from './kms-emulator.ts';
+
+const region = 'eu-central-1';
+const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+const table = 'scepter';
+const sealing = 'alias/scepter/dev/sealing';
+
+export type LocalAws = {
+  /** What a process needs to find and use it. */
+  readonly env: Readonly<Record<string, string>>;
+  stop(): Promise<void>;
+};
+
+/** @throws {Error} with what is missing on this machine */
+export async function startLocalAws(): Promise<LocalAws> {
+  const local = await startDynamoDbLocal();
+  if (local === undefined) throw new Error('Java 17 or later is missing: install a headless JRE');
+  const kms = await startKmsEmulator({ region });
+  const stop = async (): Promise<void> => {
+    await Promise.all([local.stop(), kms.stop()]);
+  };
+  try {
+    const { AWS_ENDPOINT_URL_DYNAMODB: endpoint = '' } = local.env;
+    const dynamo = dynamoClient({ endpoint, region, credentials });
+    await createTable(dynamo, table);
+    dynamo.destroy();
+    const client = kmsClient({ endpoint: kms.url, region, credentials });
+    const { KeyMetadata } = await client.send(new CreateKeyCommand({ Description: 'seals' }));
+    const TargetKeyId = KeyMetadata?.KeyId;
+    await client.send(new CreateAliasCommand({ AliasName: sealing, TargetKeyId }));
+    client.destroy();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const settings = {
+    SCEPTER_TABLE: table,
+    SCEPTER_DEPLOYMENT: 'dev',
+    SCEPTER_SEALING_KEY: sealing,
+  };
+  return { env: { ...local.env, ...kms.env, ...settings }, stop };
+}

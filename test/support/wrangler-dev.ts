@@ -1,0 +1,124 @@
+// The Worker as `wrangler dev` runs it, in workerd, with its own configuration: offline, nothing of it
+// kept, and nothing of an account that this shell may have.
+
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { installFolder, root } from './installed.ts';
+import { freePort } from './process.ts';
+
+const folder = join(root, 'infra', 'cloudflare');
+
+export type WorkerProcess = {
+  readonly url: string;
+  /** What it has printed so far: what the Worker logs, and what wrangler says. */
+  readonly printed: () => string;
+  /** The lines that the Worker has logged, of one event. */
+  logged(event: string): Readonly<Record<string, unknown>>[];
+  /** As the cron trigger does. */
+  scheduled(): Promise<Response>;
+  readonly ended: Promise<void>;
+  stop(): Promise<void>;
+};
+
+type Options = {
+  /** Settings and secrets, in place of what wrangler.jsonc and .dev.vars have. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly port?: number;
+  /** Another configuration of wrangler's. */
+  readonly config?: string;
+  readonly onOutput?: (text: string) => void;
+};
+
+/** As `secrets.required` of wrangler.jsonc has them: of what is not there, wrangler takes none. */
+const isSecret = /^(?:AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY|SCEPTER_CONFIG|SCEPTER_ADMIN_TOKEN)$/;
+
+/** @throws {Error} with what is missing, or what wrangler said */
+export async function startWorker({ env, onOutput, ...options }: Options): Promise<WorkerProcess> {
+  await installFolder('infra/cloudflare');
+  const { port = await freePort(), config = join(folder, 'wrangler.jsonc') } = options;
+  const scratch = await mkdtemp(join(tmpdir(), 'scepter-worker-'));
+  const variables = join(scratch, 'variables');
+  const [secrets, vars] = [true, false].map((secret) =>
+    Object.entries(env).filter(([name]) => isSecret.test(name) === secret),
+  );
+  const lines = (secrets ?? []).map(([name, value]) => `${name}='${value}'\n`);
+  await writeFile(variables, lines.join(''), { mode: 0o600 });
+  const args = [
+    ...['dev', '--config', config, '--ip', '127.0.0.1', '--port', String(port)],
+    ...['--inspector-port', String(await freePort()), '--env-file', variables],
+    ...['--persist-to', join(scratch, 'state'), '--show-interactive-dev-session=false'],
+    ...(vars ?? []).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
+    // The address that was asked for counts, also where a route has been configured.
+    '--infer-origin-from-routes=false',
+  ];
+  const outside = Object.entries(process.env).filter(
+    ([name]) => !/^(AWS|SCEPTER|CLOUDFLARE|WRANGLER|CF)_/.test(name),
+  );
+  const child = spawn(
+    process.execPath,
+    [join(folder, 'node_modules', 'wrangler', 'bin', 'wrangler.js'), ...args],
+    {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own: its runtime ends with it.
+      detached: true,
+      env: {
+        ...Object.fromEntries(outside),
+        CI: 'true',
+        NO_COLOR: '1',
+        WRANGLER_SEND_METRICS: 'false',
+        WRANGLER_SEND_ERROR_REPORTS: 'false',
+        WRANGLER_HIDE_BANNER: 'true',
+        WRANGLER_LOG_PATH: scratch,
+        WRANGLER_REGISTRY_PATH: join(scratch, 'registry'),
+        CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+      },
+    },
+  );
+  let printed = '';
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const end = (): void => {
+    try {
+      process.kill(-(child.pid ?? 0), 'SIGKILL');
+    } catch {
+      // It is gone already.
+    }
+  };
+  process.once('exit', end);
+  const stop = async (): Promise<void> => {
+    process.off('exit', end);
+    end();
+    await ended;
+    await rm(scratch, { recursive: true, force: true });
+  };
+  const ready = new Promise<void>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        printed += text;
+        onOutput?.(text);
+        if (/Ready on http/.test(printed)) resolve();
+      });
+    }
+    void ended.then(() => reject(new Error(`wrangler dev has ended: ${printed.slice(-2000)}`)));
+  });
+  await ready.catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    url,
+    printed: () => printed,
+    logged: (event) =>
+      printed
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line))
+        .filter((line) => line.event === event),
+    scheduled: () => fetch(`${url}/cdn-cgi/local/scheduled`),
+    ended,
+    stop,
+  };
+}
