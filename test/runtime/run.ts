@@ -92,10 +92,11 @@ if (await ready()) {
   const failed = sum(({ wrong }) => wrong.length);
   for (const [beginning, reason] of Object.entries(elsewhere))
     console.log(`not of a Worker: ${beginning}*.test.ts (${reason})`);
-  const cannot = sum(({ cannot }) => Object.values(cannot).reduce((total, n) => total + n, 0));
+  const cannot = sum((verdict) => Object.values(verdict.cannot).reduce((all, n) => all + n, 0));
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  const tests = sum((verdict) => verdict.tests);
   console.log(
-    `${verdicts.length} files, ${sum(({ tests }) => tests)} tests in both runtimes, ${cannot} cannot run in workerd, ${seconds} s`,
+    `${verdicts.length} files, ${tests} tests in Node, ${cannot} of them not in workerd, ${seconds} s`,
   );
   console.log(`${sum(({ passed }) => passed)} passed, ${failed} failed`);
   if (failed > 0) process.exitCode = 1;

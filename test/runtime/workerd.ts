@@ -12,10 +12,8 @@ import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { root } from '../support/installed.ts';
+import { compatibilityDate } from '../support/workerd.ts';
 import { type Message, mark } from './message.ts';
-
-/** What the Worker is deployed with. */
-const compatibilityDate = '2026-11-17';
 
 /** Longer than any file takes on a busy machine. */
 const LIMIT_MS = 180_000;
@@ -97,7 +95,7 @@ const config :Workerd.Config = (
   v8Flags = ["--expose-gc"],
 );
 const tests :Workerd.Worker = (
-  compatibilityDate = "${compatibilityDate}",
+  compatibilityDate = ${JSON.stringify(compatibilityDate())},
   modules = [(name = "main", esModule = embed "bundle.js"), ${files.join(', ')}],
   bindings = [${bindings.join(', ')}],
   globalOutbound = "tests",
