@@ -10,16 +10,45 @@ import { makeLab } from './support/lab.ts';
 import { enrolment, random } from './support/messages.ts';
 
 const slow = process.env.SLOW === '1';
+const MAX_CPU_MS = 100;
 const lab = await makeLab({ legacy: { sha1: true, md5: true, des3: true, des: true } });
 
 const post = (body: Bytes) => lab.fetch('/scep?operation=PKIOperation', { method: 'POST', body });
 
-/** CPU milliseconds (user and system) that `work` takes. */
-async function cpuMs(work: () => Promise<unknown>): Promise<number> {
-  const before = process.cpuUsage();
-  await work();
-  const { user, system } = process.cpuUsage(before);
+/** Whether the runtime tells how much CPU was used; workerd tells only the time. */
+const tellsCpu = (() => {
+  try {
+    return process.cpuUsage().user > 0;
+  } catch {
+    return false;
+  }
+})();
+
+function used(): number {
+  if (!tellsCpu) return performance.now();
+  const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
+}
+
+function timePasses(): boolean {
+  const began = performance.now();
+  for (let i = 0; i < 10_000_000; i++) if (performance.now() > began) return true;
+  return false;
+}
+
+/**
+ * CPU milliseconds (user and system) that `work` takes. The time that goes by is never less, but on a
+ * busy machine a lot more: there the least of a few is taken.
+ */
+async function cpuMs(work: () => Promise<unknown>): Promise<number> {
+  assert.ok(tellsCpu || timePasses(), 'the clock stands while the CPU works');
+  let least = Number.POSITIVE_INFINITY;
+  for (let tries = tellsCpu ? 1 : 8; tries > 0 && least >= MAX_CPU_MS; tries--) {
+    const before = used();
+    await work();
+    least = Math.min(least, used() - before);
+  }
+  return least;
 }
 
 /** A 400 with a fixed body, or a CertRep with FAILURE; never a 5xx, never an echo. */
@@ -70,7 +99,7 @@ const bombs: Record<string, () => Bytes> = {
 
 describe('bad input', () => {
   for (const [name, make] of Object.entries(bombs)) {
-    test(`${name}: a 400 under 100 ms of CPU`, async () => {
+    test(`${name}: a 400 under ${MAX_CPU_MS} ms of CPU`, async () => {
       const body = make();
       let response: Response | undefined;
       const spent = await cpuMs(async () => {
@@ -78,7 +107,7 @@ describe('bad input', () => {
       });
       assert.ok(response);
       assert.equal(await answeredSafely(response), 'http');
-      assert.ok(spent < 100, `took ${spent} ms`);
+      assert.ok(spent < MAX_CPU_MS, `took ${spent} ms`);
     });
   }
 

@@ -25,12 +25,11 @@ export const suiteOf = (files: Files) => ({
       say({ kind: 'fault', error: `nobody waited for: ${textOf(reason)}` });
     });
     Object.assign(globalThis, {
+      fetch: withoutRedirects(fetch),
       FunctionOfTests: function compile(...args: string[]) {
         return MAKE_FUNCTION.newFunction(args.pop() ?? '', 'compiled', ...args);
       },
     });
-    Object.assign(process, { cpuUsage });
-    Object.assign(globalThis, { fetch: withoutRedirects(fetch) });
     try {
       const file = files[FILE];
       if (!file) throw new Error(`${FILE} is not in the bundle`);
@@ -57,11 +56,6 @@ export const suiteOf = (files: Files) => ({
     }
   },
 });
-
-/** workerd does not say; what went by is never less than what was used. */
-function cpuUsage(before = { user: 0, system: 0 }) {
-  return { user: performance.now() * 1000 - before.user, system: 0 };
-}
 
 /** For clients that are never in a Worker: `redirect: 'error'`, which it does not have. */
 const withoutRedirects =
