@@ -24,6 +24,7 @@ import {
   rsaEncryption,
 } from '../x509/algorithm.ts';
 import type { Certificate } from '../x509/certificate.ts';
+import type { PublicKey } from '../x509/public-key.ts';
 import {
   content,
   context,
@@ -179,7 +180,7 @@ export function sealForCertificate(
   plaintext: Uint8Array,
   cipherName: ContentCipherName,
   { issuer, serial }: Certificate,
-  spki: Bytes,
+  key: Pick<PublicKey, 'native'>,
   random: Random,
 ): Bytes {
   const contentKey = random(contentCiphers[cipherName].keyOctets);
@@ -187,7 +188,7 @@ export function sealForCertificate(
     integer(0),
     sequence(issuer, tlv(tag.integer, serial)),
     rsaEncryption,
-    octets(rsaesPkcs1Encrypt(spki, contentKey)),
+    octets(rsaesPkcs1Encrypt(key.native(), contentKey)),
   );
   return envelope(0, recipient, cipherName, contentKey, plaintext, random);
 }

@@ -15,7 +15,7 @@ import {
   tag,
 } from '../cms/der.ts';
 import { integer, sequence } from '../cms/der-writer.ts';
-import { verifyNatively } from '../cms/native.ts';
+import { type NativePublicKey, nativePublicKey, verifyNatively } from '../cms/native.ts';
 import { Malformed } from '../errors.ts';
 import { MAX_RSA_BITS, MAX_RSA_EXPONENT_BITS, MIN_RSA_BITS } from '../limits.ts';
 import { readAlgorithm, type SignatureScheme } from './algorithm.ts';
@@ -24,7 +24,9 @@ export type PublicKey = {
   /** The whole SubjectPublicKeyInfo as it came, DER. */
   readonly spki: Bytes;
   readonly kind: KeyKind;
-  /** WebCrypto keys imported so far, by scheme and digest: one import serves several signatures. */
+  /** As the platform holds it: one import serves every signature, and the reply. @throws for no key */
+  native(): NativePublicKey;
+  /** The same of WebCrypto, by scheme and digest. */
   readonly imported: Map<string, Promise<CryptoKey>>;
 };
 export type KeyKind =
@@ -47,7 +49,13 @@ export function readPublicKey(element: Element): PublicKey | undefined {
   const key = bitString(fields.next(tag.bitString, 'subjectPublicKey'));
   fields.end();
   const kind = kindOf(algorithm, key);
-  return kind && { spki: raw(element), kind, imported: new Map() };
+  const spki = raw(element);
+  let known: NativePublicKey | undefined;
+  const native = (): NativePublicKey => {
+    known ??= nativePublicKey(spki);
+    return known;
+  };
+  return kind && { spki, kind, native, imported: new Map() };
 }
 
 function kindOf(
@@ -110,8 +118,8 @@ export async function verifySignature(
 ): Promise<boolean> {
   if (!fits(key.kind, scheme)) return false;
   try {
-    if (!scheme.digest.webCrypto) {
-      return verifyNatively(scheme.digest.name, key.spki, message, signature);
+    if (scheme.kind === 'RSASSA-PKCS1-v1_5' || !scheme.digest.webCrypto) {
+      return verifyNatively(scheme.digest.name, key.native(), message, signature);
     }
     const octets =
       key.kind.type === 'EC' ? rawEcdsa(signature, curves[key.kind.curve].octets) : signature;
