@@ -202,12 +202,12 @@ export function envelope(
   plaintext: Uint8Array,
   random: Random,
 ): Bytes {
-  const { oid: algorithm, blockOctets } = contentCiphers[cipherName];
+  const { blockOctets } = contentCiphers[cipherName];
   const iv = random(blockOctets);
   const encrypted = cbcEncrypt(cipherName, contentKey, iv, padBlocks(plaintext, blockOctets));
   const encryptedContentInfo = sequence(
-    objectIdentifier(contentTypes.data),
-    sequence(objectIdentifier(algorithm), octets(iv)),
+    dataOid,
+    sequence(cipherOids[cipherName], octets(iv)),
     tlv(contextPrimitive(0), encrypted),
   );
   return sequence(
@@ -216,4 +216,8 @@ export function envelope(
   );
 }
 
+const dataOid = objectIdentifier(contentTypes.data);
 const envelopedDataOid = objectIdentifier(contentTypes.envelopedData);
+const cipherOids = Object.fromEntries(
+  Object.values(contentCiphers).map((cipher) => [cipher.name, objectIdentifier(cipher.oid)]),
+) as Record<ContentCipherName, Bytes>;

@@ -12,11 +12,11 @@ import {
   constants,
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
   createSecretKey,
+  hash as hashAtOnce,
   type KeyObject,
   privateDecrypt,
   publicEncrypt,
@@ -76,7 +76,7 @@ export function rsaesPkcs1Encrypt(key: NativePublicKey, message: Uint8Array): By
 }
 
 export function hash(name: DigestName, message: Uint8Array): Bytes {
-  return concat([createHash(digestNames[name]).update(message).digest()]);
+  return concat([hashAtOnce(digestNames[name], message, 'buffer')]);
 }
 
 /** HMAC with SHA-256 (RFC 2104), without the hop to another thread that WebCrypto takes. */

@@ -14,7 +14,7 @@ declare module 'node:crypto' {
   function createSecretKey(key: Uint8Array): KeyObject;
   function privateDecrypt(key: { key: KeyObject; padding: number }, data: Uint8Array): Bytes;
   function publicEncrypt(key: { key: KeyObject; padding: number }, data: Uint8Array): Bytes;
-  function createHash(name: string): { update(data: Uint8Array): { digest(): Bytes } };
+  function hash(name: string, data: Uint8Array, encoding: 'buffer'): Bytes;
   function createHmac(
     name: string,
     key: KeyObject,
