@@ -4,8 +4,9 @@
 // without MD5 and SHA-224 and with a hop to another thread that costs more than a verification.
 // Node and workerd both have every call made here.
 //
-// Secret keys are handed on as KeyObjects: of octets Node first asks whether they are one, or a
-// CryptoKey, and answers itself with exceptions that cost more than the cipher.
+// Secret keys are handed on as KeyObjects and public ones come as PEM: of any other object Node first
+// asks whether it is a KeyObject, or a CryptoKey, and answers itself with exceptions, four for a key in
+// DER, that cost more than the cipher or the key.
 
 import { Buffer } from 'node:buffer';
 import {
@@ -24,7 +25,7 @@ import {
   verify,
 } from 'node:crypto';
 import type { ContentCipherName, DigestName } from '../algorithms.ts';
-import { type Bytes, concat } from '../bytes.ts';
+import { type Bytes, concat, pem } from '../bytes.ts';
 
 const digestNames: Record<DigestName, string> = {
   MD5: 'md5',
@@ -55,7 +56,7 @@ export type NativePublicKey = KeyObject;
 
 /** @throws when the platform finds that it is no key */
 export function nativePublicKey(spki: Bytes): NativePublicKey {
-  return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+  return createPublicKey(pem('PUBLIC KEY', spki));
 }
 
 /**

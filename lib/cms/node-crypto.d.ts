@@ -10,7 +10,7 @@ declare module 'node:crypto' {
   type DerKey = { key: Bytes; format: 'der' };
   const constants: { readonly RSA_NO_PADDING: number; readonly RSA_PKCS1_PADDING: number };
   function createPrivateKey(key: DerKey & { type: 'pkcs8' }): KeyObject;
-  function createPublicKey(key: DerKey & { type: 'spki' }): KeyObject;
+  function createPublicKey(pem: string): KeyObject;
   function createSecretKey(key: Uint8Array): KeyObject;
   function privateDecrypt(key: { key: KeyObject; padding: number }, data: Uint8Array): Bytes;
   function publicEncrypt(key: { key: KeyObject; padding: number }, data: Uint8Array): Bytes;
