@@ -57,7 +57,8 @@ export function fromUtf8(bytes: Uint8Array): string {
 export function fromLatin1(bytes: Uint8Array): string {
   let text = '';
   for (let at = 0; at < bytes.length; at += 8192) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    // Spread, they would be taken out of the array one by one first.
+    text += Reflect.apply(String.fromCharCode, undefined, bytes.subarray(at, at + 8192));
   }
   return text;
 }

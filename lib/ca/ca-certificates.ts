@@ -197,11 +197,6 @@ export async function openGeneration(
   const certificate = readCertificate(fromBase64(text));
   const decryptionKey = rsaPrivateKey(pkcs8);
   const modulusOctets = checkPair(certificate, decryptionKey, id);
-  const imported = new SingleFlight<CryptoKey>();
-  const importKey = (hash: DigestName) =>
-    imported.get(hash, () =>
-      crypto.subtle.importKey('pkcs8', pkcs8, { name: 'RSASSA-PKCS1-v1_5', hash }, false, ['sign']),
-    );
   return {
     id,
     state,
@@ -212,11 +207,7 @@ export async function openGeneration(
       certificate,
       digest,
       scheme: { kind: 'RSASSA-PKCS1-v1_5', digest: digests[digest] },
-      async sign(message) {
-        if (!digests[digest].webCrypto) return signNatively(digest, decryptionKey, message);
-        const key = await importKey(digest);
-        return new Uint8Array(await crypto.subtle.sign('RSASSA-PKCS1-v1_5', key, message));
-      },
+      sign: async (message) => signNatively(digest, decryptionKey, message),
     }),
   };
 }
@@ -248,7 +239,7 @@ function checkPair(certificate: Certificate, key: RsaPrivateKey, id: number): nu
   const announced = publicKeyOf(certificate);
   const probe = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
   if (announced?.kind.type === 'RSA') {
-    const sealed = rsaesPkcs1Encrypt(announced.spki, probe);
+    const sealed = rsaesPkcs1Encrypt(announced.native(), probe);
     const opened = unwrapKey({ kind: 'RSAES-PKCS1-v1_5' }, key, sealed, new Uint8Array(16));
     if (equal(opened, probe)) return announced.kind.bits / 8;
   }

@@ -203,6 +203,7 @@ async function intend(
       ...(renews ? { signer: renews.serial } : {}),
     },
   };
+  const tbsHash = hex(hash('SHA-256', tbs));
   draft.create('certificate', certificateKey(ca.id, serial), {
     ca: ca.id,
     serial,
@@ -210,7 +211,7 @@ async function intend(
     endpoint: endpoint.id,
     transaction: next.id,
     subject: next.subject,
-    tbsHash: hex(hash('SHA-256', tbs)),
+    tbsHash,
     notBefore,
     notAfter,
     confirmed: false,
@@ -224,7 +225,7 @@ async function intend(
     ...eventOf(next),
     type: 'certificate.intended',
     actor,
-    tbsHash: hex(hash('SHA-256', tbs)),
+    tbsHash,
   });
   if ((await deps.store.write(draft.actions)) === 'conflict') return 'again';
   return { transaction: next, view: draft.applied() };

@@ -92,6 +92,6 @@ async function seal(
 ): Promise<Bytes> {
   const { key, cipher, certificate, challengePassword } = recipient;
   return key.kind.type === 'RSA'
-    ? sealForCertificate(plaintext, cipher.name, certificate, key.spki, random)
+    ? sealForCertificate(plaintext, cipher.name, certificate, key, random)
     : sealForPassword(plaintext, cipher.name, utf8(challengePassword ?? ''), random);
 }

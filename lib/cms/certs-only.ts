@@ -18,13 +18,15 @@ export function encodeCertsOnly(
     sequence(
       integer(1),
       setOf(),
-      sequence(objectIdentifier(contentTypes.data)),
+      withoutContent,
       ...(certificates.length > 0 ? [tlv(context(0), ...certificates)] : []),
       ...(crls.length > 0 ? [tlv(context(1), ...crls)] : []),
       setOf(),
     ),
   );
 }
+
+const withoutContent = sequence(objectIdentifier(contentTypes.data));
 
 /** The certificates and CRLs of a degenerate SignedData, DER, in their order. @throws {Malformed} */
 export function readCertsOnly(message: Bytes): { certificates: Bytes[]; crls: Bytes[] } {

@@ -24,6 +24,7 @@ import {
   rsaEncryption,
 } from '../x509/algorithm.ts';
 import type { Certificate } from '../x509/certificate.ts';
+import type { PublicKey } from '../x509/public-key.ts';
 import {
   content,
   context,
@@ -179,7 +180,7 @@ export function sealForCertificate(
   plaintext: Uint8Array,
   cipherName: ContentCipherName,
   { issuer, serial }: Certificate,
-  spki: Bytes,
+  key: Pick<PublicKey, 'native'>,
   random: Random,
 ): Bytes {
   const contentKey = random(contentCiphers[cipherName].keyOctets);
@@ -187,7 +188,7 @@ export function sealForCertificate(
     integer(0),
     sequence(issuer, tlv(tag.integer, serial)),
     rsaEncryption,
-    octets(rsaesPkcs1Encrypt(spki, contentKey)),
+    octets(rsaesPkcs1Encrypt(key.native(), contentKey)),
   );
   return envelope(0, recipient, cipherName, contentKey, plaintext, random);
 }
@@ -201,12 +202,12 @@ export function envelope(
   plaintext: Uint8Array,
   random: Random,
 ): Bytes {
-  const { oid: algorithm, blockOctets } = contentCiphers[cipherName];
+  const { blockOctets } = contentCiphers[cipherName];
   const iv = random(blockOctets);
   const encrypted = cbcEncrypt(cipherName, contentKey, iv, padBlocks(plaintext, blockOctets));
   const encryptedContentInfo = sequence(
-    objectIdentifier(contentTypes.data),
-    sequence(objectIdentifier(algorithm), octets(iv)),
+    dataOid,
+    sequence(cipherOids[cipherName], octets(iv)),
     tlv(contextPrimitive(0), encrypted),
   );
   return sequence(
@@ -215,4 +216,8 @@ export function envelope(
   );
 }
 
+const dataOid = objectIdentifier(contentTypes.data);
 const envelopedDataOid = objectIdentifier(contentTypes.envelopedData);
+const cipherOids = Object.fromEntries(
+  Object.values(contentCiphers).map((cipher) => [cipher.name, objectIdentifier(cipher.oid)]),
+) as Record<ContentCipherName, Bytes>;

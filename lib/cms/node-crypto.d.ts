@@ -6,17 +6,18 @@ declare module 'node:buffer' {
 
 declare module 'node:crypto' {
   type Bytes = Uint8Array<ArrayBuffer>;
-  type KeyObject = { readonly type: 'private' | 'public' };
+  type KeyObject = { readonly type: 'private' | 'public' | 'secret' };
   type DerKey = { key: Bytes; format: 'der' };
   const constants: { readonly RSA_NO_PADDING: number; readonly RSA_PKCS1_PADDING: number };
   function createPrivateKey(key: DerKey & { type: 'pkcs8' }): KeyObject;
-  function createPublicKey(key: DerKey & { type: 'spki' }): KeyObject;
+  function createPublicKey(pem: string): KeyObject;
+  function createSecretKey(key: Uint8Array): KeyObject;
   function privateDecrypt(key: { key: KeyObject; padding: number }, data: Uint8Array): Bytes;
   function publicEncrypt(key: { key: KeyObject; padding: number }, data: Uint8Array): Bytes;
-  function createHash(name: string): { update(data: Uint8Array): { digest(): Bytes } };
+  function hash(name: string, data: Uint8Array, encoding: 'buffer'): Bytes;
   function createHmac(
     name: string,
-    key: Uint8Array,
+    key: KeyObject,
   ): { update(data: Uint8Array): { digest(): Bytes } };
   function sign(digest: string, data: Uint8Array, key: KeyObject): Bytes;
   function verify(digest: string, data: Uint8Array, key: KeyObject, signature: Uint8Array): boolean;
@@ -25,6 +26,6 @@ declare module 'node:crypto' {
     update(data: Uint8Array): Bytes;
     final(): Bytes;
   };
-  function createCipheriv(name: string, key: Uint8Array, iv: Uint8Array): Cbc;
-  function createDecipheriv(name: string, key: Uint8Array, iv: Uint8Array): Cbc;
+  function createCipheriv(name: string, key: KeyObject, iv: Uint8Array): Cbc;
+  function createDecipheriv(name: string, key: KeyObject, iv: Uint8Array): Cbc;
 }

@@ -3,7 +3,7 @@
 // Nothing redirects: clients lose POST bodies on the way.
 
 import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
+import { type Bytes, concat } from '../bytes.ts';
 import type { Deps } from '../ca/deps.ts';
 import { pkiOperation } from '../ca/pki-operation.ts';
 import type { Endpoint } from '../config.ts';
@@ -23,12 +23,6 @@ export function scepPath(path: string): string {
 
 export function scepRoutes(deps: Deps): Hono {
   const app = new Hono();
-  const limit = bodyLimit({
-    maxSize: MAX_MESSAGE_OCTETS,
-    onError: () => {
-      throw new HttpFailure(413, 'the message is too long');
-    },
-  });
   const at = (endpoint: (c: Context) => string) => (c: Context) => {
     const found = deps.config.endpoints.get(endpoint(c));
     if (!found) throw new HttpFailure(404, 'no such endpoint');
@@ -41,15 +35,16 @@ export function scepRoutes(deps: Deps): Hono {
     return segment.includes('.') || segment === 'cgi-bin' ? 'default' : segment;
   });
   for (const path of ['/scep', '/scep/', '/cgi-bin/pkiclient.exe', '/certsrv/mscep/*']) {
-    app.all(path, limit, byDefault);
+    app.all(path, byDefault);
   }
-  app.all('/scep/:endpoint', limit, named);
-  app.all('/scep/:endpoint/*', limit, named);
+  app.all('/scep/:endpoint', named);
+  app.all('/scep/:endpoint/*', named);
   return app;
 }
 
 async function answer(deps: Deps, endpoint: Endpoint, c: Context): Promise<Response> {
-  const { method, url } = c.req.raw;
+  const { method, url, headers } = c.req.raw;
+  if ((declaredLength(headers) ?? 0) > MAX_MESSAGE_OCTETS) throw tooLong();
   if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
     throw new HttpFailure(405, `the method ${method} is not one of SCEP`);
   }
@@ -84,16 +79,45 @@ async function answer(deps: Deps, endpoint: Endpoint, c: Context): Promise<Respo
 async function messageOf(
   { message }: Extract<Operation, { name: 'PKIOperation' }>,
   c: Context,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Bytes> {
   if (message) return message;
-  const body = await c.req.arrayBuffer().then(
-    (octetsRead) => new Uint8Array(octetsRead),
-    (error) => {
-      // A client that hangs up is no trouble of ours.
-      if (c.req.raw.signal.aborted) throw new HttpFailure(400, 'the message ends too early');
-      throw error;
-    },
-  );
+  const body = await bodyOf(c.req.raw).catch((error) => {
+    // A client that hangs up is no trouble of ours.
+    if (c.req.raw.signal.aborted) throw new HttpFailure(400, 'the message ends too early');
+    throw error;
+  });
+  if (body.length > MAX_MESSAGE_OCTETS) throw tooLong();
   if (body.length === 0) throw new HttpFailure(400, 'the message is empty');
   return body;
 }
+
+/**
+ * The body, whose length was declared and looked at, or is counted as it comes. Hono's own limit makes
+ * a Request of the platform's in both cases, for one look at its body; `arrayBuffer` does without.
+ */
+async function bodyOf(request: Request): Promise<Bytes> {
+  if (declaredLength(request.headers) !== undefined) {
+    return new Uint8Array(await request.arrayBuffer());
+  }
+  const reader = request.body?.getReader();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const part = (await reader?.read())?.value;
+    if (!part) return concat(parts);
+    length += part.length;
+    // Not cancelled: that would take the connection from under the answer.
+    if (length > MAX_MESSAGE_OCTETS) throw tooLong();
+    parts.push(part);
+  }
+}
+
+/** Undefined where the end of the body is not known before it comes. */
+function declaredLength(headers: Headers): number | undefined {
+  const length = headers.get('content-length');
+  return length === null || headers.has('transfer-encoding')
+    ? undefined
+    : Number.parseInt(length, 10);
+}
+
+const tooLong = (): HttpFailure => new HttpFailure(413, 'the message is too long');

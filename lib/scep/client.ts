@@ -217,7 +217,7 @@ export async function buildPkiMessage(
 ): Promise<Bytes> {
   const recipient = publicKeyOf(ra);
   if (recipient?.kind.type !== 'RSA') throw new Malformed('the RA certificate has no RSA key');
-  const envelope = sealForCertificate(plaintext, algorithms.cipher, ra, recipient.spki, random);
+  const envelope = sealForCertificate(plaintext, algorithms.cipher, ra, recipient, random);
   const attributes = requestAttributes(messageType, transactionID, senderNonce);
   return encodeSignedData(
     envelope,

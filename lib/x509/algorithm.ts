@@ -2,7 +2,14 @@
 // registry, written in the form that clients were seen to need. Parameters that are not the ones of
 // the algorithm make it an unknown one; nothing is guessed.
 
-import { combinedSignatureOf, type Digest, digestOf, digests, oids } from '../algorithms.ts';
+import {
+  combinedSignatureOf,
+  type Digest,
+  type DigestName,
+  digestOf,
+  digests,
+  oids,
+} from '../algorithms.ts';
 import type { Bytes } from '../bytes.ts';
 import { context, type Element, Fields, oid, smallInteger, tag } from '../cms/der.ts';
 import { nullValue, objectIdentifier, sequence } from '../cms/der-writer.ts';
@@ -107,13 +114,22 @@ const withNull = (dotted: string): Bytes => sequence(objectIdentifier(dotted), n
 const bare = (dotted: string): Bytes => sequence(objectIdentifier(dotted));
 
 /** DER AlgorithmIdentifiers, written with NULL where RFC 4055 and RFC 5754 put it. */
-export const digestAlgorithm = (digest: Digest): Bytes => withNull(digest.oid);
+const encodings = Object.fromEntries(
+  Object.values<Digest>(digests).map(({ name, oid, rsaOid, ecdsaOid }) => [
+    name,
+    { digest: withNull(oid), rsa: withNull(rsaOid), ecdsa: ecdsaOid && bare(ecdsaOid) },
+  ]),
+) as Record<DigestName, { digest: Bytes; rsa: Bytes; ecdsa: Bytes | undefined }>;
+const ed25519 = bare(oids.ed25519);
 export const rsaEncryption: Bytes = withNull(oids.rsaEncryption);
+
+export const digestAlgorithm = ({ name }: Digest): Bytes => encodings[name].digest;
 
 /** As it stands in certificates, requests and CRLs: the combined OID. */
 export function signatureAlgorithm(scheme: SignatureScheme): Bytes {
-  if (scheme.kind === 'RSASSA-PKCS1-v1_5') return withNull(scheme.digest.rsaOid);
-  if (scheme.kind === 'ECDSA' && scheme.digest.ecdsaOid) return bare(scheme.digest.ecdsaOid);
-  if (scheme.kind === 'Ed25519') return bare(oids.ed25519);
+  const { rsa, ecdsa } = encodings[scheme.digest.name];
+  if (scheme.kind === 'RSASSA-PKCS1-v1_5') return rsa;
+  if (scheme.kind === 'ECDSA' && ecdsa) return ecdsa;
+  if (scheme.kind === 'Ed25519') return ed25519;
   throw new TypeError(`nothing here signs with ${scheme.kind} and ${scheme.digest.name}`);
 }

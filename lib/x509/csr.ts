@@ -119,6 +119,8 @@ function readExtensionRequest(attributes: Element | undefined): Extensions {
   return value ? readExtensions(value) : new Map();
 }
 
+const challengePasswordOid = objectIdentifier(attributeOids.challengePassword);
+
 /**
  * The request without its challengePassword, for the record: the attribute stays, its value is
  * empty. Its signature no longer verifies; the record keeps the original's SHA-256 beside it.
@@ -132,9 +134,7 @@ export function redact(request: CertificationRequest): Bytes {
   if (!attributes || !challenge) return request.der;
   const kept = attributes.children.map((attribute) => {
     const inside = attribute.start < challenge.start && challenge.end <= attribute.end;
-    return inside
-      ? sequence(objectIdentifier(attributeOids.challengePassword), setOf(tlv(challenge.tag)))
-      : raw(attribute);
+    return inside ? sequence(challengePasswordOid, setOf(tlv(challenge.tag))) : raw(attribute);
   });
   return sequence(
     sequence(raw(version), raw(subject), raw(spki), tlv(context(0), ...kept)),

@@ -142,13 +142,11 @@ export const crlDistributionPoint = (url: string): Bytes =>
     sequence(sequence(explicit(0, tlv(context(0), uri(url))))),
   );
 
+const caIssuersOid = objectIdentifier('1.3.6.1.5.5.7.48.2');
+
 /** RFC 5280 §4.2.2.1: where the issuer's certificate is. */
 export const caIssuers = (url: string): Bytes =>
-  extension(
-    'authorityInfoAccess',
-    false,
-    sequence(sequence(objectIdentifier('1.3.6.1.5.5.7.48.2'), uri(url))),
-  );
+  extension('authorityInfoAccess', false, sequence(sequence(caIssuersOid, uri(url))));
 
 /** RFC 5280 §5.3.1: an ENUMERATED. */
 export const crlReason = (code: number): Bytes =>

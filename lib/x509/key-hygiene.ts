@@ -1,12 +1,13 @@
 // Keys of an accepted type and size that must still not be certified, because somebody other than
 // their holder can find the private key, or because they are no keys: what public numbers show.
 //
-// All work is bounded by construction, whatever the key: one remainder for each of 132 small primes,
-// a table look-up for each of 38, two square roots and FERMAT_ROUNDS additions for RSA; one equation
-// for a point. It does not test whether a modulus is itself a prime: that takes an exponentiation as
-// long as the modulus, more than everything else in an enrolment together, and would only tell a
-// holder that he gave his own key away. Keys that are known to be bad by what they are, not by a
-// property (Debian's of 2008, leaked ones), are a matter of the block-list.
+// All work is bounded by construction, whatever the key: one remainder for each group of 132
+// small primes, a table look-up for each of 38, a square root and FERMAT_ROUNDS additions for
+// RSA, one more root for each of them that might be it; one equation for a point. It does not
+// test whether a modulus is itself a prime: that takes an exponentiation as long as the modulus,
+// more than everything else in an enrolment together, and would only tell a holder that he gave
+// his own key away. Keys that are known to be bad by what they are, not by a property (Debian's
+// of 2008, leaked ones), are a matter of the block-list.
 
 import { type CurveName, curves } from '../algorithms.ts';
 import { type Bytes, hex } from '../bytes.ts';
@@ -41,7 +42,10 @@ function rsaWeakness(key: Bytes): Weakness | undefined {
   // That it is odd and at most MAX_RSA_EXPONENT_BITS long was decided when the key was read.
   if (number(exponent) < MIN_CERTIFIED_EXPONENT) return 'keyExponentRefused';
   const n = number(modulus);
-  const residues = smallPrimes.map((prime) => Number(n % BigInt(prime)));
+  const residues = primeGroups.flatMap(({ product, primes }) => {
+    const rest = Number(n % product);
+    return primes.map((prime) => rest % prime);
+  });
   if (residues.includes(0)) return 'keyHasSmallFactor';
   if (isRoca(residues)) return 'keyIsRoca';
   return hasClosePrimes(n) ? 'keyHasClosePrimes' : undefined;
@@ -54,6 +58,16 @@ const smallPrimes: readonly number[] = Array.from({ length: SMALL_FACTOR_BOUND }
     for (let d = 2; d * d <= candidate; d++) if (candidate % d === 0) return false;
     return true;
   });
+
+/** The same in their order, in groups whose product a number holds: one long division serves a group. */
+const primeGroups = smallPrimes.reduce<{ product: bigint; primes: number[] }[]>((groups, prime) => {
+  const last = groups.at(-1);
+  if (last && last.product * BigInt(prime) <= BigInt(Number.MAX_SAFE_INTEGER)) {
+    last.product *= BigInt(prime);
+    last.primes.push(prime);
+  } else groups.push({ product: BigInt(prime), primes: [prime] });
+  return groups;
+}, []);
 
 /**
  * Infineon's generator (CVE-2017-15361; Nemec et al., "The Return of Coppersmith's Attack", 2017)
@@ -96,15 +110,19 @@ function isRoca(residues: readonly number[]): boolean {
 
 const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? a : gcd(b, a % b));
 
-/** Fermat: N = a² - b² for an `a` close above √N. The first round finds the square of a prime. */
+/**
+ * Fermat: N = a² - b² for an `a` close above √N. The first round finds the square of a prime. What b²
+ * leaves modulo SQUARE_MODULUS goes along from round to round, and rules out nearly every one.
+ */
 function hasClosePrimes(n: bigint): boolean {
   let a = squareRoot(n);
   if (a * a < n) a++;
-  let bSquared = a * a - n;
+  let residue = Number((a * a - n) % BigInt(SQUARE_MODULUS));
+  let step = Number((2n * a + 1n) % BigInt(SQUARE_MODULUS));
   for (let round = 0; round < FERMAT_ROUNDS; round++) {
-    if (isSquare(bSquared)) return true;
-    bSquared += 2n * a + 1n;
-    a++;
+    if (mayBeSquare(residue) && isSquare((a + BigInt(round)) ** 2n - n)) return true;
+    residue = (residue + step) % SQUARE_MODULUS;
+    step = (step + 2) % SQUARE_MODULUS;
   }
   return false;
 }
@@ -112,14 +130,15 @@ function hasClosePrimes(n: bigint): boolean {
 /** Residues that squares have; of other numbers one in 300 has them modulo both. */
 const residuesOfSquares = (modulus: number): ReadonlySet<number> =>
   new Set(Array.from({ length: modulus }, (_, i) => (i * i) % modulus));
-const squaresByBits = residuesOfSquares(1024);
-const squaresByPrimes = residuesOfSquares(9 * 5 * 7 * 11 * 13);
+const BITS_MODULUS = 1024;
+const PRIMES_MODULUS = 9 * 5 * 7 * 11 * 13;
+const SQUARE_MODULUS = BITS_MODULUS * PRIMES_MODULUS;
+const squaresByBits = residuesOfSquares(BITS_MODULUS);
+const squaresByPrimes = residuesOfSquares(PRIMES_MODULUS);
 
-function isSquare(value: bigint): boolean {
-  if (!squaresByBits.has(Number(BigInt.asUintN(10, value)))) return false;
-  if (!squaresByPrimes.has(Number(value % 45_045n))) return false;
-  return squareRoot(value) ** 2n === value;
-}
+const mayBeSquare = (residue: number): boolean =>
+  squaresByBits.has(residue % BITS_MODULUS) && squaresByPrimes.has(residue % PRIMES_MODULUS);
+const isSquare = (value: bigint): boolean => squareRoot(value) ** 2n === value;
 
 /** Rounded down. Newton's method from above: about as many steps as the logarithm of the length. */
 function squareRoot(value: bigint): bigint {

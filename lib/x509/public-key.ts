@@ -15,17 +15,20 @@ import {
   tag,
 } from '../cms/der.ts';
 import { integer, sequence } from '../cms/der-writer.ts';
-import { verifyNatively } from '../cms/native.ts';
+import { type NativePublicKey, nativePublicKey, verifyNatively } from '../cms/native.ts';
 import { Malformed } from '../errors.ts';
 import { MAX_RSA_BITS, MAX_RSA_EXPONENT_BITS, MIN_RSA_BITS } from '../limits.ts';
+import { SingleFlight } from '../single-flight.ts';
 import { readAlgorithm, type SignatureScheme } from './algorithm.ts';
 
 export type PublicKey = {
   /** The whole SubjectPublicKeyInfo as it came, DER. */
   readonly spki: Bytes;
   readonly kind: KeyKind;
-  /** WebCrypto keys imported so far, by scheme and digest: one import serves several signatures. */
-  readonly imported: Map<string, Promise<CryptoKey>>;
+  /** As the platform holds it: one import serves every signature, and the reply. @throws for no key */
+  native(): NativePublicKey;
+  /** The same of WebCrypto, by scheme and digest. */
+  readonly imported: SingleFlight<CryptoKey>;
 };
 export type KeyKind =
   | { readonly type: 'RSA'; readonly bits: number }
@@ -47,7 +50,13 @@ export function readPublicKey(element: Element): PublicKey | undefined {
   const key = bitString(fields.next(tag.bitString, 'subjectPublicKey'));
   fields.end();
   const kind = kindOf(algorithm, key);
-  return kind && { spki: raw(element), kind, imported: new Map() };
+  const spki = raw(element);
+  let known: NativePublicKey | undefined;
+  const native = (): NativePublicKey => {
+    known ??= nativePublicKey(spki);
+    return known;
+  };
+  return kind && { spki, kind, native, imported: new SingleFlight() };
 }
 
 function kindOf(
@@ -110,8 +119,8 @@ export async function verifySignature(
 ): Promise<boolean> {
   if (!fits(key.kind, scheme)) return false;
   try {
-    if (!scheme.digest.webCrypto) {
-      return verifyNatively(scheme.digest.name, key.spki, message, signature);
+    if (scheme.kind === 'RSASSA-PKCS1-v1_5' || !scheme.digest.webCrypto) {
+      return verifyNatively(scheme.digest.name, key.native(), message, signature);
     }
     const octets =
       key.kind.type === 'EC' ? rawEcdsa(signature, curves[key.kind.curve].octets) : signature;
@@ -135,17 +144,13 @@ export function fits(kind: KeyKind, scheme: SignatureScheme): boolean {
 }
 
 function importKey(key: PublicKey, scheme: SignatureScheme): Promise<CryptoKey> {
-  const id = `${scheme.kind} ${scheme.digest.name}`;
-  let imported = key.imported.get(id);
-  if (!imported) {
-    const algorithm =
-      key.kind.type === 'EC'
-        ? { name: 'ECDSA', namedCurve: key.kind.curve }
-        : { name: scheme.kind, hash: scheme.digest.name };
-    imported = crypto.subtle.importKey('spki', key.spki, algorithm, false, ['verify']);
-    key.imported.set(id, imported);
-  }
-  return imported;
+  const algorithm =
+    key.kind.type === 'EC'
+      ? { name: 'ECDSA', namedCurve: key.kind.curve }
+      : { name: scheme.kind, hash: scheme.digest.name };
+  return key.imported.get(`${scheme.kind} ${scheme.digest.name}`, () =>
+    crypto.subtle.importKey('spki', key.spki, algorithm, false, ['verify']),
+  );
 }
 
 function verification(scheme: SignatureScheme) {
