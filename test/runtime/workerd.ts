@@ -6,13 +6,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { root } from '../support/installed.ts';
-import { compatibilityDate } from '../support/workerd.ts';
+import { compatibilityDate, workerdBinary } from '../support/workerd.ts';
 import { type Message, mark } from './message.ts';
 
 /** Longer than any file takes on a busy machine. */
@@ -31,7 +30,7 @@ export type Workerd = {
 export async function prepareWorkerd(bundle: Uint8Array): Promise<Workerd> {
   const folder = await mkdtemp(join(tmpdir(), 'scepter-runtime-'));
   await writeFile(join(folder, 'bundle.js'), bundle);
-  const binary = binaryOfWrangler();
+  const binary = workerdBinary();
   const running = new Set<ChildProcess>();
   process.once('exit', () => {
     for (const child of running) child.kill('SIGKILL');
@@ -57,13 +56,6 @@ export async function prepareWorkerd(bundle: Uint8Array): Promise<Workerd> {
     },
     close: () => rm(folder, { recursive: true }),
   };
-}
-
-function binaryOfWrangler(): string {
-  const found: unknown = createRequire(join(root, 'infra/cloudflare/package.json'))('workerd');
-  const { default: path } = found as { default?: unknown };
-  if (typeof path !== 'string') throw new Error('the package workerd names no binary');
-  return path;
 }
 
 async function heard(child: ChildProcess, hear: (message: Message) => void): Promise<void> {

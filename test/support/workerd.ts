@@ -20,6 +20,14 @@ export function compatibilityDate(): string {
   return date;
 }
 
+/** The runtime that wrangler brings. */
+export function workerdBinary(): string {
+  const found: unknown = createRequire(join(folder, 'package.json'))('workerd');
+  const { default: path } = found as { default?: unknown };
+  if (typeof path !== 'string') throw new Error('the package workerd names no binary');
+  return path;
+}
+
 /** What `wrangler deploy` would upload, as wrangler bundles it, and what it says of its size. */
 export async function bundleWorker(): Promise<{ path: string; said: string }> {
   await installFolder('infra/cloudflare');
@@ -68,8 +76,6 @@ export async function startWorkerd(
   env: Readonly<Record<string, string>>,
   { floods = 'let in' }: { readonly floods?: keyof typeof floodsBy } = {},
 ): Promise<Workerd> {
-  const require = createRequire(join(folder, 'package.json'));
-  const { default: binary } = require('workerd') as { default: string };
   const port = await freePort();
   const scratch = mkdtempSync(join(tmpdir(), 'scepter-workerd-'));
   const text = (value: string): string => JSON.stringify(value);
@@ -100,7 +106,7 @@ const worker :Workerd.Worker = (
 );
 `,
   );
-  const child = spawn(binary, ['serve', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(workerdBinary(), ['serve', config], { stdio: ['ignore', 'pipe', 'pipe'] });
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (said: string) => {
