@@ -44,7 +44,7 @@ export async function refusal(
 export function subscriber(address: string): string {
   if (!address.includes(':')) return address;
   const [head = '', tail] = address.split('::');
-  const groups = head.split(':');
+  const groups = head === '' ? [] : head.split(':');
   const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(':').length;
   return [...groups, ...Array<string>(Math.max(0, missing)).fill('0')].slice(0, 4).join(':');
 }
@@ -69,10 +69,12 @@ export async function cached(
   if (request.method !== 'GET' || !/^\/(?:crl|aia)\//.test(pathname)) return ask();
   // Whatever query somebody appends, it is the same file.
   const file = new Request(origin + pathname);
-  const found = await cache.match(new Request(file, { headers: conditionsOf(request) }));
+  const conditional = new Request(file, { headers: conditionsOf(request) });
+  // Whoever has no cache asks.
+  const found = await cache.match(conditional).catch(() => undefined);
   if (found) return found;
   const response = await ask();
-  if (response.status === 200) hold(cache.put(file, response.clone()));
+  if (response.status === 200) hold(cache.put(file, response.clone()).catch(() => undefined));
   return response;
 }
 

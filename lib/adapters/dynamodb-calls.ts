@@ -21,7 +21,7 @@ import type { Item } from './dynamodb-items.ts';
 const MAX_KEYS = 100;
 
 /** Nothing has happened, or it cannot be told yet: the same call may be made again. */
-const passing = new Set([
+export const passing = new Set([
   'ProvisionedThroughputExceededException',
   'RequestLimitExceeded',
   'ThrottlingException',

@@ -10,6 +10,9 @@ import {
   type TableDescription,
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
+import { STORE_CALL_MS, STORE_WRITE_MS } from '../limits.ts';
+import { isPassing, pause, systemTimer } from './aws.ts';
+import { passing } from './dynamodb-calls.ts';
 import { devices, due, type Index, places, subjects } from './dynamodb-items.ts';
 
 const indexes: readonly Index[] = [places, due, subjects, devices];
@@ -52,13 +55,31 @@ export async function createTable(client: DynamoDBClient, table: string): Promis
 export async function checkTable(client: DynamoDBClient, table: string): Promise<void> {
   let found: TableDescription | undefined;
   try {
-    found = (await client.send(new DescribeTableCommand({ TableName: table }))).Table;
+    found = await describe(client, table);
   } catch (error) {
     const region = await client.config.region().catch(() => undefined);
     throw new Error(`the DynamoDB table "${table}" ${troubleOf(error, region)}`, { cause: error });
   }
   const problem = found && problemOf(found);
   if (problem) throw new Error(`the DynamoDB table "${table}" ${problem}`);
+}
+
+/** A start that is lost to a moment's trouble is lost for who waits for it. */
+async function describe(
+  client: DynamoDBClient,
+  table: string,
+): Promise<TableDescription | undefined> {
+  const command = new DescribeTableCommand({ TableName: table });
+  const deadline = systemTimer.now() + STORE_WRITE_MS;
+  for (let tries = 0; ; tries++) {
+    try {
+      const abortSignal = AbortSignal.timeout(STORE_CALL_MS);
+      return (await client.send(command, { abortSignal })).Table;
+    } catch (error) {
+      if (isPassing(error, passing) && (await pause(systemTimer, tries, deadline))) continue;
+      throw error;
+    }
+  }
 }
 
 function problemOf({

@@ -28,7 +28,7 @@ export function statusRoutes(deps: Deps): Hono {
     response.headers.set('expires', new Date(crl.nextUpdate).toUTCString());
     const known = (c.req.header('if-none-match') ?? '').split(',').map((tag) => tag.trim());
     if (!known.some((tag) => tag === '*' || tag.replace(/^W\//, '') === etag)) return response;
-    response.headers.delete('content-type');
+    for (const name of ['content-type', 'content-length']) response.headers.delete(name);
     return new Response(null, { status: 304, headers: response.headers });
   });
 

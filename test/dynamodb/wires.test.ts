@@ -6,41 +6,23 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Timer } from '../../lib/adapters/aws.ts';
 import { DynamoStore } from '../../lib/adapters/dynamodb.ts';
-import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
-import type { Bytes } from '../../lib/bytes.ts';
 import { CaCertificates } from '../../lib/ca/ca-certificates.ts';
-import { initMacKeys, readMacKeys } from '../../lib/ca/mac-keys.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { LEASE_MS } from '../../lib/limits.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
-import type { MacPurpose } from '../../lib/ports/mac-keys.ts';
-import type { CertificateRecord } from '../../lib/ports/records.ts';
-import { readCaCertificates } from '../../lib/scep/client.ts';
-import { checkCa } from '../support/check-ca.ts';
-import { freshStore } from '../support/dynamodb.ts';
+import { awsWorld, recordsOf } from '../support/aws-world.ts';
 import { type DynamoFault, faultsOf, faultyClient } from '../support/dynamodb-faults.ts';
-import { deviceKey } from '../support/keys.ts';
-import { openKms } from '../support/kms.ts';
 import { type KmsFault, passingFaults } from '../support/kms-emulator.ts';
-import { type LabOptions, makeLab } from '../support/lab.ts';
-import { enrolment, type Sent } from '../support/messages.ts';
+import type { LabOptions } from '../support/lab.ts';
+import type { Sent } from '../support/messages.ts';
 import { impatient, patient } from '../support/timers.ts';
 
 type Fault = { readonly dynamodb?: DynamoFault; readonly kms?: KmsFault };
 type FaultAt = (call: string, at: number) => Fault | undefined;
 
 async function open(options: LabOptions = {}) {
-  const [kms, { table, store, rows }] = [await openKms(), await freshStore()];
-  const recordsOf = (of: DynamoStore) => ({
-    readMacKeys: (purpose: MacPurpose) => readMacKeys(of, purpose),
-  });
-  const operator = kms.keys(recordsOf(store));
-  const { signer, raKeys, macKeys } = operator;
-  const deps = { store, clock: systemClock, random: systemRandom };
-  await initMacKeys(deps, (purpose) => operator.makeMacKey(purpose));
-  const lab = await makeLab({ ...options, store, crls: store, signer, raKeys, macKeys });
-  const announced = readCaCertificates((await lab.deps.cas.of('default')).bag);
-  const delivered: Bytes[] = [];
+  const world = await awsWorld(options);
+  const { lab, kms, table } = world;
 
   /** A process that has been started and asked for nothing: its calls on both wires. */
   const instance = (time: Timer = patient) => {
@@ -79,30 +61,10 @@ async function open(options: LabOptions = {}) {
   };
   type Instance = ReturnType<typeof instance>;
   return {
-    lab,
-    kms,
+    ...world,
     instance,
-    sent: async (name: string): Promise<Sent> =>
-      enrolment(
-        { announced, clock: lab.clock },
-        { challenge: await lab.challenge(), key: await deviceKey(name) },
-      ),
-    enrols: async (one: Instance, sent: Sent): Promise<void> => {
-      const { status, body } = await one.post(sent);
-      assert.equal(status, 200, JSON.stringify(one.log.at(-1)));
-      const answer = await sent.read(body);
-      assert.ok(answer.pkiStatus === 'SUCCESS', JSON.stringify(answer));
-      delivered.push(...answer.certificates);
-    },
-    /** States of its certificates, and everything that must be true of them. */
-    checked: async (): Promise<string[]> => {
-      const all = await rows();
-      checkCa(all, delivered);
-      return all
-        .filter(({ kind }) => kind === 'certificate')
-        .map(({ record }) => (record as CertificateRecord).state)
-        .sort();
-    },
+    enrols: async (one: Instance, sent: Sent): Promise<void> =>
+      world.enrolled(sent, await one.post(sent), () => JSON.stringify(one.log.at(-1))),
   };
 }
 

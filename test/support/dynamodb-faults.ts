@@ -8,7 +8,8 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { makeClient } from '../../lib/adapters/dynamodb-calls.ts';
 import { fromUtf8, utf8 } from '../../lib/bytes.ts';
 
-const refusals = {
+/** Status, type and further fields of what DynamoDB says. */
+export const refusals = {
   'internal error': [500, 'InternalServerError', {}],
   throttled: [400, 'ThrottlingException', {}],
   'over capacity': [400, 'ProvisionedThroughputExceededException', {}],
@@ -89,7 +90,10 @@ export function faultyClient(
     const kind = await fault({ name, body });
     if (kind === undefined) return pass();
     if (kind in refusals) return refused(kind as keyof typeof refusals);
-    if (kind === 'unprocessed') return halved(body, await pass());
+    if (kind === 'unprocessed') {
+      const reply = await text((await pass()).response.body as AsyncIterable<string>);
+      return { response: replyOf(200, halved(body, JSON.parse(reply))) };
+    }
     if (kind.includes('after')) await text((await pass()).response.body as AsyncIterable<string>);
     if (kind === 'lost after, token forgotten') forgotten.add(body.ClientRequestToken);
     if (kind === 'internal error after') return refused('internal error');
@@ -115,18 +119,26 @@ const replyOf = (statusCode: number, body: object, headers: object = {}): Reply 
   body: utf8(JSON.stringify(body)),
 });
 
-type ReadBody = { RequestItems: Record<string, { Keys: { pk: { S: string } }[] }> };
+type Keyed = { pk: { S: string } };
+type ReadBody = { RequestItems: Record<string, { Keys: Keyed[] }> };
+type ReadReply = { Responses: Record<string, Keyed[]>; UnprocessedKeys: object };
 
-async function halved({ RequestItems }: ReadBody, { response }: { response: Reply }) {
-  const reply = JSON.parse(await text(response.body as AsyncIterable<string>));
-  for (const [table, { Keys, ...rest }] of Object.entries(RequestItems)) {
-    const left = Keys.slice(Math.floor(Keys.length / 2));
-    const names = new Set(left.map(({ pk }) => pk.S));
-    const items: { pk: { S: string } }[] = reply.Responses[table];
-    reply.Responses[table] = items.filter(({ pk }) => !names.has(pk.S));
-    reply.UnprocessedKeys[table] = { Keys: left, ...rest };
-  }
-  return { response: replyOf(200, reply) };
+/** The reply without the second half of what was asked for, which it names as left unread. */
+export function halved({ RequestItems }: ReadBody, reply: ReadReply): object {
+  const left = Object.entries(RequestItems).map(([table, { Keys, ...rest }]) => {
+    const keys = Keys.slice(Math.floor(Keys.length / 2));
+    return [table, { Keys: keys, ...rest }] as const;
+  });
+  const unread = new Set(left.flatMap(([, { Keys }]) => Keys.map(({ pk }) => pk.S)));
+  const read = Object.entries(reply.Responses).map(([table, items]) => [
+    table,
+    items.filter(({ pk }) => !unread.has(pk.S)),
+  ]);
+  return {
+    ...reply,
+    Responses: Object.fromEntries(read),
+    UnprocessedKeys: Object.fromEntries(left),
+  };
 }
 
 async function* cut(): AsyncGenerator<Uint8Array> {

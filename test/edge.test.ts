@@ -1,0 +1,151 @@
+// What stands before the service at Cloudflare.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { cached, connectionFrom, refusal, subscriber } from '../functions/edge.ts';
+import { readAwsConnection } from '../functions/env.ts';
+import type { LogEntry } from '../lib/ports/log.ts';
+
+const from = (headers: Readonly<Record<string, string>>, url = 'https://scep.test/scep') =>
+  new Request(url, { headers });
+
+test('the client is who Cloudflare says, whatever it says itself', () => {
+  const cases: readonly (readonly [Record<string, string>, readonly string[]])[] = [
+    [{}, []],
+    [{ 'cf-connecting-ip': '192.0.2.1' }, ['192.0.2.1']],
+    [{ 'cf-connecting-ip': '192.0.2.1', 'x-forwarded-for': '192.0.2.1' }, ['192.0.2.1']],
+    [
+      { 'cf-connecting-ip': '192.0.2.1', 'x-forwarded-for': '203.0.113.9, 192.0.2.1' },
+      ['203.0.113.9', '192.0.2.1'],
+    ],
+    [
+      { 'cf-connecting-ip': '192.0.2.1', 'x-forwarded-for': '203.0.113.9' },
+      ['203.0.113.9', '192.0.2.1'],
+    ],
+  ];
+  for (const [headers, hops] of cases) assert.deepEqual(connectionFrom(from(headers)).hops, hops);
+});
+
+test('a flood is counted by address, of IPv6 by the network of 64 bits', () => {
+  const cases = {
+    '192.0.2.1': '192.0.2.1',
+    '': '',
+    '2001:db8:1:2:3:4:5:6': '2001:db8:1:2',
+    '2001:db8:1:2::6': '2001:db8:1:2',
+    '2001:db8::6': '2001:db8:0:0',
+    '2001:db8::': '2001:db8:0:0',
+    '::1': '0:0:0:0',
+    '::': '0:0:0:0',
+    '2001:db8:0:2::1:2:3': '2001:db8:0:2',
+  };
+  for (const [address, key] of Object.entries(cases)) assert.equal(subscriber(address), key);
+});
+
+describe('who comes in', () => {
+  const asked: string[] = [];
+  const floods = {
+    limit: async ({ key }: { key: string }) => {
+      asked.push(key);
+      return { success: !key.startsWith('198.51.100.') };
+    },
+  };
+  const log: LogEntry[] = [];
+  const guard = { floods, plainHttp: false, log: (entry: LogEntry) => void log.push(entry) };
+
+  test('nobody of a flood', async () => {
+    assert.equal(await refusal(from({ 'cf-connecting-ip': '192.0.2.7' }), guard), undefined);
+    const refused = await refusal(from({ 'cf-connecting-ip': '198.51.100.1' }), guard);
+    assert.equal(refused?.status, 429);
+    assert.deepEqual(asked, ['192.0.2.7', '198.51.100.1']);
+  });
+
+  test('nobody by plain http, who is not even counted; but this machine', async () => {
+    asked.length = 0;
+    for (const host of ['scep.test', '127.0.0.1.example.com', 'localhost.example.com']) {
+      assert.equal((await refusal(from({}, `http://${host}/scep`), guard))?.status, 403);
+    }
+    assert.deepEqual(asked, []);
+    for (const host of ['127.0.0.1:8787', 'localhost', '[::1]:8787']) {
+      assert.equal(await refusal(from({}, `http://${host}/api/v1/status`), guard), undefined);
+    }
+  });
+
+  test('everybody while nobody can be counted', async () => {
+    const broken = { limit: () => Promise.reject(new Error('away')) };
+    assert.equal(await refusal(from({}), { ...guard, floods: broken }), undefined);
+    assert.deepEqual(log, [
+      { event: 'http.uncounted', severity: 'warning', detail: 'Error: away' },
+    ]);
+  });
+});
+
+describe('the cache', () => {
+  type Kept = Map<string, Response>;
+  const cacheOf = (kept: Kept) => ({
+    match: async ({ url }: Request) => kept.get(url)?.clone(),
+    put: async ({ url }: Request, response: Response) => void kept.set(url, response),
+  });
+  const ask = async (kept: Kept, url: string, status = 200, method = 'GET'): Promise<boolean> => {
+    const held: Promise<void>[] = [];
+    let asked = false;
+    const hold = (work: Promise<void>) => void held.push(work);
+    await cached(new Request(url, { method }), cacheOf(kept), hold, () => {
+      asked = true;
+      return new Response('octets', { status });
+    });
+    await Promise.all(held);
+    return asked;
+  };
+
+  test('keeps CRLs and certificates of CAs, by their path alone', async () => {
+    const kept: Kept = new Map();
+    assert.ok(await ask(kept, 'https://scep.test/crl/default.crl?a'));
+    assert.ok(!(await ask(kept, 'https://scep.test/crl/default.crl?b')));
+    assert.ok(await ask(kept, 'https://scep.test/aia/default.cer'));
+    assert.ok(!(await ask(kept, 'https://scep.test/aia/default.cer')));
+    assert.ok(await ask(kept, 'http://scep.test/aia/default.cer'), 'of another origin');
+  });
+
+  test('keeps nothing else, no failure, and nothing of another method', async () => {
+    const kept: Kept = new Map();
+    for (const path of ['/scep?operation=GetCACert', '/api/v1/cas', '/readyz', '/x/crl/a.crl']) {
+      assert.ok(await ask(kept, `https://scep.test${path}`));
+    }
+    assert.ok(await ask(kept, 'https://scep.test/crl/default.crl', 503));
+    assert.ok(await ask(kept, 'https://scep.test/crl/default.crl', 200, 'HEAD'));
+    assert.equal(kept.size, 0);
+  });
+
+  test('that fails keeps nobody from the answer', async () => {
+    const away = () => Promise.reject(new Error('away'));
+    const held: Promise<void>[] = [];
+    const response = await cached(
+      new Request('https://scep.test/crl/default.crl'),
+      { match: away, put: away },
+      (work) => void held.push(work),
+      () => new Response('octets'),
+    );
+    await Promise.all(held);
+    assert.equal(await response.text(), 'octets');
+  });
+});
+
+test('a Worker is told where AWS is and who it is; the rest has defaults', () => {
+  const keys = { AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'c2VjcmV0/+' };
+  const own = { AWS_REGION: 'us-gov-west-1', ...keys };
+  assert.deepEqual(readAwsConnection(own), {
+    region: 'us-gov-west-1',
+    credentials: {
+      accessKeyId: 'AKIAEXAMPLE',
+      secretAccessKey: 'c2VjcmV0/+',
+      sessionToken: undefined,
+    },
+    endpoints: { dynamodb: undefined, kms: undefined, ssm: undefined },
+  });
+  assert.throws(() => readAwsConnection({ ...keys, AWS_REGION: 'eu-central-1 ' }), {
+    name: 'ConfigError',
+    message: 'AWS_REGION must be a region, such as eu-central-1',
+  });
+  const missing = Object.keys(own).map((name) => `${name} must be set`);
+  assert.throws(() => readAwsConnection({}), { message: missing.join('\n') });
+});

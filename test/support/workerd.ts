@@ -1,0 +1,151 @@
+// A Worker's bundle in workerd itself, the runtime of Workers, without anything of wrangler's around it.
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { installFolder, root } from './installed.ts';
+import { freePort } from './process.ts';
+
+const folder = join(root, 'infra', 'cloudflare');
+export const wranglerConfig = join(folder, 'wrangler.jsonc');
+
+/** As wrangler.jsonc has it. */
+export function compatibilityDate(): string {
+  const [, date] =
+    /"compatibility_date": "([\d-]+)"/.exec(readFileSync(wranglerConfig, 'utf8')) ?? [];
+  if (date === undefined) throw new Error('wrangler.jsonc has no compatibility_date');
+  return date;
+}
+
+/** What `wrangler deploy` would upload, as wrangler bundles it, and what it says of its size. */
+export async function bundleWorker(): Promise<{ path: string; said: string }> {
+  await installFolder('infra/cloudflare');
+  const out = mkdtempSync(join(tmpdir(), 'scepter-bundle-'));
+  process.once('exit', () => rmSync(out, { recursive: true, force: true }));
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      join(folder, 'node_modules', 'wrangler', 'bin', 'wrangler.js'),
+      ...['deploy', '--dry-run', '--config', wranglerConfig, '--outdir', out],
+    ],
+    {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, CI: 'true', NO_COLOR: '1', WRANGLER_SEND_METRICS: 'false' },
+    },
+  );
+  if (status !== 0) throw new Error(`wrangler deploy --dry-run: ${stderr.slice(-2000)}`);
+  return { path: join(out, 'worker.js'), said: stdout };
+}
+
+export type Workerd = {
+  readonly url: string;
+  readonly pid: number;
+  /** Lines that the Worker has logged, of one event. */
+  logged(event: string): Readonly<Record<string, unknown>>[];
+  printed(): string;
+  stop(): Promise<void>;
+};
+
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** What there is of the rate limit binding: counting is Cloudflare's, and `wrangler dev` has it. */
+const floodsBy = {
+  'let in': 'export default () => ({ limit: async () => ({ success: true }) });',
+  broken: 'export default () => ({ limit: async () => { throw new Error("away"); } });',
+  none: '',
+} as const;
+
+/** An isolate that has done nothing yet. */
+export async function startWorkerd(
+  bundle: string,
+  env: Readonly<Record<string, string>>,
+  { floods = 'let in' }: { readonly floods?: keyof typeof floodsBy } = {},
+): Promise<Workerd> {
+  const require = createRequire(join(folder, 'package.json'));
+  const { default: binary } = require('workerd') as { default: string };
+  const port = await freePort();
+  const scratch = mkdtempSync(join(tmpdir(), 'scepter-workerd-'));
+  const text = (value: string): string => JSON.stringify(value);
+  const bindings = [
+    ...(floods === 'none' ? [] : ['(name = "FLOODS", wrapped = (moduleName = "test:floods"))']),
+    ...Object.entries(env).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
+  ];
+  // What a configuration embeds is looked for beside it.
+  copyFileSync(bundle, join(scratch, 'worker.js'));
+  const config = join(scratch, 'config.capnp');
+  writeFileSync(
+    config,
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .worker),
+    (name = "internet", network = (allow = ["private", "public"])),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (forwardedProtoHeader = "x-forwarded-proto"), service = "main")],
+  extensions = [(modules = [(name = "test:floods", internal = true, esModule = ${text(floodsBy[floods])})])],
+);
+const worker :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule = embed "worker.js")],
+  compatibilityDate = ${text(compatibilityDate())},
+  bindings = [
+    ${bindings.join(',\n    ')}
+  ],
+);
+`,
+  );
+  const child = spawn(binary, ['serve', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (said: string) => {
+      printed += said;
+    });
+  }
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  running.add(child);
+  const url = `http://127.0.0.1:${port}`;
+  const stop = async (): Promise<void> => {
+    running.delete(child);
+    child.kill('SIGKILL');
+    await ended;
+    rmSync(scratch, { recursive: true, force: true });
+  };
+  await listening(url, () => child.exitCode !== null).catch(async () => {
+    await stop();
+    throw new Error(`workerd did not start: ${printed.slice(-2000)}`);
+  });
+  return {
+    url,
+    pid: child.pid ?? 0,
+    printed: () => printed,
+    logged: (event) =>
+      printed
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line))
+        .filter((line) => line.event === event),
+    stop,
+  };
+}
+
+/** Waits for its socket, without asking the Worker anything. */
+async function listening(url: string, hasEnded: () => boolean): Promise<void> {
+  const { hostname, port } = new URL(url);
+  for (let tries = 0; tries < 400; tries++) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(Number(port), hostname);
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+      socket.once('connect', () => socket.destroy());
+    });
+    if (open) return;
+    if (hasEnded()) break;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error('nobody listens');
+}

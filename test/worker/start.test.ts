@@ -1,0 +1,176 @@
+// What comes before the service in a Worker: settings and secrets that are missing or wrong, plain http,
+// and what several requests wait for that one of them has begun.
+
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { build } from 'esbuild';
+import { root } from '../support/installed.ts';
+import { freePort, temporary } from '../support/process.ts';
+import { startWorkerd, type Workerd } from '../support/workerd.ts';
+import { adminToken, workerWorld } from './world.ts';
+
+/** As somebody asks it under a name of its own; `proto` is what Cloudflare was asked over. */
+const asked = ({ url }: Workerd, path: string, host: string, proto: 'http' | 'https') =>
+  new Promise<number>((resolve, reject) => {
+    const headers = { host, 'x-forwarded-proto': proto, authorization: `Bearer ${adminToken}` };
+    request(`${url}${path}`, { headers }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode ?? 0));
+    })
+      .once('error', reject)
+      .end();
+  });
+
+describe('a start that fails: 503, a sentence in the log, and a new start with the next request', () => {
+  const unreachable = freePort().then((port) => `http://127.0.0.1:${port}`);
+  const cases: readonly (readonly [string, Record<string, string>, RegExp])[] = [
+    ['no region', { AWS_REGION: '' }, /^AWS_REGION must be set$/],
+    ['no such region', { AWS_REGION: 'Frankfurt' }, /^AWS_REGION must be a region, such as/],
+    ['another region', { AWS_REGION: 'eu-west-1' }, /does not exist in eu-west-1 for these cred/],
+    [
+      'no access key',
+      { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' },
+      /^AWS_ACCESS_KEY_ID must be set\nAWS_SECRET_ACCESS_KEY must be set$/,
+    ],
+    ['a secret with a line end', { AWS_SECRET_ACCESS_KEY: 'a\nb' }, /must be a secret without sp/],
+    ['no table', { SCEPTER_TABLE: '' }, /^SCEPTER_TABLE must be set$/],
+    ['no sealing key', { SCEPTER_SEALING_KEY: '' }, /^SCEPTER_SEALING_KEY must be set$/],
+    ['no deployment', { SCEPTER_DEPLOYMENT: '' }, /^SCEPTER_DEPLOYMENT must be set$/],
+    ['no configuration', { SCEPTER_CONFIG: '' }, /^SCEPTER_CONFIG must be set$/],
+    ['half a configuration', { SCEPTER_CONFIG: '{"cas"' }, /^SCEPTER_CONFIG is not JSON: /],
+    ['a wrong one', { SCEPTER_CONFIG: '{"cas": 1}' }, /^cas: must be an object$/m],
+    ['a file', { SCEPTER_CONFIG: 'my.json' }, /^SCEPTER_CONFIG cannot be read: /],
+    [
+      'a short token',
+      { SCEPTER_ADMIN_TOKEN: 'short' },
+      /^SCEPTER_ADMIN_TOKEN must have at least 32/,
+    ],
+  ];
+  const atOnce = async (more: Record<string, string>, said: RegExp): Promise<void> => {
+    const { isolate } = await world;
+    const one = await isolate(more);
+    for (const path of ['/healthz', '/scep?operation=GetCACaps', '/api/v1/status']) {
+      const response = await fetch(`${one.url}${path}`);
+      assert.equal(response.status, 503);
+      assert.equal(response.headers.get('retry-after'), '30');
+      assert.equal(await response.text(), 'service unavailable, try again later\n');
+    }
+    const sentences = one.logged('start.failed').map(({ detail }) => String(detail));
+    assert.equal(sentences.length, 3);
+    for (const sentence of sentences) assert.match(sentence, said);
+  };
+  const world = workerWorld();
+  for (const [name, more, said] of cases) test(name, () => atOnce(more, said));
+
+  test('AWS cannot be reached', async () => {
+    const said = /^the DynamoDB table ".*" cannot be reached in eu-central-1: /;
+    await atOnce({ AWS_ENDPOINT_URL_DYNAMODB: await unreachable }, said);
+  });
+
+  test('a sealing key that is not there: SCEP is an outage, CAs are named', async () => {
+    const { isolate } = await world;
+    const one = await isolate({ SCEPTER_SEALING_KEY: 'alias/nothing' });
+    assert.equal((await fetch(`${one.url}/scep?operation=GetCACert`)).status, 503);
+    const [outage] = one.logged('http.outage');
+    assert.match(String(outage?.detail), /^KMS Decrypt .* NotFoundException/);
+  });
+
+  test('without the rate limit binding', async () => {
+    const { env } = await world;
+    const one = await startWorkerd(process.env.SCEPTER_TEST_BUNDLE ?? '', env, { floods: 'none' });
+    try {
+      assert.equal((await fetch(`${one.url}/healthz`)).status, 503);
+      const [{ detail } = {}] = one.logged('start.failed');
+      assert.equal(detail, 'the rate limit binding FLOODS is missing in wrangler.jsonc');
+    } finally {
+      await one.stop();
+    }
+  });
+
+  test('what has become right meanwhile is right for the next request', async () => {
+    const { isolate, arm, calls } = await world;
+    const one = await isolate();
+    arm(() => ({ dynamodb: 'forbidden' }));
+    assert.equal((await fetch(`${one.url}/readyz`)).status, 503);
+    assert.match(String(one.logged('start.failed')[0]?.detail), /may not be used with these AWS/);
+    arm();
+    assert.equal((await fetch(`${one.url}/readyz`)).status, 200);
+    assert.ok(calls.length > 0);
+  });
+});
+
+test('whoever cannot count keeps nobody out', async () => {
+  const { env } = await workerWorld();
+  const one = await startWorkerd(process.env.SCEPTER_TEST_BUNDLE ?? '', env, { floods: 'broken' });
+  try {
+    assert.equal((await fetch(`${one.url}/healthz`)).status, 200);
+    assert.equal(one.logged('http.uncounted').length, 1);
+  } finally {
+    await one.stop();
+  }
+});
+
+test('plain http: not at all, or for SCEP, CRLs and CA certificates where that was asked for', async () => {
+  const { isolate } = await workerWorld();
+  const [strict, open] = [await isolate(), await isolate({ SCEPTER_PLAIN_HTTP: '1' })];
+  const host = 'scep.example.com';
+  const rows = [
+    ['/scep?operation=GetCACaps', 403, 200],
+    ['/crl/default.crl', 403, 200],
+    ['/aia/default.cer', 403, 200],
+    ['/healthz', 403, 200],
+    ['/api/v1/challenges', 403, 403],
+    ['/API/v1/challenges', 403, 404],
+    ['//api/v1/challenges', 403, 404],
+    ['/openapi.json', 403, 403],
+  ] as const;
+  for (const [path, strictly, openly] of rows) {
+    assert.equal(await asked(strict, path, host, 'http'), strictly, `strict ${path}`);
+    assert.equal(await asked(open, path, host, 'http'), openly, `open ${path}`);
+    assert.notEqual(await asked(strict, path, host, 'https'), 403, `https ${path}`);
+  }
+});
+
+/** A Worker of our `SingleFlight` alone: `/begin` begins something slow and leaves. */
+const flights = `
+  import { SingleFlight } from './lib/single-flight.ts';
+  const flight = new SingleFlight();
+  let made = 0;
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  const make = async () => {
+    const number = ++made;
+    await sleep(400);
+    return number;
+  };
+  export default {
+    async fetch({ url }) {
+      const asked = flight.get('one', make);
+      if (!url.endsWith('/begin')) return new Response(String(await asked));
+      asked.catch(() => undefined);
+      await sleep(100);
+      return new Response('left');
+    },
+  };
+`;
+
+test('in workerd: who waits for what another request has begun has it, also when that one leaves', async () => {
+  const path = join(temporary('flights'), 'worker.js');
+  await build({
+    stdin: { contents: flights, resolveDir: root, loader: 'ts' },
+    ...{ bundle: true, format: 'esm', outfile: path, logLevel: 'warning' },
+  });
+  const one = await startWorkerd(path, {});
+  try {
+    const get = async (name: string) => (await fetch(`${one.url}/${name}`)).text();
+    const left = get('begin');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const waiting = Promise.all([get('a'), get('b'), get('c')]);
+    assert.equal(await left, 'left');
+    // The second one that was made: the first was given up with its request.
+    assert.deepEqual(await waiting, ['2', '2', '2']);
+    assert.equal(await get('later'), '2');
+  } finally {
+    await one.stop();
+  }
+});
