@@ -157,6 +157,11 @@ test('the cron trigger publishes a CRL, which has a certificate that was revoked
   await openssl(['crl', '-inform', 'DER', '-in', file, '-noout', '-CAfile', first.ca.ca]);
 });
 
+test('who may use the CA key publishes a CRL when asked to', async () => {
+  await cli('crl', 'publish', 'plant');
+  assert.equal((await fetch(`${worker.url}/crl/plant.crl`)).status, 200);
+});
+
 test('nothing that anybody asked for was refused, and nothing was an outage', () => {
   assert.deepEqual(aws.gate.refused, []);
   for (const event of ['http.outage', 'start.failed', 'upkeep.failed', 'http.uncounted']) {

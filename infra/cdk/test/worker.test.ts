@@ -10,6 +10,7 @@ import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Key } from 'aws-cdk-lib/aws-kms';
+import { backendSettings } from '../lib/context.ts';
 import type { BackendProps } from '../lib/props.ts';
 import { makeWorkerStack } from '../lib/quick-start.ts';
 import {
@@ -208,6 +209,17 @@ test('every variable of wrangler.jsonc that a deployment fills in is an output, 
   assert.deepEqual(named.toSorted(), names.filter((n) => n !== 'SCEPTER_PLAIN_HTTP').toSorted());
   assert.equal(outputs.Region?.Value, 'eu-central-1');
   assert.match(JSON.stringify(outputs.ConfigParameter?.Value), /"ssm:",\{"Ref":"BackendConfig/);
+});
+
+test('the guide has every setting of the app, and no other', () => {
+  const guide = readFileSync(join(root, 'docs', 'deploy-workers.md'), 'utf8');
+  const [, table = ''] = /^\| `-c` \|.*?\n\|.*?\n(.*?)\n\n/ms.exec(guide) ?? [];
+  const named = table.split('\n').flatMap((row) => {
+    const [, first = ''] = row.split('|');
+    return [...first.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  });
+  assert.deepEqual(named.toSorted(), backendSettings.toSorted());
+  for (const [, name = ''] of guide.matchAll(/ -c (\w+)=/g)) assert.ok(named.includes(name), name);
 });
 
 const bad = (props: object): Partial<BackendProps> => props;
