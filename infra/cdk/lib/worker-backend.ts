@@ -13,6 +13,9 @@ import { renderPolicy } from './policies.ts';
 import type { BackendProps } from './props.ts';
 import { makeTable } from './table.ts';
 
+/** A table with a key of somebody's own wants a policy for that, too, which the user does not have. */
+export type WorkerBackendProps = Omit<BackendProps, 'tableKey'>;
+
 export class WorkerBackend extends Construct {
   readonly table: ITableV2;
   readonly keys: Keys;
@@ -24,7 +27,7 @@ export class WorkerBackend extends Construct {
   readonly user: User;
 
   /** @throws {Error} with a sentence that names the prop that is wrong */
-  constructor(scope: Construct, id: string, props: BackendProps) {
+  constructor(scope: Construct, id: string, props: WorkerBackendProps) {
     super(scope, id);
     checkBackend(props);
     this.user = new User(this, 'worker-user');
