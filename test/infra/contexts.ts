@@ -36,5 +36,14 @@ export const contexts = {
     context: { ...start, ingress: 'functionUrl', admin: 'iam', reservedConcurrency: 'unreserved' },
   },
   edge: { entry: 'edge', context: { account } },
+  /** Two CAs, and an endpoint that asks an approver. */
+  worker: {
+    entry: 'worker',
+    context: {
+      account,
+      region: 'eu-central-1',
+      config: join(root, 'examples', 'two-cas-and-approval.json'),
+    },
+  },
 } as const;
 export type ContextName = keyof typeof contexts;

@@ -1,4 +1,4 @@
-// The table of costs in the guide is what its prices and counts give.
+// The tables of costs in the guides are what their prices and counts give.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -24,7 +24,13 @@ const price = {
   webAclRequest: 0.6 / M,
   logGb: 0.5,
   secret: 0.4,
+  workers: 5,
+  workerRequest: 0.3 / M,
+  workerCpuMs: 0.02 / M,
+  workerLog: 0.6 / M,
 };
+/** In the price of Workers Paid. */
+const included = { requests: 10 * M, cpuMs: 30 * M, lines: 20 * M };
 const GB = 0.5;
 const DAYS = 30;
 const MINUTES = DAYS * 24 * 60;
@@ -64,6 +70,33 @@ function cost(devices: number, ingress: Ingress): number {
   return fixed + each + fetched + api + edge;
 }
 
+/** CPU of an enrolment: `npm run bench` has counted 13 ms for the message alone. */
+const worker = { enrolmentMs: 15, crlMs: 1, upkeepMs: 50, enrolmentLines: 3, upkeepLines: 4 };
+
+function costOfWorkers(devices: number): { cloudflare: number; aws: number } {
+  const enrolments = devices * 0.1;
+  const crls = devices * DAYS;
+  const used = {
+    requests: enrolments * enrolment.requests + crls + MINUTES,
+    cpuMs: enrolments * worker.enrolmentMs + crls * worker.crlMs + MINUTES * worker.upkeepMs,
+    lines: enrolments * worker.enrolmentLines + MINUTES * worker.upkeepLines,
+  };
+  const beyond = (what: keyof typeof used): number => Math.max(0, used[what] - included[what]);
+  return {
+    cloudflare:
+      price.workers +
+      beyond('requests') * price.workerRequest +
+      beyond('cpuMs') * price.workerCpuMs +
+      beyond('lines') * price.workerLog,
+    aws:
+      3 * price.kmsKey +
+      units(MINUTES, upkeep) +
+      enrolments * price.sign +
+      units(enrolments, enrolment) +
+      (enrolments * 36 * 8e3 * price.stored) / 1e9,
+  };
+}
+
 /** General-purpose mode: the authority, and certificates in tiers. */
 function privateCa(certificates: number): number {
   const first = Math.min(certificates, 1000);
@@ -71,19 +104,35 @@ function privateCa(certificates: number): number {
   return 400 + first * 0.75 + next * 0.35 + (certificates - first - next) * 0.001;
 }
 
+const fleets = [1000, 10_000, 100_000, 1_000_000];
+const dollars = (amount: number, digits = 2): string =>
+  `$${amount.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+const counts = (devices: number): string[] =>
+  [devices, devices * 0.1].map((count) => count.toLocaleString('en'));
+
+function tableOf(guide: string, head: string): string[] {
+  const text = readFileSync(join(root, 'docs', guide), 'utf8');
+  const [, table = ''] = text.split(head);
+  return table.split('\n').slice(0, fleets.length);
+}
+
 test("the guide's table of costs is what its prices and counts give", () => {
-  const rows = [1000, 10_000, 100_000, 1_000_000].map((devices) => {
-    const dollars = (amount: number, digits = 2): string =>
-      `$${amount.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+  const rows = fleets.map((devices) => {
     const ours = (['functionUrl', 'httpApi', 'cloudfront'] as const).map((ingress) =>
       dollars(cost(devices, ingress)),
     );
-    const counts = [devices, devices * 0.1].map((count) => count.toLocaleString('en'));
-    return `| ${[...counts, ...ours, dollars(privateCa(devices * 0.1), 0)].join(' | ')} |`;
+    return `| ${[...counts(devices), ...ours, dollars(privateCa(devices * 0.1), 0)].join(' | ')} |`;
   });
-  const guide = readFileSync(join(root, 'docs', 'deploy-aws.md'), 'utf8');
-  const [, table = ''] = guide.split('AWS Private CA + Connector |\n|---|---|---|---|---|---|\n');
-  assert.deepEqual(table.split('\n').slice(0, rows.length), rows);
+  const head = 'AWS Private CA + Connector |\n|---|---|---|---|---|---|\n';
+  assert.deepEqual(tableOf('deploy-aws.md', head), rows);
+});
+
+test("and so is that of the guide's for Workers", () => {
+  const rows = fleets.map((devices) => {
+    const { cloudflare, aws } = costOfWorkers(devices);
+    return `| ${[...counts(devices), ...[cloudflare, aws, cloudflare + aws].map((one) => dollars(one))].join(' | ')} |`;
+  });
+  assert.deepEqual(tableOf('deploy-workers.md', 'together |\n|---|---|---|---|---|\n'), rows);
 });
 
 test('what the arithmetic takes for counted is what the adapter says of itself', () => {

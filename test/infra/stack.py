@@ -46,7 +46,7 @@ def known(template):
                 for name in ("Replicas", "WriteOnDemandThroughputSettings"):
                     part.pop(name, None)
     gone = {n for n, r in resources.items() if resource_class_from_type(r["Type"]) is None}
-    while more := {n for n, r in resources.items() if n not in gone and gone & {*references(r["Properties"])}}:
+    while more := {n for n, r in resources.items() if n not in gone and gone & {*references(r)}}:
         gone |= more
     outputs = {n: o for n, o in template["Outputs"].items() if not gone & {*references(o)}}
     left = {n: r for n, r in resources.items() if n not in gone}
@@ -94,16 +94,35 @@ def named(kind):
     }
 
 
+def documents(attached):
+    for policy in attached["AttachedPolicies"]:
+        arn = policy["PolicyArn"]
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        document = iam.get_policy_version(PolicyArn=arn, VersionId=version)
+        yield document["PolicyVersion"]["Document"]
+
+
+def user(name):
+    if iam.list_user_policies(UserName=name)["PolicyNames"]:
+        raise ValueError(f"{name} has policies in line, which are not looked at here")
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {
+        "arn": iam.get_user(UserName=name)["User"]["Arn"],
+        "policies": [*documents(iam.list_attached_user_policies(UserName=name))],
+        "credentials": {
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+        },
+    }
+
+
 def role(name):
     arn = iam.get_role(RoleName=name)["Role"]["Arn"]
     policies = [
         iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
         for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
     ]
-    for attached in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
-        version = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
-        document = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=version)
-        policies.append(document["PolicyVersion"]["Document"])
+    policies += documents(iam.list_attached_role_policies(RoleName=name))
     credentials = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
     return {
         "arn": arn,
@@ -146,6 +165,7 @@ about = {
     "outputs": {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])},
     "functions": {n: function(p) for n, p in named("AWS::Lambda::Function").items()},
     "roles": {n: role(p) for n, p in named("AWS::IAM::Role").items()},
+    "users": {n: user(p) for n, p in named("AWS::IAM::User").items()},
     "keys": {n: key(p) for n, p in named("AWS::KMS::Key").items()},
     "table": client("dynamodb").describe_table(TableName=table)["Table"],
 }

@@ -1,6 +1,6 @@
-// A deployment on this machine as CloudFormation has made it: the template of the quick start in moto, the
-// table in DynamoDB Local and the keys in the KMS emulator, all behind a gate that judges by the stack's
-// policies; and the functions, each with its environment and its role.
+// A deployment on this machine as CloudFormation has made it: the template of an app in moto, the table in
+// DynamoDB Local and the keys in the KMS emulator, all behind a gate that judges by the stack's policies;
+// and the functions, each with its environment and its role.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,12 +17,18 @@ import { startDynamoDbLocal } from '../support/dynamodb-local.ts';
 import { startKmsEmulator } from '../support/kms-emulator.ts';
 import { type LambdaFunction, startFunction } from '../support/lambda-runtime.ts';
 import { temporary } from '../support/process.ts';
-import { contexts } from './contexts.ts';
+import { type ContextName, contexts } from './contexts.ts';
 import { openGate } from './gate.ts';
 import type { Policy } from './iam.ts';
 import { maybe, packages, pathOf, python, templateOf } from './templates.ts';
 
 type Env = Readonly<Record<string, string>>;
+
+type Somebody = {
+  readonly arn: string;
+  readonly policies: readonly Policy[];
+  readonly credentials: Env;
+};
 
 /** As `stack.py` prints it; names are CloudFormation's logical ids. */
 type Made = {
@@ -33,12 +39,8 @@ type Made = {
   readonly functions: Readonly<
     Record<string, { readonly role: string; readonly handler: string; readonly environment: Env }>
   >;
-  readonly roles: Readonly<
-    Record<
-      string,
-      { readonly arn: string; readonly policies: readonly Policy[]; readonly credentials: Env }
-    >
-  >;
+  readonly roles: Readonly<Record<string, Somebody>>;
+  readonly users: Readonly<Record<string, Somebody>>;
   readonly keys: Readonly<
     Record<string, { readonly id: string; readonly arn: string; readonly policy: Policy }>
   >;
@@ -46,20 +48,22 @@ type Made = {
 };
 
 export type Name = 'scep' | 'admin' | 'maintenance' | 'operator';
+export type Aws = NonNullable<Awaited<ReturnType<typeof startAws>>>;
 export type Stack = NonNullable<Awaited<ReturnType<typeof startStack>>>;
 
 const { account, region } = contexts.httpApi.context;
 
 /** What the construct calls by that name and kind. */
-function one<T>(named: Readonly<Record<string, T>>, name: string, kind: string): T {
-  const found = Object.entries(named).filter(([id]) => id.startsWith(`Service${name}${kind}`));
+export function one<T>(named: Readonly<Record<string, T>>, name: string, kind: string): T {
+  const id = new RegExp(`^(Service|Backend)${name}${kind}`);
+  const found = Object.entries(named).filter(([one]) => id.test(one));
   const [[, value] = []] = found;
   if (value === undefined || found.length > 1) throw new Error(`not one ${kind} of ${name}`);
   return value;
 }
 
-async function load(): Promise<{ made: Made; stop: () => Promise<void> }> {
-  const args = [join(import.meta.dirname, 'stack.py'), pathOf('httpApi'), region];
+async function load(name: ContextName): Promise<{ made: Made; stop: () => Promise<void> }> {
+  const args = [join(import.meta.dirname, 'stack.py'), pathOf(name), region];
   const child = spawn(join(python, 'python'), args, {
     env: { ...process.env, MOTO_ACCOUNT_ID: account },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -79,11 +83,19 @@ async function load(): Promise<{ made: Made; stop: () => Promise<void> }> {
   return { made: JSON.parse(line), stop };
 }
 
-/** @returns undefined without Java for DynamoDB Local */
-export async function startStack() {
+/**
+ * What the template of an app makes, for everybody that it makes.
+ * @returns undefined without Java for DynamoDB Local
+ */
+export async function startAws(context: ContextName) {
   const dynamo = await startDynamoDbLocal();
   if (!dynamo) return undefined;
-  const [{ made, stop }, kms] = await Promise.all([load(), startKmsEmulator({ region, account })]);
+  const kms = await startKmsEmulator({ region, account });
+  const { made, stop } = await load(context).catch(async (error: unknown) => {
+    // What is still at work would keep the test from ending.
+    await Promise.all([kms.stop(), dynamo.stop()]);
+    throw error;
+  });
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
   const { AWS_ENDPOINT_URL_DYNAMODB: endpoint = '' } = dynamo.env;
 
@@ -103,7 +115,7 @@ export async function startStack() {
   tables.destroy();
 
   // moto's CloudFormation takes every key for a symmetric one: the template says what each is.
-  const { Resources } = templateOf('httpApi');
+  const { Resources } = templateOf(context);
   const client = kmsClient({ endpoint: kms.url, region, credentials });
   const keys = new Map<string, Made['keys'][string]>();
   for (const [id, key] of Object.entries(made.keys)) {
@@ -117,12 +129,10 @@ export async function startStack() {
   }
   client.destroy();
 
-  const roleOf = (name: Name) => one(made.roles, name, 'role');
-  const names = ['scep', 'admin', 'maintenance', 'operator'] as const;
-  const callers = names.map((name) => {
-    const { arn, policies, credentials } = roleOf(name);
-    return [credentials.AWS_ACCESS_KEY_ID ?? '', { arn, policies }] as const;
-  });
+  const callers = Object.values({ ...made.roles, ...made.users }).map(
+    ({ arn, policies, credentials }) =>
+      [credentials.AWS_ACCESS_KEY_ID ?? '', { arn, policies }] as const,
+  );
   const gate = await openGate({
     callers: new Map(callers),
     tableArn: TableArn,
@@ -131,16 +141,33 @@ export async function startStack() {
     kms: kms.url,
     ssm: made.endpoint,
   });
-  const running: LambdaFunction[] = [];
+  return {
+    made,
+    gate,
+    region,
+    /** Who somebody is for AWS, and where AWS is. */
+    as: ({ credentials }: Somebody): Env => ({
+      ...credentials,
+      AWS_REGION: region,
+      AWS_ENDPOINT_URL_DYNAMODB: gate.url,
+      AWS_ENDPOINT_URL_KMS: gate.url,
+      AWS_ENDPOINT_URL_SSM: gate.url,
+    }),
+    stop: async (): Promise<void> => {
+      gate.stop();
+      await Promise.all([stop(), kms.stop(), dynamo.stop()]);
+    },
+  };
+}
 
-  /** Who somebody is for AWS, and where AWS is. */
-  const as = (name: Name): Env => ({
-    ...roleOf(name).credentials,
-    AWS_REGION: region,
-    AWS_ENDPOINT_URL_DYNAMODB: gate.url,
-    AWS_ENDPOINT_URL_KMS: gate.url,
-    AWS_ENDPOINT_URL_SSM: gate.url,
-  });
+/** @returns undefined without Java for DynamoDB Local */
+export async function startStack() {
+  const aws = await startAws('httpApi');
+  if (!aws) return undefined;
+  const { made, gate } = aws;
+  const roleOf = (name: Name) => one(made.roles, name, 'role');
+  const as = (name: Name): Env => aws.as(roleOf(name));
+  const running: LambdaFunction[] = [];
   return {
     made,
     gate,
@@ -166,8 +193,7 @@ export async function startStack() {
     },
     stop: async (): Promise<void> => {
       await Promise.all(running.map((each) => each.stop()));
-      gate.stop();
-      await Promise.all([stop(), kms.stop(), dynamo.stop()]);
+      await aws.stop();
     },
   };
 }

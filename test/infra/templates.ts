@@ -50,12 +50,10 @@ export const listAt = (value: unknown, path: string): readonly unknown[] => {
 export const entriesAt = (value: unknown, path: string): [string, unknown][] =>
   Object.entries(at(value, path) as object);
 
+const stackNames = { app: 'Scepter', edge: 'ScepterEdge', worker: 'ScepterWorker' } as const;
+
 export const pathOf = (name: ContextName): string =>
-  join(
-    given('INFRA_TEMPLATES'),
-    name,
-    `${contexts[name].entry === 'edge' ? 'ScepterEdge' : 'Scepter'}.template.json`,
-  );
+  join(given('INFRA_TEMPLATES'), name, `${stackNames[contexts[name].entry]}.template.json`);
 
 export const templateOf = (name: ContextName): Template =>
   JSON.parse(readFileSync(pathOf(name), 'utf8'));

@@ -2,8 +2,9 @@
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 export const root = join(import.meta.dirname, '..', '..');
@@ -36,8 +37,41 @@ export async function installFolder(folder: string): Promise<void> {
   const at = join(root, folder);
   const wanted = await hashOf(join(at, 'package-lock.json'));
   const stamp = join(at, 'node_modules', '.of-lock');
-  const found = await readFile(stamp, 'utf8').catch(() => '');
-  if (found === wanted) return;
-  await tool('npm', ['ci', '--silent'], at, `the packages of ${folder}`);
-  await writeFile(stamp, wanted);
+  const isDone = async () => (await readFile(stamp, 'utf8').catch(() => '')) === wanted;
+  if (await isDone()) return;
+  const release = await acquire(folder.replaceAll('/', '-'));
+  try {
+    if (await isDone()) return;
+    await tool('npm', ['ci', '--silent'], at, `the packages of ${folder}`);
+    await writeFile(stamp, wanted);
+  } finally {
+    await release();
+  }
+}
+
+/** Suites run beside each other, and two of `npm ci` in one folder take each other's files away. */
+async function acquire(name: string): Promise<() => Promise<void>> {
+  const cache = join(root, 'node_modules', '.cache');
+  await mkdir(cache, { recursive: true });
+  const lock = join(cache, `installing-${name}`);
+  const take = () =>
+    writeFile(lock, String(process.pid), { flag: 'wx' }).then(
+      () => true,
+      () => false,
+    );
+  while (!(await take())) {
+    const owner = Number(await readFile(lock, 'utf8').catch(() => '0'));
+    // Of a process that was killed.
+    if (!isRunning(owner)) await rm(lock, { force: true });
+    await sleep(200);
+  }
+  return () => rm(lock, { force: true });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }

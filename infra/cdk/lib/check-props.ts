@@ -2,7 +2,7 @@
 
 import { Token } from 'aws-cdk-lib';
 import { type Config, checkConfig } from '../../../lib/config.ts';
-import type { AdminAccess, Ingress, ScepServiceProps } from './props.ts';
+import type { AdminAccess, BackendProps, Ingress, ScepServiceProps } from './props.ts';
 
 /** Of an SSM parameter of the advanced tier. */
 const MAX_CONFIG_OCTETS = 8192;
@@ -31,22 +31,9 @@ function checkArn(prop: string, value: string, service: string, what: string): v
  * @throws {Error} with a sentence that names the prop
  */
 export function checkProps(props: ScepServiceProps, region: string): Config {
-  if (typeof props.config !== 'object') fail('config', "must be Scepter's configuration document");
-  const config = checkConfig(props.config);
-  const { cas, endpoints } = config;
-  const octets = Buffer.byteLength(JSON.stringify(props.config));
-  if (octets > MAX_CONFIG_OCTETS) {
-    fail('config', `has ${octets} octets as JSON, and an SSM parameter takes ${MAX_CONFIG_OCTETS}`);
-  }
-  const { deployment = 'scepter' } = props;
-  if (!/^[a-z][a-z0-9-]{0,31}$/.test(deployment)) {
-    fail(
-      'deployment',
-      `must be 1 to 32 lower case letters, digits and hyphens, first a letter, not "${deployment}"`,
-    );
-  }
+  const config = checkBackend(props);
   const { secrets = {} } = props;
-  for (const { id, enrol } of endpoints.values()) {
+  for (const { id, enrol } of config.endpoints.values()) {
     const name = enrol.staticChallenge?.secret.replace(/^env:/, '');
     if (name !== undefined && !Object.hasOwn(secrets, name)) {
       fail(
@@ -60,14 +47,37 @@ export function checkProps(props: ScepServiceProps, region: string): Config {
       fail(`secrets.${name}`, 'must be the name of an environment variable that nothing else has');
     }
   }
-  for (const name of Object.keys(props.caKeys ?? {})) {
-    if (!cas.has(name)) fail(`caKeys.${name}`, `the configuration has no CA "${name}"`);
-  }
-  checkNumber('maxWriteRequestUnits', props.maxWriteRequestUnits, 50, 40_000);
   const { reservedConcurrency } = props;
   if (reservedConcurrency !== 'unreserved') {
     checkNumber('reservedConcurrency', reservedConcurrency, 1, 10_000);
   }
+  checkIngress(props.ingress ?? { type: 'cloudfront' }, region);
+  checkAdmin(props.admin, props.ingress);
+  return config;
+}
+
+/**
+ * @returns the configuration as it is understood
+ * @throws {Error} with a sentence that names the prop
+ */
+export function checkBackend(props: BackendProps): Config {
+  if (typeof props.config !== 'object') fail('config', "must be Scepter's configuration document");
+  const config = checkConfig(props.config);
+  const octets = Buffer.byteLength(JSON.stringify(props.config));
+  if (octets > MAX_CONFIG_OCTETS) {
+    fail('config', `has ${octets} octets as JSON, and an SSM parameter takes ${MAX_CONFIG_OCTETS}`);
+  }
+  const { deployment = 'scepter' } = props;
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(deployment)) {
+    fail(
+      'deployment',
+      `must be 1 to 32 lower case letters, digits and hyphens, first a letter, not "${deployment}"`,
+    );
+  }
+  for (const name of Object.keys(props.caKeys ?? {})) {
+    if (!config.cas.has(name)) fail(`caKeys.${name}`, `the configuration has no CA "${name}"`);
+  }
+  checkNumber('maxWriteRequestUnits', props.maxWriteRequestUnits, 50, 40_000);
   if (props.breakGlassRoleArn !== undefined) {
     checkArn('breakGlassRoleArn', props.breakGlassRoleArn, 'iam::\\d{12}:role/.+', 'a role');
   }
@@ -80,8 +90,6 @@ export function checkProps(props: ScepServiceProps, region: string): Config {
   if (props.table && (props.tableKey || props.maxWriteRequestUnits !== undefined)) {
     fail('table', 'exists, so tableKey and maxWriteRequestUnits say nothing: leave them out');
   }
-  checkIngress(props.ingress ?? { type: 'cloudfront' }, region);
-  checkAdmin(props.admin, props.ingress);
   return config;
 }
 

@@ -7,7 +7,7 @@ import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct, Node } from 'constructs';
-import type { AdminAccess, Domain, Ingress, ScepServiceProps } from './props.ts';
+import type { AdminAccess, BackendProps, Domain, Ingress, ScepServiceProps } from './props.ts';
 
 /** Names and what they mean; `docs/deploy-aws.md` has them too. */
 export const settings = {
@@ -46,13 +46,16 @@ function fail(name: string, sentence: string): never {
 export class Context {
   readonly #node: Node;
 
-  /** @throws {Error} naming a setting that there is none of */
-  constructor(node: Node) {
+  /**
+   * @param names of the settings that the app has
+   * @throws {Error} naming a setting that there is none of
+   */
+  constructor(node: Node, names: readonly string[] = Object.keys(settings)) {
     this.#node = node;
     for (const name of Object.keys(node.getAllContext())) {
       // Those of the toolkit have one of these in their names.
-      if (!/[:@]/.test(name) && !Object.hasOwn(settings, name)) {
-        fail(name, `is no setting; these are: ${Object.keys(settings).join(', ')}`);
+      if (!/[:@]/.test(name) && !names.includes(name)) {
+        fail(name, `is no setting; these are: ${names.join(', ')}`);
       }
     }
   }
@@ -89,23 +92,41 @@ export class Context {
   }
 }
 
+/** What the app of a Worker's AWS side has of them. */
+export const backendSettings = [
+  'account',
+  'region',
+  'config',
+  'deployment',
+  'breakGlassRoleArn',
+  'keyAdministrators',
+  'operators',
+  'maxWriteRequestUnits',
+  'deletionProtection',
+] as const satisfies readonly Setting[];
+
+/** @throws {Error} with a sentence that names the setting */
+export const backendPropsOf = (context: Context): BackendProps => ({
+  config: readConfig(context.required('config')),
+  deployment: context.text('deployment'),
+  breakGlassRoleArn: context.text('breakGlassRoleArn'),
+  keyAdministrators: context.list('keyAdministrators'),
+  operators: context.list('operators'),
+  maxWriteRequestUnits: context.number('maxWriteRequestUnits'),
+  deletionProtection: context.flag('deletionProtection'),
+});
+
 /** @throws {Error} with a sentence that names the setting */
 export function propsOf(scope: Construct, context: Context): ScepServiceProps {
   const topic = context.text('alarmTopicArn');
   const reserved = context.text('reservedConcurrency');
   return {
-    config: readConfig(context.required('config')),
-    deployment: context.text('deployment'),
+    ...backendPropsOf(context),
     packages: context.text('packages'),
     ingress: ingressOf(scope, context),
     admin: adminOf(context),
-    breakGlassRoleArn: context.text('breakGlassRoleArn'),
-    keyAdministrators: context.list('keyAdministrators'),
-    operators: context.list('operators'),
     reservedConcurrency:
       reserved === 'unreserved' ? 'unreserved' : context.number('reservedConcurrency'),
-    maxWriteRequestUnits: context.number('maxWriteRequestUnits'),
-    deletionProtection: context.flag('deletionProtection'),
     secrets: secretsOf(scope, context),
     alarmTopic: topic === undefined ? undefined : Topic.fromTopicArn(scope, 'Alarms', topic),
   };

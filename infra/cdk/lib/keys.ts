@@ -9,14 +9,12 @@ import type { IRole, PolicyDocument } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
 import { renderPolicy } from './policies.ts';
-import type { ScepServiceProps } from './props.ts';
+import type { BackendProps } from './props.ts';
 
-export type Roles = {
-  readonly scep: IRole;
-  readonly admin: IRole;
-  readonly maintenance: IRole;
-  readonly operator: IRole;
-};
+/** Where one does what several do elsewhere, it stands for each of them. */
+export type Roles = Readonly<
+  Record<'scep' | 'admin' | 'maintenance' | 'operator', Pick<IRole, 'roleArn'>>
+>;
 
 export type Keys = {
   /** By the name of the CA. */
@@ -36,7 +34,7 @@ const caKeyKinds = {
   'ec:P-384': { spec: KeySpec.ECC_NIST_P384, algorithm: 'ECDSA_SHA_384' },
 } as const;
 
-export function makeKeys(scope: Construct, props: ScepServiceProps, roles: Roles): Keys {
+export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): Keys {
   const { config, deployment = 'scepter', keyAdministrators = [], breakGlassRoleArn } = props;
   const administrators =
     keyAdministrators.length > 0

@@ -7,10 +7,11 @@ import { PolicyDocument } from 'aws-cdk-lib/aws-iam';
 const folder = join(import.meta.dirname, '..', '..', 'policies');
 
 export type PolicyName =
-  /** What a function or the operator may do. */
+  /** What a function, a Worker's user or the operator may do. */
   | 'scep'
   | 'admin'
   | 'maintenance'
+  | 'worker'
   | 'operator'
   /** Who may do what with a key. */
   | 'ca-key'
@@ -30,11 +31,13 @@ export function renderPolicy(name: PolicyName, values: PolicyValues): PolicyDocu
     if (!Array.isArray(json)) {
       return Object.fromEntries(Object.entries(json).map(([key, value]) => [key, fill(value)]));
     }
-    return json.flatMap((element: Json) => {
+    const filled = json.flatMap((element: Json) => {
       const [, key = ''] = typeof element === 'string' ? (/^\$\{(\w+)\}$/.exec(element) ?? []) : [];
       const value = values[key];
       return typeof value === 'object' ? [...value] : fill(element);
     });
+    // One user may stand for several roles.
+    return [...new Set(filled)];
   };
   const one = (key: string): string => {
     const value = values[key];

@@ -135,6 +135,23 @@ export type ScepServiceProps = {
   readonly alarmTopic?: ITopic;
 };
 
+/** Of these, what a deployment has at AWS wherever its functions run. */
+export type BackendProps = Pick<
+  ScepServiceProps,
+  | 'config'
+  | 'deployment'
+  | 'table'
+  | 'maxWriteRequestUnits'
+  | 'tableKey'
+  | 'deletionProtection'
+  | 'caKeys'
+  | 'sealingKey'
+  | 'logKey'
+  | 'keyAdministrators'
+  | 'breakGlassRoleArn'
+  | 'operators'
+>;
+
 export type Ingress = FunctionUrlIngress | HttpApiIngress | CloudFrontIngress;
 
 /** The function's own https URL: for a first look. No web ACL, no domain. */

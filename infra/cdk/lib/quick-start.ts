@@ -1,9 +1,11 @@
 // The stacks of the apps, from what their context says.
 
 import { type App, CfnOutput, Stack } from 'aws-cdk-lib';
-import { Context, propsOf } from './context.ts';
+import { backendPropsOf, backendSettings, Context, propsOf } from './context.ts';
 import { makeWebAcl } from './edge.ts';
+import type { Keys } from './keys.ts';
 import { ScepService } from './scep-service.ts';
+import { WorkerBackend } from './worker-backend.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -22,14 +24,42 @@ export function makeStack(app: App, env: Env): Stack {
     Table: table.tableName,
     OperatorRole: operator.roleArn,
     SealingKey: keys.sealing.keyArn,
-    ...Object.fromEntries(
-      Object.entries(keys.cas).map(([name, { keyArn }]) => [
-        `CaKey${name.replaceAll('-', '')}`,
-        keyArn,
-      ]),
-    ),
+    ...outputsOf(keys),
   };
   for (const [name, value] of Object.entries(outputs)) new CfnOutput(stack, name, { value });
+  return stack;
+}
+
+/** Of each CA its key. */
+const outputsOf = ({ cas }: Keys): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(cas).map(([name, { keyArn }]) => [`CaKey${name.replaceAll('-', '')}`, keyArn]),
+  );
+
+/** @throws {Error} with a sentence that names the setting or prop that is wrong */
+export function makeWorkerStack(app: App, env: Env): Stack {
+  const context = new Context(app.node, backendSettings);
+  const region = context.text('region') ?? env.CDK_DEFAULT_REGION ?? context.required('region');
+  const account = context.text('account') ?? env.CDK_DEFAULT_ACCOUNT;
+  const stack = new Stack(app, 'ScepterWorker', { env: { account, region } });
+  const props = backendPropsOf(context);
+  const { table, keys, config, operator, user } = new WorkerBackend(stack, 'Backend', props);
+  const variable = (name: string) => `${name} of the Worker, in infra/cloudflare/wrangler.jsonc`;
+  const outputs: readonly (readonly [name: string, value: string, description: string])[] = [
+    ['Region', stack.region, variable('AWS_REGION')],
+    ['Table', table.tableName, variable('SCEPTER_TABLE')],
+    ['Deployment', props.deployment ?? 'scepter', variable('SCEPTER_DEPLOYMENT')],
+    ['SealingKey', keys.sealing.keyArn, variable('SCEPTER_SEALING_KEY')],
+    ['ConfigParameter', `ssm:${config.parameterName}`, 'SCEPTER_CONFIG of the Worker, by secret'],
+    ['WorkerUser', user.userName, 'whose access key the Worker has'],
+    ['OperatorRole', operator.roleArn, 'who runs "scepter ca ..."'],
+    ...Object.entries(outputsOf(keys)).map(
+      ([name, value]) => [name, value, 'for "scepter ca init NAME --key"'] as const,
+    ),
+  ];
+  for (const [name, value, description] of outputs) {
+    new CfnOutput(stack, name, { value, description });
+  }
   return stack;
 }
 

@@ -5,25 +5,16 @@ import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
-import {
-  AccountRootPrincipal,
-  ArnPrincipal,
-  CompositePrincipal,
-  Grant,
-  type IGrantable,
-  ManagedPolicy,
-  Role,
-} from 'aws-cdk-lib/aws-iam';
+import { Grant, type IGrantable, type Role } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledged.ts';
+import { letOperate, makeConfig, makeOperator, policyValuesOf } from './backend.ts';
 import { checkProps } from './check-props.ts';
 import { type FunctionName, makeFunction, makeRole } from './functions.ts';
 import { makeIngress } from './ingress.ts';
 import { type Keys, makeKeys } from './keys.ts';
-import { renderPolicy } from './policies.ts';
 import type { ScepServiceProps } from './props.ts';
 import { makeTable } from './table.ts';
 import { Watch } from './watch.ts';
@@ -54,11 +45,13 @@ export class ScepService extends Construct {
       admin: makeRole(this, 'admin'),
       maintenance: makeRole(this, 'maintenance'),
     };
-    this.operator = this.#makeOperator(props);
+    this.operator = makeOperator(this, props);
     this.table = props.table ?? makeTable(this, props);
     this.keys = makeKeys(this, props, { ...roles, operator: this.operator });
 
-    const config = this.#makeConfig(props);
+    // CloudFront writes the device's address where the functions look for it.
+    const proxies = (props.ingress?.type ?? 'cloudfront') === 'cloudfront' ? 1 : 0;
+    const config = makeConfig(this, props, proxies);
     const originSecrets = this.#originSecrets(props);
     const environment = {
       SCEPTER_DEPLOYMENT: deployment,
@@ -66,14 +59,8 @@ export class ScepService extends Construct {
       SCEPTER_SEALING_KEY: this.keys.sealing.keyArn,
       SCEPTER_CONFIG: `ssm:${config.parameterName}`,
     };
-    const policyValues = {
-      Deployment: deployment,
-      TableArn: this.table.tableArn,
-      CaKeyArns: Object.values(this.keys.cas).map(({ keyArn }) => keyArn),
-      CaSigningAlgorithms: this.keys.signingAlgorithms,
-      SealingKeyArn: this.keys.sealing.keyArn,
-      ConfigParameterArn: config.parameterArn,
-    };
+    const { table, keys } = this;
+    const policyValues = policyValuesOf(props, { table, keys, config });
     const make = (name: FunctionName): LambdaFunction =>
       makeFunction(this, name, props, {
         role: roles[name],
@@ -87,11 +74,7 @@ export class ScepService extends Construct {
         policyValues,
       });
     this.functions = { scep: make('scep'), admin: make('admin'), maintenance: make('maintenance') };
-    new ManagedPolicy(this, 'operator-policy', {
-      description: `Scepter ${deployment}: makes CAs and RA keys`,
-      document: renderPolicy('operator', policyValues),
-      roles: [this.operator],
-    });
+    letOperate(this, this.operator, props, policyValues);
 
     new Rule(this, 'EveryMinute', {
       description: `Scepter ${deployment}: upkeep and CRLs`,
@@ -107,7 +90,7 @@ export class ScepService extends Construct {
     const { url, adminUrl } = makeIngress(this, props, this.functions, originSecrets[0] ?? '');
     this.url = url;
     this.adminUrl = adminUrl;
-    const { functions, table } = this;
+    const { functions } = this;
     const crlHours = Math.min(...cas.map(({ crlValidityMs }) => crlValidityMs / 3_600_000));
     const { alarmTopic } = props;
     this.watch = new Watch(this, { deployment, functions, table, alarmTopic, crlHours });
@@ -159,27 +142,6 @@ export class ScepService extends Construct {
   /** Requests answered with 503: nothing was decided, the device comes again. */
   metricOutages(): Metric {
     return this.watch.metric('outages');
-  }
-
-  #makeOperator({ operators = [], deployment = 'scepter' }: ScepServiceProps): Role {
-    const [first, ...rest] = operators.map((arn) => new ArnPrincipal(arn));
-    return new Role(this, 'operator-role', {
-      description: `Scepter ${deployment}: makes CAs and RA keys`,
-      assumedBy: first ? new CompositePrincipal(first, ...rest) : new AccountRootPrincipal(),
-      maxSessionDuration: Duration.hours(1),
-    });
-  }
-
-  #makeConfig({ config, deployment = 'scepter', ingress }: ScepServiceProps): StringParameter {
-    // CloudFront writes the device's address where the functions look for it.
-    const proxies = (ingress?.type ?? 'cloudfront') === 'cloudfront' ? 1 : 0;
-    const text = JSON.stringify({ trustedProxies: proxies, ...config });
-    return new StringParameter(this, 'Config', {
-      parameterName: `/scepter/${deployment}/config`,
-      description: `Scepter ${deployment}: the configuration`,
-      stringValue: text,
-      tier: text.length > 4096 ? ParameterTier.ADVANCED : ParameterTier.STANDARD,
-    });
   }
 
   /** CloudFormation puts their values in where they are used: they are in no template. */

@@ -11,7 +11,7 @@ import {
 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Construct } from 'constructs';
 import { tableDefinition, ttlAttribute } from '../../../lib/adapters/dynamodb-table.ts';
-import type { ScepServiceProps } from './props.ts';
+import type { BackendProps } from './props.ts';
 
 const { STRING } = AttributeType;
 
@@ -21,7 +21,7 @@ function keysOf(schema: readonly { AttributeName?: string | undefined }[]) {
   return { partitionKey: partition, ...(sort ? { sortKey: sort } : {}) };
 }
 
-export function makeTable(scope: Construct, props: ScepServiceProps): TableV2 {
+export function makeTable(scope: Construct, props: BackendProps): TableV2 {
   const { maxWriteRequestUnits = 1000, tableKey, deletionProtection = true } = props;
   return new TableV2(scope, 'Table', {
     ...keysOf(tableDefinition.KeySchema),

@@ -10,7 +10,7 @@ import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import { acknowledged } from '../lib/acknowledged.ts';
 import { settings } from '../lib/context.ts';
-import { make, root, stackOf, templateOf, variants } from './support.ts';
+import { make, makeBackend, root, stackOf, templateOf, variants } from './support.ts';
 
 const outdir = mkdtempSync(join(tmpdir(), 'scepter-cdk-nag-'));
 after(() => rmSync(outdir, { recursive: true, force: true }));
@@ -33,6 +33,7 @@ function findings(folder: string, prepare: (app: App) => void = () => undefined)
   for (const [i, props] of Object.values(variants).entries()) {
     make(props, stackOf('us-east-1', app, `Variant${i}`));
   }
+  makeBackend({}, stackOf('us-east-1', app, 'Worker'));
   prepare(app);
   try {
     app.synth();

@@ -9,6 +9,7 @@ import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import type { Construct } from 'constructs';
 import type { Ingress, ScepServiceProps } from '../lib/props.ts';
 import { ScepService } from '../lib/scep-service.ts';
+import { WorkerBackend, type WorkerBackendProps } from '../lib/worker-backend.ts';
 
 export const root = join(import.meta.dirname, '..', '..', '..');
 export const account = '111122223333';
@@ -41,6 +42,12 @@ export function make(props: Props | ((stack: Stack) => Props) = {}, stack = stac
     ...(typeof props === 'function' ? props(stack) : props),
   });
   return { stack, service };
+}
+
+/** The AWS side of a Worker. */
+export function makeBackend(props: Partial<WorkerBackendProps> = {}, stack = stackOf()) {
+  const backend = new WorkerBackend(stack, 'Backend', { config: example('minimal'), ...props });
+  return { stack, backend };
 }
 
 export const templateOf = (...args: Parameters<typeof make>): Template =>

@@ -1,0 +1,76 @@
+// What a deployment has at AWS wherever its functions run, beside the table and the keys: the
+// configuration, and the role of the operator, who makes CAs and RA keys.
+
+import { Duration } from 'aws-cdk-lib';
+import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import {
+  AccountRootPrincipal,
+  ArnPrincipal,
+  CompositePrincipal,
+  ManagedPolicy,
+  Role,
+} from 'aws-cdk-lib/aws-iam';
+import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm';
+import type { Construct } from 'constructs';
+import type { Keys } from './keys.ts';
+import { type PolicyValues, renderPolicy } from './policies.ts';
+import type { BackendProps } from './props.ts';
+
+const described = ({ deployment = 'scepter' }: BackendProps, what: string): string =>
+  `Scepter ${deployment}: ${what}`;
+
+export function makeOperator(scope: Construct, props: BackendProps): Role {
+  const [first, ...rest] = (props.operators ?? []).map((arn) => new ArnPrincipal(arn));
+  return new Role(scope, 'operator-role', {
+    description: described(props, 'makes CAs and RA keys'),
+    assumedBy: first ? new CompositePrincipal(first, ...rest) : new AccountRootPrincipal(),
+    maxSessionDuration: Duration.hours(1),
+  });
+}
+
+export function letOperate(
+  scope: Construct,
+  operator: Role,
+  props: BackendProps,
+  values: PolicyValues,
+): void {
+  new ManagedPolicy(scope, 'operator-policy', {
+    description: described(props, 'makes CAs and RA keys'),
+    document: renderPolicy('operator', values),
+    roles: [operator],
+  });
+}
+
+/** @param proxies that stand before the service, where the configuration does not say */
+export function makeConfig(
+  scope: Construct,
+  props: BackendProps,
+  proxies: number,
+): StringParameter {
+  const text = JSON.stringify({ trustedProxies: proxies, ...props.config });
+  return new StringParameter(scope, 'Config', {
+    parameterName: `/scepter/${props.deployment ?? 'scepter'}/config`,
+    description: described(props, 'the configuration'),
+    stringValue: text,
+    tier: text.length > 4096 ? ParameterTier.ADVANCED : ParameterTier.STANDARD,
+  });
+}
+
+type Made = {
+  readonly table: ITableV2;
+  readonly keys: Keys;
+  readonly config: StringParameter;
+};
+
+/** What the files in `infra/policies` say with placeholders, but for the keys' own. */
+export const policyValuesOf = (
+  { deployment = 'scepter' }: BackendProps,
+  { table, keys, config }: Made,
+): PolicyValues => ({
+  Deployment: deployment,
+  TableArn: table.tableArn,
+  CaKeyArns: Object.values(keys.cas).map(({ keyArn }) => keyArn),
+  CaSigningAlgorithms: keys.signingAlgorithms,
+  SealingKeyArn: keys.sealing.keyArn,
+  ConfigParameterArn: config.parameterArn,
+});

@@ -1,0 +1,54 @@
+// The AWS side of Scepter on Cloudflare Workers: the same table, keys and operator as on Lambda, and in
+// place of the three functions one user, whose access key the Worker has. The key is made by hand and is
+// in no template: whoever reads the stack must not be able to sign.
+
+import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { ManagedPolicy, type Role, User } from 'aws-cdk-lib/aws-iam';
+import type { StringParameter } from 'aws-cdk-lib/aws-ssm';
+import { Construct } from 'constructs';
+import { letOperate, makeConfig, makeOperator, policyValuesOf } from './backend.ts';
+import { checkBackend } from './check-props.ts';
+import { type Keys, makeKeys } from './keys.ts';
+import { renderPolicy } from './policies.ts';
+import type { BackendProps } from './props.ts';
+import { makeTable } from './table.ts';
+
+/** A table with a key of somebody's own wants a policy for that, too, which the user does not have. */
+export type WorkerBackendProps = Omit<BackendProps, 'tableKey'>;
+
+export class WorkerBackend extends Construct {
+  readonly table: ITableV2;
+  readonly keys: Keys;
+  /** The configuration, for the Worker and for the operator. */
+  readonly config: StringParameter;
+  /** For `scepter ca ...`: makes CAs and RA keys. */
+  readonly operator: Role;
+  /** What the Worker is at AWS. */
+  readonly user: User;
+
+  /** @throws {Error} with a sentence that names the prop that is wrong */
+  constructor(scope: Construct, id: string, props: WorkerBackendProps) {
+    super(scope, id);
+    checkBackend(props);
+    this.user = new User(this, 'worker-user');
+    this.operator = makeOperator(this, props);
+    this.table = props.table ?? makeTable(this, props);
+    const worker = { roleArn: this.user.userArn };
+    this.keys = makeKeys(this, props, {
+      scep: worker,
+      admin: worker,
+      maintenance: worker,
+      operator: this.operator,
+    });
+    // Who asked is in a header of Cloudflare's, whatever else stands there.
+    this.config = makeConfig(this, props, 0);
+    const values = policyValuesOf(props, this);
+    // Not in line: IAM allows a user 2,048 characters there, and a role five times as many.
+    new ManagedPolicy(this, 'worker-policy', {
+      description: `Scepter ${props.deployment ?? 'scepter'}: what the Worker may do`,
+      document: renderPolicy('worker', values),
+      users: [this.user],
+    });
+    letOperate(this, this.operator, props, values);
+  }
+}

@@ -1,0 +1,289 @@
+// The AWS side of a Worker: what the Lambda functions have there, for one user who may do what they may.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { backendSettings } from '../lib/context.ts';
+import { makeWorkerStack } from '../lib/quick-start.ts';
+import type { WorkerBackendProps } from '../lib/worker-backend.ts';
+import {
+  account,
+  example,
+  listOf,
+  make,
+  makeBackend,
+  resourcesOf,
+  type Statement,
+  stackOf,
+  statementsOf,
+  templateOf,
+} from './support.ts';
+
+const root = join(import.meta.dirname, '..', '..', '..');
+const template = Template.fromStack(makeBackend().stack);
+const service = templateOf();
+
+type PolicyFile = { readonly Statement: readonly Statement[] };
+const fileOf = (name: string): PolicyFile =>
+  JSON.parse(readFileSync(join(root, 'infra', 'policies', `${name}.json`), 'utf8'));
+
+/** What is allowed, an action and a resource a line; with `condition` also when. */
+const granted = ({ Statement }: PolicyFile, condition: (of: Statement) => string): string[] =>
+  Statement.filter(({ Effect }) => Effect === 'Allow').flatMap((statement) =>
+    listOf(statement.Action).flatMap((action) =>
+      listOf(statement.Resource as string | string[]).map(
+        (resource) => `${action} ${resource}${condition(statement)}`,
+      ),
+    ),
+  );
+
+test("worker.json is what the three functions may do together, but for Lambda's logs and traces", () => {
+  const functions = ['scep', 'admin', 'maintenance'].map(fileOf);
+  // Who opens all four purposes opens the two that the admin function does.
+  const when = ({ Action, Condition }: Statement): string =>
+    listOf(Action).includes('kms:Decrypt') ? '' : JSON.stringify(Condition ?? {});
+  const union = functions
+    .flatMap((file) => granted(file, when))
+    .filter((line) => !/^(logs|xray):/.test(line));
+  const worker = fileOf('worker');
+  assert.deepEqual(granted(worker, when).toSorted(), [...new Set(union)].toSorted());
+  const decrypts = ({ Statement }: PolicyFile) =>
+    Statement.filter(({ Action }) => listOf(Action).includes('kms:Decrypt')).map(
+      ({ Condition }) => Condition,
+    );
+  assert.deepEqual(decrypts(worker), decrypts(fileOf('scep')));
+  const denies = ({ Statement }: PolicyFile) => Statement.filter(({ Effect }) => Effect === 'Deny');
+  for (const name of ['scep', 'maintenance']) {
+    assert.deepEqual(denies(worker), denies(fileOf(name)), name);
+  }
+});
+
+test('the user may do what worker.json says and nothing else, and no access key is in the template', () => {
+  const [[id, { Properties }] = assert.fail('no user'), ...more] = resourcesOf(
+    template,
+    'AWS::IAM::User',
+  );
+  assert.equal(more.length, 0);
+  assert.equal(Properties, undefined, 'no policy in line, no password, no group');
+  for (const type of ['AWS::IAM::AccessKey', 'AWS::IAM::Policy', 'AWS::IAM::UserToGroupAddition']) {
+    template.resourceCountIs(type, 0);
+  }
+  const attached = resourcesOf(template, 'AWS::IAM::ManagedPolicy').filter(([, one]) =>
+    JSON.stringify(one.Properties.Users ?? []).includes(id),
+  );
+  assert.equal(attached.length, 1);
+  const document = attached[0]?.[1].Properties.PolicyDocument as PolicyFile;
+  const said = ({ Statement }: PolicyFile) =>
+    Statement.map(({ Sid, Effect, Action }) => [Sid, Effect, listOf(Action)]);
+  assert.deepEqual(said(document), said(fileOf('worker')));
+});
+
+test('the rendered policies stay within what IAM takes', () => {
+  const { stack } = makeBackend({ config: example('two-cas-and-approval') });
+  const policies = resourcesOf(Template.fromStack(stack), 'AWS::IAM::ManagedPolicy');
+  assert.equal(policies.length, 2);
+  for (const [id, { Properties }] of policies) {
+    // With references in it, which are longer than what takes their place.
+    assert.ok(JSON.stringify(Properties.PolicyDocument).length < 6144, id);
+  }
+});
+
+test("in the keys' policies the user stands once where the functions' roles do", () => {
+  const [[user] = assert.fail('no user')] = resourcesOf(template, 'AWS::IAM::User');
+  const [[operator] = assert.fail('no operator')] = resourcesOf(template, 'AWS::IAM::Role');
+  const name = (principal: unknown): string => {
+    const text = JSON.stringify(principal);
+    return text.includes(user) ? 'user' : text.includes(operator) ? 'operator' : text;
+  };
+  const who = statementsOf(template)
+    .filter(({ type, Effect, Sid }) => type === 'AWS::KMS::Key' && Effect === 'Allow' && Sid)
+    .filter(({ Sid }) => Sid !== 'Administer')
+    .map(({ at, Sid, Principal }) => [
+      at.replace(/[0-9A-F]{8}$/, ''),
+      Sid,
+      listOf((Principal as { AWS: unknown }).AWS).map(name),
+    ]);
+  assert.deepEqual(who, [
+    ['BackendCaKeydefault', 'SignDigests', ['user', 'operator']],
+    ['BackendCaKeydefault', 'ReadPublicKey', ['user', 'operator']],
+    ['BackendCaKeydefault', 'Look', ['operator']],
+    ['BackendSealingKey', 'OpenRaAndMacKeys', ['user']],
+    ['BackendSealingKey', 'OpenMacKeys', ['user']],
+    ['BackendSealingKey', 'MakeRaKeys', ['operator']],
+    ['BackendSealingKey', 'MakeMacKeys', ['operator']],
+    ['BackendSealingKey', 'Look', ['operator']],
+  ]);
+});
+
+test('table, keys, operator and configuration are those of a deployment on Lambda', () => {
+  const same: Readonly<Record<string, readonly string[]>> = {
+    'AWS::DynamoDB::GlobalTable': [],
+    'AWS::KMS::Key': ['KeyPolicy'],
+    'AWS::KMS::Alias': ['TargetKeyId'],
+    'AWS::IAM::Role': [],
+    // There CloudFront writes the client's address.
+    'AWS::SSM::Parameter': ['Value'],
+  };
+  for (const [type, but] of Object.entries(same)) {
+    const of = (from: Template) =>
+      resourcesOf(from, type)
+        .filter(([id]) => type !== 'AWS::IAM::Role' || id.includes('operator'))
+        .map(([, { Properties, ...rest }]) => ({
+          ...rest,
+          Properties: Object.entries(Properties).filter(([name]) => !but.includes(name)),
+        }));
+    assert.deepEqual(of(template), of(service), type);
+    assert.ok(of(template).length > 0, type);
+  }
+  const [[, { Properties }] = assert.fail('no parameter')] = resourcesOf(
+    template,
+    'AWS::SSM::Parameter',
+  );
+  assert.equal(JSON.parse(String(Properties.Value)).trustedProxies, 0);
+});
+
+test('no policy has a wildcard for actions, nor for resources', () => {
+  for (const { at, type, Sid, Action, Resource } of statementsOf(template)) {
+    for (const action of listOf(Action)) assert.doesNotMatch(action, /\*/, at);
+    // In a key's policy this is the key.
+    if (type === 'AWS::KMS::Key' || Resource === undefined) continue;
+    assert.doesNotMatch(JSON.stringify(Resource), /\*/, `${at} ${Sid}`);
+  }
+});
+
+test('a table and keys that exist are used, and none are made', () => {
+  const stack = stackOf();
+  const key = (id: string) =>
+    Key.fromKeyArn(stack, id, `arn:aws:kms:us-east-1:${account}:key/${id}`);
+  const { backend } = makeBackend(
+    {
+      table: TableV2.fromTableName(stack, 'Existing', 'records'),
+      caKeys: { default: key('ca') },
+      sealingKey: key('sealing'),
+      logKey: key('log'),
+    },
+    stack,
+  );
+  const made = Template.fromStack(stack);
+  for (const type of ['AWS::DynamoDB::GlobalTable', 'AWS::KMS::Key']) made.resourceCountIs(type, 0);
+  assert.equal(backend.table.tableName, 'records');
+  const signs = statementsOf(made).filter(({ Action }) => listOf(Action).includes('kms:Sign'));
+  assert.equal(signs.length, 2);
+  for (const { Resource } of signs) {
+    assert.deepEqual(listOf(Resource), [`arn:aws:kms:us-east-1:${account}:key/ca`]);
+  }
+});
+
+const config = join(root, 'examples', 'minimal.json');
+const good = { region: 'eu-central-1', account, config };
+
+test('every variable of wrangler.jsonc that a deployment fills in is an output, and so is the rest', () => {
+  const stack = makeWorkerStack(new App({ context: good }), {});
+  const outputs = Template.fromStack(stack).findOutputs('*') as Record<
+    string,
+    { Value: unknown; Description: string }
+  >;
+  assert.deepEqual(Object.keys(outputs), [
+    'Region',
+    'Table',
+    'Deployment',
+    'SealingKey',
+    'ConfigParameter',
+    'WorkerUser',
+    'OperatorRole',
+    'CaKeydefault',
+  ]);
+  const wrangler = readFileSync(join(root, 'infra', 'cloudflare', 'wrangler.jsonc'), 'utf8');
+  const [, vars = ''] = /"vars": \{(.*?)\n {2}\}/s.exec(wrangler) ?? [];
+  const names = [...vars.matchAll(/^ +"(\w+)": /gm)].map(([, name]) => name);
+  const named = Object.values(outputs).flatMap(({ Description }) =>
+    [...Description.matchAll(/^(\w+) of the Worker, in/g)].map(([, name]) => name),
+  );
+  assert.deepEqual(named.toSorted(), names.filter((n) => n !== 'SCEPTER_PLAIN_HTTP').toSorted());
+  assert.equal(outputs.Region?.Value, 'eu-central-1');
+  assert.match(JSON.stringify(outputs.ConfigParameter?.Value), /"ssm:",\{"Ref":"BackendConfig/);
+});
+
+test('the guide has every setting of the app, and no other', () => {
+  const guide = readFileSync(join(root, 'docs', 'deploy-workers.md'), 'utf8');
+  const [, table = ''] = /^\| `-c` \|.*?\n\|.*?\n(.*?)\n\n/ms.exec(guide) ?? [];
+  const named = table.split('\n').flatMap((row) => {
+    const [, first = ''] = row.split('|');
+    return [...first.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  });
+  assert.deepEqual(named.toSorted(), backendSettings.toSorted());
+  for (const [, name = ''] of guide.matchAll(/ -c (\w+)=/g)) assert.ok(named.includes(name), name);
+});
+
+const bad = (props: object): Partial<WorkerBackendProps> => props;
+const cases: readonly (readonly [sentence: RegExp, props: Partial<WorkerBackendProps>])[] = [
+  [/^config: must be Scepter's configuration document$/, bad({ config: 'a.json' })],
+  [/^publicUrl: .*must be an http/, { config: { ...example('minimal'), publicUrl: 'x' } }],
+  [/^deployment: must be 1 to 32 lower case .* not "A b"$/, { deployment: 'A b' }],
+  [
+    /^maxWriteRequestUnits: must be a whole number from 50 to 40000, not 1$/,
+    { maxWriteRequestUnits: 1 },
+  ],
+  [/^breakGlassRoleArn: must be the ARN of a role, not "admin"$/, { breakGlassRoleArn: 'admin' }],
+  [/^operators\[0\]: must be the ARN of a role or user, not "\*"$/, { operators: ['*'] }],
+];
+
+for (const [message, props] of cases) {
+  test(`a prop is refused with a sentence: ${message.source.slice(1, 60)}`, () => {
+    assert.throws(() => makeBackend(props), { message });
+  });
+}
+
+test('a static challenge needs no secret at AWS: the Worker has it from Cloudflare', () => {
+  const props = { config: example('static-challenge-and-approval') };
+  assert.throws(() => make(props), { message: /^secrets\.CAMERA_CHALLENGE: / });
+  makeBackend(props);
+});
+
+const said: readonly (readonly [sentence: string, context: Readonly<Record<string, string>>])[] = [
+  ['region: is missing: -c region=..., the AWS region; that of the credentials by default', {}],
+  [
+    "config: is missing: -c config=..., path of Scepter's configuration",
+    { region: 'eu-central-1' },
+  ],
+  ['config: there is no file nowhere.json', { ...good, config: 'nowhere.json' }],
+  ['deletionProtection: must be true or false, not "no"', { ...good, deletionProtection: 'no' }],
+  ['maxWriteRequestUnits: must be a number, not "many"', { ...good, maxWriteRequestUnits: 'many' }],
+  [
+    'ingress: is no setting; these are: account, region, config, deployment, breakGlassRoleArn, keyAdministrators, operators, maxWriteRequestUnits, deletionProtection',
+    { ...good, ingress: 'httpApi' },
+  ],
+];
+
+for (const [message, context] of said) {
+  test(`a context is refused with a sentence: ${message.slice(0, 60)}`, () => {
+    assert.throws(() => makeWorkerStack(new App({ context }), {}), { message });
+  });
+}
+
+const outdir = mkdtempSync(join(tmpdir(), 'scepter-cdk-worker-'));
+after(() => rmSync(outdir, { recursive: true, force: true }));
+
+test('the app refuses with the sentence and leaves no template, or synthesises offline', () => {
+  const run = (context: Readonly<Record<string, string>>) => {
+    const { CDK_DEFAULT_REGION: _, ...env } = process.env;
+    const file = join(root, 'infra', 'cdk', 'bin', 'worker.ts');
+    const { status, stderr } = spawnSync(process.execPath, [file], {
+      encoding: 'utf8',
+      env: { ...env, CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: JSON.stringify(context) },
+    });
+    return { status, stderr };
+  };
+  const stderr = 'config: there is no file nowhere.json\n';
+  assert.deepEqual(run({ ...good, config: 'nowhere.json' }), { status: 1, stderr });
+  assert.deepEqual(readdirSync(outdir), []);
+  assert.deepEqual(run(good), { status: 0, stderr: '' });
+  assert.ok(readdirSync(outdir).includes('ScepterWorker.template.json'));
+});
