@@ -1,4 +1,6 @@
-// Who speaks to the admin API: a bearer token, looked up by its hash, with roles.
+// Who speaks to the admin API: a bearer token, looked up by its hash, with roles. An ingress that has
+// something of its own in `Authorization` (a JWT, the signature of an AWS request) leaves no room there:
+// then the token comes in a header of ours.
 
 import type { MiddlewareHandler } from 'hono';
 import { tokenHash } from '../ca/tokens.ts';
@@ -10,11 +12,19 @@ import type { Store } from '../ports/store.ts';
 /** What the routes behind `requireRole` know. */
 export type Admin = { readonly Variables: { readonly actor: Actor & { readonly id: string } } };
 
+export const tokenHeader = 'X-Scepter-Token';
+
+/** Where our own header is, `Authorization` is for somebody else. */
+function tokenOf(header: (name: string) => string | undefined): string | undefined {
+  const own = header(tokenHeader);
+  const shown = own === undefined ? header('authorization') : `Bearer ${own}`;
+  return /^Bearer ([\x21-\x7e]{16,256})$/i.exec(shown ?? '')?.[1];
+}
+
 /** Lets a request pass whose token has one of the roles; `admin` has them all. */
 export function requireRole(store: Store, ...allowed: readonly Role[]): MiddlewareHandler<Admin> {
   return async function requireRole(c, next) {
-    const [, token] =
-      /^Bearer ([\x21-\x7e]{16,256})$/i.exec(c.req.header('authorization') ?? '') ?? [];
+    const token = tokenOf((name) => c.req.header(name));
     const [row] = token ? await store.read([{ kind: 'token', key: tokenHash(token) }]) : [];
     if (row?.kind !== 'token') throw new HttpFailure(401, 'a valid bearer token is required');
     const { name, roles } = row.record as { name: string; roles: readonly Role[] };
