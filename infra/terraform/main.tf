@@ -1,8 +1,5 @@
 # Scepter on AWS: the table, the configuration, the functions with their roles, and their schedule.
-# Keys are in keys.tf, the way in is in ingress.tf, alarms are in watch.tf.
-#
-# There is no Function URL for SCEP here, which the CDK construct has for a first look: since October 2025
-# it takes a permission that the AWS provider has an argument for from 6 on only.
+# Keys are in keys.tf, the way in is in ingress.tf and distribution.tf, alarms are in watch.tf.
 
 data "aws_caller_identity" "this" {}
 data "aws_partition" "this" {}
@@ -12,7 +9,7 @@ locals {
   config     = jsondecode(var.config)
   account    = data.aws_caller_identity.this.account_id
   partition  = data.aws_partition.this.partition
-  region     = data.aws_region.this.name
+  region     = data.aws_region.this.id
   cloudfront = var.ingress == "cloudfront"
   policies   = "${path.module}/../policies"
   tags       = merge({ "scepter:deployment" = var.deployment }, var.tags)

@@ -55,6 +55,6 @@ output "alarm_names" {
   description = "Names of the alarms."
   value = concat(
     [for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name],
-    [aws_cloudwatch_metric_alarm.refused.alarm_name],
+    [aws_cloudwatch_metric_alarm.refused.alarm_name, aws_cloudwatch_metric_alarm.table_throttled.alarm_name],
   )
 }

@@ -178,7 +178,7 @@ test('the metrics find what the functions log: one issued, one refused, the life
     found[String(at(transformation, 'MetricName'))]?.push(...values);
   }
   const { CrlHoursLeft, CaWarning, ...rest } = found;
-  const quiet = { Outages: [], KmsTrouble: [], Tampered: [], UpkeepFailed: [] };
+  const quiet = { Outages: [], KmsTrouble: [], Tampered: [] };
   assert.deepEqual(rest, { Issued: [1], Refused: [1], ...quiet });
   // The first look at the CA may come before its first CRL.
   const warned = maintenance.logged('ca.warning').map(({ detail }) => detail);

@@ -20,7 +20,7 @@ import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledged.ts';
 import { checkProps } from './check-props.ts';
-import { type FunctionName, makeFunction, makeRole } from './functions.ts';
+import { type FunctionName, makeFunction, makeRole, reservedOf } from './functions.ts';
 import { makeIngress } from './ingress.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import { renderPolicy } from './policies.ts';
@@ -104,13 +104,16 @@ export class ScepService extends Construct {
       ],
     });
 
-    const { url, adminUrl } = makeIngress(this, props, this.functions, originSecrets[0] ?? '');
+    const way = makeIngress(this, props, this.functions, originSecrets[0] ?? '');
+    const { url, adminUrl, serverErrors } = way;
     this.url = url;
     this.adminUrl = adminUrl;
     const { functions, table } = this;
     const crlHours = Math.min(...cas.map(({ crlValidityMs }) => crlValidityMs / 3_600_000));
     const { alarmTopic } = props;
-    this.watch = new Watch(this, { deployment, functions, table, alarmTopic, crlHours });
+    const reserved = reservedOf('scep', props);
+    const watched = { deployment, functions, table, alarmTopic, crlHours, serverErrors, reserved };
+    this.watch = new Watch(this, watched);
     acknowledge(this);
   }
 
