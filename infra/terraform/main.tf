@@ -47,6 +47,10 @@ locals {
     SealingKeyArn       = local.sealing_key_arn
     ConfigParameterArn  = aws_ssm_parameter.config.arn
   }
+  table_key_policy_values = {
+    TableKeyArn = var.table_key_arn
+    Region      = local.region
+  }
 }
 
 resource "aws_dynamodb_table" "this" {
@@ -146,6 +150,15 @@ resource "aws_iam_role_policy" "function" {
   }))
 }
 
+# DynamoDB opens a table with a key of its own for who may use that key, and asks in his name.
+resource "aws_iam_role_policy" "table_key" {
+  for_each = var.table_key_arn == null ? {} : merge({ for name, role in aws_iam_role.function : name => role.id }, { operator = aws_iam_role.operator.id })
+
+  name   = "table-key"
+  role   = each.value
+  policy = templatefile("${local.policies}/table-key.json", local.table_key_policy_values)
+}
+
 resource "aws_cloudwatch_log_group" "function" {
   for_each = local.functions
 
@@ -196,7 +209,7 @@ resource "aws_lambda_function" "this" {
   }
 
   # A role without its policy would be used before it can do anything.
-  depends_on = [aws_iam_role_policy.function]
+  depends_on = [aws_iam_role_policy.function, aws_iam_role_policy.table_key]
 }
 
 # A run that failed is made again a minute later anyway.

@@ -79,7 +79,7 @@ variable "max_write_request_units" {
 }
 
 variable "table_key_arn" {
-  description = "ARN of a customer managed key that the new table is encrypted with; null takes a key that DynamoDB owns."
+  description = "ARN of a customer managed key that the table is encrypted with, the new one or the one that exists; null is a key that DynamoDB owns. Its policy lets the account's IAM policies decide who uses it through DynamoDB."
   type        = string
   default     = null
 
@@ -292,7 +292,7 @@ variable "admin" {
 }
 
 variable "runtime" {
-  description = "Lambda's runtime. \"nodejs22.x\" is only for an AWS provider that does not know \"nodejs24.x\" yet, such as 5.100."
+  description = "Lambda's runtime. \"nodejs22.x\" is only for an AWS provider that does not know \"nodejs24.x\" yet: 5.100, and 6 before 6.19."
   type        = string
   default     = "nodejs24.x"
   nullable    = false
@@ -328,7 +328,7 @@ variable "log_retention_days" {
 }
 
 variable "log_group_key_arn" {
-  description = "ARN of a key that the log groups are encrypted with; null takes one that CloudWatch Logs owns."
+  description = "ARN of a key that the log groups are encrypted with, whose policy lets CloudWatch Logs use it; null takes one that CloudWatch Logs owns."
   type        = string
   default     = null
 

@@ -85,7 +85,11 @@ test('examples use the module, give it both providers, and only variables that i
 
 test('every policy comes from a file that CDK renders too, with a value for each of its placeholders', () => {
   const used = new Set<string>();
-  const valuesOf = { policy_values: ['LogGroupStreams'], key_policy_values: ['SigningAlgorithm'] };
+  const valuesOf = {
+    policy_values: ['LogGroupStreams'],
+    table_key_policy_values: [],
+    key_policy_values: ['SigningAlgorithm'],
+  };
   const locals = Object.assign({}, ...blocksOf(module_, 'locals').map(({ content }) => content));
   for (const { labels, content } of blocksOf(module_, 'resource')) {
     if (!['aws_iam_role_policy', 'aws_kms_key'].includes(labels[0] ?? '')) continue;

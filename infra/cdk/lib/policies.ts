@@ -12,6 +12,8 @@ export type PolicyName =
   | 'admin'
   | 'maintenance'
   | 'operator'
+  /** What all of them may do beside that where the table has a key of its own. */
+  | 'table-key'
   /** Who may do what with a key. */
   | 'ca-key'
   | 'sealing-key'

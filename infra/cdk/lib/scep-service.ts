@@ -74,6 +74,18 @@ export class ScepService extends Construct {
       SealingKeyArn: this.keys.sealing.keyArn,
       ConfigParameterArn: config.parameterArn,
     };
+    // DynamoDB opens such a table for who may use its key, and asks in his name.
+    const tableKey = this.table.encryptionKey;
+    const tableKeyPolicy =
+      tableKey &&
+      new ManagedPolicy(this, 'table-key-policy', {
+        description: `Scepter ${deployment}: the key of the table, through DynamoDB`,
+        document: renderPolicy('table-key', {
+          TableKeyArn: tableKey.keyArn,
+          Region: stack.region,
+        }),
+        roles: [...Object.values(roles), this.operator],
+      });
     const make = (name: FunctionName): LambdaFunction =>
       makeFunction(this, name, props, {
         role: roles[name],
@@ -87,6 +99,9 @@ export class ScepService extends Construct {
         policyValues,
       });
     this.functions = { scep: make('scep'), admin: make('admin'), maintenance: make('maintenance') };
+    if (tableKeyPolicy) {
+      for (const { node } of Object.values(this.functions)) node.addDependency(tableKeyPolicy);
+    }
     new ManagedPolicy(this, 'operator-policy', {
       description: `Scepter ${deployment}: makes CAs and RA keys`,
       document: renderPolicy('operator', policyValues),

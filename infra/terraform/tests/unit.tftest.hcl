@@ -244,6 +244,11 @@ run "function_url" {
   }
 
   assert {
+    condition     = jsondecode(output.mint_challenges_policy).Statement == [{ Effect = "Allow", Action = "lambda:InvokeFunction", Resource = ["arn:aws:lambda:eu-central-1:111122223333:function:scepter-scepter-scep"], Condition = {} }]
+    error_message = "who is to make challenges must be able to invoke the admin function, and nothing else"
+  }
+
+  assert {
     condition     = output.scep_url == "https://abc.lambda-url.eu-central-1.on.aws/scep"
     error_message = "devices must be given the function's URL"
   }
@@ -294,6 +299,37 @@ run "what_exists" {
   assert {
     condition     = aws_lambda_function.this["scep"].environment[0].variables.SCEPTER_TABLE == "records" && aws_lambda_function.this["scep"].environment[0].variables.SCEPTER_SEALING_KEY == "arn:aws:kms:eu-central-1:111122223333:key/sealing"
     error_message = "what exists must be used"
+  }
+
+  assert {
+    condition = jsondecode(output.read_log_policy).Statement == [
+      { Effect = "Allow", Action = "dynamodb:BatchGetItem", Resource = ["arn:aws:dynamodb:eu-central-1:111122223333:table/records"], Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["event#*"] }, Null = { "dynamodb:LeadingKeys" = "false" } } },
+      { Effect = "Allow", Action = "dynamodb:Query", Resource = ["arn:aws:dynamodb:eu-central-1:111122223333:table/records/index/places"], Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["events#*"] }, Null = { "dynamodb:LeadingKeys" = "false" } } },
+    ]
+    error_message = "who reads the log must be able to read its events, and no other record"
+  }
+}
+
+run "a_key_of_the_table" {
+  command = plan
+
+  variables {
+    table_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/table"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this[0].server_side_encryption[0].kms_key_arn == "arn:aws:kms:eu-central-1:111122223333:key/table"
+    error_message = "the table must be encrypted with the key"
+  }
+
+  assert {
+    condition     = toset(keys(aws_iam_role_policy.table_key)) == toset(["scep", "admin", "maintenance", "operator"]) && alltrue([for one in aws_iam_role_policy.table_key : jsondecode(one.policy).Statement[0].Resource == ["arn:aws:kms:eu-central-1:111122223333:key/table"]])
+    error_message = "who uses the table must be able to use its key"
+  }
+
+  assert {
+    condition     = alltrue([for one in aws_iam_role_policy.table_key : jsondecode(one.policy).Statement[0].Condition.StringEquals["kms:ViaService"] == "dynamodb.eu-central-1.amazonaws.com"])
+    error_message = "the key must be usable through DynamoDB only"
   }
 }
 
