@@ -101,20 +101,30 @@ output "read_log_policy" {
   description = "Policy document for somebody who is to read the events of the transaction log, and no other record."
   value = jsonencode({
     Version = "2012-10-17"
-    Statement = [
-      for action, about in {
-        "dynamodb:BatchGetItem" = { resource = local.table_arn, keys = "event#*" }
-        "dynamodb:Query"        = { resource = "${local.table_arn}/index/places", keys = "events#*" }
-        } : {
-        Effect   = "Allow"
-        Action   = action
-        Resource = [about.resource]
-        Condition = {
-          "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = [about.keys] }
-          # Without keys, a condition on all of them would hold.
-          Null = { "dynamodb:LeadingKeys" = "false" }
+    Statement = concat(
+      [
+        for action, about in {
+          "dynamodb:BatchGetItem" = { resource = local.table_arn, keys = "event#*" }
+          "dynamodb:Query"        = { resource = "${local.table_arn}/index/places", keys = "events#*" }
+          } : {
+          Effect   = "Allow"
+          Action   = action
+          Resource = [about.resource]
+          Condition = {
+            "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = [about.keys] }
+            # Without keys, a condition on all of them would hold.
+            Null = { "dynamodb:LeadingKeys" = "false" }
+          }
         }
-      }
-    ]
+      ],
+      [
+        for key in compact([var.table_key_arn]) : {
+          Effect    = "Allow"
+          Action    = "kms:Decrypt"
+          Resource  = [key]
+          Condition = { StringEquals = { "kms:ViaService" = "dynamodb.${local.region}.amazonaws.com" } }
+        }
+      ],
+    )
   })
 }

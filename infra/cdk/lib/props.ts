@@ -193,6 +193,7 @@ export type CloudFrontIngress = Throttle & {
 };
 
 export type Domain = {
+  /** In lower case, without a final dot. */
   readonly name: string;
   /** The public zone that the name is in. */
   readonly zone: IHostedZone;
@@ -209,5 +210,6 @@ export type AdminAccess =
       readonly type: 'jwt';
       /** https URL of the issuer. */
       readonly issuer: string;
+      /** A token has to be for one of them. */
       readonly audience: readonly string[];
     };

@@ -10,8 +10,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** @throws {Error} with a sentence that names the setting or prop that is wrong */
 export function makeStack(app: App, env: Env): Stack {
   const context = new Context(app.node);
-  const region = context.text('region') ?? env.CDK_DEFAULT_REGION ?? context.required('region');
-  const account = context.text('account') ?? env.CDK_DEFAULT_ACCOUNT;
+  const region = context.region() ?? env.CDK_DEFAULT_REGION ?? context.required('region');
+  const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
   const stack = new Stack(app, 'Scepter', { env: { account, region } });
   const service = new ScepService(stack, 'Service', propsOf(stack, context));
   const { url, adminUrl, functions, table, operator, keys } = service;
@@ -36,7 +36,7 @@ export function makeStack(app: App, env: Env): Stack {
 /** @throws {Error} with a sentence that names the setting that is wrong */
 export function makeEdgeStack(app: App, env: Env): Stack {
   const context = new Context(app.node);
-  const account = context.text('account') ?? env.CDK_DEFAULT_ACCOUNT;
+  const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
   const stack = new Stack(app, 'ScepterEdge', { env: { account, region: 'us-east-1' } });
   const deployment = context.text('deployment') ?? 'scepter';
   const { attrArn } = makeWebAcl(stack, deployment, context.number('rateLimit'));

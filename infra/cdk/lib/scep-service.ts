@@ -149,6 +149,17 @@ export class ScepService extends Construct {
       // Without keys, a condition on all of them would hold.
       Null: { 'dynamodb:LeadingKeys': 'false' },
     });
+    const { encryptionKey } = this.table;
+    if (encryptionKey) {
+      Grant.addToPrincipal({
+        grantee,
+        actions: ['kms:Decrypt'],
+        resourceArns: [encryptionKey.keyArn],
+        conditions: {
+          StringEquals: { 'kms:ViaService': `dynamodb.${Stack.of(this).region}.amazonaws.com` },
+        },
+      });
+    }
     const records = Grant.addToPrincipal({
       grantee,
       actions: ['dynamodb:BatchGetItem'],

@@ -222,6 +222,19 @@ test('grantReadLog lets somebody read events, and no other record', () => {
   );
 });
 
+test('grantReadLog over a table with a key of its own lets him use that key, through DynamoDB', () => {
+  const { stack, service } = make((stack) => ({
+    tableKey: Key.fromKeyArn(stack, 'TableKey', 'arn:aws:kms:us-east-1:111122223333:key/table'),
+  }));
+  service.grantReadLog(grantee(stack));
+  const [granted] = statementsOf(Template.fromStack(stack)).filter(
+    ({ at, Action }) => at.startsWith('Portal') && Action === 'kms:Decrypt',
+  );
+  assert.deepEqual(granted?.Condition, {
+    StringEquals: { 'kms:ViaService': 'dynamodb.us-east-1.amazonaws.com' },
+  });
+});
+
 test('metrics are those of the deployment', () => {
   const { service } = make({ deployment: 'plant-2' });
   const named = [service.metricIssued(), service.metricRefused(), service.metricOutages()].map(

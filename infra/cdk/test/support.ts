@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import type { Construct } from 'constructs';
 import type { Ingress, ScepServiceProps } from '../lib/props.ts';
@@ -58,8 +59,18 @@ export const variants: Readonly<Record<string, (stack: Stack) => Props>> = {
     admin: { type: 'jwt', issuer: 'https://login.example.com', audience: ['scepter'] },
     breakGlassRoleArn: `arn:aws:iam::${account}:role/break-glass`,
   }),
-  'HTTP API and a JWT': () => ({
+  'HTTP API and a JWT, keys of the table and of the logs': (stack) => ({
     ingress: { type: 'httpApi' },
+    tableKey: Key.fromKeyArn(
+      stack,
+      'TableKey',
+      `arn:aws:kms:us-east-1:${account}:key/11111111-2222-3333-4444-555555555555`,
+    ),
+    logGroupKey: Key.fromKeyArn(
+      stack,
+      'LogsKey',
+      `arn:aws:kms:us-east-1:${account}:key/66666666-7777-8888-9999-000000000000`,
+    ),
     admin: { type: 'jwt', issuer: 'https://login.example.com', audience: ['scepter'] },
   }),
   'HTTP API with a domain and a signed admin URL': (stack) => ({

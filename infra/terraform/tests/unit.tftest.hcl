@@ -313,6 +313,13 @@ run "what_exists" {
 run "a_key_of_the_table" {
   command = plan
 
+  # Its name and ARN would be the provider's to say.
+  override_resource {
+    target          = aws_dynamodb_table.this
+    override_during = plan
+    values          = { arn = "arn:aws:dynamodb:eu-central-1:111122223333:table/scepter-scepter" }
+  }
+
   variables {
     table_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/table"
   }
@@ -330,6 +337,11 @@ run "a_key_of_the_table" {
   assert {
     condition     = alltrue([for one in aws_iam_role_policy.table_key : jsondecode(one.policy).Statement[0].Condition.StringEquals["kms:ViaService"] == "dynamodb.eu-central-1.amazonaws.com"])
     error_message = "the key must be usable through DynamoDB only"
+  }
+
+  assert {
+    condition     = jsondecode(output.read_log_policy).Statement[2] == { Effect = "Allow", Action = "kms:Decrypt", Resource = ["arn:aws:kms:eu-central-1:111122223333:key/table"], Condition = { StringEquals = { "kms:ViaService" = "dynamodb.eu-central-1.amazonaws.com" } } }
+    error_message = "who reads the log must be able to use the table's key"
   }
 }
 
