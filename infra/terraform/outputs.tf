@@ -7,7 +7,7 @@ output "admin_url" {
   description = "Where the admin API is, if it has a URL."
   value = (
     local.admin_type == "jwt" ? "https://${local.public_host}" :
-    local.admin_type == "iam" ? aws_lambda_function_url.admin[0].function_url : null
+    local.admin_type == "iam" ? trimsuffix(aws_lambda_function_url.admin[0].function_url, "/") : null
   )
 }
 

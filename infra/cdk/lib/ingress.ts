@@ -2,7 +2,7 @@
 // a device may have is decided by what it proves. The admin function gets no public way in: its routes
 // want a JWT and its URL AWS credentials, and without either there is none.
 
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
 import {
   HttpApi,
@@ -55,7 +55,8 @@ export function makeIngress(
 
 function makeUrl(to: LambdaFunction, authType: keyof typeof FunctionUrlAuthType): string {
   const { url } = to.addFunctionUrl({ authType: FunctionUrlAuthType[authType] });
-  return url;
+  // It ends with a slash, and paths begin with one.
+  return `https://${Fn.select(2, Fn.split('/', url))}`;
 }
 
 /** @returns `host`: the name that the API answers to */

@@ -31,7 +31,7 @@ import { Watch } from './watch.ts';
 export class ScepService extends Construct {
   /** https origin under which devices reach the service: `<url>/scep`. */
   readonly url: string;
-  /** Where the admin API is, if it has a URL. */
+  /** https origin under which the admin API is, if it has a URL. */
   readonly adminUrl: string | undefined;
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
   readonly table: ITableV2;

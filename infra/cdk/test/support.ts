@@ -124,3 +124,7 @@ export function statementsOf(template: Template): (Statement & { at: string; typ
   }
   return found;
 }
+
+/** What stands at a path of names and positions. */
+export const at = (value: unknown, path: string): unknown =>
+  path.split('.').reduce<unknown>((found, name) => Object(found)[name], value);
