@@ -96,6 +96,14 @@ test('CloudFront: paths, who may come how, what is kept, TLS, errors, and what i
   );
 });
 
+test('what CloudFront shows the functions is a secret on both sides', () => {
+  const config = at(theOne(plain, 'AWS::CloudFront::Distribution'), 'DistributionConfig');
+  const shown = JSON.stringify(at(config, 'Origins.0.OriginCustomHeaders.0.HeaderValue'));
+  assert.match(shown, /resolve:secretsmanager:/);
+  const resource = resourceOf(hcl, 'aws_cloudfront_distribution', 'this');
+  assert.equal(at(resource, 'origin.0.custom_header.0.value'), expression('var.origin_secret'));
+});
+
 test('the web ACL: the rate rule, its limit, what it answers', () => {
   const made = theOne(plain, 'AWS::WAFv2::WebACL');
   const resource = resourceOf(hcl, 'aws_wafv2_web_acl', 'this');
@@ -116,6 +124,12 @@ test('the web ACL: the rate rule, its limit, what it answers', () => {
       defaultOf(hcl, 'rate_limit'),
     ],
   );
+  // Samples show whole requests.
+  const samples = [at(made, 'VisibilityConfig'), at(rule, 'VisibilityConfig')];
+  for (const one of samples) assert.equal(at(one, 'SampledRequestsEnabled'), false);
+  for (const path of ['visibility_config.0', 'rule.0.visibility_config.0']) {
+    assert.equal(at(resource, `${path}.sampled_requests_enabled`), false, path);
+  }
 });
 
 test('the API: its own address, limits, the log of requests, and routes with an authorizer', () => {

@@ -224,6 +224,17 @@ test('logs and the bucket of access logs: how long, how closed', () => {
       at(of('_lifecycle_configuration'), 'rule.0.expiration.0.days'),
     ],
   );
+
+  const [closed, ...more] = listAt(
+    theOne(plain, 'AWS::S3::BucketPolicy'),
+    'PolicyDocument.Statement',
+  );
+  assert.equal(more.length, 0);
+  const policy = text(at(of('_policy'), 'policy'));
+  assert.equal(at(closed, 'Effect'), 'Deny');
+  assert.match(policy, /Effect = "Deny"/);
+  assert.deepEqual(at(closed, 'Condition'), { Bool: { 'aws:SecureTransport': 'false' } });
+  assert.match(policy, /Condition = \{Bool = \{"?aws:SecureTransport"? = "false"\}\}/);
 });
 
 test('the configuration has the same name, and believes the same proxies', () => {
@@ -231,43 +242,12 @@ test('the configuration has the same name, and believes the same proxies', () =>
   const resource = resourceOf(hcl, 'aws_ssm_parameter', 'config');
   const name = text(at(resource, 'name')).replace(/\$\{.+\}/, text(defaultOf(hcl, 'deployment')));
   assert.equal(at(made, 'Name'), name);
+  assert.equal(at(made, 'Type'), at(resource, 'type'));
   assert.match(text(locals.config_text), /trustedProxies = local\.cloudfront \? 1 : 0/);
   const proxies = [plain, httpApi].map(
     (one) => JSON.parse(text(at(theOne(one, 'AWS::SSM::Parameter'), 'Value'))).trustedProxies,
   );
   assert.deepEqual(proxies, [1, 0]);
-});
-
-test('roles: for the same service, and the operator for an hour', () => {
-  const operator = resourceOf(hcl, 'aws_iam_role', 'operator');
-  const made = ofType(plain, 'AWS::IAM::Role').filter((one) => maybe(one, 'MaxSessionDuration'));
-  assert.deepEqual(
-    made.map((one) => maybe(one, 'MaxSessionDuration')),
-    [at(operator, 'max_session_duration')],
-  );
-  const functions = text(at(resourceOf(hcl, 'aws_iam_role', 'function'), 'assume_role_policy'));
-  assert.match(functions, /Principal = \{Service = "lambda\.amazonaws\.com"\}/);
-});
-
-test('what must outlive a mistake: table, keys, logs and the bucket of access logs', () => {
-  const outlives = [
-    'AWS::DynamoDB::GlobalTable',
-    'AWS::KMS::Key',
-    'AWS::Logs::LogGroup',
-    'AWS::S3::Bucket',
-  ];
-  for (const [id, { Type, DeletionPolicy }] of Object.entries(named.Resources)) {
-    assert.equal(DeletionPolicy === 'Retain', outlives.includes(Type), id);
-  }
-  for (const { labels, content } of blocksOf(hcl, 'resource')) {
-    const [type = '', name] = labels;
-    const kept = maybe(content, 'lifecycle.0.prevent_destroy') === true;
-    assert.equal(kept, ['aws_dynamodb_table', 'aws_kms_key'].includes(type), `${type}.${name}`);
-    const skipped = maybe(content, 'skip_destroy') === true;
-    assert.equal(skipped, type === 'aws_cloudwatch_log_group', `${type}.${name}`);
-    // A bucket with something in it cannot be destroyed, unless it says otherwise.
-    assert.equal(maybe(content, 'force_destroy'), undefined, `${type}.${name}`);
-  }
 });
 
 test('log groups: kept as long as was said, encrypted with the key that was named', () => {
@@ -278,45 +258,5 @@ test('log groups: kept as long as was said, encrypted with the key that was name
   for (const { content } of groups) {
     assert.equal(at(content, 'retention_in_days'), expression('var.log_retention_days'));
     assert.equal(at(content, 'kms_key_id'), expression('var.log_group_key_arn'));
-  }
-});
-
-test('who may invoke a function: the API and the schedule, each for itself, and a URL that is public', () => {
-  const resource = (name: string) => resourceOf(hcl, 'aws_lambda_permission', name);
-  const made = [plain, functionUrl].flatMap((one) => ofType(one, 'AWS::Lambda::Permission'));
-  const by = (principal: string) => made.filter((one) => at(one, 'Principal') === principal);
-  for (const [name, principal] of [
-    ['api', 'apigateway.amazonaws.com'],
-    ['schedule', 'events.amazonaws.com'],
-  ] as const) {
-    assert.equal(at(resource(name), 'principal'), principal);
-    assert.ok(maybe(resource(name), 'source_arn'), name);
-    assert.ok(by(principal).length > 0, name);
-    for (const one of by(principal)) assert.ok(maybe(one, 'SourceArn'), name);
-  }
-  assert.equal(
-    made.length,
-    by('apigateway.amazonaws.com').length + by('events.amazonaws.com').length + by('*').length,
-  );
-
-  const [byUrl, invoke, ...more] = by('*');
-  assert.equal(more.length, 0);
-  assert.deepEqual(
-    [at(byUrl, 'Action'), at(byUrl, 'FunctionUrlAuthType')],
-    [at(resource('url'), 'action'), at(resource('url'), 'function_url_auth_type')],
-  );
-  assert.equal(at(resource('url'), 'principal'), '*');
-  const { FunctionName: _, ...properties } = Object(invoke);
-  assert.deepEqual(properties, {
-    Action: 'lambda:InvokeFunction',
-    InvokedViaFunctionUrl: true,
-    Principal: '*',
-  });
-  const body = text(
-    at(resourceOf(hcl, 'aws_cloudformation_stack', 'invoke_by_url'), 'template_body'),
-  );
-  assert.match(body, /Type = "AWS::Lambda::Permission"/);
-  for (const [name, value] of Object.entries(properties)) {
-    assert.match(body, new RegExp(`\\b${name} = ${JSON.stringify(value).replace('*', '\\*')}[,}]`));
   }
 });
