@@ -1,4 +1,6 @@
-// Who speaks to the admin API: a bearer token, looked up by its hash, with roles.
+// Who speaks to the admin API: a bearer token, looked up by its hash, with roles. An ingress that has
+// something of its own in `Authorization` (a JWT, the signature of an AWS request) leaves no room there:
+// then the token comes in a header of ours.
 
 import type { MiddlewareHandler } from 'hono';
 import type { Deps } from '../ca/deps.ts';
@@ -9,6 +11,15 @@ import type { AdminToken, Role } from '../ports/records.ts';
 
 /** What the routes behind `requireRole` know. */
 export type Admin = { readonly Variables: { readonly actor: Actor & { readonly id: string } } };
+
+export const tokenHeader = 'X-Scepter-Token';
+
+/** Where our own header is, `Authorization` is for somebody else. */
+function tokenOf(header: (name: string) => string | undefined): string | undefined {
+  const own = header(tokenHeader);
+  const shown = own === undefined ? header('authorization') : `Bearer ${own}`;
+  return /^Bearer ([\x21-\x7e]{16,256})$/i.exec(shown ?? '')?.[1];
+}
 
 /** Lets a request pass whose token has one of the roles; `admin` has them all. */
 export function requireRole(
@@ -22,8 +33,7 @@ export function requireRole(
     return row?.kind === 'token' ? (row.record as AdminToken) : undefined;
   };
   return async function requireRole(c, next) {
-    const [, token] =
-      /^Bearer ([\x21-\x7e]{16,256})$/i.exec(c.req.header('authorization') ?? '') ?? [];
+    const token = tokenOf((name) => c.req.header(name));
     const record = token && (await known(tokenHash(token)));
     if (!record) throw new HttpFailure(401, 'a valid bearer token is required');
     const { name, roles } = record;
