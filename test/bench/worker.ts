@@ -1,5 +1,7 @@
 // The Worker beside plain Node, over the same table and keys: the CPU of an enrolment in each, by what the
 // system counts for the process; and how long an isolate takes until it answers, beside an empty one.
+//   node test/bench/worker.ts 400
+// with DynamoDB Local in the environment, as the SDK reads it. Prints one JSON object.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,9 +9,11 @@ import type { Bytes } from '../../lib/bytes.ts';
 import { awsWorld } from '../support/aws-world.ts';
 import { deviceKey } from '../support/keys.ts';
 import { freePort, startServer, temporary } from '../support/process.ts';
-import { startWorkerd } from '../support/workerd.ts';
+import { bundleWorker, startWorkerd } from '../support/workerd.ts';
 
 export type BesideNode = {
+  /** What wrangler says of the bundle. */
+  readonly size: string;
   /** CPU microseconds of one enrolment. */
   readonly worker: number;
   readonly node: number;
@@ -31,8 +35,8 @@ function cpuMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** Needs DynamoDB Local in the environment, as the SDK reads it. */
-export async function besideNode(bundle: string, count: number): Promise<BesideNode> {
+async function besideNode(count: number): Promise<BesideNode> {
+  const { path: bundle, said } = await bundleWorker();
   const world = await awsWorld({ config: document });
   const PORT = String(await freePort());
   const env = {
@@ -69,6 +73,7 @@ export async function besideNode(bundle: string, count: number): Promise<BesideN
   const isolate = await startWorkerd(bundle, env);
   try {
     return {
+      size: /Total Upload: .*/.exec(said)?.[0] ?? said,
       node: await spent(`http://127.0.0.1:${PORT}`, server.child.pid ?? 0),
       worker: await spent(isolate.url, isolate.pid),
       ...(await firstAnswers(bundle)),
@@ -98,3 +103,6 @@ async function firstAnswers(bundle: string) {
   // On a busy machine the fastest is the one to go by.
   return { first: Math.min(...ours), firstOfEmpty: Math.min(...empties) };
 }
+
+const result = await besideNode(Number(process.argv[2] ?? 400));
+process.stdout.write(`${JSON.stringify(result)}\n`);
