@@ -137,7 +137,10 @@ else {
 
 /** Only Linux says what another process has taken. */
 function workers(): void {
-  if (process.platform !== 'linux') return say('not measured here: the Worker (this is no Linux)');
+  if (process.platform !== 'linux') {
+    say('not measured here: the Worker (this is no Linux)');
+    return;
+  }
   const file = join(import.meta.dirname, 'worker.ts');
   const run = spawnSync(process.execPath, [file, smoke ? '50' : '400'], { encoding: 'utf8' });
   const [line = ''] = run.stdout.split('\n');
