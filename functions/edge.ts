@@ -1,9 +1,13 @@
 // What stands before the service at Cloudflare: who may come in, and what is answered from the cache.
 
+import { tokenHash } from '../lib/ca/tokens.ts';
+import { ConfigError } from '../lib/config.ts';
+import { isToken } from '../lib/http/auth.ts';
 import { type Connection, forwardedFor } from '../lib/http/client.ts';
 import { forbidden, tooMany } from '../lib/http/respond.ts';
-import { FLOOD_RETRY_S } from '../lib/limits.ts';
+import { FLOOD_RETRY_S, MIN_ADMIN_TOKEN } from '../lib/limits.ts';
 import type { Log } from '../lib/ports/log.ts';
+import type { AdminToken } from '../lib/ports/records.ts';
 
 /** A rate limit binding: counts for each location of Cloudflare's, and not exactly. */
 export type RateLimit = {
@@ -47,6 +51,16 @@ export function subscriber(address: string): string {
   const groups = head === '' ? [] : head.split(':');
   const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(':').length;
   return [...groups, ...Array<string>(Math.max(0, missing)).fill('0')].slice(0, 4).join(':');
+}
+
+/** @throws {ConfigError} for a token that could not be shown, or be found out */
+export function tokensOf(adminToken: string | undefined): ReadonlyMap<string, AdminToken> {
+  if (adminToken === undefined) return new Map();
+  if (adminToken.length < MIN_ADMIN_TOKEN || !isToken(adminToken)) {
+    const may = `at least ${MIN_ADMIN_TOKEN} letters, digits and signs, and no more than 256`;
+    throw new ConfigError([`SCEPTER_ADMIN_TOKEN must have ${may}`]);
+  }
+  return new Map([[tokenHash(adminToken), { name: 'worker-secret', roles: ['admin'] }]]);
 }
 
 export type EdgeCache = {

@@ -46,6 +46,11 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
       { SCEPTER_ADMIN_TOKEN: 'short' },
       /^SCEPTER_ADMIN_TOKEN must have at least 32/,
     ],
+    [
+      'a token that no header can have',
+      { SCEPTER_ADMIN_TOKEN: 'a'.repeat(257) },
+      /letters, digits and signs, and no more than 256$/,
+    ],
   ];
   const atOnce = async (more: Record<string, string>, said: RegExp): Promise<void> => {
     const { isolate } = await world;
@@ -98,6 +103,13 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
     assert.equal((await fetch(`${one.url}/readyz`)).status, 200);
     assert.ok(calls.length > 0);
   });
+});
+
+test('who asked is in the log as Cloudflare says', async () => {
+  const one = await (await workerWorld()).isolate();
+  const headers = { 'cf-connecting-ip': '192.0.2.7', 'x-forwarded-for': '203.0.113.9' };
+  assert.equal((await fetch(`${one.url}/scep/nobody`, { headers })).status, 404);
+  assert.equal(one.logged('http.refused')[0]?.client, '192.0.2.7');
 });
 
 test('whoever cannot count keeps nobody out', async () => {
