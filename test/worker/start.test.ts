@@ -2,7 +2,9 @@
 // and what several requests wait for that one of them has begun.
 
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { build } from 'esbuild';
@@ -71,6 +73,23 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
   test('AWS cannot be reached', async () => {
     const said = /^the DynamoDB table ".*" cannot be reached in eu-central-1: /;
     await atOnce({ AWS_ENDPOINT_URL_DYNAMODB: await unreachable }, said);
+  });
+
+  test('the parameter with the configuration does not come', async () => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const { isolate } = await world;
+    const AWS_ENDPOINT_URL_SSM = `http://127.0.0.1:${port}`;
+    const one = await isolate({ SCEPTER_CONFIG: 'ssm:/x', AWS_ENDPOINT_URL_SSM });
+    try {
+      assert.equal((await fetch(`${one.url}/healthz`)).status, 503);
+      const [{ detail } = {}] = one.logged('start.failed');
+      assert.match(String(detail), /^SCEPTER_CONFIG cannot be read: the parameter "\/x": /);
+    } finally {
+      silent.closeAllConnections();
+      silent.close();
+    }
   });
 
   test('a sealing key that is not there: SCEP is an outage, CAs are named', async () => {
