@@ -24,6 +24,9 @@ export function connectionFrom(request: Request): Connection {
   return { hops: client === '' || hops.at(-1) === client ? hops : [...hops, client] };
 }
 
+/** What devices and relying parties ask for. Nothing else comes in plain http, whatever there will be. */
+const forDevices = /^\/(?:scep|cgi-bin|certsrv\/mscep|crl|aia|healthz|readyz)(?:\/|$)/i;
+
 const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** @returns the refusal of a request that does not come in */
@@ -33,7 +36,7 @@ export async function refusal(
 ): Promise<Response | undefined> {
   const { protocol, hostname, pathname } = new URL(request.url);
   // No zone redirects by itself, and a token of the admin API must not cross a network in clear.
-  const mayBePlain = loopback.test(hostname) || (plainHttp && !/^\/(?:api|openapi)/.test(pathname));
+  const mayBePlain = loopback.test(hostname) || (plainHttp && forDevices.test(pathname));
   if (protocol === 'http:' && !mayBePlain) return forbidden();
   const key = subscriber(clientAddress(request));
   const { success } = await floods.limit({ key }).catch((error: unknown) => {

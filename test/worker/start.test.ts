@@ -152,8 +152,11 @@ test('plain http: not at all, or for SCEP, CRLs and CA certificates where that w
     ['/aia/default.cer', 403, 200],
     ['/healthz', 403, 200],
     ['/api/v1/challenges', 403, 403],
-    ['/API/v1/challenges', 403, 404],
-    ['//api/v1/challenges', 403, 404],
+    ['/API/v1/challenges', 403, 403],
+    ['//api/v1/challenges', 403, 403],
+    ['/scepter', 403, 403],
+    ['/certsrv/mscep/mscep.dll?operation=GetCACaps', 403, 200],
+    ['/certsrv/mscep_admin/', 403, 403],
     ['/openapi.json', 403, 403],
   ] as const;
   for (const [path, strictly, openly] of rows) {
@@ -161,6 +164,8 @@ test('plain http: not at all, or for SCEP, CRLs and CA certificates where that w
     assert.equal(await asked(open, path, host, 'http'), openly, `open ${path}`);
     assert.notEqual(await asked(strict, path, host, 'https'), 403, `https ${path}`);
   }
+  // An authority that a URL reads otherwise than the router.
+  assert.equal(await asked(open, '/api/v1/challenges', `${host}\\x`, 'http'), 403);
 });
 
 /** A Worker of our `SingleFlight` alone: `/begin` begins something slow and leaves. */
