@@ -39,8 +39,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
-  url: env.url?.replace(/\/+$/, '') ?? env.localUrl,
+  url: env.url ?? env.localUrl,
   token,
+  jwt: env.jwt,
+  invoke: async (target, request) => (await import('./admin-function.ts')).invoke(target, request),
   stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
   out: (data) => process.stdout.write(process.stdout.isTTY ? harmless(data) : data),
   columns: process.stdout.columns,

@@ -33,9 +33,12 @@ export type Env = {
   readonly config: string | undefined;
   /** `NODE_ENV=production`, keys in files, and no `SCEPTER_ALLOW_SOFTWARE_KEYS=1`. */
   readonly refuseSoftwareKeys: boolean;
-  /** `SCEPTER_URL` and `SCEPTER_TOKEN`: which server the CLI talks to, and as whom. */
+  /** `SCEPTER_URL` and `SCEPTER_TOKEN`: which server the CLI talks to, and as whom. The URL may be
+   * `lambda:` and the name or ARN of an admin function. */
   readonly url: string | undefined;
   readonly token: string | undefined;
+  /** `SCEPTER_JWT`: what the ingress before that server wants to see, where it wants a JWT. */
+  readonly jwt: string | undefined;
 };
 
 /** @throws {Error} with a sentence that names the variable */
@@ -65,6 +68,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
       env.SCEPTER_ALLOW_SOFTWARE_KEYS !== '1',
     url: env.SCEPTER_URL || undefined,
     token: env.SCEPTER_TOKEN || undefined,
+    jwt: env.SCEPTER_JWT || undefined,
   };
 }
 

@@ -20,6 +20,8 @@ after(() => terminal.close());
 const silent: Io = {
   url: 'http://127.0.0.1:9',
   token: async () => 'x',
+  jwt: undefined,
+  invoke: () => Promise.reject(new Error('none')),
   stdin: async () => new Uint8Array(0),
   out: () => {},
   note: () => {},
@@ -242,9 +244,37 @@ describe('every command that asks the server', () => {
     const wrong = await terminal.run(['status', '--url', 'scep.example.com']);
     assert.equal(wrong.code, 2);
     assert.match(wrong.err, /--url: "scep\.example\.com" is not the address of a server/);
+    for (const target of [
+      '',
+      'a b',
+      '../x',
+      'x'.repeat(65),
+      'arn:aws:lambda:x',
+      'arn:aws:s3:::b',
+    ]) {
+      const { code, err } = await terminal.run(['status', '--url', `lambda:${target}`]);
+      assert.equal(code, 2, target);
+      assert.equal(
+        err,
+        `scepter: --url: "${target}" is no name of a Lambda function, and no ARN\n`,
+      );
+    }
     const gone = await terminal.run(['status', '--token-file', '/no/such/token']);
     assert.equal(gone.code, 4);
     assert.match(gone.err, /--token-file: \/no\/such\/token cannot be read: ENOENT/);
+  });
+
+  test('SCEPTER_JWT: the ingress is shown the JWT, and the server the token', async () => {
+    const seen: (string | null)[][] = [];
+    const behind = await openTerminal(lab, async (request, answer) => {
+      const headers = ['authorization', 'x-scepter-token'];
+      seen.push(headers.map((name) => request.headers.get(name)));
+      return answer(request);
+    });
+    const { code, err } = await behind.run(['challenge', 'create'], { jwt: 'a.b.c' });
+    await behind.close();
+    assert.equal(code, 0, err);
+    assert.deepEqual(seen, [['Bearer a.b.c', lab.adminToken]]);
   });
 
   test('an id that is not there: exit 3', async () => {

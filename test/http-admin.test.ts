@@ -83,6 +83,29 @@ describe('POST /api/v1/challenges', () => {
     assert.equal(response.headers.get('www-authenticate'), 'Bearer');
   });
 
+  test('the token in X-Scepter-Token, where an ingress has something else in Authorization', async () => {
+    const own = await tokenOf('challenger');
+    const ask = async (token: string, authorization?: string) => {
+      const headers = { 'x-scepter-token': token, ...(authorization ? { authorization } : {}) };
+      const { status } = await lab.fetch('/api/v1/challenges', {
+        method: 'POST',
+        body: '{}',
+        headers: { 'content-type': 'application/json', ...headers },
+      });
+      return status;
+    };
+    assert.equal(await ask(own), 201);
+    assert.equal(await ask(own, 'Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln'), 201);
+    assert.equal(
+      await ask(own, 'AWS4-HMAC-SHA256 Credential=A/20261122/x/lambda/aws4_request'),
+      201,
+    );
+    // It is the one that counts: a good token beside a wrong one does not help.
+    assert.equal(await ask('wrong'.repeat(9), `Bearer ${own}`), 401);
+    assert.equal(await ask(`${own}, ${own}`), 401);
+    assert.equal(await ask(await tokenOf('auditor')), 403);
+  });
+
   test('a path that is none of the API says nothing about what is', async () => {
     for (const path of [
       '/api/v1/nothing',

@@ -3,9 +3,16 @@
 # want a JWT and its URL AWS credentials, and without either there is none.
 
 locals {
+  # Without an API it is the SCEP function's own URL that devices are given.
+  api = var.ingress != "functionUrl"
+
   # Behind CloudFront, devices know another name than the one that the API answers to.
   api_domain = var.domain == null ? null : (local.cloudfront ? "origin.${var.domain.name}" : var.domain.name)
-  api_host   = local.api_domain == null ? trimprefix(aws_apigatewayv2_api.this.api_endpoint, "https://") : local.api_domain
+  api_host = (
+    local.api_domain != null ? local.api_domain :
+    local.api ? trimprefix(aws_apigatewayv2_api.this[0].api_endpoint, "https://") :
+    trimsuffix(trimprefix(aws_lambda_function_url.scep[0].function_url, "https://"), "/")
+  )
 
   public_host = (
     var.domain != null ? var.domain.name :
@@ -17,6 +24,8 @@ locals {
 }
 
 resource "aws_apigatewayv2_api" "this" {
+  count = local.api ? 1 : 0
+
   name                         = "scepter-${var.deployment}"
   description                  = "Scepter ${var.deployment}: SCEP, CRLs and CA certificates"
   protocol_type                = "HTTP"
@@ -25,9 +34,9 @@ resource "aws_apigatewayv2_api" "this" {
 }
 
 resource "aws_apigatewayv2_integration" "this" {
-  for_each = local.admin_type == "jwt" ? toset(["scep", "admin"]) : toset(["scep"])
+  for_each = !local.api ? toset([]) : local.admin_type == "jwt" ? toset(["scep", "admin"]) : toset(["scep"])
 
-  api_id                 = aws_apigatewayv2_api.this.id
+  api_id                 = aws_apigatewayv2_api.this[0].id
   integration_type       = "AWS_PROXY"
   integration_uri        = aws_lambda_function.this[each.key].arn
   payload_format_version = "2.0"
@@ -35,7 +44,9 @@ resource "aws_apigatewayv2_integration" "this" {
 
 # Paths come in any case, which routes do not know.
 resource "aws_apigatewayv2_route" "default" {
-  api_id    = aws_apigatewayv2_api.this.id
+  count = local.api ? 1 : 0
+
+  api_id    = aws_apigatewayv2_api.this[0].id
   route_key = "$default"
   target    = "integrations/${aws_apigatewayv2_integration.this["scep"].id}"
 }
@@ -43,7 +54,7 @@ resource "aws_apigatewayv2_route" "default" {
 resource "aws_apigatewayv2_authorizer" "operators" {
   count = local.admin_type == "jwt" ? 1 : 0
 
-  api_id           = aws_apigatewayv2_api.this.id
+  api_id           = aws_apigatewayv2_api.this[0].id
   name             = "operators"
   authorizer_type  = "JWT"
   identity_sources = ["$request.header.Authorization"]
@@ -57,7 +68,7 @@ resource "aws_apigatewayv2_authorizer" "operators" {
 resource "aws_apigatewayv2_route" "admin" {
   for_each = local.admin_routes
 
-  api_id             = aws_apigatewayv2_api.this.id
+  api_id             = aws_apigatewayv2_api.this[0].id
   route_key          = each.key
   target             = "integrations/${aws_apigatewayv2_integration.this["admin"].id}"
   authorization_type = "JWT"
@@ -70,10 +81,12 @@ resource "aws_lambda_permission" "api" {
   action        = "lambda:InvokeFunction"
   function_name = aws_lambda_function.this[each.key].function_name
   principal     = "apigateway.amazonaws.com"
-  source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/*/*"
+  source_arn    = "${aws_apigatewayv2_api.this[0].execution_arn}/*/*"
 }
 
 resource "aws_cloudwatch_log_group" "api" {
+  count = local.api ? 1 : 0
+
   name              = "/scepter/${var.deployment}/api"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.log_group_key_arn
@@ -82,13 +95,15 @@ resource "aws_cloudwatch_log_group" "api" {
 }
 
 resource "aws_apigatewayv2_stage" "this" {
-  api_id      = aws_apigatewayv2_api.this.id
+  count = local.api ? 1 : 0
+
+  api_id      = aws_apigatewayv2_api.this[0].id
   name        = "$default"
   auto_deploy = true
   tags        = local.tags
 
   access_log_settings {
-    destination_arn = aws_cloudwatch_log_group.api.arn
+    destination_arn = aws_cloudwatch_log_group.api[0].arn
 
     # No query: a GET has its whole message there.
     format = jsonencode({
@@ -116,6 +131,55 @@ resource "aws_lambda_function_url" "admin" {
 
   function_name      = aws_lambda_function.this["admin"].function_name
   authorization_type = "AWS_IAM"
+}
+
+# The SCEP function's own URL, for a first look: no web ACL, no domain. As public as SCEP is.
+resource "aws_lambda_function_url" "scep" {
+  count = local.api ? 0 : 1
+
+  function_name      = aws_lambda_function.this["scep"].function_name
+  authorization_type = "NONE"
+}
+
+# Since October 2025 a URL takes two permissions: one for the URL ...
+resource "aws_lambda_permission" "url" {
+  count = local.api ? 0 : 1
+
+  action                 = "lambda:InvokeFunctionUrl"
+  function_name          = aws_lambda_function.this["scep"].function_name
+  principal              = "*"
+  function_url_auth_type = "NONE"
+}
+
+# ... and one for the function, which has to say that it holds for calls through the URL only: without
+# that, every AWS account could invoke the function, with any event. The provider has an argument for
+# it in its later releases only, CloudFormation has it whatever the provider: so this one permission is
+# a stack.
+resource "aws_cloudformation_stack" "invoke_by_url" {
+  count = local.api ? 0 : 1
+
+  name = "scepter-${var.deployment}-invoke-by-url"
+  tags = local.tags
+
+  template_body = jsonencode({
+    Description = "Scepter ${var.deployment}: lets the SCEP function be invoked through its URL"
+    Resources = {
+      InvokeByUrl = {
+        Type = "AWS::Lambda::Permission"
+        Properties = {
+          Action                = "lambda:InvokeFunction"
+          FunctionName          = aws_lambda_function.this["scep"].arn
+          InvokedViaFunctionUrl = true
+          Principal             = "*"
+        }
+      }
+    }
+  })
+
+  lifecycle {
+    # A new function has no permissions, and a stack does not look.
+    replace_triggered_by = [aws_lambda_function.this["scep"].id]
+  }
 }
 
 # The domain's own certificate; for CloudFront it is of us-east-1.
@@ -196,9 +260,9 @@ resource "aws_apigatewayv2_domain_name" "this" {
 resource "aws_apigatewayv2_api_mapping" "this" {
   count = length(aws_apigatewayv2_domain_name.this)
 
-  api_id      = aws_apigatewayv2_api.this.id
+  api_id      = aws_apigatewayv2_api.this[0].id
   domain_name = aws_apigatewayv2_domain_name.this[0].id
-  stage       = aws_apigatewayv2_stage.this.id
+  stage       = aws_apigatewayv2_stage.this[0].id
 }
 
 # A and AAAA, so that devices of either kind find it.

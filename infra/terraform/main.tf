@@ -1,8 +1,5 @@
 # Scepter on AWS: the table, the configuration, the functions with their roles, and their schedule.
-# Keys are in keys.tf, the way in is in ingress.tf, alarms are in watch.tf.
-#
-# There is no Function URL for SCEP here, which the CDK construct has for a first look: since October 2025
-# it takes a permission that the AWS provider has an argument for from 6 on only.
+# Keys are in keys.tf, the way in is in ingress.tf and distribution.tf, alarms are in watch.tf.
 
 data "aws_caller_identity" "this" {}
 data "aws_partition" "this" {}
@@ -12,7 +9,7 @@ locals {
   config     = jsondecode(var.config)
   account    = data.aws_caller_identity.this.account_id
   partition  = data.aws_partition.this.partition
-  region     = data.aws_region.this.name
+  region     = data.aws_region.this.id
   cloudfront = var.ingress == "cloudfront"
   policies   = "${path.module}/../policies"
   tags       = merge({ "scepter:deployment" = var.deployment }, var.tags)
@@ -49,6 +46,10 @@ locals {
     CaSigningAlgorithms = join("\",\"", distinct(values(local.signing_algorithms)))
     SealingKeyArn       = local.sealing_key_arn
     ConfigParameterArn  = aws_ssm_parameter.config.arn
+  }
+  table_key_policy_values = {
+    TableKeyArn = var.table_key_arn
+    Region      = local.region
   }
 }
 
@@ -149,6 +150,15 @@ resource "aws_iam_role_policy" "function" {
   }))
 }
 
+# DynamoDB opens a table with a key of its own for who may use that key, and asks in his name.
+resource "aws_iam_role_policy" "table_key" {
+  for_each = var.table_key_arn == null ? {} : merge({ for name, role in aws_iam_role.function : name => role.id }, { operator = aws_iam_role.operator.id })
+
+  name   = "table-key"
+  role   = each.value
+  policy = templatefile("${local.policies}/table-key.json", local.table_key_policy_values)
+}
+
 resource "aws_cloudwatch_log_group" "function" {
   for_each = local.functions
 
@@ -199,7 +209,7 @@ resource "aws_lambda_function" "this" {
   }
 
   # A role without its policy would be used before it can do anything.
-  depends_on = [aws_iam_role_policy.function]
+  depends_on = [aws_iam_role_policy.function, aws_iam_role_policy.table_key]
 }
 
 # A run that failed is made again a minute later anyway.

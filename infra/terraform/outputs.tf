@@ -7,13 +7,18 @@ output "admin_url" {
   description = "Where the admin API is, if it has a URL."
   value = (
     local.admin_type == "jwt" ? "https://${local.public_host}" :
-    local.admin_type == "iam" ? aws_lambda_function_url.admin[0].function_url : null
+    local.admin_type == "iam" ? trimsuffix(aws_lambda_function_url.admin[0].function_url, "/") : null
   )
 }
 
 output "function_names" {
   description = "Names of the functions: scep, admin and maintenance."
   value       = { for name, one in aws_lambda_function.this : name => one.function_name }
+}
+
+output "function_arns" {
+  description = "ARNs of the functions: scep, admin and maintenance."
+  value       = { for name, one in aws_lambda_function.this : name => one.arn }
 }
 
 output "function_role_arns" {
@@ -29,6 +34,11 @@ output "operator_role_arn" {
 output "table_name" {
   description = "Name of the table."
   value       = local.table_name
+}
+
+output "table_arn" {
+  description = "ARN of the table."
+  value       = local.table_arn
 }
 
 output "config_parameter" {
@@ -55,6 +65,66 @@ output "alarm_names" {
   description = "Names of the alarms."
   value = concat(
     [for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name],
-    [aws_cloudwatch_metric_alarm.refused.alarm_name],
+    [aws_cloudwatch_metric_alarm.refused.alarm_name, aws_cloudwatch_metric_alarm.table_throttled.alarm_name],
   )
+}
+
+output "mint_challenges_policy" {
+  description = "Policy document for somebody who is to call the admin function: what he may do there is what the roles of his token say."
+  value = jsonencode({
+    Version = "2012-10-17"
+    Statement = local.admin_type == "iam" ? [
+      {
+        Effect    = "Allow"
+        Action    = "lambda:InvokeFunctionUrl"
+        Resource  = [aws_lambda_function.this["admin"].arn]
+        Condition = { StringEquals = { "lambda:FunctionUrlAuthType" = "AWS_IAM" } }
+      },
+      {
+        Effect    = "Allow"
+        Action    = "lambda:InvokeFunction"
+        Resource  = [aws_lambda_function.this["admin"].arn]
+        Condition = { Bool = { "lambda:InvokedViaFunctionUrl" = "true" } }
+      },
+      ] : [
+      {
+        Effect    = "Allow"
+        Action    = "lambda:InvokeFunction"
+        Resource  = [aws_lambda_function.this["admin"].arn]
+        Condition = {}
+      },
+    ]
+  })
+}
+
+output "read_log_policy" {
+  description = "Policy document for somebody who is to read the events of the transaction log, and no other record."
+  value = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [
+        for action, about in {
+          "dynamodb:BatchGetItem" = { resource = local.table_arn, keys = "event#*" }
+          "dynamodb:Query"        = { resource = "${local.table_arn}/index/places", keys = "events#*" }
+          } : {
+          Effect   = "Allow"
+          Action   = action
+          Resource = [about.resource]
+          Condition = {
+            "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = [about.keys] }
+            # Without keys, a condition on all of them would hold.
+            Null = { "dynamodb:LeadingKeys" = "false" }
+          }
+        }
+      ],
+      [
+        for key in compact([var.table_key_arn]) : {
+          Effect    = "Allow"
+          Action    = "kms:Decrypt"
+          Resource  = [key]
+          Condition = { StringEquals = { "kms:ViaService" = "dynamodb.${local.region}.amazonaws.com" } }
+        }
+      ],
+    )
+  })
 }

@@ -1,6 +1,7 @@
 variable "config" {
   description = "Scepter's configuration document, as JSON text."
   type        = string
+  nullable    = false
 
   validation {
     condition     = can(jsondecode(var.config).cas) && try(length(jsondecode(var.config).cas), 0) > 0
@@ -19,11 +20,22 @@ variable "config" {
     ])
     error_message = "config: the key of a CA must be rsa:2048, rsa:3072, rsa:4096, ec:P-256 or ec:P-384."
   }
+
+  validation {
+    condition     = alltrue([for ca in try(values(jsondecode(var.config).cas), []) : can(regex("^[1-9]\\d{0,5}[smhd]$", try(ca.crlValidity, "10d")))])
+    error_message = "config: the crlValidity of a CA must be a duration such as 12h or 10d."
+  }
+
+  validation {
+    condition     = alltrue([for name in try(keys(jsondecode(var.config).cas), []) : can(regex("^[a-z0-9][a-z0-9-]{0,31}$", name))])
+    error_message = "config: the name of a CA must be 1 to 32 lower case letters, digits and hyphens, first no hyphen."
+  }
 }
 
 variable "lambda_package" {
   description = "Folder with a release: the packages of the three functions, scepter-scep-lambda-*.zip and so on."
   type        = string
+  nullable    = false
 
   validation {
     condition     = alltrue([for name in ["scep", "admin", "maintenance"] : length(fileset(var.lambda_package, "scepter-${name}-lambda-*.zip")) == 1])
@@ -35,6 +47,7 @@ variable "deployment" {
   description = "Which deployment of Scepter this is. Sealed keys open only under the name that they were sealed with, so it never changes."
   type        = string
   default     = "scepter"
+  nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,31}$", var.deployment))
@@ -57,6 +70,7 @@ variable "max_write_request_units" {
   description = "The most write units a second that the new table and each of its indexes takes, which bounds what a flood can cost. An enrolment takes 38."
   type        = number
   default     = 1000
+  nullable    = false
 
   validation {
     condition     = var.max_write_request_units >= 50 && var.max_write_request_units <= 40000 && floor(var.max_write_request_units) == var.max_write_request_units
@@ -65,7 +79,7 @@ variable "max_write_request_units" {
 }
 
 variable "table_key_arn" {
-  description = "ARN of a customer managed key that the new table is encrypted with; null takes a key that DynamoDB owns."
+  description = "ARN of a customer managed key that the table is encrypted with, the new one or the one that exists; null is a key that DynamoDB owns. Its policy lets the account's IAM policies decide who uses it through DynamoDB."
   type        = string
   default     = null
 
@@ -86,6 +100,7 @@ variable "ca_key_arns" {
   description = "ARNs of KMS keys of CAs that exist already, by the name of the CA. Their policies are their owner's."
   type        = map(string)
   default     = {}
+  nullable    = false
 
   validation {
     condition     = alltrue([for arn in values(var.ca_key_arns) : can(regex("^arn:aws[a-z-]*:kms:", arn))])
@@ -124,6 +139,7 @@ variable "key_administrators" {
   description = "ARNs of the roles that administer the new keys and cannot use them. Who deploys must be one. Empty means the account: whom its IAM policies allow it."
   type        = list(string)
   default     = []
+  nullable    = false
 
   validation {
     condition     = alltrue([for arn in var.key_administrators : can(regex("^arn:aws[a-z-]*:iam::\\d{12}:(role|user)/.+$", arn))])
@@ -146,6 +162,7 @@ variable "operators" {
   description = "ARNs of who may take the operator's role, which makes CAs and RA keys. Empty means whom the account's IAM policies allow it."
   type        = list(string)
   default     = []
+  nullable    = false
 
   validation {
     condition     = alltrue([for arn in var.operators : can(regex("^arn:aws[a-z-]*:iam::\\d{12}:(role|user)/.+$", arn))])
@@ -154,13 +171,14 @@ variable "operators" {
 }
 
 variable "ingress" {
-  description = "How devices reach the service: \"cloudfront\" (with a web ACL) or \"httpApi\"."
+  description = "How devices reach the service: \"cloudfront\" (with a web ACL), \"httpApi\", or \"functionUrl\" for a first look."
   type        = string
   default     = "cloudfront"
+  nullable    = false
 
   validation {
-    condition     = contains(["cloudfront", "httpApi"], var.ingress)
-    error_message = "ingress: must be \"cloudfront\" or \"httpApi\"."
+    condition     = contains(["cloudfront", "httpApi", "functionUrl"], var.ingress)
+    error_message = "ingress: must be \"cloudfront\", \"httpApi\" or \"functionUrl\"."
   }
 }
 
@@ -175,6 +193,11 @@ variable "domain" {
   validation {
     condition     = var.domain == null || can(regex("^([a-z0-9-]{1,63}\\.)+[a-z]{2,63}$", var.domain.name))
     error_message = "domain: its name must be a host name in lower case."
+  }
+
+  validation {
+    condition     = var.domain == null || var.ingress != "functionUrl"
+    error_message = "domain: a Function URL cannot have one; leave it out, or set ingress to \"cloudfront\" or \"httpApi\"."
   }
 }
 
@@ -218,6 +241,7 @@ variable "rate_limit" {
   description = "Requests from one address in five minutes that CloudFront's web ACL lets through."
   type        = number
   default     = 2000
+  nullable    = false
 
   validation {
     condition     = var.rate_limit >= 10 && var.rate_limit <= 2000000000 && floor(var.rate_limit) == var.rate_limit
@@ -229,6 +253,7 @@ variable "requests_per_second" {
   description = "Requests a second that the API lets through."
   type        = number
   default     = 100
+  nullable    = false
 
   validation {
     condition     = var.requests_per_second >= 1 && var.requests_per_second <= 10000 && floor(var.requests_per_second) == var.requests_per_second
@@ -259,12 +284,18 @@ variable "admin" {
     condition     = try(var.admin.type, "") != "jwt" || try(length(var.admin.audience), 0) > 0
     error_message = "admin: its audience must name at least one, or any token of the issuer would do."
   }
+
+  validation {
+    condition     = try(var.admin.type, "") != "jwt" || var.ingress != "functionUrl"
+    error_message = "admin: its type must be \"iam\" where ingress is \"functionUrl\", which has no routes for a JWT."
+  }
 }
 
 variable "runtime" {
-  description = "Lambda's runtime. \"nodejs22.x\" is only for an AWS provider that does not know \"nodejs24.x\" yet, such as 5.100."
+  description = "Lambda's runtime. \"nodejs22.x\" is only for an AWS provider that does not know \"nodejs24.x\" yet: 5.100, and 6 before 6.19."
   type        = string
   default     = "nodejs24.x"
+  nullable    = false
 
   validation {
     condition     = contains(["nodejs24.x", "nodejs22.x"], var.runtime)
@@ -276,6 +307,7 @@ variable "reserved_concurrency" {
   description = "The most instances of the SCEP function at once, which bounds what a flood can cost. They are taken from the account's quota, of which Lambda keeps 100 for all other functions; -1 reserves none, for an account that has not more."
   type        = number
   default     = 50
+  nullable    = false
 
   validation {
     condition     = var.reserved_concurrency == -1 || (var.reserved_concurrency >= 1 && var.reserved_concurrency <= 10000 && floor(var.reserved_concurrency) == var.reserved_concurrency)
@@ -287,6 +319,7 @@ variable "log_retention_days" {
   description = "Days that logs are kept."
   type        = number
   default     = 365
+  nullable    = false
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
@@ -295,7 +328,7 @@ variable "log_retention_days" {
 }
 
 variable "log_group_key_arn" {
-  description = "ARN of a key that the log groups are encrypted with; null takes one that CloudWatch Logs owns."
+  description = "ARN of a key that the log groups are encrypted with, whose policy lets CloudWatch Logs use it; null takes one that CloudWatch Logs owns."
   type        = string
   default     = null
 
@@ -309,6 +342,7 @@ variable "secrets" {
   description = "Environment variables of the SCEP function that the configuration refers to with \"env:NAME\", and their values."
   type        = map(string)
   default     = {}
+  nullable    = false
   sensitive   = true
 
   validation {
@@ -340,4 +374,5 @@ variable "tags" {
   description = "Tags of everything that takes tags."
   type        = map(string)
   default     = {}
+  nullable    = false
 }

@@ -10,7 +10,6 @@ locals {
     Outages      = { from = ["scep", "admin"], pattern = "{ ($.event = \"http.outage\") || ($.event = \"start.failed\") }", value = "1" }
     KmsTrouble   = { from = ["scep", "admin", "maintenance"], pattern = "{ $.severity = \"error\" && $.detail = \"KMS *\" }", value = "1" }
     Tampered     = { from = ["scep"], pattern = "{ $.event = \"challenge.tampered\" }", value = "1" }
-    UpkeepFailed = { from = ["maintenance"], pattern = "{ ($.event = \"upkeep.failed\") || ($.event = \"start.failed\") }", value = "1" }
     CaWarning    = { from = ["maintenance"], pattern = "{ $.event = \"ca.warning\" }", value = "1" }
     CrlHoursLeft = { from = ["maintenance"], pattern = "{ $.crlHoursLeft > -100000 }", value = "$.crlHoursLeft" }
   }
@@ -28,17 +27,19 @@ locals {
   lambda = { for name, one in aws_lambda_function.this : name => { FunctionName = one.function_name } }
 
   alarms = {
-    Errors         = { says = "the SCEP function fails", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
-    Outages        = { says = "requests are answered with 503", namespace = local.namespace, metric = "Outages", dimensions = {}, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
-    KmsTrouble     = { says = "KMS refuses, throttles or is away", namespace = local.namespace, metric = "KmsTrouble", dimensions = {}, statistic = "Sum", period = 300, threshold = 3, periods = 1, below = false }
-    Tampered       = { says = "a record was changed by someone else", namespace = local.namespace, metric = "Tampered", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
-    Slow           = { says = "one request in twenty takes 5 s or longer", namespace = "AWS/Lambda", metric = "Duration", dimensions = local.lambda.scep, statistic = "p95", period = 300, threshold = 5000, periods = 2, below = false }
-    Throttled      = { says = "more requests come than instances may run", namespace = "AWS/Lambda", metric = "Throttles", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 2, below = false }
-    TableThrottled = { says = "the table is at its cap, or a partition at its limit", namespace = "AWS/DynamoDB", metric = "WriteThrottleEvents", dimensions = { TableName = local.table_name }, statistic = "Sum", period = 300, threshold = 10, periods = 2, below = false }
-    UpkeepFailed   = { says = "upkeep fails: CRLs may end", namespace = local.namespace, metric = "UpkeepFailed", dimensions = {}, statistic = "Sum", period = 300, threshold = 3, periods = 3, below = false }
-    CrlOld         = { says = "a CRL is at the last quarter of its life", namespace = local.namespace, metric = "CrlHoursLeft", dimensions = {}, statistic = "Minimum", period = 300, threshold = local.crl_hours / 4, periods = 3, below = true }
-    CaWarning      = { says = "a CA or its RA wants a person, see ca.warning in the log of maintenance", namespace = local.namespace, metric = "CaWarning", dimensions = {}, statistic = "Sum", period = 86400, threshold = 1, periods = 1, below = false }
-    UpkeepMissing  = { says = "upkeep does not run: CRLs will end", namespace = "AWS/Lambda", metric = "Invocations", dimensions = local.lambda.maintenance, statistic = "Sum", period = 900, threshold = 1, periods = 1, below = true }
+    Errors        = { says = "the SCEP function fails", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
+    AdminErrors   = { says = "the admin function fails", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.admin, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
+    UpkeepFailed  = { says = "upkeep fails: CRLs may end", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.maintenance, statistic = "Sum", period = 300, threshold = 3, periods = 3, below = false }
+    UpkeepMissing = { says = "upkeep does not run: CRLs will end", namespace = "AWS/Lambda", metric = "Invocations", dimensions = local.lambda.maintenance, statistic = "Sum", period = 900, threshold = 1, periods = 1, below = true }
+    ServerErrors  = { says = "answers are 5xx", namespace = local.api ? "AWS/ApiGateway" : "AWS/Lambda", metric = local.api ? "5xx" : "Url5xxCount", dimensions = local.api ? { ApiId = aws_apigatewayv2_api.this[0].id } : local.lambda.scep, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
+    Outages       = { says = "requests are answered with 503", namespace = local.namespace, metric = "Outages", dimensions = {}, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
+    KmsTrouble    = { says = "KMS refuses, throttles or is away", namespace = local.namespace, metric = "KmsTrouble", dimensions = {}, statistic = "Sum", period = 300, threshold = 3, periods = 1, below = false }
+    Tampered      = { says = "a record was changed by someone else", namespace = local.namespace, metric = "Tampered", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
+    Slow          = { says = "one request in twenty takes 5 s or longer", namespace = "AWS/Lambda", metric = "Duration", dimensions = local.lambda.scep, statistic = "p95", period = 300, threshold = 5000, periods = 2, below = false }
+    Busy          = { says = "four fifths of the instances that may run do", namespace = "AWS/Lambda", metric = "ConcurrentExecutions", dimensions = local.lambda.scep, statistic = "Maximum", period = 300, threshold = ceil(4 * var.reserved_concurrency / 5), periods = 2, below = false }
+    Throttled     = { says = "more requests come than instances may run", namespace = "AWS/Lambda", metric = "Throttles", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 2, below = false }
+    CrlOld        = { says = "a CRL is at the last quarter of its life", namespace = local.namespace, metric = "CrlHoursLeft", dimensions = {}, statistic = "Minimum", period = 300, threshold = local.crl_hours / 4, periods = 3, below = true }
+    CaWarning     = { says = "a CA or its RA wants a person, see ca.warning in the log of maintenance", namespace = local.namespace, metric = "CaWarning", dimensions = {}, statistic = "Sum", period = 86400, threshold = 1, periods = 1, below = false }
   }
   alarm_actions = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
 }
@@ -59,7 +60,8 @@ resource "aws_cloudwatch_log_metric_filter" "this" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = local.alarms
+  # Without a reservation there is nothing that it could be four fifths of.
+  for_each = { for name, one in local.alarms : name => one if name != "Busy" || var.reserved_concurrency != -1 }
 
   alarm_name          = "scepter-${var.deployment}-${each.key}"
   alarm_description   = "Scepter ${var.deployment}: ${each.value.says}"
@@ -110,17 +112,54 @@ resource "aws_cloudwatch_metric_alarm" "refused" {
   }
 }
 
+# An index at its cap holds the table's writes up, and says so under its own name.
+resource "aws_cloudwatch_metric_alarm" "table_throttled" {
+  alarm_name          = "scepter-${var.deployment}-TableThrottled"
+  alarm_description   = "Scepter ${var.deployment}: the table is at its cap, or a partition at its limit"
+  threshold           = 10
+  evaluation_periods  = 2
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.alarm_actions
+  tags                = local.tags
+
+  metric_query {
+    id          = "all"
+    expression  = "SUM(METRICS())"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = toset(concat(["table"], keys(local.indexes)))
+
+    content {
+      id = metric_query.value
+
+      metric {
+        namespace   = "AWS/DynamoDB"
+        metric_name = "WriteThrottleEvents"
+        stat        = "Sum"
+        period      = 300
+        dimensions = merge(
+          { TableName = local.table_name },
+          metric_query.value == "table" ? {} : { GlobalSecondaryIndexName = metric_query.value },
+        )
+      }
+    }
+  }
+}
+
 resource "aws_cloudwatch_dashboard" "this" {
   dashboard_name = "scepter-${var.deployment}-${local.region}"
   dashboard_body = jsonencode({
     widgets = [
       for i, graph in [
-        { title = "Certificates and refusals", stat = "Sum", metrics = [[local.namespace, "Issued"], [local.namespace, "Refused"]] },
-        { title = "Trouble", stat = "Sum", metrics = [[local.namespace, "Outages"], [local.namespace, "KmsTrouble"]] },
-        { title = "Time of the SCEP function", stat = "p95", metrics = [["AWS/Lambda", "Duration", "FunctionName", local.lambda.scep.FunctionName]] },
-        { title = "Instances at once", stat = "Maximum", metrics = [["AWS/Lambda", "ConcurrentExecutions", "FunctionName", local.lambda.scep.FunctionName]] },
-        { title = "Errors of the functions", stat = "Sum", metrics = [for one in values(local.lambda) : ["AWS/Lambda", "Errors", "FunctionName", one.FunctionName]] },
-        { title = "Write units of the table", stat = "Sum", metrics = [["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", local.table_name]] },
+        { title = "Certificates and refusals", metrics = [[local.namespace, "Issued", { stat = "Sum" }], [local.namespace, "Refused", { stat = "Sum" }]] },
+        { title = "Trouble", metrics = [[local.namespace, "Outages", { stat = "Sum" }], [local.namespace, "KmsTrouble", { stat = "Sum" }]] },
+        { title = "Time of the SCEP function", metrics = [for stat in ["p50", "p95", "p99"] : ["AWS/Lambda", "Duration", "FunctionName", local.lambda.scep.FunctionName, { stat = stat }]] },
+        { title = "Instances at once", metrics = [["AWS/Lambda", "ConcurrentExecutions", "FunctionName", local.lambda.scep.FunctionName, { stat = "Maximum" }], ["AWS/Lambda", "Throttles", "FunctionName", local.lambda.scep.FunctionName, { stat = "Sum" }]] },
+        { title = "Errors of the functions", metrics = [for one in values(local.lambda) : ["AWS/Lambda", "Errors", "FunctionName", one.FunctionName, { stat = "Sum" }]] },
+        { title = "Write units of the table", metrics = [["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", local.table_name, { stat = "Sum" }]] },
         ] : {
         type   = "metric"
         x      = 12 * (i % 2)
@@ -132,7 +171,6 @@ resource "aws_cloudwatch_dashboard" "this" {
           view    = "timeSeries"
           region  = local.region
           period  = 300
-          stat    = graph.stat
           metrics = graph.metrics
         }
       }

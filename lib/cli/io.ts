@@ -7,9 +7,14 @@ import type { Clock } from '../ports/clock-and-random.ts';
 import { visible } from '../visible.ts';
 
 export type Io = {
-  /** Base URL of the server whose admin API is used, and the bearer token for it. */
+  /** Base URL of the server whose admin API is used, or `lambda:` and its function's name; and the
+   * bearer token for it. */
   readonly url: string;
   readonly token: () => Promise<string>;
+  /** What an ingress before it wants to see, if it does. */
+  readonly jwt: string | undefined;
+  /** Asks a function of AWS by its name or ARN. @throws {CliError} */
+  readonly invoke: (target: string, request: ApiRequest) => Promise<ApiAnswer>;
   readonly stdin: () => Promise<Bytes>;
   readonly out: (text: string) => void;
   /** Characters of a line of help; undefined where nobody knows. */
@@ -29,6 +34,15 @@ export type Io = {
   /** The store and the keys themselves, for commands that no server does for anybody. */
   readonly operator: () => Promise<Operator>;
 };
+
+export type ApiRequest = {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+};
+export type ApiAnswer = { readonly status: number; readonly text: string };
 
 export const exitCodes = {
   ok: 0,
@@ -73,17 +87,30 @@ export const jsonLine = (value: object): string => `${visible(JSON.stringify(val
 
 /** A call of the admin API. */
 export async function callApi<T>(io: Io, method: string, path: string, body?: object): Promise<T> {
-  const response = await send(`${io.url}/api/v1${path}`, {
+  const { status, text } = await ask(io, {
     method,
+    path: `/api/v1${path}`,
     headers: {
-      authorization: `Bearer ${await io.token()}`,
+      ...authorization(await io.token(), io.jwt),
       ...(body ? { 'content-type': 'application/json' } : {}),
     },
     ...(body ? { body: JSON.stringify(body) } : {}),
   });
-  const text = await response.text();
-  if (response.ok) return answerOf<T>(text, io.url);
-  throw new CliError(exitOf(response.status), `${io.url}: ${detailOf(text, response.status)}`);
+  if (status >= 200 && status < 300) return answerOf<T>(text, io.url);
+  throw new CliError(exitOf(status), `${io.url}: ${detailOf(text, status)}`);
+}
+
+/** An ingress that wants a JWT looks for it where the token would be. */
+const authorization = (token: string, jwt: string | undefined): Record<string, string> =>
+  jwt === undefined
+    ? { authorization: `Bearer ${token}` }
+    : { authorization: `Bearer ${jwt}`, 'x-scepter-token': token };
+
+async function ask(io: Io, request: ApiRequest): Promise<ApiAnswer> {
+  if (io.url.startsWith('lambda:')) return io.invoke(io.url.slice('lambda:'.length), request);
+  const { path, ...init } = request;
+  const response = await send(io.url + path, init);
+  return { status: response.status, text: await response.text() };
 }
 
 function answerOf<T>(text: string, url: string): T {

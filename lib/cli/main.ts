@@ -29,8 +29,8 @@ export function makeProgram(version: string, io: Io): Command {
       'after',
       `
 Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 not allowed, 5 remote, 6 verification failed
-Environment: SCEPTER_URL, SCEPTER_TOKEN, SCEPTER_DATA_DIR (where the token file of "npm start" is),
-             SCEPTER_CONFIG`,
+Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTER_JWT (for an ingress
+             that wants one), SCEPTER_DATA_DIR (where the token file of "npm start" is), SCEPTER_CONFIG`,
     );
   const server = askingServer(io);
   const commands = [

@@ -19,11 +19,14 @@ export function askingServer(io: Io): Asking {
     for (const child of command.commands) addOptions(child, alone);
     if (command.commands.length > 0) return;
     command
-      .option('--url <url>', 'the server (default: SCEPTER_URL, or the one on this machine)')
+      .option(
+        '--url <url>',
+        'the server, or lambda: and the admin function (default: SCEPTER_URL, or the one on this machine)',
+      )
       .option('--token-file <file>', 'the token for it (default: SCEPTER_TOKEN, or its own file)');
     command.hook('preAction', () => {
       const { url: given, tokenFile } = command.opts<{ url?: string; tokenFile?: string }>();
-      if (given !== undefined) url = originOf(given);
+      url = given === undefined ? addressOf('SCEPTER_URL', url) : addressOf('--url', given);
       if (tokenFile !== undefined) token = () => tokenIn(tokenFile);
       // They are no filter of a list.
       command.setOptionValue('url', undefined).setOptionValue('tokenFile', undefined);
@@ -41,9 +44,19 @@ export function askingServer(io: Io): Asking {
   };
 }
 
-function originOf(text: string): string {
+/** A name, or an ARN whole or from the account on; either with a version or an alias. */
+const functionName =
+  /^((arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?\d{12}:function:)?[\w-]{1,64}(:(\$LATEST|[\w-]+))?$/;
+
+/** @param name what said so */
+function addressOf(name: string, text: string): string {
+  const [, target] = /^lambda:(.*)$/s.exec(text) ?? [];
+  if (target !== undefined) {
+    if (functionName.test(target)) return text;
+    throw new CliError('usage', `${name}: "${target}" is no name of a Lambda function, and no ARN`);
+  }
   if (!URL.canParse(text) || !/^https?:/i.test(text)) {
-    throw new CliError('usage', `--url: "${text}" is not the address of a server`);
+    throw new CliError('usage', `${name}: "${text}" is not the address of a server`);
   }
   return text.replace(/\/+$/, '');
 }

@@ -1,4 +1,6 @@
-// Who speaks to the admin API: a bearer token, looked up by its hash, with roles.
+// Who speaks to the admin API: a bearer token, looked up by its hash, with roles. An ingress that has
+// something of its own in `Authorization` (a JWT, the signature of an AWS request) leaves no room there:
+// then the token comes in a header of ours.
 
 import type { MiddlewareHandler } from 'hono';
 import type { Deps } from '../ca/deps.ts';
@@ -10,8 +12,16 @@ import type { AdminToken, Role } from '../ports/records.ts';
 /** What the routes behind `requireRole` know. */
 export type Admin = { readonly Variables: { readonly actor: Actor & { readonly id: string } } };
 
-/** What can stand in the header: others are nobody's. */
+export const tokenHeader = 'X-Scepter-Token';
+
+/** What can stand in a header: others are nobody's. */
 export const isToken = (text: string): boolean => /^[\x21-\x7e]{16,256}$/.test(text);
+
+/** Where our own header is, `Authorization` is for somebody else. */
+function tokenOf(header: (name: string) => string | undefined): string | undefined {
+  const own = header(tokenHeader) ?? /^Bearer (.*)$/i.exec(header('authorization') ?? '')?.[1];
+  return own !== undefined && isToken(own) ? own : undefined;
+}
 
 /** Lets a request pass whose token has one of the roles; `admin` has them all. */
 export function requireRole(
@@ -25,8 +35,8 @@ export function requireRole(
     return row?.kind === 'token' ? (row.record as AdminToken) : undefined;
   };
   return async function requireRole(c, next) {
-    const [, token = ''] = /^Bearer (.*)$/i.exec(c.req.header('authorization') ?? '') ?? [];
-    const record = isToken(token) && (await known(tokenHash(token)));
+    const token = tokenOf((name) => c.req.header(name));
+    const record = token && (await known(tokenHash(token)));
     if (!record) throw new HttpFailure(401, 'a valid bearer token is required');
     const { name, roles } = record;
     if (!roles.some((role) => role === 'admin' || allowed.includes(role))) {

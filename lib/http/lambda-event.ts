@@ -24,7 +24,8 @@ export type EventV2 = {
   readonly headers?: Headers1;
   readonly requestContext: {
     readonly stage?: string;
-    readonly http: { readonly method: string; readonly sourceIp: string };
+    /** Who invokes the function without an ingress has no address. */
+    readonly http: { readonly method: string; readonly sourceIp?: string };
   };
   readonly body?: string;
   readonly isBase64Encoded: boolean;

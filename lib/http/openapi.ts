@@ -5,6 +5,7 @@ import { Hono } from 'hono';
 import * as z from 'zod/mini';
 import { MAX_ADMIN_BODY_OCTETS, RETRY_AFTER_S } from '../limits.ts';
 import { routes } from './admin.ts';
+import { tokenHeader } from './auth.ts';
 import { octets } from './respond.ts';
 import type { Route, Schema } from './route.ts';
 import { answers, bodies } from './schemas.ts';
@@ -52,11 +53,19 @@ export function openApi(): object {
         'Times are ISO 8601 in UTC, serial numbers and digests lower-case hexadecimal. A list answers `next`, the `cursor` of its next page, until that is null; a page may be short, or empty, and not be the last. The role `admin` has the rights of all roles.',
     },
     servers: [{ url: '/api/v1' }],
-    security: [{ token: [] }],
+    security: [{ token: [] }, { ownHeader: [] }],
     tags: [...new Set(routes.map(tagOf))].map((name) => ({ name })),
     paths,
     components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer' },
+        ownHeader: {
+          type: 'apiKey',
+          in: 'header',
+          name: tokenHeader,
+          description: 'The token, where an ingress has a JWT or a signature in Authorization.',
+        },
+      },
       schemas: { ...named(bodies, 'input'), ...named(answers, 'output'), Problem: problem },
     },
   };

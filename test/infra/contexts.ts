@@ -25,6 +25,7 @@ export const contexts = {
       ...jwt,
       plainHttp: 'true',
       breakGlassRoleArn: `arn:aws:iam::${account}:role/break-glass`,
+      alarmTopicArn: `arn:aws:sns:${region}:${account}:alarms`,
     },
   },
   httpApi: {

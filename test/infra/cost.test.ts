@@ -5,6 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { root } from '../support/installed.ts';
+import { enrolment, upkeep } from './counted.ts';
+import { at, listAt, maybe, ofType, templateOf } from './templates.ts';
 
 /** US dollars in us-east-1, list prices. */
 const M = 1_000_000;
@@ -28,17 +30,16 @@ const price = {
   workerRequest: 0.3 / M,
   workerCpuMs: 0.02 / M,
   workerLog: 0.6 / M,
+  /** A month of each metric that an alarm looks at. */
+  alarmed: 0.1,
+  /** A month of a metric of our own. */
+  metric: 0.3,
 };
 /** In the price of Workers Paid. */
 const included = { requests: 10 * M, cpuMs: 30 * M, lines: 20 * M };
 const GB = 0.5;
 const DAYS = 30;
 const MINUTES = DAYS * 24 * 60;
-
-/** By test/dynamodb/counts.test.ts. */
-const enrolment = { requests: 4, seconds: 0.25, writeUnits: 38 + 13 + 2, readUnits: 4 };
-/** By looking at the gate of `stack.ts` while nothing was due. */
-const upkeep = { seconds: 0.5, writeUnits: 8, readUnits: 86 };
 
 const lambda = (times: number, seconds: number): number =>
   times * (price.invocation + seconds * GB * price.gbSecond);
@@ -47,15 +48,34 @@ const units = (times: number, of: { writeUnits: number; readUnits: number }): nu
 
 type Ingress = 'functionUrl' | 'httpApi' | 'cloudfront';
 
+/** Metrics that alarms look at, and metrics that are ours; the dashboard is one of three for nothing. */
+function watched(ingress: Ingress): number {
+  const template = templateOf(ingress);
+  const alarmed = ofType(template, 'AWS::CloudWatch::Alarm').reduce<number>((sum, one) => {
+    const several = listAt(one, 'Metrics').filter((each) => maybe(each, 'MetricStat'));
+    return sum + Math.max(1, several.length);
+  }, 0);
+  const own = new Set(
+    ofType(template, 'AWS::Logs::MetricFilter').map((one) =>
+      at(one, 'MetricTransformations.0.MetricName'),
+    ),
+  );
+  return alarmed * price.alarmed + own.size * price.metric;
+}
+
 function cost(devices: number, ingress: Ingress): number {
   const enrolments = devices * 0.1;
   const requests = enrolments * enrolment.requests;
   const crls = devices * DAYS;
   const cached = ingress === 'cloudfront';
-  const fixed = 3 * price.kmsKey + lambda(MINUTES, upkeep.seconds) + units(MINUTES, upkeep);
+  const fixed =
+    3 * price.kmsKey +
+    watched(ingress) +
+    lambda(MINUTES, upkeep.seconds) +
+    units(MINUTES, upkeep.units);
   const each =
     enrolments * price.sign +
-    units(enrolments, enrolment) +
+    units(enrolments, enrolment.units) +
     lambda(requests, enrolment.seconds) +
     (enrolments * 3e3 * price.logGb + enrolments * 36 * 8e3 * price.stored) / 1e9;
   // Each CRL is fetched from the functions where no cache is in between.
@@ -90,9 +110,9 @@ function costOfWorkers(devices: number): { cloudflare: number; aws: number } {
       beyond('lines') * price.workerLog,
     aws:
       3 * price.kmsKey +
-      units(MINUTES, upkeep) +
+      units(MINUTES, upkeep.units) +
       enrolments * price.sign +
-      units(enrolments, enrolment) +
+      units(enrolments, enrolment.units) +
       (enrolments * 36 * 8e3 * price.stored) / 1e9,
   };
 }

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { DecryptCommand, SignCommand } from '@aws-sdk/client-kms';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { makeClient as dynamoClient } from '../../lib/adapters/dynamodb-calls.ts';
@@ -18,9 +18,14 @@ import { root } from '../support/installed.ts';
 import { type Bridge, bridge } from '../support/lambda-bridge.ts';
 import { fromReply, toEvent } from '../support/lambda-ingress.ts';
 import type { LambdaFunction } from '../support/lambda-runtime.ts';
+import { startLambdaService } from '../support/lambda-service.ts';
 import { run, temporary } from '../support/process.ts';
+import { contexts } from './contexts.ts';
+import { upkeep } from './counted.ts';
+import { finds } from './metric-filter.ts';
 import { type Name, type Stack, startStack } from './stack.ts';
 import { at, ofType, templateOf } from './templates.ts';
+import { shell } from './tools.ts';
 
 let stack: Stack;
 let scep: LambdaFunction;
@@ -107,13 +112,30 @@ test('a real client enrols over the HTTP API with a challenge from the admin fun
   await verify(certificate, ca.ca);
 });
 
-test("the guide's event asks the admin function for a challenge", async () => {
+test("the guide's commands invoke the admin function, which has no URL, and enrol a device", async () => {
+  const { AdminFunction: name = '' } = stack.made.outputs;
+  assert.match(name, /admin/i);
+  const service = await startLambdaService({ [name]: admin }, contexts.httpApi.context);
   const guide = readFileSync(join(root, 'docs', 'deploy-aws.md'), 'utf8');
-  const [, event = ''] = /^cat > event\.json <<EOF\n(.*?)^EOF$/ms.exec(guide) ?? [];
-  const reply = await admin.invoke(JSON.parse(event.replace('$SCEPTER_TOKEN', token)));
-  const { statusCode, body } = reply as LambdaReply;
-  assert.equal(statusCode, 201, body);
-  assert.match(JSON.parse(body).challenge, /^\w{26}$/);
+  const [, commands = ''] =
+    /^```sh\n(export SCEPTER_URL=lambda:\$ADMIN\n.*?)^```$/ms.exec(guide) ?? [];
+  assert.match(commands, /challenge create.*\n.*scepter enrol/);
+  const folder = temporary('infra-guide');
+  const node = `'${process.execPath}' '${join(root, 'bin', 'scepter.js')}'`;
+  try {
+    const { status, stderr } = await shell(`npx() { shift; ${node} "$@"; }\n${commands}`, folder, {
+      ...service.env,
+      SCEPTER_TOKEN: token,
+      ADMIN: name,
+      URL: `${device.origin}/scep`,
+    });
+    assert.equal(status, 0, stderr);
+  } finally {
+    service.stop();
+  }
+  assert.deepEqual(service.calls, [`AKIAOPERATOR ${name}`]);
+  const issued = await openssl(['x509', '-in', join(folder, 'device-1', 'cert.pem'), '-subject']);
+  assert.match(issued.toString(), /^subject=CN ?= ?device-1$/m);
 });
 
 test('maintenance publishes a CRL, which has a certificate that an operator has revoked', async () => {
@@ -138,26 +160,7 @@ test('maintenance publishes a CRL, which has a certificate that an operator has 
   assert.deepEqual(serials, [issued.serial.toUpperCase()]);
 });
 
-/** CloudWatch Logs' filter patterns, as far as ours go: `{ ($.a = "x") || ($.b > 1 && $.c = "x*") }`. */
-function finds(pattern: string, line: Readonly<Record<string, unknown>>): boolean {
-  const holds = (condition: string): boolean => {
-    const [, name = '', operator, text = ''] =
-      /^\$\.(\w+) (=|>) (.+)$/.exec(condition) ?? assert.fail(condition);
-    const found = line[name];
-    if (operator === '>') return typeof found === 'number' && found > Number(text);
-    const parts = (JSON.parse(text) as string)
-      .split('*')
-      .map((part) => part.replace(/\W/g, '\\$&'));
-    return typeof found === 'string' && new RegExp(`^${parts.join('.*')}$`).test(found);
-  };
-  return pattern
-    .replace(/^\{ | \}$/g, '')
-    .split(' || ')
-    .map((some) => some.replace(/^\(|\)$/g, '').split(' && '))
-    .some((all) => all.every(holds));
-}
-
-test('the metrics find what the functions log: one issued, one refused, the life of a CRL', async () => {
+test('the metrics find what the functions log: two issued, one refused, the life of a CRL', async () => {
   const folder = temporary('infra-refused');
   const url = `${device.origin}/scep`;
   const ca = await strongswan.fetchCa(url, folder);
@@ -178,8 +181,8 @@ test('the metrics find what the functions log: one issued, one refused, the life
     found[String(at(transformation, 'MetricName'))]?.push(...values);
   }
   const { CrlHoursLeft, CaWarning, ...rest } = found;
-  const quiet = { Outages: [], KmsTrouble: [], Tampered: [], UpkeepFailed: [] };
-  assert.deepEqual(rest, { Issued: [1], Refused: [1], ...quiet });
+  const quiet = { Outages: [], KmsTrouble: [], Tampered: [] };
+  assert.deepEqual(rest, { Issued: [1, 1], Refused: [1], ...quiet });
   // The first look at the CA may come before its first CRL.
   const warned = maintenance.logged('ca.warning').map(({ detail }) => detail);
   assert.deepEqual(
@@ -192,6 +195,23 @@ test('the metrics find what the functions log: one issued, one refused, the life
   );
   // Ten days, less the moment that it took.
   assert.deepEqual(new Set(CrlHoursLeft), new Set([239]));
+});
+
+test('an upkeep that finds nothing to do costs what the guide reckons with', async (t) => {
+  const { units } = stack.gate;
+  // As if a minute had gone by.
+  const client = dynamoClient(config('operator', 'DYNAMODB'));
+  for (const task of ['sweep', 'crl default']) {
+    const Key = { pk: { S: `lease#${task}` } };
+    await client.send(new DeleteItemCommand({ TableName: stack.made.table.TableName, Key }));
+  }
+  client.destroy();
+  const before = { ...units };
+  await maintenance.invoke({});
+  const writeUnits = units.write - before.write;
+  const readUnits = units.read - before.read;
+  t.diagnostic(`${writeUnits} write units, ${readUnits} read units`);
+  assert.deepEqual({ writeUnits, readUnits }, upkeep.units);
 });
 
 test('nothing that they asked for was refused, and nothing was an outage', () => {

@@ -26,6 +26,8 @@ export type Gate = {
   /** What was asked for, by `role action resource`. */
   readonly let: Set<string>;
   readonly refused: string[];
+  /** What DynamoDB has counted so far. */
+  readonly units: { read: number; write: number };
   stop(): void;
 };
 
@@ -113,9 +115,25 @@ function ofKms(action: string, body: Body, key: Key): Request {
   };
 }
 
+type Consumed = { readonly CapacityUnits: number };
+
+/** DynamoDB Local counts for nothing what was not found, and transactions twice too often. */
+function capacityOf(
+  action: string,
+  { RequestItems = {} }: Body,
+  { ConsumedCapacity = [] }: { ConsumedCapacity?: Consumed | Consumed[] },
+): number {
+  const said = [ConsumedCapacity].flat().reduce((sum, one) => sum + one.CapacityUnits, 0);
+  if (action === 'TransactWriteItems') return said / 2;
+  if (action === 'Query') return Math.max(0.5, said);
+  const keys = Object.values(RequestItems).flatMap(({ Keys }) => Keys);
+  return Math.max(keys.length, said);
+}
+
 export async function openGate(guarded: Guarded): Promise<Gate> {
   const let_ = new Set<string>();
   const refused: string[] = [];
+  const units = { read: 0, write: 0 };
   const { callers, keys, tableArn } = guarded;
 
   const judge = (caller: Caller, requests: readonly Request[], key?: Key): boolean =>
@@ -157,6 +175,8 @@ export async function openGate(guarded: Guarded): Promise<Gate> {
       const said = { __type: 'AccessDeniedException', message: 'not authorized' };
       return { status: 400, reply: JSON.stringify(said) };
     }
+    const counted = service === 'DynamoDB_20120810' && action !== 'DescribeTable';
+    const passed = counted ? JSON.stringify({ ...body, ReturnConsumedCapacity: 'TOTAL' }) : sent;
     const headers = new Headers(request.headers as Record<string, string>);
     for (const name of ['host', 'connection', 'content-length']) headers.delete(name);
     // DynamoDB Local has a database for each access key.
@@ -164,9 +184,14 @@ export async function openGate(guarded: Guarded): Promise<Gate> {
     const response = await fetch(guarded[places[service as keyof typeof places]], {
       method: 'POST',
       headers,
-      body: renamed(sent, true),
+      body: renamed(passed, true),
     });
-    return { status: response.status, reply: renamed(await response.text(), false) };
+    const reply = await response.text();
+    if (counted) {
+      const kind = /^(BatchGet|Query)/.test(action) ? 'read' : 'write';
+      units[kind] += capacityOf(action, body, JSON.parse(reply));
+    }
+    return { status: response.status, reply: renamed(reply, false) };
   };
 
   const server = createServer((request, response) => {
@@ -183,6 +208,7 @@ export async function openGate(guarded: Guarded): Promise<Gate> {
     url: `http://127.0.0.1:${port}`,
     let: let_,
     refused,
+    units,
     stop: () => {
       server.closeAllConnections();
       server.close();

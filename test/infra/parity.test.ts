@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { same } from './same.ts';
 import {
   at,
   blocksOf,
@@ -17,6 +18,7 @@ import {
   ofType,
   resourceOf,
   templateOf,
+  text,
   theOne,
 } from './templates.ts';
 
@@ -25,55 +27,11 @@ const locals = localsOf(hcl);
 const plain = templateOf('cloudfront');
 const named = templateOf('domain');
 const httpApi = templateOf('httpApi');
-
-/** The text of an expression or template of HCL. */
-const text = (value: unknown): string => String(value);
-
-/** What Terraform's `resource` is in CloudFormation, and what only one of them has, and why. */
-const same: Readonly<Record<string, readonly string[]>> = {
-  'AWS::ApiGatewayV2::Api': ['aws_apigatewayv2_api'],
-  'AWS::ApiGatewayV2::ApiMapping': ['aws_apigatewayv2_api_mapping'],
-  'AWS::ApiGatewayV2::Authorizer': ['aws_apigatewayv2_authorizer'],
-  'AWS::ApiGatewayV2::DomainName': ['aws_apigatewayv2_domain_name'],
-  'AWS::ApiGatewayV2::Integration': ['aws_apigatewayv2_integration'],
-  'AWS::ApiGatewayV2::Route': ['aws_apigatewayv2_route'],
-  'AWS::ApiGatewayV2::Stage': ['aws_apigatewayv2_stage'],
-  // CloudFormation writes the records that validate, and waits, by itself.
-  'AWS::CertificateManager::Certificate': ['aws_acm_certificate', 'aws_acm_certificate_validation'],
-  'AWS::CloudFront::Distribution': ['aws_cloudfront_distribution'],
-  'AWS::CloudWatch::Alarm': ['aws_cloudwatch_metric_alarm'],
-  'AWS::CloudWatch::Dashboard': ['aws_cloudwatch_dashboard'],
-  'AWS::DynamoDB::GlobalTable': ['aws_dynamodb_table'],
-  'AWS::Events::Rule': ['aws_cloudwatch_event_rule', 'aws_cloudwatch_event_target'],
-  'AWS::IAM::ManagedPolicy': ['aws_iam_role_policy'],
-  'AWS::IAM::Policy': ['aws_iam_role_policy'],
-  'AWS::IAM::Role': ['aws_iam_role'],
-  'AWS::KMS::Alias': ['aws_kms_alias'],
-  'AWS::KMS::Key': ['aws_kms_key'],
-  'AWS::Lambda::EventInvokeConfig': ['aws_lambda_function_event_invoke_config'],
-  'AWS::Lambda::Function': ['aws_lambda_function'],
-  'AWS::Lambda::Permission': ['aws_lambda_permission'],
-  'AWS::Lambda::Url': ['aws_lambda_function_url'],
-  'AWS::Logs::LogGroup': ['aws_cloudwatch_log_group'],
-  'AWS::Logs::MetricFilter': ['aws_cloudwatch_log_metric_filter'],
-  'AWS::Route53::RecordSet': ['aws_route53_record'],
-  'AWS::S3::Bucket': [
-    'aws_s3_bucket',
-    'aws_s3_bucket_lifecycle_configuration',
-    'aws_s3_bucket_ownership_controls',
-    'aws_s3_bucket_public_access_block',
-    'aws_s3_bucket_server_side_encryption_configuration',
-  ],
-  'AWS::S3::BucketPolicy': ['aws_s3_bucket_policy'],
-  // Terraform would have to keep it in its state to make it: there the secret is a variable.
-  'AWS::SecretsManager::Secret': [],
-  'AWS::SSM::Parameter': ['aws_ssm_parameter'],
-  'AWS::WAFv2::WebACL': ['aws_wafv2_web_acl'],
-};
+const functionUrl = templateOf('functionUrl');
 
 test('what one makes the other makes', () => {
   const made = new Set(
-    [plain, named, httpApi].flatMap(({ Resources }) =>
+    [plain, named, httpApi, functionUrl].flatMap(({ Resources }) =>
       Object.values(Resources).map(({ Type }) => Type),
     ),
   );
@@ -227,220 +185,6 @@ test('keys: usage, spec, rotation, time to think, and which policy', () => {
   }
 });
 
-test('CloudFront: paths, who may come how, what is kept, TLS, errors, and what it shows the functions', () => {
-  const resource = resourceOf(hcl, 'aws_cloudfront_distribution', 'this');
-  const config = at(theOne(plain, 'AWS::CloudFront::Distribution'), 'DistributionConfig');
-  const open = at(theOne(named, 'AWS::CloudFront::Distribution'), 'DistributionConfig');
-  const behaviour = (one: unknown) => [
-    maybe(one, 'PathPattern'),
-    at(one, 'AllowedMethods'),
-    at(one, 'CachePolicyId'),
-    at(one, 'OriginRequestPolicyId'),
-    at(one, 'ViewerProtocolPolicy'),
-    at(one, 'Compress'),
-  ];
-  const all = at(locals, 'all_methods');
-  const rest = [at(locals, 'all_viewer_except_host_header')];
-  const expected = (protocol: string) => [
-    ...listAt(locals, 'scep_paths').map((path) => [
-      path,
-      all,
-      locals.caching_disabled,
-      ...rest,
-      protocol,
-      false,
-    ]),
-    ...listAt(locals, 'cached_paths').map((path) => [
-      path,
-      ['GET', 'HEAD'],
-      locals.caching_optimized,
-      ...rest,
-      protocol,
-      false,
-    ]),
-  ];
-  const protocols = text(
-    at(resource, 'dynamic.0.ordered_cache_behavior.content.0.viewer_protocol_policy'),
-  );
-  assert.equal(protocols, expression('var.plain_http ? "allow-all" : "https-only"'));
-  assert.equal(defaultOf(hcl, 'plain_http'), false);
-  assert.deepEqual(listAt(config, 'CacheBehaviors').map(behaviour), expected('https-only'));
-  assert.deepEqual(listAt(open, 'CacheBehaviors').map(behaviour), expected('allow-all'));
-  for (const each of [config, open]) {
-    assert.equal(
-      at(each, 'DefaultCacheBehavior.ViewerProtocolPolicy'),
-      at(resource, 'default_cache_behavior.0.viewer_protocol_policy'),
-    );
-    const origin = at(each, 'Origins.0');
-    assert.deepEqual(
-      [
-        at(origin, 'CustomOriginConfig.OriginProtocolPolicy'),
-        at(origin, 'CustomOriginConfig.OriginSSLProtocols'),
-        at(origin, 'CustomOriginConfig.OriginReadTimeout'),
-        at(origin, 'OriginCustomHeaders.0.HeaderName'),
-        at(each, 'HttpVersion'),
-      ],
-      [
-        at(resource, 'origin.0.custom_origin_config.0.origin_protocol_policy'),
-        at(resource, 'origin.0.custom_origin_config.0.origin_ssl_protocols'),
-        at(resource, 'origin.0.custom_origin_config.0.origin_read_timeout'),
-        at(resource, 'origin.0.custom_header.0.name'),
-        at(resource, 'http_version'),
-      ],
-    );
-    assert.deepEqual(
-      listAt(each, 'CustomErrorResponses').map((one) => at(one, 'ErrorCode')),
-      listAt(resource, 'dynamic.1.custom_error_response.for_each'),
-    );
-  }
-  const tls = text(at(resource, 'viewer_certificate.0.minimum_protocol_version'));
-  assert.equal(
-    tls,
-    `\${var.domain == null ? "TLSv1" : "${at(open, 'ViewerCertificate.MinimumProtocolVersion')}"}`,
-  );
-});
-
-test('the web ACL: the rate rule, its limit, what it answers', () => {
-  const made = theOne(plain, 'AWS::WAFv2::WebACL');
-  const resource = resourceOf(hcl, 'aws_wafv2_web_acl', 'this');
-  const [rule, ...more] = listAt(made, 'Rules');
-  assert.equal(more.length, 0);
-  assert.equal(listAt(resource, 'rule').length, 1);
-  assert.deepEqual(
-    [
-      at(made, 'Scope'),
-      at(rule, 'Action.Block.CustomResponse.ResponseCode'),
-      at(rule, 'Statement.RateBasedStatement.AggregateKeyType'),
-      at(rule, 'Statement.RateBasedStatement.Limit'),
-    ],
-    [
-      at(resource, 'scope'),
-      at(resource, 'rule.0.action.0.block.0.custom_response.0.response_code'),
-      at(resource, 'rule.0.statement.0.rate_based_statement.0.aggregate_key_type'),
-      defaultOf(hcl, 'rate_limit'),
-    ],
-  );
-});
-
-test('the API: its own address, limits, the log of requests, and routes with an authorizer', () => {
-  const api = resourceOf(hcl, 'aws_apigatewayv2_api', 'this');
-  assert.equal(at(api, 'disable_execute_api_endpoint'), expression('var.domain != null'));
-  assert.deepEqual(
-    [plain, named].map((one) =>
-      at(theOne(one, 'AWS::ApiGatewayV2::Api'), 'DisableExecuteApiEndpoint'),
-    ),
-    [false, true],
-  );
-  const stage = resourceOf(hcl, 'aws_apigatewayv2_stage', 'this');
-  const made = theOne(plain, 'AWS::ApiGatewayV2::Stage');
-  const rate = defaultOf(hcl, 'requests_per_second');
-  assert.equal(at(made, 'DefaultRouteSettings.ThrottlingRateLimit'), rate);
-  assert.equal(at(made, 'DefaultRouteSettings.ThrottlingBurstLimit'), 2 * Number(rate));
-  assert.equal(
-    at(stage, 'default_route_settings.0.throttling_burst_limit'),
-    expression('2 * var.requests_per_second'),
-  );
-  const format: Record<string, string> = JSON.parse(text(at(made, 'AccessLogSettings.Format')));
-  const ofTerraform = text(at(stage, 'access_log_settings.0.format'));
-  const fields = [...ofTerraform.matchAll(/(\w+) = "(\$context\.[\w.]+)"/g)];
-  assert.deepEqual(Object.fromEntries(fields.map(([, name, value]) => [name, value])), format);
-
-  const routes = ofType(named, 'AWS::ApiGatewayV2::Route');
-  const admin = routes.filter((one) => maybe(one, 'AuthorizationType') === 'JWT');
-  const keys = admin.map((one) => at(one, 'RouteKey')).toSorted();
-  assert.deepEqual(
-    [...text(locals.admin_routes).matchAll(/"(ANY [^"]+)"/g)].map(([, key]) => key).toSorted(),
-    keys,
-  );
-  assert.equal(at(resourceOf(hcl, 'aws_apigatewayv2_route', 'admin'), 'authorization_type'), 'JWT');
-  assert.deepEqual(
-    routes.filter((one) => !admin.includes(one)).map((one) => at(one, 'RouteKey')),
-    [at(resourceOf(hcl, 'aws_apigatewayv2_route', 'default'), 'route_key')],
-  );
-  assert.equal(
-    at(resourceOf(hcl, 'aws_lambda_function_url', 'admin'), 'authorization_type'),
-    at(theOne(httpApi, 'AWS::Lambda::Url'), 'AuthType'),
-  );
-});
-
-test('metrics from logs: the same lines, in the same logs, counted the same', () => {
-  const made = ofType(plain, 'AWS::Logs::MetricFilter').map((one) =>
-    [
-      at(one, 'MetricTransformations.0.MetricName'),
-      /Service(\w+?)log/.exec(text(at(one, 'LogGroupName.Ref')))?.[1],
-      at(one, 'FilterPattern'),
-      at(one, 'MetricTransformations.0.MetricValue'),
-      at(one, 'MetricTransformations.0.MetricNamespace'),
-    ].join(' | '),
-  );
-  const namespace = text(locals.namespace).replace(/\$\{.+\}/, text(defaultOf(hcl, 'deployment')));
-  const ofTerraform = entriesAt(locals, 'log_metrics').flatMap(([metric, about]) =>
-    listAt(about, 'from').map((from) =>
-      [metric, from, at(about, 'pattern'), at(about, 'value'), namespace].join(' | '),
-    ),
-  );
-  assert.deepEqual(made.toSorted(), ofTerraform.toSorted());
-});
-
-test('alarms: the same, at the same thresholds', () => {
-  const says = (one: unknown): string => text(at(one, 'AlarmDescription')).replace(/^\S+ \S+ /, '');
-  const made = ofType(plain, 'AWS::CloudWatch::Alarm').filter((one) => !maybe(one, 'Metrics'));
-  const ofCdk = made.map((one) => ({
-    says: says(one),
-    metric: at(one, 'MetricName'),
-    statistic: maybe(one, 'Statistic') ?? at(one, 'ExtendedStatistic'),
-    period: at(one, 'Period'),
-    threshold: at(one, 'Threshold'),
-    periods: at(one, 'EvaluationPeriods'),
-    below: at(one, 'ComparisonOperator') === 'LessThanThreshold',
-    missing: at(one, 'TreatMissingData'),
-  }));
-  // Of the CRLs of the example, 10 days.
-  const threshold = (value: unknown) => (value === expression('local.crl_hours / 4') ? 60 : value);
-  const ofTerraform = entriesAt(locals, 'alarms').map(([name, one]) => ({
-    says: at(one, 'says'),
-    metric: at(one, 'metric'),
-    statistic: at(one, 'statistic'),
-    period: at(one, 'period'),
-    threshold: threshold(at(one, 'threshold')),
-    periods: at(one, 'periods'),
-    below: at(one, 'below'),
-    missing: name === 'UpkeepMissing' ? 'breaching' : 'notBreaching',
-  }));
-  const sorted = <T extends { says: unknown }>(list: T[]) =>
-    list.toSorted((a, b) => (text(a.says) < text(b.says) ? -1 : 1));
-  assert.deepEqual(sorted(ofCdk), sorted(ofTerraform));
-
-  const ratio = ofType(plain, 'AWS::CloudWatch::Alarm').filter((one) => maybe(one, 'Metrics'));
-  assert.equal(ratio.length, 1);
-  const refused = resourceOf(hcl, 'aws_cloudwatch_metric_alarm', 'refused');
-  assert.equal(at(ratio[0], 'Threshold'), at(refused, 'threshold'));
-  assert.equal(at(ratio[0], 'Metrics.0.Expression'), at(refused, 'metric_query.0.expression'));
-});
-
-test('upkeep: when it runs, and what becomes of a run that fails', () => {
-  const rule = theOne(plain, 'AWS::Events::Rule');
-  const invoke = theOne(plain, 'AWS::Lambda::EventInvokeConfig');
-  const target = resourceOf(hcl, 'aws_cloudwatch_event_target', 'maintenance');
-  const config = resourceOf(hcl, 'aws_lambda_function_event_invoke_config', 'maintenance');
-  assert.deepEqual(
-    [
-      at(rule, 'ScheduleExpression'),
-      at(rule, 'Targets.0.RetryPolicy.MaximumRetryAttempts'),
-      at(rule, 'Targets.0.RetryPolicy.MaximumEventAgeInSeconds'),
-      at(invoke, 'MaximumRetryAttempts'),
-      at(invoke, 'MaximumEventAgeInSeconds'),
-    ],
-    [
-      at(resourceOf(hcl, 'aws_cloudwatch_event_rule', 'every_minute'), 'schedule_expression'),
-      at(target, 'retry_policy.0.maximum_retry_attempts'),
-      at(target, 'retry_policy.0.maximum_event_age_in_seconds'),
-      at(config, 'maximum_retry_attempts'),
-      at(config, 'maximum_event_age_in_seconds'),
-    ],
-  );
-});
-
 test('logs and the bucket of access logs: how long, how closed', () => {
   for (const made of ofType(plain, 'AWS::Logs::LogGroup')) {
     assert.equal(at(made, 'RetentionInDays'), defaultOf(hcl, 'log_retention_days'));
@@ -480,6 +224,17 @@ test('logs and the bucket of access logs: how long, how closed', () => {
       at(of('_lifecycle_configuration'), 'rule.0.expiration.0.days'),
     ],
   );
+
+  const [closed, ...more] = listAt(
+    theOne(plain, 'AWS::S3::BucketPolicy'),
+    'PolicyDocument.Statement',
+  );
+  assert.equal(more.length, 0);
+  const policy = text(at(of('_policy'), 'policy'));
+  assert.equal(at(closed, 'Effect'), 'Deny');
+  assert.match(policy, /Effect = "Deny"/);
+  assert.deepEqual(at(closed, 'Condition'), { Bool: { 'aws:SecureTransport': 'false' } });
+  assert.match(policy, /Condition = \{Bool = \{"?aws:SecureTransport"? = "false"\}\}/);
 });
 
 test('the configuration has the same name, and believes the same proxies', () => {
@@ -487,6 +242,7 @@ test('the configuration has the same name, and believes the same proxies', () =>
   const resource = resourceOf(hcl, 'aws_ssm_parameter', 'config');
   const name = text(at(resource, 'name')).replace(/\$\{.+\}/, text(defaultOf(hcl, 'deployment')));
   assert.equal(at(made, 'Name'), name);
+  assert.equal(at(made, 'Type'), at(resource, 'type'));
   assert.match(text(locals.config_text), /trustedProxies = local\.cloudfront \? 1 : 0/);
   const proxies = [plain, httpApi].map(
     (one) => JSON.parse(text(at(theOne(one, 'AWS::SSM::Parameter'), 'Value'))).trustedProxies,
@@ -494,13 +250,13 @@ test('the configuration has the same name, and believes the same proxies', () =>
   assert.deepEqual(proxies, [1, 0]);
 });
 
-test('roles: for the same service, and the operator for an hour', () => {
-  const operator = resourceOf(hcl, 'aws_iam_role', 'operator');
-  const made = ofType(plain, 'AWS::IAM::Role').filter((one) => maybe(one, 'MaxSessionDuration'));
-  assert.deepEqual(
-    made.map((one) => maybe(one, 'MaxSessionDuration')),
-    [at(operator, 'max_session_duration')],
+test('log groups: kept as long as was said, encrypted with the key that was named', () => {
+  const groups = blocksOf(hcl, 'resource').filter(
+    ({ labels }) => labels[0] === 'aws_cloudwatch_log_group',
   );
-  const functions = text(at(resourceOf(hcl, 'aws_iam_role', 'function'), 'assume_role_policy'));
-  assert.match(functions, /Principal = \{Service = "lambda\.amazonaws\.com"\}/);
+  assert.deepEqual(groups.map(({ labels }) => labels[1]).toSorted(), ['api', 'function']);
+  for (const { content } of groups) {
+    assert.equal(at(content, 'retention_in_days'), expression('var.log_retention_days'));
+    assert.equal(at(content, 'kms_key_id'), expression('var.log_group_key_arn'));
+  }
 });

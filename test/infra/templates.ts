@@ -39,6 +39,9 @@ export function at(value: unknown, path: string): unknown {
   return found;
 }
 
+/** The text of an expression or template of HCL. */
+export const text = (value: unknown): string => String(value);
+
 /** An expression as `hcl.py` prints it. */
 export const expression = (text: string): string => `\${${text}}`;
 

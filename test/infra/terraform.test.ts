@@ -84,9 +84,35 @@ test('examples use the module, give it both providers, and only variables that i
   }
 });
 
+test('the guide names variables that its examples have, and all that have no default', () => {
+  const guide = readFileSync(join(root, 'docs', 'deploy-aws.md'), 'utf8').replaceAll(' \\\n', '');
+  const commands = [...guide.matchAll(/^terraform (?:apply|destroy) .*-var .+$/gm)].map(([all]) =>
+    [...all.matchAll(/-var '?(\w+)=/g)].map(([, name = '']) => name),
+  );
+  assert.equal(commands.length, 4);
+  const [, [, basic] = assert.fail(), [, cloudfront] = assert.fail()] = parsed;
+  for (const named of commands) {
+    const known = blocksOf(named.includes('domain') ? cloudfront : basic, 'variable');
+    for (const name of named)
+      assert.ok(
+        known.some(({ labels }) => labels[0] === name),
+        name,
+      );
+    const missing = known
+      .filter(({ content }) => !('default' in Object(content)))
+      .map(({ labels: [name = ''] }) => name)
+      .filter((name) => !named.includes(name) && !guide.includes(`export TF_VAR_${name}=`));
+    assert.deepEqual(missing, []);
+  }
+});
+
 test('every policy comes from a file that CDK renders too, with a value for each of its placeholders', () => {
   const used = new Set<string>();
-  const valuesOf = { policy_values: ['LogGroupStreams'], key_policy_values: ['SigningAlgorithm'] };
+  const valuesOf = {
+    policy_values: ['LogGroupStreams'],
+    table_key_policy_values: [],
+    key_policy_values: ['SigningAlgorithm'],
+  };
   const locals = Object.assign({}, ...blocksOf(module_, 'locals').map(({ content }) => content));
   for (const { labels, content } of blocksOf(module_, 'resource')) {
     if (!['aws_iam_role_policy', 'aws_kms_key'].includes(labels[0] ?? '')) continue;

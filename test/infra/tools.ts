@@ -1,6 +1,8 @@
 // What this suite needs from package registries, each installed once into a cache: the packages of
 // infra/cdk, and Python with cfn-lint, python-hcl2 and moto.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,4 +30,16 @@ export async function installPython(): Promise<string> {
   await writeFile(`${done}.new`, '');
   await rename(`${done}.new`, done);
   return programs;
+}
+
+/** Runs a script of a guide to its end, or to the first command that fails. */
+export async function shell(script: string, cwd: string, env: NodeJS.ProcessEnv) {
+  const { PATH } = process.env;
+  const child = spawn('sh', ['-e', '-c', script], { cwd, env: { PATH, HOME: cwd, ...env } });
+  let stderr = '';
+  child.stderr.on('data', (data) => {
+    stderr += data;
+  });
+  const [status] = await once(child, 'close');
+  return { status, stderr };
 }

@@ -103,6 +103,11 @@ test('the command line runs from a package that was installed, where Node strips
     const example = join(root, 'examples', 'minimal.json');
     const { stdout: said } = await run(process.execPath, [bin, 'config', 'validate', example]);
     assert.match(said, /is valid: 1 CA, 1 endpoint/);
+    // What is loaded only by who asks for it is there, too.
+    const asked = run(process.execPath, [bin, 'ca', 'show', '--url', 'lambda:admin'], {
+      env: { PATH: process.env.PATH, HOME: folder, SCEPTER_TOKEN: 'x'.repeat(43) },
+    });
+    await assert.rejects(asked, { code: 2, stderr: /^scepter: lambda:admin: no AWS region: / });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

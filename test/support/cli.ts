@@ -6,6 +6,7 @@ import { readDocument } from '../../functions/default-config.ts';
 import { readEnv } from '../../functions/env.ts';
 import { type Bytes, utf8 } from '../../lib/bytes.ts';
 import type { Operator } from '../../lib/ca/lifecycle.ts';
+import type { Io } from '../../lib/cli/io.ts';
 import { runCli } from '../../lib/cli/main.ts';
 import type { Lab } from './lab.ts';
 import type { Finished } from './process.ts';
@@ -15,6 +16,7 @@ export type Answer = (request: Request) => Promise<Response>;
 export type TerminalOptions = {
   readonly stdin?: string | Bytes;
   readonly token?: string;
+  readonly jwt?: string;
   /** Aborted when somebody stops the command. */
   readonly stop?: AbortSignal;
   /** What SCEPTER_CONFIG is. */
@@ -24,6 +26,9 @@ export type TerminalOptions = {
   /** Called when a command waits, with how often it has, after the lab's clock was put forward. */
   readonly waits?: (count: number) => unknown;
 };
+
+/** Functions of AWS are asked in `test/lambda`. */
+const invoke: Io['invoke'] = () => Promise.reject(new Error('there is no AWS here'));
 
 export type Terminal = {
   readonly url: string;
@@ -62,7 +67,7 @@ export async function openTerminal(
     slept,
     run: async (
       args,
-      { stdin = '', token = lab.adminToken, config, stop, waits, operator } = {},
+      { stdin = '', token = lab.adminToken, jwt, config, stop, waits, operator } = {},
     ) => {
       slept.length = 0;
       let out = '';
@@ -70,6 +75,8 @@ export async function openTerminal(
       const code = await runCli(args, '0.0.0', {
         url,
         token: async () => token,
+        jwt,
+        invoke,
         stdin: async () => (typeof stdin === 'string' ? utf8(stdin) : stdin),
         out: (text) => {
           out += text;

@@ -26,6 +26,8 @@ export type FunctionOptions = {
   /** With `index.mjs`, which exports `handler`. */
   readonly folder: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Another Node than this one. */
+  readonly node?: string;
 };
 
 /** What runs the bundle: our own loop, or another that speaks the Runtime API. */
@@ -120,7 +122,8 @@ export async function startFunction(options: FunctionOptions): Promise<LambdaFun
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const [command = '', ...args] = ownBootstrap;
+  const [own = '', ...args] = ownBootstrap;
+  const command = options.node ?? own;
   const child = spawn(command, args, {
     env: { ...lambdaEnv(options), AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${port}` },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -35,6 +35,7 @@ function environment(extra: Environment): Record<string, string> {
     'SCEPTER_CONFIG',
     'SCEPTER_URL',
     'SCEPTER_TOKEN',
+    'SCEPTER_JWT',
   ];
   const all = {
     ...process.env,

@@ -1,13 +1,14 @@
 // What a deployment has at AWS wherever its functions run, beside the table and the keys: the
 // configuration, and the role of the operator, who makes CAs and RA keys.
 
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import {
   AccountRootPrincipal,
   ArnPrincipal,
   CompositePrincipal,
   ManagedPolicy,
+  type ManagedPolicyProps,
   Role,
 } from 'aws-cdk-lib/aws-iam';
 import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm';
@@ -39,6 +40,26 @@ export function letOperate(
     document: renderPolicy('operator', values),
     roles: [operator],
   });
+}
+
+/** DynamoDB opens a table with a key of its own for who may use that key, and asks in his name. */
+export function letUseTableKey(
+  scope: Construct,
+  props: BackendProps,
+  { encryptionKey }: ITableV2,
+  who: Pick<ManagedPolicyProps, 'roles' | 'users'>,
+): ManagedPolicy | undefined {
+  return (
+    encryptionKey &&
+    new ManagedPolicy(scope, 'table-key-policy', {
+      description: described(props, 'the key of the table, through DynamoDB'),
+      document: renderPolicy('table-key', {
+        TableKeyArn: encryptionKey.keyArn,
+        Region: Stack.of(scope).region,
+      }),
+      ...who,
+    })
+  );
 }
 
 /** @param proxies that stand before the service, where the configuration does not say */

@@ -71,6 +71,30 @@ export class Context {
     return this.text(name) ?? fail(name, `is missing: -c ${name}=..., ${settings[name]}`);
   }
 
+  account(): string | undefined {
+    const text = this.text('account');
+    if (text === undefined || /^\d{12}$/.test(text)) return text;
+    return fail('account', `must be the twelve digits of an AWS account, not "${text}"`);
+  }
+
+  region(): string | undefined {
+    const text = this.text('region');
+    if (text === undefined || /^[a-z]{2}(-[a-z]+)+-\d$/.test(text)) return text;
+    return fail('region', `must be the name of an AWS region, not "${text}"`);
+  }
+
+  /** An ARN of a service, `sns:...`, as a pattern. */
+  arn(name: Setting, pattern: string, what: string): string | undefined {
+    const text = this.text(name);
+    if (text === undefined || new RegExp(`^arn:aws[a-z-]*:${pattern}$`).test(text)) return text;
+    return fail(name, `must be the ARN of ${what}, not "${text}"`);
+  }
+
+  /** What would be said for nothing is a mistake: somebody counts on it. */
+  refuse(sentence: string, ...names: readonly Setting[]): void {
+    for (const name of names) if (this.text(name) !== undefined) fail(name, sentence);
+  }
+
   list(name: Setting): string[] | undefined {
     return this.text(name)
       ?.split(',')
@@ -118,7 +142,7 @@ export const backendPropsOf = (context: Context): BackendProps => ({
 
 /** @throws {Error} with a sentence that names the setting */
 export function propsOf(scope: Construct, context: Context): ScepServiceProps {
-  const topic = context.text('alarmTopicArn');
+  const topic = context.arn('alarmTopicArn', 'sns:[a-z0-9-]+:\\d{12}:.+', 'an SNS topic');
   const reserved = context.text('reservedConcurrency');
   return {
     ...backendPropsOf(context),
@@ -134,8 +158,11 @@ export function propsOf(scope: Construct, context: Context): ScepServiceProps {
 
 function secretsOf(scope: Construct, context: Context): Record<string, ISecret> | undefined {
   const pairs = context.list('secrets')?.map((pair) => {
-    const [, name, arn] = /^(\w+)=(arn:\S+)$/.exec(pair) ?? [];
-    if (!name || !arn) return fail('secrets', `must be NAME=ARN, not "${pair}"`);
+    // The ARN ends with six characters of its own.
+    const [, name, arn] =
+      /^(\w+)=(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-\w{6})$/.exec(pair) ?? [];
+    if (!name || !arn)
+      return fail('secrets', `must be NAME= and the ARN of a secret, not "${pair}"`);
     return [name, Secret.fromSecretCompleteArn(scope, `Secret-${name}`, arn)] as const;
   });
   return pairs && Object.fromEntries(pairs);
@@ -153,11 +180,18 @@ function readConfig(path: string): ScepServiceProps['config'] {
 
 function ingressOf(scope: Construct, context: Context): Ingress {
   const type = context.text('ingress') ?? 'cloudfront';
+  const not = `cannot be had with ingress=${type}`;
+  if (type === 'functionUrl') {
+    context.refuse(not, 'domain', 'hostedZoneId', 'hostedZoneName', 'certificateArn');
+    context.refuse(not, 'requestsPerSecond');
+  }
+  if (type === 'functionUrl' || type === 'httpApi') {
+    context.refuse(not, 'plainHttp', 'rateLimit', 'webAclArn');
+  }
   const domain = domainOf(scope, context);
   const requestsPerSecond = context.number('requestsPerSecond');
   switch (type) {
     case 'functionUrl':
-      if (domain) fail('domain', 'cannot be had with ingress=functionUrl');
       return { type };
     case 'httpApi':
       return { type, domain, requestsPerSecond };
@@ -177,9 +211,16 @@ function ingressOf(scope: Construct, context: Context): Ingress {
 
 function domainOf(scope: Construct, context: Context): Domain | undefined {
   const name = context.text('domain');
-  const certificateArn = context.text('certificateArn');
+  const certificateArn = context.arn(
+    'certificateArn',
+    'acm:[a-z0-9-]+:\\d{12}:certificate/.+',
+    'a certificate',
+  );
   if (name === undefined) {
-    if (certificateArn) fail('domain', 'is missing, and certificateArn names its certificate');
+    context.refuse(
+      'is of a domain, and domain is missing',
+      ...(['certificateArn', 'hostedZoneId', 'hostedZoneName'] as const),
+    );
     return undefined;
   }
   return {
@@ -197,6 +238,7 @@ function domainOf(scope: Construct, context: Context): Domain | undefined {
 
 function adminOf(context: Context): AdminAccess | undefined {
   const type = context.text('admin');
+  if (type !== 'jwt') context.refuse('is for admin=jwt', 'adminIssuer', 'adminAudience');
   switch (type) {
     case undefined:
       return undefined;

@@ -55,7 +55,7 @@ export function makeFunction(
   props: ScepServiceProps,
   { role, environment, policyValues }: FunctionParts,
 ): LambdaFunction {
-  const { what, memoryMb, timeoutS, reserved } = sizes[name];
+  const { what, memoryMb, timeoutS } = sizes[name];
   const logGroup = new LogGroup(scope, `${name}-log`, {
     retention: props.logRetention ?? RetentionDays.ONE_YEAR,
     encryptionKey: props.logGroupKey,
@@ -76,7 +76,7 @@ export function makeFunction(
     environment: { ...environment, NODE_OPTIONS: '--enable-source-maps' },
     memorySize: memoryMb,
     timeout: Duration.seconds(timeoutS),
-    ...reservedOf(name, props, reserved),
+    reservedConcurrentExecutions: reservedOf(name, props),
     tracing: Tracing.ACTIVE,
     logGroup,
     loggingFormat: LoggingFormat.JSON,
@@ -87,14 +87,14 @@ export function makeFunction(
   return made;
 }
 
-function reservedOf(
+/** Undefined: none are reserved. */
+export function reservedOf(
   name: FunctionName,
   { reservedConcurrency }: ScepServiceProps,
-  reserved: number,
-) {
-  if (reservedConcurrency === 'unreserved') return {};
+): number | undefined {
+  if (reservedConcurrency === 'unreserved') return undefined;
   const scep = name === 'scep' ? reservedConcurrency : undefined;
-  return { reservedConcurrentExecutions: scep ?? reserved };
+  return scep ?? sizes[name].reserved;
 }
 
 /** The release's package, whatever its version. */

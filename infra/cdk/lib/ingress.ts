@@ -2,7 +2,7 @@
 // a device may have is decided by what it proves. The admin function gets no public way in: its routes
 // want a JWT and its URL AWS credentials, and without either there is none.
 
-import { RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
 import {
   HttpApi,
@@ -12,6 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { type Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import { FunctionUrlAuthType, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
@@ -25,7 +26,8 @@ export type Way = {
   readonly url: string;
   /** Where the admin API is, if anywhere. */
   readonly adminUrl?: string;
-  readonly api?: HttpApi;
+  /** Counts the answers of 5xx that devices are given. */
+  readonly serverErrors: Metric;
 };
 
 /** @param originSecret what CloudFront shows the SCEP function */
@@ -37,18 +39,24 @@ export function makeIngress(
 ): Way {
   const { ingress = { type: 'cloudfront' }, admin } = props;
   const signed = admin?.type === 'iam' ? { adminUrl: makeUrl(functions.admin, 'AWS_IAM') } : {};
-  if (ingress.type === 'functionUrl') return { url: makeUrl(functions.scep, 'NONE'), ...signed };
+  const five = { period: Duration.minutes(5), statistic: Stats.SUM };
+  if (ingress.type === 'functionUrl') {
+    const serverErrors = functions.scep.metric('Url5xxCount', five);
+    return { url: makeUrl(functions.scep, 'NONE'), serverErrors, ...signed };
+  }
   const { api, host } = makeApi(scope, props, ingress, functions);
   const url =
     ingress.type === 'httpApi'
       ? `https://${host}`
       : `https://${makeDistribution(scope, props, ingress, { host, originSecret })}`;
-  return { url, api, ...(admin?.type === 'jwt' ? { adminUrl: url } : signed) };
+  const serverErrors = api.metricServerError(five);
+  return { url, serverErrors, ...(admin?.type === 'jwt' ? { adminUrl: url } : signed) };
 }
 
 function makeUrl(to: LambdaFunction, authType: keyof typeof FunctionUrlAuthType): string {
   const { url } = to.addFunctionUrl({ authType: FunctionUrlAuthType[authType] });
-  return url;
+  // It ends with a slash, and paths begin with one.
+  return `https://${Fn.select(2, Fn.split('/', url))}`;
 }
 
 /** @returns `host`: the name that the API answers to */

@@ -13,6 +13,8 @@ export type PolicyName =
   | 'maintenance'
   | 'worker'
   | 'operator'
+  /** What all of them may do beside that where the table has a key of its own. */
+  | 'table-key'
   /** Who may do what with a key. */
   | 'ca-key'
   | 'sealing-key'

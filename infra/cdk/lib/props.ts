@@ -27,7 +27,8 @@ export type ScepServiceProps = {
   readonly packages?: string;
 
   /**
-   * A table that exists, with the keys and indexes of `lib/adapters/dynamodb-table.ts`.
+   * A table that exists, with the keys and indexes of `lib/adapters/dynamodb-table.ts`. One that is
+   * encrypted with a customer managed key comes with that key (`TableV2.fromTableAttributes`).
    * @default - a new one: on demand, with point-in-time recovery, protected from deletion, retained
    */
   readonly table?: ITableV2;
@@ -40,7 +41,8 @@ export type ScepServiceProps = {
   readonly maxWriteRequestUnits?: number;
 
   /**
-   * A customer managed key that the new table is encrypted with.
+   * A customer managed key that the new table is encrypted with. Its policy lets the account's IAM
+   * policies decide who uses it through DynamoDB; the roles made here get one that says so.
    * @default - a key that DynamoDB owns
    */
   readonly tableKey?: IKey;
@@ -116,7 +118,7 @@ export type ScepServiceProps = {
   readonly logRetention?: RetentionDays;
 
   /**
-   * A key that the log groups are encrypted with.
+   * A key that the log groups are encrypted with. Its policy lets CloudWatch Logs use it.
    * @default - a key that CloudWatch Logs owns
    */
   readonly logGroupKey?: IKey;
@@ -208,6 +210,7 @@ export type CloudFrontIngress = Throttle & {
 };
 
 export type Domain = {
+  /** In lower case, without a final dot. */
   readonly name: string;
   /** The public zone that the name is in. */
   readonly zone: IHostedZone;
@@ -224,5 +227,6 @@ export type AdminAccess =
       readonly type: 'jwt';
       /** https URL of the issuer. */
       readonly issuer: string;
+      /** A token has to be for one of them. */
       readonly audience: readonly string[];
     };

@@ -12,8 +12,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** @throws {Error} with a sentence that names the setting or prop that is wrong */
 export function makeStack(app: App, env: Env): Stack {
   const context = new Context(app.node);
-  const region = context.text('region') ?? env.CDK_DEFAULT_REGION ?? context.required('region');
-  const account = context.text('account') ?? env.CDK_DEFAULT_ACCOUNT;
+  const region = context.region() ?? env.CDK_DEFAULT_REGION ?? context.required('region');
+  const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
   const stack = new Stack(app, 'Scepter', { env: { account, region } });
   const service = new ScepService(stack, 'Service', propsOf(stack, context));
   const { url, adminUrl, functions, table, operator, keys } = service;
@@ -39,8 +39,8 @@ const outputsOf = ({ cas }: Keys): Record<string, string> =>
 /** @throws {Error} with a sentence that names the setting or prop that is wrong */
 export function makeWorkerStack(app: App, env: Env): Stack {
   const context = new Context(app.node, backendSettings);
-  const region = context.text('region') ?? env.CDK_DEFAULT_REGION ?? context.required('region');
-  const account = context.text('account') ?? env.CDK_DEFAULT_ACCOUNT;
+  const region = context.region() ?? env.CDK_DEFAULT_REGION ?? context.required('region');
+  const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
   const stack = new Stack(app, 'ScepterWorker', { env: { account, region } });
   const props = backendPropsOf(context);
   const { table, keys, config, operator, user } = new WorkerBackend(stack, 'Backend', props);
@@ -66,7 +66,7 @@ export function makeWorkerStack(app: App, env: Env): Stack {
 /** @throws {Error} with a sentence that names the setting that is wrong */
 export function makeEdgeStack(app: App, env: Env): Stack {
   const context = new Context(app.node);
-  const account = context.text('account') ?? env.CDK_DEFAULT_ACCOUNT;
+  const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
   const stack = new Stack(app, 'ScepterEdge', { env: { account, region: 'us-east-1' } });
   const deployment = context.text('deployment') ?? 'scepter';
   const { attrArn } = makeWebAcl(stack, deployment, context.number('rateLimit'));

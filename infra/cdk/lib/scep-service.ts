@@ -10,9 +10,9 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledged.ts';
-import { letOperate, makeConfig, makeOperator, policyValuesOf } from './backend.ts';
+import { letOperate, letUseTableKey, makeConfig, makeOperator, policyValuesOf } from './backend.ts';
 import { checkProps } from './check-props.ts';
-import { type FunctionName, makeFunction, makeRole } from './functions.ts';
+import { type FunctionName, makeFunction, makeRole, reservedOf } from './functions.ts';
 import { makeIngress } from './ingress.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import type { ScepServiceProps } from './props.ts';
@@ -22,7 +22,7 @@ import { Watch } from './watch.ts';
 export class ScepService extends Construct {
   /** https origin under which devices reach the service: `<url>/scep`. */
   readonly url: string;
-  /** Where the admin API is, if it has a URL. */
+  /** https origin under which the admin API is, if it has a URL. */
   readonly adminUrl: string | undefined;
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
   readonly table: ITableV2;
@@ -61,6 +61,9 @@ export class ScepService extends Construct {
     };
     const { table, keys } = this;
     const policyValues = policyValuesOf(props, { table, keys, config });
+    const tableKeyPolicy = letUseTableKey(this, props, table, {
+      roles: [...Object.values(roles), this.operator],
+    });
     const make = (name: FunctionName): LambdaFunction =>
       makeFunction(this, name, props, {
         role: roles[name],
@@ -74,6 +77,9 @@ export class ScepService extends Construct {
         policyValues,
       });
     this.functions = { scep: make('scep'), admin: make('admin'), maintenance: make('maintenance') };
+    if (tableKeyPolicy) {
+      for (const { node } of Object.values(this.functions)) node.addDependency(tableKeyPolicy);
+    }
     letOperate(this, this.operator, props, policyValues);
 
     new Rule(this, 'EveryMinute', {
@@ -87,13 +93,16 @@ export class ScepService extends Construct {
       ],
     });
 
-    const { url, adminUrl } = makeIngress(this, props, this.functions, originSecrets[0] ?? '');
+    const way = makeIngress(this, props, this.functions, originSecrets[0] ?? '');
+    const { url, adminUrl, serverErrors } = way;
     this.url = url;
     this.adminUrl = adminUrl;
     const { functions } = this;
     const crlHours = Math.min(...cas.map(({ crlValidityMs }) => crlValidityMs / 3_600_000));
     const { alarmTopic } = props;
-    this.watch = new Watch(this, { deployment, functions, table, alarmTopic, crlHours });
+    const reserved = reservedOf('scep', props);
+    const watched = { deployment, functions, table, alarmTopic, crlHours, serverErrors, reserved };
+    this.watch = new Watch(this, watched);
     acknowledge(this);
   }
 
@@ -114,6 +123,17 @@ export class ScepService extends Construct {
       // Without keys, a condition on all of them would hold.
       Null: { 'dynamodb:LeadingKeys': 'false' },
     });
+    const { encryptionKey } = this.table;
+    if (encryptionKey) {
+      Grant.addToPrincipal({
+        grantee,
+        actions: ['kms:Decrypt'],
+        resourceArns: [encryptionKey.keyArn],
+        conditions: {
+          StringEquals: { 'kms:ViaService': `dynamodb.${Stack.of(this).region}.amazonaws.com` },
+        },
+      });
+    }
     const records = Grant.addToPrincipal({
       grantee,
       actions: ['dynamodb:BatchGetItem'],

@@ -20,6 +20,7 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { FilterPattern, type IFilterPattern, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
+import { tableDefinition } from '../../../lib/adapters/dynamodb-table.ts';
 import type { FunctionName } from './functions.ts';
 
 export type LogMetric = {
@@ -58,11 +59,6 @@ export const logMetrics = {
     from: ['scep'],
     pattern: '{ $.event = "challenge.tampered" }',
   },
-  upkeepFailed: {
-    metric: 'UpkeepFailed',
-    from: ['maintenance'],
-    pattern: '{ ($.event = "upkeep.failed") || ($.event = "start.failed") }',
-  },
   caWarning: {
     metric: 'CaWarning',
     from: ['maintenance'],
@@ -83,6 +79,10 @@ export type Watched = {
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
   readonly table: ITableV2;
   readonly alarmTopic?: ITopic;
+  /** What counts the answers of 5xx that devices are given. */
+  readonly serverErrors: Metric;
+  /** The most instances of the SCEP function, if some are reserved. */
+  readonly reserved: number | undefined;
   /** The shortest life of a CRL. */
   readonly crlHours: number;
 };
@@ -126,7 +126,8 @@ export class Watch {
     });
   }
 
-  #makeAlarms(scope: Construct, { functions, table, alarmTopic, crlHours }: Watched): Alarm[] {
+  #makeAlarms(scope: Construct, watched: Watched): Alarm[] {
+    const { functions, table, alarmTopic, crlHours, serverErrors, reserved } = watched;
     const { GREATER_THAN_OR_EQUAL_TO_THRESHOLD: atLeast, LESS_THAN_THRESHOLD: below } =
       ComparisonOperator;
     const make = (
@@ -149,15 +150,26 @@ export class Watch {
       return alarm;
     };
     const twice = { evaluationPeriods: 2 };
-    const { scep, maintenance } = functions;
+    const thrice = { evaluationPeriods: 3 };
+    const { scep, admin, maintenance } = functions;
+    const errors = (of: LambdaFunction) => of.metricErrors({ period: five });
     return [
-      make('Errors', 'the SCEP function fails', scep.metricErrors({ period: five }), 1),
+      make('Errors', 'the SCEP function fails', errors(scep), 1),
+      make('AdminErrors', 'the admin function fails', errors(admin), 1),
+      // Also where it ends before it can say so: out of time, out of memory, not to be loaded.
+      make('UpkeepFailed', 'upkeep fails: CRLs may end', errors(maintenance), 3, thrice),
+      make(
+        'UpkeepMissing',
+        'upkeep does not run: CRLs will end',
+        maintenance.metricInvocations({ period: Duration.minutes(15) }),
+        1,
+        { comparisonOperator: below, treatMissingData: TreatMissingData.BREACHING },
+      ),
+      make('ServerErrors', 'answers are 5xx', serverErrors, 5),
       make('Outages', 'requests are answered with 503', this.metric('outages'), 5),
       make('KmsTrouble', 'KMS refuses, throttles or is away', this.metric('kmsTrouble'), 3),
       make('Tampered', 'a record was changed by someone else', this.metric('tampered'), 1),
-      make('Refused', 'most requests are refused', this.#refusedRatio(), 80, {
-        evaluationPeriods: 3,
-      }),
+      make('Refused', 'most requests are refused', this.#refusedRatio(), 80, thrice),
       make(
         'Slow',
         'one request in twenty takes 5 s or longer',
@@ -165,6 +177,17 @@ export class Watch {
         5000,
         twice,
       ),
+      ...(reserved === undefined
+        ? []
+        : [
+            make(
+              'Busy',
+              'four fifths of the instances that may run do',
+              instancesOf(scep),
+              Math.ceil((4 * reserved) / 5),
+              twice,
+            ),
+          ]),
       make(
         'Throttled',
         'more requests come than instances may run',
@@ -175,38 +198,22 @@ export class Watch {
       make(
         'TableThrottled',
         'the table is at its cap, or a partition at its limit',
-        new Metric({
-          namespace: 'AWS/DynamoDB',
-          metricName: 'WriteThrottleEvents',
-          dimensionsMap: { TableName: table.tableName },
-          statistic: Stats.SUM,
-          period: five,
-        }),
+        throttlesOf(table),
         10,
         twice,
       ),
-      make('UpkeepFailed', 'upkeep fails: CRLs may end', this.metric('upkeepFailed'), 3, {
-        evaluationPeriods: 3,
-      }),
       make(
         'CrlOld',
         'a CRL is at the last quarter of its life',
         this.metric('crlHoursLeft').with({ statistic: Stats.MINIMUM }),
         crlHours / 4,
-        { evaluationPeriods: 3, comparisonOperator: below },
+        { ...thrice, comparisonOperator: below },
       ),
       make(
         'CaWarning',
         'a CA or its RA wants a person, see ca.warning in the log of maintenance',
         this.metric('caWarning').with({ period: Duration.days(1) }),
         1,
-      ),
-      make(
-        'UpkeepMissing',
-        'upkeep does not run: CRLs will end',
-        maintenance.metricInvocations({ period: Duration.minutes(15) }),
-        1,
-        { comparisonOperator: below, treatMissingData: TreatMissingData.BREACHING },
       ),
     ];
   }
@@ -234,7 +241,7 @@ export class Watch {
         ],
         [
           graph('Time of the SCEP function', p('p50'), p('p95'), p('p99')),
-          graph('Instances at once', scep.metric('ConcurrentExecutions'), scep.metricThrottles()),
+          graph('Instances at once', instancesOf(scep), scep.metricThrottles({ period: five })),
         ],
         [
           graph(
@@ -249,4 +256,28 @@ export class Watch {
       ],
     });
   }
+}
+
+const instancesOf = (of: LambdaFunction): Metric =>
+  of.metric('ConcurrentExecutions', { period: five, statistic: Stats.MAXIMUM });
+
+/** An index at its cap holds the table's writes up, and says so under its own name. */
+function throttlesOf({ tableName: TableName }: ITableV2): MathExpression {
+  const of = (index: object): Metric =>
+    new Metric({
+      namespace: 'AWS/DynamoDB',
+      metricName: 'WriteThrottleEvents',
+      dimensionsMap: { TableName, ...index },
+      statistic: Stats.SUM,
+      period: five,
+    });
+  const indexes = tableDefinition.GlobalSecondaryIndexes.map(({ IndexName }) => [
+    IndexName,
+    of({ GlobalSecondaryIndexName: IndexName }),
+  ]);
+  return new MathExpression({
+    expression: 'SUM(METRICS())',
+    usingMetrics: { table: of({}), ...Object.fromEntries(indexes) },
+    period: five,
+  });
 }

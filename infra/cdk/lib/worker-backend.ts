@@ -6,15 +6,12 @@ import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { ManagedPolicy, type Role, User } from 'aws-cdk-lib/aws-iam';
 import type { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import { letOperate, makeConfig, makeOperator, policyValuesOf } from './backend.ts';
+import { letOperate, letUseTableKey, makeConfig, makeOperator, policyValuesOf } from './backend.ts';
 import { checkBackend } from './check-props.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import { renderPolicy } from './policies.ts';
 import type { BackendProps } from './props.ts';
 import { makeTable } from './table.ts';
-
-/** A table with a key of somebody's own wants a policy for that, too, which the user does not have. */
-export type WorkerBackendProps = Omit<BackendProps, 'tableKey'>;
 
 export class WorkerBackend extends Construct {
   readonly table: ITableV2;
@@ -27,7 +24,7 @@ export class WorkerBackend extends Construct {
   readonly user: User;
 
   /** @throws {Error} with a sentence that names the prop that is wrong */
-  constructor(scope: Construct, id: string, props: WorkerBackendProps) {
+  constructor(scope: Construct, id: string, props: BackendProps) {
     super(scope, id);
     checkBackend(props);
     this.user = new User(this, 'worker-user');
@@ -49,6 +46,7 @@ export class WorkerBackend extends Construct {
       document: renderPolicy('worker', values),
       users: [this.user],
     });
+    letUseTableKey(this, props, this.table, { users: [this.user], roles: [this.operator] });
     letOperate(this, this.operator, props, values);
   }
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -169,9 +169,33 @@ const said: readonly (readonly [sentence: string, context: Readonly<Record<strin
     { ...good, domain: 'scep.example.com' },
   ],
   [
-    'domain: is missing, and certificateArn names its certificate',
+    'certificateArn: is of a domain, and domain is missing',
     { ...good, certificateArn: 'arn:aws:acm:us-east-1:111122223333:certificate/1' },
   ],
+  ['hostedZoneId: is of a domain, and domain is missing', { ...good, hostedZoneId: 'Z1' }],
+  ['account: must be the twelve digits of an AWS account, not "12"', { ...good, account: '12' }],
+  ['region: must be the name of an AWS region, not "Ireland"', { ...good, region: 'Ireland' }],
+  [
+    'alarmTopicArn: must be the ARN of an SNS topic, not "alarms"',
+    { ...good, alarmTopicArn: 'alarms' },
+  ],
+  [
+    'certificateArn: must be the ARN of a certificate, not "arn:aws:iam::1:x"',
+    { ...good, domain: 'scep.example.com', certificateArn: 'arn:aws:iam::1:x' },
+  ],
+  [
+    'secrets: must be NAME= and the ARN of a secret, not "SHARED=arn:aws:secretsmanager:x"',
+    { ...good, secrets: 'SHARED=arn:aws:secretsmanager:x' },
+  ],
+  [
+    'plainHttp: cannot be had with ingress=httpApi',
+    { ...good, ingress: 'httpApi', plainHttp: 'true' },
+  ],
+  [
+    'requestsPerSecond: cannot be had with ingress=functionUrl',
+    { ...good, ingress: 'functionUrl', requestsPerSecond: '5' },
+  ],
+  ['adminIssuer: is for admin=jwt', { ...good, admin: 'iam', adminIssuer: 'https://x' }],
   [
     'domain: cannot be had with ingress=functionUrl',
     {
@@ -226,4 +250,35 @@ test('the apps synthesise, offline and without credentials', () => {
   for (const name of ['Scepter', 'ScepterEdge']) {
     assert.ok(existsSync(join(outdir, `${name}.template.json`)), name);
   }
+});
+
+test("the guide's commands, by the toolkit that comes with the apps: it understands what they write", () => {
+  const guide = readFileSync(join(root, 'docs', 'deploy-aws.md'), 'utf8').replaceAll(' \\\n', '');
+  const commands = [...guide.matchAll(/^npx cdk deploy (.+)$/gm)].map(([, words = '']) => words);
+  assert.equal(commands.length, 3);
+  const home = mkdtempSync(join(tmpdir(), 'scepter-cdk-home-'));
+  for (const words of commands.slice(0, 2)) {
+    const flags = words
+      .replace('../../my.json', config)
+      .replace(/ --outputs-file \S+/, '')
+      .split(/\s+/);
+    const { status, stderr } = spawnSync(
+      join(root, 'infra', 'cdk', 'node_modules', '.bin', 'cdk'),
+      ['synth', '--quiet', '--no-notices', ...flags, '-c', `packages=${packages}`],
+      {
+        cwd: join(root, 'infra', 'cdk'),
+        encoding: 'utf8',
+        env: {
+          PATH: process.env.PATH,
+          HOME: home,
+          CDK_OUTDIR: join(home, 'out'),
+          CDK_DISABLE_CLI_TELEMETRY: 'true',
+          AWS_EC2_METADATA_DISABLED: 'true',
+          AWS_REGION: 'eu-central-1',
+        },
+      },
+    );
+    assert.equal(status, 0, `${words}: ${stderr}`);
+  }
+  rmSync(home, { recursive: true, force: true });
 });

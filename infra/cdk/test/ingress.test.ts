@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { make, resourcesOf, templateOf, variants } from './support.ts';
+import { at, make, resourcesOf, templateOf, variants } from './support.ts';
 
 const cases = Object.entries(variants).map(
   ([name, props]) => [name, Template.fromStack(make(props).stack)] as const,
@@ -156,4 +156,15 @@ test('behind CloudFront one proxy is believed about the address of a device, oth
   };
   assert.equal(trusted(templateOf()), 1);
   assert.equal(trusted(templateOf({ ingress: { type: 'httpApi' } })), 0);
+});
+
+test("a function's own URL ends with a slash; what devices and operators are given does not", () => {
+  const { stack, service } = make({ ingress: { type: 'functionUrl' }, admin: { type: 'iam' } });
+  for (const url of [service.url, service.adminUrl]) {
+    const [scheme, host] = at(stack.resolve(url), 'Fn::Join.1') as [unknown, unknown];
+    assert.equal(scheme, 'https://');
+    assert.equal(at(host, 'Fn::Select.0'), 2);
+    assert.equal(at(host, 'Fn::Select.1.Fn::Split.0'), '/');
+    assert.equal(at(host, 'Fn::Select.1.Fn::Split.1.Fn::GetAtt.1'), 'FunctionUrl');
+  }
 });

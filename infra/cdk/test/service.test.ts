@@ -132,6 +132,34 @@ test('a table, keys and a web ACL that exist are used, and none are made', () =>
   }
 });
 
+test('a table with a key of its own: who uses the table may use the key, through DynamoDB only', () => {
+  const arn = 'arn:aws:kms:us-east-1:111122223333:key/table';
+  const made = templateOf((stack) => ({ tableKey: Key.fromKeyArn(stack, 'TableKey', arn) }));
+  const existing = templateOf((stack) => ({
+    table: TableV2.fromTableAttributes(stack, 'Records', {
+      tableName: 'records',
+      encryptionKey: Key.fromKeyArn(stack, 'TableKey', arn),
+    }),
+  }));
+  for (const template of [made, existing]) {
+    const [[id, { Properties }] = assert.fail('no policy'), ...more] = resourcesOf(
+      template,
+      'AWS::IAM::ManagedPolicy',
+    ).filter(([id]) => id.startsWith('Servicetablekeypolicy'));
+    assert.equal(more.length, 0);
+    assert.equal((Properties.Roles as unknown[]).length, 4);
+    const [statement, ...others] = statementsOf(template).filter(({ at }) => at === id);
+    assert.equal(others.length, 0);
+    assert.equal(statement?.Resource, arn);
+    assert.deepEqual(statement?.Condition, {
+      StringEquals: { 'kms:ViaService': 'dynamodb.us-east-1.amazonaws.com' },
+    });
+  }
+  made.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
+    Replicas: [{ SSESpecification: { KMSMasterKeyId: arn } }],
+  });
+});
+
 test('upkeep runs every minute, and its absence is an alarm', () => {
   const template = templateOf();
   template.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(1 minute)' });
@@ -194,6 +222,19 @@ test('grantReadLog lets somebody read events, and no other record', () => {
   );
 });
 
+test('grantReadLog over a table with a key of its own lets him use that key, through DynamoDB', () => {
+  const { stack, service } = make((stack) => ({
+    tableKey: Key.fromKeyArn(stack, 'TableKey', 'arn:aws:kms:us-east-1:111122223333:key/table'),
+  }));
+  service.grantReadLog(grantee(stack));
+  const [granted] = statementsOf(Template.fromStack(stack)).filter(
+    ({ at, Action }) => at.startsWith('Portal') && Action === 'kms:Decrypt',
+  );
+  assert.deepEqual(granted?.Condition, {
+    StringEquals: { 'kms:ViaService': 'dynamodb.us-east-1.amazonaws.com' },
+  });
+});
+
 test('metrics are those of the deployment', () => {
   const { service } = make({ deployment: 'plant-2' });
   const named = [service.metricIssued(), service.metricRefused(), service.metricOutages()].map(
@@ -204,4 +245,36 @@ test('metrics are those of the deployment', () => {
     'Scepter/plant-2 Refused',
     'Scepter/plant-2 Outages',
   ]);
+});
+
+test('alarms: what each is about, and where nobody reserved instances none that counts them', () => {
+  const named = (template: Template) =>
+    resourcesOf(template, 'AWS::CloudWatch::Alarm').map(([id]) =>
+      id.replace(/^Service|Alarm[0-9A-F]{8}$/g, ''),
+    );
+  const all = [
+    ...['AdminErrors', 'Busy', 'CaWarning', 'CrlOld', 'Errors', 'KmsTrouble', 'Outages', 'Refused'],
+    ...['ServerErrors', 'Slow', 'TableThrottled', 'Tampered', 'Throttled', 'UpkeepFailed'],
+    'UpkeepMissing',
+  ];
+  assert.deepEqual(named(templateOf()).toSorted(), all);
+  const unreserved = templateOf({ reservedConcurrency: 'unreserved' });
+  assert.deepEqual(
+    named(unreserved).toSorted(),
+    all.filter((name) => name !== 'Busy'),
+  );
+  // An upkeep that ends before it can say so is counted by Lambda, and by nobody else.
+  templateOf().hasResourceProperties('AWS::CloudWatch::Alarm', {
+    AlarmDescription: 'Scepter scepter: upkeep fails: CRLs may end',
+    Namespace: 'AWS/Lambda',
+    MetricName: 'Errors',
+  });
+  templateOf({ ingress: { type: 'functionUrl' } }).hasResourceProperties('AWS::CloudWatch::Alarm', {
+    AlarmDescription: 'Scepter scepter: answers are 5xx',
+    MetricName: 'Url5xxCount',
+  });
+  templateOf({ reservedConcurrency: 12 }).hasResourceProperties('AWS::CloudWatch::Alarm', {
+    MetricName: 'ConcurrentExecutions',
+    Threshold: 10,
+  });
 });

@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import type { Construct } from 'constructs';
-import type { Ingress, ScepServiceProps } from '../lib/props.ts';
+import type { BackendProps, Ingress, ScepServiceProps } from '../lib/props.ts';
 import { ScepService } from '../lib/scep-service.ts';
-import { WorkerBackend, type WorkerBackendProps } from '../lib/worker-backend.ts';
+import { WorkerBackend } from '../lib/worker-backend.ts';
 
 export const root = join(import.meta.dirname, '..', '..', '..');
 export const account = '111122223333';
@@ -45,7 +46,7 @@ export function make(props: Props | ((stack: Stack) => Props) = {}, stack = stac
 }
 
 /** The AWS side of a Worker. */
-export function makeBackend(props: Partial<WorkerBackendProps> = {}, stack = stackOf()) {
+export function makeBackend(props: Partial<BackendProps> = {}, stack = stackOf()) {
   const backend = new WorkerBackend(stack, 'Backend', { config: example('minimal'), ...props });
   return { stack, backend };
 }
@@ -65,8 +66,18 @@ export const variants: Readonly<Record<string, (stack: Stack) => Props>> = {
     admin: { type: 'jwt', issuer: 'https://login.example.com', audience: ['scepter'] },
     breakGlassRoleArn: `arn:aws:iam::${account}:role/break-glass`,
   }),
-  'HTTP API and a JWT': () => ({
+  'HTTP API and a JWT, keys of the table and of the logs': (stack) => ({
     ingress: { type: 'httpApi' },
+    tableKey: Key.fromKeyArn(
+      stack,
+      'TableKey',
+      `arn:aws:kms:us-east-1:${account}:key/11111111-2222-3333-4444-555555555555`,
+    ),
+    logGroupKey: Key.fromKeyArn(
+      stack,
+      'LogsKey',
+      `arn:aws:kms:us-east-1:${account}:key/66666666-7777-8888-9999-000000000000`,
+    ),
     admin: { type: 'jwt', issuer: 'https://login.example.com', audience: ['scepter'] },
   }),
   'HTTP API with a domain and a signed admin URL': (stack) => ({
@@ -120,3 +131,7 @@ export function statementsOf(template: Template): (Statement & { at: string; typ
   }
   return found;
 }
+
+/** What stands at a path of names and positions. */
+export const at = (value: unknown, path: string): unknown =>
+  path.split('.').reduce<unknown>((found, name) => Object(found)[name], value);

@@ -11,8 +11,8 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { backendSettings } from '../lib/context.ts';
+import type { BackendProps } from '../lib/props.ts';
 import { makeWorkerStack } from '../lib/quick-start.ts';
-import type { WorkerBackendProps } from '../lib/worker-backend.ts';
 import {
   account,
   example,
@@ -222,8 +222,25 @@ test('the guide has every setting of the app, and no other', () => {
   for (const [, name = ''] of guide.matchAll(/ -c (\w+)=/g)) assert.ok(named.includes(name), name);
 });
 
-const bad = (props: object): Partial<WorkerBackendProps> => props;
-const cases: readonly (readonly [sentence: RegExp, props: Partial<WorkerBackendProps>])[] = [
+test('a table with a key of its own: the user and the operator may use the key, through DynamoDB only', () => {
+  const arn = 'arn:aws:kms:us-east-1:111122223333:key/table';
+  const stack = stackOf();
+  makeBackend({ tableKey: Key.fromKeyArn(stack, 'TableKey', arn) }, stack);
+  const made = Template.fromStack(stack);
+  const policies = resourcesOf(made, 'AWS::IAM::ManagedPolicy');
+  const [id, { Properties }] =
+    policies.find(([id]) => /tablekeypolicy/.test(id)) ?? assert.fail('no policy');
+  assert.equal((Properties.Users as unknown[]).length, 1);
+  assert.equal((Properties.Roles as unknown[]).length, 1);
+  const [statement] = statementsOf(made).filter(({ at }) => at === id);
+  assert.equal(statement?.Resource, arn);
+  assert.deepEqual(statement?.Condition, {
+    StringEquals: { 'kms:ViaService': 'dynamodb.us-east-1.amazonaws.com' },
+  });
+});
+
+const bad = (props: object): Partial<BackendProps> => props;
+const cases: readonly (readonly [sentence: RegExp, props: Partial<BackendProps>])[] = [
   [/^config: must be Scepter's configuration document$/, bad({ config: 'a.json' })],
   [/^publicUrl: .*must be an http/, { config: { ...example('minimal'), publicUrl: 'x' } }],
   [/^deployment: must be 1 to 32 lower case .* not "A b"$/, { deployment: 'A b' }],

@@ -9,7 +9,7 @@ mock_provider "aws" {
     defaults = { partition = "aws" }
   }
   mock_data "aws_region" {
-    defaults = { name = "eu-central-1" }
+    defaults = { id = "eu-central-1" }
   }
 }
 
@@ -78,8 +78,18 @@ run "defaults" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == 11 && aws_cloudwatch_metric_alarm.this["UpkeepMissing"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["CrlOld"].threshold == 60
-    error_message = "there must be twelve alarms, one must miss upkeep, and one must come with the last quarter of a CRL"
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 13 && aws_cloudwatch_metric_alarm.this["UpkeepMissing"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["CrlOld"].threshold == 60
+    error_message = "there must be thirteen alarms of one metric, one must miss upkeep, and one must come with the last quarter of a CRL"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["Busy"].threshold == 40 && aws_cloudwatch_metric_alarm.this["ServerErrors"].namespace == "AWS/ApiGateway"
+    error_message = "one alarm must come with four fifths of the instances, and one with what the API answers"
+  }
+
+  assert {
+    condition     = length(aws_lambda_function_url.scep) + length(aws_lambda_permission.url) + length(aws_cloudformation_stack.invoke_by_url) == 0
+    error_message = "behind CloudFront the SCEP function must have no URL of its own"
   }
 }
 
@@ -138,7 +148,7 @@ run "domain" {
   }
 
   assert {
-    condition     = aws_apigatewayv2_api.this.disable_execute_api_endpoint && aws_apigatewayv2_domain_name.this[0].domain_name == "origin.scep.example.com"
+    condition     = aws_apigatewayv2_api.this[0].disable_execute_api_endpoint && aws_apigatewayv2_domain_name.this[0].domain_name == "origin.scep.example.com"
     error_message = "with a domain the API's own address must be closed"
   }
 
@@ -183,6 +193,94 @@ run "http_api_and_signed_admin_url" {
   }
 }
 
+run "function_url" {
+  command = plan
+
+  variables {
+    ingress              = "functionUrl"
+    origin_secret        = null
+    reserved_concurrency = -1
+  }
+
+  override_resource {
+    target          = aws_lambda_function.this
+    override_during = plan
+    values          = { arn = "arn:aws:lambda:eu-central-1:111122223333:function:scepter-scepter-scep", id = "scepter-scepter-scep" }
+  }
+  override_resource {
+    target          = aws_lambda_function_url.scep
+    override_during = plan
+    values          = { function_url = "https://abc.lambda-url.eu-central-1.on.aws/" }
+  }
+
+  assert {
+    condition     = length(aws_apigatewayv2_api.this) + length(aws_apigatewayv2_route.default) + length(aws_apigatewayv2_stage.this) + length(aws_lambda_permission.api) + length(aws_cloudwatch_log_group.api) + length(aws_cloudfront_distribution.this) == 0
+    error_message = "there must be no API and no CloudFront"
+  }
+
+  assert {
+    condition     = aws_lambda_function_url.scep[0].authorization_type == "NONE" && length(aws_lambda_function_url.admin) == 0
+    error_message = "the SCEP function must have a public URL, and the admin function none"
+  }
+
+  assert {
+    condition     = aws_lambda_permission.url[0].action == "lambda:InvokeFunctionUrl" && aws_lambda_permission.url[0].function_url_auth_type == "NONE"
+    error_message = "everybody may use the URL, and with that permission nothing else"
+  }
+
+  assert {
+    condition = jsondecode(aws_cloudformation_stack.invoke_by_url[0].template_body).Resources == {
+      InvokeByUrl = {
+        Type = "AWS::Lambda::Permission"
+        Properties = {
+          Action                = "lambda:InvokeFunction"
+          FunctionName          = "arn:aws:lambda:eu-central-1:111122223333:function:scepter-scepter-scep"
+          InvokedViaFunctionUrl = true
+          Principal             = "*"
+        }
+      }
+    }
+    error_message = "everybody may invoke the function through its URL only"
+  }
+
+  assert {
+    condition     = jsondecode(output.mint_challenges_policy).Statement == [{ Effect = "Allow", Action = "lambda:InvokeFunction", Resource = ["arn:aws:lambda:eu-central-1:111122223333:function:scepter-scepter-scep"], Condition = {} }]
+    error_message = "who is to make challenges must be able to invoke the admin function, and nothing else"
+  }
+
+  assert {
+    condition     = output.scep_url == "https://abc.lambda-url.eu-central-1.on.aws/scep"
+    error_message = "devices must be given the function's URL"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.config.value).trustedProxies == 0 && !contains(keys(aws_lambda_function.this["scep"].environment[0].variables), "SCEPTER_ORIGIN_SECRETS")
+    error_message = "without CloudFront no proxy must be believed, and no secret be asked for"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["ServerErrors"].metric_name == "Url5xxCount" && !contains(keys(aws_cloudwatch_metric_alarm.this), "Busy")
+    error_message = "what the URL answers must be watched, and no share of instances that are not reserved"
+  }
+}
+
+run "null_is_the_default" {
+  command = plan
+
+  variables {
+    ingress                 = null
+    deployment              = null
+    reserved_concurrency    = null
+    log_retention_days      = null
+    max_write_request_units = null
+  }
+
+  assert {
+    condition     = length(aws_cloudfront_distribution.this) == 1 && aws_lambda_function.this["scep"].reserved_concurrent_executions == 50 && aws_cloudwatch_log_group.function["scep"].retention_in_days == 365
+    error_message = "a variable that is null must be as if it were not there"
+  }
+}
+
 run "what_exists" {
   command = plan
 
@@ -201,6 +299,49 @@ run "what_exists" {
   assert {
     condition     = aws_lambda_function.this["scep"].environment[0].variables.SCEPTER_TABLE == "records" && aws_lambda_function.this["scep"].environment[0].variables.SCEPTER_SEALING_KEY == "arn:aws:kms:eu-central-1:111122223333:key/sealing"
     error_message = "what exists must be used"
+  }
+
+  assert {
+    condition = jsondecode(output.read_log_policy).Statement == [
+      { Effect = "Allow", Action = "dynamodb:BatchGetItem", Resource = ["arn:aws:dynamodb:eu-central-1:111122223333:table/records"], Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["event#*"] }, Null = { "dynamodb:LeadingKeys" = "false" } } },
+      { Effect = "Allow", Action = "dynamodb:Query", Resource = ["arn:aws:dynamodb:eu-central-1:111122223333:table/records/index/places"], Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["events#*"] }, Null = { "dynamodb:LeadingKeys" = "false" } } },
+    ]
+    error_message = "who reads the log must be able to read its events, and no other record"
+  }
+}
+
+run "a_key_of_the_table" {
+  command = plan
+
+  # Its name and ARN would be the provider's to say.
+  override_resource {
+    target          = aws_dynamodb_table.this
+    override_during = plan
+    values          = { arn = "arn:aws:dynamodb:eu-central-1:111122223333:table/scepter-scepter" }
+  }
+
+  variables {
+    table_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/table"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this[0].server_side_encryption[0].kms_key_arn == "arn:aws:kms:eu-central-1:111122223333:key/table"
+    error_message = "the table must be encrypted with the key"
+  }
+
+  assert {
+    condition     = toset(keys(aws_iam_role_policy.table_key)) == toset(["scep", "admin", "maintenance", "operator"]) && alltrue([for one in aws_iam_role_policy.table_key : jsondecode(one.policy).Statement[0].Resource == ["arn:aws:kms:eu-central-1:111122223333:key/table"]])
+    error_message = "who uses the table must be able to use its key"
+  }
+
+  assert {
+    condition     = alltrue([for one in aws_iam_role_policy.table_key : jsondecode(one.policy).Statement[0].Condition.StringEquals["kms:ViaService"] == "dynamodb.eu-central-1.amazonaws.com"])
+    error_message = "the key must be usable through DynamoDB only"
+  }
+
+  assert {
+    condition     = jsondecode(output.read_log_policy).Statement[2] == { Effect = "Allow", Action = "kms:Decrypt", Resource = ["arn:aws:kms:eu-central-1:111122223333:key/table"], Condition = { StringEquals = { "kms:ViaService" = "dynamodb.eu-central-1.amazonaws.com" } } }
+    error_message = "who reads the log must be able to use the table's key"
   }
 }
 
@@ -229,6 +370,26 @@ run "refuses_config_3" {
 
   variables {
     config = "{\"cas\":{\"office\":{\"key\":\"rsa:1024\"}}}"
+  }
+
+  expect_failures = [var.config]
+}
+
+run "refuses_config_4" {
+  command = plan
+
+  variables {
+    config = "{\"cas\":{\"office\":{\"crlValidity\":\"10 days\"}}}"
+  }
+
+  expect_failures = [var.config]
+}
+
+run "refuses_config_5" {
+  command = plan
+
+  variables {
+    config = "{\"cas\":{\"Office CA\":{}}}"
   }
 
   expect_failures = [var.config]
@@ -364,6 +525,17 @@ run "refuses_domain" {
   expect_failures = [var.domain]
 }
 
+run "refuses_domain_2" {
+  command = plan
+
+  variables {
+    ingress = "functionUrl"
+    domain  = { name = "scep.example.com", zone_id = "Z0123456789" }
+  }
+
+  expect_failures = [var.domain]
+}
+
 run "refuses_origin_secret" {
   command = plan
 
@@ -419,6 +591,17 @@ run "refuses_admin_3" {
 
   variables {
     admin = { type = "jwt", issuer = "https://x", audience = [] }
+  }
+
+  expect_failures = [var.admin]
+}
+
+run "refuses_admin_4" {
+  command = plan
+
+  variables {
+    ingress = "functionUrl"
+    admin   = { type = "jwt", issuer = "https://x", audience = ["a"] }
   }
 
   expect_failures = [var.admin]

@@ -1,4 +1,4 @@
-# One CA behind an HTTP API: no domain, no CloudFront.
+# One CA behind an HTTP API, or a Function URL: no domain, no CloudFront.
 
 provider "aws" {
   region = var.region
@@ -17,8 +17,9 @@ module "scepter" {
     aws.us_east_1 = aws.us_east_1
   }
 
-  config               = file("${path.module}/../../../../examples/minimal.json")
+  config               = file(var.config_file)
   lambda_package       = var.lambda_package
-  ingress              = "httpApi"
+  ingress              = var.ingress
+  deletion_protection  = var.deletion_protection
   reserved_concurrency = var.reserved_concurrency
 }

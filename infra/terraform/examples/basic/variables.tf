@@ -30,3 +30,33 @@ variable "reserved_concurrency" {
     error_message = "reserved_concurrency: must be 1 or more, or -1 for none reserved."
   }
 }
+
+variable "deletion_protection" {
+  description = "Protects the table from deletion. Only a deployment that is about to be torn down says false."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "ingress" {
+  description = "How devices reach the service: \"httpApi\", or \"functionUrl\" for a first look."
+  type        = string
+  default     = "httpApi"
+
+  validation {
+    condition     = contains(["httpApi", "functionUrl"], var.ingress)
+    error_message = "ingress: must be \"httpApi\" or \"functionUrl\"; for CloudFront see examples/cloudfront."
+  }
+}
+
+variable "config_file" {
+  description = "Path of Scepter's configuration."
+  type        = string
+  default     = "../../../../examples/minimal.json"
+  nullable    = false
+
+  validation {
+    condition     = fileexists(var.config_file)
+    error_message = "config_file: there is no such file."
+  }
+}

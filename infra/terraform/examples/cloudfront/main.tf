@@ -22,6 +22,7 @@ module "scepter" {
   domain               = var.domain
   origin_secret        = var.origin_secret
   plain_http           = var.plain_http
+  deletion_protection  = var.deletion_protection
   break_glass_role_arn = var.break_glass_role_arn
   alarm_topic_arn      = var.alarm_topic_arn
 

@@ -104,3 +104,10 @@ variable "admin_audience" {
     error_message = "admin_audience: must name at least one."
   }
 }
+
+variable "deletion_protection" {
+  description = "Protects the table from deletion. Only a deployment that is about to be torn down says false."
+  type        = bool
+  default     = true
+  nullable    = false
+}

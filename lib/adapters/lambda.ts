@@ -1,0 +1,140 @@
+// AWS Lambda as a caller sees it: HTTP asked of a function that has no URL, in the event that a Function
+// URL would make of it, with the caller's own AWS credentials.
+
+import { InvokeCommand, type InvokeCommandOutput, LambdaClient } from '@aws-sdk/client-lambda';
+import { pause, systemTimer, type Timer, told } from './aws.ts';
+
+export type FunctionRequest = {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+};
+export type FunctionAnswer = { readonly status: number; readonly text: string };
+
+type Kind = 'usage' | 'notAllowed' | 'notFound' | 'remote';
+
+/** There is no answer; the message is a sentence about the function. */
+export class FunctionFailure extends Error {
+  override readonly name = 'FunctionFailure';
+  readonly kind: Kind;
+  constructor(kind: Kind, target: string, sentence: string) {
+    super(`lambda:${target}: ${sentence}`);
+    this.kind = kind;
+  }
+}
+
+/** The admin function's own time, and what it takes to start. */
+const TIMEOUT_MS = 35_000;
+/** What is throttled was not begun, so it may be asked again; somebody is waiting, though. */
+const THROTTLED_MS = 5_000;
+
+const regionOf = (target: string): string | undefined =>
+  /^arn:[^:]+:lambda:([^:]+):/.exec(target)?.[1];
+
+/**
+ * @param target a function's name or ARN
+ * @throws {FunctionFailure} with a sentence
+ */
+export async function invokeFunction(
+  target: string,
+  request: FunctionRequest,
+  timer: Timer = systemTimer,
+): Promise<FunctionAnswer> {
+  const region = regionOf(target);
+  const client = new LambdaClient({ maxAttempts: 1, ...(region ? { region } : {}) });
+  const deadline = timer.now() + THROTTLED_MS;
+  try {
+    for (let tries = 0; ; tries += 1) {
+      const command = new InvokeCommand({
+        FunctionName: target,
+        Payload: new TextEncoder().encode(JSON.stringify(eventOf(request))),
+      });
+      try {
+        const abortSignal = AbortSignal.timeout(TIMEOUT_MS);
+        return answerOf(target, await client.send(command, { abortSignal }));
+      } catch (error) {
+        const throttled = told(error).name === 'TooManyRequestsException';
+        if (!throttled || !(await pause(timer, tries, deadline))) throw failureOf(target, error);
+      }
+    }
+  } finally {
+    client.destroy();
+  }
+}
+
+/** Payload 2.0. Who asks connects to AWS, so that nobody's address is known. */
+function eventOf({ method, path, headers, body }: FunctionRequest): object {
+  const [rawPath = '', ...query] = path.split('?');
+  return {
+    version: '2.0',
+    rawPath,
+    rawQueryString: query.join('?'),
+    headers,
+    requestContext: { http: { method } },
+    ...(body === undefined ? {} : { body }),
+    isBase64Encoded: false,
+  };
+}
+
+function answerOf(target: string, { FunctionError, Payload }: InvokeCommandOutput): FunctionAnswer {
+  const said = parsed(Payload);
+  if (FunctionError !== undefined) {
+    const { errorType, errorMessage = 'it does not say why' } = said;
+    const why = [errorType, errorMessage].filter((one) => one !== undefined).join(': ');
+    throw new FunctionFailure('remote', target, `the function failed, see its log: ${why}`);
+  }
+  const { statusCode, body, isBase64Encoded } = said;
+  if (typeof statusCode !== 'number' || typeof body !== 'string') {
+    throw new FunctionFailure(
+      'remote',
+      target,
+      'it answered as no HTTP function does: is it the admin function?',
+    );
+  }
+  const encoding = isBase64Encoded ? 'base64' : 'utf8';
+  return { status: statusCode, text: Buffer.from(body, encoding).toString('utf8') };
+}
+
+function parsed(payload: Uint8Array | undefined): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(new TextDecoder().decode(payload)));
+  } catch {
+    return {};
+  }
+}
+
+/** What AWS or the SDK refuse with, by its name; each as its user has to hear it. */
+function failureOf(target: string, error: unknown): Error {
+  if (error instanceof FunctionFailure) return error;
+  const { name, message, status, unanswered } = told(error);
+  const fail = (kind: Kind, sentence: string) => new FunctionFailure(kind, target, sentence);
+  if (message === 'Region is missing') {
+    return fail('usage', 'no AWS region: set AWS_REGION, or name the function by its ARN');
+  }
+  switch (name) {
+    case 'CredentialsProviderError':
+      return fail('notAllowed', `no AWS credentials: log in, or set AWS_PROFILE (${message})`);
+    case 'AccessDeniedException':
+      return fail('notAllowed', `these AWS credentials may not invoke it: ${message}`);
+    case 'ExpiredTokenException':
+    case 'InvalidSignatureException':
+    case 'UnrecognizedClientException':
+      return fail('notAllowed', `AWS does not accept these credentials: ${message}`);
+    case 'ResourceNotFoundException':
+      return fail('notFound', `there is no such function in this account and region: ${message}`);
+    case 'TooManyRequestsException':
+      return fail('remote', `as much of it runs as may, ask again in a moment: ${message}`);
+    case 'AbortError':
+    case 'TimeoutError':
+      return fail('remote', `it did not answer within ${TIMEOUT_MS / 1000} s`);
+    default:
+      return fail(
+        'remote',
+        status === undefined && unanswered
+          ? `AWS Lambda did not answer: ${message || name}`
+          : `${name}: ${message}`,
+      );
+  }
+}

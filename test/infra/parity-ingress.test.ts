@@ -1,0 +1,209 @@
+// CDK and Terraform let the same in by the same ways: CloudFront, the web ACL, the API, Function URLs.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  at,
+  defaultOf,
+  expression,
+  hclOf,
+  listAt,
+  localsOf,
+  maybe,
+  ofType,
+  resourceOf,
+  templateOf,
+  text,
+  theOne,
+} from './templates.ts';
+
+const hcl = hclOf();
+const locals = localsOf(hcl);
+const plain = templateOf('cloudfront');
+const named = templateOf('domain');
+const httpApi = templateOf('httpApi');
+
+test('CloudFront: paths, who may come how, what is kept, TLS, errors, and what it shows the functions', () => {
+  const resource = resourceOf(hcl, 'aws_cloudfront_distribution', 'this');
+  const config = at(theOne(plain, 'AWS::CloudFront::Distribution'), 'DistributionConfig');
+  const open = at(theOne(named, 'AWS::CloudFront::Distribution'), 'DistributionConfig');
+  const behaviour = (one: unknown) => [
+    maybe(one, 'PathPattern'),
+    at(one, 'AllowedMethods'),
+    at(one, 'CachePolicyId'),
+    at(one, 'OriginRequestPolicyId'),
+    at(one, 'ViewerProtocolPolicy'),
+    at(one, 'Compress'),
+  ];
+  const all = at(locals, 'all_methods');
+  const rest = [at(locals, 'all_viewer_except_host_header')];
+  const expected = (protocol: string) => [
+    ...listAt(locals, 'scep_paths').map((path) => [
+      path,
+      all,
+      locals.caching_disabled,
+      ...rest,
+      protocol,
+      false,
+    ]),
+    ...listAt(locals, 'cached_paths').map((path) => [
+      path,
+      ['GET', 'HEAD'],
+      locals.caching_optimized,
+      ...rest,
+      protocol,
+      false,
+    ]),
+  ];
+  const protocols = text(
+    at(resource, 'dynamic.0.ordered_cache_behavior.content.0.viewer_protocol_policy'),
+  );
+  assert.equal(protocols, expression('var.plain_http ? "allow-all" : "https-only"'));
+  assert.equal(defaultOf(hcl, 'plain_http'), false);
+  assert.deepEqual(listAt(config, 'CacheBehaviors').map(behaviour), expected('https-only'));
+  assert.deepEqual(listAt(open, 'CacheBehaviors').map(behaviour), expected('allow-all'));
+  for (const each of [config, open]) {
+    assert.equal(
+      at(each, 'DefaultCacheBehavior.ViewerProtocolPolicy'),
+      at(resource, 'default_cache_behavior.0.viewer_protocol_policy'),
+    );
+    const origin = at(each, 'Origins.0');
+    assert.deepEqual(
+      [
+        at(origin, 'CustomOriginConfig.OriginProtocolPolicy'),
+        at(origin, 'CustomOriginConfig.OriginSSLProtocols'),
+        at(origin, 'CustomOriginConfig.OriginReadTimeout'),
+        at(origin, 'OriginCustomHeaders.0.HeaderName'),
+        at(each, 'HttpVersion'),
+      ],
+      [
+        at(resource, 'origin.0.custom_origin_config.0.origin_protocol_policy'),
+        at(resource, 'origin.0.custom_origin_config.0.origin_ssl_protocols'),
+        at(resource, 'origin.0.custom_origin_config.0.origin_read_timeout'),
+        at(resource, 'origin.0.custom_header.0.name'),
+        at(resource, 'http_version'),
+      ],
+    );
+    assert.deepEqual(
+      listAt(each, 'CustomErrorResponses').map((one) => at(one, 'ErrorCode')),
+      listAt(resource, 'dynamic.1.custom_error_response.for_each'),
+    );
+  }
+  const tls = text(at(resource, 'viewer_certificate.0.minimum_protocol_version'));
+  assert.equal(
+    tls,
+    `\${var.domain == null ? "TLSv1" : "${at(open, 'ViewerCertificate.MinimumProtocolVersion')}"}`,
+  );
+});
+
+test('what CloudFront shows the functions is a secret on both sides', () => {
+  const config = at(theOne(plain, 'AWS::CloudFront::Distribution'), 'DistributionConfig');
+  const shown = JSON.stringify(at(config, 'Origins.0.OriginCustomHeaders.0.HeaderValue'));
+  assert.match(shown, /resolve:secretsmanager:/);
+  const resource = resourceOf(hcl, 'aws_cloudfront_distribution', 'this');
+  assert.equal(at(resource, 'origin.0.custom_header.0.value'), expression('var.origin_secret'));
+});
+
+test('the web ACL: the rate rule, its limit, what it answers', () => {
+  const made = theOne(plain, 'AWS::WAFv2::WebACL');
+  const resource = resourceOf(hcl, 'aws_wafv2_web_acl', 'this');
+  const [rule, ...more] = listAt(made, 'Rules');
+  assert.equal(more.length, 0);
+  assert.equal(listAt(resource, 'rule').length, 1);
+  assert.deepEqual(
+    [
+      at(made, 'Scope'),
+      at(rule, 'Action.Block.CustomResponse.ResponseCode'),
+      at(rule, 'Statement.RateBasedStatement.AggregateKeyType'),
+      at(rule, 'Statement.RateBasedStatement.Limit'),
+    ],
+    [
+      at(resource, 'scope'),
+      at(resource, 'rule.0.action.0.block.0.custom_response.0.response_code'),
+      at(resource, 'rule.0.statement.0.rate_based_statement.0.aggregate_key_type'),
+      defaultOf(hcl, 'rate_limit'),
+    ],
+  );
+  // Samples show whole requests.
+  const samples = [at(made, 'VisibilityConfig'), at(rule, 'VisibilityConfig')];
+  for (const one of samples) assert.equal(at(one, 'SampledRequestsEnabled'), false);
+  for (const path of ['visibility_config.0', 'rule.0.visibility_config.0']) {
+    assert.equal(at(resource, `${path}.sampled_requests_enabled`), false, path);
+  }
+});
+
+test('the API: its own address, limits, the log of requests, and routes with an authorizer', () => {
+  const api = resourceOf(hcl, 'aws_apigatewayv2_api', 'this');
+  assert.equal(at(api, 'disable_execute_api_endpoint'), expression('var.domain != null'));
+  assert.deepEqual(
+    [plain, named].map((one) =>
+      at(theOne(one, 'AWS::ApiGatewayV2::Api'), 'DisableExecuteApiEndpoint'),
+    ),
+    [false, true],
+  );
+  const stage = resourceOf(hcl, 'aws_apigatewayv2_stage', 'this');
+  const made = theOne(plain, 'AWS::ApiGatewayV2::Stage');
+  const rate = defaultOf(hcl, 'requests_per_second');
+  assert.equal(at(made, 'DefaultRouteSettings.ThrottlingRateLimit'), rate);
+  assert.equal(at(made, 'DefaultRouteSettings.ThrottlingBurstLimit'), 2 * Number(rate));
+  assert.equal(
+    at(stage, 'default_route_settings.0.throttling_burst_limit'),
+    expression('2 * var.requests_per_second'),
+  );
+  const format: Record<string, string> = JSON.parse(text(at(made, 'AccessLogSettings.Format')));
+  const ofTerraform = text(at(stage, 'access_log_settings.0.format'));
+  const fields = [...ofTerraform.matchAll(/(\w+) = "(\$context\.[\w.]+)"/g)];
+  assert.deepEqual(Object.fromEntries(fields.map(([, name, value]) => [name, value])), format);
+
+  const routes = ofType(named, 'AWS::ApiGatewayV2::Route');
+  const admin = routes.filter((one) => maybe(one, 'AuthorizationType') === 'JWT');
+  const keys = admin.map((one) => at(one, 'RouteKey')).toSorted();
+  assert.deepEqual(
+    [...text(locals.admin_routes).matchAll(/"(ANY [^"]+)"/g)].map(([, key]) => key).toSorted(),
+    keys,
+  );
+  assert.equal(at(resourceOf(hcl, 'aws_apigatewayv2_route', 'admin'), 'authorization_type'), 'JWT');
+  assert.deepEqual(
+    routes.filter((one) => !admin.includes(one)).map((one) => at(one, 'RouteKey')),
+    [at(resourceOf(hcl, 'aws_apigatewayv2_route', 'default'), 'route_key')],
+  );
+  assert.equal(
+    at(resourceOf(hcl, 'aws_lambda_function_url', 'admin'), 'authorization_type'),
+    at(theOne(httpApi, 'AWS::Lambda::Url'), 'AuthType'),
+  );
+});
+
+test('Function URLs: public for SCEP where nothing else is, and for the admin API never', () => {
+  const made = ofType(templateOf('functionUrl'), 'AWS::Lambda::Url').map((one) => [
+    /Service(\w+?)function/.exec(text(at(one, 'TargetFunctionArn.Fn::GetAtt.0')))?.[1],
+    at(one, 'AuthType'),
+  ]);
+  const ofTerraform = ['scep', 'admin'].map((name) => [
+    name,
+    at(resourceOf(hcl, 'aws_lambda_function_url', name), 'authorization_type'),
+  ]);
+  assert.deepEqual(made, ofTerraform);
+  assert.equal(
+    at(resourceOf(hcl, 'aws_lambda_function_url', 'scep'), 'count'),
+    expression('local.api ? 0 : 1'),
+  );
+  assert.equal(locals.api, expression('var.ingress != "functionUrl"'));
+  assert.deepEqual(ofType(plain, 'AWS::Lambda::Url'), []);
+});
+
+test('names: TLS of the API, and records of both kinds', () => {
+  const domain = resourceOf(hcl, 'aws_apigatewayv2_domain_name', 'this');
+  const made = at(theOne(named, 'AWS::ApiGatewayV2::DomainName'), 'DomainNameConfigurations.0');
+  assert.equal(at(made, 'EndpointType'), at(domain, 'domain_name_configuration.0.endpoint_type'));
+  // An API of this kind knows no other.
+  assert.equal(
+    maybe(made, 'SecurityPolicy') ?? 'TLS_1_2',
+    at(domain, 'domain_name_configuration.0.security_policy'),
+  );
+  const kinds = ofType(named, 'AWS::Route53::RecordSet').map((one) => at(one, 'Type'));
+  assert.deepEqual(kinds.toSorted(), ['A', 'A', 'AAAA', 'AAAA']);
+  for (const name of ['api', 'cloudfront']) {
+    const each = text(at(resourceOf(hcl, 'aws_route53_record', name), 'for_each'));
+    assert.match(each, /"A", "AAAA"/, name);
+  }
+});

@@ -1,0 +1,44 @@
+// Which resources of CloudFormation and of Terraform are the same thing.
+
+/** What Terraform's `resource` is in CloudFormation, and what only one of them has, and why. */
+export const same: Readonly<Record<string, readonly string[]>> = {
+  'AWS::ApiGatewayV2::Api': ['aws_apigatewayv2_api'],
+  'AWS::ApiGatewayV2::ApiMapping': ['aws_apigatewayv2_api_mapping'],
+  'AWS::ApiGatewayV2::Authorizer': ['aws_apigatewayv2_authorizer'],
+  'AWS::ApiGatewayV2::DomainName': ['aws_apigatewayv2_domain_name'],
+  'AWS::ApiGatewayV2::Integration': ['aws_apigatewayv2_integration'],
+  'AWS::ApiGatewayV2::Route': ['aws_apigatewayv2_route'],
+  'AWS::ApiGatewayV2::Stage': ['aws_apigatewayv2_stage'],
+  // CloudFormation writes the records that validate, and waits, by itself.
+  'AWS::CertificateManager::Certificate': ['aws_acm_certificate', 'aws_acm_certificate_validation'],
+  'AWS::CloudFront::Distribution': ['aws_cloudfront_distribution'],
+  'AWS::CloudWatch::Alarm': ['aws_cloudwatch_metric_alarm'],
+  'AWS::CloudWatch::Dashboard': ['aws_cloudwatch_dashboard'],
+  'AWS::DynamoDB::GlobalTable': ['aws_dynamodb_table'],
+  'AWS::Events::Rule': ['aws_cloudwatch_event_rule', 'aws_cloudwatch_event_target'],
+  'AWS::IAM::ManagedPolicy': ['aws_iam_role_policy'],
+  'AWS::IAM::Policy': ['aws_iam_role_policy'],
+  'AWS::IAM::Role': ['aws_iam_role'],
+  'AWS::KMS::Alias': ['aws_kms_alias'],
+  'AWS::KMS::Key': ['aws_kms_key'],
+  'AWS::Lambda::EventInvokeConfig': ['aws_lambda_function_event_invoke_config'],
+  'AWS::Lambda::Function': ['aws_lambda_function'],
+  // The one that the provider has an argument for in its later releases only is a stack there.
+  'AWS::Lambda::Permission': ['aws_lambda_permission', 'aws_cloudformation_stack'],
+  'AWS::Lambda::Url': ['aws_lambda_function_url'],
+  'AWS::Logs::LogGroup': ['aws_cloudwatch_log_group'],
+  'AWS::Logs::MetricFilter': ['aws_cloudwatch_log_metric_filter'],
+  'AWS::Route53::RecordSet': ['aws_route53_record'],
+  'AWS::S3::Bucket': [
+    'aws_s3_bucket',
+    'aws_s3_bucket_lifecycle_configuration',
+    'aws_s3_bucket_ownership_controls',
+    'aws_s3_bucket_public_access_block',
+    'aws_s3_bucket_server_side_encryption_configuration',
+  ],
+  'AWS::S3::BucketPolicy': ['aws_s3_bucket_policy'],
+  // Terraform would have to keep it in its state to make it: there the secret is a variable.
+  'AWS::SecretsManager::Secret': [],
+  'AWS::SSM::Parameter': ['aws_ssm_parameter'],
+  'AWS::WAFv2::WebACL': ['aws_wafv2_web_acl'],
+};
