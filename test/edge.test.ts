@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { cached, connectionFrom, refusal, subscriber } from '../functions/edge.ts';
 import { readAwsConnection } from '../functions/env.ts';
 import worker from '../functions/worker.ts';
+import { clientConfig } from '../lib/adapters/aws.ts';
 import type { LogEntry } from '../lib/ports/log.ts';
 
 const from = (headers: Readonly<Record<string, string>>, url = 'https://scep.test/scep') =>
@@ -154,8 +155,15 @@ test('a Worker is told where AWS is and who it is; the rest has defaults', () =>
   for (const region of ['ap-southeast-7', 'us-gov-east-1', 'cn-northwest-1', 'eusc-de-east-1']) {
     assert.equal(readAwsConnection({ ...keys, AWS_REGION: region }).region, region);
   }
-  const { credentials } = readAwsConnection({ ...own, AWS_SESSION_TOKEN: 'c2Vzc2lvbg==' });
-  assert.equal(credentials.sessionToken, 'c2Vzc2lvbg==');
+  const temporary = readAwsConnection({ ...own, AWS_SESSION_TOKEN: 'c2Vzc2lvbg==' });
+  assert.deepEqual(clientConfig('kms', temporary), {
+    region: own.AWS_REGION,
+    credentials: {
+      accessKeyId: 'AKIAEXAMPLE',
+      secretAccessKey: 'c2VjcmV0/+',
+      sessionToken: 'c2Vzc2lvbg==',
+    },
+  });
   assert.throws(() => readAwsConnection({ ...keys, AWS_REGION: 'eu-central-1 ' }), {
     name: 'ConfigError',
     message: 'AWS_REGION must be a region, such as eu-central-1',
