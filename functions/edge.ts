@@ -1,9 +1,13 @@
 // What stands before the service at Cloudflare: who may come in, and what is answered from the cache.
 
+import { tokenHash } from '../lib/ca/tokens.ts';
+import { ConfigError } from '../lib/config.ts';
+import { isToken } from '../lib/http/auth.ts';
 import { type Connection, forwardedFor } from '../lib/http/client.ts';
 import { forbidden, tooMany } from '../lib/http/respond.ts';
-import { FLOOD_RETRY_S } from '../lib/limits.ts';
+import { FLOOD_RETRY_S, MIN_ADMIN_TOKEN } from '../lib/limits.ts';
 import type { Log } from '../lib/ports/log.ts';
+import type { AdminToken } from '../lib/ports/records.ts';
 
 /** A rate limit binding: counts for each location of Cloudflare's, and not exactly. */
 export type RateLimit = {
@@ -20,6 +24,9 @@ export function connectionFrom(request: Request): Connection {
   return { hops: client === '' || hops.at(-1) === client ? hops : [...hops, client] };
 }
 
+/** What devices and relying parties ask for. Nothing else comes in plain http, whatever there will be. */
+const forDevices = /^\/(?:scep|cgi-bin|certsrv\/mscep|crl|aia|healthz|readyz)(?:\/|$)/i;
+
 const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** @returns the refusal of a request that does not come in */
@@ -29,7 +36,7 @@ export async function refusal(
 ): Promise<Response | undefined> {
   const { protocol, hostname, pathname } = new URL(request.url);
   // No zone redirects by itself, and a token of the admin API must not cross a network in clear.
-  const mayBePlain = loopback.test(hostname) || (plainHttp && !/^\/(?:api|openapi)/.test(pathname));
+  const mayBePlain = loopback.test(hostname) || (plainHttp && forDevices.test(pathname));
   if (protocol === 'http:' && !mayBePlain) return forbidden();
   const key = subscriber(clientAddress(request));
   const { success } = await floods.limit({ key }).catch((error: unknown) => {
@@ -47,6 +54,16 @@ export function subscriber(address: string): string {
   const groups = head === '' ? [] : head.split(':');
   const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(':').length;
   return [...groups, ...Array<string>(Math.max(0, missing)).fill('0')].slice(0, 4).join(':');
+}
+
+/** @throws {ConfigError} for a token that could not be shown, or be found out */
+export function tokensOf(adminToken: string | undefined): ReadonlyMap<string, AdminToken> {
+  if (adminToken === undefined) return new Map();
+  if (adminToken.length < MIN_ADMIN_TOKEN || !isToken(adminToken)) {
+    const may = `at least ${MIN_ADMIN_TOKEN} letters, digits and signs, and no more than 256`;
+    throw new ConfigError([`SCEPTER_ADMIN_TOKEN must have ${may}`]);
+  }
+  return new Map([[tokenHash(adminToken), { name: 'worker-secret', roles: ['admin'] }]]);
 }
 
 export type EdgeCache = {

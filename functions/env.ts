@@ -88,7 +88,7 @@ export function readAwsConnection(
   };
   const region = needed(
     'AWS_REGION',
-    /^[a-z]{2}(?:-[a-z]+)+-\d$/,
+    /^[a-z]{2,}(?:-[a-z]+)+-\d+$/,
     'a region, such as eu-central-1',
   );
   const accessKeyId = needed('AWS_ACCESS_KEY_ID', /^\w+$/, 'the id of an access key');

@@ -1,14 +1,18 @@
 // Cloudflare Workers: the whole service in one isolate, its records and keys at AWS by HTTPS.
 
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
-import { tokenHash } from '../lib/ca/tokens.ts';
 import { ConfigError } from '../lib/config.ts';
 import { makeApp } from '../lib/http/app.ts';
 import { unavailable } from '../lib/http/respond.ts';
-import { MIN_ADMIN_TOKEN } from '../lib/limits.ts';
-import type { AdminToken } from '../lib/ports/records.ts';
 import { openAws } from './aws.ts';
-import { cached, connectionFrom, type EdgeCache, type RateLimit, refusal } from './edge.ts';
+import {
+  cached,
+  connectionFrom,
+  type EdgeCache,
+  type RateLimit,
+  refusal,
+  tokensOf,
+} from './edge.ts';
 import { readAwsConnection, readEnv } from './env.ts';
 import { kept } from './kept.ts';
 import { doAll } from './upkeep.ts';
@@ -37,14 +41,6 @@ async function answer(request: Request, bindings: Bindings, context: Context): P
   const hold = (work: Promise<void>) => context.waitUntil(work);
   const ask = () => ready.app.fetch(request, connectionFrom(request));
   return cached(request, caches.default, hold, ask);
-}
-
-function tokensOf(adminToken: string | undefined): ReadonlyMap<string, AdminToken> {
-  if (adminToken === undefined) return new Map();
-  if (adminToken.length < MIN_ADMIN_TOKEN) {
-    throw new ConfigError([`SCEPTER_ADMIN_TOKEN must have at least ${MIN_ADMIN_TOKEN} characters`]);
-  }
-  return new Map([[tokenHash(adminToken), { name: 'worker-secret', roles: ['admin'] }]]);
 }
 
 export default {

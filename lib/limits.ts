@@ -178,6 +178,9 @@ export const STORE_CALL_MS = 1000;
 /** Milliseconds in which a read or a list of a remote store is repeated (throttled, unprocessed). */
 export const STORE_READ_MS = 1000;
 
+/** Milliseconds in which a start reads its configuration, with all that the SDK tries again. */
+export const CONFIG_READ_MS = 5000;
+
 /** Milliseconds in which a write of a remote store is repeated. With its last call and a read to learn
  * what became of it, it ends after 6 s, before the lease of an attempt does. */
 export const STORE_WRITE_MS = 3000;

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { cached, connectionFrom, refusal, subscriber } from '../functions/edge.ts';
 import { readAwsConnection } from '../functions/env.ts';
+import worker from '../functions/worker.ts';
+import { clientConfig } from '../lib/adapters/aws.ts';
 import type { LogEntry } from '../lib/ports/log.ts';
 
 const from = (headers: Readonly<Record<string, string>>, url = 'https://scep.test/scep') =>
@@ -130,6 +132,13 @@ describe('the cache', () => {
   });
 });
 
+test('an answer is held until it has ended, though the device may be gone', async () => {
+  const held: Promise<unknown>[] = [];
+  const answered = worker.fetch(from({}), {}, { waitUntil: (work) => void held.push(work) });
+  assert.deepEqual(held, [answered]);
+  assert.equal((await answered).status, 503);
+});
+
 test('a Worker is told where AWS is and who it is; the rest has defaults', () => {
   const keys = { AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'c2VjcmV0/+' };
   const own = { AWS_REGION: 'us-gov-west-1', ...keys };
@@ -141,6 +150,19 @@ test('a Worker is told where AWS is and who it is; the rest has defaults', () =>
       sessionToken: undefined,
     },
     endpoints: { dynamodb: undefined, kms: undefined, ssm: undefined },
+  });
+  // Of AWS, AWS GovCloud, China, the European Sovereign Cloud.
+  for (const region of ['ap-southeast-7', 'us-gov-east-1', 'cn-northwest-1', 'eusc-de-east-1']) {
+    assert.equal(readAwsConnection({ ...keys, AWS_REGION: region }).region, region);
+  }
+  const temporary = readAwsConnection({ ...own, AWS_SESSION_TOKEN: 'c2Vzc2lvbg==' });
+  assert.deepEqual(clientConfig('kms', temporary), {
+    region: own.AWS_REGION,
+    credentials: {
+      accessKeyId: 'AKIAEXAMPLE',
+      secretAccessKey: 'c2VjcmV0/+',
+      sessionToken: 'c2Vzc2lvbg==',
+    },
   });
   assert.throws(() => readAwsConnection({ ...keys, AWS_REGION: 'eu-central-1 ' }), {
     name: 'ConfigError',

@@ -311,6 +311,22 @@ describe('refusals before anybody can be answered', () => {
     await refused(`/scep?operation=PKIOperation&message=${long.slice(0, 90_000)}`, 413);
   });
 
+  test('what does not end is read to the limit, whatever length was declared beside its chunks', async () => {
+    for (const headers of [{}, { 'content-length': '5', 'transfer-encoding': 'chunked' }]) {
+      let pulled = 0;
+      const body = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          pulled += 8192;
+          if (pulled > 1_000_000) controller.close();
+          else controller.enqueue(new Uint8Array(8192));
+        },
+      });
+      const init = { method: 'POST', headers, body, duplex: 'half' } as RequestInit;
+      await refused('/scep?operation=PKIOperation', 413, init);
+      assert.ok(pulled < 100_000, `${pulled} octets were read`);
+    }
+  });
+
   test('an empty body is a 400', async () => {
     await refused('/scep?operation=PKIOperation', 400, { method: 'POST' });
   });

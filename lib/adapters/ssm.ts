@@ -2,6 +2,7 @@
 // without deploying anything.
 
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { CONFIG_READ_MS } from '../limits.ts';
 import { type AwsConnection, clientConfig } from './aws.ts';
 
 /** @throws {Error} with a sentence */
@@ -9,7 +10,9 @@ export async function readParameter(name: string, connection?: AwsConnection): P
   const client = new SSMClient(clientConfig('ssm', connection));
   try {
     const command = new GetParameterCommand({ Name: name, WithDecryption: true });
-    const { Parameter } = await client.send(command);
+    // Whoever waits for this start waits no longer than that.
+    const abortSignal = AbortSignal.timeout(CONFIG_READ_MS);
+    const { Parameter } = await client.send(command, { abortSignal });
     if (Parameter?.Value === undefined) throw new Error('it has no value');
     return Parameter.Value;
   } catch (error) {

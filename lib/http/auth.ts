@@ -14,11 +14,13 @@ export type Admin = { readonly Variables: { readonly actor: Actor & { readonly i
 
 export const tokenHeader = 'X-Scepter-Token';
 
+/** What can stand in a header: others are nobody's. */
+export const isToken = (text: string): boolean => /^[\x21-\x7e]{16,256}$/.test(text);
+
 /** Where our own header is, `Authorization` is for somebody else. */
 function tokenOf(header: (name: string) => string | undefined): string | undefined {
-  const own = header(tokenHeader);
-  const shown = own === undefined ? header('authorization') : `Bearer ${own}`;
-  return /^Bearer ([\x21-\x7e]{16,256})$/i.exec(shown ?? '')?.[1];
+  const own = header(tokenHeader) ?? /^Bearer (.*)$/i.exec(header('authorization') ?? '')?.[1];
+  return own !== undefined && isToken(own) ? own : undefined;
 }
 
 /** Lets a request pass whose token has one of the roles; `admin` has them all. */

@@ -2,7 +2,9 @@
 // and what several requests wait for that one of them has begun.
 
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { build } from 'esbuild';
@@ -46,6 +48,11 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
       { SCEPTER_ADMIN_TOKEN: 'short' },
       /^SCEPTER_ADMIN_TOKEN must have at least 32/,
     ],
+    [
+      'a token that no header can have',
+      { SCEPTER_ADMIN_TOKEN: 'a'.repeat(257) },
+      /letters, digits and signs, and no more than 256$/,
+    ],
   ];
   const atOnce = async (more: Record<string, string>, said: RegExp): Promise<void> => {
     const { isolate } = await world;
@@ -66,6 +73,23 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
   test('AWS cannot be reached', async () => {
     const said = /^the DynamoDB table ".*" cannot be reached in eu-central-1: /;
     await atOnce({ AWS_ENDPOINT_URL_DYNAMODB: await unreachable }, said);
+  });
+
+  test('the parameter with the configuration does not come', async () => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const { isolate } = await world;
+    const AWS_ENDPOINT_URL_SSM = `http://127.0.0.1:${port}`;
+    const one = await isolate({ SCEPTER_CONFIG: 'ssm:/x', AWS_ENDPOINT_URL_SSM });
+    try {
+      assert.equal((await fetch(`${one.url}/healthz`)).status, 503);
+      const [{ detail } = {}] = one.logged('start.failed');
+      assert.match(String(detail), /^SCEPTER_CONFIG cannot be read: the parameter "\/x": /);
+    } finally {
+      silent.closeAllConnections();
+      silent.close();
+    }
   });
 
   test('a sealing key that is not there: SCEP is an outage, CAs are named', async () => {
@@ -100,6 +124,13 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
   });
 });
 
+test('who asked is in the log as Cloudflare says', async () => {
+  const one = await (await workerWorld()).isolate();
+  const headers = { 'cf-connecting-ip': '192.0.2.7', 'x-forwarded-for': '203.0.113.9' };
+  assert.equal((await fetch(`${one.url}/scep/nobody`, { headers })).status, 404);
+  assert.equal(one.logged('http.refused')[0]?.client, '192.0.2.7');
+});
+
 test('whoever cannot count keeps nobody out', async () => {
   const { env } = await workerWorld();
   const one = await startWorkerd(process.env.SCEPTER_TEST_BUNDLE ?? '', env, { floods: 'broken' });
@@ -121,8 +152,11 @@ test('plain http: not at all, or for SCEP, CRLs and CA certificates where that w
     ['/aia/default.cer', 403, 200],
     ['/healthz', 403, 200],
     ['/api/v1/challenges', 403, 403],
-    ['/API/v1/challenges', 403, 404],
-    ['//api/v1/challenges', 403, 404],
+    ['/API/v1/challenges', 403, 403],
+    ['//api/v1/challenges', 403, 403],
+    ['/scepter', 403, 403],
+    ['/certsrv/mscep/mscep.dll?operation=GetCACaps', 403, 200],
+    ['/certsrv/mscep_admin/', 403, 403],
     ['/openapi.json', 403, 403],
   ] as const;
   for (const [path, strictly, openly] of rows) {
@@ -130,6 +164,8 @@ test('plain http: not at all, or for SCEP, CRLs and CA certificates where that w
     assert.equal(await asked(open, path, host, 'http'), openly, `open ${path}`);
     assert.notEqual(await asked(strict, path, host, 'https'), 403, `https ${path}`);
   }
+  // An authority that a URL reads otherwise than the router.
+  assert.equal(await asked(open, '/api/v1/challenges', `${host}\\x`, 'http'), 403);
 });
 
 /** A Worker of our `SingleFlight` alone: `/begin` begins something slow and leaves. */
