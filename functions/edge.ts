@@ -4,7 +4,7 @@ import { tokenHash } from '../lib/ca/tokens.ts';
 import { ConfigError } from '../lib/config.ts';
 import { isToken } from '../lib/http/auth.ts';
 import { type Connection, forwardedFor } from '../lib/http/client.ts';
-import { forbidden, tooMany } from '../lib/http/respond.ts';
+import { forbidden, tooMany, unavailable } from '../lib/http/respond.ts';
 import { FLOOD_RETRY_S, MIN_ADMIN_TOKEN } from '../lib/limits.ts';
 import type { Log } from '../lib/ports/log.ts';
 import type { AdminToken } from '../lib/ports/records.ts';
@@ -46,6 +46,15 @@ export async function refusal(
   });
   return success ? undefined : tooMany(FLOOD_RETRY_S);
 }
+
+/** Such as a URL that is none: whatever it was, the log is told and who asked is not. */
+export const broken =
+  (log: Log) =>
+  (error: unknown): Response => {
+    const detail = error instanceof Error ? error.message : String(error);
+    log({ event: 'http.outage', severity: 'error', detail });
+    return unavailable();
+  };
 
 /** Whoever has one address of IPv6 has all that share its first 64 bits. */
 export function subscriber(address: string): string {

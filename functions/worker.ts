@@ -6,6 +6,7 @@ import { makeApp } from '../lib/http/app.ts';
 import { unavailable } from '../lib/http/respond.ts';
 import { openAws } from './aws.ts';
 import {
+  broken,
   cached,
   connectionFrom,
   type EdgeCache,
@@ -28,16 +29,18 @@ const log = jsonLog((line) => console.log(line), systemClock);
 const service = kept(async ({ FLOODS: floods }: Bindings) => {
   if (!floods)
     throw new ConfigError(['the rate limit binding FLOODS is missing in wrangler.jsonc']);
-  const { plainHttp, adminToken } = readEnv();
   const deps = await openAws({ caKeys: true, raKeys: true }, log, readAwsConnection());
-  return { app: makeApp({ ...deps, tokens: tokensOf(adminToken) }), deps, floods, plainHttp, log };
+  return { app: makeApp({ ...deps, tokens: tokensOf(readEnv().adminToken) }), deps };
 }, log);
 
 async function answer(request: Request, bindings: Bindings, context: Context): Promise<Response> {
+  const { FLOODS: floods } = bindings;
+  const { plainHttp } = readEnv();
+  // Before a start, too: each that fails asks AWS anew.
+  const refused = floods && (await refusal(request, { floods, plainHttp, log }));
+  if (refused) return refused;
   const ready = await service(bindings).catch(() => undefined);
   if (!ready) return unavailable();
-  const refused = await refusal(request, ready);
-  if (refused) return refused;
   const hold = (work: Promise<void>) => context.waitUntil(work);
   const ask = () => ready.app.fetch(request, connectionFrom(request));
   return cached(request, caches.default, hold, ask);
@@ -45,7 +48,7 @@ async function answer(request: Request, bindings: Bindings, context: Context): P
 
 export default {
   fetch(request: Request, bindings: Bindings, context: Context): Promise<Response> {
-    const answered = answer(request, bindings, context);
+    const answered = answer(request, bindings, context).catch(broken(log));
     // A device that hangs up ends nothing that it has begun. What this does not hold is made good later.
     context.waitUntil(answered);
     return answered;

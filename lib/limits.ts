@@ -45,8 +45,9 @@ export const MIN_RSA_BITS = 2048;
 /** Bits: above, one verification of a hostile key costs milliseconds. */
 export const MAX_RSA_BITS = 8192;
 
-/** Bits of an RSA public exponent: one verification costs as many multiplications. */
-export const MAX_RSA_EXPONENT_BITS = 64;
+/** Bits of an RSA public exponent: one verification costs as many multiplications, and BoringSSL, which
+ * Cloudflare Workers have, takes no longer ones. */
+export const MAX_RSA_EXPONENT_BITS = 33;
 
 /** The least public exponent of a key that is certified: FIPS 186-5 §5.1 and NIST SP 800-56B §6.2.1
  * have 2^16 < e; the CA/Browser Forum (BR 6.1.6) demands an odd e from 3 on and asks for this. What

@@ -83,6 +83,7 @@ describe('who comes in', () => {
 
 describe('the cache', () => {
   type Kept = Map<string, Response>;
+  let lastHeld = 0;
   const cacheOf = (kept: Kept) => ({
     match: async ({ url }: Request) => kept.get(url)?.clone(),
     put: async ({ url }: Request, response: Response) => void kept.set(url, response),
@@ -95,6 +96,7 @@ describe('the cache', () => {
       asked = true;
       return new Response('octets', { status });
     });
+    lastHeld = held.length;
     await Promise.all(held);
     return asked;
   };
@@ -102,6 +104,7 @@ describe('the cache', () => {
   test('keeps CRLs and certificates of CAs, by their path alone', async () => {
     const kept: Kept = new Map();
     assert.ok(await ask(kept, 'https://scep.test/crl/default.crl?a'));
+    assert.equal(lastHeld, 1, 'what is not held may end with the answer');
     assert.ok(!(await ask(kept, 'https://scep.test/crl/default.crl?b')));
     assert.ok(await ask(kept, 'https://scep.test/aia/default.cer'));
     assert.ok(!(await ask(kept, 'https://scep.test/aia/default.cer')));

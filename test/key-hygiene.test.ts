@@ -61,14 +61,14 @@ test('FIPS 186-5 §5.1: an exponent below 65537 is refused, a larger odd one is 
   for (const e of [3n, 5n, 17n, 257n, 65_535n]) {
     assert.equal(weakness(rsaSpki(goodModulus, e)), 'keyExponentRefused', `${e}`);
   }
-  for (const e of [65_537n, 65_539n, 2n ** 32n + 15n, 2n ** 64n - 1n]) {
+  for (const e of [65_537n, 65_539n, 2n ** 32n + 15n, 2n ** 33n - 1n]) {
     assert.equal(weakness(rsaSpki(goodModulus, e)), 'none', `${e}`);
   }
   assert.equal(MIN_CERTIFIED_EXPONENT, 65_537);
 });
 
-test('FIPS 186-5 §5.1: an even exponent, one, and one beyond 64 bits are no keys at all', () => {
-  for (const e of [1n, 2n, 65_536n, 2n ** 64n + 1n, 2n ** 255n + 1n]) {
+test('FIPS 186-5 §5.1: an even exponent, one, and one beyond 33 bits are no keys at all', () => {
+  for (const e of [1n, 2n, 65_536n, 2n ** 33n + 1n, 2n ** 255n + 1n]) {
     assert.equal(readPublicKey(scan(rsaSpki(goodModulus, e))), undefined, `${e}`);
   }
 });

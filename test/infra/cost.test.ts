@@ -90,7 +90,7 @@ function cost(devices: number, ingress: Ingress): number {
   return fixed + each + fetched + api + edge;
 }
 
-/** CPU of an enrolment: `npm run bench` has counted 13 ms for the message alone. */
+/** CPU of an enrolment: `npm run bench` has counted 8 to 13 ms for the message alone. */
 const worker = { enrolmentMs: 15, crlMs: 1, upkeepMs: 50, enrolmentLines: 3, upkeepLines: 4 };
 
 function costOfWorkers(devices: number): { cloudflare: number; aws: number } {

@@ -28,6 +28,14 @@ export function workerdBinary(): string {
   return path;
 }
 
+/** The lines of JSON of one event among all that was printed. */
+export const loggedIn = (printed: string, event: string): Readonly<Record<string, unknown>>[] =>
+  printed
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line))
+    .filter((line) => line.event === event);
+
 /** What `wrangler deploy` would upload, as wrangler bundles it, and what it says of its size. */
 export async function bundleWorker(): Promise<{ path: string; said: string }> {
   await installFolder('infra/cloudflare');
@@ -130,12 +138,7 @@ const worker :Workerd.Worker = (
     url,
     pid: child.pid ?? 0,
     printed: () => printed,
-    logged: (event) =>
-      printed
-        .split('\n')
-        .filter((line) => line.startsWith('{'))
-        .map((line) => JSON.parse(line))
-        .filter((line) => line.event === event),
+    logged: (event) => loggedIn(printed, event),
     stop,
   };
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installFolder, root } from './installed.ts';
 import { freePort } from './process.ts';
+import { loggedIn } from './workerd.ts';
 
 const folder = join(root, 'infra', 'cloudflare');
 
@@ -111,12 +112,7 @@ export async function startWorker({ env, onOutput, ...options }: Options): Promi
   return {
     url,
     printed: () => printed,
-    logged: (event) =>
-      printed
-        .split('\n')
-        .filter((line) => line.startsWith('{'))
-        .map((line) => JSON.parse(line))
-        .filter((line) => line.event === event),
+    logged: (event) => loggedIn(printed, event),
     scheduled: () => fetch(`${url}/cdn-cgi/local/scheduled`),
     ended,
     stop,

@@ -24,10 +24,14 @@ if (bundle && local) {
     .map((name) => join(import.meta.dirname, name));
   // Without a file the runner takes every test that there is.
   if (files.length === 0) throw new Error(`no file here is called ${named.join(' or ')}`);
-  const tests = spawn(process.execPath, ['--test', '--test-concurrency=2', ...files], {
-    stdio: 'inherit',
-    env: { ...process.env, ...local.env, SCEPTER_TEST_BUNDLE: bundle.path },
-  });
+  const tests = spawn(
+    process.execPath,
+    ['--test', '--test-concurrency=2', '--test-timeout=120000', ...files],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, ...local.env, SCEPTER_TEST_BUNDLE: bundle.path },
+    },
+  );
   process.exitCode = await new Promise<number>((resolve) => {
     tests.once('close', (code) => resolve(code ?? 1));
   });

@@ -131,6 +131,13 @@ test('who asked is in the log as Cloudflare says', async () => {
   assert.equal(one.logged('http.refused')[0]?.client, '192.0.2.7');
 });
 
+test('a URL that is none is answered as trouble of ours, by us', async () => {
+  const { isolate } = await workerWorld();
+  const one = await isolate();
+  assert.equal(await asked(one, '/scep?operation=GetCACaps', 'a b', 'https'), 503);
+  assert.equal(one.logged('http.outage').length, 1);
+});
+
 test('whoever cannot count keeps nobody out', async () => {
   const { env } = await workerWorld();
   const one = await startWorkerd(process.env.SCEPTER_TEST_BUNDLE ?? '', env, { floods: 'broken' });
