@@ -118,9 +118,10 @@ resource "aws_cloudfront_distribution" "this" {
     }
   }
 
-  # An outage is not kept: the next request asks again.
+  # An outage is not kept, 500 of an API whose function failed neither: the next request asks again. Who
+  # asks with another query would be answered with it, too: there is no query in the name it is kept by.
   dynamic "custom_error_response" {
-    for_each = [404, 502, 503, 504]
+    for_each = [404, 500, 502, 503, 504]
 
     content {
       error_code            = custom_error_response.value
@@ -145,13 +146,15 @@ resource "aws_cloudfront_distribution" "this" {
     minimum_protocol_version       = var.domain == null ? "TLSv1" : "TLSv1.2_2021"
   }
 
-  depends_on = [aws_s3_bucket_ownership_controls.access_logs]
+  # A new secret is shown when the function knows it, not before.
+  depends_on = [aws_s3_bucket_ownership_controls.access_logs, aws_lambda_function.this]
 }
 
 resource "aws_s3_bucket" "access_logs" {
   count = local.cloudfront ? 1 : 0
 
-  bucket_prefix = "scepter-${var.deployment}-"
+  # The provider takes 37 characters.
+  bucket_prefix = "${substr("scepter-${var.deployment}", 0, 36)}-"
   tags          = local.tags
 }
 

@@ -118,9 +118,11 @@ resource "aws_ssm_parameter" "config" {
   name        = "/scepter/${var.deployment}/config"
   description = "Scepter ${var.deployment}: the configuration"
   type        = "String"
-  tier        = length(local.config_text) > 4096 ? "Advanced" : "Standard"
   value       = local.config_text
   tags        = local.tags
+
+  # Advanced where it has to be; what was that once cannot be standard again.
+  tier = "Intelligent-Tiering"
 }
 
 resource "aws_iam_role" "function" {

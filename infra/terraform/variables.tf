@@ -9,7 +9,7 @@ variable "config" {
   }
 
   validation {
-    condition     = try(length(jsonencode(jsondecode(var.config))), 0) <= 8192
+    condition     = try(length(jsonencode(merge({ trustedProxies = 0 }, jsondecode(var.config)))), 0) <= 8192
     error_message = "config: has more octets than the 8192 that an SSM parameter takes."
   }
 
@@ -29,6 +29,19 @@ variable "config" {
   validation {
     condition     = alltrue([for name in try(keys(jsondecode(var.config).cas), []) : can(regex("^[a-z0-9][a-z0-9-]{0,31}$", name))])
     error_message = "config: the name of a CA must be 1 to 32 lower case letters, digits and hyphens, first no hyphen."
+  }
+
+  validation {
+    condition     = alltrue([for endpoint in try(values(jsondecode(var.config).endpoints), []) : can(jsondecode(var.config).cas[endpoint.ca])])
+    error_message = "config: an endpoint names a CA that is not under \"cas\"; \"npx scepter config validate\" says which, and what else is wrong."
+  }
+
+  # What certificates point to has to answer by that scheme, where it is here that they point.
+  validation {
+    condition = var.plain_http || (var.domain == null ?
+      !can(regex("^http://[^:/]+\\.(amazonaws\\.com|cloudfront\\.net|on\\.aws)(:|/|$)", jsondecode(var.config).publicUrl)) :
+    try(regex("^http://([^:/]+)", jsondecode(var.config).publicUrl)[0], "") != try(var.domain.name, ""))
+    error_message = "config: its publicUrl is plain http, and nothing answers that there; say https, or have CloudFront with plain_http."
   }
 }
 

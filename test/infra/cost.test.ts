@@ -25,6 +25,8 @@ const price = {
   webAcl: 5 + 1,
   webAclRequest: 0.6 / M,
   logGb: 0.5,
+  /** Each that X-Ray keeps. */
+  trace: 5 / M,
   secret: 0.4,
   workers: 5,
   workerRequest: 0.3 / M,
@@ -43,6 +45,14 @@ const MINUTES = DAYS * 24 * 60;
 
 const lambda = (times: number, seconds: number): number =>
   times * (price.invocation + seconds * GB * price.gbSecond);
+/** Of a function's calls in a month the first of each second is traced, and one in twenty of the others. */
+const traced = (calls: number): number => {
+  const seconds = MINUTES * 60;
+  const first = Math.min(calls, seconds);
+  return (first + (calls - first) / 20) * price.trace;
+};
+/** What Lambda and the API write of a request, and upkeep of a run, beside what an enrolment does. */
+const octets = { lambda: 700, api: 300, upkeep: 1500 };
 const units = (times: number, of: { writeUnits: number; readUnits: number }): number =>
   times * (of.writeUnits * price.writeUnit + of.readUnits * price.readUnit);
 
@@ -72,14 +82,20 @@ function cost(devices: number, ingress: Ingress): number {
     3 * price.kmsKey +
     watched(ingress) +
     lambda(MINUTES, upkeep.seconds) +
+    traced(MINUTES) +
+    (MINUTES * octets.upkeep * price.logGb) / 1e9 +
     units(MINUTES, upkeep.units);
   const each =
     enrolments * price.sign +
     units(enrolments, enrolment.units) +
     lambda(requests, enrolment.seconds) +
+    traced(requests + (cached ? 0 : crls)) +
     (enrolments * 3e3 * price.logGb + enrolments * 36 * 8e3 * price.stored) / 1e9;
   // Each CRL is fetched from the functions where no cache is in between.
-  const fetched = cached ? 0 : lambda(crls, 0.02) + crls * price.readUnit;
+  const written = octets.lambda + (ingress === 'functionUrl' ? 0 : octets.api);
+  const fetched = cached
+    ? 0
+    : lambda(crls, 0.02) + crls * price.readUnit + (crls * written * price.logGb) / 1e9;
   const api = ingress === 'functionUrl' ? 0 : (requests + (cached ? 0 : crls)) * price.httpApi;
   const edge = cached
     ? price.webAcl +

@@ -84,10 +84,15 @@ test('CloudFront: paths, who may come how, what is kept, TLS, errors, and what i
         at(resource, 'http_version'),
       ],
     );
+    const ttl = at(resource, 'dynamic.1.custom_error_response.content.0.error_caching_min_ttl');
+    const codes = listAt(resource, 'dynamic.1.custom_error_response.for_each');
     assert.deepEqual(
-      listAt(each, 'CustomErrorResponses').map((one) => at(one, 'ErrorCode')),
-      listAt(resource, 'dynamic.1.custom_error_response.for_each'),
+      listAt(each, 'CustomErrorResponses'),
+      codes.map((ErrorCode) => ({ ErrorCode, ErrorCachingMinTTL: ttl })),
     );
+    // What CloudFront keeps for ten seconds otherwise, whatever Cache-Control says.
+    assert.equal(ttl, 0);
+    for (const code of [404, 500, 502, 503, 504]) assert.ok(codes.includes(code), String(code));
   }
   const tls = text(at(resource, 'viewer_certificate.0.minimum_protocol_version'));
   assert.equal(
@@ -102,6 +107,8 @@ test('what CloudFront shows the functions is a secret on both sides', () => {
   assert.match(shown, /resolve:secretsmanager:/);
   const resource = resourceOf(hcl, 'aws_cloudfront_distribution', 'this');
   assert.equal(at(resource, 'origin.0.custom_header.0.value'), expression('var.origin_secret'));
+  // Shown when the function knows it, not before.
+  assert.ok(listAt(resource, 'depends_on').includes(expression('aws_lambda_function.this')));
 });
 
 test('the web ACL: the rate rule, its limit, what it answers', () => {

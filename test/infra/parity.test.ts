@@ -243,6 +243,7 @@ test('the configuration has the same name, and believes the same proxies', () =>
   const name = text(at(resource, 'name')).replace(/\$\{.+\}/, text(defaultOf(hcl, 'deployment')));
   assert.equal(at(made, 'Name'), name);
   assert.equal(at(made, 'Type'), at(resource, 'type'));
+  assert.equal(at(made, 'Tier'), at(resource, 'tier'));
   assert.match(text(locals.config_text), /trustedProxies = local\.cloudfront \? 1 : 0/);
   const proxies = [plain, httpApi].map(
     (one) => JSON.parse(text(at(theOne(one, 'AWS::SSM::Parameter'), 'Value'))).trustedProxies,

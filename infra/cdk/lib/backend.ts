@@ -73,7 +73,8 @@ export function makeConfig(
     parameterName: `/scepter/${props.deployment ?? 'scepter'}/config`,
     description: described(props, 'the configuration'),
     stringValue: text,
-    tier: text.length > 4096 ? ParameterTier.ADVANCED : ParameterTier.STANDARD,
+    // Advanced where it has to be; what was that once cannot be standard again.
+    tier: ParameterTier.INTELLIGENT_TIERING,
   });
 }
 

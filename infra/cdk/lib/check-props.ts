@@ -2,7 +2,7 @@
 
 import { Token } from 'aws-cdk-lib';
 import { type Config, checkConfig } from '../../../lib/config.ts';
-import type { AdminAccess, BackendProps, Ingress, ScepServiceProps } from './props.ts';
+import type { AdminAccess, BackendProps, Domain, Ingress, ScepServiceProps } from './props.ts';
 
 /** Of an SSM parameter of the advanced tier. */
 const MAX_CONFIG_OCTETS = 8192;
@@ -24,6 +24,19 @@ function checkArn(prop: string, value: string, service: string, what: string): v
   if (new RegExp(`^arn:aws[a-z-]*:${service}$`).test(value)) return;
   fail(prop, `must be the ARN of ${what}, not "${value}"`);
 }
+
+/** @throws {Error} with a sentence that names it */
+export function checkDeployment(deployment: string): void {
+  if (/^[a-z][a-z0-9-]{0,31}$/.test(deployment)) return;
+  fail(
+    'deployment',
+    `must be 1 to 32 lower case letters, digits and hyphens, first a letter, not "${deployment}"`,
+  );
+}
+
+/** @throws {Error} with a sentence that names it */
+export const checkRateLimit = (prop: string, value: number | undefined): void =>
+  checkNumber(prop, value, 10, 2_000_000_000);
 
 /**
  * @param region of the stack; a token where the stack does not say
@@ -51,7 +64,9 @@ export function checkProps(props: ScepServiceProps, region: string): Config {
   if (reservedConcurrency !== 'unreserved') {
     checkNumber('reservedConcurrency', reservedConcurrency, 1, 10_000);
   }
-  checkIngress(props.ingress ?? { type: 'cloudfront' }, region);
+  const { ingress = { type: 'cloudfront' } } = props;
+  checkIngress(ingress, region);
+  checkPublicUrl(config, ingress);
   checkAdmin(props.admin, props.ingress);
   return config;
 }
@@ -63,17 +78,11 @@ export function checkProps(props: ScepServiceProps, region: string): Config {
 export function checkBackend(props: BackendProps): Config {
   if (typeof props.config !== 'object') fail('config', "must be Scepter's configuration document");
   const config = checkConfig(props.config);
-  const octets = Buffer.byteLength(JSON.stringify(props.config));
+  const octets = Buffer.byteLength(JSON.stringify({ trustedProxies: 0, ...props.config }));
   if (octets > MAX_CONFIG_OCTETS) {
     fail('config', `has ${octets} octets as JSON, and an SSM parameter takes ${MAX_CONFIG_OCTETS}`);
   }
-  const { deployment = 'scepter' } = props;
-  if (!/^[a-z][a-z0-9-]{0,31}$/.test(deployment)) {
-    fail(
-      'deployment',
-      `must be 1 to 32 lower case letters, digits and hyphens, first a letter, not "${deployment}"`,
-    );
-  }
+  checkDeployment(props.deployment ?? 'scepter');
   for (const name of Object.keys(props.caKeys ?? {})) {
     if (!config.cas.has(name)) fail(`caKeys.${name}`, `the configuration has no CA "${name}"`);
   }
@@ -104,11 +113,12 @@ function checkIngress(ingress: Ingress, region: string): void {
   if (domain && known(domain.name) && !/^([a-z0-9-]{1,63}\.)+[a-z]{2,63}$/.test(domain.name)) {
     fail('ingress.domain.name', `must be a host name in lower case, not "${domain.name}"`);
   }
+  if (domain) checkZone(domain);
   if (ingress.type === 'httpApi') return;
   if (ingress.originSecrets?.length === 0) {
     fail('ingress.originSecrets', 'must name at least one secret, or be left out');
   }
-  checkNumber('ingress.rateLimit', ingress.rateLimit, 10, 2_000_000_000);
+  checkRateLimit('ingress.rateLimit', ingress.rateLimit);
   const elsewhere = known(region) && region !== 'us-east-1';
   const where = `the stack is in ${region}, and CloudFront takes it from us-east-1 only`;
   if (ingress.webAclArn !== undefined) {
@@ -130,6 +140,29 @@ function checkIngress(ingress: Ingress, region: string): void {
   if (domain && !domain.certificate && elsewhere) {
     fail('ingress.domain.certificate', `${where}: make one there and name it`);
   }
+}
+
+/** In any other, records and certificates would be of a name that nobody asks for. */
+function checkZone({ name, zone: { zoneName } }: Domain): void {
+  if (!known(name) || !known(zoneName)) return;
+  const zone = zoneName.replace(/\.$/, '');
+  if (name === zone || name.endsWith(`.${zone}`)) return;
+  fail('ingress.domain.zone', `"${name}" is not in the zone "${zone}"`);
+}
+
+/** What certificates point to has to answer by that scheme, where it is here that they point. */
+function checkPublicUrl({ publicUrl }: Config, ingress: Ingress): void {
+  const { protocol, hostname } = new URL(publicUrl);
+  const domain = ingress.type === 'functionUrl' ? undefined : ingress.domain;
+  const plainHttp = ingress.type === 'cloudfront' && ingress.plainHttp;
+  const here = domain
+    ? hostname === domain.name
+    : /\.(amazonaws\.com|cloudfront\.net|on\.aws)$/.test(hostname);
+  if (protocol === 'https:' || !here || plainHttp) return;
+  fail(
+    'config.publicUrl',
+    `is "${publicUrl}", and nothing answers plain http there: say https, or have CloudFront with plainHttp`,
+  );
 }
 
 function checkAdmin(admin: AdminAccess | undefined, ingress: Ingress | undefined): void {

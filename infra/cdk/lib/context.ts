@@ -129,6 +129,13 @@ export const backendSettings = [
   'deletionProtection',
 ] as const satisfies readonly Setting[];
 
+/** What the app of the web ACL has of them. */
+export const edgeSettings = [
+  'account',
+  'deployment',
+  'rateLimit',
+] as const satisfies readonly Setting[];
+
 /** @throws {Error} with a sentence that names the setting */
 export const backendPropsOf = (context: Context): BackendProps => ({
   config: readConfig(context.required('config')),

@@ -17,7 +17,7 @@ import {
 import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import { CloudFrontTarget } from 'aws-cdk-lib/aws-route53-targets';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
-import type { Construct } from 'constructs';
+import type { Construct, IConstruct } from 'constructs';
 import { makeCertificate, makeRecords } from './domain.ts';
 import { makeWebAcl } from './edge.ts';
 import type { CloudFrontIngress, ScepServiceProps } from './props.ts';
@@ -31,12 +31,19 @@ const cachedPaths = ['/crl/*', '/aia/*'];
 
 const LOG_DAYS = 365;
 
+type Origin = {
+  readonly host: string;
+  readonly originSecret: string;
+  /** What knows CloudFront by the secret. */
+  readonly shownTo: IConstruct;
+};
+
 /** @returns the name that devices know */
 export function makeDistribution(
   scope: Construct,
   { deployment = 'scepter' }: ScepServiceProps,
   ingress: CloudFrontIngress,
-  { host, originSecret }: { readonly host: string; readonly originSecret: string },
+  { host, originSecret, shownTo }: Origin,
 ): string {
   const { domain, plainHttp = false, rateLimit, webAclArn } = ingress;
   const { CACHING_DISABLED, CACHING_OPTIMIZED } = CachePolicy;
@@ -68,8 +75,9 @@ export function makeDistribution(
       ...scepPaths.map((path) => [path, public_]),
       ...cachedPaths.map((path) => [path, cached]),
     ]),
-    // An outage is not kept: the next request asks again.
-    errorResponses: [404, 502, 503, 504].map((httpStatus) => ({
+    // An outage is not kept, 500 of an API whose function failed neither: the next request asks again. Who
+    // asks with another query would be answered with it, too: there is no query in the name it is kept by.
+    errorResponses: [404, 500, 502, 503, 504].map((httpStatus) => ({
       httpStatus,
       ttl: Duration.seconds(0),
     })),
@@ -85,6 +93,8 @@ export function makeDistribution(
         }
       : {}),
   });
+  // A new secret is shown when the function knows it, not before.
+  distribution.node.addDependency(shownTo);
   if (!domain) return distribution.distributionDomainName;
   makeRecords(scope, '', domain, new CloudFrontTarget(distribution));
   return domain.name;

@@ -45,10 +45,9 @@ export function makeIngress(
     return { url: makeUrl(functions.scep, 'NONE'), serverErrors, ...signed };
   }
   const { api, host } = makeApi(scope, props, ingress, functions);
-  const url =
-    ingress.type === 'httpApi'
-      ? `https://${host}`
-      : `https://${makeDistribution(scope, props, ingress, { host, originSecret })}`;
+  const origin = { host, originSecret, shownTo: functions.scep };
+  const name = ingress.type === 'httpApi' ? host : makeDistribution(scope, props, ingress, origin);
+  const url = `https://${name}`;
   const serverErrors = api.metricServerError(five);
   return { url, serverErrors, ...(admin?.type === 'jwt' ? { adminUrl: url } : signed) };
 }

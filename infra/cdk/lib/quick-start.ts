@@ -1,7 +1,8 @@
 // The stacks of the apps, from what their context says.
 
 import { type App, CfnOutput, Stack } from 'aws-cdk-lib';
-import { backendPropsOf, backendSettings, Context, propsOf } from './context.ts';
+import { checkDeployment, checkRateLimit } from './check-props.ts';
+import { backendPropsOf, backendSettings, Context, edgeSettings, propsOf } from './context.ts';
 import { makeWebAcl } from './edge.ts';
 import type { Keys } from './keys.ts';
 import { ScepService } from './scep-service.ts';
@@ -65,11 +66,14 @@ export function makeWorkerStack(app: App, env: Env): Stack {
 
 /** @throws {Error} with a sentence that names the setting that is wrong */
 export function makeEdgeStack(app: App, env: Env): Stack {
-  const context = new Context(app.node);
+  const context = new Context(app.node, edgeSettings);
   const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
   const stack = new Stack(app, 'ScepterEdge', { env: { account, region: 'us-east-1' } });
   const deployment = context.text('deployment') ?? 'scepter';
-  const { attrArn } = makeWebAcl(stack, deployment, context.number('rateLimit'));
+  const rateLimit = context.number('rateLimit');
+  checkDeployment(deployment);
+  checkRateLimit('rateLimit', rateLimit);
+  const { attrArn } = makeWebAcl(stack, deployment, rateLimit);
   new CfnOutput(stack, 'WebAclArn', { value: attrArn });
   return stack;
 }

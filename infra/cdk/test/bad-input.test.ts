@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -90,6 +90,24 @@ const cases: readonly Case[] = [
     (stack) => ({
       ingress: { type: 'httpApi', domain: { name: 'https://x', zone: zoneOf(stack) } },
     }),
+  ],
+  [
+    /^ingress\.domain\.zone: "scep\.example\.org" is not in the zone "example\.com"$/,
+    (stack) => ({
+      ingress: { type: 'httpApi', domain: { name: 'scep.example.org', zone: zoneOf(stack) } },
+    }),
+  ],
+  ...(['httpApi', 'cloudfront'] as const).map(
+    (type): Case => [
+      /^config\.publicUrl: is "http:\/\/scep\.example\.com", and nothing answers plain http there/,
+      (stack) => ({
+        ingress: { type, domain: { name: 'scep.example.com', zone: zoneOf(stack) } },
+      }),
+    ],
+  ),
+  [
+    /^config\.publicUrl: is "http:\/\/d1\.cloudfront\.net", and nothing answers plain http there/,
+    { config: { ...example('minimal'), publicUrl: 'http://d1.cloudfront.net' } },
   ],
   [
     /^ingress\.webAclArn: must be the ARN of a web ACL of scope CLOUDFRONT in us-east-1, not "arn:aws:wafv2:eu-central-1:/,
@@ -244,6 +262,20 @@ test('an app that refuses says the sentence, fails, and leaves no template', () 
   assert.deepEqual(readdirSync(outdir), []);
 });
 
+test('the app of the web ACL takes what it has, and no limit that AWS does not take', () => {
+  const account = '111122223333';
+  for (const [context, stderr] of [
+    [{ rateLimit: '1' }, 'rateLimit: must be a whole number from 10 to 2000000000, not 1\n'],
+    [{ deployment: 'A' }, /^deployment: must be 1 to 32 lower case .* not "A"\n$/],
+    [{ domain: 'x' }, 'domain: is no setting; these are: account, deployment, rateLimit\n'],
+  ] as const) {
+    const ran = run('edge', { account, ...context });
+    assert.equal(ran.status, 1);
+    if (typeof stderr === 'string') assert.equal(ran.stderr, stderr);
+    else assert.match(ran.stderr, stderr);
+  }
+});
+
 test('the apps synthesise, offline and without credentials', () => {
   assert.deepEqual(run('app', good), { status: 0, stderr: '' });
   assert.deepEqual(run('edge', { account: '111122223333' }), { status: 0, stderr: '' });
@@ -257,9 +289,13 @@ test("the guide's commands, by the toolkit that comes with the apps: it understa
   const commands = [...guide.matchAll(/^npx cdk deploy (.+)$/gm)].map(([, words = '']) => words);
   assert.equal(commands.length, 3);
   const home = mkdtempSync(join(tmpdir(), 'scepter-cdk-home-'));
+  // As the guide makes it.
+  assert.match(guide, /`sed s\/http:\/https:\/ examples\/minimal\.json > my\.json`/);
+  const mine = join(home, 'my.json');
+  writeFileSync(mine, readFileSync(config, 'utf8').replace('http:', 'https:'));
   for (const words of commands.slice(0, 2)) {
     const flags = words
-      .replace('../../my.json', config)
+      .replace('../../my.json', mine)
       .replace(/ --outputs-file \S+/, '')
       .split(/\s+/);
     const { status, stderr } = spawnSync(

@@ -88,6 +88,15 @@ test('CloudFront has a web ACL that limits what one address may ask', () => {
   });
 });
 
+test('CloudFront shows a new secret when the SCEP function knows it, not before', () => {
+  const [[, made] = assert.fail('no distribution')] = resourcesOf(
+    templateOf(),
+    'AWS::CloudFront::Distribution',
+  );
+  const { DependsOn } = made as unknown as { readonly DependsOn: string[] };
+  assert.ok(DependsOn.some((id) => id.startsWith('Servicescepfunction')));
+});
+
 test('the SCEP function and CloudFront share a secret that is in no template', () => {
   const template = templateOf();
   const reference = { 'Fn::Join': ['', Match.arrayWith([':SecretString:::}}'])] };

@@ -18,11 +18,11 @@ const cases = Object.entries(variants).map(
   ([name, props]) => [name, Template.fromStack(make(props).stack)] as const,
 );
 
+const using =
+  /:(Sign|Decrypt|Encrypt|ReEncrypt\w*|GenerateDataKey\w*|CreateGrant|DeriveSharedSecret|GenerateMac)$/;
+const administering = /:(Put|Create|Delete|Disable|Enable|Schedule|Cancel|Update|Tag|Untag|Revoke)/;
+
 test("a key's administrators cannot use it, its users not administer it", () => {
-  const using =
-    /:(Sign|Decrypt|Encrypt|ReEncrypt\w*|GenerateDataKey\w*|CreateGrant|DeriveSharedSecret|GenerateMac)$/;
-  const administering =
-    /:(Put|Create|Delete|Disable|Enable|Schedule|Cancel|Update|Tag|Untag|Revoke)/;
   let seen = 0;
   for (const { at, type, Sid, Effect, Action } of statementsOf(templateOf())) {
     if (type !== 'AWS::KMS::Key' || Effect !== 'Allow') continue;
@@ -34,6 +34,32 @@ test("a key's administrators cannot use it, its users not administer it", () => 
     seen += 1;
   }
   assert.ok(seen >= 10);
+});
+
+// By default a key's policy lets those administer it whom the account's IAM policies allow it.
+test('no role that is made here may administer a key, change the configuration or the roles', () => {
+  for (const [name, template] of cases) {
+    for (const { at, type, Effect, Action } of statementsOf(template)) {
+      if (!/^AWS::IAM::(Managed)?Policy$/.test(type) || Effect !== 'Allow') continue;
+      for (const action of listOf(Action)) {
+        const where = `${name}: ${at} ${action}`;
+        if (action.startsWith('kms:')) assert.doesNotMatch(action, administering, where);
+        else
+          assert.match(
+            action,
+            /^(dynamodb:(?!Create|Update[^I]|DeleteT)|ssm:Get|logs:|xray:)/,
+            where,
+          );
+      }
+    }
+  }
+});
+
+test('a key that is named for logs encrypts each of them', () => {
+  const [, template] = cases.find(([name]) => name.includes('of the logs')) ?? assert.fail();
+  const groups = resourcesOf(template, 'AWS::Logs::LogGroup');
+  assert.equal(groups.length, 4);
+  for (const [id, { Properties }] of groups) assert.ok(Properties.KmsKeyId, id);
 });
 
 const ends = ['kms:DisableKey', 'kms:ScheduleKeyDeletion'];

@@ -81,6 +81,7 @@ export const variants: Readonly<Record<string, (stack: Stack) => Props>> = {
     admin: { type: 'jwt', issuer: 'https://login.example.com', audience: ['scepter'] },
   }),
   'HTTP API with a domain and a signed admin URL': (stack) => ({
+    config: { ...example('minimal'), publicUrl: 'https://scep.example.com' },
     ingress: { type: 'httpApi', domain: { name: 'scep.example.com', zone: zoneOf(stack) } },
     admin: { type: 'iam' },
   }),

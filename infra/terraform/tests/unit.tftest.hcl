@@ -281,6 +281,25 @@ run "null_is_the_default" {
   }
 }
 
+run "names_of_every_length" {
+  command = plan
+
+  variables {
+    config     = "{\"publicUrl\":\"http://crl.example.com\",\"cas\":{\"office\":{}},\"endpoints\":{\"default\":{\"ca\":\"office\"}}}"
+    deployment = "a2345678901234567890123456789012"
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket.access_logs[0].bucket_prefix) == 37 && length(aws_iam_role.function["maintenance"].name) <= 64
+    error_message = "AWS must take the names that the longest name of a deployment makes"
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.config.tier == "Intelligent-Tiering"
+    error_message = "a parameter that was large once cannot be a standard one again"
+  }
+}
+
 run "what_exists" {
   command = plan
 
@@ -390,6 +409,37 @@ run "refuses_config_5" {
 
   variables {
     config = "{\"cas\":{\"Office CA\":{}}}"
+  }
+
+  expect_failures = [var.config]
+}
+
+run "refuses_config_6" {
+  command = plan
+
+  variables {
+    config = "{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{}},\"endpoints\":{\"default\":{\"ca\":\"plant\"}}}"
+  }
+
+  expect_failures = [var.config]
+}
+
+run "refuses_config_7" {
+  command = plan
+
+  variables {
+    config = "{\"publicUrl\":\"http://scep.example.com\",\"cas\":{\"office\":{}}}"
+    domain = { name = "scep.example.com", zone_id = "Z0123456789" }
+  }
+
+  expect_failures = [var.config]
+}
+
+run "refuses_config_8" {
+  command = plan
+
+  variables {
+    config = "{\"publicUrl\":\"http://d1.cloudfront.net\",\"cas\":{\"office\":{}}}"
   }
 
   expect_failures = [var.config]

@@ -1,0 +1,134 @@
+// What the Terraform module's settings are made of. Whether both make the same is asked elsewhere, of
+// constants; here each setting that somebody's safety rests on is held to the variable, local or resource
+// that it comes from, as an expression says nothing of itself.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { at, blocksOf, expression, hclOf, localsOf, resourceOf, text } from './templates.ts';
+
+const hcl = hclOf();
+const locals = localsOf(hcl);
+
+/** Of a resource: where, and the expression that stands there. */
+const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'aws_cloudfront_distribution.this': {
+    web_acl_id: 'aws_wafv2_web_acl.this[0].arn',
+    'default_cache_behavior.0.allowed_methods': 'local.all_methods',
+    'default_cache_behavior.0.cache_policy_id': 'local.caching_disabled',
+    'default_cache_behavior.0.origin_request_policy_id': 'local.all_viewer_except_host_header',
+    'dynamic.0.ordered_cache_behavior.for_each': 'local.public_paths',
+    'dynamic.0.ordered_cache_behavior.content.0.path_pattern': 'ordered_cache_behavior.value.path',
+    'dynamic.0.ordered_cache_behavior.content.0.allowed_methods':
+      'ordered_cache_behavior.value.methods',
+    'dynamic.0.ordered_cache_behavior.content.0.cache_policy_id':
+      'ordered_cache_behavior.value.cache',
+    'dynamic.0.ordered_cache_behavior.content.0.origin_request_policy_id':
+      'local.all_viewer_except_host_header',
+    'origin.0.domain_name': 'local.api_host',
+  },
+  'aws_wafv2_web_acl.this': {
+    'rule.0.statement.0.rate_based_statement.0.limit': 'var.rate_limit',
+  },
+  'aws_dynamodb_table.this': {
+    deletion_protection_enabled: 'var.deletion_protection',
+    'on_demand_throughput.0.max_write_request_units': 'var.max_write_request_units',
+    'dynamic.1.global_secondary_index.content.0.on_demand_throughput.0.max_write_request_units':
+      'var.max_write_request_units',
+    'dynamic.2.server_side_encryption.for_each':
+      'var.table_key_arn == null ? [] : [var.table_key_arn]',
+    'dynamic.2.server_side_encryption.content.0.kms_key_arn': 'server_side_encryption.value',
+  },
+  'aws_lambda_function.this': {
+    role: 'aws_iam_role.function[each.key].arn',
+    reserved_concurrent_executions: 'each.value.reserved',
+    'logging_config.0.log_group': 'aws_cloudwatch_log_group.function[each.key].name',
+  },
+  'aws_iam_role_policy.function': {
+    role: 'aws_iam_role.function[each.key].id',
+    policy: `templatefile("\${local.policies}/\${each.key}.json", merge(local.policy_values, {LogGroupStreams = "\${aws_cloudwatch_log_group.function[each.key].arn}:*"}))`,
+  },
+  'aws_iam_role_policy.table_key': {
+    for_each:
+      'var.table_key_arn == null ? {} : merge({for name, role in aws_iam_role.function : name => role.id}, {operator = aws_iam_role.operator.id})',
+  },
+  'aws_iam_role_policy.operator': { role: 'aws_iam_role.operator.id' },
+  'aws_apigatewayv2_authorizer.operators': {
+    'jwt_configuration.0.issuer': 'var.admin.issuer',
+    'jwt_configuration.0.audience': 'var.admin.audience',
+  },
+  'aws_apigatewayv2_route.admin': {
+    authorizer_id: 'aws_apigatewayv2_authorizer.operators[0].id',
+    for_each: 'local.admin_routes',
+  },
+  'aws_apigatewayv2_stage.this': {
+    'default_route_settings.0.throttling_rate_limit': 'var.requests_per_second',
+  },
+  'aws_lambda_function_url.admin': { count: 'local.admin_type == "iam" ? 1 : 0' },
+};
+
+for (const [address, settings] of Object.entries(wired)) {
+  test(`${address}: what its settings come from`, () => {
+    const [type = '', name = ''] = address.split('.');
+    const content = resourceOf(hcl, type, name);
+    for (const [path, wanted] of Object.entries(settings)) {
+      assert.equal(at(content, path), expression(wanted), path);
+    }
+  });
+}
+
+test('locals: what is cached, where alarms are told, who admin is, and how many may run', () => {
+  const { public_paths, alarm_actions, admin_type, functions } = locals;
+  assert.deepEqual(
+    [public_paths, alarm_actions, admin_type],
+    [
+      'concat([for path in local.scep_paths : {path = path, methods = local.all_methods, cache = local.caching_disabled}], [for path in local.cached_paths : {path = path, methods = ["GET", "HEAD"], cache = local.caching_optimized}])',
+      'var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]',
+      'var.admin == null ? "none" : var.admin.type',
+    ].map(expression),
+  );
+  assert.equal(at(functions, 'scep.reserved'), expression('var.reserved_concurrency'));
+});
+
+test('who and what the policies name', () => {
+  const role = (name: string) => expression(`aws_iam_role.function["${name}"].arn`);
+  const { ScepRole, AdminRole, MaintenanceRole, OperatorRole } = Object(locals.key_policy_values);
+  assert.deepEqual(
+    [ScepRole, AdminRole, MaintenanceRole, OperatorRole],
+    [role('scep'), role('admin'), role('maintenance'), expression('aws_iam_role.operator.arn')],
+  );
+  assert.deepEqual(
+    locals.policy_values,
+    Object.fromEntries(
+      Object.entries({
+        Deployment: 'var.deployment',
+        TableArn: 'local.table_arn',
+        CaKeyArns: 'join("\\",\\"", values(local.ca_key_arns))',
+        CaSigningAlgorithms: 'join("\\",\\"", distinct(values(local.signing_algorithms)))',
+        SealingKeyArn: 'local.sealing_key_arn',
+        ConfigParameterArn: 'aws_ssm_parameter.config.arn',
+      }).map(([name, text]) => [name, expression(text)]),
+    ),
+  );
+});
+
+test('secrets are in the environment of the SCEP function alone, the one before among them', () => {
+  const variables = text(
+    at(resourceOf(hcl, 'aws_lambda_function', 'this'), 'environment.0.variables'),
+  );
+  assert.ok(variables.includes('each.key == "scep" ? var.secrets : {}'));
+  assert.ok(variables.includes('compact([var.origin_secret, var.previous_origin_secret])'));
+});
+
+test('who reads the log reads events, and no other record', () => {
+  const { content } =
+    blocksOf(hcl, 'output').find(({ labels }) => labels[0] === 'read_log_policy') ?? assert.fail();
+  const value = text(at(content, 'value'));
+  for (const part of [
+    '"dynamodb:BatchGetItem" = {resource = local.table_arn, keys = "event#*"}',
+    `"dynamodb:Query" = {resource = "\${local.table_arn}/index/places", keys = "events#*"}`,
+    '"ForAllValues:StringLike" = {"dynamodb:LeadingKeys" = [about.keys]}',
+    'Null = {"dynamodb:LeadingKeys" = "false"}',
+  ]) {
+    assert.ok(value.includes(part), part);
+  }
+});
