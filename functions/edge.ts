@@ -1,7 +1,7 @@
 // What stands before the service at Cloudflare: who may come in, and what is answered from the cache.
 
 import { tokenHash } from '../lib/ca/tokens.ts';
-import { ConfigError } from '../lib/config.ts';
+import { type Config, ConfigError } from '../lib/config.ts';
 import { isToken } from '../lib/http/auth.ts';
 import { type Connection, forwardedFor } from '../lib/http/client.ts';
 import { forbidden, tooMany, unavailable } from '../lib/http/respond.ts';
@@ -45,6 +45,18 @@ export async function refusal(
     return { success: true };
   });
   return success ? undefined : tooMany(FLOOD_RETRY_S);
+}
+
+/** What points to plain http in every certificate points to a refusal, if it points here. */
+export function warnOfPlainUrl(
+  { publicUrl }: Pick<Config, 'publicUrl'>,
+  plainHttp: boolean,
+  log: Log,
+): void {
+  const { protocol, hostname } = new URL(publicUrl);
+  if (protocol !== 'http:' || plainHttp || loopback.test(hostname)) return;
+  const detail = `publicUrl is "${publicUrl}", and this Worker answers no plain http: say https, or set SCEPTER_PLAIN_HTTP=1`;
+  log({ event: 'start.plainUrl', severity: 'warning', detail });
 }
 
 /** Such as a URL that is none: whatever it was, the log is told and who asked is not. */

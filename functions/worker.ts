@@ -13,12 +13,12 @@ import {
   type RateLimit,
   refusal,
   tokensOf,
+  warnOfPlainUrl,
 } from './edge.ts';
 import { readAwsConnection, readEnv } from './env.ts';
 import { kept } from './kept.ts';
 import { doAll } from './upkeep.ts';
 
-/** Settings and secrets are in `process.env`. */
 type Bindings = { readonly FLOODS?: RateLimit };
 type Context = { waitUntil(work: Promise<unknown>): void };
 declare const caches: { readonly default: EdgeCache };
@@ -27,10 +27,11 @@ declare const caches: { readonly default: EdgeCache };
 const log = jsonLog((line) => console.log(line), systemClock);
 
 const service = kept(async ({ FLOODS: floods }: Bindings) => {
-  if (!floods)
-    throw new ConfigError(['the rate limit binding FLOODS is missing in wrangler.jsonc']);
+  if (!floods) throw new ConfigError(['the binding FLOODS is missing in wrangler.jsonc']);
   const deps = await openAws({ caKeys: true, raKeys: true }, log, readAwsConnection());
-  return { app: makeApp({ ...deps, tokens: tokensOf(readEnv().adminToken) }), deps };
+  const { adminToken, plainHttp } = readEnv();
+  warnOfPlainUrl(deps.config, plainHttp, log);
+  return { app: makeApp({ ...deps, tokens: tokensOf(adminToken) }), deps };
 }, log);
 
 async function answer(request: Request, bindings: Bindings, context: Context): Promise<Response> {

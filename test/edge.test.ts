@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { cached, connectionFrom, refusal, subscriber } from '../functions/edge.ts';
+import { cached, connectionFrom, refusal, subscriber, warnOfPlainUrl } from '../functions/edge.ts';
 import { readAwsConnection } from '../functions/env.ts';
 import worker from '../functions/worker.ts';
 import { clientConfig } from '../lib/adapters/aws.ts';
@@ -79,6 +79,20 @@ describe('who comes in', () => {
       { event: 'http.uncounted', severity: 'warning', detail: 'Error: away' },
     ]);
   });
+});
+
+test('certificates that point to plain http are warned of, where nothing answers it', () => {
+  const cases: readonly (readonly [string, boolean, number])[] = [
+    ['http://scep.example.com', false, 1],
+    ['http://scep.example.com', true, 0],
+    ['https://scep.example.com', false, 0],
+    ['http://127.0.0.1:8787', false, 0],
+  ];
+  for (const [publicUrl, plainHttp, warnings] of cases) {
+    const log: LogEntry[] = [];
+    warnOfPlainUrl({ publicUrl }, plainHttp, (entry) => void log.push(entry));
+    assert.equal(log.length, warnings, publicUrl);
+  }
 });
 
 describe('the cache', () => {

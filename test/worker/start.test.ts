@@ -106,7 +106,7 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
     try {
       assert.equal((await fetch(`${one.url}/healthz`)).status, 503);
       const [{ detail } = {}] = one.logged('start.failed');
-      assert.equal(detail, 'the rate limit binding FLOODS is missing in wrangler.jsonc');
+      assert.equal(detail, 'the binding FLOODS is missing in wrangler.jsonc');
     } finally {
       await one.stop();
     }

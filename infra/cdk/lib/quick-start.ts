@@ -31,11 +31,18 @@ export function makeStack(app: App, env: Env): Stack {
   return stack;
 }
 
-/** Of each CA its key. */
-const outputsOf = ({ cas }: Keys): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(cas).map(([name, { keyArn }]) => [`CaKey${name.replaceAll('-', '')}`, keyArn]),
-  );
+/** Of each CA its key. @throws {Error} where two would have one name, which has no hyphens */
+function outputsOf({ cas }: Keys): Record<string, string> {
+  const outputs: Record<string, string> = {};
+  for (const [name, { keyArn }] of Object.entries(cas)) {
+    const output = `CaKey${name.replaceAll('-', '')}`;
+    if (output in outputs) {
+      throw new Error(`config.cas: two of them would be the output ${output}: rename "${name}"`);
+    }
+    outputs[output] = keyArn;
+  }
+  return outputs;
+}
 
 /** @throws {Error} with a sentence that names the setting or prop that is wrong */
 export function makeWorkerStack(app: App, env: Env): Stack {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -286,6 +286,17 @@ for (const [message, context] of said) {
 }
 
 const outdir = mkdtempSync(join(tmpdir(), 'scepter-cdk-worker-'));
+
+test('two CAs whose names differ by a hyphen alone have no output each, and are refused', () => {
+  const minimal = example('minimal');
+  const cas = { 'a-b': { subject: 'CN=One' }, ab: { subject: 'CN=Two' } };
+  const config = join(outdir, 'hyphens.json');
+  writeFileSync(config, JSON.stringify({ ...minimal, cas, endpoints: { default: { ca: 'ab' } } }));
+  assert.throws(() => makeWorkerStack(new App({ context: { ...good, config } }), {}), {
+    message: 'config.cas: two of them would be the output CaKeyab: rename "ab"',
+  });
+  rmSync(config);
+});
 after(() => rmSync(outdir, { recursive: true, force: true }));
 
 test('the app refuses with the sentence and leaves no template, or synthesises offline', () => {
