@@ -1,18 +1,16 @@
 // KMS by others, installed into a cache from their package registries and started on free ports.
 
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { ListKeysCommand } from '@aws-sdk/client-kms';
 import { makeClient } from '../../lib/adapters/kms-keys-calls.ts';
+import { root, tool } from '../support/installed.ts';
 import { freePort } from '../support/process.ts';
 import { answered, type ServerProcess, startProcess } from '../support/server-process.ts';
 
-const cache = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'kms');
-const run = promisify(execFile);
+const cache = join(root, 'node_modules', '.cache', 'kms');
 
 export type Started = {
   /** As the SDK reads its environment. */
@@ -79,22 +77,6 @@ const moto: Peer = {
 };
 
 export const peers: readonly Peer[] = [localKms, moto];
-
-/** @throws {Error} that names what is needed, and the last that the tool said */
-async function tool(
-  command: string,
-  args: readonly string[],
-  cwd: string,
-  needed: string,
-): Promise<void> {
-  try {
-    await run(command, args, { cwd, maxBuffer: 64 * 1024 * 1024 });
-  } catch (error) {
-    const { stderr = '', message } = error as Error & { stderr?: string };
-    const said = (stderr || message).trim().split('\n').at(-1);
-    throw new Error(`${needed} is missing: ${said}`);
-  }
-}
 
 async function ready(
   port: number,
