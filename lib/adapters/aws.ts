@@ -49,6 +49,26 @@ export async function pause(timer: Timer, tries: number, deadline: number): Prom
   return true;
 }
 
+/**
+ * Makes a call again while its failures pass and there is time.
+ * @param again whether a failure is one that passes
+ * @throws the failure that ended it
+ */
+export async function repeated<T>(
+  timer: Timer,
+  deadline: number,
+  again: (error: unknown) => boolean,
+  call: () => Promise<T>,
+): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!again(error) || !(await pause(timer, tries, deadline))) throw error;
+    }
+  }
+}
+
 /** Errors of the SDK before it has sent anything. */
 const notAsked = new Set(['CredentialsProviderError', 'TypeError']);
 

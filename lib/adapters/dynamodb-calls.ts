@@ -14,14 +14,14 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { Outage } from '../errors.ts';
 import { STORE_CALL_MS, STORE_READ_MS, STORE_WRITE_MS } from '../limits.ts';
-import { isPassing, pause, systemTimer, type Timer, told } from './aws.ts';
+import { isPassing, pause, repeated, systemTimer, type Timer, told } from './aws.ts';
 import type { Item } from './dynamodb-items.ts';
 
 /** Keys of one BatchGetItem. */
 const MAX_KEYS = 100;
 
 /** Nothing has happened, or it cannot be told yet: the same call may be made again. */
-export const passing = new Set([
+const passing = new Set([
   'ProvisionedThroughputExceededException',
   'RequestLimitExceeded',
   'ThrottlingException',
@@ -29,6 +29,7 @@ export const passing = new Set([
   'TransactionConflictException',
   'TransactionInProgressException',
 ]);
+export const passes = (error: unknown): boolean => isPassing(error, passing);
 
 /** The SDK's own retries are off: they know nothing of our budgets and attempts. */
 export const makeClient = (config: DynamoDBClientConfig = {}): DynamoDBClient =>
@@ -117,14 +118,9 @@ export class DynamoCalls {
     send: Send<T>,
     deadline = this.#timer.now() + STORE_READ_MS,
   ): Promise<T> {
-    for (let tries = 0; ; tries++) {
-      try {
-        return await this.#send(send);
-      } catch (error) {
-        if (isPassing(error, passing) && (await pause(this.#timer, tries, deadline))) continue;
-        throw this.#outage(name, error);
-      }
-    }
+    return repeated(this.#timer, deadline, passes, () => this.#send(send)).catch((error) => {
+      throw this.#outage(name, error);
+    });
   }
 
   /** A write that must take effect once, whatever becomes of its answers. */
@@ -137,7 +133,7 @@ export class DynamoCalls {
       } catch (error) {
         const said = verdict(error);
         if (said === 'done' || said === 'conflict') return said;
-        const mayRepeat = said === 'again' || isPassing(error, passing);
+        const mayRepeat = said === 'again' || passes(error);
         if (mayRepeat && (await pause(this.#timer, tries, deadline))) continue;
         // If reading fails too, the first trouble is the one to report.
         if (await tookEffect().catch(() => false)) return 'done';

@@ -11,8 +11,8 @@ import {
   UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
 import { STORE_CALL_MS, STORE_WRITE_MS } from '../limits.ts';
-import { isPassing, pause, systemTimer } from './aws.ts';
-import { passing } from './dynamodb-calls.ts';
+import { repeated, systemTimer } from './aws.ts';
+import { passes } from './dynamodb-calls.ts';
 import { devices, due, type Index, places, subjects } from './dynamodb-items.ts';
 
 const indexes: readonly Index[] = [places, due, subjects, devices];
@@ -71,15 +71,10 @@ async function describe(
 ): Promise<TableDescription | undefined> {
   const command = new DescribeTableCommand({ TableName: table });
   const deadline = systemTimer.now() + STORE_WRITE_MS;
-  for (let tries = 0; ; tries++) {
-    try {
-      const abortSignal = AbortSignal.timeout(STORE_CALL_MS);
-      return (await client.send(command, { abortSignal })).Table;
-    } catch (error) {
-      if (isPassing(error, passing) && (await pause(systemTimer, tries, deadline))) continue;
-      throw error;
-    }
-  }
+  const { Table } = await repeated(systemTimer, deadline, passes, () =>
+    client.send(command, { abortSignal: AbortSignal.timeout(STORE_CALL_MS) }),
+  );
+  return Table;
 }
 
 function problemOf({

@@ -5,7 +5,7 @@
 import { KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms';
 import { Outage } from '../errors.ts';
 import { KMS_CALL_MS, KMS_OPERATOR_CALL_MS, KMS_OPERATOR_MS, KMS_REQUEST_MS } from '../limits.ts';
-import { isPassing, pause, systemTimer, type Timer, told } from './aws.ts';
+import { isPassing, repeated, systemTimer, type Timer, told } from './aws.ts';
 
 /** The SDK's own retries are off: they know nothing of our budgets. */
 export const makeClient = (config: KMSClientConfig = {}): KMSClient =>
@@ -100,13 +100,14 @@ export class KmsCalls {
 
   async #repeated<T>(call: Call, send: Send<T>, { callMs, inAllMs, again }: Budget): Promise<T> {
     const deadline = this.timer.now() + inAllMs;
-    for (let tries = 0; ; tries++) {
-      try {
-        return await send(this.#client, { abortSignal: AbortSignal.timeout(callMs) });
-      } catch (error) {
-        if (again(error) && (await pause(this.timer, tries, deadline))) continue;
-        throw await this.#outage(call, error, tries + 1);
-      }
+    let tries = 0;
+    try {
+      return await repeated(this.timer, deadline, again, () => {
+        tries++;
+        return send(this.#client, { abortSignal: AbortSignal.timeout(callMs) });
+      });
+    } catch (error) {
+      throw await this.#outage(call, error, tries);
     }
   }
 

@@ -2,7 +2,7 @@
 // URL would make of it, with the caller's own AWS credentials.
 
 import { InvokeCommand, type InvokeCommandOutput, LambdaClient } from '@aws-sdk/client-lambda';
-import { pause, systemTimer, type Timer, told } from './aws.ts';
+import { repeated, systemTimer, type Timer, told } from './aws.ts';
 
 export type FunctionRequest = {
   readonly method: string;
@@ -45,20 +45,18 @@ export async function invokeFunction(
   const region = regionOf(target);
   const client = new LambdaClient({ maxAttempts: 1, ...(region ? { region } : {}) });
   const deadline = timer.now() + THROTTLED_MS;
+  const command = new InvokeCommand({
+    FunctionName: target,
+    Payload: new TextEncoder().encode(JSON.stringify(eventOf(request))),
+  });
+  const isThrottled = (error: unknown) => told(error).name === 'TooManyRequestsException';
   try {
-    for (let tries = 0; ; tries += 1) {
-      const command = new InvokeCommand({
-        FunctionName: target,
-        Payload: new TextEncoder().encode(JSON.stringify(eventOf(request))),
-      });
-      try {
-        const abortSignal = AbortSignal.timeout(TIMEOUT_MS);
-        return answerOf(target, await client.send(command, { abortSignal }));
-      } catch (error) {
-        const throttled = told(error).name === 'TooManyRequestsException';
-        if (!throttled || !(await pause(timer, tries, deadline))) throw failureOf(target, error);
-      }
-    }
+    const output = await repeated(timer, deadline, isThrottled, () =>
+      client.send(command, { abortSignal: AbortSignal.timeout(TIMEOUT_MS) }),
+    );
+    return answerOf(target, output);
+  } catch (error) {
+    throw failureOf(target, error);
   } finally {
     client.destroy();
   }
