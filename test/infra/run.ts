@@ -1,12 +1,13 @@
 // npm run test:infra: the CDK construct, its templates, the Terraform module, and whether both say the
 // same. What is missing is said not to have run; `.ci/run` then counts the suite as failed.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundleFunction, functionNames } from '../../build/bundle.ts';
 import { zip } from '../../build/zip.ts';
 import { root } from '../support/installed.ts';
+import { runTests } from '../support/run-tests.ts';
 import { contexts } from './contexts.ts';
 import { cache, cdk, installCdk, installPython } from './tools.ts';
 
@@ -38,13 +39,11 @@ function synthesise(name: string, packages: string): string {
   return outdir;
 }
 
-async function tests(env: NodeJS.ProcessEnv): Promise<number> {
+async function tests(env: Readonly<Record<string, string>>): Promise<number> {
   const filesOf = async (folder: string): Promise<string[]> =>
     (await readdir(folder)).filter((n) => n.endsWith('.test.ts')).map((n) => join(folder, n));
   const files = [...(await filesOf(join(cdk, 'test'))), ...(await filesOf(import.meta.dirname))];
-  const args = ['--test', '--test-concurrency=2', ...files];
-  const child = spawn(process.execPath, args, { stdio: 'inherit', env });
-  return new Promise((resolve) => child.once('close', (code) => resolve(code ?? 1)));
+  return runTests(files, env);
 }
 
 const missing = (name: string) => (error: Error) => {
@@ -66,7 +65,6 @@ if (python !== undefined && process.exitCode === undefined) {
   const packages = await makePackages();
   for (const name of Object.keys(contexts)) synthesise(name, packages);
   const failed = await tests({
-    ...process.env,
     INFRA_PYTHON: python,
     INFRA_PACKAGES: packages,
     INFRA_TEMPLATES: join(cache, 'templates'),

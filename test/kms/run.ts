@@ -1,13 +1,13 @@
 // npm run test:kms: the emulator of AWS KMS that the other tests use, held against what others made.
 // A peer that cannot be had is said not to have run; `.ci/run` then counts the suite as failed.
 
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { runTests } from '../support/run-tests.ts';
 import { peers, type Started } from './peers.ts';
 
 const files = ['emulator'];
 const started: Started[] = [];
-let env: Record<string, string | undefined> = { ...process.env };
+let env: Record<string, string> = {};
 for (const { name, start } of peers) {
   try {
     const peer = await start();
@@ -19,9 +19,5 @@ for (const { name, start } of peers) {
   }
 }
 const paths = files.map((name) => join(import.meta.dirname, `${name}.test.ts`));
-const args = ['--test', '--test-concurrency=2', ...paths];
-const tests = spawn(process.execPath, args, { stdio: 'inherit', env });
-process.exitCode = await new Promise<number>((resolve) => {
-  tests.once('close', (code) => resolve(code ?? 1));
-});
+process.exitCode = await runTests(paths, env);
 await Promise.all(started.map((peer) => peer.stop()));

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installFolder, root } from './installed.ts';
 import { freePort } from './process.ts';
-import { loggedIn } from './workerd.ts';
+import { loggedIn, wranglerConfig } from './workerd.ts';
 
 const folder = join(root, 'infra', 'cloudflare');
 
@@ -27,8 +27,6 @@ type Options = {
   /** Settings and secrets, in place of what wrangler.jsonc and .dev.vars have. */
   readonly env: Readonly<Record<string, string>>;
   readonly port?: number;
-  /** Another configuration of wrangler's. */
-  readonly config?: string;
   readonly onOutput?: (text: string) => void;
 };
 
@@ -36,9 +34,9 @@ type Options = {
 const isSecret = /^(?:AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY|SCEPTER_CONFIG|SCEPTER_ADMIN_TOKEN)$/;
 
 /** @throws {Error} with what is missing, or what wrangler said */
-export async function startWorker({ env, onOutput, ...options }: Options): Promise<WorkerProcess> {
+export async function startWorker({ env, port, onOutput }: Options): Promise<WorkerProcess> {
   await installFolder('infra/cloudflare');
-  const { port = await freePort(), config = join(folder, 'wrangler.jsonc') } = options;
+  const at = port ?? (await freePort());
   const scratch = await mkdtemp(join(tmpdir(), 'scepter-worker-'));
   const variables = join(scratch, 'variables');
   const [secrets, vars] = [true, false].map((secret) =>
@@ -47,7 +45,7 @@ export async function startWorker({ env, onOutput, ...options }: Options): Promi
   const lines = (secrets ?? []).map(([name, value]) => `${name}='${value}'\n`);
   await writeFile(variables, lines.join(''), { mode: 0o600 });
   const args = [
-    ...['dev', '--config', config, '--ip', '127.0.0.1', '--port', String(port)],
+    ...['dev', '--config', wranglerConfig, '--ip', '127.0.0.1', '--port', String(at)],
     ...['--inspector-port', String(await freePort()), '--env-file', variables],
     ...['--persist-to', join(scratch, 'state'), '--show-interactive-dev-session=false'],
     ...(vars ?? []).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
@@ -108,7 +106,7 @@ export async function startWorker({ env, onOutput, ...options }: Options): Promi
     await stop();
     throw error;
   });
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://127.0.0.1:${at}`;
   return {
     url,
     printed: () => printed,
