@@ -60,6 +60,8 @@ function collected(child: ChildProcess) {
     logged: (event: string) =>
       said
         .split('\n')
+        // The last one has not ended yet.
+        .slice(0, -1)
         .filter((line) => line.includes(`"event":"${event}"`))
         .map((line) => JSON.parse(line.slice(line.indexOf('{')))),
   };

@@ -28,10 +28,11 @@ export function workerdBinary(): string {
   return path;
 }
 
-/** The lines of JSON of one event among all that was printed. */
+/** The lines of JSON of one event among all that was printed; one that has not ended yet is none. */
 export const loggedIn = (printed: string, event: string): Readonly<Record<string, unknown>>[] =>
   printed
     .split('\n')
+    .slice(0, -1)
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line))
     .filter((line) => line.event === event);

@@ -127,18 +127,17 @@ test('the cron trigger publishes a CRL with what was revoked; it is served from 
 });
 
 test('who asks too often is told to come later, by the rate limit binding of wrangler.jsonc', async () => {
-  const statuses = new Map<number, number>();
-  let last: Response | undefined;
-  for (let asked = 0; asked < 450 && last?.status !== 429; asked++) {
-    last = await fetch(`${worker.url}/healthz`);
-    const body = await last.text();
-    statuses.set(last.status, (statuses.get(last.status) ?? 0) + 1);
-    if (last.status === 429) {
-      assert.equal(body, 'too many requests, try again later\n');
-      assert.equal(last.headers.get('retry-after'), '60');
-    }
+  const limit = 400;
+  // wrangler counts anew with every minute of the clock, which may turn on the way to the first limit.
+  let answer = await fetch(`${worker.url}/healthz`);
+  for (let asked = 1; answer.status !== 429 && asked <= 2 * limit; asked++) {
+    assert.equal(answer.status, 200);
+    await answer.text();
+    answer = await fetch(`${worker.url}/healthz`);
   }
-  assert.deepEqual([...statuses.keys()], [200, 429]);
+  assert.equal(answer.status, 429);
+  assert.equal(await answer.text(), 'too many requests, try again later\n');
+  assert.equal(answer.headers.get('retry-after'), '60');
 });
 
 test('nothing was an outage, and nothing in the log is a challenge or a token', () => {
