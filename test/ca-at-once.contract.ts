@@ -8,6 +8,7 @@ import { deviceKey } from './support/keys.ts';
 import { makeLab } from './support/lab.ts';
 import { enrolment, type Sent } from './support/messages.ts';
 import type { OpenStore } from './support/stores.ts';
+import { idleTime } from './support/timers.ts';
 
 export function atOnce(name: string, open: OpenStore): void {
   describe(`at once: ${name}`, () => {
@@ -68,24 +69,4 @@ export function atOnce(name: string, open: OpenStore): void {
       });
     }
   });
-}
-
-/** Time that passes only while all who are left sleep, however slow the store is. */
-function idleTime(parties: number) {
-  let awake = parties;
-  let sleepers: (() => void)[] = [];
-  const leave = (): void => {
-    awake--;
-    if (awake > 0) return;
-    awake = sleepers.length;
-    const waking = sleepers;
-    sleepers = [];
-    for (const wake of waking) wake();
-  };
-  const sleep = (): Promise<void> =>
-    new Promise((resolve) => {
-      sleepers.push(resolve);
-      leave();
-    });
-  return { sleep, leave };
 }

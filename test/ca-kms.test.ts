@@ -21,7 +21,7 @@ import { openKms } from './support/kms.ts';
 import { type KmsFault, passingFaults } from './support/kms-emulator.ts';
 import { type Instance, type KmsWorld, kmsWorld, twoCas } from './support/kms-world.ts';
 import { makeLab } from './support/lab.ts';
-import { impatient } from './support/timers.ts';
+import { idleTime, impatient } from './support/timers.ts';
 
 const enrolling = async (w: KmsWorld, name = 'kms device', ca = 'default') =>
   w.message({ challenge: await w.lab.challenge({ endpoint: ca }), key: await deviceKey(name) }, ca);
@@ -97,7 +97,11 @@ describe('what requests cost', () => {
     const instance = w.instance();
     const sent = await enrolling(w);
     const from = w.kms.emulator.calls.length;
-    const replies = await Promise.all(Array.from({ length: 100 }, () => instance.post(sent)));
+    const time = idleTime(100);
+    w.lab.clock.sleep = time.sleep;
+    const replies = await Promise.all(
+      Array.from({ length: 100 }, () => instance.post(sent).finally(time.leave)),
+    );
     const all = new Set<string>();
     for (const reply of replies) all.add(hex(await w.certificate(sent, reply)));
     assert.equal(all.size, 1);

@@ -22,6 +22,7 @@ import { deviceKey } from './support/keys.ts';
 import { type Instance, type KmsWorld, kmsWorld, twoCas } from './support/kms-world.ts';
 import { makeLab } from './support/lab.ts';
 import { type EnrolOptions, enrolment, type Sent } from './support/messages.ts';
+import { idleTime } from './support/timers.ts';
 
 const actor = { kind: 'admin', id: 'operator' } as const;
 const DAY = 24 * 60 * 60 * 1000;
@@ -148,8 +149,12 @@ describe('the life of a generation, on two instances', () => {
     w.lab.clock.at += RA_FORCED_RELOAD_MS;
     const from = w.kms.emulator.calls.length;
     const sent = await fresh();
+    const time = idleTime(40);
+    w.lab.clock.sleep = time.sleep;
     const replies = await Promise.all(
-      [a, b].flatMap((instance) => Array.from({ length: 20 }, () => instance.post(sent))),
+      [a, b].flatMap((instance) =>
+        Array.from({ length: 20 }, () => instance.post(sent).finally(time.leave)),
+      ),
     );
     for (const reply of replies) await w.certificate(sent, reply);
     const made = w.kms.since(from);

@@ -15,7 +15,7 @@ import { type DynamoFault, faultsOf, faultyClient } from '../support/dynamodb-fa
 import { type KmsFault, passingFaults } from '../support/kms-emulator.ts';
 import type { LabOptions } from '../support/lab.ts';
 import type { Sent } from '../support/messages.ts';
-import { impatient, patient } from '../support/timers.ts';
+import { idleTime, impatient, patient } from '../support/timers.ts';
 
 type Fault = { readonly dynamodb?: DynamoFault; readonly kms?: KmsFault };
 type FaultAt = (call: string, at: number) => Fault | undefined;
@@ -105,7 +105,9 @@ test('an enrolment: one batch read, two transactions, one Sign; a cold start ope
   const burst = w.instance();
   const sent = await w.sent('wires burst');
   burst.arm(() => undefined);
-  await Promise.all(Array.from({ length: 100 }, () => w.enrols(burst, sent)));
+  const time = idleTime(100);
+  w.lab.clock.sleep = time.sleep;
+  await Promise.all(Array.from({ length: 100 }, () => w.enrols(burst, sent).finally(time.leave)));
   const counts = Object.groupBy(burst.calls.filter(isKms), (call) => call);
   assert.deepEqual(
     Object.entries(counts).map(([call, made = []]) => [call, made.length]),

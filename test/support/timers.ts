@@ -1,4 +1,5 @@
-// Time for the budgets of AWS adapters: budgets that never run out, and budgets that run out at once.
+// Time that does not depend on how fast the machine is: for the budgets of AWS adapters, which never run
+// out or run out at once, and for those who wait for each other.
 
 import type { Timer } from '../../lib/adapters/aws.ts';
 
@@ -18,3 +19,23 @@ export const impatient = (): Timer => {
     },
   };
 };
+
+/** Time that passes only while all who are left sleep, however slow the store is. */
+export function idleTime(parties: number) {
+  let awake = parties;
+  let sleepers: (() => void)[] = [];
+  const leave = (): void => {
+    awake--;
+    if (awake > 0) return;
+    awake = sleepers.length;
+    const waking = sleepers;
+    sleepers = [];
+    for (const wake of waking) wake();
+  };
+  const sleep = (): Promise<void> =>
+    new Promise((resolve) => {
+      sleepers.push(resolve);
+      leave();
+    });
+  return { sleep, leave };
+}
