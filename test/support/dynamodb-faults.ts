@@ -71,21 +71,24 @@ type Reply = { readonly statusCode: number; readonly headers: object; readonly b
 type Options = { readonly abortSignal?: AbortSignal };
 type Handler = { handle(request: Request, options?: Options): Promise<{ response: Reply }> };
 
-/** @param fault asked at every call, in the order in which they are made */
+/**
+ * Real calls wait for their answer as long as it takes, so that a busy machine adds none.
+ * @param fault asked at every call, in the order in which they are made
+ */
 export function faultyClient(
   fault: (call: DynamoCall) => DynamoFault | undefined | Promise<undefined>,
 ): DynamoDBClient {
   const real = makeClient().config.requestHandler as unknown as Handler;
   const forgotten = new Set<unknown>();
-  const handle: Handler['handle'] = async (request, options) => {
+  const handle: Handler['handle'] = async (request, { abortSignal } = {}) => {
     const name = request.headers['x-amz-target']?.split('.')[1] ?? '';
     const body = JSON.parse(
       request.body instanceof Uint8Array ? fromUtf8(request.body) : String(request.body),
     );
     const pass = () => {
-      if (!forgotten.has(body.ClientRequestToken)) return real.handle(request, options);
+      if (!forgotten.has(body.ClientRequestToken)) return real.handle(request);
       const changed = { ...body, ClientRequestToken: crypto.randomUUID() };
-      return real.handle({ ...request, body: JSON.stringify(changed) }, options);
+      return real.handle({ ...request, body: JSON.stringify(changed) });
     };
     const kind = await fault({ name, body });
     if (kind === undefined) return pass();
@@ -99,7 +102,7 @@ export function faultyClient(
     if (kind === 'internal error after') return refused('internal error');
     if (kind === 'cut after')
       return { response: { ...replyOf(200, {}), body: Readable.from(cut()) } };
-    if (kind.startsWith('silent')) await aborted(options?.abortSignal);
+    if (kind.startsWith('silent')) await aborted(abortSignal);
     throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
   };
   return makeClient({ requestHandler: { handle } as never });
@@ -148,7 +151,8 @@ async function* cut(): AsyncGenerator<Uint8Array> {
 
 const aborted = (signal: AbortSignal | undefined): Promise<never> =>
   new Promise((_, reject) => {
-    signal?.addEventListener('abort', () => {
+    const abort = (): void =>
       reject(Object.assign(new Error('Request aborted'), { name: 'AbortError' }));
-    });
+    if (signal?.aborted) abort();
+    else signal?.addEventListener('abort', abort);
   });

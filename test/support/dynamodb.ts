@@ -8,6 +8,7 @@ import { makeClient } from '../../lib/adapters/dynamodb-calls.ts';
 import { type Item, rowOf } from '../../lib/adapters/dynamodb-items.ts';
 import { createTable } from '../../lib/adapters/dynamodb-table.ts';
 import type { Row } from '../../lib/ports/store.ts';
+import { faultyClient } from './dynamodb-faults.ts';
 import { patient } from './timers.ts';
 
 if (!process.env.AWS_ENDPOINT_URL_DYNAMODB) throw new Error('run me with npm run test:dynamodb');
@@ -49,7 +50,7 @@ export type Recorded = {
 
 /** A client that notes every command and what DynamoDB counts for it. */
 export function recorder(): { client: DynamoDBClient; commands: Recorded[] } {
-  const client = makeClient();
+  const client = faultyClient(() => undefined);
   const commands: Recorded[] = [];
   client.middlewareStack.add(
     (next, { commandName = '' }) =>
