@@ -9,11 +9,12 @@ import { createTable } from '../../lib/adapters/dynamodb-table.ts';
 import { makeClient as kmsClient } from '../../lib/adapters/kms-keys-calls.ts';
 import { startDynamoDbLocal } from '../support/dynamodb-local.ts';
 import { startKmsEmulator } from '../support/kms-emulator.ts';
+import { freePort } from '../support/process.ts';
 import type { Certmonger } from './clients/certmonger.ts';
 import * as strongswan from './clients/strongswan.ts';
 import { must, NotRun, plainEnv } from './command.ts';
 import { certificatesIn, hold } from './openssl.ts';
-import { freePort, type Server, startServer } from './server.ts';
+import { type Server, startServer } from './server.ts';
 
 const region = 'eu-central-1';
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };

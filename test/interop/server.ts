@@ -3,9 +3,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort, isFree } from '../support/process.ts';
 import { keepGroup, killGroup, lastLines, must, plainEnv } from './command.ts';
 
 export type Server = {
@@ -42,7 +42,9 @@ export type StartOptions = {
   readonly env?: Readonly<Record<string, string>>;
 };
 
-const READY_WITHIN_MS = 30_000;
+const READY_WITHIN_MS = 60_000;
+/** Longer than a server waits for requests that have begun. */
+const STOPPED_WITHIN_MS = 60_000;
 const DEFAULT_PORT = 8080;
 
 /** @throws {Error} with what the server said, when it does not become ready */
@@ -119,25 +121,7 @@ async function ready(child: ChildProcess, url: string): Promise<void> {
 async function stopGroup(child: ChildProcess, port: number): Promise<void> {
   killGroup(child.pid, 'SIGTERM');
   // npm is gone before the server is; a port that stays taken would fail the next start.
-  for (let tries = 0; tries < 50 && !(await isFree(port)); tries++) await sleep(100);
+  const until = Date.now() + STOPPED_WITHIN_MS;
+  while (!(await isFree(port)) && Date.now() < until) await sleep(100);
   killGroup(child.pid, 'SIGKILL');
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

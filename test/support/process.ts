@@ -11,12 +11,25 @@ const root = join(import.meta.dirname, '..', '..');
 
 export const temporary = (name: string): string => mkdtempSync(join(tmpdir(), `scepter-${name}-`));
 
-export function freePort(): Promise<number> {
+// Each process begins somewhere else.
+let ports = process.pid * 251;
+
+/**
+ * A port for a process that is yet to be started. Not one of those that the system gives to whoever
+ * listens at any port or connects, for it gives them to others meanwhile.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 11_000 + (ports++ % 20_000);
+    if (await isFree(port)) return port;
+  }
+}
+
+export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
 
