@@ -37,13 +37,13 @@ function timePasses(): boolean {
 }
 
 /**
- * CPU milliseconds (user and system) that `work` takes. The time that goes by is never less, but on a
- * busy machine a lot more: there the least of a few is taken.
+ * CPU milliseconds (user and system) that `work` takes, the least of a few: what this process collects
+ * or compiles meanwhile counts too. The time that goes by is never less, but on a busy machine a lot more.
  */
 async function cpuMs(work: () => Promise<unknown>): Promise<number> {
   assert.ok(tellsCpu || timePasses(), 'the clock stands while the CPU works');
   let least = Number.POSITIVE_INFINITY;
-  for (let tries = tellsCpu ? 1 : 8; tries > 0 && least >= MAX_CPU_MS; tries--) {
+  for (let tries = 8; tries > 0 && least >= MAX_CPU_MS; tries--) {
     const before = used();
     await work();
     least = Math.min(least, used() - before);
@@ -184,11 +184,15 @@ describe('bad input', () => {
       lab.calls.length = 0;
       gc();
     };
-    // As many before, until compiled code and heap have found their size.
+    // As many before, until compiled code and heap have found their size, which can take a few times:
+    // what leaks grows each time.
     await round(10_000);
-    const before = rss();
-    await round(10_000);
-    const grown = (rss() - before) / 2 ** 20;
+    let grown = Number.POSITIVE_INFINITY;
+    for (let tries = 5; tries > 0 && grown >= 20; tries--) {
+      const before = rss();
+      await round(10_000);
+      grown = (rss() - before) / 2 ** 20;
+    }
     assert.ok(grown < 20, `RSS grew by ${grown.toFixed(1)} MB`);
     const good = await enrolment(lab, { challenge: await lab.challenge() });
     assert.equal((await good.read(await lab.operate(good.message))).pkiStatus, 'SUCCESS');
