@@ -2,7 +2,7 @@
 // ours (openssl, GnuTLS' certtool, pkilint) and by our own lint.
 //   --count N   fewer, for a quick look
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bytes, pem } from '../../lib/bytes.ts';
@@ -10,13 +10,14 @@ import { generateKey, selfSigned } from '../../lib/scep/client.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
 import { lintTbsCertificate } from '../../lib/x509/lint.ts';
 import { parseName } from '../../lib/x509/name.ts';
+import { fetching, tool as program, root } from '../support/installed.ts';
 import { random } from '../support/messages.ts';
 import { temporary } from '../support/process.ts';
 import { enrolFleet } from './fleet.ts';
 
 const at = process.argv.indexOf('--count');
 const count = at > 0 ? Number(process.argv[at + 1]) : 1000;
-const cache = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'pkilint');
+const cache = join(root, 'node_modules', '.cache', 'pkilint');
 const PKILINT = 'pkilint==0.13.3';
 
 const say = (line: string): void => {
@@ -26,12 +27,12 @@ const tool = (command: string, args: readonly string[]) =>
   spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 });
 
 /** The Python of an environment that has pkilint; undefined where none can be made. */
-function pkilint(): string | undefined {
+async function pkilint(): Promise<string | undefined> {
   const python = join(cache, 'bin', 'python');
   try {
     if (!existsSync(join(cache, 'bin', 'lint_pkix_cert'))) {
-      execFileSync('python3', ['-m', 'venv', cache], { stdio: 'pipe' });
-      execFileSync(python, ['-m', 'pip', 'install', '--quiet', PKILINT], { stdio: 'pipe' });
+      await program('python3', ['-m', 'venv', cache], root, 'Python 3 with its module venv');
+      await fetching(python, ['-m', 'pip', 'install', '--quiet', PKILINT], root, PKILINT);
     }
     return python;
   } catch {
@@ -39,7 +40,7 @@ function pkilint(): string | undefined {
   }
 }
 
-const python = pkilint();
+const python = await pkilint();
 const missing = [
   ...['openssl', 'certtool'].filter((name) => tool(name, ['--version']).error !== undefined),
   ...(python === undefined ? ['pkilint: Python 3 with venv, and its packages'] : []),

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hashOf, installFolder, root, tool } from '../support/installed.ts';
+import { fetching, hashOf, installFolder, root, tool } from '../support/installed.ts';
 
 export const cdk = join(root, 'infra', 'cdk');
 export const terraform = join(root, 'infra', 'terraform');
@@ -26,7 +26,7 @@ export async function installPython(): Promise<string> {
   await mkdir(cache, { recursive: true });
   await tool('python3', ['-m', 'venv', folder], cache, 'Python 3 with its module venv');
   const pip = ['-m', 'pip', 'install', '--quiet', '-r', requirements];
-  await tool(join(programs, 'python'), pip, cache, 'cfn-lint, moto and python-hcl2');
+  await fetching(join(programs, 'python'), pip, cache, 'cfn-lint, moto and python-hcl2');
   await writeFile(`${done}.new`, '');
   await rename(`${done}.new`, done);
   return programs;

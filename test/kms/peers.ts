@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListKeysCommand } from '@aws-sdk/client-kms';
 import { makeClient } from '../../lib/adapters/kms-keys-calls.ts';
-import { root, tool } from '../support/installed.ts';
+import { fetching, root, tool } from '../support/installed.ts';
 import { freePort } from '../support/process.ts';
 import { answered, type ServerProcess, startProcess } from '../support/server-process.ts';
 
@@ -39,7 +39,12 @@ const localKms: Peer = {
       // `go install` would do, but asks for the list of all versions, which not every proxy has.
       const goMod = `module peer\n\ngo 1.20\n\nrequire ${module} ${version}\n`;
       await writeFile(join(folder, 'go.mod'), goMod);
-      await tool('go', ['build', '-mod=mod', '-o', program, module], folder, 'Go 1.20 or later');
+      await fetching(
+        'go',
+        ['build', '-mod=mod', '-o', program, module],
+        folder,
+        'Go 1.20 or later',
+      );
     }
     const port = await freePort();
     const data = await mkdtemp(join(tmpdir(), 'local-kms-'));
@@ -68,7 +73,7 @@ const moto: Peer = {
       await mkdir(cache, { recursive: true });
       await tool('python3', ['-m', 'venv', folder], cache, 'Python 3 with its module venv');
       const pip = ['-m', 'pip', 'install', '--quiet', ...packages];
-      await tool(join(folder, 'bin', 'python'), pip, cache, 'a package index with moto');
+      await fetching(join(folder, 'bin', 'python'), pip, cache, 'a package index with moto');
     }
     const port = await freePort();
     const args = ['-H', '127.0.0.1', '-p', String(port)];

@@ -10,6 +10,7 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import * as strongswan from '../interop/clients/strongswan.ts';
 import { verify } from '../interop/openssl.ts';
+import { fetching } from '../support/installed.ts';
 import { type Bridge, bridge } from '../support/lambda-bridge.ts';
 import { type Deployment, deploy } from '../support/lambda-deployment.ts';
 import { type LambdaFunction, startFunction } from '../support/lambda-runtime.ts';
@@ -29,7 +30,7 @@ async function node22(): Promise<string> {
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { recursive: true });
     const install = ['install', '--silent', '--no-save', '--prefix', fresh, `${name}@${version}`];
-    await promisify(execFile)('npm', install, { cwd: fresh });
+    await fetching('npm', install, fresh, `Node ${version}`);
     await rename(fresh, cache);
   }
   return join(cache, 'node_modules', name, 'bin', 'node');

