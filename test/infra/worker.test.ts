@@ -7,7 +7,6 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { DecryptCommand, SignCommand } from '@aws-sdk/client-kms';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
@@ -16,6 +15,7 @@ import { makeClient as kmsClient } from '../../lib/adapters/kms-keys-calls.ts';
 import * as strongswan from '../interop/clients/strongswan.ts';
 import { openssl, serialOf, verify } from '../interop/openssl.ts';
 import { run, temporary } from '../support/process.ts';
+import { answered } from '../support/server-process.ts';
 import { startWorker, type WorkerProcess } from '../support/wrangler-dev.ts';
 import { type Aws, one, startAws } from './stack.ts';
 
@@ -110,15 +110,12 @@ test('a request that waits is polled until an approver has decided', async () =>
   assert.equal(state, 'issued');
 });
 
-async function pendingId(endpoint: string): Promise<string> {
-  for (let tries = 0; tries < 100; tries++) {
+const pendingId = (endpoint: string): Promise<string> =>
+  answered(async () => {
     const found = await cli('txn', 'list', '--endpoint', endpoint, '--state', 'pending');
     const [one] = found.transactions as readonly { readonly id: string }[];
-    if (one) return one.id;
-    await sleep(100);
-  }
-  throw new Error('nothing waits for an approver');
-}
+    return one?.id ?? assert.fail('nothing waits for an approver');
+  });
 
 test('the admin API finds what it is asked for, by subject, device and endpoint', async () => {
   for (const by of [

@@ -15,16 +15,16 @@ export type RunOptions = {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly input?: string | Uint8Array;
-  readonly timeoutMs?: number;
 };
 
-const TIMEOUT_MS = 30_000;
+/** Longer than any of them takes on a busy machine, clients that poll included. */
+const TIMEOUT_MS = 120_000;
 
 /** Whatever the exit code is. @throws {NotRun} when there is no such program */
 export async function run(
   program: string,
   args: readonly string[],
-  { cwd, env = plainEnv(), input = '', timeoutMs = TIMEOUT_MS }: RunOptions = {},
+  { cwd, env = plainEnv(), input = '' }: RunOptions = {},
 ): Promise<Ran> {
   const child = spawn(program, args, { cwd, env, detached: true });
   keepGroup(child);
@@ -35,7 +35,7 @@ export async function run(
     });
     child.once('close', (code) => resolve(code ?? -1));
   });
-  const timer = setTimeout(() => killGroup(child.pid, 'SIGKILL'), timeoutMs);
+  const timer = setTimeout(() => killGroup(child.pid, 'SIGKILL'), TIMEOUT_MS);
   // A program that ends without reading its input is no trouble of ours.
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);

@@ -16,7 +16,7 @@ export async function exchangeRaw(
   body: Uint8Array = new Uint8Array(0),
 ): Promise<Answer> {
   const socket = connect(port, '127.0.0.1');
-  socket.setTimeout(10_000, () => socket.destroy(new Error('the server kept the connection open')));
+  socket.setTimeout(60_000, () => socket.destroy(new Error('the server kept the connection open')));
   // Not end(): a server may take a half-closed connection for one that is gone.
   socket.write(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), body]));
   return parse(await buffer(socket));

@@ -14,7 +14,6 @@ import { type Report, report } from './table.ts';
 /** What the README must show. */
 const names = ['cli', 'strongswan', 'micromdm', 'certmonger'];
 const notCopied = ['node_modules', '.git', '.scepter'];
-const BLOCK_TIMEOUT_MS = 60_000;
 
 type Block = { readonly line: number; readonly text: string };
 
@@ -72,7 +71,7 @@ async function runBlocks(
   const server = await startServer({ root: copy, folder, settings: 'plain' });
   try {
     for (const { line, text } of blocks) {
-      const options = { cwd: copy, env, timeoutMs: BLOCK_TIMEOUT_MS };
+      const options = { cwd: copy, env };
       const { code, stdout, stderr } = await run('bash', ['-euo', 'pipefail', '-c', text], options);
       const said = lastLines(`${stdout}\n${stderr}`, 12);
       hold(code === 0, `the block of line ${line} exits with 0, not ${code}:\n${said}`);

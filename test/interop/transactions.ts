@@ -1,6 +1,6 @@
 // Transactions as an approver and an auditor see them: with `scepter txn`.
 
-import { setTimeout as sleep } from 'node:timers/promises';
+import { answered } from '../support/server-process.ts';
 import { hold, same } from './openssl.ts';
 import type { Server } from './server.ts';
 
@@ -21,21 +21,18 @@ async function list(server: Server, endpoint: string, ...more: string[]): Promis
 }
 
 /** The one under this subject, as soon as there is one; by then it may wait no longer. */
-export async function begun(
-  server: Server,
-  endpoint: string,
-  subject: string,
-): Promise<Transaction> {
-  for (let tries = 0; tries < 40; tries++) {
+export const begun = (server: Server, endpoint: string, subject: string): Promise<Transaction> =>
+  answered(async () => {
     const found = (await list(server, endpoint)).filter(
       (transaction) => transaction.subject === subject,
     );
-    hold(found.length < 2, `only one request of ${subject} is there`);
-    if (found[0]) return found[0];
-    await sleep(100);
-  }
-  throw new Error(`nothing is asked for at ${endpoint} under ${subject}`);
-}
+    const [only] = found;
+    hold(
+      only !== undefined && found.length === 1,
+      `there is one request at ${endpoint} under ${subject}, not ${found.length}`,
+    );
+    return only;
+  });
 
 export async function decide(
   server: Server,

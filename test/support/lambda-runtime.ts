@@ -180,7 +180,8 @@ export async function startUnderRie(
   const url = `http://127.0.0.1:${port}/2015-03-31/functions/function/invocations`;
   let last: Promise<unknown> = Promise.resolve();
   const invoke = async (event: unknown): Promise<unknown> => {
-    for (let tries = 0; ; tries++) {
+    const until = Date.now() + 60_000;
+    for (;;) {
       try {
         const response = await fetch(url, { method: 'POST', body: JSON.stringify(event) });
         const body = (await response.json()) as { errorType?: string; errorMessage?: string };
@@ -188,7 +189,7 @@ export async function startUnderRie(
         return body;
       } catch (error) {
         // It is not listening yet.
-        if (!(error instanceof TypeError) || tries > 100) throw error;
+        if (!(error instanceof TypeError) || Date.now() > until) throw error;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }

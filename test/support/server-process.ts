@@ -33,13 +33,12 @@ export function startProcess(
   };
 }
 
-/** Asks until there is an answer, at most a minute. */
-export async function answered(ask: () => Promise<unknown>): Promise<void> {
+/** Asks until there is an answer, at most a minute. @throws what the last one threw */
+export async function answered<T>(ask: () => T | Promise<T>): Promise<T> {
   const until = Date.now() + 60_000;
   for (;;) {
     try {
-      await ask();
-      return;
+      return await ask();
     } catch (error) {
       if (Date.now() > until) throw error;
       await new Promise((resolve) => setTimeout(resolve, 100));

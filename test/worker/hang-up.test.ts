@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { answered } from '../support/server-process.ts';
 import type { Workerd } from '../support/workerd.ts';
 import { workerWorld } from './world.ts';
 
@@ -21,17 +22,13 @@ async function leaves({ url }: Workerd, sent: readonly Uint8Array[], halfClosed 
 const post = (more: string): Uint8Array =>
   Buffer.from(`POST /scep?operation=PKIOperation HTTP/1.1\r\nHost: localhost\r\n${more}`);
 
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 100 && !(await isSo()); tries++) await sleep(50);
-}
-
 test('a message that ends too early is a refusal and no outage', async () => {
   const one = await (await workerWorld()).isolate();
   await leaves(one, [post('Content-Length: 5000\r\n\r\nabc')]);
   await leaves(one, [post('Content-Length: 5000\r\n\r\nabc')], true);
   await leaves(one, [post('Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')]);
   await leaves(one, [post('Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n')]);
-  await until(async () => one.logged('http.refused').length === 4);
+  await answered(() => assert.equal(one.logged('http.refused').length, 4));
   assert.deepEqual(one.logged('http.outage'), []);
   const refused = one.logged('http.refused').map(({ status, detail }) => `${status} ${detail}`);
   assert.deepEqual(refused, Array(4).fill('400 the message ends too early'));

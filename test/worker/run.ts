@@ -17,6 +17,6 @@ if (bundle && !local) missing(new Error('Java 17 is missing'));
 if (bundle && local) {
   console.log(bundle.said.match(/Total Upload: .*/)?.[0]);
   const env = { ...local.env, SCEPTER_TEST_BUNDLE: bundle.path };
-  process.exitCode = await runTests(files, env, ['--test-timeout=120000']);
+  process.exitCode = await runTests(files, env, ['--test-timeout=300000']);
   await local.stop();
 }

@@ -10,6 +10,7 @@ import { describe, test } from 'node:test';
 import { build } from 'esbuild';
 import { root } from '../support/installed.ts';
 import { freePort, temporary } from '../support/process.ts';
+import { answered } from '../support/server-process.ts';
 import { startWorkerd, type Workerd } from '../support/workerd.ts';
 import { adminToken, workerWorld } from './world.ts';
 
@@ -175,23 +176,31 @@ test('plain http: not at all, or for SCEP, CRLs and CA certificates where that w
   assert.equal(await asked(open, '/api/v1/challenges', `${host}\\x`, 'http'), 403);
 });
 
-/** A Worker of our `SingleFlight` alone: `/begin` begins something slow and leaves. */
+/**
+ * A Worker of our `SingleFlight` alone: `/begin` begins what takes an hour, and leaves when three others
+ * wait for it; whoever makes it after that has it at once. `/begun` tells how often it was begun.
+ */
 const flights = `
   import { SingleFlight } from './lib/single-flight.ts';
   const flight = new SingleFlight();
   let made = 0;
+  let waiting = 0;
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   const make = async () => {
     const number = ++made;
-    await sleep(400);
+    await sleep(number === 1 ? 3_600_000 : 100);
     return number;
   };
   export default {
     async fetch({ url }) {
+      if (url.endsWith('/begun')) return new Response(String(made));
       const asked = flight.get('one', make);
-      if (!url.endsWith('/begin')) return new Response(String(await asked));
+      if (!url.endsWith('/begin')) {
+        waiting++;
+        return new Response(String(await asked));
+      }
       asked.catch(() => undefined);
-      await sleep(100);
+      while (waiting < 3) await sleep(10);
       return new Response('left');
     },
   };
@@ -207,7 +216,7 @@ test('in workerd: who waits for what another request has begun has it, also when
   try {
     const get = async (name: string) => (await fetch(`${one.url}/${name}`)).text();
     const left = get('begin');
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await answered(async () => assert.equal(await get('begun'), '1'));
     const waiting = Promise.all([get('a'), get('b'), get('c')]);
     assert.equal(await left, 'left');
     // The second one that was made: the first was given up with its request.

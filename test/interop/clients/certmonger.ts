@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { answered } from '../../support/server-process.ts';
 import {
   keepGroup,
   killGroup,
@@ -119,12 +120,11 @@ export class Certmonger {
   async addCa(name: string, url: string): Promise<string> {
     const { code, stderr } = await this.getcert('add-scep-ca', '-c', name, '-u', url);
     if (code !== 0) throw new Error(`getcert add-scep-ca ended with ${code}: ${lastLines(stderr)}`);
-    for (let tries = 0; tries < 50; tries++) {
+    return answered(async () => {
       const { stdout } = await this.getcert('list-cas', '-c', name);
       if (/certificate thumbprint/.test(stdout.toString())) return stdout.toString();
-      await sleep(200);
-    }
-    throw new Error(`certmonger learned nothing of ${url} in 10 s`);
+      throw new Error(`certmonger has learned nothing of ${url}`);
+    });
   }
 
   /** `getcert request -w`, and the state the request is in then. */
@@ -155,7 +155,7 @@ export class Certmonger {
 
   /** `getcert refresh`: asks for a pending request again, until it is pending no longer. */
   async refresh(id: string): Promise<string> {
-    for (let tries = 0; tries < 30; tries++) {
+    for (const until = Date.now() + 60_000; Date.now() < until; ) {
       const { code, stderr } = await this.getcert('refresh', '-i', id);
       if (code !== 0) throw new Error(`getcert refresh ended with ${code}: ${lastLines(stderr)}`);
       await sleep(500);

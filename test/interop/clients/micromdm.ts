@@ -26,6 +26,6 @@ export async function enrol({ url, folder, cn, challenge }: Enrolment): Promise<
   const files = ['-private-key', key, '-certificate', certificate];
   const wanted = ['-cn', cn, '-organization', 'Interop', '-challenge', challenge];
   const args = ['-server-url', url, ...files, ...wanted, '-debug'];
-  const ran = await run('scepclient', args, { cwd: folder, timeoutMs: 60_000 });
+  const ran = await run('scepclient', args, { cwd: folder });
   return { ran, certificate, key };
 }

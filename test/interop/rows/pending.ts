@@ -23,6 +23,8 @@ type Client<T> = {
   readonly subject: string;
   /** Resolves when the client has its answer, or (certmonger) knows that it has to wait. */
   readonly ask: () => Promise<T>;
+  /** Default: while it asks. Of those that ask again by themselves there is no other way. */
+  readonly decided?: 'after it was told to wait';
   /** After the end: what the client makes of it. @throws when that is wrong */
   readonly judge: (asked: T) => Promise<void>;
   /** The files it should have in the end, if it is allowed. */
@@ -37,6 +39,7 @@ async function play<T>({ server, ca }: Service, client: Client<T>): Promise<void
   // What it throws is judged below.
   asked.catch(() => undefined);
   const { id } = await begun(server, endpoint, subject);
+  if (client.decided === 'after it was told to wait') await asked;
   if (verdict) await decide(server, id, verdict);
   await client.judge(await asked);
   if (end === 'approved') {
@@ -80,7 +83,7 @@ const strongswanRow = (id: string, end: End): Row => ({
     const files = { certificate: `${folder}/cert.pem`, key: `${folder}/key.der` };
     return throughProxy(service.server, async (proxy) => {
       const url = `${proxy.origin}/scep/${endpoint}`;
-      const options = ['--interval', '1', '--maxpolltime', '25'];
+      const options = ['--interval', '1', '--maxpolltime', '90'];
       await play(service, {
         end,
         subject,
@@ -120,6 +123,7 @@ const certmongerRow = (id: string, end: End): Row => ({
         end,
         subject,
         files,
+        decided: 'after it was told to wait',
         ask: () => daemon.request({ ca: name, id: name, folder, subject: written, challenge }),
         judge: async (asked) => {
           same('the state while it waits', asked.status, 'CA_WORKING');
@@ -190,6 +194,7 @@ const ownPollRow: Row = {
         end: 'approved',
         subject,
         files,
+        decided: 'after it was told to wait',
         ask: async () => {
           await daemon.request({
             ...{ ca: 'row-8d', id: 'row-8d', folder, subject: written, challenge },
@@ -226,7 +231,7 @@ const cliRow = (id: string, end: End): Row => ({
     const files = { certificate: `${folder}/cert.pem`, key: `${folder}/key.pem` };
     return throughProxy(service.server, async (proxy) => {
       const url = `${proxy.origin}/scep/${endpoint}`;
-      const options = ['--poll-interval', '1s', '--max-wait', '25s'];
+      const options = ['--poll-interval', '1s', '--max-wait', '90s'];
       const wanted = { subject, san: [], challenge, key: 'ec:P-256', options } as const;
       await play(service, {
         end,
