@@ -77,7 +77,7 @@ const legacy = { sha1: true, des3: true, des: true };
 /** A CA with the captured RA; `ours`: the captured CA itself, `foreign`: one with another key. */
 async function captured(which: 'ours' | 'foreign', options: LabOptions = {}) {
   const store = new MemoryStore();
-  const other = await makeLab({ caKey: 'ec:P-256' });
+  const other = await makeLab({ caKey: 'ec:P-256', now });
   const [foreign] = other.announced.chain;
   assert.ok(foreign);
   const own =
