@@ -9,8 +9,15 @@ import { type ClientKey, importKey } from '../../lib/scep/client.ts';
 export const random = (bitCount: number): bigint =>
   BigInt(`0x${randomBytes(bitCount / 8).toString('hex')}`) % 2n ** BigInt(bitCount);
 
-export const randomPrime = (bitCount: number): bigint =>
-  generatePrimeSync(bitCount, { bigint: true });
+/** One in 65,537 primes has no private exponent to the usual public one. */
+const hasInverse = (prime: bigint): boolean => prime % 65_537n !== 1n;
+
+export function randomPrime(bitCount: number): bigint {
+  for (;;) {
+    const prime = generatePrimeSync(bitCount, { bigint: true });
+    if (hasInverse(prime)) return prime;
+  }
+}
 
 export function octetsOf(value: bigint): Bytes {
   const digits = value.toString(16);
@@ -35,7 +42,7 @@ export function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
 
 export function nextPrime(from: bigint): bigint {
   let candidate = from | 1n;
-  while (!checkPrimeSync(candidate)) candidate += 2n;
+  while (!checkPrimeSync(candidate) || !hasInverse(candidate)) candidate += 2n;
   return candidate;
 }
 
@@ -62,7 +69,7 @@ export function rocaFactor(modulusBits: number, prime: boolean): bigint {
   for (;;) {
     const k = low + (random(128) % (high - low));
     const factor = k * m + power(65_537n, random(256), m);
-    if (prime ? checkPrimeSync(factor) : noSmallFactor(factor)) return factor;
+    if (prime ? checkPrimeSync(factor) && hasInverse(factor) : noSmallFactor(factor)) return factor;
   }
 }
 
