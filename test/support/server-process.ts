@@ -15,8 +15,8 @@ export function startProcess(
   args: readonly string[],
   { cwd, env = {}, stderr = 'inherit' }: Options = {},
 ): ServerProcess {
-  // The shell waits for the end of its input, which is the end of this process.
-  const script = '"$@" & pid=$!; cat >/dev/null; kill -9 $pid';
+  // The shell waits for the end of its input, which is the end of this process, and then for the server's.
+  const script = '"$@" & pid=$!; cat >/dev/null; kill -9 $pid; wait $pid 2>/dev/null';
   const child = spawn('sh', ['-c', script, 'sh', command, ...args], {
     stdio: ['pipe', 'ignore', stderr],
     env: { ...process.env, ...env },
