@@ -9,7 +9,7 @@ import { createTable } from '../../lib/adapters/dynamodb-table.ts';
 import { makeClient as kmsClient } from '../../lib/adapters/kms-keys-calls.ts';
 import { startDynamoDbLocal } from '../support/dynamodb-local.ts';
 import { startKmsEmulator } from '../support/kms-emulator.ts';
-import { freePort } from '../support/process.ts';
+import { freePort, patiently } from '../support/process.ts';
 import type { Certmonger } from './clients/certmonger.ts';
 import * as strongswan from './clients/strongswan.ts';
 import { must, NotRun, plainEnv } from './command.ts';
@@ -69,6 +69,7 @@ export async function openRotation(
       endpoints: { default: { ca: 'default', legacy } },
     };
     const env = {
+      ...patiently,
       ...local.env,
       ...kms.env,
       SCEPTER_TABLE: 'rotation',

@@ -3,6 +3,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { patiently } from '../support/process.ts';
 
 export type Order =
   | { readonly do: 'arm'; readonly at?: number; readonly when: 'before' | 'after' }
@@ -31,7 +32,7 @@ export class Service {
 
   async start(): Promise<void> {
     const child = spawn(process.execPath, [join(import.meta.dirname, 'child.ts'), ...this.#args], {
-      env: { ...process.env, ...this.#env },
+      env: { ...process.env, ...patiently, ...this.#env },
     });
     child.stderr.on('data', (data) => {
       this.#said += data;

@@ -2,6 +2,7 @@
 // takes one event after the other from the Runtime API (2018-06-01) and posts what the handler returns,
 // or the error that it ends with. A program: `node lambda-bootstrap.ts`.
 
+import './patience.js';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 

@@ -1,6 +1,7 @@
 // A whole deployment on this machine: a table, keys in the KMS emulator, CAs as an operator makes them,
 // and the functions unpacked from the zips of a release, each in a folder of its own.
 
+import './patience.js';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';

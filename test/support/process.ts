@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { pathToFileURL } from 'node:url';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -33,6 +34,11 @@ export function isFree(port: number): Promise<boolean> {
   });
 }
 
+/** Of a process of Node that is patient with what it asks. */
+export const patiently = {
+  NODE_OPTIONS: `--import ${pathToFileURL(join(import.meta.dirname, 'patience.js')).href}`,
+};
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The environment without what this process or a developer's shell may have set. */
@@ -53,6 +59,7 @@ function environment(extra: Environment): Record<string, string> {
   const all = {
     ...process.env,
     ...Object.fromEntries(own.map((name) => [name, undefined])),
+    ...patiently,
     ...extra,
   };
   return Object.fromEntries(

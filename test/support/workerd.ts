@@ -1,7 +1,7 @@
 // A Worker's bundle in workerd itself, the runtime of Workers, without anything of wrangler's around it.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -79,11 +79,19 @@ const floodsBy = {
   none: '',
 } as const;
 
+const patience = readFileSync(join(import.meta.dirname, 'patience.js'), 'utf8');
+
+type Options = {
+  readonly floods?: keyof typeof floodsBy;
+  /** With what time there is for a call: for tests in which there is no answer. */
+  readonly hurried?: boolean;
+};
+
 /** An isolate that has done nothing yet. */
 export async function startWorkerd(
   bundle: string,
   env: Readonly<Record<string, string>>,
-  { floods = 'let in' }: { readonly floods?: keyof typeof floodsBy } = {},
+  { floods = 'let in', hurried = false }: Options = {},
 ): Promise<Workerd> {
   const port = await freePort();
   const scratch = mkdtempSync(join(tmpdir(), 'scepter-workerd-'));
@@ -93,7 +101,8 @@ export async function startWorkerd(
     ...Object.entries(env).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
   ];
   // What a configuration embeds is looked for beside it.
-  copyFileSync(bundle, join(scratch, 'worker.js'));
+  const worker = readFileSync(bundle, 'utf8');
+  writeFileSync(join(scratch, 'worker.js'), hurried ? worker : patience + worker);
   const config = join(scratch, 'config.capnp');
   writeFileSync(
     config,

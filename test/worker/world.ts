@@ -56,8 +56,11 @@ export async function workerWorld() {
   const next = (name: string): Fault => fault(name, calls.push(name) - 1) ?? {};
   proxy.arm(({ name }) => next(name).dynamodb);
   kms.emulator.arm(({ action }) => next(action.replace('kms:', '')).kms);
-  const isolate = async (more: Readonly<Record<string, string>> = {}): Promise<Workerd> => {
-    const started = await startWorkerd(bundle, { ...env, ...more });
+  const isolate = async (
+    more: Readonly<Record<string, string>> = {},
+    hurried = false,
+  ): Promise<Workerd> => {
+    const started = await startWorkerd(bundle, { ...env, ...more }, { hurried });
     running.add(started);
     return started;
   };
