@@ -81,7 +81,7 @@ const floodsBy = {
 
 const patience = readFileSync(join(import.meta.dirname, 'patience.js'), 'utf8');
 
-type Options = {
+export type WorkerdOptions = {
   readonly floods?: keyof typeof floodsBy;
   /** With what time there is for a call: for tests in which there is no answer. */
   readonly hurried?: boolean;
@@ -91,7 +91,7 @@ type Options = {
 export async function startWorkerd(
   bundle: string,
   env: Readonly<Record<string, string>>,
-  { floods = 'let in', hurried = false }: Options = {},
+  { floods = 'let in', hurried = false }: WorkerdOptions = {},
 ): Promise<Workerd> {
   const port = await freePort();
   const scratch = mkdtempSync(join(tmpdir(), 'scepter-workerd-'));

@@ -60,7 +60,7 @@ describe('a call fails in a way that passes: the certificate comes at the first 
   for (const [at, name] of warm.entries()) {
     test(`call ${at} of an isolate at work, ${name}`, async () => {
       const w = await workerWorld();
-      const one = await w.isolate({}, true);
+      const one = await w.isolate({}, { hurried: true });
       await w.enrols(one, await w.sent('worker first'));
       const faults = faultsAt(name);
       for (const fault of faults) {
@@ -109,7 +109,7 @@ describe('a service that stays away: 503, nothing is lost, then one certificate'
   ] as const) {
     test(`${name}: ${JSON.stringify(fault)}`, async () => {
       const w = await workerWorld();
-      const one = await w.isolate({}, true);
+      const one = await w.isolate({}, { hurried: true });
       await w.enrols(one, await w.sent('worker first'));
       const sent = await w.sent('worker second');
       w.arm((call) => (call === name ? fault : undefined));

@@ -82,7 +82,10 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
     const { port } = silent.address() as AddressInfo;
     const { isolate } = await world;
     const AWS_ENDPOINT_URL_SSM = `http://127.0.0.1:${port}`;
-    const one = await isolate({ SCEPTER_CONFIG: 'ssm:/x', AWS_ENDPOINT_URL_SSM }, true);
+    const one = await isolate(
+      { SCEPTER_CONFIG: 'ssm:/x', AWS_ENDPOINT_URL_SSM },
+      { hurried: true },
+    );
     try {
       assert.equal((await fetch(`${one.url}/healthz`)).status, 503);
       const [{ detail } = {}] = one.logged('start.failed');

@@ -8,7 +8,7 @@ import type { DynamoFault } from '../support/dynamodb-faults.ts';
 import { type DynamoProxy, startDynamoProxy } from '../support/dynamodb-proxy.ts';
 import type { KmsFault } from '../support/kms-emulator.ts';
 import type { Sent } from '../support/messages.ts';
-import { startWorkerd, type Workerd } from '../support/workerd.ts';
+import { startWorkerd, type Workerd, type WorkerdOptions } from '../support/workerd.ts';
 
 export type Fault = { readonly dynamodb?: DynamoFault; readonly kms?: KmsFault };
 export type FaultAt = (call: string, at: number) => Fault | undefined;
@@ -58,9 +58,9 @@ export async function workerWorld() {
   kms.emulator.arm(({ action }) => next(action.replace('kms:', '')).kms);
   const isolate = async (
     more: Readonly<Record<string, string>> = {},
-    hurried = false,
+    options: WorkerdOptions = {},
   ): Promise<Workerd> => {
-    const started = await startWorkerd(bundle, { ...env, ...more }, { hurried });
+    const started = await startWorkerd(bundle, { ...env, ...more }, options);
     running.add(started);
     return started;
   };
