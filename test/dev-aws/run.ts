@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../support/installed.ts';
@@ -15,26 +15,31 @@ import { startWorker } from '../support/wrangler-dev.ts';
 const worker = process.argv[2] === 'worker';
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-// A Ctrl-C reaches the server too, and this ends when that has.
-let stopServer: () => void = () => undefined;
-process.on('SIGINT', () => (worker ? stopServer() : undefined));
-process.on('SIGTERM', () => stopServer());
+// What was begun ends with this process: so it does at once, until something serves.
+let stop = (_signal: NodeJS.Signals): void => process.exit(1);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => stop(signal));
+}
+
+function notRun({ message }: Error): void {
+  say(`NOT RUN: dev:${worker ? 'worker' : 'aws'} (${message.split('\n', 1)[0]})`);
+}
 
 say('Starting DynamoDB Local and the KMS emulator ...');
 const aws = await startLocalAws().catch((error: Error) => {
-  say(`NOT RUN: dev:${worker ? 'worker' : 'aws'} (${error.message.split('\n', 1)[0]})`);
+  notRun(error);
   process.exit(1);
 });
-const dataDir = await mkdtemp(join(tmpdir(), 'scepter-dev-aws-'));
 try {
   process.exitCode = await (worker ? serveByWorker(aws) : serveByNode(aws));
 } finally {
   await aws.stop();
-  await rm(dataDir, { recursive: true, force: true });
 }
 
 async function serveByNode({ env }: LocalAws): Promise<number> {
   const { PORT, SCEPTER_CONFIG } = process.env;
+  const dataDir = mkdtempSync(join(tmpdir(), 'scepter-dev-aws-'));
+  process.once('exit', () => rmSync(dataDir, { recursive: true, force: true }));
   const settings = {
     ...env,
     SCEPTER_DATA_DIR: dataDir,
@@ -44,7 +49,10 @@ async function serveByNode({ env }: LocalAws): Promise<number> {
   if (!(await makeCa(settings))) return 1;
   sayExport(settings);
   const server = start(['functions/server.ts'], settings);
-  stopServer = () => server.kill('SIGTERM');
+  // A Ctrl-C reaches it too, and this ends when that has.
+  stop = (signal) => {
+    if (signal !== 'SIGINT') server.kill();
+  };
   return ended(server);
 }
 
@@ -64,8 +72,12 @@ async function serveByWorker({ env }: LocalAws): Promise<number> {
   };
   if (!(await makeCa(settings))) return 1;
   const onOutput = (text: string) => process.stdout.write(text);
-  const started = await startWorker({ env: settings, port, onOutput });
-  stopServer = () => void started.stop();
+  const started = await startWorker({ env: settings, port, onOutput }).catch(notRun);
+  if (!started) {
+    say('Another port: PORT=8788 npm run dev:worker');
+    return 1;
+  }
+  stop = () => void started.stop();
   // Nothing calls the schedule of a Worker on this machine.
   const upkeep = () => started.scheduled().catch(() => undefined);
   const minutely = setInterval(upkeep, 60_000);

@@ -75,6 +75,7 @@ process.once('exit', () => {
 /** What there is of the rate limit binding: counting is Cloudflare's, and `wrangler dev` has it. */
 const floodsBy = {
   'let in': 'export default () => ({ limit: async () => ({ success: true }) });',
+  'keep out': 'export default () => ({ limit: async () => ({ success: false }) });',
   broken: 'export default () => ({ limit: async () => { throw new Error("away"); } });',
   none: '',
 } as const;

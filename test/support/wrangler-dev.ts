@@ -2,7 +2,8 @@
 // kept, and nothing of an account that this shell may have.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installFolder, root } from './installed.ts';
@@ -10,6 +11,10 @@ import { freePort } from './process.ts';
 import { loggedIn, wranglerConfig } from './workerd.ts';
 
 const folder = join(root, 'infra', 'cloudflare');
+const wrangler = join('node_modules', 'wrangler', 'bin', 'wrangler.js');
+
+/** A group of its own, which ends with its input: when this process does, however that comes. */
+const guarded = 'exec 3<&0; (cat <&3; kill -9 0) >/dev/null 2>&1 & exec "$@" 3<&- </dev/null';
 
 export type WorkerProcess = {
   readonly url: string;
@@ -65,12 +70,11 @@ export async function startWorker({ env, port, onOutput }: Options): Promise<Wor
     ([name]) => !/^(AWS|SCEPTER|CLOUDFLARE|WRANGLER|CF)_/.test(name),
   );
   const child = spawn(
-    process.execPath,
-    [join(folder, 'node_modules', 'wrangler', 'bin', 'wrangler.js'), ...args],
+    'sh',
+    ['-c', guarded, 'sh', process.execPath, join(folder, wrangler), ...args],
     {
       cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own: its runtime ends with it.
+      stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
       env: {
         ...Object.fromEntries(outside),
@@ -87,19 +91,13 @@ export async function startWorker({ env, port, onOutput }: Options): Promise<Wor
   );
   let printed = '';
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const end = (): void => {
-    try {
-      process.kill(-(child.pid ?? 0), 'SIGKILL');
-    } catch {
-      // It is gone already.
-    }
-  };
-  process.once('exit', end);
+  const clear = (): void => rmSync(scratch, { recursive: true, force: true });
+  process.once('exit', clear);
   const stop = async (): Promise<void> => {
-    process.off('exit', end);
-    end();
+    child.stdin.end();
     await ended;
-    await rm(scratch, { recursive: true, force: true });
+    process.off('exit', clear);
+    clear();
   };
   const ready = new Promise<void>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
@@ -109,7 +107,7 @@ export async function startWorker({ env, port, onOutput }: Options): Promise<Wor
         if (/Ready on http/.test(printed)) resolve();
       });
     }
-    void ended.then(() => reject(new Error(`wrangler dev has ended: ${printed.slice(-2000)}`)));
+    void ended.then(() => reject(new Error(`wrangler dev has ended:\n${printed.slice(-2000)}`)));
   });
   await ready.catch(async (error: unknown) => {
     await stop();

@@ -1,6 +1,7 @@
 // A device that hangs up, or sends less than it said, is no trouble of ours.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,4 +33,28 @@ test('a message that ends too early is a refusal and no outage', async () => {
   assert.deepEqual(one.logged('http.outage'), []);
   const refused = one.logged('http.refused').map(({ status, detail }) => `${status} ${detail}`);
   assert.deepEqual(refused, Array(4).fill('400 the message ends too early'));
+});
+
+test('what a device has begun is ended when it hangs up, and its next try gets what was made', async () => {
+  const w = await workerWorld();
+  const one = await w.isolate();
+  await w.enrols(one, await w.sent('worker first'));
+  const sent = await w.sent('worker leaves');
+  const { hostname, port } = new URL(one.url);
+  const socket = connect(Number(port), hostname).resume();
+  const gone = once(socket, 'close');
+  w.arm((call, at) => {
+    if (call !== 'Sign' || w.calls.indexOf('Sign') < at) return undefined;
+    socket.resetAndDestroy();
+    // Long enough for the device's end to be noticed.
+    return { kms: 'silent before' };
+  });
+  socket.write(post(`Content-Length: ${sent.message.length}\r\n\r\n`));
+  socket.write(sent.message);
+  await gone;
+  await until(async () => one.logged('scep.pkiOperation').length === 2);
+  assert.deepEqual(await w.checked(), ['issued', 'issued']);
+  w.arm();
+  await w.enrols(one, sent);
+  assert.ok(!w.calls.includes('Sign'));
 });

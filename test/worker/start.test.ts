@@ -142,6 +142,20 @@ test('a URL that is none is answered as trouble of ours, by us', async () => {
   assert.equal(one.logged('http.outage').length, 1);
 });
 
+test('who is one of a flood begins no start: each that fails asks AWS anew', async () => {
+  const { env, calls, arm } = await workerWorld();
+  const bundle = process.env.SCEPTER_TEST_BUNDLE ?? '';
+  const one = await startWorkerd(bundle, env, { floods: 'keep out' });
+  arm(() => ({ dynamodb: 'forbidden' }));
+  try {
+    assert.equal((await fetch(`${one.url}/scep?operation=GetCACaps`)).status, 429);
+    assert.deepEqual(calls, []);
+    assert.deepEqual(one.logged('start.failed'), []);
+  } finally {
+    await one.stop();
+  }
+});
+
 test('whoever cannot count keeps nobody out', async () => {
   const { env } = await workerWorld();
   const one = await startWorkerd(process.env.SCEPTER_TEST_BUNDLE ?? '', env, { floods: 'broken' });
@@ -155,13 +169,18 @@ test('whoever cannot count keeps nobody out', async () => {
 
 test('plain http: not at all, or for SCEP, CRLs and CA certificates where that was asked for', async () => {
   const { isolate } = await workerWorld();
-  const [strict, open] = [await isolate(), await isolate({ SCEPTER_PLAIN_HTTP: '1' })];
+  // As wrangler.jsonc has it, and as it says.
+  const strict = await isolate({ SCEPTER_PLAIN_HTTP: '0' });
+  const open = await isolate({ SCEPTER_PLAIN_HTTP: '1' });
   const host = 'scep.example.com';
   const rows = [
     ['/scep?operation=GetCACaps', 403, 200],
+    ['/SCEP/DEFAULT/pkiclient.exe?operation=GetCACaps', 403, 200],
+    ['/cgi-bin/pkiclient.exe?operation=GetCACaps', 403, 200],
     ['/crl/default.crl', 403, 200],
     ['/aia/default.cer', 403, 200],
     ['/healthz', 403, 200],
+    ['/readyz', 403, 200],
     ['/api/v1/challenges', 403, 403],
     ['/API/v1/challenges', 403, 403],
     ['//api/v1/challenges', 403, 403],
@@ -177,6 +196,9 @@ test('plain http: not at all, or for SCEP, CRLs and CA certificates where that w
   }
   // An authority that a URL reads otherwise than the router.
   assert.equal(await asked(open, '/api/v1/challenges', `${host}\\x`, 'http'), 403);
+  // The configuration's publicUrl is such a one.
+  assert.equal(strict.logged('start.plainUrl').length, 1);
+  assert.deepEqual(open.logged('start.plainUrl'), []);
 });
 
 /**
