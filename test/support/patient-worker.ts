@@ -1,4 +1,4 @@
-// The Worker, with patience: what `wrangler dev` runs in tests.
+// The Worker, with patience: what `wrangler dev` runs over emulators, in tests and for npm run dev:worker.
 
 import './patience.js';
 import worker from '../../functions/worker.ts';

@@ -50,16 +50,8 @@ export async function startWorker({ env, port, onOutput }: Options): Promise<Wor
   const lines = (secrets ?? []).map(([name, value]) => `${name}='${value}'\n`);
   await writeFile(variables, lines.join(''), { mode: 0o600 });
   const args = [
-    ...[
-      'dev',
-      join(import.meta.dirname, 'patient-worker.ts'),
-      '--config',
-      wranglerConfig,
-      '--ip',
-      '127.0.0.1',
-      '--port',
-      String(at),
-    ],
+    ...['dev', join(import.meta.dirname, 'patient-worker.ts'), '--config', wranglerConfig],
+    ...['--ip', '127.0.0.1', '--port', String(at)],
     ...['--inspector-port', String(await freePort()), '--env-file', variables],
     ...['--persist-to', join(scratch, 'state'), '--show-interactive-dev-session=false'],
     ...(vars ?? []).flatMap(([name, value]) => ['--var', `${name}:${value}`]),

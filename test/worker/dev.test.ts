@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { root } from '../support/installed.ts';
 import { freePort, run, temporary } from '../support/process.ts';
+import { answered } from '../support/server-process.ts';
 
 /** Started as a terminal has it: Ctrl-C is for the whole group. */
 function start(port: number) {
@@ -38,17 +38,14 @@ function start(port: number) {
 }
 
 /** Nothing listens there, or soon nothing does. */
-async function isFree(url: string): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
-    const open = await fetch(url).then(
-      () => true,
-      () => false,
-    );
-    if (!open) return;
-    await sleep(50);
-  }
-  throw new Error(`${url} still answers`);
-}
+const isFree = (url: string): Promise<void> =>
+  answered(() =>
+    assert.rejects(
+      () => fetch(url),
+      (error) => error instanceof TypeError,
+      `${url} still answers`,
+    ),
+  );
 
 type Ready = { readonly url: string; readonly env: Readonly<Record<string, string>> };
 async function ready(dev: ReturnType<typeof start>, port: number): Promise<Ready> {

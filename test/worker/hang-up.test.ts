@@ -37,7 +37,7 @@ test('a message that ends too early is a refusal and no outage', async () => {
 
 test('what a device has begun is ended when it hangs up, and its next try gets what was made', async () => {
   const w = await workerWorld();
-  const one = await w.isolate();
+  const one = await w.isolate({}, { hurried: true });
   await w.enrols(one, await w.sent('worker first'));
   const sent = await w.sent('worker leaves');
   const { hostname, port } = new URL(one.url);
@@ -52,7 +52,7 @@ test('what a device has begun is ended when it hangs up, and its next try gets w
   socket.write(post(`Content-Length: ${sent.message.length}\r\n\r\n`));
   socket.write(sent.message);
   await gone;
-  await until(async () => one.logged('scep.pkiOperation').length === 2);
+  await answered(() => assert.equal(one.logged('scep.pkiOperation').length, 2));
   assert.deepEqual(await w.checked(), ['issued', 'issued']);
   w.arm();
   await w.enrols(one, sent);
