@@ -179,6 +179,10 @@ export const STORE_CALL_MS = 1000;
 /** Milliseconds in which a read or a list of a remote store is repeated (throttled, unprocessed). */
 export const STORE_READ_MS = 1000;
 
+/** Queries of a list that wait for their answers at once. Cloudflare gives a request six connections: what
+ * waits for one has its time running, and more than these, from far away, would have none left. */
+export const MAX_QUERIES_AT_ONCE = 6;
+
 /** Milliseconds in which a start reads its configuration, with all that the SDK tries again. */
 export const CONFIG_READ_MS = 5000;
 

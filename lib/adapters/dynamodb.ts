@@ -53,6 +53,7 @@ import {
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
 import { Outage } from '../errors.ts';
+import { MAX_QUERIES_AT_ONCE } from '../limits.ts';
 import type { Crl, Crls } from '../ports/crls.ts';
 import type { Action, Key, ListQuery, Page, Row, Store } from '../ports/store.ts';
 import { type AwsConnection, clientConfig, type Timer } from './aws.ts';
@@ -141,11 +142,13 @@ export class DynamoStore implements Store, Crls {
     const { list, until, reverse = false, limit } = query;
     const { index, shards } = lists[list];
     const beyond = (a: string, b: string): boolean => (reverse ? a < b : a > b);
-    const parts = await Promise.all(
-      Array.from({ length: shards }, (_, shard) => this.#shard(query, shard)),
-    );
-    const all = parts
-      .flat()
+    const items: Item[] = [];
+    const left = Array.from({ length: shards }, (_, shard) => shard).values();
+    const lane = async (): Promise<void> => {
+      for (const shard of left) items.push(...(await this.#shard(query, shard)));
+    };
+    await Promise.all(Array.from({ length: MAX_QUERIES_AT_ONCE }, lane));
+    const all = items
       .map((item) => ({ key: keyOf(item.pk?.S ?? ''), sort: item[index.sort]?.S ?? '' }))
       .filter(({ sort }) => until === undefined || beyond(until, sort))
       .sort((a, b) => (beyond(a.sort, b.sort) ? 1 : -1));
