@@ -111,6 +111,17 @@ test('who and what the policies name', () => {
   );
 });
 
+test('another configuration is another digest in the environments: instances that have the old one go', () => {
+  const variables = text(
+    at(resourceOf(hcl, 'aws_lambda_function', 'this'), 'environment.0.variables'),
+  );
+  assert.match(variables, /SCEPTER_CONFIG_DIGEST = sha256\(local\.config_text\)/);
+  assert.equal(
+    at(resourceOf(hcl, 'aws_ssm_parameter', 'config'), 'value'),
+    expression('local.config_text'),
+  );
+});
+
 test('secrets are in the environment of the SCEP function alone, the one before among them', () => {
   const variables = text(
     at(resourceOf(hcl, 'aws_lambda_function', 'this'), 'environment.0.variables'),
