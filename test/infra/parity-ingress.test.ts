@@ -94,6 +94,14 @@ test('CloudFront: paths, who may come how, what is kept, TLS, errors, and what i
     assert.equal(ttl, 0);
     assert.deepEqual(codes, [404, 414, 500, 501, 502, 503, 504]);
   }
+  const bucket = 'aws_s3_bucket.access_logs[0].bucket_regional_domain_name';
+  assert.ok(at(config, 'Logging.Bucket'));
+  assert.equal(at(resource, 'logging_config.0.bucket'), expression(bucket));
+  const certificate = text(at(resource, 'viewer_certificate.0.acm_certificate_arn'));
+  assert.match(
+    certificate,
+    /: aws_acm_certificate_validation\.cloudfront\[0\]\.certificate_arn\}$/,
+  );
   const tls = text(at(resource, 'viewer_certificate.0.minimum_protocol_version'));
   assert.equal(
     tls,
