@@ -149,7 +149,7 @@ variable "log_key_arn" {
 }
 
 variable "key_administrators" {
-  description = "ARNs of the roles that administer the new keys and cannot use them. Who deploys must be one. Empty means the account: whom its IAM policies allow it."
+  description = "ARNs of the roles that administer the new keys and cannot use them. Who deploys must be one: KMS takes no policy that its maker could not change again. Empty means the account: whom its IAM policies allow it."
   type        = list(string)
   default     = []
   nullable    = false

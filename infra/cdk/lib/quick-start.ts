@@ -17,7 +17,7 @@ export function makeStack(app: App, env: Env): Stack {
   const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
   const deployment = context.text('deployment') ?? 'scepter';
   checkDeployment(deployment);
-  const stack = new Stack(app, stackNameOf(deployment), { env: { account, region } });
+  const stack = new Stack(app, stackNameOf('Scepter', deployment), { env: { account, region } });
   const service = new ScepService(stack, 'Service', propsOf(stack, context));
   const { url, adminUrl, functions, table, operator, keys, config } = service;
   const outputs = {
@@ -38,8 +38,8 @@ export function makeStack(app: App, env: Env): Stack {
 }
 
 /** A second deployment is a second stack: in the first one's it would take its place. */
-const stackNameOf = (deployment: string): string =>
-  deployment === 'scepter' ? 'Scepter' : `Scepter-${deployment}`;
+const stackNameOf = (name: string, deployment: string): string =>
+  deployment === 'scepter' ? name : `${name}-${deployment}`;
 
 /** Of each CA its key. @throws {Error} where two would have one name, which has no hyphens */
 function outputsOf({ cas }: Keys): Record<string, string> {
@@ -85,11 +85,12 @@ export function makeWorkerStack(app: App, env: Env): Stack {
 export function makeEdgeStack(app: App, env: Env): Stack {
   const context = new Context(app.node, edgeSettings);
   const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
-  const stack = new Stack(app, 'ScepterEdge', { env: { account, region: 'us-east-1' } });
   const deployment = context.text('deployment') ?? 'scepter';
   const rateLimit = context.number('rateLimit');
   checkDeployment(deployment);
   checkRateLimit('rateLimit', rateLimit);
+  const name = stackNameOf('ScepterEdge', deployment);
+  const stack = new Stack(app, name, { env: { account, region: 'us-east-1' } });
   const { attrArn } = makeWebAcl(stack, deployment, rateLimit);
   new CfnOutput(stack, 'WebAclArn', { value: attrArn });
   return stack;

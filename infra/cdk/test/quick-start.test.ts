@@ -5,9 +5,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { App } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
-import { makeStack } from '../lib/quick-start.ts';
-import { account, packages, root } from './support.ts';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { makeEdgeStack, makeStack } from '../lib/quick-start.ts';
+import { account, at, packages, resourcesOf, root } from './support.ts';
 
 const config = join(root, 'examples', 'minimal.json');
 const stackOf = (context: Readonly<Record<string, string>> = {}) =>
@@ -20,6 +20,10 @@ test('a second deployment is a stack of its own, and never takes the place of th
   assert.equal(stackOf().stackName, 'Scepter');
   assert.equal(stackOf({ deployment: 'scepter' }).stackName, 'Scepter');
   assert.equal(stackOf({ deployment: 'plant-2' }).stackName, 'Scepter-plant-2');
+  const edgeOf = (context: object) =>
+    makeEdgeStack(new App({ context: { account, ...context } }), {});
+  assert.equal(edgeOf({}).stackName, 'ScepterEdge');
+  assert.equal(edgeOf({ deployment: 'plant-2' }).stackName, 'ScepterEdge-plant-2');
 });
 
 test('its outputs are what the commands of the operator want, and every key by its name', () => {
@@ -39,6 +43,69 @@ test('its outputs are what the commands of the operator want, and every key by i
   ]);
   assert.equal(outputs.Deployment?.Value, 'plant-2');
   assert.equal(outputs.Region?.Value, 'eu-central-1');
+});
+
+test('every setting reaches the template', () => {
+  const role = (name: string) => `arn:aws:iam::${account}:role/${name}`;
+  const topic = `arn:aws:sns:us-east-1:${account}:alarms`;
+  const secret = `arn:aws:secretsmanager:us-east-1:${account}:secret:shared-abcdef`;
+  const template = Template.fromStack(
+    stackOf({
+      ...{ maxWriteRequestUnits: '70', deletionProtection: 'false', reservedConcurrency: '7' },
+      ...{ rateLimit: '300', requestsPerSecond: '8', plainHttp: 'true' },
+      ...{ keyAdministrators: `${role('a')},${role('b')}`, breakGlassRoleArn: role('c') },
+      ...{ operators: `${role('d')},${role('e')}`, alarmTopicArn: topic },
+      secrets: `SHARED=${secret}`,
+    }),
+  );
+  template.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
+    WriteOnDemandThroughputSettings: { MaxWriteRequestUnits: 70 },
+    Replicas: [{ DeletionProtectionEnabled: false }],
+  });
+  template.hasResourceProperties('AWS::Lambda::Function', { ReservedConcurrentExecutions: 7 });
+  template.hasResourceProperties('AWS::WAFv2::WebACL', {
+    Rules: [{ Statement: { RateBasedStatement: { Limit: 300 } } }],
+  });
+  template.hasResourceProperties('AWS::ApiGatewayV2::Stage', {
+    DefaultRouteSettings: { ThrottlingRateLimit: 8, ThrottlingBurstLimit: 16 },
+  });
+  template.hasResourceProperties('AWS::CloudFront::Distribution', {
+    DistributionConfig: {
+      CacheBehaviors: Match.arrayWith([Match.objectLike({ ViewerProtocolPolicy: 'allow-all' })]),
+    },
+  });
+  template.hasResourceProperties('AWS::IAM::Role', {
+    MaxSessionDuration: 3600,
+    AssumeRolePolicyDocument: {
+      Statement: [{ Principal: { AWS: role('d') } }, { Principal: { AWS: role('e') } }],
+    },
+  });
+  template.allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: [topic] });
+  template.allResourcesProperties('AWS::KMS::Key', {
+    KeyPolicy: {
+      Statement: Match.arrayWith([
+        Match.objectLike({
+          Sid: 'Administer',
+          Principal: { AWS: [role('a'), role('b'), role('c')] },
+        }),
+      ]),
+    },
+  });
+  // In the environment of the function that wants it, and of no other.
+  const told = resourcesOf(template, 'AWS::Lambda::Function').filter(([, { Properties }]) =>
+    JSON.stringify(at(Properties, 'Environment.Variables')).includes('secret:shared-'),
+  );
+  assert.deepEqual(
+    told.map(([id]) => id.replace(/[0-9A-F]{8}$/, '')),
+    ['Servicescepfunction'],
+  );
+});
+
+test('the app of the web ACL makes it with the limit that it was told', () => {
+  const stack = makeEdgeStack(new App({ context: { account, rateLimit: '300' } }), {});
+  Template.fromStack(stack).hasResourceProperties('AWS::WAFv2::WebACL', {
+    Rules: [{ Statement: { RateBasedStatement: { Limit: 300 } } }],
+  });
 });
 
 test('the guide asks for outputs that there are, of the CDK and of Terraform', () => {
