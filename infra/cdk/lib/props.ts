@@ -188,8 +188,9 @@ export type CloudFrontIngress = Throttle & {
    */
   readonly domain?: Domain;
   /**
-   * Also answers plain http, on the paths of SCEP and of CRLs and CA certificates, for devices that
-   * cannot do better. The configuration's publicUrl decides what certificates point to.
+   * Also answers plain http, on the paths of SCEP and of CRLs and CA certificates in lower case, which is
+   * how CloudFront knows them, for devices that cannot do better. The configuration's publicUrl decides
+   * what certificates point to.
    * @default false
    */
   readonly plainHttp?: boolean;
