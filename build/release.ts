@@ -3,7 +3,7 @@
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import packageJson from '../package.json' with { type: 'json' };
@@ -19,6 +19,8 @@ const npm = (...args: readonly string[]) =>
 
 const { name, version } = packageJson;
 const functions = await buildAll();
+// Of a version before this one, a deployment would find a second package of each function.
+await rm(release, { recursive: true, force: true });
 await mkdir(release, { recursive: true });
 
 for (const [of, files] of functions) {

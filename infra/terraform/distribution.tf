@@ -118,10 +118,11 @@ resource "aws_cloudfront_distribution" "this" {
     }
   }
 
-  # An outage is not kept, 500 of an API whose function failed neither: the next request asks again. Who
+  # Of what CloudFront keeps whatever Cache-Control says, nothing is kept: the next request asks again. Who
   # asks with another query would be answered with it, too: there is no query in the name it is kept by.
+  # An outage, say, or 414 for one message in a query that the API takes for too long.
   dynamic "custom_error_response" {
-    for_each = [404, 500, 502, 503, 504]
+    for_each = [404, 414, 500, 501, 502, 503, 504]
 
     content {
       error_code            = custom_error_response.value

@@ -29,6 +29,7 @@ resource "aws_apigatewayv2_api" "this" {
   name                         = "scepter-${var.deployment}"
   description                  = "Scepter ${var.deployment}: SCEP, CRLs and CA certificates"
   protocol_type                = "HTTP"
+  ip_address_type              = "dualstack"
   disable_execute_api_endpoint = var.domain != null
   tags                         = local.tags
 }
@@ -253,6 +254,7 @@ resource "aws_apigatewayv2_domain_name" "this" {
   domain_name_configuration {
     certificate_arn = aws_acm_certificate_validation.api[0].certificate_arn
     endpoint_type   = "REGIONAL"
+    ip_address_type = "dualstack"
     security_policy = "TLS_1_2"
   }
 }

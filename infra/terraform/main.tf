@@ -195,6 +195,9 @@ resource "aws_lambda_function" "this" {
         SCEPTER_SEALING_KEY = local.sealing_key_arn
         SCEPTER_CONFIG      = "ssm:${aws_ssm_parameter.config.name}"
         NODE_OPTIONS        = "--enable-source-maps"
+
+        # Nobody reads it: with another value Lambda replaces the instances, which read the other when they start.
+        SCEPTER_CONFIG_DIGEST = sha256(local.config_text)
       },
       each.key == "scep" ? var.secrets : {},
       local.cloudfront && each.key == "scep" ? { SCEPTER_ORIGIN_SECRETS = join(",", compact([var.origin_secret, var.previous_origin_secret])) } : {},

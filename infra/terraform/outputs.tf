@@ -31,6 +31,16 @@ output "operator_role_arn" {
   value       = aws_iam_role.operator.arn
 }
 
+output "deployment" {
+  description = "Name of the deployment."
+  value       = var.deployment
+}
+
+output "region" {
+  description = "The AWS region that it is in."
+  value       = local.region
+}
+
 output "table_name" {
   description = "Name of the table."
   value       = local.table_name

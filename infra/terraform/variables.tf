@@ -149,13 +149,13 @@ variable "log_key_arn" {
 }
 
 variable "key_administrators" {
-  description = "ARNs of the roles that administer the new keys and cannot use them. Who deploys must be one. Empty means the account: whom its IAM policies allow it."
+  description = "ARNs of the roles that administer the new keys and cannot use them. Who deploys must be one: KMS takes no policy that its maker could not change again. Empty means the account: whom its IAM policies allow it."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.key_administrators : can(regex("^arn:aws[a-z-]*:iam::\\d{12}:(role|user)/.+$", arn))])
+    condition     = alltrue([for arn in var.key_administrators : can(regex("^arn:aws[a-z-]*:iam::\\d{12}:(role|user)/[\\w+=,.@/-]+$", arn))])
     error_message = "key_administrators: must be ARNs of roles or users."
   }
 }
@@ -166,7 +166,7 @@ variable "break_glass_role_arn" {
   default     = null
 
   validation {
-    condition     = var.break_glass_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::\\d{12}:role/.+$", var.break_glass_role_arn))
+    condition     = var.break_glass_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::\\d{12}:role/[\\w+=,.@/-]+$", var.break_glass_role_arn))
     error_message = "break_glass_role_arn: must be the ARN of a role."
   }
 }
@@ -178,7 +178,7 @@ variable "operators" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.operators : can(regex("^arn:aws[a-z-]*:iam::\\d{12}:(role|user)/.+$", arn))])
+    condition     = alltrue([for arn in var.operators : can(regex("^arn:aws[a-z-]*:iam::\\d{12}:(role|user)/[\\w+=,.@/-]+$", arn))])
     error_message = "operators: must be ARNs of roles or users."
   }
 }
@@ -294,7 +294,7 @@ variable "admin" {
   }
 
   validation {
-    condition     = try(var.admin.type, "") != "jwt" || try(length(var.admin.audience), 0) > 0
+    condition     = try(var.admin.type, "") != "jwt" || (try(length(var.admin.audience), 0) > 0 && !try(contains(var.admin.audience, ""), true))
     error_message = "admin: its audience must name at least one, or any token of the issuer would do."
   }
 

@@ -116,8 +116,14 @@ function failureOf(target: string, error: unknown): Error {
       return fail('notAllowed', `no AWS credentials: log in, or set AWS_PROFILE (${message})`);
     case 'AccessDeniedException':
       return fail('notAllowed', `these AWS credentials may not invoke it: ${message}`);
+    // These without "Exception" are of STS, where the profile has a role to take.
+    case 'AccessDenied':
+      return fail('notAllowed', `the role of the AWS profile cannot be taken: ${message}`);
+    case 'ExpiredToken':
     case 'ExpiredTokenException':
+    case 'InvalidClientTokenId':
     case 'InvalidSignatureException':
+    case 'SignatureDoesNotMatch':
     case 'UnrecognizedClientException':
       return fail('notAllowed', `AWS does not accept these credentials: ${message}`);
     case 'ResourceNotFoundException':

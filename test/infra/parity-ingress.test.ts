@@ -92,8 +92,16 @@ test('CloudFront: paths, who may come how, what is kept, TLS, errors, and what i
     );
     // What CloudFront keeps for ten seconds otherwise, whatever Cache-Control says.
     assert.equal(ttl, 0);
-    for (const code of [404, 500, 502, 503, 504]) assert.ok(codes.includes(code), String(code));
+    assert.deepEqual(codes, [404, 414, 500, 501, 502, 503, 504]);
   }
+  const bucket = 'aws_s3_bucket.access_logs[0].bucket_regional_domain_name';
+  assert.ok(at(config, 'Logging.Bucket'));
+  assert.equal(at(resource, 'logging_config.0.bucket'), expression(bucket));
+  const certificate = text(at(resource, 'viewer_certificate.0.acm_certificate_arn'));
+  assert.match(
+    certificate,
+    /: aws_acm_certificate_validation\.cloudfront\[0\]\.certificate_arn\}$/,
+  );
   const tls = text(at(resource, 'viewer_certificate.0.minimum_protocol_version'));
   assert.equal(
     tls,
@@ -206,6 +214,17 @@ test('names: TLS of the API, and records of both kinds', () => {
   assert.equal(
     maybe(made, 'SecurityPolicy') ?? 'TLS_1_2',
     at(domain, 'domain_name_configuration.0.security_policy'),
+  );
+  // Records of both kinds are for nothing where the API answers to one.
+  const api = resourceOf(hcl, 'aws_apigatewayv2_api', 'this');
+  assert.deepEqual(
+    [
+      at(made, 'IpAddressType'),
+      at(theOne(named, 'AWS::ApiGatewayV2::Api'), 'IpAddressType'),
+      at(domain, 'domain_name_configuration.0.ip_address_type'),
+      at(api, 'ip_address_type'),
+    ],
+    ['dualstack', 'dualstack', 'dualstack', 'dualstack'],
   );
   const kinds = ofType(named, 'AWS::Route53::RecordSet').map((one) => at(one, 'Type'));
   assert.deepEqual(kinds.toSorted(), ['A', 'A', 'AAAA', 'AAAA']);

@@ -37,8 +37,11 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'dynamic.2.server_side_encryption.for_each':
       'var.table_key_arn == null ? [] : [var.table_key_arn]',
     'dynamic.2.server_side_encryption.content.0.kms_key_arn': 'server_side_encryption.value',
+    'ttl.0.attribute_name': 'local.ttl_attribute',
   },
   'aws_lambda_function.this': {
+    filename: 'local.packages[each.key]',
+    source_code_hash: 'filebase64sha256(local.packages[each.key])',
     role: 'aws_iam_role.function[each.key].arn',
     reserved_concurrent_executions: 'each.value.reserved',
     'logging_config.0.log_group': 'aws_cloudwatch_log_group.function[each.key].name',
@@ -52,6 +55,15 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'var.table_key_arn == null ? {} : merge({for name, role in aws_iam_role.function : name => role.id}, {operator = aws_iam_role.operator.id})',
   },
   'aws_iam_role_policy.operator': { role: 'aws_iam_role.operator.id' },
+  'aws_apigatewayv2_integration.this': {
+    for_each:
+      '!local.api ? toset([]) : local.admin_type == "jwt" ? toset(["scep", "admin"]) : toset(["scep"])',
+    integration_uri: 'aws_lambda_function.this[each.key].arn',
+  },
+  'aws_lambda_permission.api': {
+    for_each: 'aws_apigatewayv2_integration.this',
+    function_name: 'aws_lambda_function.this[each.key].function_name',
+  },
   'aws_apigatewayv2_authorizer.operators': {
     'jwt_configuration.0.issuer': 'var.admin.issuer',
     'jwt_configuration.0.audience': 'var.admin.audience',
@@ -61,17 +73,103 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     for_each: 'local.admin_routes',
   },
   'aws_apigatewayv2_stage.this': {
+    'access_log_settings.0.destination_arn': 'aws_cloudwatch_log_group.api[0].arn',
     'default_route_settings.0.throttling_rate_limit': 'var.requests_per_second',
   },
-  'aws_lambda_function_url.admin': { count: 'local.admin_type == "iam" ? 1 : 0' },
+  'aws_lambda_function_url.admin': {
+    count: 'local.admin_type == "iam" ? 1 : 0',
+    function_name: 'aws_lambda_function.this["admin"].function_name',
+  },
+  'aws_lambda_function_url.scep': {
+    function_name: 'aws_lambda_function.this["scep"].function_name',
+  },
+  'aws_lambda_permission.url': {
+    function_name: 'aws_lambda_function.this["scep"].function_name',
+  },
+  'aws_cloudwatch_event_target.maintenance': {
+    rule: 'aws_cloudwatch_event_rule.every_minute.name',
+    arn: 'aws_lambda_function.this["maintenance"].arn',
+  },
+  'aws_lambda_permission.schedule': {
+    function_name: 'aws_lambda_function.this["maintenance"].function_name',
+    source_arn: 'aws_cloudwatch_event_rule.every_minute.arn',
+  },
+  'aws_cloudwatch_log_metric_filter.this': {
+    for_each: 'local.log_filters',
+    log_group_name: 'aws_cloudwatch_log_group.function[each.value.from].name',
+    pattern: 'each.value.pattern',
+    'metric_transformation.0.namespace': 'local.namespace',
+    'metric_transformation.0.name': 'each.value.metric',
+    'metric_transformation.0.value': 'each.value.value',
+  },
+  'aws_cloudwatch_metric_alarm.this': {
+    namespace: 'each.value.namespace',
+    metric_name: 'each.value.metric',
+    dimensions: 'each.value.dimensions',
+    threshold: 'each.value.threshold',
+    evaluation_periods: 'each.value.periods',
+    comparison_operator: 'each.value.below ? "LessThanThreshold" : "GreaterThanOrEqualToThreshold"',
+  },
+  'aws_cloudwatch_metric_alarm.refused': {
+    'dynamic.0.metric_query.for_each': 'toset(["Issued", "Refused"])',
+    'dynamic.0.metric_query.content.0.id': 'lower(metric_query.value)',
+    'dynamic.0.metric_query.content.0.metric.0.namespace': 'local.namespace',
+    'dynamic.0.metric_query.content.0.metric.0.metric_name': 'metric_query.value',
+  },
+  'aws_cloudwatch_metric_alarm.table_throttled': {
+    'dynamic.0.metric_query.for_each': 'toset(concat(["table"], keys(local.indexes)))',
+    'dynamic.0.metric_query.content.0.metric.0.dimensions':
+      'merge({TableName = local.table_name}, metric_query.value == "table" ? {} : {GlobalSecondaryIndexName = metric_query.value})',
+  },
+  'aws_acm_certificate_validation.cloudfront': {
+    certificate_arn: 'aws_acm_certificate.cloudfront[0].arn',
+    provider: 'aws.us_east_1',
+  },
+  'aws_apigatewayv2_domain_name.this': {
+    'domain_name_configuration.0.certificate_arn':
+      'aws_acm_certificate_validation.api[0].certificate_arn',
+  },
 };
 
-for (const [address, settings] of Object.entries(wired)) {
+/** Of a resource: where, and the constant that stands there. */
+const said: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  // What is not the admin API goes to the SCEP function: behind this route nobody wants a JWT.
+  'aws_apigatewayv2_route.default': {
+    target: `integrations/${expression('aws_apigatewayv2_integration.this["scep"].id')}`,
+  },
+  'aws_apigatewayv2_route.admin': {
+    target: `integrations/${expression('aws_apigatewayv2_integration.this["admin"].id')}`,
+  },
+  'aws_apigatewayv2_authorizer.operators': {
+    authorizer_type: 'JWT',
+    identity_sources: ['$request.header.Authorization'],
+  },
+  'aws_dynamodb_table.this': { 'ttl.0.enabled': true },
+  'aws_wafv2_web_acl.this': { default_action: [{ allow: [{}] }] },
+  'aws_cloudfront_distribution.this': { enabled: true, is_ipv6_enabled: true },
+  'aws_cloudwatch_metric_alarm.refused': {
+    comparison_operator: 'GreaterThanOrEqualToThreshold',
+    'dynamic.0.metric_query.content.0.metric.0.stat': 'Sum',
+    'dynamic.0.metric_query.content.0.metric.0.period': 300,
+  },
+  'aws_cloudwatch_metric_alarm.table_throttled': {
+    comparison_operator: 'GreaterThanOrEqualToThreshold',
+    'dynamic.0.metric_query.content.0.metric.0.namespace': 'AWS/DynamoDB',
+    'dynamic.0.metric_query.content.0.metric.0.metric_name': 'WriteThrottleEvents',
+    'dynamic.0.metric_query.content.0.metric.0.stat': 'Sum',
+    'dynamic.0.metric_query.content.0.metric.0.period': 300,
+  },
+};
+
+for (const address of new Set([...Object.keys(wired), ...Object.keys(said)])) {
   test(`${address}: what its settings come from`, () => {
     const [type = '', name = ''] = address.split('.');
     const content = resourceOf(hcl, type, name);
-    for (const [path, wanted] of Object.entries(settings)) {
+    for (const [path, wanted] of Object.entries(wired[address] ?? {})) {
       assert.equal(at(content, path), expression(wanted), path);
+    }
+    for (const [path, wanted] of Object.entries(said[address] ?? {})) {
+      assert.deepEqual(at(content, path), wanted, path);
     }
   });
 }
@@ -87,6 +185,19 @@ test('locals: what is cached, where alarms are told, who admin is, and how many 
     ].map(expression),
   );
   assert.equal(at(functions, 'scep.reserved'), expression('var.reserved_concurrency'));
+});
+
+test('locals: keys and a table that exist take the place of those that are made', () => {
+  const { ca_key_arns, sealing_key_arn, log_key_arn, table_name } = locals;
+  assert.deepEqual(
+    [ca_key_arns, sealing_key_arn, log_key_arn, table_name],
+    [
+      'merge({for name, key in aws_kms_key.ca : name => key.arn}, var.ca_key_arns)',
+      'var.sealing_key_arn == null ? aws_kms_key.sealing[0].arn : var.sealing_key_arn',
+      'var.log_key_arn == null ? aws_kms_key.log[0].arn : var.log_key_arn',
+      'var.table_name == null ? aws_dynamodb_table.this[0].name : var.table_name',
+    ].map(expression),
+  );
 });
 
 test('who and what the policies name', () => {
@@ -108,6 +219,55 @@ test('who and what the policies name', () => {
         ConfigParameterArn: 'aws_ssm_parameter.config.arn',
       }).map(([name, text]) => [name, expression(text)]),
     ),
+  );
+});
+
+test('another configuration is another digest in the environments: instances that have the old one go', () => {
+  const variables = text(
+    at(resourceOf(hcl, 'aws_lambda_function', 'this'), 'environment.0.variables'),
+  );
+  assert.match(variables, /SCEPTER_CONFIG_DIGEST = sha256\(local\.config_text\)/);
+  assert.equal(
+    at(resourceOf(hcl, 'aws_ssm_parameter', 'config'), 'value'),
+    expression('local.config_text'),
+  );
+});
+
+test('every function knows the deployment, the table and the key that seals', () => {
+  const variables = text(
+    at(resourceOf(hcl, 'aws_lambda_function', 'this'), 'environment.0.variables'),
+  );
+  for (const part of [
+    'SCEPTER_DEPLOYMENT = var.deployment',
+    'SCEPTER_TABLE = local.table_name',
+    'SCEPTER_SEALING_KEY = local.sealing_key_arn',
+    `SCEPTER_CONFIG = "ssm:${expression('aws_ssm_parameter.config.name')}"`,
+  ]) {
+    assert.ok(variables.includes(part), part);
+  }
+});
+
+test('who makes challenges may call the admin function, by its URL only where it has one', () => {
+  const { content } =
+    blocksOf(hcl, 'output').find(({ labels }) => labels[0] === 'mint_challenges_policy') ??
+    assert.fail();
+  const value = text(at(content, 'value'));
+  const admin = 'Resource = [aws_lambda_function.this["admin"].arn]';
+  assert.deepEqual(
+    [
+      ...value.matchAll(
+        /Action = "([^"]+)", (Resource = \[.+?\]), Condition = (\{.*?\}+)(?=[,\]])/g,
+      ),
+    ].map(([, ...parts]) => parts),
+    [
+      [
+        'lambda:InvokeFunctionUrl',
+        admin,
+        '{StringEquals = {"lambda:FunctionUrlAuthType" = "AWS_IAM"}}}',
+      ],
+      ['lambda:InvokeFunction', admin, '{Bool = {"lambda:InvokedViaFunctionUrl" = "true"}}}'],
+      ['lambda:InvokeFunction', admin, '{}}'],
+    ],
   );
 });
 

@@ -233,6 +233,10 @@ test('logs and the bucket of access logs: how long, how closed', () => {
   const policy = text(at(of('_policy'), 'policy'));
   assert.equal(at(closed, 'Effect'), 'Deny');
   assert.match(policy, /Effect = "Deny"/);
+  // The bucket, and what is in it.
+  assert.equal(listAt(closed, 'Resource').length, 2);
+  const arn = 'aws_s3_bucket.access_logs[0].arn';
+  assert.ok(policy.includes(`Resource = [${arn}, "\${${arn}}/*"]`), policy);
   assert.deepEqual(at(closed, 'Condition'), { Bool: { 'aws:SecureTransport': 'false' } });
   assert.match(policy, /Condition = \{Bool = \{"?aws:SecureTransport"? = "false"\}\}/);
 });

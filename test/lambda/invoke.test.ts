@@ -2,7 +2,10 @@
 // at work, with the AWS credentials of who asks; every way that this can fail is a sentence.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Deployment, deploy } from '../support/lambda-deployment.ts';
@@ -173,6 +176,43 @@ test('a sentence and exit 4: who may not invoke it, with what AWS says he lacks'
     /^scepter: lambda:admin: these AWS credentials may not invoke it: User: arn:.* lambda:InvokeFunction/,
   );
   assert.equal(done.code, 4);
+});
+
+test('a sentence and exit 4: whose profile has a role that STS does not let him take', async () => {
+  const home = temporary('aws-role');
+  const config = join(home, 'config');
+  const [role, keys] = ['role_arn = arn:aws:iam::111122223333:role/x', 'source_profile = me'];
+  const me = '[profile me]\naws_access_key_id = AKIAOPERATOR\naws_secret_access_key = secret\n';
+  writeFileSync(config, `${me}[profile ops]\n${role}\n${keys}\n`);
+  const said = [
+    ['AccessDenied', 'the role of the AWS profile cannot be taken: not so'],
+    ['ExpiredToken', 'AWS does not accept these credentials: not so'],
+    ['InvalidClientTokenId', 'AWS does not accept these credentials: not so'],
+    ['SignatureDoesNotMatch', 'AWS does not accept these credentials: not so'],
+  ] as const;
+  const codes = said.map(([code]) => code);
+  const sts = createServer((_, response) => {
+    const error = `<Error><Type>Sender</Type><Code>${codes.shift()}</Code><Message>not so</Message></Error>`;
+    const body = `<ErrorResponse>${error}<RequestId>1</RequestId></ErrorResponse>`;
+    response.writeHead(403, { 'content-type': 'text/xml' }).end(body);
+  }).listen(0, '127.0.0.1');
+  await once(sts, 'listening');
+  const { port } = sts.address() as AddressInfo;
+  try {
+    for (const [, sentence] of said) {
+      const done = await scepter(['ca', 'show'], {
+        AWS_ACCESS_KEY_ID: undefined,
+        AWS_SECRET_ACCESS_KEY: undefined,
+        AWS_PROFILE: 'ops',
+        AWS_CONFIG_FILE: config,
+        AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${port}`,
+      });
+      assert.deepEqual([done.err, done.code], [`scepter: lambda:admin: ${sentence}\n`, 4]);
+    }
+  } finally {
+    sts.closeAllConnections();
+    sts.close();
+  }
 });
 
 test('behind an ingress that has its own in Authorization, the token in X-Scepter-Token is good', async () => {

@@ -63,12 +63,11 @@ export function letUseTableKey(
 }
 
 /** @param proxies that stand before the service, where the configuration does not say */
-export function makeConfig(
-  scope: Construct,
-  props: BackendProps,
-  proxies: number,
-): StringParameter {
-  const text = JSON.stringify({ trustedProxies: proxies, ...props.config });
+export const configText = ({ config }: BackendProps, proxies: number): string =>
+  JSON.stringify({ trustedProxies: proxies, ...config });
+
+/** @param text as `configText` has it */
+export function makeConfig(scope: Construct, props: BackendProps, text: string): StringParameter {
   return new StringParameter(scope, 'Config', {
     parameterName: `/scepter/${props.deployment ?? 'scepter'}/config`,
     description: described(props, 'the configuration'),

@@ -1,7 +1,9 @@
 // What a deployment may not say about itself: one sentence that names the prop, what it is and what it may be.
 
 import { Token } from 'aws-cdk-lib';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { type Config, checkConfig } from '../../../lib/config.ts';
+import { configText } from './backend.ts';
 import type { AdminAccess, BackendProps, Domain, Ingress, ScepServiceProps } from './props.ts';
 
 /** Of an SSM parameter of the advanced tier. */
@@ -23,6 +25,23 @@ function checkArn(prop: string, value: string, service: string, what: string): v
   if (!known(value)) return;
   if (new RegExp(`^arn:aws[a-z-]*:${service}$`).test(value)) return;
   fail(prop, `must be the ARN of ${what}, not "${value}"`);
+}
+
+/** What comes from a context is text: "false" would open what false does not. */
+function checkFlag(prop: string, value: boolean | undefined): void {
+  if (value === undefined || typeof value === 'boolean') return;
+  fail(prop, `must be true or false, not ${JSON.stringify(value)}`);
+}
+
+/** A text would be taken for a list of its letters. */
+function checkList(prop: string, value: readonly string[] | undefined): readonly string[] {
+  if (value === undefined || Array.isArray(value)) return value ?? [];
+  return fail(prop, `must be a list, not ${JSON.stringify(value)}`);
+}
+
+/** No pattern: it would be one of no role. */
+function checkPrincipal(prop: string, arn: string, kinds: string, what: string): void {
+  checkArn(prop, arn, `iam::\\d{12}:(${kinds})/[\\w+=,.@/-]+`, what);
 }
 
 /** @throws {Error} with a sentence that names it */
@@ -64,6 +83,10 @@ export function checkProps(props: ScepServiceProps, region: string): Config {
   if (reservedConcurrency !== 'unreserved') {
     checkNumber('reservedConcurrency', reservedConcurrency, 1, 10_000);
   }
+  const { logRetention } = props;
+  if (known(logRetention) && typeof RetentionDays[logRetention ?? 1] !== 'string') {
+    fail('logRetention', `must be one of RetentionDays, not ${logRetention}`);
+  }
   const { ingress = { type: 'cloudfront' } } = props;
   checkIngress(ingress, region);
   checkPublicUrl(config, ingress);
@@ -78,7 +101,7 @@ export function checkProps(props: ScepServiceProps, region: string): Config {
 export function checkBackend(props: BackendProps): Config {
   if (typeof props.config !== 'object') fail('config', "must be Scepter's configuration document");
   const config = checkConfig(props.config);
-  const octets = Buffer.byteLength(JSON.stringify({ trustedProxies: 0, ...props.config }));
+  const octets = Buffer.byteLength(configText(props, 0));
   if (octets > MAX_CONFIG_OCTETS) {
     fail('config', `has ${octets} octets as JSON, and an SSM parameter takes ${MAX_CONFIG_OCTETS}`);
   }
@@ -88,16 +111,18 @@ export function checkBackend(props: BackendProps): Config {
   }
   checkNumber('maxWriteRequestUnits', props.maxWriteRequestUnits, 50, 40_000);
   if (props.breakGlassRoleArn !== undefined) {
-    checkArn('breakGlassRoleArn', props.breakGlassRoleArn, 'iam::\\d{12}:role/.+', 'a role');
+    checkPrincipal('breakGlassRoleArn', props.breakGlassRoleArn, 'role', 'a role');
   }
-  for (const [i, arn] of (props.keyAdministrators ?? []).entries()) {
-    checkArn(`keyAdministrators[${i}]`, arn, 'iam::\\d{12}:(role|user)/.+', 'a role or user');
+  for (const prop of ['keyAdministrators', 'operators'] as const) {
+    for (const [i, arn] of checkList(prop, props[prop]).entries()) {
+      checkPrincipal(`${prop}[${i}]`, arn, 'role|user', 'a role or user');
+    }
   }
-  for (const [i, arn] of (props.operators ?? []).entries()) {
-    checkArn(`operators[${i}]`, arn, 'iam::\\d{12}:(role|user)/.+', 'a role or user');
-  }
-  if (props.table && (props.tableKey || props.maxWriteRequestUnits !== undefined)) {
-    fail('table', 'exists, so tableKey and maxWriteRequestUnits say nothing: leave them out');
+  checkFlag('deletionProtection', props.deletionProtection);
+  for (const prop of ['tableKey', 'maxWriteRequestUnits', 'deletionProtection'] as const) {
+    if (props.table && props[prop] !== undefined) {
+      fail(prop, 'is of a new table, and table names one: leave one out');
+    }
   }
   return config;
 }
@@ -115,6 +140,7 @@ function checkIngress(ingress: Ingress, region: string): void {
   }
   if (domain) checkZone(domain);
   if (ingress.type === 'httpApi') return;
+  checkFlag('ingress.plainHttp', ingress.plainHttp);
   if (ingress.originSecrets?.length === 0) {
     fail('ingress.originSecrets', 'must name at least one secret, or be left out');
   }
@@ -180,7 +206,8 @@ function checkAdmin(admin: AdminAccess | undefined, ingress: Ingress | undefined
   if (known(admin.issuer) && !/^https:\/\/[^\s/]+(\/\S*)?$/.test(admin.issuer)) {
     fail('admin.issuer', `must be an https URL, not "${admin.issuer}"`);
   }
-  if (admin.audience.length === 0) {
+  const audience = checkList('admin.audience', admin.audience);
+  if (audience.length === 0 || audience.includes('')) {
     fail('admin.audience', 'must name at least one audience, or any token of the issuer would do');
   }
 }

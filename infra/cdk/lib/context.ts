@@ -21,6 +21,7 @@ export const settings = {
   rateLimit: 'requests of one address in five minutes',
   requestsPerSecond: 'requests of all in a second',
   webAclArn: 'web ACL of us-east-1, for a stack elsewhere',
+  originSecrets: 'ARNs of what CloudFront shows and what it showed before, with commas between',
   domain: 'name that devices know',
   hostedZoneId: 'id of the public zone that the domain is in',
   hostedZoneName: 'name of that zone',
@@ -79,7 +80,7 @@ export class Context {
 
   region(): string | undefined {
     const text = this.text('region');
-    if (text === undefined || /^[a-z]{2}(-[a-z]+)+-\d$/.test(text)) return text;
+    if (text === undefined || /^[a-z]{2,}(-[a-z]+)+-\d+$/.test(text)) return text;
     return fail('region', `must be the name of an AWS region, not "${text}"`);
   }
 
@@ -163,16 +164,24 @@ export function propsOf(scope: Construct, context: Context): ScepServiceProps {
   };
 }
 
+/** It ends with six characters of its own. */
+const secretArn = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-\w{6}$/;
+
 function secretsOf(scope: Construct, context: Context): Record<string, ISecret> | undefined {
   const pairs = context.list('secrets')?.map((pair) => {
-    // The ARN ends with six characters of its own.
-    const [, name, arn] =
-      /^(\w+)=(arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-\w{6})$/.exec(pair) ?? [];
-    if (!name || !arn)
+    const [, name, arn = ''] = /^(\w+)=(.+)$/.exec(pair) ?? [];
+    if (!name || !secretArn.test(arn))
       return fail('secrets', `must be NAME= and the ARN of a secret, not "${pair}"`);
     return [name, Secret.fromSecretCompleteArn(scope, `Secret-${name}`, arn)] as const;
   });
   return pairs && Object.fromEntries(pairs);
+}
+
+function originSecretsOf(scope: Construct, context: Context): ISecret[] | undefined {
+  return context.list('originSecrets')?.map((arn, i) => {
+    if (!secretArn.test(arn)) fail('originSecrets', `must be ARNs of secrets, not "${arn}"`);
+    return Secret.fromSecretCompleteArn(scope, `OriginSecret-${i}`, arn);
+  });
 }
 
 /** Its content is checked with the other props. */
@@ -193,7 +202,7 @@ function ingressOf(scope: Construct, context: Context): Ingress {
     context.refuse(not, 'requestsPerSecond');
   }
   if (type === 'functionUrl' || type === 'httpApi') {
-    context.refuse(not, 'plainHttp', 'rateLimit', 'webAclArn');
+    context.refuse(not, 'plainHttp', 'rateLimit', 'webAclArn', 'originSecrets');
   }
   const domain = domainOf(scope, context);
   const requestsPerSecond = context.number('requestsPerSecond');
@@ -210,6 +219,7 @@ function ingressOf(scope: Construct, context: Context): Ingress {
         plainHttp: context.flag('plainHttp'),
         rateLimit: context.number('rateLimit'),
         webAclArn: context.text('webAclArn'),
+        originSecrets: originSecretsOf(scope, context),
       };
     default:
       return fail('ingress', `must be cloudfront, httpApi or functionUrl, not "${type}"`);

@@ -75,9 +75,10 @@ export function makeDistribution(
       ...scepPaths.map((path) => [path, public_]),
       ...cachedPaths.map((path) => [path, cached]),
     ]),
-    // An outage is not kept, 500 of an API whose function failed neither: the next request asks again. Who
+    // Of what CloudFront keeps whatever Cache-Control says, nothing is kept: the next request asks again. Who
     // asks with another query would be answered with it, too: there is no query in the name it is kept by.
-    errorResponses: [404, 500, 502, 503, 504].map((httpStatus) => ({
+    // An outage, say, or 414 for one message in a query that the API takes for too long.
+    errorResponses: [404, 414, 500, 501, 502, 503, 504].map((httpStatus) => ({
       httpStatus,
       ttl: Duration.seconds(0),
     })),

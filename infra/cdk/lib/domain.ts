@@ -1,6 +1,6 @@
 // Names, their certificates and their records.
 
-import { DomainName } from 'aws-cdk-lib/aws-apigatewayv2';
+import { DomainName, IpAddressType } from 'aws-cdk-lib/aws-apigatewayv2';
 import {
   Certificate,
   CertificateValidation,
@@ -32,6 +32,7 @@ export const makeCertificate = (
 export function makeDomain(scope: Construct, id: string, domain: Domain): DomainName {
   const made = new DomainName(scope, id, {
     domainName: domain.name,
+    ipAddressType: IpAddressType.DUAL_STACK,
     certificate: domain.certificate ?? makeCertificate(scope, `${id}Certificate`, domain),
   });
   const { regionalDomainName, regionalHostedZoneId } = made;

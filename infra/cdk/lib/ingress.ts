@@ -8,6 +8,7 @@ import {
   HttpApi,
   HttpMethod,
   HttpStage,
+  IpAddressType,
   LogGroupLogDestination,
 } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
@@ -70,6 +71,7 @@ function makeApi(
     apiName: `scepter-${deployment}`,
     description: `Scepter ${deployment}: SCEP, CRLs and CA certificates`,
     createDefaultStage: false,
+    ipAddressType: IpAddressType.DUAL_STACK,
     disableExecuteApiEndpoint: domain !== undefined,
     // Paths come in any case, which routes do not know.
     defaultIntegration: new HttpLambdaIntegration('scep', functions.scep),

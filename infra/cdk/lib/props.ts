@@ -72,7 +72,9 @@ export type ScepServiceProps = {
   readonly logKey?: IKey;
 
   /**
-   * ARNs of the roles that administer the new keys and cannot use them. Who deploys must be one.
+   * ARNs of the roles that administer the new keys and cannot use them. Who deploys must be one: KMS
+   * takes no policy that its maker could not change again. That is the role that CloudFormation has, of
+   * the toolkit's bootstrap `cdk-hnb659fds-cfn-exec-role-ACCOUNT-REGION`.
    * @default - the account: whom its IAM policies allow it
    */
   readonly keyAdministrators?: readonly string[];
@@ -186,8 +188,9 @@ export type CloudFrontIngress = Throttle & {
    */
   readonly domain?: Domain;
   /**
-   * Also answers plain http, on the paths of SCEP and of CRLs and CA certificates, for devices that
-   * cannot do better. The configuration's publicUrl decides what certificates point to.
+   * Also answers plain http, on the paths of SCEP and of CRLs and CA certificates in lower case, which is
+   * how CloudFront knows them, for devices that cannot do better. The configuration's publicUrl decides
+   * what certificates point to.
    * @default false
    */
   readonly plainHttp?: boolean;

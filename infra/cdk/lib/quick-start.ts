@@ -15,21 +15,31 @@ export function makeStack(app: App, env: Env): Stack {
   const context = new Context(app.node);
   const region = context.region() ?? env.CDK_DEFAULT_REGION ?? context.required('region');
   const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
-  const stack = new Stack(app, 'Scepter', { env: { account, region } });
+  const deployment = context.text('deployment') ?? 'scepter';
+  checkDeployment(deployment);
+  const stack = new Stack(app, stackNameOf('Scepter', deployment), { env: { account, region } });
   const service = new ScepService(stack, 'Service', propsOf(stack, context));
-  const { url, adminUrl, functions, table, operator, keys } = service;
+  const { url, adminUrl, functions, table, operator, keys, config } = service;
   const outputs = {
     ScepUrl: `${url}/scep`,
     ...(adminUrl === undefined ? {} : { AdminUrl: adminUrl }),
     AdminFunction: functions.admin.functionName,
+    Region: stack.region,
+    Deployment: deployment,
+    ConfigParameter: config.parameterName,
     Table: table.tableName,
     OperatorRole: operator.roleArn,
     SealingKey: keys.sealing.keyArn,
+    LogKey: keys.log.keyArn,
     ...outputsOf(keys),
   };
   for (const [name, value] of Object.entries(outputs)) new CfnOutput(stack, name, { value });
   return stack;
 }
+
+/** A second deployment is a second stack: in the first one's it would take its place. */
+const stackNameOf = (name: string, deployment: string): string =>
+  deployment === 'scepter' ? name : `${name}-${deployment}`;
 
 /** Of each CA its key. @throws {Error} where two would have one name, which has no hyphens */
 function outputsOf({ cas }: Keys): Record<string, string> {
@@ -75,11 +85,12 @@ export function makeWorkerStack(app: App, env: Env): Stack {
 export function makeEdgeStack(app: App, env: Env): Stack {
   const context = new Context(app.node, edgeSettings);
   const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
-  const stack = new Stack(app, 'ScepterEdge', { env: { account, region: 'us-east-1' } });
   const deployment = context.text('deployment') ?? 'scepter';
   const rateLimit = context.number('rateLimit');
   checkDeployment(deployment);
   checkRateLimit('rateLimit', rateLimit);
+  const name = stackNameOf('ScepterEdge', deployment);
+  const stack = new Stack(app, name, { env: { account, region: 'us-east-1' } });
   const { attrArn } = makeWebAcl(stack, deployment, rateLimit);
   new CfnOutput(stack, 'WebAclArn', { value: attrArn });
   return stack;

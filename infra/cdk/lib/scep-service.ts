@@ -1,5 +1,6 @@
 // Scepter on AWS as one construct: functions, table, keys, a way in, and somebody who watches.
 
+import { createHash } from 'node:crypto';
 import { Duration, Stack } from 'aws-cdk-lib';
 import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
@@ -8,9 +9,17 @@ import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import { Grant, type IGrantable, type Role } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledged.ts';
-import { letOperate, letUseTableKey, makeConfig, makeOperator, policyValuesOf } from './backend.ts';
+import {
+  configText,
+  letOperate,
+  letUseTableKey,
+  makeConfig,
+  makeOperator,
+  policyValuesOf,
+} from './backend.ts';
 import { checkProps } from './check-props.ts';
 import { type FunctionName, makeFunction, makeRole, reservedOf } from './functions.ts';
 import { makeIngress } from './ingress.ts';
@@ -27,6 +36,8 @@ export class ScepService extends Construct {
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
   readonly table: ITableV2;
   readonly keys: Keys;
+  /** The configuration, for the functions and for the operator. */
+  readonly config: StringParameter;
   /** For `scepter ca ...`: makes CAs and RA keys. */
   readonly operator: Role;
   readonly watch: Watch;
@@ -51,15 +62,18 @@ export class ScepService extends Construct {
 
     // CloudFront writes the device's address where the functions look for it.
     const proxies = (props.ingress?.type ?? 'cloudfront') === 'cloudfront' ? 1 : 0;
-    const config = makeConfig(this, props, proxies);
+    const text = configText(props, proxies);
+    this.config = makeConfig(this, props, text);
     const originSecrets = this.#originSecrets(props);
     const environment = {
       SCEPTER_DEPLOYMENT: deployment,
       SCEPTER_TABLE: this.table.tableName,
       SCEPTER_SEALING_KEY: this.keys.sealing.keyArn,
-      SCEPTER_CONFIG: `ssm:${config.parameterName}`,
+      SCEPTER_CONFIG: `ssm:${this.config.parameterName}`,
+      // Nobody reads it: with another value Lambda replaces the instances, which read the other when they start.
+      SCEPTER_CONFIG_DIGEST: createHash('sha256').update(text).digest('hex'),
     };
-    const { table, keys } = this;
+    const { table, keys, config } = this;
     const policyValues = policyValuesOf(props, { table, keys, config });
     const tableKeyPolicy = letUseTableKey(this, props, table, {
       roles: [...Object.values(roles), this.operator],

@@ -6,7 +6,14 @@ import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { ManagedPolicy, type Role, User } from 'aws-cdk-lib/aws-iam';
 import type { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import { letOperate, letUseTableKey, makeConfig, makeOperator, policyValuesOf } from './backend.ts';
+import {
+  configText,
+  letOperate,
+  letUseTableKey,
+  makeConfig,
+  makeOperator,
+  policyValuesOf,
+} from './backend.ts';
 import { checkBackend } from './check-props.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import { renderPolicy } from './policies.ts';
@@ -38,7 +45,7 @@ export class WorkerBackend extends Construct {
       operator: this.operator,
     });
     // Who asked is in a header of Cloudflare's, whatever else stands there.
-    this.config = makeConfig(this, props, 0);
+    this.config = makeConfig(this, props, configText(props, 0));
     const values = policyValuesOf(props, this);
     // Not in line: IAM allows a user 2,048 characters there, and a role five times as many.
     new ManagedPolicy(this, 'worker-policy', {

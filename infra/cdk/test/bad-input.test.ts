@@ -12,7 +12,7 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { ScepServiceProps } from '../lib/props.ts';
 import { makeStack } from '../lib/quick-start.ts';
-import { example, make, packages, root, stackOf, zoneOf } from './support.ts';
+import { account, example, make, packages, root, stackOf, zoneOf } from './support.ts';
 
 type Case = readonly [sentence: RegExp, props: Parameters<typeof make>[0], region?: string];
 const bad = (props: object): Partial<ScepServiceProps> => props;
@@ -66,9 +66,33 @@ const cases: readonly Case[] = [
   ],
   [/^operators\[0\]: must be the ARN of a role or user, not "\*"$/, { operators: ['*'] }],
   [
-    /^table: exists, so tableKey and maxWriteRequestUnits say nothing: leave them out$/,
+    /^operators\[0\]: must be the ARN of a role or user, not "arn:aws:iam::111122223333:role\/\*"$/,
+    { operators: [`arn:aws:iam::${account}:role/*`] },
+  ],
+  [/^operators: must be a list, not "admin"$/, bad({ operators: 'admin' })],
+  [
+    /^maxWriteRequestUnits: is of a new table, and table names one: leave one out$/,
     (stack) => ({ table: TableV2.fromTableName(stack, 'T', 't'), maxWriteRequestUnits: 100 }),
   ],
+  [
+    /^deletionProtection: is of a new table, and table names one: leave one out$/,
+    (stack) => ({ table: TableV2.fromTableName(stack, 'T', 't'), deletionProtection: true }),
+  ],
+  // As a context has it.
+  [
+    /^deletionProtection: must be true or false, not "false"$/,
+    bad({ deletionProtection: 'false' }),
+  ],
+  [
+    /^ingress\.plainHttp: must be true or false, not "false"$/,
+    bad({ ingress: { type: 'cloudfront', plainHttp: 'false' } }),
+  ],
+  ...([2, 'ONE_YEAR', Number.NaN] as const).map(
+    (logRetention): Case => [
+      new RegExp(`^logRetention: must be one of RetentionDays, not ${logRetention}$`),
+      bad({ logRetention }),
+    ],
+  ),
   [
     /^ingress\.type: must be "cloudfront", "httpApi" or "functionUrl", not "alb"$/,
     bad({ ingress: { type: 'alb' } }),
@@ -163,6 +187,14 @@ const cases: readonly Case[] = [
     /^admin\.audience: must name at least one audience, or any token of the issuer would do$/,
     { admin: { type: 'jwt', issuer: 'https://x', audience: [] } },
   ],
+  [
+    /^admin\.audience: must name at least one audience, or any token/,
+    { admin: { type: 'jwt', issuer: 'https://x', audience: [''] } },
+  ],
+  [
+    /^admin\.audience: must be a list, not "scepter"$/,
+    bad({ admin: { type: 'jwt', issuer: 'https://x', audience: 'scepter' } }),
+  ],
 ];
 
 for (const [message, props, region = 'us-east-1'] of cases) {
@@ -182,6 +214,10 @@ const said: readonly (readonly [sentence: string, context: Readonly<Record<strin
   ['plainHttp: must be true or false, not "yes"', { ...good, plainHttp: 'yes' }],
   ['rateLimit: must be a number, not "many"', { ...good, rateLimit: 'many' }],
   ['deployment: must not be empty', { ...good, deployment: '' }],
+  [
+    'deployment: must be 1 to 32 lower case letters, digits and hyphens, first a letter, not "A b"',
+    { ...good, deployment: 'A b' },
+  ],
   [
     'hostedZoneId: is missing: -c hostedZoneId=..., id of the public zone that the domain is in',
     { ...good, domain: 'scep.example.com' },
@@ -204,6 +240,11 @@ const said: readonly (readonly [sentence: string, context: Readonly<Record<strin
   [
     'secrets: must be NAME= and the ARN of a secret, not "SHARED=arn:aws:secretsmanager:x"',
     { ...good, secrets: 'SHARED=arn:aws:secretsmanager:x' },
+  ],
+  ['originSecrets: must be ARNs of secrets, not "s3cret"', { ...good, originSecrets: 's3cret' }],
+  [
+    'originSecrets: cannot be had with ingress=httpApi',
+    { ...good, ingress: 'httpApi', originSecrets: 's3cret' },
   ],
   [
     'plainHttp: cannot be had with ingress=httpApi',

@@ -119,6 +119,27 @@ test('only the SCEP function, maintenance and the operator sign with a CA key, a
   ]);
 });
 
+test("which roles a key's own policy lets use it, and for what", () => {
+  const uses = statementsOf(templateOf())
+    .filter(({ type, Effect, Sid }) => type === 'AWS::KMS::Key' && Effect === 'Allow' && Sid)
+    .filter(({ Sid }) => !['Administer', 'Look'].includes(Sid ?? ''))
+    .map(({ at, Sid, Principal, Condition }) => [
+      at.replace(/^Service|[0-9A-F]{8}$/g, ''),
+      Sid,
+      [...JSON.stringify(Principal).matchAll(/Service(\w+?)role/g)].map(([, role]) => role).join(),
+      Object(Condition).StringEquals?.['kms:EncryptionContext:purpose'],
+    ]);
+  const macs = ['mac-challenge', 'mac-pending', 'mac-approval'];
+  assert.deepEqual(uses, [
+    ['CaKeydefault', 'SignDigests', 'scep,maintenance,operator', undefined],
+    ['CaKeydefault', 'ReadPublicKey', 'scep,maintenance,operator', undefined],
+    ['SealingKey', 'OpenRaAndMacKeys', 'scep', ['ra', ...macs]],
+    ['SealingKey', 'OpenMacKeys', 'admin', ['mac-challenge', 'mac-approval']],
+    ['SealingKey', 'MakeRaKeys', 'operator', 'ra'],
+    ['SealingKey', 'MakeMacKeys', 'operator', macs],
+  ]);
+});
+
 test('a function may do what its policy file says and nothing else', () => {
   for (const [name, template] of cases) {
     for (const [id, { Properties }] of resourcesOf(template, 'AWS::IAM::Role')) {

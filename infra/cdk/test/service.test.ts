@@ -1,6 +1,7 @@
 // What ScepService makes, looked at in the template.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { Template } from 'aws-cdk-lib/assertions';
 import { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
@@ -9,6 +10,7 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import { tableDefinition, ttlAttribute } from '../../../lib/adapters/dynamodb-table.ts';
 import {
   account,
+  at,
   example,
   listOf,
   make,
@@ -158,6 +160,19 @@ test('a table with a key of its own: who uses the table may use the key, through
   made.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
     Replicas: [{ SSESpecification: { KMSMasterKeyId: arn } }],
   });
+});
+
+test('another configuration is another digest in the environments: instances that have the old one go', () => {
+  const digests = [{}, { blockedKeys: ['0'.repeat(64)] }].map((more) => {
+    const template = templateOf({ config: { ...example('minimal'), ...more } });
+    const [[, parameter] = assert.fail()] = resourcesOf(template, 'AWS::SSM::Parameter');
+    const digest = createHash('sha256').update(String(parameter.Properties.Value)).digest('hex');
+    for (const [id, { Properties }] of resourcesOf(template, 'AWS::Lambda::Function')) {
+      assert.equal(at(Properties, 'Environment.Variables.SCEPTER_CONFIG_DIGEST'), digest, id);
+    }
+    return digest;
+  });
+  assert.notEqual(digests[0], digests[1]);
 });
 
 test('upkeep runs every minute, and its absence is an alarm', () => {

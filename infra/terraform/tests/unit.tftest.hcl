@@ -747,3 +747,43 @@ run "refuses_previous_origin_secret" {
 
   expect_failures = [var.previous_origin_secret]
 }
+
+run "refuses_key_administrators_2" {
+  command = plan
+
+  variables {
+    key_administrators = ["arn:aws:iam::111122223333:role/*"]
+  }
+
+  expect_failures = [var.key_administrators]
+}
+
+run "refuses_operators_2" {
+  command = plan
+
+  variables {
+    operators = ["arn:aws:iam::111122223333:role/*"]
+  }
+
+  expect_failures = [var.operators]
+}
+
+run "refuses_break_glass_role_arn_2" {
+  command = plan
+
+  variables {
+    break_glass_role_arn = "arn:aws:iam::111122223333:role/*"
+  }
+
+  expect_failures = [var.break_glass_role_arn]
+}
+
+run "refuses_admin_5" {
+  command = plan
+
+  variables {
+    admin = { type = "jwt", issuer = "https://x", audience = [""] }
+  }
+
+  expect_failures = [var.admin]
+}

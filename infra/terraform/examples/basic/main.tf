@@ -4,20 +4,17 @@ provider "aws" {
   region = var.region
 }
 
-provider "aws" {
-  alias  = "us_east_1"
-  region = "us-east-1"
-}
-
 module "scepter" {
   source = "../.."
 
+  # Without CloudFront nothing has to be in us-east-1, which some partitions do not have.
   providers = {
     aws           = aws
-    aws.us_east_1 = aws.us_east_1
+    aws.us_east_1 = aws
   }
 
   config               = file(var.config_file)
+  deployment           = var.deployment
   lambda_package       = var.lambda_package
   ingress              = var.ingress
   deletion_protection  = var.deletion_protection

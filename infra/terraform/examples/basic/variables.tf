@@ -1,12 +1,19 @@
 variable "region" {
-  description = "The AWS region."
+  description = "The AWS region; null takes that of AWS_REGION or of the profile."
   type        = string
-  default     = "eu-central-1"
+  default     = null
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-\\d$", var.region))
+    condition     = var.region == null || can(regex("^[a-z]{2,}(-[a-z]+)+-\\d+$", var.region))
     error_message = "region: must be the name of an AWS region."
   }
+}
+
+variable "deployment" {
+  description = "Which deployment of Scepter this is; a second one wants another name, and a state of its own."
+  type        = string
+  default     = "scepter"
+  nullable    = false
 }
 
 variable "lambda_package" {

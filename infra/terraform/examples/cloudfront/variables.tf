@@ -1,10 +1,10 @@
 variable "region" {
-  description = "The AWS region."
+  description = "The AWS region; null takes that of AWS_REGION or of the profile."
   type        = string
-  default     = "eu-central-1"
+  default     = null
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-\\d$", var.region))
+    condition     = var.region == null || can(regex("^[a-z]{2,}(-[a-z]+)+-\\d+$", var.region))
     error_message = "region: must be the name of an AWS region."
   }
 }
@@ -17,6 +17,13 @@ variable "config_file" {
     condition     = fileexists(var.config_file)
     error_message = "config_file: there is no such file."
   }
+}
+
+variable "deployment" {
+  description = "Which deployment of Scepter this is; a second one wants another name, and a state of its own."
+  type        = string
+  default     = "scepter"
+  nullable    = false
 }
 
 variable "lambda_package" {
@@ -51,6 +58,29 @@ variable "origin_secret" {
   validation {
     condition     = length(var.origin_secret) >= 32
     error_message = "origin_secret: must have 32 letters and digits or more."
+  }
+}
+
+variable "previous_origin_secret" {
+  description = "The origin_secret before, for a day, where a new one takes its place."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.previous_origin_secret == null || try(length(var.previous_origin_secret), 0) >= 32
+    error_message = "previous_origin_secret: must have 32 letters and digits or more."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "The most instances of the SCEP function at once; -1 for an account with a quota of 100 or less."
+  type        = number
+  default     = 50
+
+  validation {
+    condition     = var.reserved_concurrency == -1 || var.reserved_concurrency >= 1
+    error_message = "reserved_concurrency: must be 1 or more, or -1 for none reserved."
   }
 }
 
