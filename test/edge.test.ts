@@ -135,6 +135,26 @@ describe('the cache', () => {
     assert.equal(kept.size, 0);
   });
 
+  test('is asked under the conditions of who asks, and keeps the file under none', async () => {
+    const headers = { 'if-none-match': '"1"', 'if-modified-since': 'now', range: 'bytes=0-9' };
+    const seen: (readonly [string, Record<string, string>])[] = [];
+    const note = (what: string, { headers: sent }: Request) =>
+      void seen.push([what, Object.fromEntries(sent)]);
+    const held: Promise<void>[] = [];
+    await cached(
+      new Request('https://scep.test/crl/default.crl', { headers }),
+      { match: async (request) => note('match', request), put: async (file) => note('put', file) },
+      (work) => void held.push(work),
+      () => new Response('octets'),
+    );
+    await Promise.all(held);
+    const { range: _, ...conditions } = headers;
+    assert.deepEqual(seen, [
+      ['match', conditions],
+      ['put', {}],
+    ]);
+  });
+
   test('that fails keeps nobody from the answer', async () => {
     const away = () => Promise.reject(new Error('away'));
     const held: Promise<void>[] = [];
