@@ -63,7 +63,7 @@ test('the guide has only scripts and outputs that there are', () => {
   const known = [...outputs.map(([, name]) => name), 'CaKeydefault'];
   const used = [
     ...[...guide.matchAll(/\bout (\w+)\)/g)].map(([, name]) => name),
-    ...[...guide.matchAll(/ScepterWorker\.(\w+)/g)].map(([, name]) => name),
+    ...[...guide.matchAll(/\.\[\]\.(\w+)/g)].map(([, name]) => name),
   ];
   assert.ok(used.length > 8);
   for (const name of used) assert.ok(known.includes(name), name);

@@ -13,11 +13,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** @throws {Error} with a sentence that names the setting or prop that is wrong */
 export function makeStack(app: App, env: Env): Stack {
   const context = new Context(app.node);
-  const region = context.region() ?? env.CDK_DEFAULT_REGION ?? context.required('region');
-  const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
-  const deployment = context.text('deployment') ?? 'scepter';
-  checkDeployment(deployment);
-  const stack = new Stack(app, stackNameOf('Scepter', deployment), { env: { account, region } });
+  const region = regionOf(context, env);
+  const { stack, deployment } = newStack(app, 'Scepter', context, env, region);
   const service = new ScepService(stack, 'Service', propsOf(stack, context));
   const { url, adminUrl, functions, table, operator, keys, config } = service;
   const outputs = {
@@ -37,9 +34,17 @@ export function makeStack(app: App, env: Env): Stack {
   return stack;
 }
 
+const regionOf = (context: Context, env: Env): string =>
+  context.region() ?? env.CDK_DEFAULT_REGION ?? context.required('region');
+
 /** A second deployment is a second stack: in the first one's it would take its place. */
-const stackNameOf = (name: string, deployment: string): string =>
-  deployment === 'scepter' ? name : `${name}-${deployment}`;
+function newStack(app: App, name: string, context: Context, env: Env, region: string) {
+  const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
+  const deployment = context.text('deployment') ?? 'scepter';
+  checkDeployment(deployment);
+  const stackName = deployment === 'scepter' ? name : `${name}-${deployment}`;
+  return { stack: new Stack(app, stackName, { env: { account, region } }), deployment };
+}
 
 /** Of each CA its key. @throws {Error} where two would have one name, which has no hyphens */
 function outputsOf({ cas }: Keys): Record<string, string> {
@@ -57,16 +62,15 @@ function outputsOf({ cas }: Keys): Record<string, string> {
 /** @throws {Error} with a sentence that names the setting or prop that is wrong */
 export function makeWorkerStack(app: App, env: Env): Stack {
   const context = new Context(app.node, backendSettings);
-  const region = context.region() ?? env.CDK_DEFAULT_REGION ?? context.required('region');
-  const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
-  const stack = new Stack(app, 'ScepterWorker', { env: { account, region } });
+  const region = regionOf(context, env);
+  const { stack, deployment } = newStack(app, 'ScepterWorker', context, env, region);
   const props = backendPropsOf(context);
   const { table, keys, config, operator, user } = new WorkerBackend(stack, 'Backend', props);
   const variable = (name: string) => `${name} of the Worker, in infra/cloudflare/wrangler.jsonc`;
   const outputs: readonly (readonly [name: string, value: string, description: string])[] = [
     ['Region', stack.region, variable('AWS_REGION')],
     ['Table', table.tableName, variable('SCEPTER_TABLE')],
-    ['Deployment', props.deployment ?? 'scepter', variable('SCEPTER_DEPLOYMENT')],
+    ['Deployment', deployment, variable('SCEPTER_DEPLOYMENT')],
     ['SealingKey', keys.sealing.keyArn, variable('SCEPTER_SEALING_KEY')],
     ['ConfigParameter', `ssm:${config.parameterName}`, 'SCEPTER_CONFIG of the Worker, by secret'],
     ['WorkerUser', user.userName, 'whose access key the Worker has'],
@@ -84,13 +88,9 @@ export function makeWorkerStack(app: App, env: Env): Stack {
 /** @throws {Error} with a sentence that names the setting that is wrong */
 export function makeEdgeStack(app: App, env: Env): Stack {
   const context = new Context(app.node, edgeSettings);
-  const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
-  const deployment = context.text('deployment') ?? 'scepter';
+  const { stack, deployment } = newStack(app, 'ScepterEdge', context, env, 'us-east-1');
   const rateLimit = context.number('rateLimit');
-  checkDeployment(deployment);
   checkRateLimit('rateLimit', rateLimit);
-  const name = stackNameOf('ScepterEdge', deployment);
-  const stack = new Stack(app, name, { env: { account, region: 'us-east-1' } });
   const { attrArn } = makeWebAcl(stack, deployment, rateLimit);
   new CfnOutput(stack, 'WebAclArn', { value: attrArn });
   return stack;

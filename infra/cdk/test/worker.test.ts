@@ -313,5 +313,11 @@ test('the app refuses with the sentence and leaves no template, or synthesises o
   assert.deepEqual(run({ ...good, config: 'nowhere.json' }), { status: 1, stderr });
   assert.deepEqual(readdirSync(outdir), []);
   assert.deepEqual(run(good), { status: 0, stderr: '' });
-  assert.ok(readdirSync(outdir).includes('ScepterWorker.template.json'));
+  // A second deployment is a stack of its own, and never takes the place of the first.
+  assert.equal(run({ ...good, deployment: 'plant-2' }).status, 0);
+  const made = readdirSync(outdir).filter((file) => file.endsWith('.template.json'));
+  assert.deepEqual(made.toSorted(), [
+    'ScepterWorker-plant-2.template.json',
+    'ScepterWorker.template.json',
+  ]);
 });
