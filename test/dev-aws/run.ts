@@ -17,7 +17,7 @@ const say = (text: string) => process.stdout.write(`${text}\n`);
 
 // What was begun ends with this process: so it does at once, until something serves.
 let stop = (_signal: NodeJS.Signals): void => process.exit(1);
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => stop(signal));
 }
 
