@@ -7,13 +7,13 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { root } from '../support/installed.ts';
-import { freePort, run, temporary } from '../support/process.ts';
+import { freePort, patiently, run, temporary } from '../support/process.ts';
 import { answered } from '../support/server-process.ts';
 
 /** Started as a terminal has it: Ctrl-C is for the whole group. */
 function start(port: number) {
   const child = spawn(process.execPath, [join(root, 'test/dev-aws/run.ts'), 'worker'], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(port) },
+    env: { ...patiently, PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(port) },
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });
