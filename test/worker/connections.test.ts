@@ -70,11 +70,13 @@ test('a list comes, though all its calls together take longer than one may', asy
   assert.ok(most <= CONNECTIONS, `${most} at once`);
 });
 
-test('upkeep is done', async () => {
+test('upkeep is done, and what of it waits for a connection waits for one answer', async () => {
+  most = 0;
   const worker = await startWorker({ env: far });
   try {
     assert.equal((await worker.scheduled()).status, 200, worker.printed().slice(-1500));
     assert.deepEqual(worker.logged('upkeep.failed'), []);
+    assert.ok(most < 2 * CONNECTIONS, `${most} at once`);
   } finally {
     await worker.stop();
   }
