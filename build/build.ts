@@ -32,7 +32,8 @@ export const kilobytes = (octets: number): string => `${(octets / 1000).toFixed(
 
 if (import.meta.main) {
   for (const [name, files] of await buildAll()) {
-    const { octets, gzipped } = weigh(files);
-    console.log(`dist/${name}: ${kilobytes(octets)}, gzipped ${kilobytes(gzipped)}`);
+    const { all, start } = weigh(files);
+    const gzipped = `gzipped ${kilobytes(all.gzipped)}, at the start ${kilobytes(start.gzipped)}`;
+    console.log(`dist/${name}: ${kilobytes(all.octets)}, ${gzipped}`);
   }
 }

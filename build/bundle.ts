@@ -2,9 +2,8 @@
 // source map, nothing to install. What is loaded only sometimes (an SDK client that few
 // configurations ask for) is a module of its own.
 
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { type BuildOptions, build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 
@@ -56,7 +55,6 @@ async function bundle(
     // CommonJS builds of the SDK would call a `require` that modules do not have.
     mainFields: ['module', 'main'],
     ...more,
-    plugins: [onlyWhatIsUsed],
     // Where node_modules really is stands in no map.
     preserveSymlinks: true,
     minify: true,
@@ -70,24 +68,3 @@ async function bundle(
     .map(({ path, contents }) => ({ name: path.slice(outdir.length + 1), octets: contents }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
-
-/**
- * Every class of pkijs and asn1js names itself in a static block, `static { this.NAME = "..." }`, which
- * a bundler has to keep with its class. As a field it means the same and goes with a class that nobody
- * uses. And pkijs sets up cryptography of its own, which is not used here: without it, it cannot be.
- * 31 KB gzipped.
- */
-const onlyWhatIsUsed: Plugin = {
-  name: 'only what is used',
-  setup({ onLoad }) {
-    onLoad({ filter: /node_modules\/(?:pkijs|asn1js)\/build\/index\.js$/ }, async ({ path }) => {
-      const source = await readFile(path, 'utf8');
-      const contents = source
-        .replace(/static \{\s*this\.(\w+) = ("[^"]*");\s*\}/g, 'static $1 = $2;')
-        .replace(/^initCryptoEngine\(\);$/m, '');
-      if (contents === source)
-        throw new Error(`${path} is not what it was: see whether this helps`);
-      return { contents, loader: 'js' };
-    });
-  },
-};

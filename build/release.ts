@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildAll, kilobytes } from './build.ts';
-import { loadTime, SCEP_BUDGET_OCTETS, weigh } from './measure.ts';
+import { loadTime, SCEP_START_OCTETS, weigh } from './measure.ts';
 import { zip } from './zip.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -47,14 +47,14 @@ await writeFile(join(release, 'SHA256SUMS'), sums);
 
 console.log('');
 for (const [of, built] of functions) {
-  const { octets, gzipped } = weigh(built);
+  const { all, start } = weigh(built);
   const { median, fastest } = await loadTime(join(root, 'dist', of));
   const times = `${median.toFixed(0)} ms (median; fastest ${fastest.toFixed(0)})`;
   console.log(
-    `${of}: ${kilobytes(octets)} of modules, gzipped ${kilobytes(gzipped)}, loaded in ${times}`,
+    `${of}: modules gzipped ${kilobytes(all.gzipped)}; at the start ${kilobytes(start.gzipped)}, loaded in ${times}`,
   );
-  if (of === 'scep-lambda' && gzipped > SCEP_BUDGET_OCTETS) {
-    console.log(`scep-lambda is over its budget of ${kilobytes(SCEP_BUDGET_OCTETS)} gzipped`);
+  if (of === 'scep-lambda' && start.gzipped > SCEP_START_OCTETS) {
+    console.log(`scep-lambda loads more than ${kilobytes(SCEP_START_OCTETS)} gzipped at its start`);
     process.exitCode = 1;
   }
 }

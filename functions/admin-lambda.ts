@@ -1,15 +1,12 @@
-// AWS Lambda: the admin API and its documentation. It uses no key of a CA or RA; a CRL that somebody
-// wants to be published is asked of the maintenance function.
+// AWS Lambda: the admin API and its documentation. It uses no key of a CA or RA; to publish a CRL it leaves
+// a wish that the maintenance function carries out.
 
 import { makeAdminApp } from '../lib/http/app.ts';
-import { openAws } from './aws.ts';
-import { log, serveEvents } from './instance.ts';
 import { kept } from './kept.ts';
+import { openAdministration } from './lambda/aws.ts';
+import { log, serveEvents } from './lambda/instance.ts';
 
-const app = kept(
-  async () => makeAdminApp(await openAws({ caKeys: false, raKeys: false }, log)),
-  log,
-);
+const app = kept(async () => makeAdminApp(await openAdministration(log)), log);
 
 export const handler = serveEvents(app, log);
 

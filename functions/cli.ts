@@ -4,13 +4,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { arrayBuffer } from 'node:stream/consumers';
 import { systemClock } from '../lib/adapters/system.ts';
+import { visible } from '../lib/base/text.ts';
 import { CliError } from '../lib/cli/io.ts';
 import { runCli } from '../lib/cli/main.ts';
-import { visible } from '../lib/visible.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { readDocument } from './default-config.ts';
 import { readEnv } from './env.ts';
-import { stopped } from './stopped.ts';
+import { stopped } from './node/stopped.ts';
 
 const env = readEnv();
 
@@ -28,10 +28,10 @@ async function token(): Promise<string> {
   return kept.trim();
 }
 
-/** Whatever a command prints as it came, such as an export: on a terminal it only ever shows. */
+/** Output that a command passes through, such as an export, is escaped on a terminal. */
 const harmless = (text: string): string => text.split('\n').map(visible).join('\n');
 
-// `scepter ... | head` closes the pipe when it has seen enough; that is no failure.
+// `scepter ... | head` closes the pipe when it has enough lines, which is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   process.stderr.write(`scepter: standard output cannot be written: ${error.message}\n`);
@@ -42,7 +42,8 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   url: env.url ?? env.localUrl,
   token,
   jwt: env.jwt,
-  invoke: async (target, request) => (await import('./admin-function.ts')).invoke(target, request),
+  invoke: async (target, request) =>
+    (await import('./lambda/admin-function.ts')).invoke(target, request),
   stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
   out: (data) => process.stdout.write(process.stdout.isTTY ? harmless(data) : data),
   columns: process.stdout.columns,
@@ -53,5 +54,5 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   stopped,
   clock: systemClock,
   config: (file) => readDocument(env, file),
-  operator: async () => (await import('./operator.ts')).openOperator(env),
+  operator: async () => (await import('./node/operator.ts')).openOperator(env),
 });

@@ -2,8 +2,13 @@
 
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import type { AwsConnection } from '../lib/adapters/aws.ts';
-import { type Config, type ConfigDocument, ConfigError, checkConfig } from '../lib/config.ts';
+import type { AwsConnection } from '../lib/adapters/aws/aws.ts';
+import {
+  type Config,
+  type ConfigDocument,
+  ConfigError,
+  checkConfig,
+} from '../lib/config/config.ts';
 import type { Env } from './env.ts';
 
 /** @throws {ConfigError} with sentences that name what is wrong */
@@ -39,15 +44,15 @@ export async function readDocument(
 /** Of a file, or of a parameter: its SDK is loaded only where one is named. */
 async function textOf(source: string, connection: AwsConnection | undefined): Promise<string> {
   if (!source.startsWith('ssm:')) return readFile(source, 'utf8');
-  const { readParameter } = await import('../lib/adapters/ssm.ts');
+  const { readParameter } = await import('../lib/adapters/aws/ssm.ts');
   return readParameter(source.slice('ssm:'.length), connection);
 }
 
-/** What certificates point to has to be an address that others can reach. */
+/** Certificates point to this URL, so others must be able to reach it. */
 function embeddedDefault({ host, port, loopback, localUrl }: Env): ConfigDocument {
   if (port === 0) {
     throw new ConfigError([
-      'PORT=0 is no address for certificates to point to: set SCEPTER_CONFIG',
+      'PORT=0 gives certificates no address to point to: set another port, or publicUrl in SCEPTER_CONFIG',
     ]);
   }
   const everywhere = host === '0.0.0.0' || host === '::';

@@ -2,8 +2,8 @@
 
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import type { AwsConnection } from '../lib/adapters/aws.ts';
-import { ConfigError } from '../lib/config.ts';
+import type { AwsConnection } from '../lib/adapters/aws/aws.ts';
+import { ConfigError } from '../lib/config/config.ts';
 
 export type Env = {
   /** `SCEPTER_DATA_DIR`: database, keys and token of the embedded default. */
@@ -13,7 +13,7 @@ export type Env = {
   /** `HOST` and `PORT`: where the embedded server listens. */
   readonly host: string;
   readonly port: number;
-  /** Where that is, for whoever asks from this machine. */
+  /** The URL of that server for clients on this machine. */
   readonly localUrl: string;
   /** The server listens on this machine only. */
   readonly loopback: boolean;
@@ -22,8 +22,8 @@ export type Env = {
   /** `SCEPTER_SEALING_KEY`: the KMS key that seals RA and MAC keys: its id, ARN or alias. With it
    * CA keys are in KMS too; without it all keys are files in the data folder. */
   readonly sealingKey: string | undefined;
-  /** `SCEPTER_ORIGIN_SECRETS`, with commas between: each is good for CloudFront to show the SCEP
-   * function; without any nobody is asked. */
+  /** `SCEPTER_ORIGIN_SECRETS`, separated by commas: the SCEP function accepts requests with one of them in
+   * CloudFront's header; without any it accepts all requests. */
   readonly originSecrets: readonly string[];
   /** `SCEPTER_ADMIN_TOKEN`: whoever shows this to a Worker is its admin. */
   readonly adminToken: string | undefined;
@@ -33,11 +33,11 @@ export type Env = {
   readonly config: string | undefined;
   /** `NODE_ENV=production`, keys in files, and no `SCEPTER_ALLOW_SOFTWARE_KEYS=1`. */
   readonly refuseSoftwareKeys: boolean;
-  /** `SCEPTER_URL` and `SCEPTER_TOKEN`: which server the CLI talks to, and as whom. The URL may be
+  /** `SCEPTER_URL` and `SCEPTER_TOKEN`: the server that the CLI asks, and its token. The URL may be
    * `lambda:` and the name or ARN of an admin function. */
   readonly url: string | undefined;
   readonly token: string | undefined;
-  /** `SCEPTER_JWT`: what the ingress before that server wants to see, where it wants a JWT. */
+  /** `SCEPTER_JWT`: the JWT for an ingress in front of that server that wants one. */
   readonly jwt: string | undefined;
 };
 

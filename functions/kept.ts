@@ -1,11 +1,10 @@
-// What a process of Lambda, or an isolate of Workers, keeps between its requests: made once, shared by
-// all. A start that fails is not kept: the request that met it is answered 503, and the next one starts
-// again.
+// Keeps a value between the requests of a Lambda process or a Workers isolate: it is made once and shared.
+// A start that fails is not kept: its request is answered 503, and the next one starts again.
 
+import { SingleFlight } from '../lib/base/single-flight.ts';
 import type { Log } from '../lib/ports/log.ts';
-import { SingleFlight } from '../lib/single-flight.ts';
 
-/** Single flight; a failure is logged, thrown to who waits for it, and forgotten. */
+/** Single flight; a failure is logged, thrown to all that wait for it, and forgotten. */
 export function kept<T, Given extends readonly unknown[] = []>(
   open: (...given: Given) => Promise<T>,
   log: Log,

@@ -1,10 +1,10 @@
 // Where the keys are: files in the data folder, or AWS KMS.
 
 import { join } from 'node:path';
-import type { KmsKeys } from '../lib/adapters/kms-keys.ts';
+import type { KmsKeys } from '../lib/adapters/aws/kms/kms-keys.ts';
 import { SoftwareKeys } from '../lib/adapters/software-keys.ts';
-import { readMacKeys } from '../lib/ca/mac-keys.ts';
-import { ConfigError } from '../lib/config.ts';
+import { readMacKeys } from '../lib/ca/authority/mac-keys.ts';
+import { ConfigError } from '../lib/config/config.ts';
 import type { MacKeys } from '../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../lib/ports/ra-keys.ts';
 import type { Signer } from '../lib/ports/signer.ts';
@@ -28,7 +28,7 @@ export async function openKeys(
 ): Promise<Keys> {
   if (sealingKey === undefined) return SoftwareKeys.open(join(dataDir, 'keys'));
   if (deployment === undefined) throw new ConfigError(['SCEPTER_DEPLOYMENT must be set']);
-  const { KmsKeys } = await import('../lib/adapters/kms-keys.ts');
+  const { KmsKeys } = await import('../lib/adapters/aws/kms/kms-keys.ts');
   const kms = new KmsKeys({
     deployment,
     sealingKey,

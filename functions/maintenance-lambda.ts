@@ -1,12 +1,11 @@
-// AWS Lambda, called by a schedule every minute: all that has to be done when nobody asks. It signs
-// CRLs and opens no RA key.
+// AWS Lambda, called by a schedule every minute: runs the periodic jobs. It signs CRLs and opens no RA key.
 
-import { openAws } from './aws.ts';
-import { log } from './instance.ts';
 import { kept } from './kept.ts';
+import { openMaintenance } from './lambda/aws.ts';
+import { log } from './lambda/instance.ts';
 import { doAll } from './upkeep.ts';
 
-const deps = kept(() => openAws({ caKeys: true, raKeys: false }, log), log);
+const deps = kept(() => openMaintenance(log), log);
 
-/** Fails when a job did, after all have ended. What called it, and with which event, is all the same. */
+/** Fails if a job failed, after all have ended. The event is ignored. */
 export const handler = async (): Promise<void> => doAll(await deps());

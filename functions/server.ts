@@ -1,15 +1,14 @@
 // Plain Node: the embedded default over HTTP. `npm start`.
 
-import { serve } from '@hono/node-server';
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
+import { STOP_GRACE_MS } from '../lib/base/limits.ts';
 import { makeApp } from '../lib/http/app.ts';
-import { connectionOf } from '../lib/http/client.ts';
-import { MAX_REQUEST_LINE_OCTETS, STOP_GRACE_MS } from '../lib/limits.ts';
-import { banner } from './banner.ts';
 import { loadConfig } from './default-config.ts';
-import { openEmbedded } from './embedded.ts';
 import { readEnv } from './env.ts';
-import { refusalOf } from './refusal.ts';
+import { banner } from './node/banner.ts';
+import { openEmbedded } from './node/embedded.ts';
+import { refusalOf } from './node/failed-start.ts';
+import { serverOf } from './node/listen.ts';
 import { keepUp, upkeepOf } from './upkeep.ts';
 
 async function start(): Promise<void> {
@@ -22,19 +21,9 @@ async function start(): Promise<void> {
   const log = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
   const embedded = await openEmbedded(env, await loadConfig(env), log);
   const { deps, store } = embedded;
-  const app = makeApp(deps);
   const ready = await banner(env, embedded);
-  const server = serve(
-    {
-      fetch: (request, { incoming }) =>
-        app.fetch(request, connectionOf(request, incoming.socket.remoteAddress)),
-      port: env.port,
-      // HTTP/1.0 clients send no Host header.
-      hostname: env.host,
-      serverOptions: { maxHeaderSize: MAX_REQUEST_LINE_OCTETS },
-    },
-    () => process.stdout.write(ready),
-  );
+  const server = serverOf(makeApp(deps));
+  server.listen(env.port, env.host, () => process.stdout.write(ready));
   server.on('error', fail);
   const stopUpkeep = keepUp(upkeepOf(deps), log);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -42,9 +31,7 @@ async function start(): Promise<void> {
       const stopped = stopUpkeep();
       server.close(() => stopped.then(() => store.close()));
       // Whoever is still sending after a while is cut off.
-      if ('closeAllConnections' in server) {
-        setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS).unref();
-      }
+      setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS).unref();
     });
   }
 }

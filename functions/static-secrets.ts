@@ -1,9 +1,9 @@
 // The static challenges of the configuration, found where its references say.
 
-import { type Bytes, utf8 } from '../lib/bytes.ts';
-import { hash } from '../lib/cms/native.ts';
-import { type Config, ConfigError } from '../lib/config.ts';
-import { MIN_STATIC_SECRET_OCTETS } from '../lib/limits.ts';
+import { type Bytes, utf8 } from '../lib/base/bytes.ts';
+import { MIN_STATIC_SECRET_OCTETS } from '../lib/base/limits.ts';
+import { type Config, ConfigError } from '../lib/config/config.ts';
+import { hash } from '../lib/crypto/native.ts';
 import { readVariable } from './env.ts';
 
 /**

@@ -1,10 +1,10 @@
-// What has to be done beside answering (lib/ca/jobs.ts), and when: a server that stays up looks every
-// minute by itself, the maintenance function when it is called. A job that fails is logged and tried
-// again at its next time; it keeps no other waiting and ends no process.
+// Runs the periodic jobs (lib/ca/jobs.ts): a long-running server does so every minute, the maintenance
+// function when it is called. A job that fails is logged and tried again at its next time; it neither delays
+// the others nor ends the process.
 
-import type { Deps } from '../lib/ca/deps.ts';
+import type { PublishDeps } from '../lib/ca/deps.ts';
 import { jobsOf } from '../lib/ca/jobs.ts';
-import { doIfDue, type Job, type Measures } from '../lib/ca/lease.ts';
+import { doIfDue, type Job, type Measures } from '../lib/ca/record/lease.ts';
 import type { Log } from '../lib/ports/log.ts';
 
 const MINUTE_MS = 60_000;
@@ -16,8 +16,8 @@ export type Task = {
   readonly run: () => Promise<unknown>;
 };
 
-/** A server that starts does all of it at once: what ran out while none was there waits no longer. */
-export const upkeepOf = (deps: Deps): Task[] =>
+/** A server runs all jobs as it starts, for what has become due while none was running. */
+export const upkeepOf = (deps: PublishDeps): Task[] =>
   jobsOf(deps).map((job) => {
     let started = false;
     const run = () => {
@@ -32,7 +32,7 @@ export const upkeepOf = (deps: Deps): Task[] =>
  * Does all that is due, and says in the log how each went.
  * @throws {Error} with the names of those that failed, when all have ended
  */
-export async function doAll(deps: Deps, jobs: readonly Job[] = jobsOf(deps)): Promise<void> {
+export async function doAll(deps: PublishDeps, jobs: readonly Job[] = jobsOf(deps)): Promise<void> {
   const runs = jobs.map(async (job) => {
     try {
       const measures = await within(job, doIfDue(deps, job));
@@ -48,7 +48,7 @@ export async function doAll(deps: Deps, jobs: readonly Job[] = jobsOf(deps)): Pr
   if (failed.length > 0) throw new Error(`upkeep failed: ${failed.join(', ')}`);
 }
 
-/** Waits no longer than a run may take: what it is still at, another may begin. */
+/** Waits no longer than a run may take; after that another run may begin. */
 function within(
   { limitMs }: Job,
   run: Promise<Measures | undefined>,
@@ -65,7 +65,7 @@ const failure = (task: string, error: unknown) => {
   return { event: 'upkeep.failed', severity: 'error', task, detail } as const;
 };
 
-/** @returns stops all: no further run begins, and when it resolves none is at work any more */
+/** @returns a function that stops all: no further run begins, and it resolves once the last one has ended */
 export function keepUp(tasks: readonly Task[], log: Log): () => Promise<void> {
   const stops = tasks.map((task) => keep(task, log));
   return async () => {

@@ -1,10 +1,13 @@
 // Cloudflare Workers: the whole service in one isolate, its records and keys at AWS by HTTPS.
 
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
-import { ConfigError } from '../lib/config.ts';
+import { ConfigError } from '../lib/config/config.ts';
 import { makeApp } from '../lib/http/app.ts';
 import { unavailable } from '../lib/http/respond.ts';
-import { openAws } from './aws.ts';
+import { readAwsConnection, readEnv } from './env.ts';
+import { kept } from './kept.ts';
+import { openService } from './lambda/aws.ts';
+import { doAll } from './upkeep.ts';
 import {
   broken,
   cached,
@@ -14,10 +17,7 @@ import {
   refusal,
   tokensOf,
   warnOfPlainUrl,
-} from './edge.ts';
-import { readAwsConnection, readEnv } from './env.ts';
-import { kept } from './kept.ts';
-import { doAll } from './upkeep.ts';
+} from './worker/edge.ts';
 
 type Bindings = { readonly FLOODS?: RateLimit };
 type Context = { waitUntil(work: Promise<unknown>): void };
@@ -28,7 +28,7 @@ const log = jsonLog((line) => console.log(line), systemClock);
 
 const service = kept(async ({ FLOODS: floods }: Bindings) => {
   if (!floods) throw new ConfigError(['the binding FLOODS is missing in wrangler.jsonc']);
-  const deps = await openAws({ caKeys: true, raKeys: true }, log, readAwsConnection());
+  const deps = await openService(log, readAwsConnection());
   const { adminToken, plainHttp } = readEnv();
   warnOfPlainUrl(deps.config, plainHttp, log);
   return { app: makeApp({ ...deps, tokens: tokensOf(adminToken) }), deps };
@@ -37,7 +37,7 @@ const service = kept(async ({ FLOODS: floods }: Bindings) => {
 async function answer(request: Request, bindings: Bindings, context: Context): Promise<Response> {
   const { FLOODS: floods } = bindings;
   const { plainHttp } = readEnv();
-  // Before a start, too: each that fails asks AWS anew.
+  // Floods are counted before a start too, because each failed start asks AWS anew.
   const refused = floods && (await refusal(request, { floods, plainHttp, log }));
   if (refused) return refused;
   const ready = await service(bindings).catch(() => undefined);
@@ -50,7 +50,7 @@ async function answer(request: Request, bindings: Bindings, context: Context): P
 export default {
   fetch(request: Request, bindings: Bindings, context: Context): Promise<Response> {
     const answered = answer(request, bindings, context).catch(broken(log));
-    // A device that hangs up ends nothing that it has begun. What this does not hold is made good later.
+    // A device that hangs up does not stop its request; a repeat or the sweeper ends what an isolate left.
     context.waitUntil(answered);
     return answered;
   },

@@ -2,33 +2,32 @@
 // may not touch, how long a file may be. README's picture of the house is this table.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative, sep } from 'node:path';
 import { test } from 'node:test';
+import { nameOf, unitTests } from './support/unit-tests.ts';
 
 const root = join(import.meta.dirname, '..');
 
-/** Room: what it may import beside itself. `base` is lib/*.ts but for the files of `config`. */
-const mayImport: Record<string, readonly string[]> = {
-  base: [],
-  config: ['base', 'x509'],
-  ports: ['base'],
-  cms: ['base', 'x509'],
-  x509: ['base', 'cms'],
-  scep: ['base', 'cms', 'x509'],
-  log: ['base'],
-  ca: ['base', 'config', 'ports', 'cms', 'x509', 'scep', 'log'],
-  adapters: ['base', 'ports'],
-  http: ['base', 'config', 'ports', 'cms', 'x509', 'scep', 'log', 'ca'],
-  cli: ['base', 'config', 'ports', 'cms', 'x509', 'scep', 'log', 'ca'],
-  functions: [
-    ...['base', 'config', 'ports', 'cms', 'x509', 'scep', 'log', 'ca', 'adapters', 'http', 'cli'],
-  ],
+/** From the bottom up: each room may import those before it (shared design, section 2). */
+const order = [
+  ...['base', 'asn1', 'crypto', 'x509', 'cms', 'config', 'refusal', 'events', 'ports', 'ca'],
+  ...['protocol', 'adapters', 'http', 'cli', 'functions'],
+];
+
+/** Rooms that may import less than all before them. */
+const only: Readonly<Record<string, readonly string[]>> = {
+  adapters: ['base', 'asn1', 'crypto', 'x509', 'ports'],
+  http: order.filter((room) => !['adapters', 'cli', 'functions'].includes(room)),
+  cli: order.filter((room) => !['adapters', 'http', 'functions'].includes(room)),
 };
+
+const mayImport = (room: string): readonly string[] =>
+  only[room] ?? order.slice(0, order.indexOf(room));
 
 /** Packages: the only rooms that may import them. */
 const packagesIn: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^(pkijs|asn1js)$/, ['cms', 'x509']],
+  [/^(pkijs|asn1js)$/, ['asn1', 'x509', 'cms']],
   [/^hono(\/|$)/, ['http']],
   [/^@hono\//, ['functions']],
   [/^zod\//, ['config', 'http']],
@@ -37,7 +36,9 @@ const packagesIn: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^node:/, ['adapters', 'cli', 'functions']],
 ];
 
-const pureRooms = ['base', 'config', 'cms', 'x509', 'scep', 'log'];
+/** All below `ports`, and what is said on a wire. */
+const isPure = ({ path, room }: Source): boolean =>
+  order.indexOf(room) < order.indexOf('ports') || /^lib\/protocol\/\w+\/(wire|client)\//.test(path);
 
 type Source = { path: string; room: string; text: string; imports: string[] };
 
@@ -47,14 +48,10 @@ function sources(folder: string): string[] {
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'));
 }
 
-function roomOf(path: string): string {
-  const [top = '', second = '', ...deeper] = path.split('/');
-  if (top === 'functions') return 'functions';
-  if (deeper.length > 0) return second;
-  return ['config.ts', 'enrolment.ts', 'profile.ts', 'schema.ts'].includes(second)
-    ? 'config'
-    : 'base';
-}
+const roomOf = (path: string): string => {
+  const [top = '', second = ''] = path.split('/');
+  return top === 'lib' ? second : top;
+};
 
 const files: Source[] = [...sources('lib'), ...sources('functions')]
   .filter((path) => !path.endsWith('.d.ts'))
@@ -70,11 +67,12 @@ const local = (file: Source): string[] =>
     .map((from) => posix.normalize(posix.join(posix.dirname(file.path), from)));
 
 /** What adapters of one SDK share. */
-const sharedByAdapters = ['lib/adapters/aws.ts'];
+const sharedByAdapters = ['lib/adapters/aws/aws.ts'];
 
-/** Files of one adapter: `dynamodb.ts`, `dynamodb-table.ts`. */
-const sameThing = (...paths: string[]): boolean =>
-  new Set(paths.map((path) => /^lib\/adapters\/(\w+)/.exec(path)?.[1])).size === 1;
+/** Files of one adapter: those of a folder below `aws`, or one file. */
+const isSameAdapter = (one: string, other: string): boolean =>
+  posix.dirname(one) === posix.dirname(other) &&
+  /^lib\/adapters\/aws\/\w/.test(posix.dirname(one).concat('/'));
 
 /** The source without comments and string contents, where words do not count. */
 const code = (text: string): string =>
@@ -86,12 +84,12 @@ const code = (text: string): string =>
 test('every room imports only what stands below it', () => {
   assert.ok(files.length > 40, 'the sources were not found');
   for (const file of files) {
-    const allowed = mayImport[file.room];
-    assert.ok(allowed, `${file.path} is in a room that the table does not know`);
+    assert.ok(order.includes(file.room), `${file.path} is in a room that the table does not know`);
+    const allowed = mayImport(file.room);
     for (const target of local(file)) {
       if (target === 'package.json') continue;
       const room = roomOf(target);
-      const near = sameThing(file.path, target) || sharedByAdapters.includes(target);
+      const near = isSameAdapter(file.path, target) || sharedByAdapters.includes(target);
       if (room === file.room && (room !== 'adapters' || near)) continue;
       assert.ok(allowed.includes(room), `${file.path} imports ${target}`);
     }
@@ -115,16 +113,9 @@ test('a package is imported only in the rooms it belongs to', () => {
     for (const from of imports.filter((name) => !name.startsWith('.'))) {
       const rule = packagesIn.find(([pattern]) => pattern.test(from));
       assert.ok(rule, `${path} imports ${from}, which has no place in the table`);
-      const native = path === 'lib/cms/native.ts' && ['node:crypto', 'node:buffer'].includes(from);
+      const native =
+        path === 'lib/crypto/native.ts' && ['node:crypto', 'node:buffer'].includes(from);
       assert.ok(native || rule[1].includes(room), `${path} imports ${from}`);
-    }
-  }
-});
-
-test('pkijs and asn1js types appear in no exported signature outside x509', () => {
-  for (const { path, imports } of files) {
-    if (imports.some((from) => from === 'pkijs' || from === 'asn1js')) {
-      assert.match(path, /^lib\/(x509|cms)\//);
     }
   }
 });
@@ -132,16 +123,16 @@ test('pkijs and asn1js types appear in no exported signature outside x509', () =
 test('pure rooms take time, randomness, environment and I/O as arguments', () => {
   const banned =
     /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bgetRandomValues\b|\brandomUUID\b|\bprocess\b|\bBuffer\b|\bfetch\(|\bconsole\b|\bperformance\b/;
-  for (const { path, room, text } of files) {
+  for (const file of files) {
     // native.ts is the one file that may know the platform's Buffer.
-    if (!pureRooms.includes(room) || path === 'lib/cms/native.ts') continue;
-    assert.doesNotMatch(code(text), banned, path);
+    if (!isPure(file) || file.path === 'lib/crypto/native.ts') continue;
+    assert.doesNotMatch(code(file.text), banned, file.path);
   }
 });
 
 test('the core never reads a clock or draws randomness but through its ports', () => {
   for (const { path, room, text } of files) {
-    if (room !== 'ca' && room !== 'http') continue;
+    if (!['ca', 'protocol', 'http'].includes(room)) continue;
     assert.doesNotMatch(code(text), /\bDate\.now\b|\bgetRandomValues\b|\bprocess\.env\b/, path);
   }
 });
@@ -168,11 +159,78 @@ test('files are chapters: a heading of why, at most 350 lines, entry points at m
   }
 });
 
+test('a folder has at most 12 files', () => {
+  for (const [folder, inIt] of Map.groupBy(files, ({ path }) => posix.dirname(path))) {
+    assert.ok(inIt.length <= 12, `${folder} has ${inIt.length} files`);
+  }
+});
+
+test('what a front door is made of is no business of another door, nor of the core', () => {
+  for (const file of files) {
+    for (const target of local(file)) {
+      const [, door] = /^lib\/protocol\/(\w+)\//.exec(target) ?? [];
+      const [, own] = /^lib\/protocol\/(\w+)\//.exec(file.path) ?? [];
+      assert.ok(!door || !own || door === own, `${file.path} imports ${target}`);
+    }
+  }
+});
+
+/** Records and events keep the messageType of a request, for people. */
+const wordsOfScep: Readonly<Record<string, RegExp>> = {
+  'lib/ca/approve/approval-mac.ts': /\bmessageType\b/g,
+  'lib/ca/record/transaction-event.ts': /\bmessageType\b/g,
+};
+
+test("the core and the reasons for a refusal speak no door's words", () => {
+  const spoken = /\b(failInfo|FailInfo|pkiStatus|messageType|CertRep)\b/;
+  for (const { path, room, text } of files) {
+    if (!['ca', 'refusal'].includes(room)) continue;
+    assert.doesNotMatch(code(text).replace(wordsOfScep[path] ?? /$^/, ''), spoken, path);
+  }
+});
+
+test('an object identifier stands once: in its table, or in its row of the registry', () => {
+  const tables = ['lib/asn1/oids.ts', 'lib/crypto/algorithms.ts'];
+  const isTable = (path: string) =>
+    tables.includes(path) || /^lib\/protocol\/\w+\/wire\/registry\.ts$/.test(path);
+  const literal = /'(?:[12]|0\.9)(?:\.\d+){2,}'/g;
+  for (const { path, text } of files) {
+    if (!isTable(path)) assert.deepEqual(text.match(literal) ?? [], [], path);
+  }
+  const dotted = files
+    .filter(({ path }) => isTable(path))
+    .flatMap(({ text }) => text.match(literal) ?? []);
+  assert.ok(dotted.length > 60);
+  assert.equal(new Set(dotted).size, dotted.length);
+});
+
+test('every test file is run: by `npm test`, or by the suite of its folder', () => {
+  const suites = /^test\/(dynamodb|infra|kill|kms|lambda|worker)\/[\w-]+\.test\.ts$/;
+  const ofRooms = new Set(unitTests());
+  const all = globSync('test/**/*.test.ts', { cwd: root }).map((one) => one.split(sep).join('/'));
+  for (const path of all) assert.ok(ofRooms.has(path) || suites.test(path), path);
+  const names = [...ofRooms].map(nameOf);
+  assert.equal(new Set(names).size, names.length, 'a name is that of one file');
+});
+
 test('named exports only, no re-exports, no TODO', () => {
   for (const { path, text } of files) {
     // workerd takes a Worker's handlers from the default export of its module, and from nothing else.
     const named = path === 'functions/worker.ts' ? text.replace(/^export default /m, '') : text;
     assert.doesNotMatch(code(named), /^export default|^export \*|^export \{[^}]*\} from/m, path);
     assert.doesNotMatch(text, /TODO(?!\(#\d+\))|FIXME/, path);
+  }
+});
+
+test('an exported name means one thing', () => {
+  const exported = files.flatMap(({ path, text }) =>
+    [...text.matchAll(/^export (?:async )?(?:function\*?|const|class|type|interface) (\w+)/gm)].map(
+      ([, name = '']) => ({ path, name }),
+    ),
+  );
+  for (const [name, of] of Map.groupBy(exported, (one) => one.name)) {
+    // What Lambda calls is named alike in every function.
+    const places = [...new Set(of.map(({ path }) => path))];
+    assert.ok(places.length === 1 || name === 'handler', `${name}: ${places.join(', ')}`);
   }
 });

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { checkConfig } from '../lib/config.ts';
-import { reasons } from '../lib/errors.ts';
+import { checkConfig } from '../lib/config/config.ts';
+import { reasons } from '../lib/refusal/reasons.ts';
 import { withCoverage } from './support/coverage.ts';
 
 const root = join(import.meta.dirname, '..');

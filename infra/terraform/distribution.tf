@@ -1,5 +1,5 @@
-# CloudFront in front of the HTTP API: a web ACL, TLS, and plain http on some paths for those who ask
-# for it. It never redirects: devices lose the body of a POST on the way.
+# CloudFront in front of the HTTP API: a web ACL, TLS, and, if configured, plain http on some paths. It never
+# redirects, because devices lose the body of a POST when they follow.
 
 locals {
   # Policies that CloudFront has in every account.
@@ -52,7 +52,7 @@ resource "aws_wafv2_web_acl" "this" {
     visibility_config {
       metric_name                = "RateLimit"
       cloudwatch_metrics_enabled = true
-      # Samples show whole requests.
+      # No samples: they would show whole requests.
       sampled_requests_enabled = false
     }
   }
@@ -118,9 +118,9 @@ resource "aws_cloudfront_distribution" "this" {
     }
   }
 
-  # Of what CloudFront keeps whatever Cache-Control says, nothing is kept: the next request asks again. Who
-  # asks with another query would be answered with it, too: there is no query in the name it is kept by.
-  # An outage, say, or 414 for one message in a query that the API takes for too long.
+  # CloudFront caches some errors whatever Cache-Control says; with a TTL of 0 the next request asks again. The
+  # query is not in the cache key, so a cached error would also answer requests with other queries: an
+  # outage, for example, or a 414 for one message that the API finds too long.
   dynamic "custom_error_response" {
     for_each = [404, 414, 500, 501, 502, 503, 504]
 
@@ -147,7 +147,7 @@ resource "aws_cloudfront_distribution" "this" {
     minimum_protocol_version       = var.domain == null ? "TLSv1" : "TLSv1.2_2021"
   }
 
-  # A new secret is shown when the function knows it, not before.
+  # CloudFront sends a new secret only once the function knows it.
   depends_on = [aws_s3_bucket_ownership_controls.access_logs, aws_lambda_function.this]
 }
 

@@ -1,12 +1,12 @@
-# How requests get to the functions. SCEP, CRLs and CA certificates are public, as they must be: what a
-# device may have is decided by what it proves. The admin function gets no public way in: its routes
-# want a JWT and its URL AWS credentials, and without either there is none.
+# How requests get to the functions. SCEP, CRLs and CA certificates must be public: what a device gets
+# depends on what it proves. The admin function is never public: its routes require a JWT, its URL requires
+# AWS credentials, and without these settings it has neither routes nor a URL.
 
 locals {
   # Without an API it is the SCEP function's own URL that devices are given.
   api = var.ingress != "functionUrl"
 
-  # Behind CloudFront, devices know another name than the one that the API answers to.
+  # Behind CloudFront, devices use another name than the API's own.
   api_domain = var.domain == null ? null : (local.cloudfront ? "origin.${var.domain.name}" : var.domain.name)
   api_host = (
     local.api_domain != null ? local.api_domain :
@@ -43,7 +43,7 @@ resource "aws_apigatewayv2_integration" "this" {
   payload_format_version = "2.0"
 }
 
-# Paths come in any case, which routes do not know.
+# Devices write paths in any case, but routes are case-sensitive.
 resource "aws_apigatewayv2_route" "default" {
   count = local.api ? 1 : 0
 
@@ -106,7 +106,7 @@ resource "aws_apigatewayv2_stage" "this" {
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.api[0].arn
 
-    # No query: a GET has its whole message there.
+    # The query is not logged, because a GET has its whole message there.
     format = jsonencode({
       requestId = "$context.requestId"
       time      = "$context.requestTimeEpoch"
@@ -126,7 +126,7 @@ resource "aws_apigatewayv2_stage" "this" {
   }
 }
 
-# Only requests signed with AWS credentials that may call it. Who may is said by their own policies.
+# Only for requests signed with AWS credentials; IAM policies decide which principals may call it.
 resource "aws_lambda_function_url" "admin" {
   count = local.admin_type == "iam" ? 1 : 0
 
@@ -178,7 +178,7 @@ resource "aws_cloudformation_stack" "invoke_by_url" {
   })
 
   lifecycle {
-    # A new function has no permissions, and a stack does not look.
+    # A replaced function has lost its permissions, which the stack would not notice.
     replace_triggered_by = [aws_lambda_function.this["scep"].id]
   }
 }
@@ -267,7 +267,7 @@ resource "aws_apigatewayv2_api_mapping" "this" {
   stage       = aws_apigatewayv2_stage.this[0].id
 }
 
-# A and AAAA, so that devices of either kind find it.
+# Records A and AAAA, for devices with IPv4 and with IPv6.
 
 resource "aws_route53_record" "api" {
   for_each = var.domain == null ? toset([]) : toset(["A", "AAAA"])

@@ -1,10 +1,10 @@
-# KMS keys whose policies keep three things apart: who administers a key, who uses it (the functions
-# and the operator, each for what it does and nothing else), and who may end it.
+# KMS keys whose policies separate three permissions: to administer a key, to use it (for the functions and
+# the operator, each with its own operations only), and to disable or delete it.
 
 locals {
   account_root = "arn:${local.partition}:iam::${local.account}:root"
 
-  # What the configuration calls a key, what KMS calls it, and what it signs with.
+  # The names of a key type in the configuration and in KMS, and its signing algorithm.
   ca_key_kinds = {
     "rsa:2048" = { spec = "RSA_2048", algorithm = "RSASSA_PKCS1_V1_5_SHA_256" }
     "rsa:3072" = { spec = "RSA_3072", algorithm = "RSASSA_PKCS1_V1_5_SHA_256" }

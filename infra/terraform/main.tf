@@ -26,7 +26,7 @@ locals {
 
   packages = { for name in keys(local.functions) : name => "${var.lambda_package}/${one(fileset(var.lambda_package, "scepter-${name}-lambda-*.zip"))}" }
 
-  # What the functions look for when they start: lib/adapters/dynamodb-table.ts.
+  # What the functions look for when they start: lib/adapters/aws/dynamodb/table.ts.
   indexes = {
     places   = { place = "place", sort = "placeSort" }
     due      = { place = "due", sort = "dueSort" }
@@ -38,7 +38,7 @@ locals {
   table_name = var.table_name == null ? aws_dynamodb_table.this[0].name : var.table_name
   table_arn  = var.table_name == null ? aws_dynamodb_table.this[0].arn : "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.table_name}"
 
-  # A list stands in its placeholder with the quotes between.
+  # A list replaces its placeholder inside the quotes, so it is joined with quotes and commas.
   policy_values = {
     Deployment          = var.deployment
     TableArn            = local.table_arn
@@ -81,12 +81,14 @@ resource "aws_dynamodb_table" "this" {
       projection_type = "KEYS_ONLY"
 
       on_demand_throughput {
+        max_read_request_units  = var.max_read_request_units
         max_write_request_units = var.max_write_request_units
       }
     }
   }
 
   on_demand_throughput {
+    max_read_request_units  = var.max_read_request_units
     max_write_request_units = var.max_write_request_units
   }
 
@@ -109,7 +111,7 @@ resource "aws_dynamodb_table" "this" {
   }
 
   lifecycle {
-    # A change that would make a new table is a mistake.
+    # A change that would replace the table must fail.
     prevent_destroy = true
   }
 }
@@ -121,7 +123,7 @@ resource "aws_ssm_parameter" "config" {
   value       = local.config_text
   tags        = local.tags
 
-  # Advanced where it has to be; what was that once cannot be standard again.
+  # Advanced if the text is long; an advanced parameter cannot become standard again.
   tier = "Intelligent-Tiering"
 }
 
@@ -152,7 +154,7 @@ resource "aws_iam_role_policy" "function" {
   }))
 }
 
-# DynamoDB opens a table with a key of its own for who may use that key, and asks in his name.
+# DynamoDB uses a table's customer managed key in the name of its caller, who needs a permission for it.
 resource "aws_iam_role_policy" "table_key" {
   for_each = var.table_key_arn == null ? {} : merge({ for name, role in aws_iam_role.function : name => role.id }, { operator = aws_iam_role.operator.id })
 
@@ -196,7 +198,8 @@ resource "aws_lambda_function" "this" {
         SCEPTER_CONFIG      = "ssm:${aws_ssm_parameter.config.name}"
         NODE_OPTIONS        = "--enable-source-maps"
 
-        # Nobody reads it: with another value Lambda replaces the instances, which read the other when they start.
+        # The functions do not read it: a new value makes Lambda replace the instances, and new ones read the
+        # new configuration.
         SCEPTER_CONFIG_DIGEST = sha256(local.config_text)
       },
       each.key == "scep" ? var.secrets : {},
@@ -217,7 +220,7 @@ resource "aws_lambda_function" "this" {
   depends_on = [aws_iam_role_policy.function, aws_iam_role_policy.table_key]
 }
 
-# A run that failed is made again a minute later anyway.
+# A failed run is not repeated, because the next one comes a minute later.
 resource "aws_lambda_function_event_invoke_config" "maintenance" {
   function_name                = aws_lambda_function.this["maintenance"].function_name
   maximum_retry_attempts       = 0

@@ -80,7 +80,7 @@ output "alarm_names" {
 }
 
 output "mint_challenges_policy" {
-  description = "Policy document for somebody who is to call the admin function: what he may do there is what the roles of his token say."
+  description = "Policy document for a principal that calls the admin function. What it may do there depends on the roles of its token."
   value = jsonencode({
     Version = "2012-10-17"
     Statement = local.admin_type == "iam" ? [
@@ -108,7 +108,7 @@ output "mint_challenges_policy" {
 }
 
 output "read_log_policy" {
-  description = "Policy document for somebody who is to read the events of the transaction log, and no other record."
+  description = "Policy document for a principal that reads the events of the transaction log, and no other record."
   value = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
@@ -122,7 +122,7 @@ output "read_log_policy" {
           Resource = [about.resource]
           Condition = {
             "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = [about.keys] }
-            # Without keys, a condition on all of them would hold.
+            # A condition on all keys of a request also holds for a request without keys.
             Null = { "dynamodb:LeadingKeys" = "false" }
           }
         }

@@ -36,12 +36,12 @@ variable "config" {
     error_message = "config: an endpoint names a CA that is not under \"cas\"; \"npx scepter config validate\" says which, and what else is wrong."
   }
 
-  # What certificates point to has to answer by that scheme, where it is here that they point.
+  # If certificates point to this deployment, it must answer with the scheme of that URL.
   validation {
     condition = var.plain_http || (var.domain == null ?
       !can(regex("^http://[^:/]+\\.(amazonaws\\.com|cloudfront\\.net|on\\.aws)(:|/|$)", jsondecode(var.config).publicUrl)) :
     try(regex("^http://([^:/]+)", jsondecode(var.config).publicUrl)[0], "") != try(var.domain.name, ""))
-    error_message = "config: its publicUrl is plain http, and nothing answers that there; say https, or have CloudFront with plain_http."
+    error_message = "config: its publicUrl is plain http, which this deployment does not answer; change it to https, or set ingress to \"cloudfront\" and plain_http to true."
   }
 }
 
@@ -57,7 +57,7 @@ variable "lambda_package" {
 }
 
 variable "deployment" {
-  description = "Which deployment of Scepter this is. Sealed keys open only under the name that they were sealed with, so it never changes."
+  description = "The name of this deployment of Scepter. Sealed keys open only under the name that they were sealed with, so it must never change."
   type        = string
   default     = "scepter"
   nullable    = false
@@ -91,6 +91,18 @@ variable "max_write_request_units" {
   }
 }
 
+variable "max_read_request_units" {
+  description = "The most read units a second that the new table and each of its indexes gives, which bounds what a flood can cost. A request takes 4 to 8; 50 instances that each read a CRL of 400 KB once in five seconds take 1,000."
+  type        = number
+  default     = 4000
+  nullable    = false
+
+  validation {
+    condition     = var.max_read_request_units >= 200 && var.max_read_request_units <= 40000 && floor(var.max_read_request_units) == var.max_read_request_units
+    error_message = "max_read_request_units: must be a whole number from 200 to 40000."
+  }
+}
+
 variable "table_key_arn" {
   description = "ARN of a customer managed key that the table is encrypted with, the new one or the one that exists; null is a key that DynamoDB owns. Its policy lets the account's IAM policies decide who uses it through DynamoDB."
   type        = string
@@ -103,7 +115,7 @@ variable "table_key_arn" {
 }
 
 variable "deletion_protection" {
-  description = "Protects the new table from deletion. Only a deployment that is about to be torn down says false."
+  description = "Protects the new table from deletion. Set it to false only before a deployment is torn down."
   type        = bool
   default     = true
   nullable    = false
@@ -149,7 +161,7 @@ variable "log_key_arn" {
 }
 
 variable "key_administrators" {
-  description = "ARNs of the roles that administer the new keys and cannot use them. Who deploys must be one: KMS takes no policy that its maker could not change again. Empty means the account: whom its IAM policies allow it."
+  description = "ARNs of the roles that administer the new keys and cannot use them. The deploying role must be among them, because KMS refuses a policy that its maker could not change again. Empty means the account, so that its IAM policies decide."
   type        = list(string)
   default     = []
   nullable    = false
@@ -161,7 +173,7 @@ variable "key_administrators" {
 }
 
 variable "break_glass_role_arn" {
-  description = "ARN of the one role that may disable and delete the new keys, if its own policies let it. It administers them too. Null: nobody may, until the policy of the key is changed."
+  description = "ARN of the one role that may disable and delete the new keys, if its own policies let it. It administers them too. Null: no role may, until the policy of the key is changed."
   type        = string
   default     = null
 
@@ -172,7 +184,7 @@ variable "break_glass_role_arn" {
 }
 
 variable "operators" {
-  description = "ARNs of who may take the operator's role, which makes CAs and RA keys. Empty means whom the account's IAM policies allow it."
+  description = "ARNs of the principals that may assume the operator's role, which makes CAs and RA keys. Empty means the account, so that its IAM policies decide."
   type        = list(string)
   default     = []
   nullable    = false
@@ -215,7 +227,7 @@ variable "domain" {
 }
 
 variable "origin_secret" {
-  description = "What the SCEP function knows CloudFront by: 32 or more letters and digits, such as \"openssl rand -hex 32\" makes. It authorizes nothing: it keeps clients from going around the web ACL."
+  description = "Secret by which the SCEP function recognizes CloudFront: 32 or more letters and digits, such as \"openssl rand -hex 32\" makes. It authorizes nothing: it keeps clients from going around the web ACL."
   type        = string
   default     = null
   sensitive   = true
@@ -227,7 +239,7 @@ variable "origin_secret" {
 }
 
 variable "previous_origin_secret" {
-  description = "The origin_secret before, which is good for as long as it stands here: to rotate, put it here and a new one there, and take it out a day later."
+  description = "The previous origin_secret, which the SCEP function still accepts. To rotate, move the secret here, set a new origin_secret, and remove this one a day later."
   type        = string
   default     = null
   sensitive   = true
@@ -251,7 +263,7 @@ variable "plain_http" {
 }
 
 variable "rate_limit" {
-  description = "Requests from one address in five minutes that CloudFront's web ACL lets through."
+  description = "Requests from one address in five minutes that CloudFront's web ACL accepts."
   type        = number
   default     = 2000
   nullable    = false
@@ -263,7 +275,7 @@ variable "rate_limit" {
 }
 
 variable "requests_per_second" {
-  description = "Requests a second that the API lets through."
+  description = "Requests a second that the API accepts."
   type        = number
   default     = 100
   nullable    = false
@@ -317,7 +329,7 @@ variable "runtime" {
 }
 
 variable "reserved_concurrency" {
-  description = "The most instances of the SCEP function at once, which bounds what a flood can cost. They are taken from the account's quota, of which Lambda keeps 100 for all other functions; -1 reserves none, for an account that has not more."
+  description = "The most instances of the SCEP function at once, which bounds what a flood can cost. They are taken from the account's quota, of which Lambda keeps 100 for all other functions; -1 reserves none, for an account whose quota is too small."
   type        = number
   default     = 50
   nullable    = false
@@ -373,7 +385,7 @@ variable "secrets" {
 }
 
 variable "alarm_topic_arn" {
-  description = "ARN of the SNS topic where alarms are told; null: they can be seen in CloudWatch."
+  description = "ARN of the SNS topic that alarms notify; null: they are only shown in CloudWatch."
   type        = string
   default     = null
 

@@ -5,13 +5,15 @@ locals {
   namespace = "Scepter/${var.deployment}"
 
   log_metrics = {
-    Issued       = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"SUCCESS\" }", value = "1" }
-    Refused      = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"FAILURE\" }", value = "1" }
-    Outages      = { from = ["scep", "admin"], pattern = "{ ($.event = \"http.outage\") || ($.event = \"start.failed\") }", value = "1" }
-    KmsTrouble   = { from = ["scep", "admin", "maintenance"], pattern = "{ $.severity = \"error\" && $.detail = \"KMS *\" }", value = "1" }
-    Tampered     = { from = ["scep"], pattern = "{ $.event = \"challenge.tampered\" }", value = "1" }
-    CaWarning    = { from = ["maintenance"], pattern = "{ $.event = \"ca.warning\" }", value = "1" }
-    CrlHoursLeft = { from = ["maintenance"], pattern = "{ $.crlHoursLeft > -100000 }", value = "$.crlHoursLeft" }
+    Issued           = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"SUCCESS\" }", value = "1" }
+    Refused          = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"FAILURE\" }", value = "1" }
+    Rejected         = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.code = \"SCEP-201\" }", value = "1" }
+    Outages          = { from = ["scep", "admin"], pattern = "{ ($.event = \"http.outage\") || ($.event = \"start.failed\") }", value = "1" }
+    KmsTrouble       = { from = ["scep", "admin", "maintenance"], pattern = "{ $.severity = \"error\" && $.detail = \"KMS *\" }", value = "1" }
+    Tampered         = { from = ["scep", "admin", "maintenance"], pattern = "{ ($.event = \"challenge.tampered\") || ($.event = \"record.altered\") }", value = "1" }
+    ChallengeFailing = { from = ["scep"], pattern = "{ $.event = \"challenge.failing\" }", value = "1" }
+    CaWarning        = { from = ["maintenance"], pattern = "{ $.event = \"ca.warning\" }", value = "1" }
+    CrlHoursLeft     = { from = ["maintenance"], pattern = "{ $.crlHoursLeft > -100000 }", value = "$.crlHoursLeft" }
   }
   log_filters = merge([
     for metric, about in local.log_metrics : {
@@ -27,19 +29,22 @@ locals {
   lambda = { for name, one in aws_lambda_function.this : name => { FunctionName = one.function_name } }
 
   alarms = {
-    Errors        = { says = "the SCEP function fails", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
-    AdminErrors   = { says = "the admin function fails", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.admin, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
-    UpkeepFailed  = { says = "upkeep fails: CRLs may end", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.maintenance, statistic = "Sum", period = 300, threshold = 3, periods = 3, below = false }
-    UpkeepMissing = { says = "upkeep does not run: CRLs will end", namespace = "AWS/Lambda", metric = "Invocations", dimensions = local.lambda.maintenance, statistic = "Sum", period = 900, threshold = 1, periods = 1, below = true }
-    ServerErrors  = { says = "answers are 5xx", namespace = local.api ? "AWS/ApiGateway" : "AWS/Lambda", metric = local.api ? "5xx" : "Url5xxCount", dimensions = local.api ? { ApiId = aws_apigatewayv2_api.this[0].id } : local.lambda.scep, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
-    Outages       = { says = "requests are answered with 503", namespace = local.namespace, metric = "Outages", dimensions = {}, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
-    KmsTrouble    = { says = "KMS refuses, throttles or is away", namespace = local.namespace, metric = "KmsTrouble", dimensions = {}, statistic = "Sum", period = 300, threshold = 3, periods = 1, below = false }
-    Tampered      = { says = "a record was changed by someone else", namespace = local.namespace, metric = "Tampered", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
-    Slow          = { says = "one request in twenty takes 5 s or longer", namespace = "AWS/Lambda", metric = "Duration", dimensions = local.lambda.scep, statistic = "p95", period = 300, threshold = 5000, periods = 2, below = false }
-    Busy          = { says = "four fifths of the instances that may run do", namespace = "AWS/Lambda", metric = "ConcurrentExecutions", dimensions = local.lambda.scep, statistic = "Maximum", period = 300, threshold = ceil(4 * var.reserved_concurrency / 5), periods = 2, below = false }
-    Throttled     = { says = "more requests come than instances may run", namespace = "AWS/Lambda", metric = "Throttles", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 2, below = false }
-    CrlOld        = { says = "a CRL is at the last quarter of its life", namespace = local.namespace, metric = "CrlHoursLeft", dimensions = {}, statistic = "Minimum", period = 300, threshold = local.crl_hours / 4, periods = 3, below = true }
-    CaWarning     = { says = "a CA or its RA wants a person, see ca.warning in the log of maintenance", namespace = local.namespace, metric = "CaWarning", dimensions = {}, statistic = "Sum", period = 86400, threshold = 1, periods = 1, below = false }
+    Errors           = { says = "the SCEP function fails", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
+    AdminErrors      = { says = "the admin function fails", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.admin, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
+    UpkeepFailed     = { says = "upkeep fails: CRLs may end", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.maintenance, statistic = "Sum", period = 300, threshold = 3, periods = 3, below = false }
+    UpkeepMissing    = { says = "upkeep does not run: CRLs will end", namespace = "AWS/Lambda", metric = "Invocations", dimensions = local.lambda.maintenance, statistic = "Sum", period = 900, threshold = 1, periods = 1, below = true }
+    ServerErrors     = { says = "answers are 5xx", namespace = local.api ? "AWS/ApiGateway" : "AWS/Lambda", metric = local.api ? "5xx" : "Url5xxCount", dimensions = local.api ? { ApiId = aws_apigatewayv2_api.this[0].id } : local.lambda.scep, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
+    Outages          = { says = "requests are answered with 503", namespace = local.namespace, metric = "Outages", dimensions = {}, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
+    KmsTrouble       = { says = "KMS refuses, throttles or is away", namespace = local.namespace, metric = "KmsTrouble", dimensions = {}, statistic = "Sum", period = 300, threshold = 3, periods = 1, below = false }
+    Tampered         = { says = "a record was changed by someone else", namespace = local.namespace, metric = "Tampered", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
+    ChallengeFailing = { says = "requests with a challenge of several uses are refused, see challenge.failing in the log of scep", namespace = local.namespace, metric = "ChallengeFailing", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
+    # An attacker who tries to decrypt a recorded message by sending changed ones, from many addresses.
+    Rejected  = { says = "many messages do not open: devices with an old RA certificate, or someone who tries to decrypt", namespace = local.namespace, metric = "Rejected", dimensions = {}, statistic = "Sum", period = 300, threshold = 300, periods = 1, below = false }
+    Slow      = { says = "one request in twenty takes 5 s or longer", namespace = "AWS/Lambda", metric = "Duration", dimensions = local.lambda.scep, statistic = "p95", period = 300, threshold = 5000, periods = 2, below = false }
+    Busy      = { says = "four fifths of the instances that may run do", namespace = "AWS/Lambda", metric = "ConcurrentExecutions", dimensions = local.lambda.scep, statistic = "Maximum", period = 300, threshold = ceil(4 * var.reserved_concurrency / 5), periods = 2, below = false }
+    Throttled = { says = "more requests come than instances may run", namespace = "AWS/Lambda", metric = "Throttles", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 2, below = false }
+    CrlOld    = { says = "a CRL is at the last quarter of its life", namespace = local.namespace, metric = "CrlHoursLeft", dimensions = {}, statistic = "Minimum", period = 300, threshold = local.crl_hours / 4, periods = 3, below = true }
+    CaWarning = { says = "a CA or its RA wants a person, see ca.warning in the log of maintenance", namespace = local.namespace, metric = "CaWarning", dimensions = {}, statistic = "Sum", period = 86400, threshold = 1, periods = 1, below = false }
   }
   alarm_actions = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
 }
@@ -60,7 +65,7 @@ resource "aws_cloudwatch_log_metric_filter" "this" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  # Without a reservation there is nothing that it could be four fifths of.
+  # The threshold is four fifths of the reserved concurrency, so without one there is no alarm.
   for_each = { for name, one in local.alarms : name => one if name != "Busy" || var.reserved_concurrency != -1 }
 
   alarm_name          = "scepter-${var.deployment}-${each.key}"
@@ -112,10 +117,10 @@ resource "aws_cloudwatch_metric_alarm" "refused" {
   }
 }
 
-# An index at its cap holds the table's writes up, and says so under its own name.
+# An index at its cap throttles the table's writes, and its metric has the name of the index.
 resource "aws_cloudwatch_metric_alarm" "table_throttled" {
   alarm_name          = "scepter-${var.deployment}-TableThrottled"
-  alarm_description   = "Scepter ${var.deployment}: the table is at its cap, or a partition at its limit"
+  alarm_description   = "Scepter ${var.deployment}: the table is at a cap, or a partition at its limit"
   threshold           = 10
   evaluation_periods  = 2
   comparison_operator = "GreaterThanOrEqualToThreshold"
@@ -130,19 +135,19 @@ resource "aws_cloudwatch_metric_alarm" "table_throttled" {
   }
 
   dynamic "metric_query" {
-    for_each = toset(concat(["table"], keys(local.indexes)))
+    for_each = setproduct(concat(["table"], keys(local.indexes)), ["Read", "Write"])
 
     content {
-      id = metric_query.value
+      id = "${metric_query.value[0]}${metric_query.value[1]}s"
 
       metric {
         namespace   = "AWS/DynamoDB"
-        metric_name = "WriteThrottleEvents"
+        metric_name = "${metric_query.value[1]}ThrottleEvents"
         stat        = "Sum"
         period      = 300
         dimensions = merge(
           { TableName = local.table_name },
-          metric_query.value == "table" ? {} : { GlobalSecondaryIndexName = metric_query.value },
+          metric_query.value[0] == "table" ? {} : { GlobalSecondaryIndexName = metric_query.value[0] },
         )
       }
     }

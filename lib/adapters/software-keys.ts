@@ -2,18 +2,17 @@
 // sealed against whoever can read the folder, which is why a production start refuses it.
 
 import { createPrivateKey, generateKeyPair, type KeyObject, randomBytes, sign } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { KeySpec, SigningAlgorithm } from '../algorithms.ts';
-import { type Bytes, concat, fromHex, fromUtf8, utf8 } from '../bytes.ts';
+import { type Bytes, concat, fromHex, fromUtf8, utf8 } from '../base/bytes.ts';
+import { digests, type KeySpec, type SigningAlgorithm } from '../crypto/algorithms.ts';
 import type { MacKey, MacKeys } from '../ports/mac-keys.ts';
 import type { RaKeys, SealContext } from '../ports/ra-keys.ts';
 import type { Signer } from '../ports/signer.ts';
 
 const makePair = promisify(generateKeyPair);
 const signAsync = promisify(sign);
-const digestNames = { 'SHA-256': 'sha256', 'SHA-384': 'sha384', 'SHA-512': 'sha512' } as const;
 
 export class SoftwareKeys {
   readonly #folder: string;
@@ -24,11 +23,17 @@ export class SoftwareKeys {
     this.#folder = folder;
   }
 
-  /** @param folder is made with mode 0700 if it does not exist */
+  /**
+   * @param folder is made with mode 0700 if it does not exist
+   * @throws {Error} when its MAC keys are damaged, or missing beside other keys
+   */
   static async open(folder: string): Promise<SoftwareKeys> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await chmod(folder, 0o700);
-    return new SoftwareKeys(folder);
+    const keys = new SoftwareKeys(folder);
+    // It is made before any other key of the folder: if it is missing beside other keys, it was lost.
+    await keys.macKeys.live('record');
+    return keys;
   }
 
   readonly signer: Signer = {
@@ -40,7 +45,7 @@ export class SoftwareKeys {
     publicKey: (reference) => this.#readKey(`${reference}.spki`),
     sign: async (reference, { digest }: SigningAlgorithm, tbs) => {
       const key = await this.#signingKey(reference);
-      return concat([await signAsync(digestNames[digest], tbs, key)]);
+      return concat([await signAsync(digests[digest].node, tbs, key)]);
     },
   };
 
@@ -59,11 +64,11 @@ export class SoftwareKeys {
     },
   };
 
-  /** One for all purposes: the process that has this folder has every key in it. */
+  /** One key for all purposes: whoever has this folder has every key anyway. */
   readonly macKeys: MacKeys = {
     live: () => {
       this.#macKeys ??= this.#loadMacKeys().catch((error) => {
-        this.#macKeys = undefined; // asked again with the next request
+        this.#macKeys = undefined; // the next request tries again
         throw error;
       });
       return this.#macKeys;
@@ -103,12 +108,15 @@ export class SoftwareKeys {
         throw new Error(`${join(this.#folder, name)} is damaged: restore it from a backup`);
       if (!isMissing(error)) throw error;
     }
+    // With a fresh MAC key every record would look altered.
+    if ((await readdir(this.#folder)).some((file) => file.endsWith('.p8')))
+      throw new Error(`${join(this.#folder, name)} is missing: restore it from a backup`);
     const stored = { id: randomBytes(4).toString('hex'), key: randomBytes(32).toString('hex') };
     await this.#write(name, utf8(JSON.stringify([stored])));
     return [restore(stored)];
   }
 
-  /** A table may be shared, or restored, without the folder that its keys are in. */
+  /** The records may be a shared or restored table whose keys are in another folder. */
   async #readKey(name: string): Promise<Bytes> {
     try {
       return await this.#read(name);
@@ -124,7 +132,7 @@ export class SoftwareKeys {
     return concat([await readFile(join(this.#folder, name))]);
   }
 
-  /** Whole or not at all: a half-written key would lock the CA out of its own past. */
+  /** Writes the file whole or not at all: a half-written key would make earlier records unreadable. */
   async #write(name: string, octets: Uint8Array): Promise<void> {
     const path = join(this.#folder, name);
     await writeFile(`${path}.new`, octets, { mode: 0o600, flush: true });
@@ -133,7 +141,10 @@ export class SoftwareKeys {
 }
 
 type Stored = { readonly id: string; readonly key: string };
-const restore = ({ id, key }: Stored): MacKey => ({ id, key: fromHex(key) });
+const restore = ({ id, key }: Stored): MacKey => {
+  if (key.length !== 64) throw new SyntaxError('a MAC key has 32 octets');
+  return { id, key: fromHex(key) };
+};
 
 /** @throws {SyntaxError|TypeError} */
 function parseMacKeys(text: string): [MacKey, ...MacKey[]] {

@@ -1,9 +1,10 @@
 // The store of the embedded default: one SQLite file (node:sqlite), WAL with synchronous=FULL, so
 // that what was acknowledged survives the process and the machine. One process owns the file.
 //
-//   records  kind, key -> rev, v (RECORD_VERSION), record (JSON)     read and conditional write by key
+//   records  kind, key -> rev, v (RECORD_VERSION), record (JSON),    read and conditional write by key
+//            expires (when it may be deleted)
 //   places   list, grp, sort -> key                                  lists, in their order
-//   crls     ca -> number, der, thisUpdate, nextUpdate, changes      the newest CRL
+//   crls     ca -> number, der, thisUpdate, nextUpdate, changes, mac the newest CRL
 //
 // `records` keeps its rowid: without one a row of more than a quarter of a page, which most are, takes a
 // page of its own, and the file twice the space.
@@ -12,28 +13,36 @@
 // undoes one of them, and all are answered once the one fsync has returned.
 
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { type Bytes, concat } from '../bytes.ts';
-import { Outage } from '../errors.ts';
-import type { Crl, Crls } from '../ports/crls.ts';
-import { placesOf } from '../ports/places.ts';
-import { type Challenge, RECORD_VERSION } from '../ports/records.ts';
+import { type Bytes, concat } from '../base/bytes.ts';
+import { Outage } from '../base/errors.ts';
+import { TRIED_OCTETS } from '../base/limits.ts';
+import type { Crl, CrlStore, StoredCrl } from '../ports/crls.ts';
+import { type Expiring, expiryOf } from '../ports/records/expiry.ts';
+import { placesOf } from '../ports/records/places.ts';
+import { type Challenge, RECORD_VERSION, recordIn } from '../ports/records/records.ts';
 import {
   type Action,
+  type AlteredRow,
   applyUse,
   type Key,
   type ListQuery,
+  MAX_REV,
   type Page,
   type Row,
+  revIn,
+  SPOILT_REV,
   type Store,
 } from '../ports/store.ts';
+import type { Writing } from '../ports/writing.ts';
 
 /** `user_version` of the file: the form of its tables. */
-const FILE_VERSION = 4;
+const FILE_VERSION = 6;
 const schema = `
   CREATE TABLE records (
     kind TEXT, key TEXT, rev INTEGER NOT NULL, v INTEGER NOT NULL, record TEXT NOT NULL,
-    PRIMARY KEY (kind, key)
+    expires INTEGER, PRIMARY KEY (kind, key)
   ) STRICT;
+  CREATE INDEX recordsByExpiry ON records (expires) WHERE expires IS NOT NULL;
   CREATE TABLE places (
     list TEXT, grp TEXT, sort TEXT, key TEXT NOT NULL, kind TEXT NOT NULL,
     PRIMARY KEY (list, grp, sort)
@@ -41,10 +50,13 @@ const schema = `
   CREATE INDEX placesOfRecord ON places (kind, key);
   CREATE TABLE crls (
     ca TEXT PRIMARY KEY, number INTEGER, der BLOB, thisUpdate INTEGER, nextUpdate INTEGER,
-    changes INTEGER
+    changes INTEGER, mac TEXT
   ) STRICT;
   PRAGMA user_version = ${FILE_VERSION};
 `;
+
+/** What is longer is no place of ours, and could not be gone on from (DynamoDB's sort keys are no longer). */
+const MAX_SORT_CHARACTERS = 1024;
 
 type Waiting = {
   readonly actions: readonly Action[];
@@ -52,7 +64,7 @@ type Waiting = {
   reject(error: unknown): void;
 };
 
-export class SqliteStore implements Store, Crls {
+export class SqliteStore implements Store, CrlStore, Expiring, Writing {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #waiting: Waiting[] = [];
@@ -67,7 +79,7 @@ export class SqliteStore implements Store, Crls {
       if (version === 0) this.#database.exec(schema);
       else if (version !== FILE_VERSION) {
         throw new Error(
-          `${path} is of version ${version}; this release reads version ${FILE_VERSION}`,
+          `${path} is of version ${version}; this release reads version ${FILE_VERSION}: go on with the release that made it, or begin anew in another data folder`,
         );
       }
       this.#database.exec('COMMIT');
@@ -82,7 +94,7 @@ export class SqliteStore implements Store, Crls {
     this.#database.close();
   }
 
-  async read(keys: readonly Key[]): Promise<readonly Row[]> {
+  async read(keys: readonly Key[]): Promise<readonly (Row | AlteredRow)[]> {
     return this.#alone(() => keys.flatMap((key) => this.#row(key) ?? []));
   }
 
@@ -103,7 +115,7 @@ export class SqliteStore implements Store, Crls {
     ];
     const rows = this.#alone(() =>
       this.#all(
-        `SELECT sort, key FROM places WHERE list = ? AND grp = ?
+        `SELECT sort, key FROM places WHERE list = ? AND grp = ? AND length(sort) <= ${MAX_SORT_CHARACTERS}
            ${bounds.map(([condition]) => condition).join(' ')} ORDER BY sort ${order} LIMIT ?`,
         ...[list, group, ...bounds.map(([, value]) => value), limit + 1],
       ),
@@ -113,10 +125,20 @@ export class SqliteStore implements Store, Crls {
     return { keys: page.map(({ key }) => String(key)), ...next };
   }
 
-  async newest(ca: string): Promise<Crl | undefined> {
-    const row = this.#alone(() => this.#get('SELECT * FROM crls WHERE ca = ?', ca));
+  async newest(ca: string): Promise<StoredCrl | undefined> {
+    // Read as text, so that a number beyond JavaScript's integers can be read too.
+    const row = this.#alone(() =>
+      this.#get(
+        `SELECT CAST(number AS TEXT) AS number, der, CAST(thisUpdate AS TEXT) AS thisUpdate,
+           CAST(nextUpdate AS TEXT) AS nextUpdate, CAST(changes AS TEXT) AS changes, mac
+         FROM crls WHERE ca = ?`,
+        ca,
+      ),
+    );
     return (
       row && {
+        stored: String(row.number),
+        ...(typeof row.mac === 'string' ? { mac: row.mac } : {}),
         number: Number(row.number),
         der: octetsOf(row.der),
         thisUpdate: Number(row.thisUpdate),
@@ -128,19 +150,44 @@ export class SqliteStore implements Store, Crls {
 
   async publish(
     ca: string,
-    { number, der, thisUpdate, nextUpdate, changes }: Crl,
+    { number, der, thisUpdate, nextUpdate, changes, mac }: Crl,
+    spoilt?: string,
   ): Promise<'done' | 'stale'> {
     const stored = this.#alone(() =>
       this.#run(
-        `INSERT INTO crls VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (ca) DO UPDATE SET
+        `INSERT INTO crls VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ca) DO UPDATE SET
            number = excluded.number, der = excluded.der,
            thisUpdate = excluded.thisUpdate, nextUpdate = excluded.nextUpdate,
-           changes = excluded.changes
-         WHERE excluded.number > crls.number`,
-        ...[ca, number, der, thisUpdate, nextUpdate, changes],
+           changes = excluded.changes, mac = excluded.mac
+         WHERE excluded.number > crls.number OR CAST(crls.number AS TEXT) = ?`,
+        ...[ca, number, der, thisUpdate, nextUpdate, changes, mac ?? null, spoilt ?? 'none'],
       ),
     );
     return stored === 1 ? 'done' : 'stale';
+  }
+
+  /** Two commits: what is put and deleted in one leaves nothing to be written. */
+  async tryWrite(): Promise<void> {
+    const attempt = ['tried', '', RECORD_VERSION, ' '.repeat(TRIED_OCTETS)];
+    this.#alone(() => {
+      this.#run('INSERT OR REPLACE INTO records VALUES (?, ?, 1, ?, ?, NULL)', ...attempt);
+      this.#run("DELETE FROM records WHERE kind = 'tried'");
+    });
+  }
+
+  async expire(now: number, limit: number): Promise<number> {
+    return this.#alone(() => {
+      this.#database.exec('BEGIN IMMEDIATE');
+      const gone = this.#all(
+        'DELETE FROM records WHERE rowid IN (SELECT rowid FROM records WHERE expires <= ? LIMIT ?) RETURNING kind, key',
+        ...[now, limit],
+      );
+      for (const { kind, key } of gone) {
+        this.#run('DELETE FROM places WHERE kind = ? AND key = ?', String(kind), String(key));
+      }
+      this.#database.exec('COMMIT');
+      return gone.length;
+    });
   }
 
   /** One commit for all that waits. */
@@ -184,17 +231,15 @@ export class SqliteStore implements Store, Crls {
         this.#run('DELETE FROM places WHERE kind = ? AND key = ?', kind, key);
         return (
           this.#run(
-            'DELETE FROM records WHERE kind = ? AND key = ? AND rev = ?',
-            kind,
-            key,
-            action.rev,
+            `DELETE FROM records WHERE kind = ? AND key = ? AND ${atRev(action.rev)}`,
+            ...[kind, key, action.rev],
           ) === 1
         );
       case 'put':
         return this.#put(action, action.rev, action.record);
       case 'use': {
         const row = this.#row(action);
-        const used = row && applyUse(row.record as Challenge, action);
+        const used = row?.record && applyUse(row.record as Challenge, action);
         return row !== undefined && used !== undefined && this.#put(action, row.rev, used);
       }
     }
@@ -202,38 +247,43 @@ export class SqliteStore implements Store, Crls {
 
   #put({ kind, key }: Key, rev: number, record: Row['record']): boolean {
     const text = JSON.stringify(record);
+    const expires = expiryOf(kind, record) ?? null;
     const written =
       rev === 0
         ? this.#run(
-            'INSERT INTO records VALUES (?, ?, 1, ?, ?) ON CONFLICT DO NOTHING',
-            ...[kind, key, RECORD_VERSION, text],
+            'INSERT INTO records VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING',
+            ...[kind, key, RECORD_VERSION, text, expires],
           )
         : this.#run(
-            'UPDATE records SET rev = rev + 1, v = ?, record = ? WHERE kind = ? AND key = ? AND rev = ?',
-            ...[RECORD_VERSION, text, kind, key, rev],
+            `UPDATE records SET rev = ${rev === SPOILT_REV ? 1 : 'rev + 1'}, v = ?, record = ?, expires = ?
+               WHERE kind = ? AND key = ? AND ${atRev(rev)}`,
+            ...[RECORD_VERSION, text, expires, kind, key, rev],
           );
     if (written !== 1) return false;
     const places = placesOf(kind, key, record);
-    if (rev > 0) this.#run('DELETE FROM places WHERE kind = ? AND key = ?', kind, key);
+    if (rev !== 0) this.#run('DELETE FROM places WHERE kind = ? AND key = ?', kind, key);
     for (const { list, group, sort } of places) {
-      this.#run('INSERT INTO places VALUES (?, ?, ?, ?, ?)', list, group, sort, key, kind);
+      const place = [list, group, sort, key, kind];
+      this.#run('INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)', ...place);
     }
     return true;
   }
 
-  #row({ kind, key }: Key): Row | undefined {
+  #row({ kind, key }: Key): Row | AlteredRow | undefined {
+    // As text, because the driver refuses a row with an integer that JavaScript cannot represent.
     const found = this.#get(
-      'SELECT rev, v, record FROM records WHERE kind = ? AND key = ?',
-      kind,
-      key,
+      `SELECT CAST(rev AS TEXT) AS rev, CAST(v AS TEXT) AS v, record FROM records
+         WHERE kind = ? AND key = ?`,
+      ...[kind, key],
     );
     if (!found) return undefined;
-    if (Number(found.v) > RECORD_VERSION) {
-      throw new Outage(
-        `the ${kind} ${key} was written by a later release, which this one cannot read`,
-      );
+    const rev = revIn(String(found.rev));
+    const isLater = Number(found.v) > RECORD_VERSION;
+    const record = isLater ? undefined : recordIn(String(found.record));
+    if (record === undefined) {
+      return { kind, key, rev, record, said: found.record, ...(isLater ? { later: true } : {}) };
     }
-    return { kind, key, rev: Number(found.rev), record: JSON.parse(String(found.record)) } as Row;
+    return { kind, key, rev, record } as Row;
   }
 
   #statement(sql: string): StatementSync {
@@ -256,6 +306,10 @@ export class SqliteStore implements Store, Crls {
   }
 }
 
+/** The record still is as it was read; takes `rev` as its parameter. */
+const atRev = (rev: number): string =>
+  rev === SPOILT_REV ? `? < 0 AND rev NOT BETWEEN 1 AND ${MAX_REV}` : 'rev = ?';
+
 const octetsOf = (value: unknown): Bytes =>
   value instanceof Uint8Array ? concat([value]) : new Uint8Array(0);
 
@@ -267,9 +321,9 @@ function opened(path: string): DatabaseSync {
   }
 }
 
-/** Result codes of SQLite, without their extension, and what a start says to them. */
-const refusals: Readonly<Record<number, string>> = {
-  5: 'is in use by another process: only one server may use a data folder',
+/** What result codes of SQLite mean, without their extension. */
+const meanings: Readonly<Record<number, string>> = {
+  5: 'is in use by another process: only one server may use a data folder, stop the other one first',
   8: 'cannot be written: give the server write access to the data folder',
   10: 'cannot be read or written: it is read-only, or the disk is full or fails',
   11: 'is damaged: restore the data folder from a backup',
@@ -278,13 +332,15 @@ const refusals: Readonly<Record<number, string>> = {
   26: 'is not a database of this service: restore it, or use another data folder',
 };
 
-function refusalOf(path: string, error: unknown): unknown {
+function refusalOf(name: string, error: unknown): unknown {
   if (!(error instanceof Error && 'errcode' in error)) return error;
-  const said = refusals[Number(error.errcode) & 0xff];
-  return said === undefined ? error : new Error(`${path} ${said} (${error.message})`);
+  const meaning = meanings[Number(error.errcode) & 0xff];
+  return meaning === undefined ? error : new Error(`${name} ${meaning} (${error.message})`);
 }
 
 function outageOf(error: unknown): unknown {
   if (error instanceof Outage || error instanceof TypeError) return error;
-  return new Outage(`the database failed: ${error instanceof Error ? error.message : error}`);
+  const refusal = refusalOf('the database', error);
+  const said = refusal instanceof Error ? refusal.message : String(refusal);
+  return new Outage(refusal === error ? `the database failed: ${said}` : said);
 }

@@ -1,9 +1,9 @@
 // The machine's clock, generator and standard output.
 
-import type { Bytes } from '../bytes.ts';
-import type { Clock, Random } from '../ports/clock-and-random.ts';
+import type { Bytes, Random } from '../base/bytes.ts';
+import { visible } from '../base/text.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import { visible } from '../visible.ts';
 
 export const systemClock = {
   now: () => Date.now(),
@@ -17,7 +17,7 @@ export const systemRandom = ((octets: number): Bytes =>
 export function jsonLog(write: (line: string) => void, clock: Clock): Log {
   return (entry) => {
     const line = JSON.stringify({ time: new Date(clock.now()).toISOString(), ...entry });
-    // Names are attackers' text: nothing in a line may turn it around or end it for a reader.
+    // Names may be an attacker's text: no character in a line may reverse or end it on a screen.
     write(visible(line));
   };
 }

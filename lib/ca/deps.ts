@@ -1,28 +1,31 @@
-// What the decisions of this room need from outside, as one plain object. `functions/` builds it.
+// What the decisions of this room need from outside, as one plain object, which `functions/` builds. Its type
+// says what a process may do: administer, publish CRLs too, enrol, or all of it.
 
-import type { Bytes } from '../bytes.ts';
-import type { Config } from '../config.ts';
-import type { Clock, Random } from '../ports/clock-and-random.ts';
+import type { Bytes, Random } from '../base/bytes.ts';
+import type { Config } from '../config/config.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Crls } from '../ports/crls.ts';
 import type { Log } from '../ports/log.ts';
 import type { MacKeys } from '../ports/mac-keys.ts';
 import type { RaKeys } from '../ports/ra-keys.ts';
-import type { AdminToken } from '../ports/records.ts';
+import type { Expiring } from '../ports/records/expiry.ts';
+import type { AdminToken } from '../ports/records/registry.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { Store } from '../ports/store.ts';
 import type { Validator } from '../ports/validator.ts';
-import type { CaCertificates } from './ca-certificates.ts';
+import type { AnsweringCas, CaCertificates, IssuingCas } from './authority/ca-certificates.ts';
+import type { TriedWrites } from './record/written.ts';
+import type { ServedCrls } from './revoke/served-crls.ts';
 import type { Tally } from './tally.ts';
 
+/** Enough to administer: no key of a CA or of its RA is in reach. */
 export type Deps = {
   readonly config: Config;
   readonly store: Store;
   readonly crls: Crls;
-  readonly signer: Signer;
-  readonly raKeys: RaKeys;
   readonly macKeys: MacKeys;
-  /** This process may use no key of a CA or of its RA: `signer` and `raKeys` refuse. */
-  readonly keyless?: true;
+  /** Absent where the store deletes by itself what has expired. */
+  readonly expiring?: Expiring;
   /** Those outside, by the id that the configuration gives them. */
   readonly validators: ReadonlyMap<string, Validator>;
   /** SHA-256 of the static challenges, by the reference that the configuration has for them. */
@@ -32,8 +35,34 @@ export type Deps = {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** The CAs as loaded by this instance. */
+  /** The public part of the CAs. */
   readonly cas: CaCertificates;
+  /** The CRLs that this instance gives out. */
+  readonly served: ServedCrls;
+  /** Whether the store takes writes, as this instance has tried. */
+  readonly written: TriedWrites;
   /** What this instance counts. */
   readonly tally: Tally;
+};
+
+/** May sign CRLs, and nothing else. */
+export type PublishDeps = Deps & {
+  readonly crlSigner: Pick<Signer, 'sign'>;
+  readonly cas: IssuingCas;
+};
+
+/** May sign certificates. */
+export type EnrolDeps = Deps & { readonly signer: Pick<Signer, 'sign'> };
+
+/** Serves devices: signs, and opens what is sealed for the RAs of its CAs. */
+export type ServerDeps = PublishDeps &
+  EnrolDeps & {
+    readonly signer: Omit<Signer, 'create'>;
+    readonly raKeys: Pick<RaKeys, 'unseal'>;
+    readonly cas: AnsweringCas;
+  };
+
+/** What the admin API works with: `keys` where its process also serves devices. */
+export type AdminDeps = Deps & {
+  readonly keys?: Pick<ServerDeps, 'crlSigner' | 'signer' | 'cas'>;
 };

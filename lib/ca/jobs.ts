@@ -1,22 +1,33 @@
-// What has to be done when nobody asks: attempts that nobody repeated are voided, requests that
-// nobody approved expire, release gates that did not answer are asked again; CRLs are published;
-// certificates of CAs that come to their end are warned of. The sweeper never signs. Lists may lag, so
-// every record is read before it is acted on, and every act is conditional: two sweepers at once do no
-// harm.
+// The periodic jobs: void abandoned attempts, expire requests that were not approved, ask release gates again
+// that did not answer, publish CRLs, warn of CA certificates that end soon, lint samples of what profiles
+// certify, delete expired records where the store does not do so itself. The sweeper never signs. Lists may
+// lag, so each record is read before it is acted on, and each write is conditional: two sweepers at once do
+// no harm.
 
-import { DAILY_MS, JOB_LIMIT_MS, MINUTELY_MS, SWEEP_AFTER_MS, SWEEP_BATCH } from '../limits.ts';
-import type { Actor } from '../log/event.ts';
-import { dueBefore } from '../ports/places.ts';
-import { loadForEnd, voidTransaction } from './attempt.ts';
-import { keepCrl } from './crl.ts';
-import type { Deps } from './deps.ts';
-import type { Job, Measures } from './lease.ts';
-import { close } from './pending.ts';
-import { loadTransaction } from './recall.ts';
-import { release } from './release.ts';
-import { caStatus } from './status.ts';
-import { openStates } from './transactions.ts';
-import { Draft, View } from './view.ts';
+import { Outage } from '../base/errors.ts';
+import {
+  DAILY_MS,
+  EXPIRE_BATCH,
+  JOB_LIMIT_MS,
+  MINUTELY_MS,
+  SWEEP_AFTER_MS,
+  SWEEP_BATCH,
+  SWEEP_PAGES,
+} from '../base/limits.ts';
+import type { Actor } from '../events/event.ts';
+import type { Expiring } from '../ports/records/expiry.ts';
+import { dueBefore } from '../ports/records/places.ts';
+import { close } from './approve/pending.ts';
+import { release } from './approve/release.ts';
+import { caStatus } from './authority/status.ts';
+import { uncertifiable } from './authorize/certifiable.ts';
+import type { Deps, PublishDeps } from './deps.ts';
+import { loadTransaction } from './enrol/lookup.ts';
+import { loadForEnd, voidTransaction } from './enrol/rollback.ts';
+import { openStates } from './query/transactions.ts';
+import type { Job, Measures } from './record/lease.ts';
+import { Draft, View } from './record/unit-of-work.ts';
+import { keepCrl } from './revoke/publish-crl.ts';
 
 export type Swept = {
   readonly voided: number;
@@ -24,30 +35,38 @@ export type Swept = {
   readonly released: number;
 };
 
-/** All jobs of a service, each CA's for itself: one in trouble keeps no other waiting. */
-export function jobsOf(deps: Deps): Job[] {
+/** All jobs of a service, separate for each CA, so that a CA with a problem does not delay the others. */
+export function jobsOf(deps: PublishDeps): Job[] {
   const minutely = { everyMs: MINUTELY_MS, limitMs: JOB_LIMIT_MS };
   const daily = { everyMs: DAILY_MS, limitMs: JOB_LIMIT_MS };
   return [
     { name: 'sweep', ...minutely, run: () => sweep(deps) },
+    ...(deps.expiring
+      ? [{ name: 'expire', ...minutely, run: () => expire(deps, deps.expiring) }]
+      : []),
     ...[...deps.config.cas.keys()].flatMap((id): Job[] => [
       { name: `crl ${id}`, ...minutely, run: () => crlJob(deps, id) },
       { name: `expiry ${id}`, ...daily, run: () => expiryJob(deps, id) },
+      { name: `lint ${id}`, ...daily, run: () => lintJob(deps, id) },
     ]),
   ];
 }
 
+/** Every reader checks a record's expiry itself; this only frees space. */
+async function expire({ clock }: Deps, expiring: Expiring | undefined): Promise<Measures> {
+  return { deleted: (await expiring?.expire(clock.now(), EXPIRE_BATCH)) ?? 0 };
+}
+
 const hoursLeft = (until: number, now: number): number => Math.floor((until - now) / 3_600_000);
 
-async function crlJob(deps: Deps, id: string): Promise<Measures> {
+async function crlJob(deps: PublishDeps, id: string): Promise<Measures> {
   const { number, nextUpdate } = await keepCrl(deps, await deps.cas.issuer(id));
   return { crlNumber: number, crlHoursLeft: hoursLeft(nextUpdate, deps.clock.now()) };
 }
 
 /** A line of the log for each thing to worry about, and how long the certificates still live. */
 async function expiryJob(deps: Deps, id: string): Promise<Measures> {
-  // Whether the keys can be used is seen where they are.
-  const { chain, generations, warnings } = await caStatus({ ...deps, keyless: true }, id);
+  const { chain, generations, warnings } = await caStatus(deps, id);
   for (const detail of warnings) {
     deps.log({ event: 'ca.warning', severity: 'warning', ca: id, detail });
   }
@@ -59,22 +78,26 @@ async function expiryJob(deps: Deps, id: string): Promise<Measures> {
   };
 }
 
+/** What only pkijs finds shows before a device meets it. @throws {Outage} with what it found */
+async function lintJob({ config, cas }: PublishDeps, id: string): Promise<Measures> {
+  const [problem] = await uncertifiable(config, await cas.issuer(id));
+  if (problem !== undefined) throw new Outage(problem);
+  return {};
+}
+
 const sweeper: Actor = { kind: 'system', id: 'sweeper' };
 
-/** One run over everything that is due; what is left when a batch is full waits for the next. */
+/** One run over everything that is due; where it ends before the list does, the next goes on. */
 export async function sweep(deps: Deps): Promise<Swept> {
   const swept = { voided: 0, expired: 0, released: 0 };
   const now = deps.clock.now();
   for (const state of openStates) {
-    const due = state === 'intended' ? now - SWEEP_AFTER_MS : now;
-    const until = dueBefore(due + 1);
-    const page = await deps.store.list({ list: 'open', group: state, until, limit: SWEEP_BATCH });
-    for (const id of page.keys) {
+    for await (const id of dueIn(deps, state, now)) {
       try {
         const done = await sweepOne(deps, id, now);
         if (done) swept[done]++;
       } catch (error) {
-        // One that cannot be swept now does not keep the others waiting.
+        // A Transaction that cannot be swept now does not delay the others.
         const detail = error instanceof Error ? error.message : String(error);
         deps.log({ event: 'sweep.failed', severity: 'warning', transaction: id, detail });
       }
@@ -83,29 +106,47 @@ export async function sweep(deps: Deps): Promise<Swept> {
   return swept;
 }
 
+/** Some of those in this state that are due. What another hand put into their list costs a share of a read,
+ * and keeps none of them waiting for ever: the list is gone through page by page, from run to run. */
+async function* dueIn(
+  { store, tally: { sweptUpTo } }: Deps,
+  state: (typeof openStates)[number],
+  now: number,
+): AsyncGenerator<string, void> {
+  const until = dueBefore((state === 'intended' ? now - SWEEP_AFTER_MS : now) + 1);
+  let [begun, from] = [0, sweptUpTo.get(state)];
+  for (let pages = 0; pages < SWEEP_PAGES && begun < SWEEP_BATCH; pages++) {
+    const place = { list: 'open', group: state, until, limit: SWEEP_BATCH } as const;
+    const { keys, next } = await store.list({ ...place, ...(from === undefined ? {} : { from }) });
+    const view = new View(store);
+    await view.load(keys.map((key) => ({ kind: 'transaction', key })));
+    const own = keys.filter((key) => view.unaltered('transaction', key)?.state === state);
+    begun += own.length;
+    yield* own;
+    from = next;
+    if (next === undefined) break;
+  }
+  if (from === undefined) sweptUpTo.delete(state);
+  else sweptUpTo.set(state, from);
+}
+
 async function sweepOne(deps: Deps, id: string, now: number): Promise<keyof Swept | undefined> {
   const view = new View(deps.store);
   const { transaction, certificate } = await loadTransaction(view, id);
   if (!transaction) return undefined;
-  const { state, leaseUntil = 0, expiresAt = 0 } = transaction;
-  if (state === 'intended' && leaseUntil + SWEEP_AFTER_MS <= now) {
+  const { state } = transaction;
+  if (state === 'intended' && transaction.leaseUntil + SWEEP_AFTER_MS <= now) {
     await loadForEnd(view, transaction);
     const draft = new Draft(view);
-    voidTransaction(draft, transaction, now, deps.random, sweeper);
+    voidTransaction(draft, transaction, { actor: sweeper, now, random: deps.random });
     return (await deps.store.write(draft.actions)) === 'done' ? 'voided' : undefined;
   }
-  if ((state === 'pending' || state === 'approved') && expiresAt <= now) {
-    const closed = await close(
-      deps,
-      view,
-      transaction,
-      'expired',
-      { reason: 'requestExpired' },
-      now,
-    );
+  if ((state === 'pending' || state === 'approved') && transaction.expiresAt <= now) {
+    const end = { event: 'expire', reason: 'requestExpired', now } as const;
+    const closed = await close(deps, view, transaction, end);
     return closed === 'done' ? 'expired' : undefined;
   }
-  if (state === 'signed' && certificate && leaseUntil <= now) {
+  if (state === 'signed' && certificate?.state === 'signed' && transaction.leaseUntil <= now) {
     const verdict = await release(deps, transaction, certificate, sweeper);
     return verdict === 'lost' ? undefined : 'released';
   }

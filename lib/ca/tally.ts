@@ -1,50 +1,74 @@
-// What one instance counts in memory, for as long as it runs: how many refusals it may still store,
-// and how often a static challenge was used. It is no record: that is what events are for.
+// What one instance counts in memory, for as long as it runs: how many refusals it may still store, of
+// those that it has taken from the budget of all instances; how often a static challenge was used; whose
+// messages do not open. It is lost with the instance; events keep what must last.
 
-import { REFUSALS_BURST, REFUSALS_PER_SECOND } from '../limits.ts';
+import { REFUSAL_PLACES_MS } from '../base/limits.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import { Rejections } from './rejections.ts';
 
-type Bucket = {
-  tokens: number;
-  /** When they were counted, in milliseconds since 1970. */
-  at: number;
+/** The places that an instance got from the budget, and how long it does not ask again. */
+export type Leased = { readonly places: number; readonly pauseMs: number };
+
+type Count = {
+  /** Taken from the budget and not used yet. */
+  places: number;
+  /** Milliseconds after the last look at the budget in which it is not asked again. */
+  pauseMs: number;
   /** Refusals that were only counted since the last one that was stored. */
   unstored: number;
   saidAt: number;
 };
 
 export class Tally {
-  readonly #refusals = new Map<string, Bucket>();
+  readonly #refusals = new Map<string, Count>();
+  readonly #leases = new SingleFlight<void>();
   /** By endpoint. */
   readonly staticChallengeUses = new Map<string, number>();
+  readonly rejections = new Rejections();
+  /** Where the sweeper goes on, in the list of Transactions of each state; absent: at its beginning. */
+  readonly sweptUpTo = new Map<string, string>();
 
   /**
-   * Asks for the place of one refusal in the store. Each endpoint has its own, so that whoever floods
-   * one of them hides nothing at another.
-   * @returns how many before it were only counted; undefined where this one is only counted too
+   * Asks for the place of one refusal in the store. Each endpoint has its own places, so that a flood at one
+   * does not displace refusals of another.
+   * @param lease asks the budget; it never throws
+   * @returns how many before it were only counted; undefined if this one is only counted too
    */
-  takeRefusal(endpoint: string, now: number): number | undefined {
-    const bucket = this.#bucketOf(endpoint, now);
-    if (bucket.tokens < 1) {
-      bucket.unstored++;
+  async takeRefusal(
+    endpoint: string,
+    now: number,
+    lease: () => Promise<Leased>,
+  ): Promise<number | undefined> {
+    const count = this.#countOf(endpoint);
+    if (count.places < 1) {
+      const fill = async (): Promise<void> => {
+        const { places, pauseMs } = await lease();
+        count.places += places;
+        count.pauseMs = pauseMs;
+      };
+      await this.#leases.get(endpoint, fill, { now, maxMs: count.pauseMs });
+    }
+    if (count.places < 1) {
+      count.unstored++;
       return undefined;
     }
-    bucket.tokens--;
-    const { unstored } = bucket;
-    bucket.unstored = 0;
+    count.places--;
+    const { unstored } = count;
+    count.unstored = 0;
     return unstored;
   }
 
-  /** One that was to be stored, and was not. @param before what `takeRefusal` gave */
-  lostRefusal(endpoint: string, before: number, now: number): void {
-    this.#bucketOf(endpoint, now).unstored += before + 1;
+  /** Call it if the refusal was not stored after all. @param before the result of `takeRefusal` */
+  lostRefusal(endpoint: string, before: number): void {
+    this.#countOf(endpoint).unstored += before + 1;
   }
 
   /** @returns how many are only counted so far; undefined where that was said this second */
   sayUnstored(endpoint: string, now: number): number | undefined {
-    const bucket = this.#bucketOf(endpoint, now);
-    if (Math.abs(now - bucket.saidAt) < 1000) return undefined;
-    bucket.saidAt = now;
-    return bucket.unstored;
+    const count = this.#countOf(endpoint);
+    if (Math.abs(now - count.saidAt) < 1000) return undefined;
+    count.saidAt = now;
+    return count.unstored;
   }
 
   countStaticChallenge(endpoint: string): void {
@@ -52,17 +76,11 @@ export class Tally {
     this.staticChallengeUses.set(endpoint, uses + 1);
   }
 
-  #bucketOf(endpoint: string, now: number): Bucket {
-    const found = this.#refusals.get(endpoint);
-    if (!found) {
-      const full = { tokens: REFUSALS_BURST, at: now, unstored: 0, saidAt: 0 };
-      this.#refusals.set(endpoint, full);
-      return full;
-    }
-    // A clock that was set back gives nothing, and is believed from then on.
-    const passed = Math.max(0, now - found.at) / 1000;
-    found.tokens = Math.min(REFUSALS_BURST, found.tokens + passed * REFUSALS_PER_SECOND);
-    found.at = now;
-    return found;
+  #countOf(endpoint: string): Count {
+    const count = this.#refusals.get(endpoint) ?? {
+      ...{ places: 0, pauseMs: REFUSAL_PLACES_MS, unstored: 0, saidAt: 0 },
+    };
+    this.#refusals.set(endpoint, count);
+    return count;
   }
 }

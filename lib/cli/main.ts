@@ -1,24 +1,25 @@
-// The table of commands, and how any of them ends.
+// The table of commands, and how a command ends.
 
 import { Command, CommanderError } from 'commander';
-import { visible } from '../visible.ts';
-import { caCommand, crlCommand } from './ca.ts';
-import { addKeyCommands, keyCommands } from './ca-keys.ts';
-import { certCommand } from './cert.ts';
-import { challengeCommand } from './challenge.ts';
-import { completionCommand } from './completion.ts';
-import { configCommand } from './config.ts';
-import { enrolCommand } from './enrol.ts';
-import { explainCommand } from './explain.ts';
-import { inspectCommand } from './inspect.ts';
+import { visible } from '../base/text.ts';
+import { caCommand, crlCommand } from './authority/ca.ts';
+import { addKeyCommands, keyCommands } from './authority/ca-keys.ts';
+import { addCaRepair, addCrlRepair, repairCommands } from './authority/ca-repair.ts';
+import { certCommand } from './certificate/cert.ts';
+import { enrolCommand } from './device/enrol.ts';
+import { renewCommand } from './device/renew.ts';
 import { CliError, exitCodes, type Io } from './io.ts';
-import { logCommand } from './log.ts';
-import { policyCommand } from './policy.ts';
-import { renewCommand } from './renew.ts';
+import { logCommand } from './log/log.ts';
+import { explainCommand } from './look/explain.ts';
+import { inspectCommand } from './look/inspect.ts';
+import { challengeCommand } from './request/challenge.ts';
+import { policyCommand } from './request/policy.ts';
+import { txnCommand } from './request/txn.ts';
 import { askingServer } from './server.ts';
-import { statusCommand } from './status.ts';
-import { tokenCommand } from './token.ts';
-import { txnCommand } from './txn.ts';
+import { completionCommand } from './service/completion.ts';
+import { configCommand } from './service/config.ts';
+import { statusCommand } from './service/status.ts';
+import { tokenCommand } from './service/token.ts';
 
 /** Every command, none of them run. */
 export function makeProgram(version: string, io: Io): Command {
@@ -37,8 +38,8 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     challengeCommand(server.io),
     txnCommand(server.io),
     certCommand(server.io),
-    crlCommand(server.io),
-    addKeyCommands(caCommand(server.io), io),
+    addCrlRepair(crlCommand(server.io), io),
+    addCaRepair(addKeyCommands(caCommand(server.io), io), io),
     enrolCommand(io),
     renewCommand(io),
     inspectCommand(io),
@@ -53,6 +54,7 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
   const alone = [
     ...['enrol', 'renew', 'inspect', 'explain', 'token', 'validate', 'completion'],
     ...keyCommands,
+    ...repairCommands,
   ];
   for (const command of commands) server.addOptions(command, alone);
   for (const command of commands) program.addCommand(command);

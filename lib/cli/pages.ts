@@ -1,7 +1,7 @@
 // Lists of the admin API: page by page, or to their end.
 
 import { InvalidArgumentError, Option } from 'commander';
-import { MAX_PAGE } from '../limits.ts';
+import { MAX_PAGE } from '../base/limits.ts';
 import { callApi, type Io, jsonLine } from './io.ts';
 import { aligned } from './text.ts';
 
@@ -62,7 +62,7 @@ export async function pagesOf<T, Head = unknown>(
     first ??= page as Head;
     items.push(...(page[noun] as T[]));
     const next = (page.next ?? null) as string | null;
-    // A page can hold none of what is asked for, and the next one some.
+    // A page can be empty although the next one is not.
     if (next === null || (!all && items.length > 0)) {
       if (shown) io.progress?.('');
       return { items, next, first };
@@ -76,7 +76,7 @@ export async function pagesOf<T, Head = unknown>(
 export type Listing<T> = Wanted & {
   readonly columns: readonly string[];
   readonly row: (item: T) => readonly string[];
-  /** What there is none of, where there is none. */
+  /** The sentence for an empty list. */
   readonly none: string;
 };
 

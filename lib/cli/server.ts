@@ -1,18 +1,22 @@
-// Which server a command asks, and as whom: options where the environment does not say it.
+// Which server a command asks, and with which token: options override the environment.
 
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { Patience, retryOption } from './busy.ts';
 import { CliError, type Io } from './io.ts';
 
-/** What commands are given instead of `io`, and what gives them the options. */
+/** The `io` for commands that ask a server, and the function that gives them the options. */
 export type Asking = {
   readonly io: Io;
   /** @param alone names of commands that ask no server */
   readonly addOptions: (command: Command, alone: readonly string[]) => void;
 };
 
+type Given = { readonly url?: string; readonly tokenFile?: string; readonly retryFor: number };
+
 export function askingServer(io: Io): Asking {
   let { url, token } = io;
+  let patience: Patience | undefined;
   /** Commands without commands below them; they are the ones that do something. */
   const addOptions: Asking['addOptions'] = (command, alone) => {
     if (alone.includes(command.name())) return;
@@ -23,13 +27,15 @@ export function askingServer(io: Io): Asking {
         '--url <url>',
         'the server, or lambda: and the admin function (default: SCEPTER_URL, or the one on this machine)',
       )
-      .option('--token-file <file>', 'the token for it (default: SCEPTER_TOKEN, or its own file)');
+      .option('--token-file <file>', 'the token for it (default: SCEPTER_TOKEN, or its own file)')
+      .addOption(retryOption());
     command.hook('preAction', () => {
-      const { url: given, tokenFile } = command.opts<{ url?: string; tokenFile?: string }>();
+      const { url: given, tokenFile, retryFor } = command.opts<Given>();
+      patience = new Patience(io, retryFor);
       url = given === undefined ? addressOf('SCEPTER_URL', url) : addressOf('--url', given);
       if (tokenFile !== undefined) token = () => tokenIn(tokenFile);
-      // They are no filter of a list.
-      command.setOptionValue('url', undefined).setOptionValue('tokenFile', undefined);
+      // These options are not sent as filters of a list.
+      for (const name of ['url', 'tokenFile', 'retryFor']) command.setOptionValue(name, undefined);
     });
   };
   return {
@@ -38,6 +44,9 @@ export function askingServer(io: Io): Asking {
       ...io,
       get url() {
         return url;
+      },
+      get patience() {
+        return patience;
       },
       token: () => token(),
     },
@@ -48,12 +57,15 @@ export function askingServer(io: Io): Asking {
 const functionName =
   /^((arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?\d{12}:function:)?[\w-]{1,64}(:(\$LATEST|[\w-]+))?$/;
 
-/** @param name what said so */
+/** @param name the option or variable that named the target */
 function addressOf(name: string, text: string): string {
   const [, target] = /^lambda:(.*)$/s.exec(text) ?? [];
   if (target !== undefined) {
     if (functionName.test(target)) return text;
-    throw new CliError('usage', `${name}: "${target}" is no name of a Lambda function, and no ARN`);
+    throw new CliError(
+      'usage',
+      `${name}: "${target}" is neither the name nor the ARN of a Lambda function`,
+    );
   }
   if (!URL.canParse(text) || !/^https?:/i.test(text)) {
     throw new CliError('usage', `${name}: "${text}" is not the address of a server`);

@@ -1,7 +1,7 @@
 // How commands show things to people: tables, pages of named fields, times. Every cell may be an
 // attacker's text and is made harmless here; nothing else in the room prints it.
 
-import { visible } from '../visible.ts';
+import { visible } from '../base/text.ts';
 
 /** Columns as wide as what stands in them, two spaces apart; the last one as it comes. */
 export function aligned(rows: readonly (readonly string[])[]): string {
@@ -20,7 +20,7 @@ export function aligned(rows: readonly (readonly string[])[]): string {
   return cells.map((row) => `${line(row)}\n`).join('');
 }
 
-/** A name, and its value: several go below each other, none leaves the field out. */
+/** A name and its values: several are printed below each other; without any the field is left out. */
 export type Field = readonly [string, string | number | readonly string[] | undefined];
 
 /** Fields as rows for `aligned`. */
@@ -36,7 +36,7 @@ export const section = (heading: string, fields: readonly Field[]): string =>
 const MAX_SHOWN = 80;
 
 /** For the last column of a table. */
-export const shortened = (text: string): string => {
+export const shortLine = (text: string): string => {
   const shown = visible(text);
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown;
 };

@@ -1,10 +1,11 @@
 // Degenerate certs-only SignedData (RFC 8894 §3.4, RFC 5652 §5): how GetCACert, a successful CertRep
 // and GetCRL carry certificates and CRLs. No content, no signer.
 
-import type { Bytes } from '../bytes.ts';
-import { context, Fields, raw, smallInteger, tag } from './der.ts';
-import { integer, objectIdentifier, sequence, setOf, tlv } from './der-writer.ts';
-import { contentInfo, contentTypes, openContentInfo } from './signed-data.ts';
+import { contentTypes } from '../asn1/oids.ts';
+import { context, Fields, raw, smallInteger, tag } from '../asn1/reader.ts';
+import { integer, objectIdentifier, sequence, setOf, tlv } from '../asn1/writer.ts';
+import type { Bytes } from '../base/bytes.ts';
+import { contentInfo, openContentInfo } from './signed-data.ts';
 
 /**
  * As ContentInfo, DER but for the order of the bags, which is the order given: clients take the

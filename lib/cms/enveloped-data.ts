@@ -1,30 +1,11 @@
-// EnvelopedData (RFC 5652 §6): the pkcsPKIEnvelope of a request, read and opened with an RA key, and
-// the one of a reply to an RSA key. Clients without one: `password-envelope.ts`.
+// EnvelopedData (RFC 5652 §6): reads the pkcsPKIEnvelope of a request and opens it with an RA key; builds
+// the one of a reply to an RSA key. `password-envelope.ts` builds replies for other keys.
 //
-// What is visible in clear (recipients, algorithms, lengths) is read and judged before anything is
-// decrypted. Opening then never fails: a wrong key, padding or length gives octets that are not a
-// request, and the caller cannot tell which of these it was.
+// Recipients, algorithms and lengths are in clear and are judged before anything is decrypted. After
+// that, opening never fails: a wrong key, padding or length gives octets that do not parse as a request,
+// and the caller cannot tell which of these it was.
 
-import {
-  type ContentCipher,
-  type ContentCipherName,
-  contentCipherOf,
-  contentCiphers,
-  digests,
-  oids,
-} from '../algorithms.ts';
-import { type Bytes, concat } from '../bytes.ts';
-import { Malformed } from '../errors.ts';
-import { MAX_RECIPIENT_INFOS } from '../limits.ts';
-import {
-  only,
-  readAlgorithm,
-  readDigestAlgorithm,
-  readMgf1,
-  rsaEncryption,
-} from '../x509/algorithm.ts';
-import type { Certificate } from '../x509/certificate.ts';
-import type { PublicKey } from '../x509/public-key.ts';
+import { contentTypes } from '../asn1/oids.ts';
 import {
   content,
   context,
@@ -36,11 +17,39 @@ import {
   scan,
   smallInteger,
   tag,
-} from './der.ts';
-import { explicit, integer, objectIdentifier, octets, sequence, setOf, tlv } from './der-writer.ts';
-import { type KeyTransport, type OaepDigest, unwrapKey } from './key-transport.ts';
-import { cbcDecrypt, cbcEncrypt, type RsaPrivateKey, rsaesPkcs1Encrypt } from './native.ts';
-import { contentTypes, matcher } from './signed-data.ts';
+} from '../asn1/reader.ts';
+import {
+  explicit,
+  integer,
+  objectIdentifier,
+  octets,
+  sequence,
+  setOf,
+  tlv,
+} from '../asn1/writer.ts';
+import { type Bytes, concat, type Random } from '../base/bytes.ts';
+import { Malformed } from '../base/errors.ts';
+import { MAX_RECIPIENT_INFOS } from '../base/limits.ts';
+import {
+  type ContentCipher,
+  type ContentCipherName,
+  contentCipherOf,
+  contentCiphers,
+  digests,
+  oids,
+} from '../crypto/algorithms.ts';
+import { type KeyTransport, type OaepDigest, unwrapKey } from '../crypto/key-transport.ts';
+import { cbcDecrypt, cbcEncrypt, type RsaPrivateKey, rsaesPkcs1Encrypt } from '../crypto/native.ts';
+import {
+  only,
+  readAlgorithm,
+  readDigestAlgorithm,
+  readMgf1,
+  rsaEncryption,
+} from '../x509/algorithm.ts';
+import type { Certificate } from '../x509/certificate.ts';
+import type { PublicKey } from '../x509/public-key.ts';
+import { matcher } from './signed-data.ts';
 
 /** A KeyTransRecipientInfo (§6.2.1). */
 export type Recipient = {
@@ -51,7 +60,7 @@ export type Recipient = {
 };
 
 export type EnvelopedData = {
-  /** Key-transport recipients only; others cannot be ours. */
+  /** Key-transport recipients only: RA keys are RSA keys, so no other kind can be for them. */
   readonly recipients: readonly Recipient[];
   /** Undefined for an algorithm that is not in the registry. */
   readonly cipher: ContentCipher | undefined;
@@ -137,19 +146,25 @@ function readOaepParameters(element: Element | undefined): KeyTransport | undefi
 const isOaepDigest = (name: string | undefined): name is OaepDigest =>
   name === 'SHA-1' || name === 'SHA-256';
 
+/** An envelope whose algorithms are known, with the key of its one recipient that is ours. */
+export type SealedContent = {
+  readonly envelope: EnvelopedData;
+  readonly cipher: ContentCipher;
+  readonly transport: KeyTransport;
+  readonly encryptedKey: Bytes;
+  readonly decryptionKey: RsaPrivateKey;
+};
+
 /**
- * The plaintext, or octets that look like nothing when any part of the envelope is not right.
+ * The plaintext; where any part of the envelope is wrong, octets that do not parse as a request.
  * @param fallback fresh random octets, as many as the cipher's key has
  */
 export function openEnvelope(
-  { iv, encryptedContent }: EnvelopedData,
-  cipher: ContentCipher,
-  transport: KeyTransport,
-  encryptedKey: Bytes,
-  key: RsaPrivateKey,
+  { envelope, cipher, transport, encryptedKey, decryptionKey }: SealedContent,
   fallback: Bytes,
 ): Bytes {
-  const contentKey = unwrapKey(transport, key, encryptedKey, fallback);
+  const { iv, encryptedContent } = envelope;
+  const contentKey = unwrapKey(transport, decryptionKey, encryptedKey, fallback);
   return unpadBlocks(cbcDecrypt(cipher.name, contentKey, iv, encryptedContent), cipher.blockOctets);
 }
 
@@ -172,15 +187,16 @@ function padBlocks(octetsToPad: Uint8Array, blockOctets: number): Bytes {
   return concat([octetsToPad, new Uint8Array(count).fill(count)]);
 }
 
-/** Gives as many fresh random octets as it is asked for. */
-export type Random = (octets: number) => Bytes;
+export type EnvelopeRecipient = {
+  readonly certificate: Certificate;
+  readonly key: Pick<PublicKey, 'native'>;
+};
 
 /** An EnvelopedData with one KeyTransRecipientInfo, RSAES-PKCS1-v1_5, as ContentInfo in DER. */
 export function sealForCertificate(
   plaintext: Uint8Array,
   cipherName: ContentCipherName,
-  { issuer, serial }: Certificate,
-  key: Pick<PublicKey, 'native'>,
+  { certificate: { issuer, serial }, key }: EnvelopeRecipient,
   random: Random,
 ): Bytes {
   const contentKey = random(contentCiphers[cipherName].keyOctets);
@@ -190,15 +206,20 @@ export function sealForCertificate(
     rsaEncryption,
     octets(rsaesPkcs1Encrypt(key.native(), contentKey)),
   );
-  return envelope(0, recipient, cipherName, contentKey, plaintext, random);
+  return encodeEnvelope({ version: 0, recipient, cipherName, contentKey }, plaintext, random);
 }
 
+type EnvelopeParts = {
+  readonly version: number;
+  /** RecipientInfo, DER. */
+  readonly recipient: Bytes;
+  readonly cipherName: ContentCipherName;
+  readonly contentKey: Bytes;
+};
+
 /** The EnvelopedData around one RecipientInfo, content encrypted, as ContentInfo in DER. */
-export function envelope(
-  version: number,
-  recipient: Bytes,
-  cipherName: ContentCipherName,
-  contentKey: Bytes,
+export function encodeEnvelope(
+  { version, recipient, cipherName, contentKey }: EnvelopeParts,
   plaintext: Uint8Array,
   random: Random,
 ): Bytes {

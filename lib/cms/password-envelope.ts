@@ -2,11 +2,6 @@
 // its challengePassword (RFC 8894 §3.1). PBKDF2 with HMAC-SHA-256, then the key wrap of RFC 3211
 // under AES-256-CBC, which is what `openssl cms -decrypt -pwri_password` reads.
 
-import { type ContentCipherName, contentCiphers, oids } from '../algorithms.ts';
-import { type Bytes, concat, equal } from '../bytes.ts';
-import { Malformed } from '../errors.ts';
-import { MAX_PASSWORD_ENVELOPE_ITERATIONS, PASSWORD_ENVELOPE_ITERATIONS } from '../limits.ts';
-import { readAlgorithm } from '../x509/algorithm.ts';
 import {
   content,
   context,
@@ -18,10 +13,15 @@ import {
   smallInteger,
   strictly,
   tag,
-} from './der.ts';
-import { integer, nullValue, objectIdentifier, octets, sequence, tlv } from './der-writer.ts';
-import { envelope, type Random, readEnvelopedData, unpadBlocks } from './enveloped-data.ts';
-import { cbcDecrypt, cbcEncrypt } from './native.ts';
+} from '../asn1/reader.ts';
+import { integer, nullValue, objectIdentifier, octets, sequence, tlv } from '../asn1/writer.ts';
+import { type Bytes, concat, equal, type Random } from '../base/bytes.ts';
+import { Malformed } from '../base/errors.ts';
+import { MAX_PASSWORD_ENVELOPE_ITERATIONS, PASSWORD_ENVELOPE_ITERATIONS } from '../base/limits.ts';
+import { type ContentCipherName, contentCiphers, oids } from '../crypto/algorithms.ts';
+import { cbcDecrypt, cbcEncrypt } from '../crypto/native.ts';
+import { readAlgorithm } from '../x509/algorithm.ts';
+import { encodeEnvelope, readEnvelopedData, unpadBlocks } from './enveloped-data.ts';
 
 /** An EnvelopedData with one PasswordRecipientInfo, as ContentInfo in DER. */
 export async function sealForPassword(
@@ -43,7 +43,7 @@ export async function sealForPassword(
     sequence(pwriKekOid, sequence(aes256Oid, octets(iv))),
     octets(wrapRfc3211(keyEncryptionKey, iv, contentKey, random)),
   );
-  return envelope(3, recipient, cipherName, contentKey, plaintext, random);
+  return encodeEnvelope({ version: 3, recipient, cipherName, contentKey }, plaintext, random);
 }
 
 const pbkdf2Oid = objectIdentifier(oids.pbkdf2);
@@ -106,7 +106,7 @@ export async function openPasswordEnvelope(message: Bytes, password: Bytes): Pro
   return unpadBlocks(cbcDecrypt(cipher.name, contentKey, iv, encryptedContent), cipher.blockOctets);
 }
 
-/** An AlgorithmIdentifier under an IMPLICIT tag, as what it is. */
+/** Reads an AlgorithmIdentifier under an IMPLICIT tag. */
 const sequenceOf = (element: Element): Element => ({ ...element, tag: tag.sequence });
 
 function unwrapRfc3211(kek: Bytes, iv: Bytes, wrapped: Bytes): Bytes {

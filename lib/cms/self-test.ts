@@ -3,14 +3,14 @@
 // is an oracle. Any difference stops the instance from answering (fail closed). The key is a test
 // key made for this page; the ciphertexts and signatures were made by openssl.
 
-import { digests } from '../algorithms.ts';
-import { type Bytes, equal, fromBase64, fromHex, utf8 } from '../bytes.ts';
-import { Outage } from '../errors.ts';
-import { SingleFlight } from '../single-flight.ts';
+import { scan } from '../asn1/reader.ts';
+import { type Bytes, equal, fromBase64, fromHex, utf8 } from '../base/bytes.ts';
+import { Outage } from '../base/errors.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import { digests } from '../crypto/algorithms.ts';
+import { type KeyTransport, unwrapKey } from '../crypto/key-transport.ts';
+import { cbcDecrypt, rsaPrivateKey } from '../crypto/native.ts';
 import { readPublicKey, verifySignature } from '../x509/public-key.ts';
-import { scan } from './der.ts';
-import { type KeyTransport, unwrapKey } from './key-transport.ts';
-import { cbcDecrypt, rsaPrivateKey } from './native.ts';
 
 const passed = new SingleFlight<void>();
 

@@ -1,15 +1,41 @@
 // SignedData (RFC 5652 §5) as SCEP uses it: exactly one SignerInfo, signed attributes, and the
-// signer's certificate inside. The shell may be BER; what is signed must be DER, and is verified
-// over the octets that were received.
+// signer's certificate inside. All of it may be BER. Signed attributes are verified over the octets
+// that were received, and, where these are not DER, over the DER that §5.4 has signers sign.
 //
-// Reading and judging are two steps, because in between somebody becomes known who can be answered:
-// `readSignedData` throws `Malformed` for what has no readable signer; everything a signer can be
-// told about is judged by `verifySignedData` and by the SCEP layer.
+// Reading and judging are two steps, because only after the first one is there a signer to answer:
+// `readSignedData` throws `Malformed` when it finds no readable signer; `verifySignedData` and the SCEP
+// layer judge everything that a signer can be told about.
 
-import { type Digest, type DigestName, digests } from '../algorithms.ts';
-import { type Bytes, concat, equal } from '../bytes.ts';
-import { Malformed } from '../errors.ts';
-import { MAX_MESSAGE_CERTIFICATES } from '../limits.ts';
+import { derOf, integerContent } from '../asn1/encoding.ts';
+import { contentTypes, signedAttributeOids } from '../asn1/oids.ts';
+import {
+  content,
+  context,
+  contextPrimitive,
+  type Element,
+  Fields,
+  octetString,
+  oid,
+  raw,
+  scan,
+  smallInteger,
+  tag,
+} from '../asn1/reader.ts';
+import {
+  explicit,
+  integer,
+  objectIdentifier,
+  octets,
+  sequence,
+  setOf,
+  timeOf,
+  tlv,
+} from '../asn1/writer.ts';
+import { type Bytes, concat, equal } from '../base/bytes.ts';
+import { Malformed } from '../base/errors.ts';
+import { MAX_MESSAGE_CERTIFICATES } from '../base/limits.ts';
+import { type Digest, type DigestName, digests } from '../crypto/algorithms.ts';
+import { hash } from '../crypto/native.ts';
 import {
   digestAlgorithm,
   only,
@@ -25,44 +51,8 @@ import {
   publicKeyOf,
   subjectKeyIdentifierOf,
 } from '../x509/certificate.ts';
+import { sameName } from '../x509/names/same-name.ts';
 import { fits, type PublicKey, verifySignature } from '../x509/public-key.ts';
-import {
-  content,
-  context,
-  contextPrimitive,
-  type Element,
-  Fields,
-  octetString,
-  oid,
-  raw,
-  scan,
-  smallInteger,
-  strictly,
-  tag,
-} from './der.ts';
-import {
-  explicit,
-  integer,
-  objectIdentifier,
-  octets,
-  sequence,
-  setOf,
-  timeOf,
-  tlv,
-} from './der-writer.ts';
-import { hash } from './native.ts';
-
-export const contentTypes = {
-  data: '1.2.840.113549.1.7.1',
-  signedData: '1.2.840.113549.1.7.2',
-  envelopedData: '1.2.840.113549.1.7.3',
-} as const;
-
-const attributeOids = {
-  contentType: '1.2.840.113549.1.9.3',
-  messageDigest: '1.2.840.113549.1.9.4',
-  signingTime: '1.2.840.113549.1.9.5',
-} as const;
 
 /** Signed attributes by type: every value element of every attribute that has the type. */
 export type SignedAttributes = ReadonlyMap<string, readonly (readonly Element[])[]>;
@@ -82,6 +72,8 @@ export type SignedData = {
   readonly attributes: SignedAttributes;
   /** The attributes as they are signed: the received octets under the tag of SET (§5.4). */
   readonly signedAttrs: Bytes;
+  /** The same in DER; most often these very octets. */
+  readonly derSignedAttrs: Bytes;
   readonly signature: Bytes;
 };
 
@@ -128,7 +120,7 @@ function readSignerInfo(element: Element, bag: readonly Element[]) {
   smallInteger(fields.next(tag.integer, 'version'));
   const sid = fields.any('sid');
   const digest = readDigestAlgorithm(fields.next(tag.sequence, 'digestAlgorithm'));
-  const signedAttrs = strictly(fields.next(context(0), 'signedAttrs'), 'signedAttrs');
+  const signedAttrs = fields.next(context(0), 'signedAttrs');
   const algorithm = fields.next(tag.sequence, 'signatureAlgorithm');
   const signature = octetString(fields.next(tag.octetString, 'signature'));
   fields.optional(context(1));
@@ -136,31 +128,33 @@ function readSignerInfo(element: Element, bag: readonly Element[]) {
   const certificate = signerCertificate(sid, bag);
   const key = publicKeyOf(certificate);
   const scheme = digest && readSignatureAlgorithm(algorithm, digest);
-  const attributes = raw(signedAttrs).slice();
-  attributes[0] = tag.set;
+  const received = raw(signedAttrs).slice();
+  received[0] = tag.set;
+  const der = setOf(...signedAttrs.children.map(derOf));
   return {
     certificate,
     key,
     digest,
     scheme: scheme && key && fits(key.kind, scheme) ? scheme : undefined,
-    attributes: readAttributes(signedAttrs),
-    signedAttrs: attributes,
+    attributes: readAttributes(signedAttrs.der ? signedAttrs : scan(der)),
+    signedAttrs: received,
+    derSignedAttrs: der,
     signature,
   };
 }
 
-/** §5.3 sid. Two certificates that both fit would leave open which one speaks: refused. */
+/** §5.3 sid. Two different certificates that both fit are refused, because it is unclear which one signed.
+ * The same certificate twice is accepted. */
 function signerCertificate(sid: Element, bag: readonly Element[]): Certificate {
   if (bag.length > MAX_MESSAGE_CERTIFICATES) throw new Malformed('too many certificates');
-  const matches = bag.flatMap(readable).filter(matcher(sid));
-  const [certificate] = matches;
-  if (!certificate || matches.length !== 1) {
+  const [certificate, ...others] = bag.flatMap(readable).filter(matcher(sid));
+  if (!certificate || others.some(({ der }) => !equal(der, certificate.der))) {
     throw new Malformed('the certificates do not hold exactly one of the signer');
   }
   return certificate;
 }
 
-/** What else is in the bag is not signed and not looked at; it need not even be certificates. */
+/** The rest of the bag is not signed and is not read; it may hold anything. */
 function readable(element: Element): Certificate[] {
   try {
     return [certificateOf(element)];
@@ -169,7 +163,8 @@ function readable(element: Element): Certificate[] {
   }
 }
 
-/** Whether a certificate is the one that an issuerAndSerialNumber or a key identifier names. */
+/** Whether a certificate is the one that an issuerAndSerialNumber or a key identifier names: by value,
+ * because clients write names in other string types, and numbers with a zero before. */
 export function matcher(identifier: Element): (certificate: Certificate) => boolean {
   if (identifier.tag === contextPrimitive(0)) {
     const wanted = content(identifier);
@@ -184,9 +179,9 @@ export function matcher(identifier: Element): (certificate: Certificate) => bool
   }
   const fields = new Fields(identifier, 'issuerAndSerialNumber');
   const issuer = raw(fields.next(tag.sequence, 'issuer'));
-  const serial = content(fields.next(tag.integer, 'serialNumber'));
+  const serial = integerContent(fields.next(tag.integer, 'serialNumber'));
   fields.end();
-  return (certificate) => equal(certificate.serial, serial) && equal(certificate.issuer, issuer);
+  return (certificate) => equal(certificate.serial, serial) && sameName(certificate.issuer, issuer);
 }
 
 function readAttributes(signedAttrs: Element): SignedAttributes {
@@ -213,24 +208,28 @@ export function singleAttribute(
   return content(value);
 }
 
-export type Verdict = 'good' | 'attributesWrong' | 'digestWrong' | 'signatureWrong';
+export type SignatureVerdict = 'good' | 'attributesWrong' | 'digestWrong' | 'signatureWrong';
 
 /**
- * §5.4 to §5.6 over the received octets: content-type (id-data, as eContentType says) and
- * messageDigest exactly once, the digest of the content, then the signature. The caller has decided
+ * §5.4 to §5.6 over the received octets, else over their DER: content-type (id-data, as eContentType
+ * says) and messageDigest exactly once, the digest of the content, then the signature. The caller has decided
  * before that it accepts key, digest and scheme.
  */
 export async function verifySignedData(
-  { contentType, eContent, attributes, signedAttrs, signature }: SignedData,
+  { contentType, eContent, attributes, signedAttrs, derSignedAttrs, signature }: SignedData,
   key: PublicKey,
   scheme: SignatureScheme,
-): Promise<Verdict> {
-  const type = singleAttribute(attributes, attributeOids.contentType, tag.oid);
-  const digest = singleAttribute(attributes, attributeOids.messageDigest, tag.octetString);
+): Promise<SignatureVerdict> {
+  const type = singleAttribute(attributes, signedAttributeOids.contentType, tag.oid);
+  const digest = singleAttribute(attributes, signedAttributeOids.messageDigest, tag.octetString);
   if (!type || !digest || contentType !== contentTypes.data) return 'attributesWrong';
   if (!equal(type, dataOidContent)) return 'attributesWrong';
   if (!equal(hash(scheme.digest.name, eContent ?? new Uint8Array(0)), digest)) return 'digestWrong';
-  return (await verifySignature(key, scheme, signedAttrs, signature)) ? 'good' : 'signatureWrong';
+  if (await verifySignature(key, scheme, signedAttrs, signature)) return 'good';
+  const asDer =
+    !equal(signedAttrs, derSignedAttrs) &&
+    (await verifySignature(key, scheme, derSignedAttrs, signature));
+  return asDer ? 'good' : 'signatureWrong';
 }
 
 const dataOid = objectIdentifier(contentTypes.data);
@@ -240,7 +239,7 @@ const signedDataOid = objectIdentifier(contentTypes.signedData);
 /** An Attribute with one value, DER. */
 export const attribute = (type: Bytes, value: Bytes): Bytes => sequence(type, setOf(value));
 
-export type Signer = {
+export type CmsSigner = {
   readonly certificate: Certificate;
   readonly digest: DigestName;
   readonly scheme: SignatureScheme;
@@ -257,7 +256,7 @@ export type Signer = {
 export async function encodeSignedData(
   eContent: Bytes,
   attributes: readonly Bytes[],
-  { certificate, digest, scheme, sign }: Signer,
+  { certificate, digest, scheme, sign }: CmsSigner,
   now: number | undefined,
 ): Promise<Bytes> {
   const algorithm = digestAlgorithm(digests[digest]);
@@ -288,9 +287,9 @@ export async function encodeSignedData(
   );
 }
 
-const contentTypeOid = objectIdentifier(attributeOids.contentType);
-const messageDigestOid = objectIdentifier(attributeOids.messageDigest);
-const signingTimeOid = objectIdentifier(attributeOids.signingTime);
+const contentTypeOid = objectIdentifier(signedAttributeOids.contentType);
+const messageDigestOid = objectIdentifier(signedAttributeOids.messageDigest);
+const signingTimeOid = objectIdentifier(signedAttributeOids.signingTime);
 
 export const contentInfo = (signedData: Bytes): Bytes =>
   sequence(signedDataOid, explicit(0, signedData));

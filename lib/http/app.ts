@@ -1,48 +1,58 @@
-// The service as Hono applications, the same on every runtime: all of it, or the parts that are
-// deployed apart because they may do different things.
+// The service as Hono applications, the same on every runtime: the whole, or parts for functions that
+// have different permissions.
 
 import { Hono } from 'hono';
-import type { Deps } from '../ca/deps.ts';
-import { HttpFailure } from '../errors.ts';
-import { adminRoutes } from './admin.ts';
-import { documentRoutes } from './openapi.ts';
+import { HttpFailure } from '../base/errors.ts';
+import type { AdminDeps, Deps, ServerDeps } from '../ca/deps.ts';
+import { adminRoutes } from './admin/admin.ts';
+import { documentRoutes } from './admin/openapi.ts';
 import { refuse } from './respond.ts';
 import { scepPath, scepRoutes } from './scep.ts';
 import { statusRoutes } from './status.ts';
+import { checkAdminHost, checkPath, pathOf } from './target.ts';
 
-export function makeApp(deps: Deps): Hono {
+export function makeApp(deps: ServerDeps): Hono {
   return framed(deps, (app) => {
     mountForDevices(app, deps);
-    mountForAdmins(app, deps);
+    mountForAdmins(app, { ...deps, keys: deps });
   });
 }
 
-/** SCEP, and what relying parties and probes ask. */
-export const makeDeviceApp = (deps: Deps): Hono =>
+/** SCEP, CRLs, CA certificates and probes. */
+export const makeDeviceApp = (deps: ServerDeps): Hono =>
   framed(deps, (app) => mountForDevices(app, deps));
 
 /** The admin API and its documentation. */
-export const makeAdminApp = (deps: Deps): Hono => framed(deps, (app) => mountForAdmins(app, deps));
+export const makeAdminApp = (deps: AdminDeps): Hono =>
+  framed(deps, (app) => mountForAdmins(app, deps));
 
-function mountForDevices(app: Hono, deps: Deps): void {
+function mountForDevices(app: Hono, deps: ServerDeps): void {
   app.route('/', scepRoutes(deps));
   app.route('/', statusRoutes(deps));
 }
 
-function mountForAdmins(app: Hono, deps: Deps): void {
+/** Lets the admin API answer at `adminHost` only, where that is set. */
+const adminPaths = ['/api/*', '/openapi.json'];
+
+function mountForAdmins(app: Hono, deps: AdminDeps): void {
+  for (const path of adminPaths) {
+    app.use(path, async (c, next) => {
+      checkAdminHost(deps.config, c);
+      await next();
+    });
+  }
   app.route('/', documentRoutes());
   app.route('/api/v1', adminRoutes(deps));
 }
 
 function framed(deps: Deps, mount: (app: Hono) => void): Hono {
   const app = new Hono({ getPath: ({ url }) => scepPath(pathOf(url)) });
+  app.use(async (c, next) => {
+    checkPath(c);
+    await next();
+  });
   mount(app);
   app.notFound((c) => refuse(deps, new HttpFailure(404, 'no such path'), c));
   app.onError((error, c) => refuse(deps, error, c));
   return app;
-}
-
-/** The path of an absolute URL, undecoded: no route here has escaped characters. */
-function pathOf(url: string): string {
-  return /^[a-z]+:\/\/[^/?#]*([^?#]*)/i.exec(url)?.[1] || '/';
 }

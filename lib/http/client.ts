@@ -1,35 +1,83 @@
-// Where a request came from. Whoever connects to us is seen; everybody before is hearsay, written
-// into X-Forwarded-For by who forwarded it, and believed as far as `trustedProxies` says.
+// The address of a client. The server itself sees only the last hop; each earlier one is written into
+// X-Forwarded-For by the proxy behind it, and is believed as far as `trustedProxies` says. A client can
+// write that header too, so entries before the first trusted proxy are never used.
 
 import type { Context } from 'hono';
 import type { Deps } from '../ca/deps.ts';
+import { inRange, normalIp } from '../x509/names/general-name.ts';
 
-/** What an entry point says about a request; without it nobody's address is known. */
+/** What an entry point knows of a request beside its content; without it the client's address is unknown. */
 export type Connection = {
-  /** The addresses that it came by, who connected to us last. */
+  /** The addresses that the request came by; the last one is the other end of the connection. */
   readonly hops?: readonly string[];
+  /** The entry point knows, not by X-Forwarded-For alone, that the request came through the configured
+   * number of proxies. */
+  readonly viaProxies?: boolean;
+  /** The path as it was sent; a Request resolves dot segments. By default the Request's. */
+  readonly path?: string;
+  /** The Host as it was sent, which may be empty; by default that of the Request's URL. */
+  readonly host?: string;
+  /** The caller has invoked this function directly, without an ingress. */
+  readonly invoked?: boolean;
 };
 
-/** Characters of an address: IPv6 with a zone and a port is shorter. */
-const MAX_ADDRESS = 64;
-/** More proxies stand before nobody. */
+/** Hops that are looked at; no request comes through more proxies. */
 const MAX_HOPS = 16;
 
-/** The addresses in X-Forwarded-For, in their order: of who sent it, then of who forwarded it. */
+/** The entries of X-Forwarded-For: those that the client sent, then one from each proxy. */
 export const forwardedFor = (header: string | null | undefined): readonly string[] =>
   (header ?? '')
     .split(',')
     .slice(-MAX_HOPS)
-    .map((address) => address.trim().slice(0, MAX_ADDRESS))
-    .filter((address) => address !== '');
+    .map((hop) => hop.trim())
+    .filter((hop) => hop !== '');
 
-/** Of a server that is connected to without anybody between that forwards. */
+/**
+ * For a server that clients or proxies connect to directly. A number of proxies is believed only for
+ * connections from this machine, because another machine may be a client; configure addresses instead.
+ */
 export const connectionOf = (request: Request, peer: string | undefined): Connection => ({
   hops: [...forwardedFor(request.headers.get('x-forwarded-for')), ...(peer ? [peer] : [])],
+  viaProxies: /^(?:127\.|::1$)/.test(addressOf(peer ?? '') ?? ''),
 });
 
-/** The client's address. Who comes around the proxies is taken for what it is: who connected. */
+/**
+ * The client's address in its one text form. For a request that came around the proxies it is the address of
+ * the connection. Undefined where that is not known.
+ */
 export function clientOf({ config }: Pick<Deps, 'config'>, c: Context): string | undefined {
-  const { hops = [] } = (c.env ?? {}) as Connection;
-  return hops.at(-1 - config.trustedProxies) ?? hops.at(-1);
+  const { hops = [], viaProxies = false }: Connection = c.env ?? {};
+  const addresses = hops.map(addressOf);
+  const peer = addresses.length - 1;
+  const { trustedProxies } = config;
+  if (typeof trustedProxies === 'number') {
+    return addresses[viaProxies ? peer - trustedProxies : peer] ?? addresses[peer];
+  }
+  for (let at = peer; at >= 0; at--) {
+    const address = addresses[at];
+    // A trusted proxy wrote something that is not an address: the last known one counts.
+    if (address === undefined) return addresses[at + 1];
+    if (!trustedProxies.some((range) => inRange(address, range))) return address;
+  }
+  return addresses[0];
+}
+
+/** An address without port, brackets and zone, of IPv4 also where it is written as IPv6. */
+function addressOf(hop: string): string | undefined {
+  const [, bracketed, v4] = /^\[([^\]]*)\](?::\d+)?$|^([\d.]+):\d+$/.exec(hop) ?? [];
+  const [address = ''] = (bracketed ?? v4 ?? hop).split('%');
+  return normalIp(address)?.replace(/^::ffff:(?=[\d.]+$)/, '');
+}
+
+/**
+ * The key under which an address is counted. In IPv6 that is its network of 64 bits, because a subscriber
+ * has all addresses of one. Empty for a text that is not an address.
+ */
+export function subscriber(text: string): string {
+  const address = addressOf(text) ?? '';
+  if (!address.includes(':')) return address;
+  const [head = '', tail] = address.split('::');
+  const groups = head === '' ? [] : head.split(':');
+  const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(':').length;
+  return [...groups, ...Array<string>(Math.max(0, missing)).fill('0')].slice(0, 4).join(':');
 }

@@ -1,7 +1,7 @@
-// The schemas of what `x509/describe` says of requests and certificates.
+// The schemas of what `x509/describe/describe` says of requests and certificates.
 
 import * as z from 'zod/mini';
-import { described } from '../schema.ts';
+import { described } from '../config/schema.ts';
 import { answer, hexText, time } from './schemas.ts';
 
 const key = z.strictObject({

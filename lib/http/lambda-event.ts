@@ -1,4 +1,4 @@
-// HTTP as AWS Lambda is given it, translated into Request and Response, octet for octet.
+// Translates the events of AWS Lambda into a Request, and a Response into a reply, octet for octet.
 //
 //   form                    path                     query          the address that connected
 //   Function URL (2.0)      as sent                  as sent        sourceIp
@@ -7,10 +7,11 @@
 //   REST API (1.0)          as sent                  decoded        sourceIp
 //   ALB                     as sent                  as sent, split last of X-Forwarded-For
 //
-// Bodies come in base64 or, where the ingress takes them for text, as text. Nothing here goes by a
-// Content-Type. The Host header is not used: nobody outside decides what the URL is.
+// The ALB must keep the mode `append` for X-Forwarded-For: in other modes a client chooses its last address.
+// Bodies come in base64 or, where the ingress takes them for text, as text; the Content-Type is ignored. The
+// Host header is not used for the URL, because a client can choose it.
 
-import { base64, fromBase64, fromLatin1, utf8 } from '../bytes.ts';
+import { base64, fromBase64, fromLatin1, utf8 } from '../base/bytes.ts';
 import { type Connection, forwardedFor } from './client.ts';
 
 type Headers1 = Readonly<Record<string, string | undefined>>;
@@ -24,7 +25,7 @@ export type EventV2 = {
   readonly headers?: Headers1;
   readonly requestContext: {
     readonly stage?: string;
-    /** Who invokes the function without an ingress has no address. */
+    /** Absent when the function is invoked without an ingress. */
     readonly http: { readonly method: string; readonly sourceIp?: string };
   };
   readonly body?: string;
@@ -60,11 +61,11 @@ export type LambdaReply = {
 export type EventRequest = {
   readonly request: Request;
   readonly connection: Connection;
-  /** The ingress took a body for text that was none: octets are lost. */
+  /** The ingress took a binary body for text, so that octets are lost. */
   readonly damaged: boolean;
 };
 
-/** @throws {TypeError} for what is no HTTP request, such as the console's test event */
+/** @throws {TypeError} for an event that is not an HTTP request, such as the console's test event */
 export function requestOf(event: unknown): EventRequest {
   if (isV2(event)) {
     const { rawPath, rawQueryString: query, requestContext } = event;
@@ -79,7 +80,7 @@ export function requestOf(event: unknown): EventRequest {
   }
   const { httpMethod: method, requestContext } = event;
   const { elb, stage, identity, path: wholePath = event.path } = requestContext;
-  // A REST API's own path has no stage: then the whole one is another.
+  // A REST API's `path` has no stage, and differs from the whole path in the context.
   const path = wholePath === event.path ? withoutStage(event.path, stage) : event.path;
   const parameters = valuesOf(event.queryStringParameters, event.multiValueQueryStringParameters);
   // An ALB splits the query and does not decode it.
@@ -88,7 +89,8 @@ export function requestOf(event: unknown): EventRequest {
     .flatMap(([name, values]) => values.map((value) => `${encode(name)}=${encode(value)}`))
     .join('&');
   const entries = valuesOf(event.headers, event.multiValueHeaders);
-  return build(event, { method, path, query, entries, peer: identity?.sourceIp });
+  const peer = identity?.sourceIp;
+  return build(event, { method, path, query, entries, peer, peerIsTold: elb !== undefined });
 }
 
 /** ASCII goes as text, which every ingress hands on as it is; everything else in base64. */
@@ -96,10 +98,10 @@ export async function replyOf(event: unknown, response: Response): Promise<Lambd
   const octets = new Uint8Array(await response.arrayBuffer());
   const isBase64Encoded = octets.some((octet) => octet > 0x7e);
   const body = isBase64Encoded ? base64(octets) : fromLatin1(octets);
-  // The ingress counts what it sends; what a reply to HEAD says would be wrong there.
+  // The ingress sets Content-Length itself; the one of a reply to HEAD would be wrong.
   const headers = [...response.headers].filter(([name]) => name !== 'content-length');
   const said = { statusCode: response.status, isBase64Encoded, body };
-  // Where headers come with many values they are read with many values only.
+  // An ingress that sends headers with many values reads only such headers.
   return isV1(event) && event.multiValueHeaders
     ? { ...said, multiValueHeaders: Object.fromEntries(headers.map(([n, value]) => [n, [value]])) }
     : { ...said, headers: Object.fromEntries(headers) };
@@ -111,39 +113,49 @@ type Parts = {
   readonly query: string;
   readonly entries: readonly (readonly [string, readonly string[]])[];
   readonly peer: string | undefined;
+  /** It is the last in X-Forwarded-For. */
+  readonly peerIsTold?: boolean;
 };
 
 function build(
   { body, isBase64Encoded }: EventV1 | EventV2,
-  { method, path, query, entries, peer }: Parts,
+  { method, path, query, entries, peer, peerIsTold = false }: Parts,
 ): EventRequest {
   const headers = new Headers();
   for (const [name, values] of entries) {
     if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) continue;
     for (const value of values) if (!/[^\t\x20-\xff]/.test(value)) headers.append(name, value);
   }
-  // No request of ours has a body with these methods, and Request takes none.
+  // SCEP and the API use no body with these methods, and Request accepts none.
   const text = method === 'GET' || method === 'HEAD' ? '' : (body ?? '');
   const octets = isBase64Encoded ? fromBase64(text) : utf8(text);
-  // Of the message on its way to the ingress: what is here is whole, and this long.
+  // These headers are about the transfer to the ingress; here the body is complete.
   headers.delete('transfer-encoding');
   headers.delete('content-length');
   if (octets.length > 0) headers.set('content-length', String(octets.length));
-  // Whatever comes, it stays behind the host.
+  // A path or query of any content stays behind the host.
   const target = `/${escaped(path.replace(/^\//, ''), /[?#\\]/g)}${query && '?'}${escaped(query, /#/g)}`;
   const request = new Request(`https://lambda.invalid${target}`, {
-    // Request takes no such method; nor does anybody here.
+    // Request accepts none of these methods, and no route has one: it answers 405.
     method: /^(connect|trace|track)$/i.test(method) ? `NOT-${method}` : method,
     headers,
     ...(octets.length > 0 && { body: octets }),
   });
-  // An ingress of AWS has put the address of who connected to it at the end already.
+  // An ingress of AWS has appended the address of the connection to X-Forwarded-For already, and a load
+  // balancer gives it nowhere else. Without an ingress the caller has written all of the header.
   const told = forwardedFor(headers.get('x-forwarded-for'));
-  const hops = peer === undefined || told.at(-1) === peer ? told : [...told, peer];
-  return { request, connection: { hops }, damaged: !isBase64Encoded && text.includes('\ufffd') };
+  const whole = peerIsTold || told.at(-1) === peer;
+  const hops = whole ? told : peer === undefined ? [] : [...told, peer];
+  const arrived = {
+    hops,
+    path,
+    host: headers.get('host') ?? '',
+    invoked: !peerIsTold && peer === undefined,
+  };
+  return { request, connection: arrived, damaged: !isBase64Encoded && text.includes('\ufffd') };
 }
 
-/** What would end the path or the query in a URL: it can only stand there because it was decoded. */
+/** Escapes the characters that would end the path or query in a URL: the ingress has decoded them. */
 const escaped = (text: string, characters: RegExp): string =>
   text.replace(characters, (one) => `%${one.charCodeAt(0).toString(16)}`);
 

@@ -1,17 +1,24 @@
-// What somebody sent to the admin API, checked: JSON, query, cursors. Whatever is wrong with it is a
-// sentence that names the field.
+// Checks the input of the admin API: JSON, query, cursors. Every problem is a sentence that names the field.
 
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
-import { type Bytes, base64url, concat, equal, fromBase64url, fromUtf8, utf8 } from '../bytes.ts';
-import type { Turn } from '../ca/browse.ts';
-import { hash } from '../cms/native.ts';
-import { HttpFailure } from '../errors.ts';
-import { canonical, type Json } from '../log/canonical.ts';
-import { explainIssues } from '../schema.ts';
-import type { Schema } from './route.ts';
+import {
+  type Bytes,
+  base64url,
+  concat,
+  equal,
+  fromBase64url,
+  fromUtf8,
+  utf8,
+} from '../base/bytes.ts';
+import { HttpFailure } from '../base/errors.ts';
+import { canonical, type Json } from '../base/json.ts';
+import type { Turn } from '../ca/query/browse.ts';
+import { explainIssues } from '../config/schema.ts';
+import { hash } from '../crypto/native.ts';
+import type { Schema } from './admin/route.ts';
 
-/** @throws {HttpFailure} 400 for what is no JSON, or holds half of a surrogate pair */
+/** @throws {HttpFailure} 400 for a text that is not JSON, or has half of a surrogate pair */
 export async function bodyOf(c: Context): Promise<unknown> {
   const text = await c.req.text();
   try {
@@ -44,13 +51,13 @@ export function checked<T extends Schema>(schema: T, input: unknown, whole: stri
   throw new HttpFailure(422, explainIssues(result.error.issues, whole).join('; '));
 }
 
-/** Octets of a cursor that bind it to its list and filters, and show that it is whole. */
+/** Octets of a cursor that bind it to its list and filters, and detect changes. */
 const BINDING_OCTETS = 12;
 
 /**
- * The page that is asked for, and how its answer names the next one. A cursor is a place in its list,
- * bound to list and filters. It is no secret and no permission: it leads only to what its list shows.
- * @throws {HttpFailure} 422 for a cursor of another list, or of none
+ * The page that is asked for, and the writer of the cursor to the next one. A cursor is a place in its list,
+ * bound to list and filters. It is not a secret and gives no permission: it leads only to places in its list.
+ * @throws {HttpFailure} 422 for a cursor of another list, or a made-up one
  */
 export function turnOf<
   Query extends { readonly limit: number; readonly cursor?: string | undefined },
@@ -75,6 +82,6 @@ function placeIn(cursor: string, bind: (place: Bytes) => Bytes): string | undefi
     const place = octets.slice(BINDING_OCTETS);
     return equal(octets.subarray(0, BINDING_OCTETS), bind(place)) ? fromUtf8(place) : undefined;
   } catch {
-    return undefined; // whatever it is, it is none of ours
+    return undefined; // not a cursor of this API
   }
 }

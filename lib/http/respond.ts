@@ -1,16 +1,20 @@
 // Replies: octets with a bare media type, and refusals with a fixed body and a correlation id.
-// Nothing of a request, an error or a library is ever repeated in a refusal.
+// A refusal never repeats text from a request, an error or a library.
 
 import type { Context } from 'hono';
-import { type Bytes, utf8 } from '../bytes.ts';
+import { type Bytes, utf8 } from '../base/bytes.ts';
+import { HttpFailure, Malformed } from '../base/errors.ts';
+import { RETRY_AFTER_S } from '../base/limits.ts';
+import { ulid } from '../base/ulid.ts';
 import type { Deps } from '../ca/deps.ts';
-import { HttpFailure, Malformed } from '../errors.ts';
-import { RETRY_AFTER_S } from '../limits.ts';
-import { ulid } from '../ulid.ts';
 import { clientOf } from './client.ts';
 
 /** A reply whose Content-Type is exactly this one: frameworks add parameters to text bodies. */
-export function octets(body: Bytes | string, mediaType: string, cacheControl: string): Response {
+export function octetsResponse(
+  body: Bytes | string,
+  mediaType: string,
+  cacheControl: string,
+): Response {
   const bytes = typeof body === 'string' ? utf8(body) : body;
   return new Response(bytes, {
     headers: {
@@ -39,13 +43,13 @@ type Status = keyof typeof titles;
 
 /** JSON of the admin API. */
 export function json(status: 200 | 201, value: object): Response {
-  const response = octets(`${JSON.stringify(value)}\n`, 'application/json', 'no-store');
+  const response = octetsResponse(`${JSON.stringify(value)}\n`, 'application/json', 'no-store');
   return new Response(response.body, { status, headers: response.headers });
 }
 
 /**
- * Lines of text as they come: the reader sets the pace. What fails before the first one is thrown;
- * later, the reply ends broken, so that nobody takes a part for the whole.
+ * Streams lines of text as fast as the client reads them. A failure before the first line is thrown; a later
+ * one breaks the reply off, so that the client does not take a part for the whole.
  */
 export async function lines(
   mediaType: string,
@@ -66,7 +70,7 @@ export async function lines(
   return new Response(stream, { headers: { ...headers, 'x-content-type-options': 'nosniff' } });
 }
 
-/** The reply to anything thrown. What is not about the request is an outage: 503, detail logged. */
+/** The reply to an error. One that is not about the request is an outage: 503, with the detail in the log. */
 export function refuse(deps: Deps, error: unknown, c: Context): Response {
   const { log, clock, random } = deps;
   const client = clientOf(deps, c);
@@ -86,21 +90,25 @@ export function refuse(deps: Deps, error: unknown, c: Context): Response {
   const body = api
     ? JSON.stringify({ type: 'about:blank', title: titles[status], status, detail: said, id })
     : `${titles[status]} (${id})\n`;
-  const response = octets(body, api ? 'application/problem+json' : 'text/plain', 'no-store');
+  const response = octetsResponse(
+    body,
+    api ? 'application/problem+json' : 'text/plain',
+    'no-store',
+  );
   if (status === 503) response.headers.set('retry-after', String(RETRY_AFTER_S));
   if (status === 401) response.headers.set('www-authenticate', 'Bearer');
   if (error instanceof HttpFailure && status === 405) response.headers.set('allow', error.allow);
   return new Response(response.body, { status, headers: response.headers });
 }
 
-/** The reply of a service that could not start: there is nothing yet that could say more. */
+/** The reply of a service that could not start; it has no correlation id, because nothing else is ready. */
 export const unavailable = (): Response => plain(503, { 'retry-after': String(RETRY_AFTER_S) });
 
-/** The reply to one of a flood. */
+/** The reply to a request of a flood. */
 export const tooMany = (retryAfterS: number): Response =>
   plain(429, { 'retry-after': String(retryAfterS) });
 
-/** The reply to who came around the way in. */
+/** The reply to a request that did not come through the configured way in. */
 export const forbidden = (): Response => plain(403);
 
 const plain = (status: Status, headers: Readonly<Record<string, string>> = {}): Response =>

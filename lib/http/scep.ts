@@ -1,27 +1,34 @@
 // RFC 8894 §4 over HTTP: paths, methods, bodies and media types, as clients were seen to use them.
-// Every result of SCEP itself is a 200; a 4xx ends here, before anybody can be answered in SCEP.
-// Nothing redirects: clients lose POST bodies on the way.
+// Every result of SCEP itself is a 200; a 4xx is for requests that have no SCEP message to answer.
+// Nothing redirects, because clients lose the body of a POST when they follow.
 
 import { type Context, Hono } from 'hono';
-import { type Bytes, concat } from '../bytes.ts';
-import type { Deps } from '../ca/deps.ts';
-import { pkiOperation } from '../ca/pki-operation.ts';
-import type { Endpoint } from '../config.ts';
-import { HttpFailure } from '../errors.ts';
-import { MAX_MESSAGE_OCTETS } from '../limits.ts';
+import { type Bytes, concat } from '../base/bytes.ts';
+import { HttpFailure } from '../base/errors.ts';
+import { MAX_MESSAGE_OCTETS, REJECTED_RETRY_S } from '../base/limits.ts';
+import type { ServerDeps } from '../ca/deps.ts';
+import type { Endpoint } from '../config/config.ts';
 import type { Log } from '../ports/log.ts';
-import { printCapabilities } from '../scep/capabilities.ts';
-import { type Operation, parseOperation } from '../scep/operation.ts';
-import { mediaTypes } from '../scep/registry.ts';
-import { clientOf } from './client.ts';
-import { octets } from './respond.ts';
+import { pkiOperation } from '../protocol/scep/server/pki-operation.ts';
+import { printCapabilities } from '../protocol/scep/wire/capabilities.ts';
+import { type Operation, parseOperation } from '../protocol/scep/wire/operation.ts';
+import { mediaTypes } from '../protocol/scep/wire/registry.ts';
+import { clientOf, subscriber } from './client.ts';
+import { octetsResponse, tooMany } from './respond.ts';
 
-/** Paths of SCEP, which clients write in any case; the rest of the service keeps its case. */
+/**
+ * Paths of SCEP, which clients write in any case and append to URLs that end in a slash; the rest of
+ * the service keeps what was sent.
+ */
 export function scepPath(path: string): string {
-  return /^\/(?:scep|cgi-bin|certsrv)(?:\/|$)/i.test(path) ? path.toLowerCase() : path;
+  const single = path.replace(/\/{2,}/g, '/');
+  return /^\/(?:scep|cgi-bin|certsrv)(?:\/|$)/i.test(single) ? single.toLowerCase() : path;
 }
 
-export function scepRoutes(deps: Deps): Hono {
+/** What clients append to the URL that they are given: /scep/pkiclient.exe. */
+export const scripts: readonly string[] = ['pkiclient.exe', 'mscep.dll', 'cgi-bin'];
+
+export function scepRoutes(deps: ServerDeps): Hono {
   const app = new Hono();
   const at = (endpoint: (c: Context) => string) => (c: Context) => {
     const found = deps.config.endpoints.get(endpoint(c));
@@ -29,10 +36,9 @@ export function scepRoutes(deps: Deps): Hono {
     return answer(deps, found, c);
   };
   const byDefault = at(() => 'default');
-  // Clients append a script's path to whatever they are given: /scep/pkiclient.exe.
   const named = at((c) => {
     const segment = c.req.param('endpoint') ?? '';
-    return segment.includes('.') || segment === 'cgi-bin' ? 'default' : segment;
+    return scripts.includes(segment) ? 'default' : segment;
   });
   for (const path of ['/scep', '/scep/', '/cgi-bin/pkiclient.exe', '/certsrv/mscep/*']) {
     app.all(path, byDefault);
@@ -42,47 +48,51 @@ export function scepRoutes(deps: Deps): Hono {
   return app;
 }
 
-async function answer(deps: Deps, endpoint: Endpoint, c: Context): Promise<Response> {
+async function answer(deps: ServerDeps, endpoint: Endpoint, c: Context): Promise<Response> {
   const { method, url, headers } = c.req.raw;
   if ((declaredLength(headers) ?? 0) > MAX_MESSAGE_OCTETS) throw tooLong();
   if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
-    throw new HttpFailure(405, `the method ${method} is not one of SCEP`);
+    throw new HttpFailure(405, `the method ${method} is not allowed: SCEP uses GET and POST`);
   }
-  const [, query] = /\?([^#]*)/.exec(url) ?? [];
-  if (query === undefined && method !== 'POST') {
+  const [, query = ''] = /\?([^#]*)/.exec(url) ?? [];
+  if (/^[?&]*$/.test(query) && method !== 'POST') {
     const text = `This is the SCEP endpoint "${endpoint.id}" (RFC 8894).\n`;
-    return octets(text, mediaTypes.caps, 'no-store');
+    return octetsResponse(text, mediaTypes.caps, 'no-store');
   }
-  const operation = parseOperation(method === 'POST' ? 'POST' : 'GET', query ?? '');
+  const operation = parseOperation(method === 'POST' ? 'POST' : 'GET', query);
   switch (operation.name) {
     case 'GetCACaps':
-      return octets(printCapabilities(endpoint.legacy), mediaTypes.caps, 'no-store');
+      return octetsResponse(printCapabilities(endpoint.legacy), mediaTypes.caps, 'no-store');
     case 'GetCACert': {
       const { bag } = await deps.cas.of(endpoint.ca);
-      return octets(bag, mediaTypes.caRaCert, 'no-store');
+      return octetsResponse(bag, mediaTypes.caRaCert, 'no-store');
     }
     case 'GetNextCACert':
       throw new HttpFailure(404, 'there is no next CA certificate');
     case 'PKIOperation': {
-      // Nobody would get what it makes.
+      // A HEAD would lose the certificate that this request makes.
       if (method === 'HEAD') throw new HttpFailure(405, 'HEAD of a PKIOperation');
       const client = clientOf(deps, c);
+      const source = client && subscriber(client);
+      if (source && deps.tally.rejections.holds(endpoint.id, source, deps.clock.now())) {
+        return tooMany(REJECTED_RETRY_S);
+      }
       const log: Log = (entry) => deps.log({ ...entry, client });
-      const message = await messageOf(operation, c);
-      const certRep = await pkiOperation({ ...deps, log }, endpoint, message);
-      return octets(certRep, mediaTypes.pkiMessage, 'no-store');
+      const arrival = { octets: await messageOf(operation, c), ...(source ? { source } : {}) };
+      const certRep = await pkiOperation({ ...deps, log }, endpoint, arrival);
+      return octetsResponse(certRep, mediaTypes.pkiMessage, 'no-store');
     }
   }
 }
 
-/** Octets whatever the Content-Type says: several clients send none. */
+/** The body's octets, whatever the Content-Type: several clients send none. */
 async function messageOf(
   { message }: Extract<Operation, { name: 'PKIOperation' }>,
   c: Context,
 ): Promise<Bytes> {
   if (message) return message;
   const body = await bodyOf(c.req.raw).catch((error) => {
-    // A client that hangs up is no trouble of ours, and not every platform says that it did.
+    // A client that hangs up is not an outage, and not every platform reports it as such.
     throw error instanceof HttpFailure ? error : new HttpFailure(400, 'the message ends too early');
   });
   if (body.length > MAX_MESSAGE_OCTETS) throw tooLong();
@@ -91,8 +101,8 @@ async function messageOf(
 }
 
 /**
- * The body, whose length was declared and looked at, or is counted as it comes. Hono's own limit makes
- * a Request of the platform's in both cases, for one look at its body; `arrayBuffer` does without.
+ * The body. Its declared length has been checked; otherwise the octets are counted as they come. Hono's own
+ * limit would make a Request of the platform in both cases, which costs more than `arrayBuffer`.
  */
 async function bodyOf(request: Request): Promise<Bytes> {
   if (declaredLength(request.headers) !== undefined) {
@@ -105,13 +115,13 @@ async function bodyOf(request: Request): Promise<Bytes> {
     const part = (await reader?.read())?.value;
     if (!part) return concat(parts);
     length += part.length;
-    // Not cancelled: that would take the connection from under the answer.
+    // The body is not cancelled, because that would close the connection before the answer.
     if (length > MAX_MESSAGE_OCTETS) throw tooLong();
     parts.push(part);
   }
 }
 
-/** Undefined where the end of the body is not known before it comes. */
+/** Undefined where the length is not declared. */
 function declaredLength(headers: Headers): number | undefined {
   const length = headers.get('content-length');
   return length === null || headers.has('transfer-encoding')

@@ -1,12 +1,12 @@
 // What the schemas of the admin API's routes share.
 
 import * as z from 'zod/mini';
-import { MAX_PAGE } from '../limits.ts';
-import { described, id } from '../schema.ts';
-import type { Schema } from './route.ts';
+import { MAX_PAGE } from '../base/limits.ts';
+import { described, id } from '../config/schema.ts';
+import type { Schema } from './admin/route.ts';
 
 type Named = z.core.$ZodRegistry<{ id: string }>;
-/** Schemas that the documentation has by name: of what is sent, and of what is answered. */
+/** Schemas that the documentation has by name, for input and for answers. */
 export const bodies: Named = z.registry<{ id: string }>();
 export const answers: Named = z.registry<{ id: string }>();
 
@@ -21,15 +21,15 @@ export function answer<T extends Schema>(name: string, schema: T): T {
 }
 
 /** The fields of one page of a list. */
-export const pageOf = <Noun extends string, T extends Schema>(noun: Noun, item: T) => ({
+export const pageShape = <Noun extends string, T extends Schema>(noun: Noun, item: T) => ({
   ...({ [noun]: z.array(item) } as Record<Noun, z.ZodMiniArray<T>>),
   next: described('`cursor` of the next page; null at the end', z.nullable(z.string())),
 });
 
 export const page = <Noun extends string, T extends Schema>(name: string, noun: Noun, item: T) =>
-  answer(name, z.strictObject(pageOf(noun, item)));
+  answer(name, z.strictObject(pageShape(noun, item)));
 
-export const ulid = z.string().check(z.regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'is not an id'));
+export const ulidText = z.string().check(z.regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'is not an id'));
 
 export const endpointId = described('name of an endpoint', z.string());
 export const caId = described('name of a CA', id);
@@ -51,7 +51,7 @@ export const digest = z.pipe(
 );
 
 const beginText = 'must not be empty';
-/** How a text begins that is searched for. */
+/** The beginning of a text to search for. */
 export const beginning = z.string().check(z.minLength(1, beginText));
 
 const timeText = 'must be a time such as "2030-01-31" or "2030-01-31T12:00:00Z"';
@@ -76,7 +76,8 @@ export const turn = {
   ),
   cursor: described(
     '`next` of the page before, of the same list with the same filters',
-    z.optional(z.string().check(z.regex(/^[\w-]{17,600}$/, cursorText))),
+    // Whatever stands in a list, another hand's too, is a place to go on from: a sort key of 1,024 octets.
+    z.optional(z.string().check(z.regex(/^[\w-]{17,1382}$/, cursorText))),
   ),
 };
 
@@ -91,5 +92,3 @@ export const evidence = described(
   'what the rule looked at',
   z.record(z.string(), z.union([z.string(), z.number()])),
 );
-
-export const iso = (ms: number): string => new Date(ms).toISOString();

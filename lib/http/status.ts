@@ -1,15 +1,17 @@
-// What relying parties fetch (RFC 5280 §4.2.1.13, §4.2.2.1), and what operators' probes ask.
+// Serves what relying parties fetch (RFC 5280 §4.2.1.13, §4.2.2.1), and operators' probes.
 
 import { Hono } from 'hono';
-import type { Deps } from '../ca/deps.ts';
-import { HttpFailure, Outage } from '../errors.ts';
-import { MAX_CRL_AGE_S } from '../limits.ts';
-import { octets } from './respond.ts';
+import { HttpFailure, Outage } from '../base/errors.ts';
+import { CRL_MEMORY_MS, MAX_CRL_AGE_S } from '../base/limits.ts';
+import type { ServerDeps } from '../ca/deps.ts';
+import { octetsResponse } from './respond.ts';
 
-const clamp = (seconds: number): number => Math.max(0, Math.min(MAX_CRL_AGE_S, seconds));
+/** A CRL from an instance's memory may be that old already: caches keep it for so much less. */
+const MAX_CACHED_S = MAX_CRL_AGE_S - CRL_MEMORY_MS / 1000;
+const clamp = (seconds: number): number => Math.max(0, Math.min(MAX_CACHED_S, seconds));
 const publicFor = (seconds: number): string => `public, max-age=${seconds}`;
 
-export function statusRoutes(deps: Deps): Hono {
+export function statusRoutes(deps: ServerDeps): Hono {
   const app = new Hono();
   const existing = (id: string): string => {
     if (!deps.config.cas.has(id)) throw new HttpFailure(404, 'no such CA');
@@ -17,11 +19,11 @@ export function statusRoutes(deps: Deps): Hono {
   };
 
   app.get('/crl/:file{[a-z0-9-]+\\.crl}', async (c) => {
-    const crl = await deps.crls.newest(existing(c.req.param('file').slice(0, -4)));
+    const crl = await deps.served.newest(deps, existing(c.req.param('file').slice(0, -4)));
     if (!crl) throw new Outage('no CRL has been published');
-    // Nobody keeps it past its end, nor for long: a revocation has to be seen.
+    // Caches keep a CRL neither past its end nor for long, so that revocations are seen soon.
     const left = Math.floor((crl.nextUpdate - deps.clock.now()) / 1000);
-    const response = octets(crl.der, 'application/pkix-crl', publicFor(clamp(left)));
+    const response = octetsResponse(crl.der, 'application/pkix-crl', publicFor(clamp(left)));
     const etag = `"${crl.number}"`;
     response.headers.set('etag', etag);
     response.headers.set('last-modified', new Date(crl.thisUpdate).toUTCString());
@@ -33,15 +35,18 @@ export function statusRoutes(deps: Deps): Hono {
   });
 
   app.get('/aia/:file{[a-z0-9-]+\\.cer}', async (c) => {
-    const { certificate } = await deps.cas.of(existing(c.req.param('file').slice(0, -4)));
-    return octets(certificate.der, 'application/pkix-cert', publicFor(86_400));
+    const id = existing(c.req.param('file').slice(0, -4));
+    const { der } = await deps.cas.certificate(id);
+    return octetsResponse(der, 'application/pkix-cert', publicFor(86_400));
   });
 
-  app.get('/healthz', () => octets('ok\n', 'text/plain', 'no-store'));
+  app.get('/healthz', () => octetsResponse('ok\n', 'text/plain', 'no-store'));
 
   app.get('/readyz', async () => {
-    await Promise.all([...deps.config.cas.keys()].map((ca) => deps.cas.of(ca)));
-    return octets('ready\n', 'text/plain', 'no-store');
+    const usable = [...deps.config.cas.keys()].map((ca) => deps.cas.of(ca));
+    const [trouble] = await Promise.all([deps.written.trouble(), ...usable]);
+    if (trouble) throw trouble;
+    return octetsResponse('ready\n', 'text/plain', 'no-store');
   });
   return app;
 }

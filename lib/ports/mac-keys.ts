@@ -1,21 +1,25 @@
-// MAC keys: what challenges are stored under, and what holds bindings, waiting requests and approvals
-// fast against whoever can write records.
+// MAC keys. Challenges are stored as MACs; bindings, waiting requests and approvals carry a MAC, so that
+// write access to the records is not enough to change them.
 //
-// Whoever can check a MAC can make it. So there is a key for each pair of who makes and who checks,
-// and a function gets those of its pairs:
+// Whoever can check a MAC can also make it. So each pair of maker and checker has a key of its own, and a
+// function gets only the keys of its pairs:
 //
-//   challenge   made by who hands out challenges, checked by SCEP: their MACs and their bindings
-//   pending     made and checked by SCEP: what was proven and now waits, the password kept with it, and
-//               the subjects that it has issued certificates for
-//   approval    made by who decides, checked by SCEP
+//   challenge   made by the function that hands out challenges, checked by SCEP: MACs of challenges and
+//               their bindings
+//   pending     made and checked by SCEP: requests that wait for an approver, the password kept with
+//               them, and the subjects that have certificates
+//   approval    made by the function that takes decisions, checked by SCEP
+//   record      made and checked by the functions that serve and maintain, and by an operator who repairs
+//               a register: certificates, key owners, transactions, registers of revocations
+//   registry    made by the operator, checked by all: tokens, and which key and chain a CA has
 //
-// Who hands out challenges cannot approve, who decides cannot make up a request that nobody proved or
-// read its password, and maintenance can do neither. SCEP could make an approval and gains nothing by
-// it: it may use the CA's key.
+// So the maker of challenges cannot approve; the maker of approvals can neither invent a proven request
+// nor read its password; and maintenance can do none of this. SCEP could make an approval, and gains
+// nothing by it: it may use the CA's key.
 
-import type { Bytes } from '../bytes.ts';
+import type { Bytes } from '../base/bytes.ts';
 
-export const macPurposes = ['challenge', 'pending', 'approval'] as const;
+export const macPurposes = ['challenge', 'pending', 'approval', 'record', 'registry'] as const;
 export type MacPurpose = (typeof macPurposes)[number];
 
 export type MacKey = {
@@ -27,11 +31,13 @@ export type MacKey = {
 
 export interface MacKeys {
   /**
-   * The live keys for this purpose, the one that makes new MACs first, at most two: during a rotation
-   * the previous one is still looked up. Cached by the adapter; cheap to call on every request.
+   * The live keys for this purpose; the first one makes new MACs. At most two for challenges: during a
+   * rotation the previous one is still looked up. For `record` and `registry` every key there ever was,
+   * because a record is checked for as long as it is kept. The adapter caches them: it is cheap to call
+   * this on every request.
    */
   live(purpose: MacPurpose): Promise<readonly [MacKey, ...MacKey[]]>;
 }
 
-/** Where MAC keys are not the adapter's own, they are kept in records, sealed by it. */
+/** A MAC key as a record keeps it, sealed by an adapter that has no store of its own for them. */
 export type SealedMacKey = { readonly id: string; readonly sealed: Bytes };

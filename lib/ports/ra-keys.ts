@@ -1,7 +1,7 @@
 // RA keys: RSA-2048 pairs that decrypt requests and sign CertReps. They live in this process's
 // memory in clear, and outside of it only sealed.
 
-import type { Bytes } from '../bytes.ts';
+import type { Bytes } from '../base/bytes.ts';
 
 /** What a sealed key is for. Unsealing with any other context fails. */
 export type SealContext = { readonly ca: string; readonly purpose: 'ra' };

@@ -1,7 +1,7 @@
 // CA keys: made where they stay, used to sign, never read.
 
-import type { KeySpec, SigningAlgorithm } from '../algorithms.ts';
-import type { Bytes } from '../bytes.ts';
+import type { Bytes } from '../base/bytes.ts';
+import type { KeySpec, SigningAlgorithm } from '../crypto/algorithms.ts';
 
 export interface Signer {
   /**
@@ -15,14 +15,14 @@ export interface Signer {
 
   /**
    * The signature over `tbs` (ECDSA as DER Ecdsa-Sig-Value). The adapter may send only the digest
-   * to where the key is. It retries inside the request's time, then throws: nothing that it throws
-   * is the requester's fault. The caller verifies every signature before it uses it.
+   * to where the key is. It retries within the time of a request, then throws an `Outage`, which the
+   * requester is not to blame for. The caller verifies every signature before it uses it.
    */
   sign(reference: string, algorithm: SigningAlgorithm, tbs: Bytes): Promise<Bytes>;
 
   /**
-   * What an operator should know of the key where it is kept (its state, its use, who may use it), as
-   * far as this process may look: sentences. Absent where there is nobody to ask.
+   * Sentences for an operator about the key in its key service: a bad state, use or policy, as far as this
+   * process has the permission to see them. Absent for adapters that have no such service.
    */
   readonly warnings?: (reference: string) => Promise<readonly string[]>;
 }

@@ -1,22 +1,45 @@
-// The store: records by key, read consistently in batches, written all or nothing on conditions. It
-// is the whole of what "exactly once" stands on (shared design, "Issuance, exactly once"), so it is
-// small: one read, one write, one list. What a write means is decided in `ca/`.
+// The store: records by key, read consistently in batches, written all or nothing on conditions. "Exactly
+// once" rests on it alone (shared design, "Issuance, exactly once"), so it is small: one read, one write,
+// one list. `ca/` decides what a write means, but for `use`: `applyUse` below says what it does to a
+// challenge, and every adapter does the same.
 //
-// Durable: what `write` answered `done` for survives the process and the machine, and every later
-// read sees it. Atomic: of one write all actions take effect or none. Trouble (locked, throttled,
-// unreachable, out of space) is thrown as `Outage` and never turned into an answer; an adapter that
-// does not know whether a write took effect finds out by reading before it answers or throws.
+// Durable: once `write` has answered `done`, the write survives the process and the machine, and every
+// later read sees it. Atomic: all actions of a write take effect, or none does. A store that is locked,
+// throttled, unreachable or full throws `Outage`. An adapter that does not know whether a write took
+// effect finds out by reading before it answers or throws.
 
-import { MAX_CHALLENGE_FAILURES } from '../limits.ts';
-import type { List } from './places.ts';
-import type { Challenge, Kind, Records } from './records.ts';
+import { MAX_CHALLENGE_FAILURES } from '../base/limits.ts';
+import type { List } from './records/places.ts';
+import type { Challenge, Kind, Records } from './records/records.ts';
 
 export type Key<K extends Kind = Kind> = { readonly kind: K; readonly key: string };
+
+/** The `rev` of a record whose count another hand has spoilt: a write that expects it replaces what has
+ * no good one. */
+export const SPOILT_REV = -1;
+/** A count beyond would not change any more when 1 is added to it: no condition would rest on it. */
+export const MAX_REV = 999_999_999_999_999;
+export const nextRev = (rev: number): number => Math.max(rev, 0) + 1;
+
+/** A count as it is stored, in the only way in which it is written. */
+export const revIn = (text: string | undefined): number =>
+  /^[1-9]\d{0,14}$/.test(text ?? '') ? Number(text) : SPOILT_REV;
 
 /** A record as it was read. `rev` counts its writes from 1. */
 export type Row<K extends Kind = Kind> = Key<K> & {
   readonly rev: number;
   readonly record: Records[K];
+};
+
+/** A record that this service did not write (`ca/record/guarded-store.ts`). Its content is not believed; the
+ * next write replaces it at its `rev`. */
+export type AlteredRow = Key & {
+  readonly rev: number;
+  readonly record: undefined;
+  /** Its content, for the log and for an operator. */
+  readonly said: unknown;
+  /** It says that a later release wrote it. */
+  readonly later?: true;
 };
 
 /** One action of a write. No two name the same record. */
@@ -38,8 +61,9 @@ export type Action =
 
 export type UseChange = {
   readonly do: 'use';
-  /** Takes one use for a Transaction, if one is left or freed, it has not expired at `now`, is not
-   * locked, and is not held by that Transaction already. */
+  /** Takes one use for a Transaction. Conditions: a use is left or freed in the same change, `usesLeft` is
+   * at most `uses`, the challenge has not expired at `now`, is neither locked nor revoked, and that
+   * Transaction holds no use of it yet. */
   readonly take?: {
     readonly transaction: string;
     readonly requestHash: string;
@@ -49,21 +73,30 @@ export type UseChange = {
   readonly free?: readonly string[];
   /** Finished Transactions that are no longer listed as holders; their uses stay used. */
   readonly clear?: readonly string[];
-  /** Counts one refused attempt; fails when it is locked already. */
+  /** Counts one refused attempt; fails when it is locked already, or revoked. */
   readonly fail?: true;
 };
 
-/** What a `use` makes of a challenge; undefined where one of its conditions does not hold. */
+/** Ten refused attempts lock a one-time challenge. One of several uses never locks: a few bad devices must
+ * not keep a fleet out. */
+export const isLocked = ({ uses, failures }: Pick<Challenge, 'uses' | 'failures'>): boolean =>
+  uses === 1 && failures >= MAX_CHALLENGE_FAILURES;
+
+/** The challenge after a `use`; undefined if one of the conditions does not hold. */
 export function applyUse(challenge: Challenge, change: UseChange): Challenge | undefined {
   const { take, free = [], clear = [], fail } = change;
-  const { failures, expiresAt } = challenge;
-  const locked = failures >= MAX_CHALLENGE_FAILURES;
+  const { uses, failures, expiresAt, revokedAt } = challenge;
+  const closed = isLocked(challenge) || revokedAt !== undefined;
   const usesLeft = challenge.usesLeft + free.length - (take ? 1 : 0);
   const held = free.every((id) => id in challenge.open);
   const takes =
     !take ||
-    (usesLeft >= 0 && !locked && expiresAt > take.now && !(take.transaction in challenge.open));
-  if (!held || !takes || (fail && locked)) return undefined;
+    (usesLeft >= 0 &&
+      challenge.usesLeft <= uses &&
+      !closed &&
+      expiresAt > take.now &&
+      !(take.transaction in challenge.open));
+  if (!held || !takes || (fail && closed)) return undefined;
   const gone = new Set([...free, ...clear]);
   const open = Object.fromEntries(Object.entries(challenge.open).filter(([id]) => !gone.has(id)));
   if (take) open[take.transaction] = take.requestHash;
@@ -89,17 +122,19 @@ export type ListQuery = {
 
 export interface Store {
   /**
-   * The records that exist among these keys. Each is the newest of some moment during the call; it
-   * is not a snapshot: two may be of different moments, so an issue never rests on it alone.
+   * The records that exist among these keys, each as it was at some moment during the call. It is no
+   * snapshot: two records may be of different moments. A write that depends on them checks their `rev`.
    */
-  read(keys: readonly Key[]): Promise<readonly Row[]>;
+  read(keys: readonly Key[]): Promise<readonly (Row | AlteredRow)[]>;
 
   /**
-   * `conflict`: a condition does not hold; nothing was written; read again and decide again.
-   * The same call again after a thrown error is safe: what took effect then is a conflict now.
+   * `done`: all of it is written. `conflict`: a condition does not hold and nothing was written; the caller
+   * must not send the same actions again, but read again and decide anew. After a thrown error the caller
+   * may repeat the call: if the first one did take effect, the repeat is a `conflict`.
    */
   write(actions: readonly Action[]): Promise<'done' | 'conflict'>;
 
-  /** Keys in the order of the list. It may lag behind writes by seconds: never decide by it. */
+  /** Keys in the order of the list. It may lag behind writes by seconds: decide only by records that `read`
+   * has returned. */
   list(query: ListQuery): Promise<Page>;
 }

@@ -1,13 +1,13 @@
-// Somebody outside who has a say in whether a certificate may be issued, such as an MDM.
+// A system outside, such as an MDM, that has a say in whether a certificate may be issued.
 
-import type { Bytes } from '../bytes.ts';
+import type { Bytes } from '../base/bytes.ts';
 
 export type ValidationRequest = {
   /** Idempotency key: the same request may be asked about more than once. */
   readonly requestHash: string;
   readonly endpoint: string;
   readonly transactionID: string;
-  /** The PKCS#10 as it came, DER, challengePassword included: only for who validates that. */
+  /** The PKCS#10 as it came, DER. It includes the challengePassword: send that only to its validator. */
   readonly csr: Bytes;
 };
 
@@ -22,12 +22,13 @@ export type IssuedNotice = ValidationRequest & {
 };
 
 export interface Validator {
-  /** Trouble is thrown and becomes a 503; only an answer allows or refuses. */
+  /** Returns an answer, which allows or refuses. Throws when it has none; the device is told 503. */
   validate(request: ValidationRequest): Promise<ValidatorAnswer>;
 
   /**
-   * Where it is there, nothing is released before it has answered `release`. `refuse` is final: the
-   * certificate is revoked unseen. Trouble is thrown; it is asked again for an hour.
+   * Where a validator has this method, a certificate is handed out only after it has answered `release`.
+   * `refuse` is final: the certificate is revoked before anyone has seen it. Throws when it has no answer;
+   * the caller asks again for an hour.
    */
   readonly notify?: (notice: IssuedNotice) => Promise<'release' | 'refuse'>;
 }

@@ -2,6 +2,10 @@
 // registry, written in the form that clients were seen to need. Parameters that are not the ones of
 // the algorithm make it an unknown one; nothing is guessed.
 
+import { context, type Element, Fields, oid, smallInteger, tag } from '../asn1/reader.ts';
+import { nullValue, objectIdentifier, sequence } from '../asn1/writer.ts';
+import type { Bytes } from '../base/bytes.ts';
+import { Malformed } from '../base/errors.ts';
 import {
   combinedSignatureOf,
   type Digest,
@@ -9,11 +13,7 @@ import {
   digestOf,
   digests,
   oids,
-} from '../algorithms.ts';
-import type { Bytes } from '../bytes.ts';
-import { context, type Element, Fields, oid, smallInteger, tag } from '../cms/der.ts';
-import { nullValue, objectIdentifier, sequence } from '../cms/der-writer.ts';
-import { Malformed } from '../errors.ts';
+} from '../crypto/algorithms.ts';
 
 /** How a signature is made, digest included. */
 export type SignatureScheme =

@@ -1,7 +1,7 @@
-// A CA's certificate and its issuers up to a root, as path validation will judge them (RFC 5280 §6.1):
-// ordered, and what is wrong with them said in a sentence.
+// A CA's certificate and its issuers up to a root: puts them in order and judges them as path validation
+// will (RFC 5280 §6.1). A problem is returned as a sentence.
 
-import { type Bytes, equal, hex } from '../bytes.ts';
+import { extensionOids } from '../asn1/oids.ts';
 import {
   content,
   contextPrimitive,
@@ -10,8 +10,10 @@ import {
   scan,
   smallInteger,
   tag,
-} from '../cms/der.ts';
-import { Malformed } from '../errors.ts';
+} from '../asn1/reader.ts';
+import { type Bytes, equal, hex } from '../base/bytes.ts';
+import { Malformed } from '../base/errors.ts';
+import { isoSeconds } from '../base/text.ts';
 import { readSignatureAlgorithm } from './algorithm.ts';
 import {
   type Certificate,
@@ -19,9 +21,9 @@ import {
   publicKeyOf,
   subjectKeyIdentifierOf,
 } from './certificate.ts';
-import { extensionOids } from './extensions.ts';
-import { lintForeignCa } from './lint.ts';
-import { printName } from './name.ts';
+import { lintForeignCa } from './lint/certificate.ts';
+import { printName } from './names/name.ts';
+import { sameName } from './names/same-name.ts';
 
 const called = ({ subject }: Certificate): string => `the certificate of ${printName(subject)}`;
 
@@ -42,21 +44,21 @@ export async function chainOf(
   const chain: [Certificate, ...Certificate[]] = [own];
   let left = found.filter((one) => one !== own);
   for (let last = own; !(await signs(last, last)); ) {
-    const named = left.filter(({ subject }) => equal(subject, last.issuer));
+    const named = left.filter(({ subject }) => sameName(subject, last.issuer));
     const verdicts = await Promise.all(named.map((issuer) => signs(issuer, last)));
     const issuer = named[verdicts.indexOf(true)];
     if (!issuer) {
       const name = printName(last.issuer);
       return named.length > 0
         ? `${called(last)} does not verify with the key of ${name}`
-        : `the certificate of ${name}, who issued ${called(last)}, is missing: all up to the root must be there`;
+        : `the certificate of ${name}, who issued ${called(last)}, is missing: give all certificates up to the root`;
     }
     chain.push(issuer);
     left = left.filter((one) => one !== issuer);
     last = issuer;
   }
   const [other] = left;
-  return other ? `${called(other)} is no part of the chain: leave it out` : chain;
+  return other ? `${called(other)} does not belong to the chain: leave it out` : chain;
 }
 
 /** Why the first certificate of a chain cannot be that of a CA that issues now; undefined if it can. */
@@ -85,14 +87,14 @@ function problemAt(
   const { notBefore, notAfter } = certificate;
   const { isCa, pathLength } = constraintsOf(certificate);
   const usage = usageOf(certificate);
-  if (!isCa) return 'is not one of a CA: basicConstraints does not say so';
+  if (!isCa) return 'is not a CA certificate: its basicConstraints does not say cA';
   if (usage && !usage.keyCertSign) return 'does not allow to sign certificates: keyUsage';
   if (at === 0 && !usage?.cRLSign) return 'does not allow to sign CRLs: keyUsage';
   if (at === 0 && !subjectKeyIdentifierOf(certificate)) return 'has no subjectKeyIdentifier';
-  // The CAs below it but for the first one's own certificates, which are of devices.
+  // pathLenConstraint counts the CAs below this one, not the devices' certificates.
   if (pathLength < at) return `allows ${pathLength} CAs below it, and there are ${at}`;
-  if (now < notBefore) return `is not valid before ${iso(notBefore)}`;
-  if (now >= notAfter) return `expired on ${iso(notAfter)}`;
+  if (now < notBefore) return `is not valid before ${isoSeconds(notBefore)}`;
+  if (now >= notAfter) return `expired on ${isoSeconds(notAfter)}`;
   const issuer = chain[at + 1];
   if (!issuer) return undefined;
   const scheme = readSignatureAlgorithm(certificate.signatureAlgorithm);
@@ -104,8 +106,6 @@ function problemAt(
   }
   return undefined;
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z');
 
 const extensionOf = ({ extensions }: Certificate, id: keyof typeof extensionOids) => {
   const found = extensions.get(extensionOids[id]);
@@ -125,7 +125,7 @@ function constraintsOf(certificate: Certificate): { isCa: boolean; pathLength: n
 function usageOf(certificate: Certificate) {
   const value = extensionOf(certificate, 'keyUsage');
   if (!value) return undefined;
-  if (value.tag !== tag.bitString) throw new Malformed('a keyUsage that is no BIT STRING');
+  if (value.tag !== tag.bitString) throw new Malformed('a keyUsage that is not a BIT STRING');
   const [, bits = 0] = content(value);
   return { keyCertSign: (bits & 0x04) !== 0, cRLSign: (bits & 0x02) !== 0 };
 }

@@ -1,7 +1,7 @@
 // Certificate and TBSCertificate (RFC 5280 §4.1): read from DER, and built for signing.
 // Reading is outside-in and DER only; it decides nothing about trust.
 
-import { type Bytes, equal } from '../bytes.ts';
+import { extensionOids } from '../asn1/oids.ts';
 import {
   bitString,
   content,
@@ -15,18 +15,21 @@ import {
   smallInteger,
   strictly,
   tag,
-  time,
-} from '../cms/der.ts';
-import { bits, explicit, integer, sequence, timeOf } from '../cms/der-writer.ts';
-import { Malformed } from '../errors.ts';
-import { MAX_SERIAL_OCTETS } from '../limits.ts';
+} from '../asn1/reader.ts';
+import { readTime } from '../asn1/time.ts';
+import { bits, explicit, integer, sequence, timeOf } from '../asn1/writer.ts';
+import { type Bytes, hex } from '../base/bytes.ts';
+import { Malformed } from '../base/errors.ts';
+import { MAX_SERIAL_OCTETS } from '../base/limits.ts';
+import { hash } from '../crypto/native.ts';
 import {
   only,
   readSignatureAlgorithm,
   type SignatureScheme,
   signatureAlgorithm,
 } from './algorithm.ts';
-import { type Extensions, extensionOids, readExtensions } from './extensions.ts';
+import { type Extensions, readExtensions } from './extensions.ts';
+import { sameName } from './names/same-name.ts';
 import { type PublicKey, readPublicKey, verifySignature } from './public-key.ts';
 
 export type Certificate = {
@@ -60,14 +63,15 @@ export function certificateOf(element: Element): Certificate {
   outer.end();
   const fields = new Fields(tbs, 'TBSCertificate');
   const version = fields.optional(context(0));
-  if (version && smallInteger(only(version)) > 2) throw new Malformed('a certificate after v3');
+  // Some devices write 3 for v3 into the certificate that they sign themselves.
+  if (version && smallInteger(only(version)) > 3) throw new Malformed('a certificate after v3');
   const serial = content(fields.next(tag.integer, 'serialNumber'));
   if (serial.length > MAX_SERIAL_OCTETS) throw new Malformed('a serial number that is too long');
   fields.next(tag.sequence, 'signature');
   const issuer = raw(fields.next(tag.sequence, 'issuer'));
   const validity = new Fields(fields.next(tag.sequence, 'validity'), 'Validity');
-  const notBefore = time(validity.any('notBefore'));
-  const notAfter = time(validity.any('notAfter'));
+  const notBefore = readTime(validity.any('notBefore'));
+  const notAfter = readTime(validity.any('notAfter'));
   validity.end();
   const subject = raw(fields.next(tag.sequence, 'subject'));
   const spki = fields.next(tag.sequence, 'subjectPublicKeyInfo');
@@ -104,7 +108,7 @@ export async function isIssuedBy(
   { subject, key }: { readonly subject: Bytes; readonly key: PublicKey | undefined },
 ): Promise<boolean> {
   const scheme = readSignatureAlgorithm(certificate.signatureAlgorithm);
-  if (!scheme || !key || !equal(certificate.issuer, subject)) return false;
+  if (!scheme || !key || !sameName(certificate.issuer, subject)) return false;
   return verifySignature(key, scheme, certificate.tbs, certificate.signature);
 }
 
@@ -155,3 +159,6 @@ export function encodeTbsCertificate(tbs: TbsCertificate): Bytes {
 /** What was signed, its algorithm and its signature: Certificate, CertificateList, PKCS#10 alike. */
 export const signed = (tbs: Bytes, scheme: SignatureScheme, signature: Bytes): Bytes =>
   sequence(tbs, signatureAlgorithm(scheme), bits(signature));
+
+/** SHA-256 of a certificate, hexadecimal. */
+export const fingerprint = (der: Bytes): string => hex(hash('SHA-256', der));

@@ -1,9 +1,9 @@
 // CertificateList (RFC 5280 §5): v2, full, with AKI and number. It is written entry by entry and
 // never parsed again: a CRL may hold more entries than any parser's caps allow.
 
-import { type Bytes, concat } from '../bytes.ts';
-import { context, tag } from '../cms/der.ts';
-import { integer, sequence, timeOf, tlv } from '../cms/der-writer.ts';
+import { context, tag } from '../asn1/reader.ts';
+import { integer, sequence, timeOf, tlv } from '../asn1/writer.ts';
+import { type Bytes, concat } from '../base/bytes.ts';
 import { type SignatureScheme, signatureAlgorithm } from './algorithm.ts';
 import { authorityKeyIdentifier, crlNumber, crlReason } from './extensions.ts';
 

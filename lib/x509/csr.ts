@@ -2,7 +2,7 @@
 // challengePassword (RFC 2985 §5.4.1) and what the extensionRequest asks for. Nothing of it is
 // trusted before its signature and its authorization; only the key and the subject are ever copied.
 
-import { type Bytes, equal, utf8 } from '../bytes.ts';
+import { extensionOids, requestAttributeOids } from '../asn1/oids.ts';
 import {
   bitString,
   content,
@@ -15,22 +15,16 @@ import {
   smallInteger,
   strictly,
   tag,
-} from '../cms/der.ts';
-import { explicit, integer, objectIdentifier, sequence, setOf, tlv } from '../cms/der-writer.ts';
-import { Malformed } from '../errors.ts';
-import { MAX_CHALLENGE_PASSWORD_OCTETS } from '../limits.ts';
+} from '../asn1/reader.ts';
+import { explicit, integer, objectIdentifier, sequence, setOf, tlv } from '../asn1/writer.ts';
+import { type Bytes, equal, utf8 } from '../base/bytes.ts';
+import { Malformed } from '../base/errors.ts';
+import { MAX_CHALLENGE_PASSWORD_OCTETS } from '../base/limits.ts';
 import { readSignatureAlgorithm, type SignatureScheme } from './algorithm.ts';
-import { type Extensions, extensionOids, readExtensions } from './extensions.ts';
-import { encodeGeneralNames, type GeneralName } from './general-name.ts';
-import { readString } from './name.ts';
+import { type Extensions, readExtensions } from './extensions.ts';
+import { encodeGeneralNames, type GeneralName } from './names/general-name.ts';
+import { readString } from './names/name.ts';
 import { type PublicKey, readPublicKey } from './public-key.ts';
-
-const attributeOids = {
-  challengePassword: '1.2.840.113549.1.9.7',
-  extensionRequest: '1.2.840.113549.1.9.14',
-  /** Microsoft's OID for the same attribute, from before PKCS#9 had one. */
-  microsoftExtensionRequest: '1.3.6.1.4.1.311.2.1.14',
-} as const;
 
 export type CertificationRequest = {
   readonly der: Bytes;
@@ -53,6 +47,9 @@ export type CertificationRequest = {
   readonly signature: Bytes;
 };
 
+/** One whose signature, by its own key, has been verified. */
+export type ProvenRequest = CertificationRequest & { readonly publicKey: PublicKey };
+
 /** @throws {Malformed} when it is not exactly one PKCS#10 in DER */
 export function readCertificationRequest(der: Bytes): CertificationRequest {
   const root = strictly(scan(der), 'CertificationRequest');
@@ -62,8 +59,10 @@ export function readCertificationRequest(der: Bytes): CertificationRequest {
   const signature = bitString(outer.next(tag.bitString, 'signature'));
   outer.end();
   const fields = new Fields(info, 'CertificationRequestInfo');
-  if (smallInteger(fields.next(tag.integer, 'version')) !== 0) {
-    throw new Malformed('a PKCS#10 of another version than v1');
+  // There is only v1, written as 0; many stacks write 1 or 2, as in certificates, and mean it.
+  const version = smallInteger(fields.next(tag.integer, 'version'));
+  if (version > 2) {
+    throw new Malformed(`a PKCS#10 whose version is ${version}, and not 0, which is v1`);
   }
   const subject = fields.next(tag.sequence, 'subject');
   const spki = fields.next(tag.sequence, 'subjectPKInfo');
@@ -87,7 +86,8 @@ export function readCertificationRequest(der: Bytes): CertificationRequest {
 
 /**
  * The one value of the attributes with one of these types. Attributes of other types may have any
- * shape (routers send T61Strings where a SET belongs); one we use may stand once, with one value.
+ * shape (routers send T61Strings where a SET belongs); one we use may stand once, with one value, or
+ * with none, which asks for nothing: renewals come with an empty challengePassword.
  */
 function singleValue(attributes: Element | undefined, ...types: string[]): Element | undefined {
   const found = (attributes?.children ?? []).filter(({ tag: shape, children: [type] }) => {
@@ -96,6 +96,7 @@ function singleValue(attributes: Element | undefined, ...types: string[]): Eleme
   if (found.length === 0) return undefined;
   const [, values] = found[0]?.children ?? [];
   const value = values?.children[0];
+  if (found.length === 1 && values?.tag === tag.set && !value) return undefined;
   if (found.length > 1 || values?.tag !== tag.set || values.children.length !== 1 || !value) {
     throw new Malformed('a PKCS#10 attribute that must stand once, with one value');
   }
@@ -103,7 +104,7 @@ function singleValue(attributes: Element | undefined, ...types: string[]): Eleme
 }
 
 function readChallengePassword(attributes: Element | undefined): string | undefined {
-  const value = singleValue(attributes, attributeOids.challengePassword);
+  const value = singleValue(attributes, requestAttributeOids.challengePassword);
   if (!value) return undefined;
   if (content(value).length > MAX_CHALLENGE_PASSWORD_OCTETS) {
     throw new Malformed('a challengePassword that is too long');
@@ -114,12 +115,12 @@ function readChallengePassword(attributes: Element | undefined): string | undefi
 }
 
 function readExtensionRequest(attributes: Element | undefined): Extensions {
-  const { extensionRequest, microsoftExtensionRequest } = attributeOids;
+  const { extensionRequest, microsoftExtensionRequest } = requestAttributeOids;
   const value = singleValue(attributes, extensionRequest, microsoftExtensionRequest);
   return value ? readExtensions(value) : new Map();
 }
 
-const challengePasswordOid = objectIdentifier(attributeOids.challengePassword);
+const challengePasswordOid = objectIdentifier(requestAttributeOids.challengePassword);
 
 /**
  * The request without its challengePassword, for the record: the attribute stays, its value is
@@ -130,7 +131,7 @@ export function redact(request: CertificationRequest): Bytes {
   const [info, algorithm, signature] = root.children;
   const [version, subject, spki, attributes] = info?.children ?? [];
   if (!info || !algorithm || !signature || !version || !subject || !spki) return request.der;
-  const challenge = singleValue(attributes, attributeOids.challengePassword);
+  const challenge = singleValue(attributes, requestAttributeOids.challengePassword);
   if (!attributes || !challenge) return request.der;
   const kept = attributes.children.map((attribute) => {
     const inside = attribute.start < challenge.start && challenge.end <= attribute.end;
@@ -164,7 +165,7 @@ export const encodeCaRequestInfo = (
   spki: Bytes,
   extensions: readonly Bytes[],
 ): Bytes => {
-  const asked = attribute(attributeOids.extensionRequest, sequence(...extensions));
+  const asked = attribute(requestAttributeOids.extensionRequest, sequence(...extensions));
   return sequence(integer(0), subject, spki, explicit(0, asked));
 };
 
@@ -177,14 +178,14 @@ export function encodeRequestInfo(
   const attributes: Bytes[] = [];
   if (challengePassword !== undefined) {
     const value = tlv(tag.utf8String, utf8(challengePassword));
-    attributes.push(attribute(attributeOids.challengePassword, value));
+    attributes.push(attribute(requestAttributeOids.challengePassword, value));
   }
   if (names.length > 0) {
     const extension = sequence(
       objectIdentifier(extensionOids.subjectAltName),
       tlv(tag.octetString, encodeGeneralNames(names)),
     );
-    attributes.push(attribute(attributeOids.extensionRequest, sequence(extension)));
+    attributes.push(attribute(requestAttributeOids.extensionRequest, sequence(extension)));
   }
   return sequence(integer(0), subject, spki, explicit(0, ...attributes));
 }

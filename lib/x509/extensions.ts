@@ -2,7 +2,7 @@
 // small writer for each. Writers give the whole Extension, DER, with the criticality that the RFC
 // asks for.
 
-import { type Bytes, latin1 } from '../bytes.ts';
+import { accessMethods, extensionOids, extKeyUsages, otherPurposes } from '../asn1/oids.ts';
 import {
   content,
   context,
@@ -12,7 +12,7 @@ import {
   octetString,
   oid,
   tag,
-} from '../cms/der.ts';
+} from '../asn1/reader.ts';
 import {
   bits,
   boolean,
@@ -22,25 +22,15 @@ import {
   octets,
   sequence,
   tlv,
-} from '../cms/der-writer.ts';
-import { hash } from '../cms/native.ts';
-import { Malformed } from '../errors.ts';
-import { encodeGeneralNames, encodeSecurityIdentifier, type GeneralName } from './general-name.ts';
-
-export const extensionOids = {
-  subjectKeyIdentifier: '2.5.29.14',
-  keyUsage: '2.5.29.15',
-  subjectAltName: '2.5.29.17',
-  basicConstraints: '2.5.29.19',
-  crlNumber: '2.5.29.20',
-  reasonCode: '2.5.29.21',
-  cRLDistributionPoints: '2.5.29.31',
-  authorityKeyIdentifier: '2.5.29.35',
-  extKeyUsage: '2.5.29.37',
-  authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
-  /** szOID_NTDS_CA_SECURITY_EXT: the SID of a Windows account (KB5014754). */
-  securityIdentifier: '1.3.6.1.4.1.311.25.2',
-} as const;
+} from '../asn1/writer.ts';
+import { type Bytes, latin1 } from '../base/bytes.ts';
+import { Malformed } from '../base/errors.ts';
+import { hash } from '../crypto/native.ts';
+import {
+  encodeGeneralNames,
+  encodeSecurityIdentifier,
+  type GeneralName,
+} from './names/general-name.ts';
 
 export type Extension = { readonly critical: boolean; readonly value: Bytes };
 export type Extensions = ReadonlyMap<string, Extension>;
@@ -93,15 +83,16 @@ export function keyUsage(usages: readonly KeyUsage[]): Bytes {
   );
 }
 
-/** RFC 5280 §4.2.1.12, RFC 4945, and Microsoft's Certificate Request Agent, which RAs carry. */
-export const extKeyUsages = {
-  serverAuth: '1.3.6.1.5.5.7.3.1',
-  clientAuth: '1.3.6.1.5.5.7.3.2',
-  emailProtection: '1.3.6.1.5.5.7.3.4',
-  ipsecIKE: '1.3.6.1.5.5.7.3.17',
-  smartcardLogon: '1.3.6.1.4.1.311.20.2.2',
-  certificateRequestAgent: '1.3.6.1.4.1.311.20.2.1',
-} as const;
+/** Purposes by which a TLS client takes a certificate for a server's: OpenSSL honours two from before
+ * RFC 5280. */
+const tlsServerPurposes: ReadonlySet<string> = new Set([
+  extKeyUsages.serverAuth,
+  otherPurposes.microsoftServerGatedCrypto,
+  otherPurposes.netscapeServerGatedCrypto,
+]);
+/** @param purposes dotted OIDs */
+export const isForTlsServers = (purposes: readonly string[]): boolean =>
+  purposes.some((purpose) => tlsServerPurposes.has(purpose));
 
 export const extKeyUsage = (purposes: readonly string[]): Bytes =>
   extension('extKeyUsage', false, sequence(...purposes.map(objectIdentifier)));
@@ -142,7 +133,7 @@ export const crlDistributionPoint = (url: string): Bytes =>
     sequence(sequence(explicit(0, tlv(context(0), uri(url))))),
   );
 
-const caIssuersOid = objectIdentifier('1.3.6.1.5.5.7.48.2');
+const caIssuersOid = objectIdentifier(accessMethods.caIssuers);
 
 /** RFC 5280 §4.2.2.1: where the issuer's certificate is. */
 export const caIssuers = (url: string): Bytes =>

@@ -1,26 +1,22 @@
-// Keys of an accepted type and size that must still not be certified, because somebody other than
-// their holder can find the private key, or because they are no keys: what public numbers show.
+// Finds keys of an accepted type and size that must still not be certified: their public numbers show that
+// others can compute the private key, or that they are not valid keys.
 //
 // All work is bounded by construction, whatever the key: one remainder for each group of 132
 // small primes, a table look-up for each of 38, a square root and FERMAT_ROUNDS additions for
 // RSA, one more root for each of them that might be it; one equation for a point. It does not
 // test whether a modulus is itself a prime: that takes an exponentiation as long as the modulus,
 // more than everything else in an enrolment together, and would only tell a holder that he gave
-// his own key away. Keys that are known to be bad by what they are, not by a property (Debian's
-// of 2008, leaked ones), are a matter of the block-list.
+// his own key away. Individual keys that are known to be bad (Debian's of 2008, leaked ones) belong in
+// `blockedKeys`.
 
-import { type CurveName, curves } from '../algorithms.ts';
-import { type Bytes, hex } from '../bytes.ts';
-import { scan } from '../cms/der.ts';
-import type { Reason } from '../errors.ts';
-import { FERMAT_ROUNDS, MIN_CERTIFIED_EXPONENT, SMALL_FACTOR_BOUND } from '../limits.ts';
+import { scan } from '../asn1/reader.ts';
+import { type Bytes, hex } from '../base/bytes.ts';
+import { FERMAT_ROUNDS, MIN_CERTIFIED_EXPONENT, SMALL_FACTOR_BOUND } from '../base/limits.ts';
+import { type CurveName, curves } from '../crypto/algorithms.ts';
 import { subjectPublicKeyOf } from './certificate.ts';
 import { type PublicKey, readRsaPublicKey } from './public-key.ts';
 
-export type Weakness = Extract<
-  Reason,
-  'keyExponentRefused' | 'keyHasSmallFactor' | 'keyHasClosePrimes' | 'keyIsRoca' | 'keyNotOnCurve'
->;
+export type Weakness = 'smallExponent' | 'smallFactor' | 'closePrimes' | 'roca' | 'notOnCurve';
 
 /** The first thing that is wrong with a key of an accepted type and size. */
 export function weaknessOf({ spki, kind }: PublicKey): Weakness | undefined {
@@ -29,9 +25,9 @@ export function weaknessOf({ spki, kind }: PublicKey): Weakness | undefined {
     case 'RSA':
       return rsaWeakness(key);
     case 'EC':
-      return isOnCurve(key, kind.curve) ? undefined : 'keyNotOnCurve';
+      return isOnCurve(key, kind.curve) ? undefined : 'notOnCurve';
     case 'Ed25519':
-      return isOfLargeOrder(key) ? undefined : 'keyNotOnCurve';
+      return isOfLargeOrder(key) ? undefined : 'notOnCurve';
   }
 }
 
@@ -40,15 +36,15 @@ const number = (octets: Bytes): bigint => BigInt(`0x${hex(octets)}`);
 function rsaWeakness(key: Bytes): Weakness | undefined {
   const { modulus, exponent } = readRsaPublicKey(key);
   // That it is odd and at most MAX_RSA_EXPONENT_BITS long was decided when the key was read.
-  if (number(exponent) < MIN_CERTIFIED_EXPONENT) return 'keyExponentRefused';
+  if (number(exponent) < MIN_CERTIFIED_EXPONENT) return 'smallExponent';
   const n = number(modulus);
   const residues = primeGroups.flatMap(({ product, primes }) => {
     const rest = Number(n % product);
     return primes.map((prime) => rest % prime);
   });
-  if (residues.includes(0)) return 'keyHasSmallFactor';
-  if (isRoca(residues)) return 'keyIsRoca';
-  return hasClosePrimes(n) ? 'keyHasClosePrimes' : undefined;
+  if (residues.includes(0)) return 'smallFactor';
+  if (isRoca(residues)) return 'roca';
+  return hasClosePrimes(n) ? 'closePrimes' : undefined;
 }
 
 /** The odd ones below SMALL_FACTOR_BOUND, in order. */
@@ -169,8 +165,8 @@ const ed25519 = {
 
 /**
  * RFC 8032 §5.1.3: y below the prime, and not the y of one of the eight points of small order, for
- * which anybody can sign: y = 0, 1 or -1, or, for order eight, d·y⁴ + 2y² = 1. That the octets are a
- * point at all its signature has shown.
+ * which anybody can sign: y = 0, 1 or -1, or, for order eight, d·y⁴ + 2y² = 1. The verified signature
+ * has shown before that the octets are a point.
  */
 function isOfLargeOrder(octets: Bytes): boolean {
   const { prime, d } = ed25519;

@@ -1,8 +1,6 @@
 // SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) and the verification of signatures with it.
 // Type, size and exponent are decided from lengths before any cryptography touches the key.
 
-import { type CurveName, curveOf, curves, oids } from '../algorithms.ts';
-import { type Bytes, concat } from '../bytes.ts';
 import {
   bitString,
   content,
@@ -13,12 +11,14 @@ import {
   scan,
   strictly,
   tag,
-} from '../cms/der.ts';
-import { integer, sequence } from '../cms/der-writer.ts';
-import { type NativePublicKey, nativePublicKey, verifyNatively } from '../cms/native.ts';
-import { Malformed } from '../errors.ts';
-import { MAX_RSA_BITS, MAX_RSA_EXPONENT_BITS, MIN_RSA_BITS } from '../limits.ts';
-import { SingleFlight } from '../single-flight.ts';
+} from '../asn1/reader.ts';
+import { integer, sequence } from '../asn1/writer.ts';
+import { type Bytes, concat } from '../base/bytes.ts';
+import { Malformed } from '../base/errors.ts';
+import { MAX_RSA_BITS, MAX_RSA_EXPONENT_BITS, MIN_RSA_BITS } from '../base/limits.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import { type CurveName, curveOf, curves, oids } from '../crypto/algorithms.ts';
+import { type NativePublicKey, nativePublicKey, verifyNatively } from '../crypto/native.ts';
 import { readAlgorithm, type SignatureScheme } from './algorithm.ts';
 
 export type PublicKey = {
@@ -127,7 +127,7 @@ export async function verifySignature(
     const cryptoKey = await importKey(key, scheme);
     return await crypto.subtle.verify(verification(scheme), cryptoKey, octets, message);
   } catch {
-    return false; // the key or the signature is not what its type says; there is no other cause
+    return false; // WebCrypto throws only for a key or signature that does not fit its type
   }
 }
 

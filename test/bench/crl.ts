@@ -7,10 +7,11 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SqliteStore } from '../../lib/adapters/sqlite.ts';
-import { hex } from '../../lib/bytes.ts';
-import { publishCrl } from '../../lib/ca/crl.ts';
-import { MAX_REGISTER_ENTRIES } from '../../lib/limits.ts';
-import { type RegisterPage, revocationReasons } from '../../lib/ports/records.ts';
+import { hex } from '../../lib/base/bytes.ts';
+import { MAX_REGISTER_ENTRIES } from '../../lib/base/limits.ts';
+import { publishCrl } from '../../lib/ca/revoke/publish-crl.ts';
+import type { RegisterPage } from '../../lib/ports/records/register.ts';
+import { revocationReasons } from '../../lib/ports/records/register.ts';
 import type { Action } from '../../lib/ports/store.ts';
 import { makeLab } from '../support/lab.ts';
 import { random } from '../support/messages.ts';
@@ -21,7 +22,7 @@ const folder = temporary('crl');
 const store = new SqliteStore(join(folder, 'scepter.db'));
 const lab = await makeLab({ store, crls: store, caKey: 'rsa:3072' });
 
-/** The register as that many revocations leave it (`ca/register`): full pages and a head per shard. */
+/** The register as that many revocations leave it (`ca/revoke/register`): full pages and a head per shard. */
 for (const digit of '0123456789abcdef') {
   const pages = Math.floor(entries / 16 / MAX_REGISTER_ENTRIES);
   const page = (count: number): RegisterPage['entries'] =>
@@ -45,7 +46,8 @@ for (const digit of '0123456789abcdef') {
     record: { entries: page(MAX_REGISTER_ENTRIES) },
   }));
   writes.push({ do: 'put', kind: 'register', key: `default/${digit}`, rev: 0, record: head });
-  if ((await store.write(writes)) !== 'done') throw new Error('the register was not written');
+  if ((await lab.deps.store.write(writes)) !== 'done')
+    throw new Error('the register was not written');
 }
 
 globalThis.gc?.();

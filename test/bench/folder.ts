@@ -4,12 +4,15 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SoftwareKeys } from '../../lib/adapters/software-keys.ts';
 import { SqliteStore } from '../../lib/adapters/sqlite.ts';
-import { hex } from '../../lib/bytes.ts';
+import { hex } from '../../lib/base/bytes.ts';
+import { ulid } from '../../lib/base/ulid.ts';
+import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { turnOf } from '../../lib/http/request.ts';
-import type { Kind, Transaction } from '../../lib/ports/records.ts';
-import type { Action, Key, Row } from '../../lib/ports/store.ts';
-import { ulid } from '../../lib/ulid.ts';
+import type { Kind } from '../../lib/ports/records/records.ts';
+import type { Transaction } from '../../lib/ports/records/transaction.ts';
+import type { Action, Key, Row, Store } from '../../lib/ports/store.ts';
 import { random } from '../support/messages.ts';
 import { freePort, run, startServer, temporary } from '../support/process.ts';
 
@@ -37,7 +40,7 @@ export async function folderWaits(count: number, say: (line: string) => void): P
   const out = join(dataDir, 'device');
   await cli('enrol', ...enrolment, '--subject', 'CN=device-0000000,O=Fleet', '--out', out);
   await first.stop();
-  const samples = await fill(join(dataDir, 'scepter.db'), count, say);
+  const samples = await fill(dataDir, count, say);
 
   const server = await startServer(env);
   try {
@@ -101,8 +104,14 @@ const deep = (id: string): string | null =>
   turnOf('/api/v1/transactions', { limit: 20 }).nextOf(id);
 
 /** Copies of the one enrolment that the file holds, older by `APART` each. */
-async function fill(path: string, count: number, say: (line: string) => void): Promise<Sample[]> {
-  const store = new SqliteStore(path);
+async function fill(
+  dataDir: string,
+  count: number,
+  say: (line: string) => void,
+): Promise<Sample[]> {
+  const database = new SqliteStore(join(dataDir, 'scepter.db'));
+  const { macKeys } = await SoftwareKeys.open(join(dataDir, 'keys'));
+  const store = guarded(database, macKeys, () => {});
   try {
     const template = await recordsOf(store);
     const samples: Sample[] = [];
@@ -118,12 +127,12 @@ async function fill(path: string, count: number, say: (line: string) => void): P
     }
     return samples.map(({ id, serial, name, at }) => ({ id, serial, name, at }));
   } finally {
-    store.close();
+    database.close();
   }
 }
 
 /** Transaction, certificate, owner, request, challenge, events: what stays of an enrolment. */
-async function recordsOf(store: SqliteStore): Promise<Row[]> {
+async function recordsOf(store: Store): Promise<Row[]> {
   const listed = async (kind: Kind, list: 'transactions' | 'challenges' | 'certificates') => {
     const group = 'default';
     const { keys } = await store.list({ list, group, limit: 1, reverse: true });
@@ -144,7 +153,7 @@ async function recordsOf(store: SqliteStore): Promise<Row[]> {
     ...timeline.keys.map((key) => ({ kind: 'event', key }) as const),
   ]);
   if (rows.length + others.length < 6) throw new Error('the enrolment left fewer records');
-  return [...rows, ...others];
+  return [...rows, ...others] as Row[];
 }
 
 function copyOf(

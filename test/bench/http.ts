@@ -10,8 +10,8 @@ import {
   generateKey,
   readCaCertificates,
   selfSigned,
-} from '../../lib/scep/client.ts';
-import { parseName } from '../../lib/x509/name.ts';
+} from '../../lib/protocol/scep/client/client.ts';
+import { parseName } from '../../lib/x509/names/name.ts';
 import { random } from '../support/messages.ts';
 import { freePort, startServer, temporary } from '../support/process.ts';
 

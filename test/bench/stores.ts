@@ -3,7 +3,7 @@
 
 import type { Signer } from '../../lib/ports/signer.ts';
 import type { Store } from '../../lib/ports/store.ts';
-import { generateKey } from '../../lib/scep/client.ts';
+import { generateKey } from '../../lib/protocol/scep/client/client.ts';
 import { memorySigner } from '../support/keys.ts';
 import { makeLab } from '../support/lab.ts';
 import { enrolment } from '../support/messages.ts';

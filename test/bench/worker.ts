@@ -3,13 +3,14 @@
 //   node test/bench/worker.ts 400
 // with DynamoDB Local in the environment, as the SDK reads it. Prints one JSON object.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Bytes } from '../../lib/bytes.ts';
+import type { Bytes } from '../../lib/base/bytes.ts';
 import { awsWorld } from '../support/aws-world.ts';
 import { deviceKey } from '../support/keys.ts';
 import { freePort, startServer, temporary } from '../support/process.ts';
 import { bundleWorker, startWorkerd } from '../support/workerd.ts';
+import { cpuMs } from './usage.ts';
 
 export type BesideNode = {
   /** What wrangler says of the bundle. */
@@ -27,13 +28,6 @@ const document = {
   cas: { default: { subject: 'CN=Lab CA,O=Lab', key: 'rsa:2048' } },
   endpoints: { default: { ca: 'default' } },
 } as const;
-
-/** Ticks of a hundredth of a second, as Linux has them, that a process and its threads have taken. */
-function cpuMs(pid: number): number {
-  const [, rest = ''] = /\) (.*)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-  const fields = rest.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
 
 async function besideNode(count: number): Promise<BesideNode> {
   const { path: bundle, said } = await bundleWorker();

@@ -2,15 +2,15 @@
 // of subject and name that a profile can certify, enrolments and renewals.
 
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { digests } from '../../lib/algorithms.ts';
-import { type Bytes, concat } from '../../lib/bytes.ts';
-import { checkConfig } from '../../lib/config.ts';
+import { type Bytes, concat } from '../../lib/base/bytes.ts';
+import { checkConfig } from '../../lib/config/config.ts';
+import { digests } from '../../lib/crypto/algorithms.ts';
 import {
   type ClientKey,
   type ClientKeySpec,
   generateKey,
   readCaCertificates,
-} from '../../lib/scep/client.ts';
+} from '../../lib/protocol/scep/client/client.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
 import { type Lab, makeLab } from '../support/lab.ts';
 import { type EnrolOptions, enrolment } from '../support/messages.ts';
@@ -62,6 +62,9 @@ const fleets: Record<
       'UID=u{n},CN=d{n}',
       `CN=${'x'.repeat(56)}-{n}`,
       'CN=\u{1f5a8} printer {n}',
+      'CN=Jane Doe {n},CN=Users,DC=corp,DC=local',
+      // C and serialNumber in UTF8String, DC in PrintableString: what clients write, and no certificate has.
+      'CN=d{n},serialNumber=#0c03312d31,DC=#1304636f7270,DC=example,C=#0c024348',
     ],
     san: [
       [],
@@ -73,7 +76,10 @@ const fleets: Record<
   mail: {
     profile: { names: { email: { pattern: '*@example.com' } } },
     keys: [{ type: 'EC', curve: 'P-256' }],
-    subjects: ['UID=u{n},emailAddress=device-{n}@example.com,CN=d{n}'],
+    subjects: [
+      'UID=u{n},emailAddress=device-{n}@example.com,CN=d{n}',
+      'UID=u{n},emailAddress=#0c0d64406578616d706c652e636f6d,CN=d{n}',
+    ],
   },
   nameless: {
     profile: { validity: '1d' },
@@ -109,6 +115,12 @@ const fleets: Record<
     ],
     subjects: ['CN=User {n},OU=Users,DC=corp,DC=example'],
     san: [['upn:user{n}@corp.example', sid], ['email:user{n}@corp.example', sid], [sid]],
+  },
+  ise: {
+    profile: { endpointManagerUri: true },
+    keys: [{ type: 'EC', curve: 'P-256' }],
+    subjects: ['CN=Jane Doe,CN=Users,CN={n}'],
+    san: [['uri:ID:Microsoft Endpoint Manager:GUID:0f8fad5b-d9cb-469f-a165-70867728{n}']],
   },
   sidUri: {
     profile: { sid: 'uri', validity: '3650d' },

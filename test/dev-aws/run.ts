@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../support/installed.ts';
 import { type LocalAws, startLocalAws } from '../support/local-aws.ts';
+import { guarded } from '../support/server-process.ts';
 import { startWorker } from '../support/wrangler-dev.ts';
 
 const worker = process.argv[2] === 'worker';
@@ -17,6 +18,8 @@ const say = (text: string) => process.stdout.write(`${text}\n`);
 
 // What was begun ends with this process: so it does at once, until something serves.
 let stop = (_signal: NodeJS.Signals): void => process.exit(1);
+/** Ends what serves, and waits for that. */
+let quit = async (): Promise<void> => {};
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => stop(signal));
 }
@@ -30,9 +33,18 @@ const aws = await startLocalAws().catch((error: Error) => {
   notRun(error);
   process.exit(1);
 });
+let over = false;
+// Without its records or keys, what serves would go on answering that they are away.
+void aws.ended.then(async (part) => {
+  if (over) return;
+  say(`\n${part} has ended, and dev:${worker ? 'worker' : 'aws'} with it: start it again`);
+  await quit();
+  process.exit(1);
+});
 try {
   process.exitCode = await (worker ? serveByWorker(aws) : serveByNode(aws));
 } finally {
+  over = true;
   await aws.stop();
 }
 
@@ -49,11 +61,13 @@ async function serveByNode({ env }: LocalAws): Promise<number> {
   if (!(await makeCa(settings))) return 1;
   sayExport(settings);
   const server = start(['functions/server.ts'], settings);
-  // A Ctrl-C reaches it too, and this ends when that has.
-  stop = (signal) => {
-    if (signal !== 'SIGINT') server.kill();
+  const done = ended(server);
+  stop = (signal) => server.kill(signal);
+  quit = async () => {
+    server.kill();
+    await done;
   };
-  return ended(server);
+  return done;
 }
 
 async function serveByWorker({ env }: LocalAws): Promise<number> {
@@ -77,7 +91,8 @@ async function serveByWorker({ env }: LocalAws): Promise<number> {
     say('Another port: PORT=8788 npm run dev:worker');
     return 1;
   }
-  stop = () => void started.stop();
+  quit = () => started.stop();
+  stop = () => void quit();
   // Nothing calls the schedule of a Worker on this machine.
   const upkeep = () => started.scheduled().catch(() => undefined);
   const minutely = setInterval(upkeep, 60_000);
@@ -108,10 +123,17 @@ function sayExport(settings: Readonly<Record<string, string>>): void {
 function start(args: readonly string[], settings: Readonly<Record<string, string>>) {
   const own = Object.entries(process.env).filter(([name]) => !/^(AWS|SCEPTER)_/.test(name));
   const env = { ...Object.fromEntries(own), ...settings };
-  return spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  return spawn('sh', ['-c', guarded, 'sh', process.execPath, ...args], {
+    cwd: root,
+    env,
+    stdio: ['pipe', 'inherit', 'inherit'],
+    detached: true,
+  });
 }
 
 async function ended(child: ReturnType<typeof start>): Promise<number> {
   const [code] = await once(child, 'exit');
+  // What guards it ends with its input.
+  child.stdin?.end();
   return typeof code === 'number' ? code : 1;
 }

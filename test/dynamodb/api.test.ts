@@ -1,6 +1,6 @@
 // The admin API over DynamoDB Local.
 
-import { apiContract } from '../api.contract.ts';
+import { apiContract } from '../http/api.contract.ts';
 import { freshStore } from '../support/dynamodb.ts';
 
 apiContract('DynamoDB', async () => (await freshStore()).store);

@@ -1,7 +1,7 @@
 // What the whole CA promises, over DynamoDB Local.
 
-import { atOnce } from '../ca-at-once.contract.ts';
-import { faultScenarios } from '../ca-faults.contract.ts';
+import { atOnce } from '../ca/enrol/ca-at-once.contract.ts';
+import { faultScenarios } from '../ca/enrol/ca-faults.contract.ts';
 import { freshStore } from '../support/dynamodb.ts';
 
 faultScenarios('DynamoDB', freshStore);

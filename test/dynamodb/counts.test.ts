@@ -1,5 +1,5 @@
 // What an enrolment costs: calls, items and write units, counted, and printed for the arithmetic at the
-// top of `lib/adapters/dynamodb.ts`. And that nothing here ever scans.
+// top of `lib/adapters/aws/dynamodb/dynamodb.ts`. And that nothing here ever scans.
 //
 // DynamoDB Local reports wrong sums for transactions (4 units for one small item, 4 for seven), right
 // ones for single puts. So every item of a transaction is put once more by itself, into a table of its
@@ -12,8 +12,9 @@ import {
   PutItemCommand,
   type TransactWriteItem,
 } from '@aws-sdk/client-dynamodb';
+import { type Item, itemOctets } from '../../lib/adapters/aws/dynamodb/items.ts';
+import { REFUSAL_PLACES, REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
-import { REFUSALS_BURST } from '../../lib/limits.ts';
 import { freshStore, freshTable, itemsOf, outside, recorder } from '../support/dynamodb.ts';
 import { makeLab } from '../support/lab.ts';
 import { enrolment } from '../support/messages.ts';
@@ -43,7 +44,7 @@ const transactionsOf = (from: number): TransactWriteItem[][] =>
       input.TransactItems ? [input.TransactItems as TransactWriteItem[]] : [],
     );
 
-test('an enrolment: one batch read, two transactions, one signature', async () => {
+test('an enrolment is one batch read, two transactions and one signature', async () => {
   const { store, table } = await freshStore(client);
   const lab = await makeLab({ store, caKey: 'rsa:3072' });
   const names = ['dns:device-1.example'];
@@ -73,15 +74,21 @@ test('an enrolment: one batch read, two transactions, one signature', async () =
     ).ConsumedCapacity;
   for (const item of before.values()) await putAlone(item as never);
   const transactions = transactionsOf(from);
-  let tableUnits = 0;
+  let [tableUnits, checked] = [0, 0];
   const indexUnits = { places: 0, due: 0, subjects: 0, devices: 0 };
   for (const items of transactions) {
-    for (const { Put, Update } of items) {
-      const pk = Update?.Key?.pk?.S;
-      const counted: ConsumedCapacity | undefined = await putAlone(
-        (Put?.Item ?? now.get(pk)) as never,
-      );
+    for (const { Put, Update, ConditionCheck } of items) {
+      if (ConditionCheck) {
+        // Of an item that is not there: the smallest write, twice.
+        checked += 1;
+        tableUnits += 2;
+        continue;
+      }
+      const item = (Put?.Item ?? now.get(Update?.Key?.pk?.S)) as Item;
+      const counted: ConsumedCapacity | undefined = await putAlone(item as never);
+      console.log(`  ${item.pk?.S?.split('#', 1)}: about ${itemOctets(item)} octets`);
       tableUnits += 2 * (counted?.Table?.CapacityUnits ?? Number.NaN);
+
       const indexes = counted?.GlobalSecondaryIndexes ?? {};
       for (const name of ['places', 'due', 'subjects', 'devices'] as const) {
         indexUnits[name] += indexes[name]?.CapacityUnits ?? 0;
@@ -94,30 +101,34 @@ test('an enrolment: one batch read, two transactions, one signature', async () =
   const sizes = transactions.map((items) => items.length);
   console.log(`items per transaction: ${sizes.join(' and ')}; keys of the read: ${Keys?.length}`);
   console.log(`write units: table ${tableUnits}, indexes ${JSON.stringify(indexUnits)}`);
-  assert.deepEqual(sizes, [7, 4]);
-  assert.equal(Keys?.length, 4);
-  assert.deepEqual([tableUnits, indexUnits], [38, { places: 6, due: 5, subjects: 1, devices: 1 }]);
+  assert.deepEqual(sizes, [6, 4]);
+  assert.equal(Keys?.length, 5);
+  assert.equal(checked, 1);
+  assert.deepEqual([tableUnits, indexUnits], [26, { places: 4, due: 5, subjects: 2, devices: 1 }]);
 });
 
-test('a refusal reads once and writes one transaction within its budget, none beyond', async () => {
+test('a refusal reads once and writes one transaction within its budget, none beyond; ten cost the budget one read and one write', async () => {
   const { store } = await freshStore(client);
   const lab = await makeLab({ store });
   const sent = await enrolment(lab, { challenge: 'not a challenge of ours' });
-  const seen: string[] = [];
-  for (let i = 0; i <= REFUSALS_BURST; i++) {
+  const refused = async (): Promise<string> => {
     const from = commands.length;
     assert.equal((await sent.read(await lab.operate(sent.message))).pkiStatus, 'FAILURE');
-    seen.push(
-      commands
-        .slice(from)
-        .map(({ name }) => name)
-        .join(),
-    );
-  }
-  const within = Array(REFUSALS_BURST).fill('BatchGetItem,TransactWriteItems');
-  assert.deepEqual(seen, [...within, 'BatchGetItem']);
-  const [items] = transactionsOf(commands.length - 2);
-  assert.equal(items?.length, 3, 'the Transaction, its event and the outbox');
+    return commands
+      .slice(from)
+      .map(({ name }) => name)
+      .join();
+  };
+  const seen: string[] = [];
+  for (let i = 0; i < REFUSAL_PLACES + 3; i++) seen.push(await refused());
+  const stored = 'BatchGetItem,TransactWriteItems';
+  const within = Array(REFUSAL_PLACES - 1).fill(stored);
+  const beyond = Array(3).fill('BatchGetItem');
+  assert.deepEqual(seen, [`BatchGetItem,${stored},TransactWriteItems`, ...within, ...beyond]);
+  const [items] = transactionsOf(commands.length - 5);
+  assert.equal(items?.length, 2, 'the Transaction and its event');
+  lab.clock.at += REFUSAL_PLACES_MS;
+  assert.equal(await refused(), `BatchGetItem,${stored},TransactWriteItems`);
 });
 
 test('lists are queries, one for each shard', async () => {
@@ -125,7 +136,7 @@ test('lists are queries, one for each shard', async () => {
   const lab = await makeLab({ store });
   const from = commands.length;
   await sweep(lab.deps);
-  await store.list({ list: 'outbox', group: '3', limit: 10 });
+  await store.list({ list: 'timeline', group: 't', limit: 10 });
   const queries = commands.slice(from).filter(({ name }) => name === 'Query');
   assert.equal(queries.length, commands.length - from);
   assert.equal(queries.length, 4 * 32 + 1);

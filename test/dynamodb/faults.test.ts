@@ -4,12 +4,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { DeleteTableCommand } from '@aws-sdk/client-dynamodb';
-import { DynamoStore } from '../../lib/adapters/dynamodb.ts';
-import { equal } from '../../lib/bytes.ts';
-import { Outage } from '../../lib/errors.ts';
-import type { Crl } from '../../lib/ports/crls.ts';
+import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
+import { equal } from '../../lib/base/bytes.ts';
+import { Outage } from '../../lib/base/errors.ts';
+import { WRITE_FAILED_MS } from '../../lib/base/limits.ts';
+import type { Crl, StoredCrl } from '../../lib/ports/crls.ts';
 import type { Action, Store } from '../../lib/ports/store.ts';
-import { challengeRecord } from '../store.contract.ts';
+import { challengeRecord } from '../adapters/store.contract.ts';
+import { ok } from '../support/api.ts';
 import { checkCa } from '../support/check-ca.ts';
 import { freshStore, itemsOf, outside } from '../support/dynamodb.ts';
 import {
@@ -21,7 +23,7 @@ import {
 import { deviceKey } from '../support/keys.ts';
 import { makeLab } from '../support/lab.ts';
 import { enrolment } from '../support/messages.ts';
-import { impatient } from '../support/timers.ts';
+import { awaitingSilence, impatient, patient } from '../support/timers.ts';
 
 /** A store whose calls are counted from `arm` on and befallen by what `arm` says. */
 async function faulty(time?: ReturnType<typeof impatient>) {
@@ -64,12 +66,13 @@ const seed = (store: Store) =>
   ]);
 
 /** Octets are compared as one: to print how 400 kB differ takes minutes. */
-function requireSame(found: Crl | undefined, { der, ...rest }: Crl, where = ''): void {
-  assert.ok(found && equal(found.der, der), `${where} ${found?.der.length} octets`);
+function requireSame(stored: StoredCrl | undefined, { der, ...rest }: Crl, where = ''): void {
+  const { stored: _named, ...found } = stored ?? assert.fail(where);
+  assert.ok(equal(found.der, der), `${where} ${found.der.length} octets`);
   assert.deepEqual({ ...found, der: undefined }, { ...rest, der: undefined }, where);
 }
 
-describe('one fault is not seen', () => {
+describe('one fault is repaired by a retry', () => {
   const writes: [string, readonly Action[]][] = [
     ['a write of everything', [put('new'), put('there', 1), take('a')]],
     ['a use alone', [take('a')]],
@@ -98,7 +101,7 @@ describe('one fault is not seen', () => {
     });
   }
 
-  test('a conflict stays one', async () => {
+  test('a conflict stays a conflict', async () => {
     for (const kind of faultsOf('TransactWriteItems')) {
       const { store, arm } = await faulty();
       await seed(store);
@@ -108,11 +111,12 @@ describe('one fault is not seen', () => {
     }
   });
 
-  test('reads and lists', async () => {
+  test('reads and lists are repeated', async () => {
     const { store, arm } = await faulty();
     const ids = Array.from({ length: 9 }, (_, i) => `${i}`);
     await store.write(ids.map((id) => put(id)));
-    await store.write([{ do: 'put', kind: 'outbox', key: '3/a', rev: 0, record: { event: 'a' } }]);
+    const event = { body: '{}', transaction: 't' };
+    await store.write([{ do: 'put', kind: 'event', key: 'a', rev: 0, record: event }]);
     for (const kind of faultsOf('BatchGetItem')) {
       arm((_, at) => (at === 0 ? kind : undefined));
       const rows = await store.read(['none', ...ids].map((id) => ({ kind: 'poll', key: id })));
@@ -124,8 +128,8 @@ describe('one fault is not seen', () => {
     }
     for (const kind of faultsOf('Query')) {
       arm((_, at) => (at === 0 ? kind : undefined));
-      const { keys } = await store.list({ list: 'outbox', group: '3', limit: 5 });
-      assert.deepEqual(keys, ['3/a'], kind);
+      const { keys } = await store.list({ list: 'timeline', group: 't', limit: 5 });
+      assert.deepEqual(keys, ['a'], kind);
     }
   });
 
@@ -158,7 +162,7 @@ describe('one fault is not seen', () => {
     }
   });
 
-  test('of two CRLs with one number one is published, and nothing of the other stays', async () => {
+  test('of two CRLs with one number, one is published, and nothing of the other is kept', async () => {
     const { store, table, arm } = await faulty();
     const crl = (fill: number) => {
       const der = new Uint8Array(400_000).fill(fill);
@@ -166,7 +170,7 @@ describe('one fault is not seen', () => {
     };
     // The second begins when the first has read that there is none.
     let other: Promise<string> | undefined;
-    const second = new DynamoStore(outside, table);
+    const second = new DynamoStore(outside, table, patient);
     arm(({ name }) => {
       if (name === 'PutItem') other ??= second.publish('default', crl(2));
       return undefined;
@@ -176,13 +180,13 @@ describe('one fault is not seen', () => {
     assert.equal((await itemsOf(table)).length, 2);
   });
 
-  test('a CRL that is replaced while it is read: the newer one, whole', async () => {
+  test('a CRL that is replaced while it is read comes as the newer one, whole', async () => {
     const { store, table, arm } = await faulty();
     const crl = (number: number, octets: number) => {
       const der = new Uint8Array(octets).fill(number);
       return { number, der, thisUpdate: 1, nextUpdate: 2, changes: 0 };
     };
-    const other = new DynamoStore(outside, table);
+    const other = new DynamoStore(outside, table, patient);
     await other.publish('default', crl(1, 800_000));
     // The header of the first has been read, its chunks have not.
     arm(async (_, at) => {
@@ -192,7 +196,7 @@ describe('one fault is not seen', () => {
     requireSame(await store.newest('default'), crl(2, 400_000));
   });
 
-  test('an enrolment succeeds at its first try, whichever call it befalls', async () => {
+  test('an enrolment succeeds at its first try, whichever call fails', async () => {
     const enrol = async (at: number, kind: DynamoFault | undefined) => {
       const { store, rows, arm, disarm, wire } = await faulty();
       const lab = await makeLab({ store });
@@ -212,10 +216,10 @@ describe('one fault is not seen', () => {
   });
 });
 
-describe('nobody answers', () => {
+describe('no answer comes', () => {
   for (const kind of ['silent before', 'silent after'] as const) {
     test(`${kind} DynamoDB did its work: the call is made again, and done once`, async () => {
-      const { store, arm, wire } = await faulty();
+      const { store, arm, wire } = await faulty(awaitingSilence);
       await seed(store);
       arm((_, at) => (at === 0 ? kind : undefined));
       assert.equal(await store.write([put('new'), take('a')]), 'done');
@@ -235,17 +239,17 @@ describe('time runs out', () => {
     }
   });
 
-  test('a CRL that had been published is found by reading', async () => {
+  test('a CRL that was published is found by reading', async () => {
     const { store, arm } = await faulty(impatient());
     const crl = { number: 1, der: new Uint8Array(9), thisUpdate: 1, nextUpdate: 2, changes: 0 };
     arm(({ name }) => (name === 'PutItem' ? 'lost after' : undefined));
     assert.equal(await store.publish('default', crl), 'done');
     arm(({ name }) => (name === 'PutItem' ? 'lost before' : undefined));
     await assert.rejects(store.publish('default', { ...crl, number: 2 }), Outage);
-    assert.deepEqual(await store.newest('default'), crl);
+    requireSame(await store.newest('default'), crl);
   });
 
-  test('one that had not is an Outage; the same write is done afterwards', async () => {
+  test('a write that had no effect is an Outage, and the same write is done afterwards', async () => {
     for (const kind of ['lost before', 'internal error', 'in progress', 'conflicting'] as const) {
       const { store, arm, disarm } = await faulty(impatient());
       await seed(store);
@@ -256,7 +260,7 @@ describe('time runs out', () => {
     }
   });
 
-  test('one of which nothing can be read is an Outage; what took effect is a conflict then', async () => {
+  test('a write of which nothing can be read is an Outage; if it took effect, the repeat is a conflict', async () => {
     const { store, arm, disarm } = await faulty(impatient());
     await seed(store);
     arm(({ name }) => (name === 'TransactWriteItems' ? 'lost after' : 'lost before'));
@@ -265,7 +269,7 @@ describe('time runs out', () => {
     assert.equal(await store.write([put('new')]), 'conflict');
   });
 
-  test('a refusal to tell whether it is the same write says nothing: it is found by reading', async () => {
+  test('an answer that leaves open whether the write took effect is settled by reading', async () => {
     const { store, arm } = await faulty();
     await seed(store);
     const writing = (...kinds: DynamoFault[]) => {
@@ -286,7 +290,19 @@ describe('time runs out', () => {
     });
   });
 
-  test('what DynamoDB refuses for good is an Outage at once, with its reason', async () => {
+  test('a batch that does not come in time is read in parts', async () => {
+    const { store, arm } = await faulty(impatient());
+    const keys = [...Array(35).keys()].map((i) => ({ kind: 'poll', key: `p${i}` }) as const);
+    for (const { key } of keys) assert.equal(await store.write([put(key)]), 'done');
+    type Body = { readonly RequestItems?: Readonly<Record<string, { readonly Keys: unknown[] }>> };
+    arm(({ body }) => {
+      const [asked] = Object.values((body as Body).RequestItems ?? {});
+      return (asked?.Keys.length ?? 0) > 10 ? 'lost before' : undefined;
+    });
+    assert.equal((await store.read(keys)).length, keys.length);
+  });
+
+  test('a permanent refusal of DynamoDB is an Outage at once, with its reason', async () => {
     const { store, arm, wire } = await faulty();
     arm(() => 'forbidden');
     await assert.rejects(store.read([{ kind: 'poll', key: 'secret-key' }]), (error) => {
@@ -298,7 +314,7 @@ describe('time runs out', () => {
     assert.equal(wire.calls.length, 1);
   });
 
-  test('throttled for long: 503 with Retry-After; then the challenge still enrols', async () => {
+  test('long throttling is a 503 with Retry-After, and the challenge still enrols afterwards', async () => {
     const { store, rows, arm, disarm } = await faulty(impatient());
     const lab = await makeLab({ store });
     const sent = await enrolment(lab, { challenge: await lab.challenge() });
@@ -317,7 +333,30 @@ describe('time runs out', () => {
     checkCa(await rows(), answer.certificates);
   });
 
-  test('the table is gone: 503', async () => {
+  for (const [fault, why] of [
+    ['throttled', 'ThrottlingException'],
+    ['over capacity', 'ProvisionedThroughputExceededException'],
+    ['forbidden', 'AccessDeniedException, not authorized'],
+  ] as const) {
+    test(`a table whose writes are ${fault} is not ready, and status says so, until they succeed`, async () => {
+      const { store, arm, disarm } = await faulty(impatient());
+      const lab = await makeLab({ store, writing: store });
+      arm(({ name }) => (name === 'BatchGetItem' || name === 'Query' ? undefined : fault));
+      assert.equal((await lab.fetch('/readyz')).status, 503);
+      const said = await ok(lab, 'GET', '/status');
+      assert.deepEqual(said.store, { reachable: true, writable: false });
+      const [warning, ...others] = said.warnings as string[];
+      assert.match(warning ?? '', /^nothing can be written: .*: PutItem failed: /);
+      assert.ok(warning?.includes(why), warning);
+      assert.deepEqual(others, []);
+      disarm();
+      lab.clock.at += WRITE_FAILED_MS;
+      assert.equal((await lab.fetch('/readyz')).status, 200);
+      assert.deepEqual((await ok(lab, 'GET', '/status')).warnings, []);
+    });
+  }
+
+  test('a table that is gone is a 503', async () => {
     const { store, table } = await faulty();
     const lab = await makeLab({ store });
     const sent = await enrolment(lab, { challenge: await lab.challenge() });
@@ -327,7 +366,7 @@ describe('time runs out', () => {
   });
 });
 
-test('every read is partial and every third call fails: everybody still gets one certificate', async () => {
+test('with every read partial and every third call failing, each device still gets one certificate', async () => {
   const { store, rows, arm, disarm } = await faulty();
   const lab = await makeLab({ store });
   const challenge = await lab.challenge({ uses: 8 });

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fromPem } from '../../lib/bytes.ts';
+import { fromPem } from '../../lib/base/bytes.ts';
 import { checkCa } from '../support/check-ca.ts';
 import { freshTable, rowsOf } from '../support/dynamodb.ts';
 import { openKms } from '../support/kms.ts';
@@ -44,11 +44,11 @@ async function deployment() {
   return { table, kms, env, cli, refused };
 }
 
-test('from an empty table: ca init, enrol, a second instance, a rotation; a CA that is not made keeps no other waiting', async () => {
+test('ca init, enrol, a second instance and a rotation work from an empty table; a CA that is not made delays no other', async () => {
   const { table, env, cli, refused } = await deployment();
   assert.match(
     await refused({}),
-    /\nscepter: the MAC key for "challenge" is not on record: run "scepter ca init"\n$/,
+    /\nscepter: the MAC key for "registry" is not on record: run "scepter ca init"\n$/,
   );
   const made = await cli('ca', 'init', '--json');
   assert.equal(made.code, 0, made.err);
@@ -118,7 +118,7 @@ test('a server with the wrong settings says which, and starts nothing', async ()
   );
   assert.match(
     await refused({ SCEPTER_DEPLOYMENT: 'another' }),
-    /scepter: KMS Decrypt of the MAC key for "challenge" .*: it is damaged, or was sealed for another deployment, CA or purpose: restore the record, or make a new one\n$/,
+    /scepter: KMS Decrypt of the MAC key for "registry" .*: it is damaged, or was sealed for another deployment, CA or purpose: restore the record, or make a new one\n$/,
   );
   const foreign = kms.sealingKey.replace('111122223333', '444455556666');
   assert.match(
@@ -134,7 +134,7 @@ test('a server with the wrong settings says which, and starts nothing', async ()
   assert.match(gone, /scepter: KMS Decrypt .*no answer in eu-central-1.*: see the route to KMS/);
 });
 
-test('npm run dev:aws: a CA over emulators, the printed command enrols, Ctrl-C ends all of it', async () => {
+test('npm run dev:aws makes a CA over emulators, the printed command enrols, and Ctrl-C ends all of it', async () => {
   const port = await freePort();
   const child = spawn(process.execPath, [join(root, 'test/dev-aws/run.ts')], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(port) },

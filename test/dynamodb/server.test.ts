@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fromPem } from '../../lib/bytes.ts';
+import { fromPem } from '../../lib/base/bytes.ts';
 import { checkCa } from '../support/check-ca.ts';
 import { freshTable, rowsOf } from '../support/dynamodb.ts';
 import { freePort, run, startServer, temporary } from '../support/process.ts';
@@ -54,12 +54,12 @@ test('npm start with SCEPTER_TABLE keeps its records there, and finds them again
   assert.equal(third.code, 1);
   assert.match(
     third.err,
-    /^scepter: the key ca-default-\w+\.spki is not in \S+: .*SCEPTER_DATA_DIR/,
+    /^scepter: the record authority default was changed .*SCEPTER_DATA_DIR is not the folder of its keys/m,
   );
   checkCa(await rowsOf(table), delivered);
 });
 
-test('npm start refuses a table that it cannot use, with the sentence', async () => {
+test('npm start refuses a table that it cannot use, with a sentence', async () => {
   const env = { SCEPTER_TABLE: 'nowhere', SCEPTER_DATA_DIR: temporary('refused') };
   const { code, err } = await run('functions/server.ts', [], { env });
   assert.equal(code, 1);

@@ -1,6 +1,6 @@
 // The contract of every store, over DynamoDB Local.
 
-import { storeContract } from '../store.contract.ts';
+import { storeContract } from '../adapters/store.contract.ts';
 import { freshStore } from '../support/dynamodb.ts';
 
 storeContract('DynamoDB', async () => (await freshStore()).store);

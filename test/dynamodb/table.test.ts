@@ -1,18 +1,26 @@
 // The table at a start: one that cannot be used is refused with a sentence that names it, says what is
-// wrong and what to do; and what is in it that no release of ours has written.
+// wrong and what to do; and items in it that no release of this service has written.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
+  type AttributeValue,
   CreateTableCommand,
   type CreateTableCommandInput,
   DescribeTimeToLiveCommand,
+  PutItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { makeClient } from '../../lib/adapters/dynamodb-calls.ts';
-import { checkTable, tableDefinition, ttlAttribute } from '../../lib/adapters/dynamodb-table.ts';
-import { Outage } from '../../lib/errors.ts';
-import { challengeRecord } from '../store.contract.ts';
+import { makeDynamoDbClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
+import {
+  checkTable,
+  tableDefinition,
+  ttlAttribute,
+} from '../../lib/adapters/aws/dynamodb/table.ts';
+import { Outage } from '../../lib/base/errors.ts';
+import { View } from '../../lib/ca/record/unit-of-work.ts';
+import { nextRev, SPOILT_REV } from '../../lib/ports/store.ts';
+import { challengeRecord, transactionRecord } from '../adapters/store.contract.ts';
 import { freshStore, freshTable, itemsOf, outside } from '../support/dynamodb.ts';
 import { freePort } from '../support/process.ts';
 
@@ -70,7 +78,7 @@ describe('a table is refused', () => {
     ],
   ];
   for (const [i, [what, changes, sentence]] of tables.entries()) {
-    test(what, async () => {
+    test(`a table ${what} is refused`, async () => {
       const TableName = `refused-${process.pid}-${i}`;
       const wanted = { ...tableDefinition, ...changes, TableName };
       const used = new Set(
@@ -98,9 +106,9 @@ describe('a table is refused', () => {
       /has an index "due" that is CREATING and not ACTIVE: wait until/,
     ],
   ] as const) {
-    test(what, async () => {
+    test(`a table ${what} is refused`, async () => {
       // DynamoDB Local makes tables at once: only what it says of them is changed.
-      const client = makeClient();
+      const client = makeDynamoDbClient();
       client.middlewareStack.add(
         (next) => async (args) => {
           const { output, response } = await next(args);
@@ -119,32 +127,32 @@ describe('a table is refused', () => {
     });
   }
 
-  test('that is not there', async () => {
+  test('a table that does not exist is refused', async () => {
     await assert.rejects(checkTable(outside, 'nowhere'), {
       message:
         'the DynamoDB table "nowhere" does not exist in eu-central-1 for these credentials: make it, or set SCEPTER_TABLE or AWS_REGION',
     });
   });
 
-  test('that cannot be reached', async () => {
-    const client = makeClient({ endpoint: `http://127.0.0.1:${await freePort()}` });
+  test('a table that cannot be reached is refused', async () => {
+    const client = makeDynamoDbClient({ endpoint: `http://127.0.0.1:${await freePort()}` });
     await assert.rejects(checkTable(client, 'there'), {
       message: /^the DynamoDB table "there" cannot be reached in eu-central-1: .*ECONNREFUSED/,
     });
   });
 
-  test('for which there are no credentials', async () => {
+  test('a table is refused without credentials', async () => {
     const credentials = async () => {
       throw Object.assign(new Error('none found'), { name: 'CredentialsProviderError' });
     };
-    await assert.rejects(checkTable(makeClient({ credentials }), 'there'), {
+    await assert.rejects(checkTable(makeDynamoDbClient({ credentials }), 'there'), {
       message:
         'the DynamoDB table "there" cannot be reached without AWS credentials: give this process a role or set AWS_PROFILE',
     });
   });
 });
 
-test('a table as it is defined is accepted, with its attribute for expiry', async () => {
+test('the table as defined is accepted, with its attribute for expiry', async () => {
   const TableName = await freshTable();
   await checkTable(outside, TableName);
   const { TimeToLiveDescription } = await outside.send(
@@ -153,7 +161,7 @@ test('a table as it is defined is accepted, with its attribute for expiry', asyn
   assert.equal(TimeToLiveDescription?.AttributeName, ttlAttribute);
 });
 
-test('only challenges expire, 30 days after they could be used', async () => {
+test('only challenges expire, 30 days after their last possible use', async () => {
   const { store, table } = await freshStore();
   await store.write([
     { do: 'put', kind: 'poll', key: 'p', rev: 0, record: { transaction: 'a' } },
@@ -182,19 +190,85 @@ describe('a record of a later release', () => {
     return store;
   };
 
-  test('is an outage with a sentence', async () => {
-    await assert.rejects((await later()).read([key]), (error) => {
-      return error instanceof Outage && /was written by a later release/.test(error.message);
-    });
+  test('a record of a later release is an outage with a sentence', async () => {
+    const view = new View(await later());
+    await view.load([key]);
+    assert.throws(
+      () => view.get('challenge', 'c'),
+      (error) =>
+        error instanceof Outage && /says that a later release wrote it/.test(error.message),
+    );
   });
 
-  test('is not counted with either', async () => {
+  test('a use of a challenge of a later release is a conflict', async () => {
     const store = await later();
     assert.equal(await store.write([{ do: 'use', ...key, fail: true }]), 'conflict');
   });
 });
 
-test('a CRL of a later release is an outage with a sentence', async () => {
+describe('what another hand has written', () => {
+  const counts: Record<string, AttributeValue | undefined> = {
+    'no count': undefined,
+    'a text as its count': { S: '1' },
+    'a count below 1': { N: '0' },
+    'a count that does not change when 1 is added': { N: '1152921504606846976' },
+    'a count of 126 digits': { N: '9.9e125' },
+  };
+  const poll = { do: 'put', kind: 'poll', key: 'p', record: { transaction: 't' } } as const;
+  for (const [what, rev] of Object.entries(counts)) {
+    test(`a record with ${what} is written over once, and counts from then on`, async () => {
+      const { store, table } = await freshStore();
+      await store.write([{ ...poll, rev: 0 }]);
+      const [item] = await itemsOf(table);
+      const { rev: _rev, ...rest } = item ?? assert.fail();
+      const Item = { ...rest, ...(rev ? { rev } : {}) };
+      await outside.send(new PutItemCommand({ TableName: table, Item }));
+      const [row] = await store.read([poll]);
+      assert.equal(row?.rev, SPOILT_REV);
+      assert.equal(await store.write([{ ...poll, do: 'check', rev: SPOILT_REV }]), 'done');
+      const answers = await Promise.all(
+        [1, 2].map(() => store.write([{ ...poll, rev: SPOILT_REV }])),
+      );
+      assert.deepEqual(answers.sort(), ['conflict', 'done']);
+      assert.equal((await store.read([poll]))[0]?.rev, nextRev(SPOILT_REV));
+    });
+  }
+
+  test('a forged key is in no list, of whatever kind and length it is', async () => {
+    const { store, table } = await freshStore();
+    const record = transactionRecord('t', { endpoint: 'default' });
+    await store.write([{ do: 'put', kind: 'transaction', key: 't', rev: 0, record }]);
+    const [item] = await itemsOf(table);
+    const { place = assert.fail() } = item ?? assert.fail();
+    for (const pk of ['poll#t', `x#${'y'.repeat(2046)}`, 'transaction', '#']) {
+      const Item = { pk: { S: pk }, place, placeSort: { S: `a${pk.length}` } };
+      await outside.send(new PutItemCommand({ TableName: table, Item }));
+    }
+    for (const reverse of [true, false]) {
+      const query = { list: 'transactions', group: 'default', limit: 2, reverse } as const;
+      const found: string[] = [];
+      for (let next: string | undefined, pages = 0; pages < 9; pages++) {
+        const page = await store.list({ ...query, ...(next ? { from: next } : {}) });
+        found.push(...page.keys);
+        next = page.next;
+        if (next === undefined) break;
+      }
+      assert.deepEqual(found, ['t']);
+    }
+  });
+
+  test('a forged head of a CRL is replaced by the next, wherever it says that its parts are', async () => {
+    const { store, table } = await freshStore();
+    const Item = { pk: { S: 'crl#default' }, attempt: { S: 'a'.repeat(3000) }, chunks: { N: '2' } };
+    await outside.send(new PutItemCommand({ TableName: table, Item }));
+    const crl = { number: 1, der: new Uint8Array(9), thisUpdate: 1, nextUpdate: 2, changes: 0 };
+    const found = await store.newest('default');
+    assert.equal(await store.publish('default', crl, found?.stored), 'done');
+    assert.deepEqual((await store.newest('default'))?.der, crl.der);
+  });
+});
+
+test('a CRL in the form of a later release is read as far as possible, and judged by its signature', async () => {
   const { store, table } = await freshStore();
   const crl = { number: 1, der: new Uint8Array(9), thisUpdate: 1, nextUpdate: 2, changes: 0 };
   assert.equal(await store.publish('default', crl), 'done');
@@ -202,17 +276,40 @@ test('a CRL of a later release is an outage with a sentence', async () => {
     new UpdateItemCommand({
       TableName: table,
       Key: { pk: { S: 'crl#default' } },
-      UpdateExpression: 'SET v = :v',
-      ExpressionAttributeValues: { ':v': { N: '99' } },
+      UpdateExpression: 'SET v = :v, #n = :n, chunks = :n',
+      ExpressionAttributeNames: { '#n': 'number' },
+      ExpressionAttributeValues: { ':v': { N: '99' }, ':n': { N: '9007199254740993' } },
     }),
   );
-  await assert.rejects(store.newest('default'), (error) => {
-    return error instanceof Outage && /was written by a later release/.test(error.message);
-  });
+  const found = await store.newest('default');
+  assert.deepEqual(found?.der, crl.der);
+  assert.equal(await store.publish('default', { ...crl, number: 2 }), 'stale');
+  assert.equal(await store.publish('default', { ...crl, number: 2 }, found?.stored), 'done');
 });
 
-test('an item that is no record of ours is an outage that names it', async () => {
+test('an item that is not a record is not believed, and does not affect the others', async () => {
   const { store, table } = await freshStore();
+  await store.write([
+    { do: 'put', kind: 'poll', key: 'good', rev: 0, record: { transaction: 'a' } },
+    { do: 'put', kind: 'poll', key: 'noise', rev: 0, record: { transaction: 'a' } },
+  ]);
   await outside.send(new UpdateItemCommand({ TableName: table, Key: { pk: { S: 'poll#x' } } }));
-  await assert.rejects(store.read([{ kind: 'poll', key: 'x' }]), /the item poll#x is not a record/);
+  await outside.send(
+    new UpdateItemCommand({
+      TableName: table,
+      Key: { pk: { S: 'poll#noise' } },
+      UpdateExpression: 'SET #record = :noise',
+      ExpressionAttributeNames: { '#record': 'record' },
+      ExpressionAttributeValues: { ':noise': { S: '{"transaction":' } },
+    }),
+  );
+  const rows = await store.read(['good', 'noise', 'x'].map((key) => ({ kind: 'poll', key })));
+  const records = new Map(rows.map(({ key, record }) => [key, record]));
+  assert.deepEqual(records.get('good'), { transaction: 'a' });
+  assert.deepEqual([records.get('noise'), records.get('x')], [undefined, undefined]);
+  const record = { transaction: 'b' };
+  assert.equal(
+    await store.write([{ do: 'put', kind: 'poll', key: 'noise', rev: 1, record }]),
+    'done',
+  );
 });

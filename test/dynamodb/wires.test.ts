@@ -4,11 +4,13 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Timer } from '../../lib/adapters/aws.ts';
-import { DynamoStore } from '../../lib/adapters/dynamodb.ts';
-import { CaCertificates } from '../../lib/ca/ca-certificates.ts';
+import type { Timer } from '../../lib/adapters/aws/aws.ts';
+import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
+import { LEASE_MS } from '../../lib/base/limits.ts';
+import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
+import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
+import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { makeApp } from '../../lib/http/app.ts';
-import { LEASE_MS } from '../../lib/limits.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
 import { awsWorld, recordsOf } from '../support/aws-world.ts';
 import { type DynamoFault, faultsOf, faultyClient } from '../support/dynamodb-faults.ts';
@@ -34,16 +36,20 @@ async function open(options: LabOptions = {}) {
     const own = new DynamoStore(client, table, time);
     const keys = kms.keys(recordsOf(own), time);
     const { config, clock } = lab.deps;
-    const ports = { store: own, signer: keys.signer, raKeys: keys.raKeys, macKeys: keys.macKeys };
     const log: LogEntry[] = [];
+    const noted = (entry: LogEntry): void => {
+      log.push(entry);
+    };
+    const { signer, raKeys, macKeys } = keys;
+    const ports = { store: guarded(own, macKeys, noted), signer, raKeys, macKeys };
+    const cas = new AnsweringCas({ ...ports, config, clock });
     const app = makeApp({
       ...lab.deps,
       ...ports,
-      crls: own,
-      cas: new CaCertificates({ ...ports, config, clock }),
-      log: (entry) => {
-        log.push(entry);
-      },
+      crlSigner: signer,
+      crls: new GuardedCrls(own, { keyOf: (id) => cas.publicKey(id), macKeys, log: noted }),
+      cas,
+      log: noted,
     });
     return {
       calls,
@@ -71,13 +77,15 @@ async function open(options: LabOptions = {}) {
 /** The calls of an instance's first enrolment, and of every later one. */
 const cold = [
   ...['BatchGetItem', 'GetPublicKey', 'Decrypt'], // the CA, its key, the key of its RA
+  ...['BatchGetItem', 'Decrypt'], // the MAC key of the registry
   ...['BatchGetItem', 'Decrypt'], // the MAC key of its challenges
+  ...['BatchGetItem', 'Decrypt'], // the MAC key of records
 ];
 const warm = ['BatchGetItem', 'TransactWriteItems', 'Sign', 'TransactWriteItems'];
 const all = [...cold, ...warm];
 const isKms = (call: string): boolean => ['GetPublicKey', 'Decrypt', 'Sign'].includes(call);
 
-test('an enrolment: one batch read, two transactions, one Sign; a cold start opens each key once', async (t) => {
+test('an enrolment is one batch read, two transactions and one Sign; a cold start opens each key once', async (t) => {
   const w = await open({ caKey: 'rsa:3072' });
   const one = w.instance();
   const timed = async (name: string) => {
@@ -110,12 +118,8 @@ test('an enrolment: one batch read, two transactions, one Sign; a cold start ope
   await Promise.all(Array.from({ length: 100 }, () => w.enrols(burst, sent).finally(time.leave)));
   const counts = Object.groupBy(burst.calls.filter(isKms), (call) => call);
   assert.deepEqual(
-    Object.entries(counts).map(([call, made = []]) => [call, made.length]),
-    [
-      ['GetPublicKey', 1],
-      ['Decrypt', 2],
-      ['Sign', 1],
-    ],
+    Object.fromEntries(Object.entries(counts).map(([call, made = []]) => [call, made.length])),
+    { GetPublicKey: 1, Decrypt: 4, Sign: 1 },
   );
   assert.deepEqual(await w.checked(), Array(5).fill('issued'));
 });
@@ -177,7 +181,7 @@ describe('one call of a cold enrolment fails', () => {
   const nth = (at: number): number => all.slice(0, at).filter((call) => call === all[at]).length;
 });
 
-describe('a signature that is wrong, over DynamoDB', () => {
+describe('a wrong signature, over DynamoDB', () => {
   for (const kms of ['corrupted', 'mixed up'] as const) {
     test(`${kms}: nobody gets it, the intent is replaced, one certificate`, async () => {
       const w = await open();

@@ -1,8 +1,8 @@
 // Stores that break one promise of the port, by seed. A judge that lets one of them pass would prove
 // nothing about the others.
 
-import type { Kind } from '../../lib/ports/records.ts';
-import type { Action, Key, Row, Store } from '../../lib/ports/store.ts';
+import type { Kind } from '../../lib/ports/records/records.ts';
+import type { Action, AlteredRow, Key, Row, Store } from '../../lib/ports/store.ts';
 import type { Chance } from '../support/seeded.ts';
 
 type Break = (store: Store, chance: Chance) => Store;
@@ -59,7 +59,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   }),
 
   'reads from a cache as if it were consistent': (store, chance) => {
-    const cache = new Map<string, Row | undefined>();
+    const cache = new Map<string, Row | AlteredRow | undefined>();
     return {
       ...methods(store),
       read: async (keys) => {

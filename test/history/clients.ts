@@ -1,21 +1,25 @@
 // The devices of a history and the people around them, each act of which is written down with the
 // moment it began and the moment its answer was there. They choose by seed what to do next.
 
-import { type Bytes, hex } from '../../lib/bytes.ts';
-import { createChallenge } from '../../lib/ca/challenges.ts';
+import { sequence } from '../../lib/asn1/writer.ts';
+import { type Bytes, hex } from '../../lib/base/bytes.ts';
+import { LEASE_MS, MAX_PAGE, SWEEP_AFTER_MS } from '../../lib/base/limits.ts';
+import { decide } from '../../lib/ca/approve/pending.ts';
+import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
-import { certificateIdentity, keyIdentity, requestKey } from '../../lib/ca/keys.ts';
-import { decide } from '../../lib/ca/pending.ts';
-import { pkiOperation } from '../../lib/ca/pki-operation.ts';
-import { revoke } from '../../lib/ca/revoke.ts';
-import { listTransactions } from '../../lib/ca/transactions.ts';
-import { sequence } from '../../lib/cms/der-writer.ts';
-import { LEASE_MS, MAX_PAGE, SWEEP_AFTER_MS } from '../../lib/limits.ts';
-import { type RevocationReason, revocationReasons } from '../../lib/ports/records.ts';
-import type { CertRepResult, ClientKey, ClientKeySpec } from '../../lib/scep/client.ts';
+import { listTransactions } from '../../lib/ca/query/transactions.ts';
+import { certificateIdentity, keyIdentity, requestKey } from '../../lib/ca/record/keys.ts';
+import { revoke } from '../../lib/ca/revoke/revoke.ts';
+import { type RevocationReason, revocationReasons } from '../../lib/ports/records/register.ts';
+import type {
+  CertRepResult,
+  ClientKey,
+  ClientKeySpec,
+} from '../../lib/protocol/scep/client/client.ts';
+import { pkiOperation } from '../../lib/protocol/scep/server/pki-operation.ts';
 import { type Certificate, readCertificate } from '../../lib/x509/certificate.ts';
 import { readCertificationRequest } from '../../lib/x509/csr.ts';
-import { parseName } from '../../lib/x509/name.ts';
+import { parseName } from '../../lib/x509/names/name.ts';
 import { deviceKey } from '../support/keys.ts';
 import { enrolment, type Sent } from '../support/messages.ts';
 import type { Chance } from '../support/seeded.ts';
@@ -47,7 +51,8 @@ export type Conversation = {
   /** The poll for it, made when it is first needed. */
   readonly poll: () => Promise<Sent>;
   /** The same for two conversations that ask for the same thing. */
-  readonly requestHash: string;
+  /** As a renewal, where a certificate signed, and as an enrolment. */
+  readonly requestHashes: readonly string[];
   readonly begun: number;
   readonly answers: Answer[];
 };
@@ -225,7 +230,7 @@ export class Clients {
     const binding = foreign ? { subject: 'CN=nobody', names: [] } : { names: [] };
     const wanted = { binding, uses, ttlMs: short ? 30_000 : 365 * 86_400_000 };
     const made = await world.ask((deps) =>
-      createChallenge(deps, world.endpoint(endpoint), wanted, { kind: 'system' }),
+      createChallenge(deps, world.endpoint(endpoint), wanted, { actor: { kind: 'system' } }),
     );
     if (made === 'failed') return undefined;
     const { id, challenge } = made;
@@ -265,10 +270,13 @@ export class Clients {
       made ??= enrolment(lab, { ...common, messageType: 'CertPoll', plaintext });
       return made;
     };
-    const identity = signer ? certificateIdentity(signer.certificate.der) : keyIdentity(key.spki);
     const { info } = readCertificationRequest(sent.request.plaintext);
-    const requestHash = requestKey(wanted.endpoint, identity, info);
-    const about = { number, device, sent, poll, requestHash, begun: world.moment() };
+    const identities = [
+      ...(signer ? [certificateIdentity(signer.certificate.der)] : []),
+      keyIdentity(key.spki),
+    ];
+    const requestHashes = identities.map((one) => requestKey(wanted.endpoint, one, info));
+    const about = { number, device, sent, poll, requestHashes, begun: world.moment() };
     const conversation: Conversation = { ...wanted, ...about, answers: [] };
     this.conversations.push(conversation);
     challenge?.contenders.push(conversation);
@@ -286,7 +294,9 @@ export class Clients {
     const { endpoint, device, subject, key } = conversation;
     const { message, read } = polled ? await conversation.poll() : conversation.sent;
     const begin = world.moment();
-    const reply = await world.ask((deps) => pkiOperation(deps, world.endpoint(endpoint), message));
+    const reply = await world.ask((deps) =>
+      pkiOperation(deps, world.endpoint(endpoint), { octets: message }),
+    );
     if (reply === 'failed') return 'failed';
     const result = await read(reply);
     const about = { begin, end: world.moment(), at: world.clock.at, polled };
@@ -343,7 +353,7 @@ export class Clients {
     const reason = chance.pick(revocationReasons) ?? 'unspecified';
     const begin = world.moment();
     const said = await world.ask((deps) =>
-      revoke(deps, 'default', serial, reason, { kind: 'admin', id: 'revoker' }),
+      revoke(deps, { ca: 'default', serial, reason, actor: { kind: 'admin', id: 'revoker' } }),
     );
     if (said !== 'done' && said !== 'revoked') return;
     const about = { act: 'revoked', serial, begin, end: world.moment() } as const;

@@ -2,8 +2,8 @@
 // asks until it has its answer. Then it is judged. Everything is drawn from the seed, which stands in
 // the message of whatever goes wrong.
 
+import { LEASE_MS, SWEEP_AFTER_MS } from '../../lib/base/limits.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
-import { LEASE_MS, SWEEP_AFTER_MS } from '../../lib/limits.ts';
 import type { Turns } from '../support/seeded.ts';
 import { Chance, FreeTurns, SeededTurns } from '../support/seeded.ts';
 import { Clients, type Conversation } from './clients.ts';

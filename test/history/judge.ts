@@ -2,18 +2,14 @@
 // alone (`checkCa` and what follows here), and that nobody was told anything else than they say.
 
 import assert from 'node:assert/strict';
-import { equal } from '../../lib/bytes.ts';
-import { certificateKey } from '../../lib/ca/keys.ts';
-import type {
-  CertificateRecord,
-  Challenge,
-  Kind,
-  Records,
-  Transaction,
-} from '../../lib/ports/records.ts';
+import { equal } from '../../lib/base/bytes.ts';
+import { certificateKey } from '../../lib/ca/record/keys.ts';
+import type { CertificateRecord } from '../../lib/ports/records/certificate.ts';
+import type { Challenge, Kind, Records } from '../../lib/ports/records/records.ts';
+import type { Transaction } from '../../lib/ports/records/transaction.ts';
 import type { Row } from '../../lib/ports/store.ts';
 import { publicKeyOf, readCertificate } from '../../lib/x509/certificate.ts';
-import { parseName, printName } from '../../lib/x509/name.ts';
+import { parseName, printName } from '../../lib/x509/names/name.ts';
 import { checkCa } from '../support/check-ca.ts';
 import type { Acknowledged, Answer, Clients, Conversation, IssuedChallenge } from './clients.ts';
 import { SKEW_MS } from './world.ts';
@@ -24,8 +20,8 @@ export function judge(rows: readonly Row[], clients: Clients): void {
   );
   checkCa(rows, delivered, SKEW_MS);
   const table = new Table(rows);
-  const requests = Map.groupBy(clients.conversations, ({ requestHash }) => requestHash);
-  for (const same of requests.values()) checkRequest(table, same, clients.acknowledged);
+  const requests = Map.groupBy(clients.conversations, ({ requestHashes: [first] }) => first);
+  for (const same of requests.values()) checkRequest(table, same, clients);
   for (const acknowledged of clients.acknowledged) checkAcknowledged(table, acknowledged);
   for (const challenge of clients.challenges) checkChallenge(table, challenge);
 }
@@ -34,6 +30,8 @@ class Table {
   readonly transactions: ReadonlyMap<string, Transaction>;
   readonly certificates: ReadonlyMap<string, CertificateRecord>;
   readonly challenges: readonly Challenge[];
+  /** By the hash of the key. */
+  readonly blockedKeys: ReadonlySet<string>;
   readonly #requests: ReadonlyMap<string, readonly Transaction[]>;
 
   constructor(rows: readonly Row[]) {
@@ -43,10 +41,11 @@ class Table {
     this.certificates = new Map(of('certificate'));
     this.#requests = Map.groupBy(this.transactions.values(), ({ requestHash }) => requestHash);
     this.challenges = of('challenge').map(([, challenge]) => challenge);
+    this.blockedKeys = new Set(of('blockedKey').map(([key]) => key));
   }
 
-  ofRequest(requestHash: string): readonly Transaction[] {
-    return this.#requests.get(requestHash) ?? [];
+  ofRequest({ requestHashes }: Conversation): readonly Transaction[] {
+    return requestHashes.flatMap((hash) => this.#requests.get(hash) ?? []);
   }
 
   certificate(serial: string): CertificateRecord {
@@ -69,9 +68,10 @@ const told = ({ number }: Conversation, { begin, end, polled }: Answer): string 
 function checkRequest(
   table: Table,
   conversations: readonly Conversation[],
-  acknowledged: readonly Acknowledged[],
+  clients: Clients,
 ): void {
-  checkRefusals(table, conversations);
+  const { acknowledged } = clients;
+  checkRefusals(table, conversations, acknowledged);
   const begun = Math.min(...conversations.map((conversation) => conversation.begun));
   for (const conversation of conversations) {
     const { device, subject, key, signer } = conversation;
@@ -82,7 +82,7 @@ function checkRequest(
       const certificate = readCertificate(der);
       const spki = publicKeyOf(certificate)?.spki;
       const transaction = table.transactionOf(serial);
-      const itsOwn = transaction.requestHash === conversation.requestHash;
+      const itsOwn = conversation.requestHashes.includes(transaction.requestHash);
       // A poll is answered for the newest request of its key under its transactionID.
       assert.ok(itsOwn || answer.polled, `${who}: the certificate is of its own request`);
       const keys = itsOwn ? [key] : device.keys;
@@ -102,6 +102,15 @@ function checkRequest(
           !renews || revoked.serial !== signer?.serial || begun < revoked.end,
           `${who} was a renewal of ${revoked.serial}, revoked at ${revoked.end}`,
         );
+        assert.ok(
+          answer.polled || !compromises(table, revoked, serial) || begin < revoked.end,
+          `${who} was given ${serial}, whose key the revocation of ${revoked.serial} had blocked at ${revoked.end}`,
+        );
+        const ended = transaction.renews !== undefined && endsFor(table, clients, revoked, serial);
+        assert.ok(
+          !ended || begun < revoked.end,
+          `${who} was given ${serial}, whose lineage the revocation of ${revoked.serial} had ended at ${revoked.end}`,
+        );
       }
       if (!itsOwn) continue;
       for (const other of conversations) checkLater(table, other, answer, serial);
@@ -109,23 +118,56 @@ function checkRequest(
   }
 }
 
+const compromises = (
+  table: Table,
+  { serial: revoked, reason }: Acknowledged & { readonly act: 'revoked' },
+  serial: string,
+): boolean =>
+  reason === 'keyCompromise' &&
+  table.certificate(revoked).keyHash === table.certificate(serial).keyHash;
+
+/** A certificate of the same lineage was revoked by a person, and nobody had seen its renewal in use. */
+function endsFor(
+  table: Table,
+  { conversations }: Clients,
+  { serial: revoked, reason, end }: Acknowledged & { readonly act: 'revoked' },
+  serial: string,
+): boolean {
+  const rootOf = (one: string) => table.certificate(one).lineage.root;
+  // What is called superseded has a renewal that goes on.
+  if (reason === undefined || reason === 'superseded') return false;
+  if (rootOf(revoked) !== rootOf(serial)) return false;
+  return !conversations.some(
+    ({ signer, begun }) =>
+      signer && begun < end && table.transactionOf(signer.serial).renews === revoked,
+  );
+}
+
 /** Refused for good: unknown, spent, locked, not bound, revoked, renewed, owned. When a challenge has
  * expired is a matter of whose clock it is. */
-const final = /^SCEP-(302|304|305|311|323|327|341)$/;
+const final = /^SCEP-(302|304|305|311|323|327|341|421)$/;
 
 /** Nobody is refused for good, before or after, what he has a good certificate for. */
-function checkRefusals(table: Table, conversations: readonly Conversation[]): void {
+function checkRefusals(
+  table: Table,
+  conversations: readonly Conversation[],
+  acknowledged: readonly Acknowledged[],
+): void {
   const [first] = conversations;
+  if (!first) return;
   const own = table
-    .ofRequest(first?.requestHash ?? '')
+    .ofRequest(first)
     .find(
-      ({ state, serial }) =>
-        state === 'issued' && serial !== undefined && table.certificate(serial).state === 'issued',
+      ({ state, serial, requestHash }) =>
+        state === 'issued' &&
+        table.certificate(serial).state === 'issued' &&
+        isDue(first, { serial, requestHash }),
     );
   if (!own) return;
   for (const conversation of conversations) {
     for (const answer of conversation.answers) {
       if (answer.polled || answer.at + SKEW_MS >= own.repeatUntil) continue;
+      if (answer.code === 'SCEP-341' && wasOwned(table, own, answer, acknowledged)) continue;
       assert.ok(
         !final.test(answer.code ?? ''),
         `${told(conversation, answer)} was told ${answer.code} and has ${own.serial}`,
@@ -134,12 +176,50 @@ function checkRefusals(table: Table, conversations: readonly Conversation[]): vo
   }
 }
 
-/** Once it has been told of a certificate it is told of that one, while that is good. */
+/** What answered the same CSR as an enrolment is no answer to a renewal by that very certificate, nor due
+ * to whoever signs with another key than the requested one. */
+function isDue(
+  { requestHashes: [first], signer, key }: Conversation,
+  { serial, requestHash }: Pick<Transaction<'issued'>, 'serial' | 'requestHash'>,
+): boolean {
+  if (requestHash === first || !signer) return true;
+  return serial !== signer.serial && equal(signer.key.spki, key.spki);
+}
+
+/** The key belonged to a certificate for other names, which a person has revoked since. */
+function wasOwned(
+  table: Table,
+  { serial: own = '' }: Transaction,
+  answer: Answer,
+  acknowledged: readonly Acknowledged[],
+): boolean {
+  const { keyHash, subject } = table.certificate(own);
+  const freed = [...table.certificates.values()].filter(
+    (other) =>
+      other.keyHash === keyHash &&
+      other.subject !== subject &&
+      other.state === 'revoked' &&
+      other.supersededBy === undefined &&
+      other.unseen === undefined &&
+      other.revocationReason !== 'keyCompromise',
+  );
+  return freed.some(({ serial }) =>
+    acknowledged.every(
+      (one) => one.act !== 'revoked' || one.serial !== serial || answer.begin < one.end,
+    ),
+  );
+}
+
+/** Once it has been told of a certificate it is told of that one, while that is good and neither its key
+ * nor the one that signed is blocked by what became of another certificate. */
 function checkLater(table: Table, other: Conversation, { end }: Answer, serial: string): void {
-  if (table.certificate(serial).state === 'revoked') return;
+  const { state, keyHash } = table.certificate(serial);
+  if (state === 'revoked') return;
   const { repeatUntil } = table.transactionOf(serial);
+  const keys = [keyHash, ...(other.signer ? [table.certificate(other.signer.serial).keyHash] : [])];
   for (const later of other.answers) {
     if (later.begin < end || later.polled || later.at + SKEW_MS >= repeatUntil) continue;
+    if (later.code === 'SCEP-343' && keys.some((key) => table.blockedKeys.has(key))) continue;
     assert.equal(
       later.serial,
       serial,
@@ -150,9 +230,12 @@ function checkLater(table: Table, other: Conversation, { end }: Answer, serial: 
 
 function checkAcknowledged(table: Table, acknowledged: Acknowledged): void {
   if (acknowledged.act === 'revoked') {
-    const { state, revocationReason } = table.certificate(acknowledged.serial);
-    assert.equal(state, 'revoked', `${acknowledged.serial} was revoked at ${acknowledged.end}`);
-    if (acknowledged.reason) assert.equal(revocationReason, acknowledged.reason);
+    const { serial, reason, end } = acknowledged;
+    const { state, revocationReason, keyHash } = table.certificate(serial);
+    assert.equal(state, 'revoked', `${serial} was revoked at ${end}`);
+    // A key is blocked later, too: the reason for which its certificate was revoked stays.
+    if (reason === 'keyCompromise') assert.ok(table.blockedKeys.has(keyHash), `blocked at ${end}`);
+    else if (reason) assert.equal(revocationReason, reason);
     return;
   }
   const { act, transaction: id } = acknowledged;
@@ -173,10 +256,10 @@ function checkChallenge(table: Table, challenge: IssuedChallenge): void {
   const serials = new Set(
     contenders
       .filter(({ signer }) => signer === undefined)
-      .flatMap(({ answers, requestHash }) =>
+      .flatMap(({ answers, requestHashes }) =>
         answers
           .flatMap(({ serial }) => serial ?? [])
-          .filter((serial) => table.transactionOf(serial).requestHash === requestHash),
+          .filter((serial) => requestHashes.includes(table.transactionOf(serial).requestHash)),
       ),
   );
   assert.ok(serials.size <= uses, `challenge ${id} of ${uses} uses gave ${serials.size}`);

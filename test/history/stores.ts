@@ -4,9 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { MemoryStore } from '../../lib/adapters/memory.ts';
 import { SqliteStore } from '../../lib/adapters/sqlite.ts';
 import type { Row } from '../../lib/ports/store.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 import type { Turns } from '../support/seeded.ts';
 import type { Tried } from './world.ts';
 

@@ -2,14 +2,15 @@
 // and its own idea of the time. Calls at their ports fail by seed, before or after they take effect
 // or long before; a process dies between any two of its steps, and what it has sent still arrives.
 
-import type { Deps } from '../../lib/ca/deps.ts';
-import type { Config, Endpoint } from '../../lib/config.ts';
-import { Outage } from '../../lib/errors.ts';
+import { Outage } from '../../lib/base/errors.ts';
+import { UNIFORM_ANSWER_MS } from '../../lib/base/limits.ts';
+import { guarded } from '../../lib/ca/record/guarded-store.ts';
+import type { Config, Endpoint } from '../../lib/config/config.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
 import type { ListQuery, Page, Row, Store } from '../../lib/ports/store.ts';
 import type { Validator } from '../../lib/ports/validator.ts';
 import { memorySigner } from '../support/keys.ts';
-import { type Lab, makeLab } from '../support/lab.ts';
+import { type Lab, type LabDeps, makeLab } from '../support/lab.ts';
 import type { Chance, Turns } from '../support/seeded.ts';
 
 /** A store to be tried, and a look at all of it that goes past every fault. */
@@ -85,6 +86,11 @@ export class World {
         },
       }),
     );
+    // Places for every refusal: whoever waits for another to take some has no turn to give.
+    const places = async () => ({ places: 1e6, pauseMs: 0 });
+    for (const id of lab.config.endpoints.keys()) {
+      await lab.deps.tally.takeRefusal(id, lab.clock.at, places);
+    }
     const world = new World(options, lab);
     world.#processes = Array.from({ length: PROCESSES }, (_, i) => new Process(world, i, 0));
     return world;
@@ -104,7 +110,7 @@ export class World {
    * What one of the processes makes of it; `failed` when it is in trouble or dies over it. A new
    * process takes the place of a dead one.
    */
-  async ask<T>(work: (deps: Deps) => Promise<T>): Promise<T | 'failed'> {
+  async ask<T>(work: (deps: LabDeps) => Promise<T>): Promise<T | 'failed'> {
     const { turns } = this.options;
     await turns.take('nobody');
     const process = this.chance.pick(this.#processes) as Process;
@@ -142,14 +148,17 @@ export class World {
 function withGate(config: Config): Config {
   const endpoints = new Map(config.endpoints);
   const gated = endpoints.get('gated');
-  if (gated) endpoints.set('gated', { ...gated, enrol: { authorize: ['challenge', 'gate'] } });
+  if (gated) {
+    const enrol = { ...gated.enrol, authorize: ['challenge', 'gate'] };
+    endpoints.set('gated', { ...gated, enrol });
+  }
   return { ...config, endpoints };
 }
 
 class Process {
   readonly slot: number;
   readonly life: number;
-  readonly deps: Deps;
+  readonly deps: LabDeps;
   readonly died: Promise<void>;
   dead = false;
   readonly #world: World;
@@ -173,7 +182,7 @@ class Process {
     this.#tell();
   }
 
-  #makeDeps(): Deps {
+  #makeDeps(): LabDeps {
     const { lab, config, options, clock: time } = this.#world;
     const { store } = options.tried;
     const skew = this.#chance.below(SKEW_MS) - SKEW_MS / 2;
@@ -183,6 +192,10 @@ class Process {
       write: (actions) => this.#call('write', () => store.write(actions)),
       list: (query) => this.#call('list', () => this.#world.lagging(query)),
     };
+    const signer: typeof memorySigner = {
+      ...memorySigner,
+      sign: (...args) => this.#call('sign', () => memorySigner.sign(...args)),
+    };
     const gate = gateOf(this.#world);
     return {
       // With it the CAs as the lab has loaded them: a load is shared by the requests of a process, and
@@ -190,11 +203,9 @@ class Process {
       ...lab.deps,
       config,
       clock,
-      store: faulty,
-      signer: {
-        ...memorySigner,
-        sign: (...args) => this.#call('sign', () => memorySigner.sign(...args)),
-      },
+      store: guarded(faulty, lab.deps.macKeys, () => {}),
+      signer,
+      crlSigner: signer,
       validators: new Map([
         [
           'gate',
@@ -255,6 +266,8 @@ class Process {
   }
 
   async #sleep(ms: number): Promise<void> {
+    // It runs beside what is done meanwhile, which has the turn; whoever waits for it has been refused.
+    if (ms === UNIFORM_ANSWER_MS) return;
     for (let turns = Math.ceil((ms * TURNS_A_SECOND) / 1000); turns > 0; turns--)
       await this.#turn();
   }

@@ -26,7 +26,7 @@ function namesIn(block: RegExp, name: RegExp): string[] {
 const required = namesIn(/"required": \[(.*?)\]/s, /"(\w+)"/g);
 const vars = namesIn(/"vars": \{(.*?)\n {2}\}/s, /^ +"(\w+)": /gm);
 
-test('the example of local secrets has every secret, and else only what wrangler takes from there', () => {
+test('the example of local secrets has every secret, and otherwise only settings of wrangler', () => {
   const names = [...example.matchAll(/^(\w+)=/gm)].map(([, name]) => name ?? '');
   assert.deepEqual(
     required.filter((name) => !names.includes(name)),
@@ -39,7 +39,7 @@ test('the example of local secrets has every secret, and else only what wrangler
   assert.equal(ignored.status, 0, 'what is made of it is never committed');
 });
 
-test('no secret is a variable, and the Worker is placed where its table is', () => {
+test('wrangler.jsonc has no secret as a variable, and places the Worker near its table', () => {
   for (const name of required) assert.ok(!vars.includes(name), name);
   const [, region] = /"AWS_REGION": "(.+?)"/.exec(wrangler) ?? [];
   const [, place] = /"placement": \{ "region": "aws:(.+?)" \}/.exec(wrangler) ?? [];
@@ -47,12 +47,12 @@ test('no secret is a variable, and the Worker is placed where its table is', () 
   assert.equal(place, region);
 });
 
-test('logs have no URLs: a GET has its message there', () => {
+test('logs have no URLs, because the URL of a GET holds its message', () => {
   assert.match(wrangler, /"invocation_logs": false/);
   assert.match(wrangler, /"redact_query_string": true/);
 });
 
-test('the guide has only scripts and outputs that there are', () => {
+test('the guide names only scripts and outputs that exist', () => {
   const root_ = JSON.parse(text('package.json')).scripts;
   for (const [, name = ''] of guide.matchAll(
     /npm (?:--prefix infra\/cloudflare )?run ([\w:-]+)/g,

@@ -152,7 +152,7 @@ function tableOf(guide: string, head: string): string[] {
   return table.split('\n').slice(0, fleets.length);
 }
 
-test("the guide's table of costs is what its prices and counts give", () => {
+test("the guide's table of costs follows from its prices and counts", () => {
   const rows = fleets.map((devices) => {
     const ours = (['functionUrl', 'httpApi', 'cloudfront'] as const).map((ingress) =>
       dollars(cost(devices, ingress)),
@@ -163,7 +163,7 @@ test("the guide's table of costs is what its prices and counts give", () => {
   assert.deepEqual(tableOf('deploy-aws.md', head), rows);
 });
 
-test("and so is that of the guide's for Workers", () => {
+test('the table of costs in the guide for Workers follows from its prices and counts', () => {
   const rows = fleets.map((devices) => {
     const { cloudflare, aws } = costOfWorkers(devices);
     return `| ${[...counts(devices), ...[cloudflare, aws, cloudflare + aws].map((one) => dollars(one))].join(' | ')} |`;
@@ -171,13 +171,13 @@ test("and so is that of the guide's for Workers", () => {
   assert.deepEqual(tableOf('deploy-workers.md', 'together |\n|---|---|---|---|---|\n'), rows);
 });
 
-test('what the arithmetic takes for counted is what the adapter says of itself', () => {
-  const text = readFileSync(join(root, 'lib', 'adapters', 'dynamodb.ts'), 'utf8').replace(
-    /\n\/\/ ?/g,
-    ' ',
-  );
+test('the counts in the arithmetic are those that the adapter states', () => {
+  const text = readFileSync(
+    join(root, 'lib', 'adapters', 'aws', 'dynamodb', 'dynamodb.ts'),
+    'utf8',
+  ).replace(/\n\/\/ ?/g, ' ');
   assert.match(
     text,
-    /4 keys read, 7 and 4 items written, 38 write units of the table, 6 of `places`, 5 of `due`, 1 each of `subjects` and `devices`; the sequencer then deletes 2/,
+    /5 keys read, 6 and 3 items written and 1 checked, 26 write units of the table, 4 of `places`, 5 of `due`, 2 of `subjects`, 1 of `devices`\./,
   );
 });

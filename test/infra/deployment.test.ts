@@ -6,12 +6,13 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { DecryptCommand, SignCommand } from '@aws-sdk/client-kms';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
-import { makeClient as dynamoClient } from '../../lib/adapters/dynamodb-calls.ts';
-import { makeClient as kmsClient } from '../../lib/adapters/kms-keys-calls.ts';
+import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
+import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import type { LambdaReply } from '../../lib/http/lambda-event.ts';
+import { macPurposes } from '../../lib/ports/mac-keys.ts';
 import * as strongswan from '../interop/clients/strongswan.ts';
 import { openssl, verify } from '../interop/openssl.ts';
 import { root } from '../support/installed.ts';
@@ -43,8 +44,8 @@ async function operator(args: readonly string[], stdin = ''): Promise<Record<str
   return JSON.parse(out);
 }
 
-async function newToken(): Promise<string> {
-  const flags = ['--name', 'test', '--role', 'admin'];
+async function newToken(name: string): Promise<string> {
+  const flags = ['--name', name, '--role', 'admin'];
   return String((await operator(['token', 'create', ...flags])).token);
 }
 
@@ -86,11 +87,11 @@ test('the operator makes the CA with the key of the stack, and the first token',
   const made = await operator(['ca', 'init', 'default', '--key', key]);
   assert.equal(made.key, key);
   assert.deepEqual(made.warnings, []);
-  token = await newToken();
+  token = await newToken('first');
 });
 
 test('the operator revokes a token, and prepares the next key of the RA', async () => {
-  await operator(['token', 'revoke'], await newToken());
+  await operator(['token', 'revoke'], await newToken('second'));
   const { ra } = await operator(['ca', 'rotate-ra', '--prepare']);
   const states = (ra as readonly { readonly state: string }[]).map(({ state }) => state);
   assert.deepEqual(states.toSorted(), ['current', 'prepared']);
@@ -160,7 +161,7 @@ test('maintenance publishes a CRL, which has a certificate that an operator has 
   assert.deepEqual(serials, [issued.serial.toUpperCase()]);
 });
 
-test('the metrics find what the functions log: two issued, one refused, the life of a CRL', async () => {
+test('the metrics count what the functions log: two issued, one refused, the life of a CRL', async () => {
   const folder = temporary('infra-refused');
   const url = `${device.origin}/scep`;
   const ca = await strongswan.fetchCa(url, folder);
@@ -181,7 +182,7 @@ test('the metrics find what the functions log: two issued, one refused, the life
     found[String(at(transformation, 'MetricName'))]?.push(...values);
   }
   const { CrlHoursLeft, CaWarning, ...rest } = found;
-  const quiet = { Outages: [], KmsTrouble: [], Tampered: [] };
+  const quiet = { Rejected: [], Outages: [], KmsTrouble: [], Tampered: [], ChallengeFailing: [] };
   assert.deepEqual(rest, { Issued: [1, 1], Refused: [1], ...quiet });
   // The first look at the CA may come before its first CRL.
   const warned = maintenance.logged('ca.warning').map(({ detail }) => detail);
@@ -197,10 +198,10 @@ test('the metrics find what the functions log: two issued, one refused, the life
   assert.deepEqual(new Set(CrlHoursLeft), new Set([239]));
 });
 
-test('an upkeep that finds nothing to do costs what the guide reckons with', async (t) => {
+test('an upkeep that finds nothing to do costs what the guide says', async (t) => {
   const { units } = stack.gate;
-  // As if a minute had gone by.
-  const client = dynamoClient(config('operator', 'DYNAMODB'));
+  // As if a minute had gone by: none of them may delete a lease.
+  const client = dynamoClient(stack.database);
   for (const task of ['sweep', 'crl default']) {
     const Key = { pk: { S: `lease#${task}` } };
     await client.send(new DeleteItemCommand({ TableName: stack.made.table.TableName, Key }));
@@ -214,7 +215,7 @@ test('an upkeep that finds nothing to do costs what the guide reckons with', asy
   assert.deepEqual({ writeUnits, readUnits }, upkeep.units);
 });
 
-test('nothing that they asked for was refused, and nothing was an outage', () => {
+test('no call of the functions was refused by a policy or caused an outage', () => {
   assert.deepEqual(stack.gate.refused, []);
   for (const each of [scep, maintenance]) {
     for (const event of ['http.outage', 'start.failed', 'upkeep.failed']) {
@@ -223,17 +224,17 @@ test('nothing that they asked for was refused, and nothing was an outage', () =>
   }
 });
 
-/** What a policy allows and nobody did here, because it happens to few: who does it, and when. */
+/** Permitted actions that are rare and were not taken here: the code that takes them, and when. */
 const seldom = {
-  // A key that is certified until later stays with its owner; an attempt that is voided gives a key
-  // back that nobody had before.
-  scep: ['dynamodb:ConditionCheckItem', 'dynamodb:DeleteItem'],
+  // A voided attempt deletes the owner of a key that had none before.
+  scep: ['dynamodb:DeleteItem'],
   admin: [],
-  // A CRL that was asked for is asked for no longer; the sweeper gives a challenge its use back.
-  maintenance: ['dynamodb:DeleteItem', 'dynamodb:UpdateItem'],
+  // A CRL that was asked for is asked for no longer; the sweeper gives a challenge its use back, and
+  // releases a certificate on condition that its key is not blocked.
+  maintenance: ['dynamodb:ConditionCheckItem', 'dynamodb:DeleteItem', 'dynamodb:UpdateItem'],
 } as const;
 
-test('every action that a function may take it has taken here, or is known to take elsewhere', () => {
+test('every permitted action of a function was taken here, or is listed as taken elsewhere', () => {
   for (const [name, rest] of Object.entries(seldom)) {
     const { arn, policies } = stack.roleOf(name as Name);
     const may = policies
@@ -267,7 +268,7 @@ const config = (name: Name, service: 'DYNAMODB' | 'KMS' | 'SSM') => {
 };
 const denied = { name: 'AccessDeniedException' };
 
-test('no function writes tokens, CAs or MAC keys, whatever becomes of it', async () => {
+test('no function may write tokens, CAs or MAC keys, or change an event', async () => {
   for (const name of ['scep', 'admin', 'maintenance'] as const) {
     const client = dynamoClient(config(name, 'DYNAMODB'));
     const put = (pk: string) =>
@@ -277,6 +278,11 @@ test('no function writes tokens, CAs or MAC keys, whatever becomes of it', async
     for (const kind of ['token', 'authority', 'macKeys']) {
       await assert.rejects(put(`${kind}#x`), denied, `${name} ${kind}`);
     }
+    // An event is written, and neither changed nor deleted.
+    const [TableName, Key] = [stack.made.table.TableName, { pk: { S: 'event#x' } }];
+    await put('event#x');
+    await assert.rejects(client.send(new DeleteItemCommand({ TableName, Key })), denied, name);
+    await assert.rejects(client.send(new UpdateItemCommand({ TableName, Key })), denied, name);
     await put('certificate#x');
     client.destroy();
   }
@@ -291,7 +297,7 @@ const sign = (KeyId: string, more: object = {}) =>
     ...more,
   });
 
-test('the admin function signs nothing; the others sign digests, and only as the CA does', async () => {
+test("the admin function may sign nothing; the others may sign digests, with the CA's algorithm only", async () => {
   const { CaKeydefault: key = '' } = stack.made.outputs;
   for (const name of ['scep', 'maintenance', 'admin'] as const) {
     const client = kmsClient(config(name, 'KMS'));
@@ -304,11 +310,11 @@ test('the admin function signs nothing; the others sign digests, and only as the
   }
 });
 
-test('what is sealed is opened by who needs it, in this deployment, and by nobody else', async () => {
+test('each role may open the sealed keys that it needs, of this deployment, and no others', async () => {
   const opens = {
-    scep: ['ra', 'mac-challenge', 'mac-pending', 'mac-approval'],
-    admin: ['mac-challenge', 'mac-approval'],
-    maintenance: [],
+    scep: ['ra', ...macPurposes.map((purpose) => `mac-${purpose}`)],
+    admin: ['mac-challenge', 'mac-approval', 'mac-record', 'mac-registry'],
+    maintenance: ['mac-record', 'mac-registry'],
   } as const;
   const { SealingKey: KeyId = '' } = stack.made.outputs;
   for (const [name, good] of Object.entries(opens)) {
@@ -321,7 +327,7 @@ test('what is sealed is opened by who needs it, in this deployment, and by nobod
           CiphertextBlob: new Uint8Array(64),
           EncryptionContext,
         });
-        // What is no ciphertext is refused too, by the key and not by a policy.
+        // A text that is not a ciphertext is refused too, by the key and not by a policy.
         const may = deployment === 'scepter' && (good as readonly string[]).includes(purpose);
         const expected = may ? { name: 'InvalidCiphertextException' } : denied;
         await assert.rejects(client.send(command), expected, `${name} ${deployment} ${purpose}`);
@@ -331,7 +337,7 @@ test('what is sealed is opened by who needs it, in this deployment, and by nobod
   }
 });
 
-test('every role reads the configuration, and none changes it', async () => {
+test('every role may read the configuration, and none may change it', async () => {
   const Name = '/scepter/scepter/config';
   for (const name of ['scep', 'admin', 'maintenance', 'operator'] as const) {
     const client = new SSMClient({ ...config(name, 'SSM'), maxAttempts: 1 });

@@ -1,5 +1,6 @@
-// A gate before DynamoDB Local, the KMS emulator and moto's parameters, which let in everybody: it knows
-// callers by the access keys of their roles, and lets through what the policies of the stack allow.
+// A gate before DynamoDB Local, the KMS emulator and moto's parameters, which check no permission: it
+// recognizes callers by the access keys of their roles, and passes on only calls that the policies of the
+// stack allow.
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
@@ -63,7 +64,7 @@ const actionOf = {
 } as const;
 
 /** What a call of DynamoDB has to be allowed. */
-function ofDynamoDb(action: string, body: Body, tableArn: string): Request[] {
+export function ofDynamoDb(action: string, body: Body, tableArn: string): Request[] {
   const about = (name: string, keys: readonly string[], resource = tableArn): Request => ({
     action: `dynamodb:${name}`,
     resource,
@@ -81,6 +82,7 @@ function ofDynamoDb(action: string, body: Body, tableArn: string): Request[] {
         ),
       );
     case 'PutItem':
+    case 'UpdateItem':
     case 'DeleteItem':
       return [about(action, [pkOf(body)])];
     case 'Query': {

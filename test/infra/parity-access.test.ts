@@ -22,7 +22,7 @@ const plain = templateOf('cloudfront');
 const named = templateOf('domain');
 const functionUrl = templateOf('functionUrl');
 
-test('roles: for the same service, and the operator for an hour', () => {
+test("roles trust the same service, and the operator's lasts an hour", () => {
   const operator = resourceOf(hcl, 'aws_iam_role', 'operator');
   const made = ofType(plain, 'AWS::IAM::Role').filter((one) => maybe(one, 'MaxSessionDuration'));
   assert.deepEqual(
@@ -33,7 +33,7 @@ test('roles: for the same service, and the operator for an hour', () => {
   assert.match(functions, /Principal = \{Service = "lambda\.amazonaws\.com"\}/);
 });
 
-test('what must outlive a mistake: table, keys, logs and the bucket of access logs', () => {
+test('table, keys, logs and the bucket of access logs are protected alike against deletion', () => {
   const outlives = [
     'AWS::DynamoDB::GlobalTable',
     'AWS::KMS::Key',
@@ -54,7 +54,7 @@ test('what must outlive a mistake: table, keys, logs and the bucket of access lo
   }
 });
 
-test('who may invoke a function: the API and the schedule, each for itself, and a URL that is public', () => {
+test('the API, the schedule and a public URL may invoke the same functions', () => {
   const resource = (name: string) => resourceOf(hcl, 'aws_lambda_permission', name);
   const made = [plain, functionUrl].flatMap((one) => ofType(one, 'AWS::Lambda::Permission'));
   const by = (principal: string) => made.filter((one) => at(one, 'Principal') === principal);
@@ -95,7 +95,7 @@ test('who may invoke a function: the API and the schedule, each for itself, and 
   }
 });
 
-test('who a policy is about: administrators, the break-glass role, the operators, where nobody is named', () => {
+test('policies name the same administrators, break-glass role and operators by default', () => {
   const root = 'arn:aws:iam::111122223333:root';
   const statements = ofType(plain, 'AWS::KMS::Key').map((key) => ({
     administer: listAt(key, 'KeyPolicy.Statement').find((one) => at(one, 'Sid') === 'Administer'),

@@ -23,7 +23,7 @@ const plain = templateOf('cloudfront');
 const named = templateOf('domain');
 const httpApi = templateOf('httpApi');
 
-test('CloudFront: paths, who may come how, what is kept, TLS, errors, and what it shows the functions', () => {
+test('CloudFront has the same paths, protocols, caching, TLS, errors and origin headers', () => {
   const resource = resourceOf(hcl, 'aws_cloudfront_distribution', 'this');
   const config = at(theOne(plain, 'AWS::CloudFront::Distribution'), 'DistributionConfig');
   const open = at(theOne(named, 'AWS::CloudFront::Distribution'), 'DistributionConfig');
@@ -109,7 +109,7 @@ test('CloudFront: paths, who may come how, what is kept, TLS, errors, and what i
   );
 });
 
-test('what CloudFront shows the functions is a secret on both sides', () => {
+test('the origin secret is a secret on both sides', () => {
   const config = at(theOne(plain, 'AWS::CloudFront::Distribution'), 'DistributionConfig');
   const shown = JSON.stringify(at(config, 'Origins.0.OriginCustomHeaders.0.HeaderValue'));
   assert.match(shown, /resolve:secretsmanager:/);
@@ -119,7 +119,7 @@ test('what CloudFront shows the functions is a secret on both sides', () => {
   assert.ok(listAt(resource, 'depends_on').includes(expression('aws_lambda_function.this')));
 });
 
-test('the web ACL: the rate rule, its limit, what it answers', () => {
+test('the web ACL has the same rate rule, limit and answer', () => {
   const made = theOne(plain, 'AWS::WAFv2::WebACL');
   const resource = resourceOf(hcl, 'aws_wafv2_web_acl', 'this');
   const [rule, ...more] = listAt(made, 'Rules');
@@ -147,7 +147,7 @@ test('the web ACL: the rate rule, its limit, what it answers', () => {
   }
 });
 
-test('the API: its own address, limits, the log of requests, and routes with an authorizer', () => {
+test('the API has the same address, limits, log of requests, and routes with an authorizer', () => {
   const api = resourceOf(hcl, 'aws_apigatewayv2_api', 'this');
   assert.equal(at(api, 'disable_execute_api_endpoint'), expression('var.domain != null'));
   assert.deepEqual(
@@ -188,7 +188,7 @@ test('the API: its own address, limits, the log of requests, and routes with an 
   );
 });
 
-test('Function URLs: public for SCEP where nothing else is, and for the admin API never', () => {
+test('a Function URL is public for SCEP where there is no other ingress, and never for the admin API', () => {
   const made = ofType(templateOf('functionUrl'), 'AWS::Lambda::Url').map((one) => [
     /Service(\w+?)function/.exec(text(at(one, 'TargetFunctionArn.Fn::GetAtt.0')))?.[1],
     at(one, 'AuthType'),
@@ -206,7 +206,7 @@ test('Function URLs: public for SCEP where nothing else is, and for the admin AP
   assert.deepEqual(ofType(plain, 'AWS::Lambda::Url'), []);
 });
 
-test('names: TLS of the API, and records of both kinds', () => {
+test('names have the same TLS at the API, and records of both kinds', () => {
   const domain = resourceOf(hcl, 'aws_apigatewayv2_domain_name', 'this');
   const made = at(theOne(named, 'AWS::ApiGatewayV2::DomainName'), 'DomainNameConfigurations.0');
   assert.equal(at(made, 'EndpointType'), at(domain, 'domain_name_configuration.0.endpoint_type'));

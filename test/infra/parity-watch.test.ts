@@ -25,7 +25,7 @@ const plain = templateOf('cloudfront');
 const named = templateOf('domain');
 const functionUrl = templateOf('functionUrl');
 
-test('metrics from logs: the same lines, in the same logs, counted the same', () => {
+test('metrics count the same lines of the same logs', () => {
   const made = ofType(plain, 'AWS::Logs::MetricFilter').map((one) =>
     [
       at(one, 'MetricTransformations.0.MetricName'),
@@ -66,7 +66,7 @@ const alarmsOf = (template: Template) =>
       missing: at(one, 'TreatMissingData'),
     }));
 
-test('alarms: the same, of the same metrics at the same thresholds, with and without an API', () => {
+test('alarms have the same metrics and thresholds, with and without an API', () => {
   const ofTerraform = (api: boolean, reserved: boolean) => {
     /** `local.api ? "a" : "b"`, and what else depends on variables. */
     const plainly = (value: unknown): unknown => {
@@ -108,7 +108,7 @@ test('alarms: the same, of the same metrics at the same thresholds, with and wit
   assert.equal(made, expression('each.key == "UpkeepMissing" ? "breaching" : "notBreaching"'));
 });
 
-test('alarms of several metrics: the same arithmetic over the same', () => {
+test('alarms of several metrics have the same arithmetic', () => {
   const ofCdk = ofType(plain, 'AWS::CloudWatch::Alarm')
     .filter((one) => maybe(one, 'Metrics'))
     .map((one) => ({
@@ -123,7 +123,8 @@ test('alarms of several metrics: the same arithmetic over the same', () => {
         .toSorted(),
     }));
   const indexes = entriesAt(locals, 'indexes').map(([name]) => name);
-  const of = { refused: ['issued', 'refused'], table_throttled: ['table', ...indexes] };
+  const throttled = ['table', ...indexes].flatMap((name) => [`${name}Reads`, `${name}Writes`]);
+  const of = { refused: ['issued', 'refused'], table_throttled: throttled };
   const ofTerraform = Object.entries(of).map(([name, metrics]) => {
     const one = resourceOf(hcl, 'aws_cloudwatch_metric_alarm', name);
     return {
@@ -138,7 +139,7 @@ test('alarms of several metrics: the same arithmetic over the same', () => {
   assert.deepEqual(sorted(ofCdk), sorted(ofTerraform));
 });
 
-test('every alarm is told where alarms are told', () => {
+test('every alarm notifies the alarm topic', () => {
   for (const name of ['this', 'refused', 'table_throttled']) {
     const one = resourceOf(hcl, 'aws_cloudwatch_metric_alarm', name);
     assert.equal(at(one, 'alarm_actions'), expression('local.alarm_actions'));
@@ -149,7 +150,7 @@ test('every alarm is told where alarms are told', () => {
   }
 });
 
-test('the dashboard: the same graphs of the same metrics', () => {
+test('the dashboard has the same graphs of the same metrics', () => {
   const joined = at(theOne(plain, 'AWS::CloudWatch::Dashboard'), 'DashboardBody.Fn::Join.1');
   const body = (joined as readonly unknown[])
     .map((part) => (typeof part === 'string' ? part : 'X'))
@@ -176,7 +177,7 @@ test('the dashboard: the same graphs of the same metrics', () => {
   assert.deepEqual(ofCdk, ofTerraform);
 });
 
-test('upkeep: when it runs, and what becomes of a run that fails', () => {
+test('upkeep runs at the same times, and a failed run is handled alike', () => {
   const rule = theOne(plain, 'AWS::Events::Rule');
   const invoke = theOne(plain, 'AWS::Lambda::EventInvokeConfig');
   const target = resourceOf(hcl, 'aws_cloudwatch_event_target', 'maintenance');

@@ -1,6 +1,6 @@
 // What the Terraform module's settings are made of. Whether both make the same is asked elsewhere, of
-// constants; here each setting that somebody's safety rests on is held to the variable, local or resource
-// that it comes from, as an expression says nothing of itself.
+// constants; here each setting that security depends on is compared with the variable, local or resource that
+// it must come from, because an expression does not show its value.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -31,7 +31,10 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'aws_dynamodb_table.this': {
     deletion_protection_enabled: 'var.deletion_protection',
+    'on_demand_throughput.0.max_read_request_units': 'var.max_read_request_units',
     'on_demand_throughput.0.max_write_request_units': 'var.max_write_request_units',
+    'dynamic.1.global_secondary_index.content.0.on_demand_throughput.0.max_read_request_units':
+      'var.max_read_request_units',
     'dynamic.1.global_secondary_index.content.0.on_demand_throughput.0.max_write_request_units':
       'var.max_write_request_units',
     'dynamic.2.server_side_encryption.for_each':
@@ -117,9 +120,10 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'dynamic.0.metric_query.content.0.metric.0.metric_name': 'metric_query.value',
   },
   'aws_cloudwatch_metric_alarm.table_throttled': {
-    'dynamic.0.metric_query.for_each': 'toset(concat(["table"], keys(local.indexes)))',
+    'dynamic.0.metric_query.for_each':
+      'setproduct(concat(["table"], keys(local.indexes)), ["Read", "Write"])',
     'dynamic.0.metric_query.content.0.metric.0.dimensions':
-      'merge({TableName = local.table_name}, metric_query.value == "table" ? {} : {GlobalSecondaryIndexName = metric_query.value})',
+      'merge({TableName = local.table_name}, metric_query.value[0] == "table" ? {} : {GlobalSecondaryIndexName = metric_query.value[0]})',
   },
   'aws_acm_certificate_validation.cloudfront': {
     certificate_arn: 'aws_acm_certificate.cloudfront[0].arn',
@@ -133,7 +137,7 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 /** Of a resource: where, and the constant that stands there. */
 const said: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  // What is not the admin API goes to the SCEP function: behind this route nobody wants a JWT.
+  // All other paths go to the SCEP function, for which this route requires no JWT.
   'aws_apigatewayv2_route.default': {
     target: `integrations/${expression('aws_apigatewayv2_integration.this["scep"].id')}`,
   },
@@ -155,7 +159,8 @@ const said: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'aws_cloudwatch_metric_alarm.table_throttled': {
     comparison_operator: 'GreaterThanOrEqualToThreshold',
     'dynamic.0.metric_query.content.0.metric.0.namespace': 'AWS/DynamoDB',
-    'dynamic.0.metric_query.content.0.metric.0.metric_name': 'WriteThrottleEvents',
+    'dynamic.0.metric_query.content.0.id': `\${metric_query.value[0]}\${metric_query.value[1]}s`,
+    'dynamic.0.metric_query.content.0.metric.0.metric_name': `\${metric_query.value[1]}ThrottleEvents`,
     'dynamic.0.metric_query.content.0.metric.0.stat': 'Sum',
     'dynamic.0.metric_query.content.0.metric.0.period': 300,
   },
@@ -174,7 +179,7 @@ for (const address of new Set([...Object.keys(wired), ...Object.keys(said)])) {
   });
 }
 
-test('locals: what is cached, where alarms are told, who admin is, and how many may run', () => {
+test('locals have the same caching, alarm topic, admin ingress and concurrency', () => {
   const { public_paths, alarm_actions, admin_type, functions } = locals;
   assert.deepEqual(
     [public_paths, alarm_actions, admin_type],
@@ -187,7 +192,7 @@ test('locals: what is cached, where alarms are told, who admin is, and how many 
   assert.equal(at(functions, 'scep.reserved'), expression('var.reserved_concurrency'));
 });
 
-test('locals: keys and a table that exist take the place of those that are made', () => {
+test('an existing table or key takes the place of a new one', () => {
   const { ca_key_arns, sealing_key_arn, log_key_arn, table_name } = locals;
   assert.deepEqual(
     [ca_key_arns, sealing_key_arn, log_key_arn, table_name],
@@ -200,7 +205,7 @@ test('locals: keys and a table that exist take the place of those that are made'
   );
 });
 
-test('who and what the policies name', () => {
+test('policies name the same principals and resources', () => {
   const role = (name: string) => expression(`aws_iam_role.function["${name}"].arn`);
   const { ScepRole, AdminRole, MaintenanceRole, OperatorRole } = Object(locals.key_policy_values);
   assert.deepEqual(
@@ -222,7 +227,7 @@ test('who and what the policies name', () => {
   );
 });
 
-test('another configuration is another digest in the environments: instances that have the old one go', () => {
+test('a changed configuration changes a digest in the environments, so that its instances are replaced', () => {
   const variables = text(
     at(resourceOf(hcl, 'aws_lambda_function', 'this'), 'environment.0.variables'),
   );
@@ -247,7 +252,7 @@ test('every function knows the deployment, the table and the key that seals', ()
   }
 });
 
-test('who makes challenges may call the admin function, by its URL only where it has one', () => {
+test('the policy for making challenges allows the admin function, and its URL only where it has one', () => {
   const { content } =
     blocksOf(hcl, 'output').find(({ labels }) => labels[0] === 'mint_challenges_policy') ??
     assert.fail();
@@ -271,7 +276,7 @@ test('who makes challenges may call the admin function, by its URL only where it
   );
 });
 
-test('secrets are in the environment of the SCEP function alone, the one before among them', () => {
+test('secrets, also the previous origin secret, are in the environment of the SCEP function only', () => {
   const variables = text(
     at(resourceOf(hcl, 'aws_lambda_function', 'this'), 'environment.0.variables'),
   );
@@ -279,7 +284,7 @@ test('secrets are in the environment of the SCEP function alone, the one before 
   assert.ok(variables.includes('compact([var.origin_secret, var.previous_origin_secret])'));
 });
 
-test('who reads the log reads events, and no other record', () => {
+test('the policy for reading the log allows events, and no other record', () => {
   const { content } =
     blocksOf(hcl, 'output').find(({ labels }) => labels[0] === 'read_log_policy') ?? assert.fail();
   const value = text(at(content, 'value'));

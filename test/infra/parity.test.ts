@@ -29,7 +29,7 @@ const named = templateOf('domain');
 const httpApi = templateOf('httpApi');
 const functionUrl = templateOf('functionUrl');
 
-test('what one makes the other makes', () => {
+test('CDK and Terraform make the same resources', () => {
   const made = new Set(
     [plain, named, httpApi, functionUrl].flatMap(({ Resources }) =>
       Object.values(Resources).map(({ Type }) => Type),
@@ -42,7 +42,7 @@ test('what one makes the other makes', () => {
 
 const functionNames = ['scep', 'admin', 'maintenance'] as const;
 
-test('functions: runtime, processor, handler, memory, time, limit, traces, log, role', () => {
+test('functions have the same runtime, processor, handler, memory, time, limit, traces, log and role', () => {
   const resource = resourceOf(hcl, 'aws_lambda_function', 'this');
   for (const name of functionNames) {
     const about = at(locals.functions, name);
@@ -86,7 +86,7 @@ test('functions: runtime, processor, handler, memory, time, limit, traces, log, 
   assert.equal(at(resource, 'runtime'), expression('var.runtime'));
 });
 
-test('functions: the same variables in their environments, with the same constants', () => {
+test('functions have the same variables in their environments, with the same constants', () => {
   const variables = text(
     at(resourceOf(hcl, 'aws_lambda_function', 'this'), 'environment.0.variables'),
   );
@@ -108,9 +108,12 @@ test('functions: the same variables in their environments, with the same constan
   assert.match(variables, /each\.key == "scep" \? \{SCEPTER_ORIGIN_SECRETS/);
 });
 
-test('the table: keys, indexes, expiry, billing, cap, recovery and protection', () => {
+test('the table has the same keys, indexes, expiry, billing, cap, recovery and protection', () => {
   const made = theOne(plain, 'AWS::DynamoDB::GlobalTable');
   const resource = resourceOf(hcl, 'aws_dynamodb_table', 'this');
+  const ReadOnDemandThroughputSettings = {
+    MaxReadRequestUnits: defaultOf(hcl, 'max_read_request_units'),
+  };
   const indexes = entriesAt(locals, 'indexes').map(([IndexName, index]) => ({
     IndexName,
     KeySchema: [
@@ -141,6 +144,11 @@ test('the table: keys, indexes, expiry, billing, cap, recovery and protection', 
   assert.equal(at(made, 'TimeToLiveSpecification.AttributeName'), locals.ttl_attribute);
   assert.equal(at(made, 'BillingMode'), at(resource, 'billing_mode'));
   const replica = at(made, 'Replicas.0');
+  assert.deepEqual(at(replica, 'ReadOnDemandThroughputSettings'), ReadOnDemandThroughputSettings);
+  assert.deepEqual(
+    listAt(replica, 'GlobalSecondaryIndexes'),
+    indexes.map(({ IndexName }) => ({ IndexName, ReadOnDemandThroughputSettings })),
+  );
   assert.deepEqual(
     [
       at(replica, 'PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled'),
@@ -150,7 +158,7 @@ test('the table: keys, indexes, expiry, billing, cap, recovery and protection', 
   );
 });
 
-test('keys: usage, spec, rotation, time to think, and which policy', () => {
+test('keys have the same usage, spec, rotation, waiting period and policy', () => {
   const byPurpose = [
     ['ca', /signs certificates/],
     ['sealing', /seals/],
@@ -185,7 +193,7 @@ test('keys: usage, spec, rotation, time to think, and which policy', () => {
   }
 });
 
-test('logs and the bucket of access logs: how long, how closed', () => {
+test('logs and the bucket of access logs are kept as long and closed alike', () => {
   for (const made of ofType(plain, 'AWS::Logs::LogGroup')) {
     assert.equal(at(made, 'RetentionInDays'), defaultOf(hcl, 'log_retention_days'));
   }
@@ -255,7 +263,7 @@ test('the configuration has the same name, and believes the same proxies', () =>
   assert.deepEqual(proxies, [1, 0]);
 });
 
-test('log groups: kept as long as was said, encrypted with the key that was named', () => {
+test('log groups are kept for the time and encrypted with the key that the settings name', () => {
   const groups = blocksOf(hcl, 'resource').filter(
     ({ labels }) => labels[0] === 'aws_cloudwatch_log_group',
   );

@@ -11,8 +11,8 @@ import { CreateTableCommand, type TableDescription } from '@aws-sdk/client-dynam
 import { CreateKeyCommand, type KeySpec, type KeyUsageType } from '@aws-sdk/client-kms';
 import { unzipSync } from 'fflate';
 import { writeFiles } from '../../build/build.ts';
-import { makeClient as dynamoClient } from '../../lib/adapters/dynamodb-calls.ts';
-import { makeClient as kmsClient } from '../../lib/adapters/kms-keys-calls.ts';
+import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
+import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { startDynamoDbLocal } from '../support/dynamodb-local.ts';
 import { startKmsEmulator } from '../support/kms-emulator.ts';
 import { type LambdaFunction, startFunction } from '../support/lambda-runtime.ts';
@@ -113,6 +113,8 @@ export async function startAws(context: ContextName) {
     }),
   );
   tables.destroy();
+  /** Where the records really are, whoever may do what. */
+  const database = { endpoint, region, credentials };
 
   // moto's CloudFormation takes every key for a symmetric one: the template says what each is.
   const { Resources } = templateOf(context);
@@ -145,6 +147,7 @@ export async function startAws(context: ContextName) {
     made,
     gate,
     region,
+    database,
     /** Who somebody is for AWS, and where AWS is. */
     as: ({ credentials }: Somebody): Env => ({
       ...credentials,
@@ -172,6 +175,7 @@ export async function startStack() {
     made,
     gate,
     region,
+    database: aws.database,
     roleOf,
     as,
     /** The settings that the template gives a function. */

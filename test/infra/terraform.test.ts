@@ -26,7 +26,7 @@ test('the module and its examples have the files that people look for', () => {
   }
 });
 
-test('every variable has a type and a description, and refuses what it cannot be, by its name', () => {
+test('every variable has a type and a description, and refuses wrong values by its name', () => {
   for (const [folder, files] of parsed) {
     const variables = blocksOf(files, 'variable');
     assert.ok(variables.length > 0, folder);
@@ -54,7 +54,7 @@ test('every output has a description', () => {
   }
 });
 
-test('the provider is asked for from 5.100 to below 7, everywhere', () => {
+test('every file asks for the provider from 5.100 to below 7', () => {
   for (const [folder, files] of parsed) {
     const [{ content } = assert.fail(folder)] = blocksOf(files, 'terraform');
     assert.match(String(at(content, 'required_version')), /^>= 1\.\d+$/);
@@ -63,13 +63,13 @@ test('the provider is asked for from 5.100 to below 7, everywhere', () => {
   }
 });
 
-test('nothing is asked of the provider that only its releases from 6 on know', () => {
+test('the module uses no feature that only releases of the provider from 6 on have', () => {
   for (const { labels, content } of blocksOf(module_, 'resource')) {
     assert.equal(maybe(content, 'region'), undefined, labels.join('.'));
   }
 });
 
-test('examples use the module, give it both providers, and only variables that it has', () => {
+test('the examples use the module with both providers and only variables that it has', () => {
   const known = new Set(blocksOf(module_, 'variable').map(({ labels }) => labels[0]));
   for (const [folder, files] of parsed.slice(1)) {
     const [{ content } = assert.fail(folder)] = blocksOf(files, 'module');
@@ -136,7 +136,7 @@ test('every policy comes from a file that CDK renders too, with a value for each
   assert.deepEqual([...used].toSorted(), readdirSync(join(root, 'infra', 'policies')).toSorted());
 });
 
-test('no text has an account, a key, a wildcard for actions of a policy or a name of a CIDR for all', () => {
+test('no file has an account, a key, a wildcard for actions of a policy or a CIDR for all addresses', () => {
   for (const [path, text] of texts) {
     if (path.endsWith('.tftest.hcl')) continue;
     assert.doesNotMatch(text, /\b\d{12}\b|AKIA|0\.0\.0\.0\/0/, path);
@@ -151,7 +151,7 @@ test('no text has an account, a key, a wildcard for actions of a policy or a nam
   assert.equal(denials.length, 1);
 });
 
-test('texts are written as terraform fmt writes them, as far as a look can tell', () => {
+test('files are formatted as terraform fmt does, as far as the test can tell', () => {
   for (const [path, text] of texts) {
     assert.ok(
       text.endsWith('\n') && !text.endsWith('\n\n'),

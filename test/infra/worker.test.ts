@@ -7,11 +7,12 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { DecryptCommand, SignCommand } from '@aws-sdk/client-kms';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
-import { makeClient as dynamoClient } from '../../lib/adapters/dynamodb-calls.ts';
-import { makeClient as kmsClient } from '../../lib/adapters/kms-keys-calls.ts';
+import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
+import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
+import { macPurposes } from '../../lib/ports/mac-keys.ts';
 import * as strongswan from '../interop/clients/strongswan.ts';
 import { openssl, serialOf, verify } from '../interop/openssl.ts';
 import { run, temporary } from '../support/process.ts';
@@ -154,26 +155,26 @@ test('the cron trigger publishes a CRL, which has a certificate that was revoked
   await openssl(['crl', '-inform', 'DER', '-in', file, '-noout', '-CAfile', first.ca.ca]);
 });
 
-test('who may use the CA key publishes a CRL when asked to', async () => {
+test('the Worker, which may use the CA key, publishes a CRL when asked to', async () => {
   await cli('crl', 'publish', 'plant');
   assert.equal((await fetch(`${worker.url}/crl/plant.crl`)).status, 200);
 });
 
-test('nothing that anybody asked for was refused, and nothing was an outage', () => {
+test('no call was refused by a policy or caused an outage', () => {
   assert.deepEqual(aws.gate.refused, []);
   for (const event of ['http.outage', 'start.failed', 'upkeep.failed', 'http.uncounted']) {
     assert.deepEqual(worker.logged(event), []);
   }
 });
 
-/** What worker.json allows and the Worker did not do here, because it happens to few: when. */
+/** Actions that worker.json allows and that are rare, so that the Worker did not take them here: when. */
 const seldom = [
-  // An attempt that is voided gives a key back that nobody had before; a CRL that was asked for is asked
-  // for no longer.
+  // A voided attempt deletes the owner of a key that had none before; a wish for a CRL is deleted once it is
+  // published.
   'dynamodb:DeleteItem',
 ];
 
-test('every action that the user may take the Worker has taken, or is known to take elsewhere', () => {
+test('every permitted action of the user was taken by the Worker, or is listed as taken elsewhere', () => {
   const { arn, policies } = user();
   const may = policies
     .flatMap(({ Statement }) => Statement)
@@ -202,7 +203,7 @@ const config = (service: 'DYNAMODB' | 'KMS' | 'SSM') => {
 };
 const denied = { name: 'AccessDeniedException' };
 
-test('who holds the access key writes no tokens, CAs or MAC keys', async () => {
+test('the access key may write no tokens, CAs or MAC keys, and change no event', async () => {
   const client = dynamoClient(config('DYNAMODB'));
   const put = (pk: string) =>
     client.send(
@@ -211,11 +212,16 @@ test('who holds the access key writes no tokens, CAs or MAC keys', async () => {
   for (const kind of ['token', 'authority', 'macKeys']) {
     await assert.rejects(put(`${kind}#x`), denied, kind);
   }
+  // An event is written, and neither changed nor deleted.
+  const [TableName, Key] = [aws.made.table.TableName, { pk: { S: 'event#x' } }];
+  await put('event#x');
+  await assert.rejects(client.send(new DeleteItemCommand({ TableName, Key })), denied);
+  await assert.rejects(client.send(new UpdateItemCommand({ TableName, Key })), denied);
   await put('certificate#x');
   client.destroy();
 });
 
-test('who holds the access key signs digests, as the CA does and with its key only', async () => {
+test("the access key may sign digests, with the CA's algorithm and key only", async () => {
   const { CaKeyoffice: key = '', SealingKey: sealing = '' } = aws.made.outputs;
   const [log = ''] = Object.entries(aws.made.keys).flatMap(([id, { arn }]) =>
     id.includes('LogKey') ? [arn] : [],
@@ -244,16 +250,16 @@ test('who holds the access key signs digests, as the CA does and with its key on
   client.destroy();
 });
 
-test('who holds the access key opens what this deployment has sealed, and nothing else', async () => {
+test('the access key may open what this deployment has sealed, and nothing else', async () => {
   const { SealingKey: KeyId = '' } = aws.made.outputs;
   const client = kmsClient(config('KMS'));
-  const purposes = ['ra', 'mac-challenge', 'mac-pending', 'mac-approval'];
+  const purposes = ['ra', ...macPurposes.map((purpose) => `mac-${purpose}`)];
   for (const purpose of [...purposes, 'log']) {
     for (const deployment of ['scepter', 'another']) {
       const EncryptionContext = { deployment, purpose, ca: 'office' };
       const CiphertextBlob = new Uint8Array(64);
       const opened = client.send(new DecryptCommand({ KeyId, CiphertextBlob, EncryptionContext }));
-      // What is no ciphertext is refused too, by the key and not by a policy.
+      // A text that is not a ciphertext is refused too, by the key and not by a policy.
       const may = deployment === 'scepter' && purposes.includes(purpose);
       const expected = may ? { name: 'InvalidCiphertextException' } : denied;
       await assert.rejects(opened, expected, `${deployment} ${purpose}`);
@@ -262,7 +268,7 @@ test('who holds the access key opens what this deployment has sealed, and nothin
   client.destroy();
 });
 
-test('who holds the access key reads the configuration, and does not change it', async () => {
+test('the access key may read the configuration, and not change it', async () => {
   const Name = '/scepter/scepter/config';
   const client = new SSMClient({ ...config('SSM'), maxAttempts: 1 });
   const { Parameter } = await client.send(new GetParameterCommand({ Name }));

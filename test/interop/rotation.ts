@@ -4,9 +4,9 @@
 
 import { mkdir } from 'node:fs/promises';
 import { CreateKeyCommand } from '@aws-sdk/client-kms';
-import { makeClient as dynamoClient } from '../../lib/adapters/dynamodb-calls.ts';
-import { createTable } from '../../lib/adapters/dynamodb-table.ts';
-import { makeClient as kmsClient } from '../../lib/adapters/kms-keys-calls.ts';
+import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
+import { createTable } from '../../lib/adapters/aws/dynamodb/table.ts';
+import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { startDynamoDbLocal } from '../support/dynamodb-local.ts';
 import { startKmsEmulator } from '../support/kms-emulator.ts';
 import { freePort, patiently } from '../support/process.ts';

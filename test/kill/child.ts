@@ -5,18 +5,18 @@
 //   KMS, as the SCEP function has them, and none of them opened before the first request
 
 import { createInterface } from 'node:readline';
-import { openAws } from '../../functions/aws.ts';
-import { openEmbedded } from '../../functions/embedded.ts';
+import { openService } from '../../functions/lambda/aws.ts';
+import { openEmbedded } from '../../functions/node/embedded.ts';
 import { systemClock } from '../../lib/adapters/system.ts';
-import { base64, fromBase64 } from '../../lib/bytes.ts';
-import { CaCertificates } from '../../lib/ca/ca-certificates.ts';
-import { createChallenge } from '../../lib/ca/challenges.ts';
-import type { Deps } from '../../lib/ca/deps.ts';
+import { base64, fromBase64 } from '../../lib/base/bytes.ts';
+import { decide } from '../../lib/ca/approve/pending.ts';
+import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
+import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
+import type { ServerDeps } from '../../lib/ca/deps.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
-import { decide } from '../../lib/ca/pending.ts';
-import { revoke } from '../../lib/ca/revoke.ts';
-import { listTransactions } from '../../lib/ca/transactions.ts';
-import { checkConfig } from '../../lib/config.ts';
+import { listTransactions } from '../../lib/ca/query/transactions.ts';
+import { revoke } from '../../lib/ca/revoke/revoke.ts';
+import { checkConfig } from '../../lib/config/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import type { Order } from './process.ts';
 
@@ -24,7 +24,7 @@ const [dataDir = '', config = '{}'] = process.argv.slice(2);
 const { SCEPTER_TABLE: table, SCEPTER_SEALING_KEY: inKms } = process.env;
 const env = { dataDir, table, sealingKey: undefined, deployment: undefined };
 const opened = inKms
-  ? await openAws({ caKeys: true, raKeys: true }, () => {})
+  ? await openService(() => {})
   : (await openEmbedded(env, checkConfig(JSON.parse(config)), () => {})).deps;
 
 let calls = 0;
@@ -51,25 +51,29 @@ const ports = {
     list: (query) => counted(() => store.list(query)),
   },
   signer: {
-    create: (...args) => signer.create(...args),
     publicKey: (reference) => opening(() => signer.publicKey(reference)),
     sign: (...args) => counted(() => signer.sign(...args)),
   },
   raKeys: {
-    generate: (context) => raKeys.generate(context),
     unseal: (...args) => opening(() => raKeys.unseal(...args)),
   },
   macKeys: { live: (purpose) => opening(() => macKeys.live(purpose)) },
-} satisfies Partial<Deps>;
+} satisfies Partial<ServerDeps>;
 const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
-const deps: Deps = {
+const deps: ServerDeps = {
   ...opened,
   ...ports,
+  crlSigner: ports.signer,
   clock,
   // Standard output is for answers.
   log: () => {},
-  cas: new CaCertificates({ config: opened.config, ...ports, clock }),
+  cas: new AnsweringCas({ config: opened.config, ...ports, clock }),
 };
+// Places for every refusal: how many are left must not decide how many calls a request takes.
+for (const id of deps.config.endpoints.keys()) {
+  const places = async () => ({ places: 1e6, pauseMs: 0 });
+  await deps.tally.takeRefusal(id, deps.clock.now(), places);
+}
 const app = makeApp(deps);
 const operator = { kind: 'admin', id: 'operator' } as const;
 
@@ -91,7 +95,7 @@ async function obey(order: Order): Promise<unknown> {
       const endpoint = deps.config.endpoints.get(order.endpoint);
       if (!endpoint) throw new Error('no such endpoint');
       const wanted = { binding: { names: [] }, uses: 1, ttlMs: endpoint.challengeTtlMs };
-      return (await createChallenge(deps, endpoint, wanted, operator)).challenge;
+      return (await createChallenge(deps, endpoint, wanted, { actor: operator })).challenge;
     }
     case 'operate': {
       const url = `http://kill.test/scep/${order.endpoint}?operation=PKIOperation`;
@@ -106,7 +110,12 @@ async function obey(order: Order): Promise<unknown> {
       return decide(deps, id, order.verdict, { by: 'operator' });
     }
     case 'revoke':
-      return revoke(deps, 'default', order.serial, 'keyCompromise', operator);
+      return revoke(deps, {
+        ca: 'default',
+        serial: order.serial,
+        reason: 'keyCompromise',
+        actor: operator,
+      });
     case 'sweep':
       return sweep(deps);
   }

@@ -4,9 +4,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Bytes, base64, equal, fromBase64 } from '../../lib/bytes.ts';
-import { LEASE_MS } from '../../lib/limits.ts';
-import { generateKey, readCaCertificates } from '../../lib/scep/client.ts';
+import { type Bytes, base64, equal, fromBase64 } from '../../lib/base/bytes.ts';
+import { LEASE_MS } from '../../lib/base/limits.ts';
+import { generateKey, readCaCertificates } from '../../lib/protocol/scep/client/client.ts';
 import { checkCa } from '../support/check-ca.ts';
 import type { Lab } from '../support/lab.ts';
 import { enrolment, type Sent } from '../support/messages.ts';

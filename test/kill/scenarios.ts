@@ -4,14 +4,18 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Bytes, base64, fromBase64, hex } from '../../lib/bytes.ts';
-import { sequence } from '../../lib/cms/der-writer.ts';
-import type { ConfigDocument } from '../../lib/config.ts';
-import { LEASE_MS } from '../../lib/limits.ts';
+import { sequence } from '../../lib/asn1/writer.ts';
+import { type Bytes, base64, fromBase64, hex } from '../../lib/base/bytes.ts';
+import { LEASE_MS } from '../../lib/base/limits.ts';
+import type { ConfigDocument } from '../../lib/config/config.ts';
 import type { Row } from '../../lib/ports/store.ts';
-import { type ClientKey, generateKey, readCaCertificates } from '../../lib/scep/client.ts';
+import {
+  type ClientKey,
+  generateKey,
+  readCaCertificates,
+} from '../../lib/protocol/scep/client/client.ts';
 import { type Certificate, readCertificate } from '../../lib/x509/certificate.ts';
-import { parseName } from '../../lib/x509/name.ts';
+import { parseName } from '../../lib/x509/names/name.ts';
 import { checkCa } from '../support/check-ca.ts';
 import type { Lab } from '../support/lab.ts';
 import { type EnrolOptions, enrolment } from '../support/messages.ts';

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { makeClient } from '../../lib/adapters/kms-keys-calls.ts';
+import { makeKmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { keyChecks } from './keys.ts';
 import { sealedChecks } from './sealed.ts';
 import { signatureChecks } from './signatures.ts';
@@ -27,7 +27,7 @@ export function startedPeer(name: string): Peer['env'] {
 }
 
 export function conformance({ name, env, differs }: Peer): void {
-  const kms = makeClient({
+  const kms = makeKmsClient({
     endpoint: env.AWS_ENDPOINT_URL_KMS ?? '',
     region: env.AWS_REGION ?? '',
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListKeysCommand } from '@aws-sdk/client-kms';
-import { makeClient } from '../../lib/adapters/kms-keys-calls.ts';
+import { makeKmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { fetching, root, tool } from '../support/installed.ts';
 import { freePort } from '../support/process.ts';
 import { answered, type ServerProcess, startProcess } from '../support/server-process.ts';
@@ -90,7 +90,7 @@ async function ready(
 ): Promise<Started> {
   const endpoint = `http://127.0.0.1:${port}`;
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
-  const kms = makeClient({ endpoint, region, credentials });
+  const kms = makeKmsClient({ endpoint, region, credentials });
   const stop = async (): Promise<void> => {
     kms.destroy();
     await server.stop();

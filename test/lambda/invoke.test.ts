@@ -26,7 +26,14 @@ before(async () => {
   const broken = {
     invoke: () => Promise.reject(new Error('Sandbox.Timedout: Task timed out after 29.00 seconds')),
   };
-  service = await startLambdaService({ admin, scep, maintenance, broken });
+  let turnedAway = 0;
+  const busy: Pick<LambdaFunction, 'invoke'> = {
+    invoke: async (event) =>
+      turnedAway++ === 0
+        ? { statusCode: 503, headers: { 'Retry-After': '1' }, body: 'busy', isBase64Encoded: false }
+        : admin.invoke(event),
+  };
+  service = await startLambdaService({ admin, scep, maintenance, broken, busy });
 });
 after(async () => {
   service?.stop();
@@ -64,6 +71,13 @@ test('every kind of command reaches the admin function by its name, GET, POST an
   assert.equal(exported.code, 0, exported.err);
   assert.match(exported.out, /"challenge\.created"/);
   assert.deepEqual(new Set(service.calls.splice(0)), new Set(['AKIAOPERATOR admin']));
+});
+
+test('a function that is busy and says for how long is invoked again', async () => {
+  const { code, err } = await scepter(['ca', 'show', '--url', 'lambda:busy']);
+  assert.equal(code, 0, err);
+  assert.match(err, /^lambda:busy is busy \(HTTP 503\): asking again in 1s \(waited 0s of 5m\)\n$/);
+  assert.equal(service.calls.splice(0).length, 2);
 });
 
 test('by an ARN, whose region counts, and with --url', async () => {
@@ -156,7 +170,12 @@ const failures: readonly (readonly [what: string, env: Env, code: number, says: 
     5,
     /: AWS Lambda did not answer: .*ECONNREFUSED/,
   ],
-  ['a name that is none', { SCEPTER_URL: 'lambda:' }, 2, /^scepter: SCEPTER_URL: "" is no name/],
+  [
+    'a name that is none',
+    { SCEPTER_URL: 'lambda:' },
+    2,
+    /^scepter: SCEPTER_URL: "" is neither the name nor the ARN/,
+  ],
 ];
 
 for (const [what, env, code, says] of failures) {

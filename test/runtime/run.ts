@@ -3,18 +3,15 @@
 // tests, and what cannot run in workerd is known with its reason (`exceptions.ts`).
 
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { installFolder, root } from '../support/installed.ts';
+import { installFolder } from '../support/installed.ts';
+import { nameOf, unitTests } from '../support/unit-tests.ts';
 import { bundleTests } from './bundle.ts';
 import { elsewhere, exceptions } from './exceptions.ts';
 import type { Message } from './message.ts';
 import { titlesInNode } from './titles.ts';
 import { judge, type Verdict } from './verdict.ts';
 import { prepareWorkerd, type Workerd } from './workerd.ts';
-
-const nameOf = (file: string): string => file.replace(/^test\/|\.test\.ts$/g, '');
 
 async function ready(): Promise<boolean> {
   try {
@@ -30,19 +27,20 @@ async function ready(): Promise<boolean> {
 
 /** @throws {Error} when a list of `exceptions.ts` names a file that is not there */
 function filesToRun(named: readonly string[]): string[] {
-  const all = readdirSync(join(root, 'test')).filter((name) => name.endsWith('.test.ts'));
+  const all = unitTests();
   const beginnings = Object.keys(elsewhere);
   const idle = [
-    ...beginnings.filter((beginning) => !all.some((name) => name.startsWith(beginning))),
-    ...exceptions.filter(({ file }) => !all.includes(`${file}.test.ts`)).map(({ file }) => file),
+    ...beginnings.filter((beginning) => !all.some((path) => nameOf(path).startsWith(beginning))),
+    ...exceptions
+      .filter(({ file }) => !all.some((path) => nameOf(path) === file))
+      .map(({ file }) => file),
   ];
   if (idle.length > 0) throw new Error(`exceptions.ts has files that are not: ${idle.join(', ')}`);
   const files = all
-    .filter((name) => !beginnings.some((beginning) => name.startsWith(beginning)))
-    .filter((name) => named.length === 0 || named.some((part) => name.includes(part)))
-    .map((name) => `test/${name}`);
+    .filter((path) => !beginnings.some((beginning) => nameOf(path).startsWith(beginning)))
+    .filter((path) => named.length === 0 || named.some((part) => nameOf(path).includes(part)));
   if (files.length === 0) throw new Error(`no file here is called ${named.join(' or ')}`);
-  return files.sort();
+  return files;
 }
 
 async function runAll(files: readonly string[]): Promise<Verdict[]> {

@@ -2,13 +2,13 @@
 // at all that it has on record. What serves it is the test's.
 
 import assert from 'node:assert/strict';
-import type { DynamoStore } from '../../lib/adapters/dynamodb.ts';
+import type { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
-import type { Bytes } from '../../lib/bytes.ts';
-import { initMacKeys, readMacKeys } from '../../lib/ca/mac-keys.ts';
+import type { Bytes } from '../../lib/base/bytes.ts';
+import { initMacKeys, readMacKeys } from '../../lib/ca/authority/mac-keys.ts';
 import type { MacPurpose } from '../../lib/ports/mac-keys.ts';
-import type { CertificateRecord } from '../../lib/ports/records.ts';
-import { readCaCertificates } from '../../lib/scep/client.ts';
+import type { CertificateRecord } from '../../lib/ports/records/certificate.ts';
+import { readCaCertificates } from '../../lib/protocol/scep/client/client.ts';
 import { checkCa } from './check-ca.ts';
 import { freshStore } from './dynamodb.ts';
 import { deviceKey } from './keys.ts';

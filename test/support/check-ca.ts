@@ -1,39 +1,25 @@
 // Everything that must be true of a CA, whatever happened to it, told from its records alone.
 
 import assert from 'node:assert/strict';
-import { type Bytes, equal, fromBase64, hex } from '../../lib/bytes.ts';
-import { keyOwnerKey, namesHash, subjectKey } from '../../lib/ca/keys.ts';
-import { hash } from '../../lib/cms/native.ts';
-import { BACKDATE_MS, MAX_TIMELINE, SUCCESSOR_WINDOW_MS } from '../../lib/limits.ts';
-import type {
-  CertificateRecord,
-  Challenge,
-  KeyOwner,
-  Kind,
-  Records,
-  RequestPointer,
-  Transaction,
-  TransactionState,
-} from '../../lib/ports/records.ts';
+import { type Bytes, equal, fromBase64, hex } from '../../lib/base/bytes.ts';
+import {
+  BACKDATE_MS,
+  MAX_GOOD_OF_LINEAGE,
+  MAX_RECENT_RENEWALS,
+  MAX_SUPERSEDED_OF_LINEAGE,
+  MAX_TIMELINE,
+} from '../../lib/base/limits.ts';
+import { windowOf } from '../../lib/ca/authorize/lineage.ts';
+import { keyOwnerKey, namesHash, subjectKey } from '../../lib/ca/record/keys.ts';
+import { transitions } from '../../lib/ca/record/transition.ts';
+import { hash } from '../../lib/crypto/native.ts';
+import type { CertificateRecord, KeyOwner } from '../../lib/ports/records/certificate.ts';
+import type { Challenge, Kind, Records, RequestPointer } from '../../lib/ports/records/records.ts';
+import type { Transaction, TransactionState } from '../../lib/ports/records/transaction.ts';
 import type { Row } from '../../lib/ports/store.ts';
 import { publicKeyOf, readCertificate } from '../../lib/x509/certificate.ts';
 
 type EventsOf = (value: string) => readonly Readonly<Record<string, string>>[];
-
-/** The arrows of the shared design: state to states that may follow. */
-const arrows: Record<TransactionState | 'begin', readonly TransactionState[]> = {
-  begin: ['pending', 'intended', 'refused'],
-  pending: ['approved', 'denied', 'expired'],
-  approved: ['intended', 'denied', 'expired'],
-  denied: [],
-  expired: [],
-  intended: ['intended', 'issued', 'signed', 'voided', 'approved'],
-  signed: ['issued', 'revoked'],
-  issued: ['revoked'],
-  voided: [],
-  revoked: [],
-  refused: [],
-};
 
 /**
  * @param delivered certificates that devices were given, DER
@@ -54,7 +40,6 @@ export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = [], 
     const grouped = Map.groupBy(events, (event) => event[field] ?? '');
     return (value) => grouped.get(value) ?? [];
   };
-  const outbox = new Set([...of('outbox').values()].map(({ event }) => event));
 
   const ofTransaction = eventsOf('transaction');
   for (const row of rows) {
@@ -63,36 +48,32 @@ export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = [], 
   for (const [key, transaction] of transactions) checkTransaction(key, transaction, certificates);
   const ofSerial = eventsOf('serial');
   for (const [key, certificate] of certificates) {
-    checkCertificate(key, certificate, transactions, certificates, skewMs);
+    checkCertificate(key, certificate, transactions, certificates);
     checkEvents(certificate, transactions.get(certificate.transaction), ofSerial);
   }
+  checkLineages(certificates, transactions, skewMs);
   const ofChallenge = eventsOf('challengeId');
   for (const [key, challenge] of challenges) {
     checkChallenge(key, challenge, transactions);
     const counted = ofChallenge(challenge.id).filter(
       ({ type }) => type === 'challenge.refused' || type === 'challenge.reused',
     );
-    // A revoked one has the count that locks it, whatever was counted before.
-    if (challenge.revokedAt === undefined) {
-      assert.equal(counted.length, challenge.failures, `${key}: every refusal is counted`);
-    }
+    assert.equal(counted.length, challenge.failures, `${key}: every refusal is counted`);
   }
   for (const [key, { serial }] of of('subject')) {
     const [ca = '', endpoint = ''] = key.split('/');
     const record = certificates.get(`${ca}/${serial}`);
-    assert.ok(record?.der && !record.unseen, `${key} names ${serial}, which nobody was given`);
+    assert.ok(record, `${key} names ${serial}`);
+    assert.ok(record.state !== 'intended' && record.state !== 'signed', `${key}: ${record.state}`);
+    assert.ok(record.der && !record.unseen, `${key} names ${serial}, which nobody was given`);
     const names = transactions.get(record.transaction)?.names ?? [];
     const { subject } = readCertificate(fromBase64(record.der));
     assert.equal(subjectKey(ca, record.endpoint, subject, names), key, `${serial}: its subject`);
     assert.equal(record.endpoint, endpoint);
-    assert.ok(record.state !== 'intended' && record.state !== 'signed', `${key}: ${record.state}`);
   }
   checkRequests(of('request'), transactions, certificates, skewMs);
   checkKeys(certificates, transactions, of('keyOwner'), skewMs);
   for (const { transaction } of of('poll').values()) assert.ok(transactions.has(transaction));
-  for (const { id } of events)
-    assert.ok(outbox.has(id ?? ''), `event ${id} is on its way to a log`);
-  assert.equal(outbox.size, events.length);
   for (const der of delivered) {
     const serial = hex(readCertificate(der).serial);
     const record = [...certificates.values()].find((certificate) => certificate.serial === serial);
@@ -153,6 +134,7 @@ function checkRequests(
   for (const [requestHash, same] of requests) {
     const newest = transactions.get(pointers.get(requestHash)?.transaction ?? '');
     assert.equal(newest?.requestHash, requestHash, `a request names a Transaction of it`);
+    assert.ok(pointers.get(requestHash)?.csr, `${requestHash}: its CSR`);
     for (const { id, state, ca, serial, repeatUntil, createdAt } of same) {
       if (id === newest.id) continue;
       assert.ok(createdAt <= newest.createdAt + skewMs, `${id} is newer than ${newest.id}`);
@@ -170,6 +152,10 @@ function checkRequests(
   const known = [...pointers.values()].filter(({ transaction }) => transaction !== undefined);
   assert.equal(requests.size, known.length, 'every request has a Transaction');
 }
+
+/** Revoked by a person: its key is free for other names. */
+const frees = ({ state, supersededBy, unseen, revocationReason }: CertificateRecord): boolean =>
+  state === 'revoked' && !supersededBy && !unseen && revocationReason !== 'keyCompromise';
 
 /** A key is certified for one set of names at a time, and its owner's record says for which. */
 function checkKeys(
@@ -190,15 +176,20 @@ function checkKeys(
   for (const [key, same] of Map.groupBy(released, (certificate) => certificate.key)) {
     const owner = owners.get(key);
     assert.ok(owner, `the key of ${same[0]?.record.serial} has an owner`);
+    // Whoever revoked one freed the key, also where another one for its names is still good.
+    const freed = new Set(same.filter(({ record }) => frees(record)).map(({ names }) => names));
     for (const { record, names } of same) {
       const other = same.find(
         (candidate) =>
           candidate.names !== names &&
+          !freed.has(names) &&
+          !freed.has(candidate.names) &&
           candidate.record.notBefore + BACKDATE_MS + skewMs < record.notAfter &&
           record.notBefore + BACKDATE_MS + skewMs < candidate.record.notAfter,
       );
       assert.ok(!other, `${record.serial} and ${other?.record.serial}: one key, other names`);
-      assert.ok(owner.names === names || owner.expiresAt >= record.notAfter, `${key}: its names`);
+      const owns = owner.names === names || owner.expiresAt >= record.notAfter;
+      assert.ok(owns || frees(record), `${key}: its names`);
     }
   }
   for (const [key, owner] of owners) {
@@ -221,7 +212,8 @@ function checkTransaction(
   assert.equal(id, key);
   let before: TransactionState | 'begin' = 'begin';
   for (const step of timeline) {
-    assert.ok(arrows[before].includes(step.state), `${id}: ${before} -> ${step.state}`);
+    const after: readonly TransactionState[] = Object.values(transitions[before]);
+    assert.ok(after.includes(step.state), `${id}: ${before} -> ${step.state}`);
     before = step.state;
   }
   assert.equal(before, state, `${id}: the timeline ends where it is`);
@@ -247,7 +239,6 @@ function checkCertificate(
   certificate: CertificateRecord,
   transactions: ReadonlyMap<string, Transaction>,
   certificates: ReadonlyMap<string, CertificateRecord>,
-  skewMs: number,
 ): void {
   const { ca, serial, state, der, tbsHash, successors } = certificate;
   assert.equal(`${ca}/${serial}`, key);
@@ -264,17 +255,9 @@ function checkCertificate(
   if (signer !== undefined && transaction.serial === serial) {
     const renewed = certificates.get(`${ca}/${signer}`);
     assert.ok(renewed?.confirmed, `${signer} has been renewed`);
-    const intended = (one: Transaction) =>
-      one.timeline.filter((step) => step.state === 'intended').map((step) => step.at);
-    const last = Math.max(
-      ...[...transactions.values()]
-        .filter(({ authorizedBy }) => authorizedBy.includes(`renewal of ${signer}`))
-        .flatMap(intended),
-    );
-    // A later renewal, of which nothing else need be left, no longer lists those of a week before.
-    const at = Math.max(...intended(transaction));
-    const listed = serial in renewed.successors || last + skewMs >= at + SUCCESSOR_WINDOW_MS;
-    assert.ok(listed, `${signer} lists its renewal ${serial}`);
+    // Those that issuance has revoked make room.
+    const over = certificate.supersededBy !== undefined || certificate.unseen;
+    assert.ok(serial in renewed.successors || over, `${signer} lists its renewal ${serial}`);
   }
   if (der !== undefined) {
     const read = readCertificate(fromBase64(der));
@@ -295,6 +278,48 @@ function checkCertificate(
     return record.state === 'issued';
   });
   assert.ok(live.length <= 1, `${serial} has ${live.length} good successors`);
+}
+
+/** However often and by whichever of its certificates a device renews, it stays within bounds. */
+function checkLineages(
+  certificates: ReadonlyMap<string, CertificateRecord>,
+  transactions: ReadonlyMap<string, Transaction>,
+  skewMs: number,
+): void {
+  const standing = [...certificates.values()].filter(({ state }) => state !== 'voided');
+  const lineages = Map.groupBy(standing, ({ ca, lineage }) => `${ca}/${lineage.root}`);
+  for (const [name, members] of lineages) {
+    const latest = Math.max(...members.map(({ notBefore }) => notBefore + BACKDATE_MS));
+    const good = members.filter(
+      ({ state, notAfter }) => state !== 'revoked' && notAfter > latest + skewMs,
+    );
+    assert.ok(good.length <= MAX_GOOD_OF_LINEAGE, `${name} has ${good.length} good certificates`);
+    const renewals = members.flatMap((member) => {
+      const { serial, lineage, ca } = member;
+      const transaction = transactions.get(member.transaction);
+      const signer = transaction?.undo.signer;
+      const before = signer === undefined ? undefined : certificates.get(`${ca}/${signer}`);
+      assert.equal(lineage.root, before?.lineage.root ?? serial, `${serial}: its lineage`);
+      const { recent, superseded } = lineage;
+      assert.ok(lineage.good.length <= MAX_GOOD_OF_LINEAGE, `${serial}: its good ones`);
+      assert.ok(recent.length <= MAX_RECENT_RENEWALS, `${serial}: its recent renewals`);
+      assert.ok(superseded.length <= MAX_SUPERSEDED_OF_LINEAGE, `${serial}: its superseded ones`);
+      return before ? [{ at: transaction?.timeline ?? [], before }] : [];
+    });
+    const times = renewals.map(({ at, before }) => ({
+      at: at.findLast((step) => step.state === 'intended')?.at ?? Number.NaN,
+      windowMs: windowOf(before.notBefore, before.notAfter) - skewMs,
+    }));
+    for (const { at, windowMs } of times) {
+      const within = times.filter((other) => other.at > at - windowMs && other.at <= at);
+      assert.ok(within.length <= MAX_RECENT_RENEWALS, `${name}: ${within.length} renewals`);
+    }
+  }
+  for (const { ca, serial, state, supersededBy } of certificates.values()) {
+    if (supersededBy === undefined) continue;
+    const by = certificates.get(`${ca}/${supersededBy}`);
+    assert.ok(by && state === 'revoked', `${serial} (${state}) was superseded by ${supersededBy}`);
+  }
 }
 
 function checkEvents(

@@ -4,8 +4,8 @@
 import { serve } from '@hono/node-server';
 import { readDocument } from '../../functions/default-config.ts';
 import { readEnv } from '../../functions/env.ts';
-import { type Bytes, utf8 } from '../../lib/bytes.ts';
-import type { Operator } from '../../lib/ca/lifecycle.ts';
+import { type Bytes, utf8 } from '../../lib/base/bytes.ts';
+import type { Operator } from '../../lib/ca/authority/init-ca.ts';
 import type { Io } from '../../lib/cli/io.ts';
 import { runCli } from '../../lib/cli/main.ts';
 import type { Lab } from './lab.ts';

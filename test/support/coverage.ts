@@ -1,24 +1,24 @@
 // README's RFC 8894 coverage table, from the points and the titles of the tests. `npm run docs`
 // writes it; a test fails when it is not current.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { root } from './installed.ts';
 import { points } from './rfc8894.ts';
+import { nameOf, unitTests } from './unit-tests.ts';
 
-const root = join(import.meta.dirname, '..', '..');
 const begin = '<!-- coverage: written by npm run docs -->';
 const end = '<!-- end of coverage -->';
 
 /** Point number: how many test titles name it, by file. */
 function provenBy(): Map<number, Map<string, number>> {
   const found = new Map<number, Map<string, number>>();
-  const folder = join(root, 'test');
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.test.ts'))) {
-    const source = readFileSync(join(folder, file), 'utf8');
+  for (const path of unitTests()) {
+    const source = readFileSync(join(root, path), 'utf8');
     for (const [, , title = ''] of source.matchAll(/\btest\(\s*(['"`])(.*?)\1,/gs)) {
       for (const [, number] of title.matchAll(/\[(\d{1,2})\]/g)) {
         const files = found.get(Number(number)) ?? new Map<string, number>();
-        files.set(file, (files.get(file) ?? 0) + 1);
+        files.set(nameOf(path), (files.get(nameOf(path)) ?? 0) + 1);
         found.set(Number(number), files);
       }
     }
@@ -31,9 +31,7 @@ export function coverageTable(): string {
   const unknown = [...proven.keys()].filter((n) => !points.some(({ number }) => number === n));
   if (unknown.length > 0) throw new Error(`titles name points that do not exist: ${unknown}`);
   const lines = points.map(({ number, section, text, note }) => {
-    const files = [...(proven.get(number) ?? [])].map(
-      ([file]) => `\`${file.replace('.test.ts', '')}\``,
-    );
+    const files = [...(proven.get(number)?.keys() ?? [])].sort().map((file) => `\`${file}\``);
     if (files.length === 0 && !note) throw new Error(`point ${number} has neither test nor note`);
     const both = [...files, ...(note ? [note] : [])].join(', ');
     return `| ${number} | ${section} | ${text} | ${both} |`;

@@ -5,8 +5,8 @@
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { makeClient } from '../../lib/adapters/dynamodb-calls.ts';
-import { fromUtf8, utf8 } from '../../lib/bytes.ts';
+import { makeDynamoDbClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
+import { fromUtf8, utf8 } from '../../lib/base/bytes.ts';
 
 /** Status, type and further fields of what DynamoDB says. */
 export const refusals = {
@@ -78,7 +78,7 @@ type Handler = { handle(request: Request, options?: Options): Promise<{ response
 export function faultyClient(
   fault: (call: DynamoCall) => DynamoFault | undefined | Promise<undefined>,
 ): DynamoDBClient {
-  const real = makeClient().config.requestHandler as unknown as Handler;
+  const real = makeDynamoDbClient().config.requestHandler as unknown as Handler;
   const forgotten = new Set<unknown>();
   const handle: Handler['handle'] = async (request, { abortSignal } = {}) => {
     const name = request.headers['x-amz-target']?.split('.')[1] ?? '';
@@ -105,7 +105,7 @@ export function faultyClient(
     if (kind.startsWith('silent')) await aborted(abortSignal);
     throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
   };
-  return makeClient({ requestHandler: { handle } as never });
+  return makeDynamoDbClient({ requestHandler: { handle } as never });
 }
 
 function refused(kind: keyof typeof refusals): { response: Reply } {

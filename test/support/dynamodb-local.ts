@@ -2,7 +2,7 @@
 // the digest below, started on a free port with its data in memory. It is no devDependency because
 // it is 56 MB that only this suite needs.
 
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
@@ -25,6 +25,8 @@ const run = promisify(execFile);
 export type DynamoDbLocal = {
   /** What a process needs to find it, as the SDK reads its environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** When it has ended, also by itself. */
+  readonly ended: Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -39,7 +41,7 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal | undefined> {
     ...['-inMemory', '-disableTelemetry', '-port', String(port)],
   ];
   // It leaves a file in its working directory.
-  const { stop } = startProcess('java', args, { cwd: folder });
+  const { stop, ended } = startProcess('java', args, { cwd: folder });
   const env = {
     AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${port}`,
     AWS_REGION: 'eu-central-1',
@@ -50,7 +52,7 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal | undefined> {
     await stop();
     throw error;
   });
-  return { env, stop };
+  return { env, ended, stop };
 }
 
 async function javaVersion(): Promise<number> {
@@ -97,4 +99,15 @@ async function ready(endpoint: string): Promise<void> {
   });
   await answered(() => client.send(new ListTablesCommand({})));
   client.destroy();
+}
+
+/** The process of DynamoDB Local at that port. */
+export function javaAt(port: string): number {
+  const all = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,args='], { encoding: 'utf8' });
+  const found = all
+    .split('\n')
+    .filter((line) => /^\s*\d+\s+java\s/.test(line) && line.endsWith(`-port ${port}`));
+  const [one = '', ...more] = found;
+  if (one === '' || more.length > 0) throw new Error(`not one java at ${port}: ${found}`);
+  return Number.parseInt(one, 10);
 }

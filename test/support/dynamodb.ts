@@ -2,11 +2,11 @@
 // adapter could not take because it never scans.
 
 import { type ConsumedCapacity, type DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
-import type { Timer } from '../../lib/adapters/aws.ts';
-import { DynamoStore } from '../../lib/adapters/dynamodb.ts';
-import { makeClient } from '../../lib/adapters/dynamodb-calls.ts';
-import { type Item, rowOf } from '../../lib/adapters/dynamodb-items.ts';
-import { createTable } from '../../lib/adapters/dynamodb-table.ts';
+import type { Timer } from '../../lib/adapters/aws/aws.ts';
+import { makeDynamoDbClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
+import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
+import { type Item, rowOf } from '../../lib/adapters/aws/dynamodb/items.ts';
+import { createTable } from '../../lib/adapters/aws/dynamodb/table.ts';
 import type { Row } from '../../lib/ports/store.ts';
 import { faultyClient } from './dynamodb-faults.ts';
 import { patient } from './timers.ts';
@@ -14,7 +14,7 @@ import { patient } from './timers.ts';
 if (!process.env.AWS_ENDPOINT_URL_DYNAMODB) throw new Error('run me with npm run test:dynamodb');
 
 /** Of the tests themselves: makes tables and looks into them. */
-export const outside = makeClient();
+export const outside = makeDynamoDbClient();
 
 let tables = 0;
 
@@ -26,7 +26,10 @@ export async function freshTable(): Promise<string> {
 }
 
 /** A store over a new table. */
-export async function freshStore(client: DynamoDBClient = makeClient(), time: Timer = patient) {
+export async function freshStore(
+  client: DynamoDBClient = makeDynamoDbClient(),
+  time: Timer = patient,
+) {
   const table = await freshTable();
   return { table, store: new DynamoStore(client, table, time), rows: () => rowsOf(table) };
 }
@@ -40,7 +43,7 @@ export async function itemsOf(table: string): Promise<Item[]> {
 
 /** Every record of the table. */
 export const rowsOf = async (table: string): Promise<Row[]> =>
-  (await itemsOf(table)).filter(({ record }) => record).map(rowOf);
+  (await itemsOf(table)).map(rowOf).filter((row): row is Row => row.record !== undefined);
 
 export type Recorded = {
   readonly name: string;

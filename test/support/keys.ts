@@ -1,12 +1,16 @@
 // Keys for tests: made once per process and kind, held in memory, handed to every lab.
 
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import type { KeySpec } from '../../lib/algorithms.ts';
-import { type Bytes, concat, fromUtf8, utf8 } from '../../lib/bytes.ts';
+import { type Bytes, concat, fromUtf8, utf8 } from '../../lib/base/bytes.ts';
+import type { KeySpec } from '../../lib/crypto/algorithms.ts';
 import { type MacKeys, macPurposes } from '../../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../../lib/ports/ra-keys.ts';
 import type { Signer } from '../../lib/ports/signer.ts';
-import { type ClientKey, type ClientKeySpec, generateKey } from '../../lib/scep/client.ts';
+import {
+  type ClientKey,
+  type ClientKeySpec,
+  generateKey,
+} from '../../lib/protocol/scep/client/client.ts';
 
 type Pair = { readonly spki: Bytes; readonly pkcs8: Bytes; readonly privateKey: KeyObject };
 const pairs = new Map<string, Pair>();

@@ -13,8 +13,8 @@ import {
   randomBytes,
   constants as rsa,
 } from 'node:crypto';
-import { fromHex, hex } from '../../lib/bytes.ts';
-import { integer, sequence } from '../../lib/cms/der-writer.ts';
+import { integer, sequence } from '../../lib/asn1/writer.ts';
+import { fromHex, hex } from '../../lib/base/bytes.ts';
 
 const rsaAlgorithms = ['PSS', 'PKCS1_V1_5'].flatMap((padding) =>
   [256, 384, 512].map((bits) => `RSASSA_${padding}_SHA_${bits}`),

@@ -69,6 +69,8 @@ export type KmsEmulator = {
   /** From now on each call is befallen by what this says; calls are counted from 0. */
   arm(fault: FaultOf): void;
   disarm(): void;
+  /** When it listens no longer. */
+  readonly ended: Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -127,6 +129,7 @@ export async function startKmsEmulator(options: KmsEmulatorOptions = {}): Promis
     });
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url,
@@ -141,10 +144,11 @@ export async function startKmsEmulator(options: KmsEmulatorOptions = {}): Promis
     calls,
     arm: (fault) => Object.assign(faults, { of: fault, at: 0 }),
     disarm: () => Object.assign(faults, { of: never }),
+    ended,
     stop: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.close();
       server.closeAllConnections();
-      await closed;
+      await ended;
     },
   };
 }

@@ -2,22 +2,22 @@
 // as many more as a test wants, which have asked KMS for nothing yet.
 
 import assert from 'node:assert/strict';
-import type { Timer } from '../../lib/adapters/aws.ts';
-import type { KmsKeys, KmsSettings } from '../../lib/adapters/kms-keys.ts';
-import { MemoryCrls, MemoryStore } from '../../lib/adapters/memory.ts';
+import type { Timer } from '../../lib/adapters/aws/aws.ts';
+import type { KmsKeys, KmsSettings } from '../../lib/adapters/aws/kms/kms-keys.ts';
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
-import type { Bytes } from '../../lib/bytes.ts';
-import { CaCertificates } from '../../lib/ca/ca-certificates.ts';
-import type { Deps } from '../../lib/ca/deps.ts';
-import { initMacKeys, readMacKeys } from '../../lib/ca/mac-keys.ts';
+import type { Bytes } from '../../lib/base/bytes.ts';
+import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
+import { initMacKeys, readMacKeys } from '../../lib/ca/authority/mac-keys.ts';
+import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
-import type { Kind, Records } from '../../lib/ports/records.ts';
+import type { Kind, Records } from '../../lib/ports/records/records.ts';
 import type { Action } from '../../lib/ports/store.ts';
-import { readCaCertificates } from '../../lib/scep/client.ts';
+import { readCaCertificates } from '../../lib/protocol/scep/client/client.ts';
 import { checkCa } from './check-ca.ts';
 import { openKms } from './kms.ts';
-import { type Lab, type LabOptions, makeLab } from './lab.ts';
+import { type Lab, type LabDeps, type LabOptions, makeLab } from './lab.ts';
+import { MemoryCrls, MemoryStore } from './memory-store.ts';
 import { type EnrolOptions, enrolment, type Sent } from './messages.ts';
 
 /** Two CAs, each with an endpoint of its name. */
@@ -38,7 +38,7 @@ export type Reply = {
 };
 
 export type Instance = {
-  readonly deps: Deps;
+  readonly deps: LabDeps;
   readonly log: LogEntry[];
   get(path: string): Promise<number>;
   post(sent: Sent, path?: string): Promise<Reply>;
@@ -70,13 +70,17 @@ export async function kmsWorld(options: LabOptions = {}) {
     const log: LogEntry[] = [];
     const ports = { signer: keys.signer, raKeys: keys.raKeys, macKeys: keys.macKeys };
     const { config, clock } = lab.deps;
-    const own: Deps = {
+    const noted = (entry: LogEntry): void => {
+      log.push(entry);
+    };
+    const guardedStore = guarded(lab.unguarded, keys.macKeys, noted);
+    const own: LabDeps = {
       ...lab.deps,
       ...ports,
-      cas: new CaCertificates({ config, store: lab.deps.store, ...ports, clock }),
-      log: (entry) => {
-        log.push(entry);
-      },
+      crlSigner: keys.signer,
+      store: guardedStore,
+      cas: new AnsweringCas({ config, store: guardedStore, ...ports, clock }),
+      log: noted,
     };
     const app = makeApp(own);
     const request = (path: string, init?: RequestInit) =>
@@ -125,11 +129,11 @@ export async function kmsWorld(options: LabOptions = {}) {
     },
     read: <K extends Kind>(kind: K, key: string): Records[K] =>
       rowOf(kind, key).record as Records[K],
-    /** As whoever can write records would change one. */
+    /** As the service itself would change one, under a good MAC. */
     bend: async <K extends Kind>(kind: K, key: string, change: (was: Records[K]) => Records[K]) => {
       const { rev, record } = rowOf(kind, key);
       const put = { do: 'put', kind, key, rev, record: change(record as Records[K]) } as Action;
-      assert.equal(await store.write([put]), 'done');
+      assert.equal(await lab.deps.store.write([put]), 'done');
     },
     all: <K extends Kind>(kind: K): Records[K][] =>
       store.dump().flatMap((row) => (row.kind === kind ? [row.record as Records[K]] : [])),

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { CreateKeyCommand, type CreateKeyCommandInput } from '@aws-sdk/client-kms';
-import type { Timer } from '../../lib/adapters/aws.ts';
-import { KmsKeys, type KmsSettings } from '../../lib/adapters/kms-keys.ts';
-import { makeClient } from '../../lib/adapters/kms-keys-calls.ts';
+import type { Timer } from '../../lib/adapters/aws/aws.ts';
+import { makeKmsClient } from '../../lib/adapters/aws/kms/calls.ts';
+import { KmsKeys, type KmsSettings } from '../../lib/adapters/aws/kms/kms-keys.ts';
 import { type MacPurpose, macPurposes, type SealedMacKey } from '../../lib/ports/mac-keys.ts';
 import { type KmsEmulator, startKmsEmulator } from './kms-emulator.ts';
 import { patient } from './timers.ts';
@@ -20,7 +20,7 @@ export type Kms = Awaited<ReturnType<typeof openKms>>;
 export async function openKms() {
   const emulator = await startKmsEmulator();
   running.add(emulator);
-  const client = makeClient({ endpoint: emulator.url, region: emulator.region, credentials });
+  const client = makeKmsClient({ endpoint: emulator.url, region: emulator.region, credentials });
   /** @returns the ARN */
   const make = async (input: CreateKeyCommandInput = {}): Promise<string> => {
     const { KeyMetadata } = await client.send(new CreateKeyCommand(input));

@@ -1,38 +1,52 @@
 // A whole service in memory: a CA, its endpoints, a clock that stands until it is set, the log as a
 // list, and a record of every port call.
 
-import { MemoryCrls, MemoryStore } from '../../lib/adapters/memory.ts';
 import { systemRandom } from '../../lib/adapters/system.ts';
-import type { Legacy } from '../../lib/algorithms.ts';
-import { type Bytes, utf8 } from '../../lib/bytes.ts';
-import { CaCertificates } from '../../lib/ca/ca-certificates.ts';
-import { createChallenge } from '../../lib/ca/challenges.ts';
-import { keepCrl } from '../../lib/ca/crl.ts';
-import type { Deps } from '../../lib/ca/deps.ts';
-import { initCa } from '../../lib/ca/lifecycle.ts';
-import { normalBinding } from '../../lib/ca/policy.ts';
+import { type Bytes, type Random, utf8 } from '../../lib/base/bytes.ts';
+import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
+import { initCa, type LifecycleDeps } from '../../lib/ca/authority/init-ca.ts';
+import { normalBinding } from '../../lib/ca/challenge/binding.ts';
+import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
+import type { ServerDeps } from '../../lib/ca/deps.ts';
+import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
+import { guarded } from '../../lib/ca/record/guarded-store.ts';
+import { tokenHash } from '../../lib/ca/record/tokens.ts';
+import { TriedWrites } from '../../lib/ca/record/written.ts';
+import { keepCrl } from '../../lib/ca/revoke/publish-crl.ts';
+import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
-import { tokenHash } from '../../lib/ca/tokens.ts';
-import { hash } from '../../lib/cms/native.ts';
-import { type Config, type ConfigDocument, checkConfig, type Endpoint } from '../../lib/config.ts';
-import { makeApp } from '../../lib/http/app.ts';
-import type { Random } from '../../lib/ports/clock-and-random.ts';
-import type { Crls } from '../../lib/ports/crls.ts';
+import {
+  type Config,
+  type ConfigDocument,
+  checkConfig,
+  type Endpoint,
+} from '../../lib/config/config.ts';
+import type { Legacy } from '../../lib/crypto/algorithms.ts';
+import { hash } from '../../lib/crypto/native.ts';
+import { makeAdminApp, makeApp } from '../../lib/http/app.ts';
+import type { CrlStore } from '../../lib/ports/crls.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
 import type { MacKeys } from '../../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../../lib/ports/ra-keys.ts';
-import type { AdminToken } from '../../lib/ports/records.ts';
+import type { AdminToken } from '../../lib/ports/records/registry.ts';
 import type { Signer } from '../../lib/ports/signer.ts';
 import type { Store } from '../../lib/ports/store.ts';
 import type { Validator } from '../../lib/ports/validator.ts';
-import { type CaCertificates as Announced, readCaCertificates } from '../../lib/scep/client.ts';
+import type { Writing } from '../../lib/ports/writing.ts';
+import {
+  type CaCertResponse as Announced,
+  readCaCertificates,
+} from '../../lib/protocol/scep/client/client.ts';
 import { memoryMacKeys, memoryRaKeys, memorySigner } from './keys.ts';
+import { MemoryCrls, MemoryStore } from './memory-store.ts';
 
 export type LabOptions = {
   readonly legacy?: Partial<Legacy>;
   readonly caKey?: 'rsa:2048' | 'rsa:3072' | 'ec:P-256' | 'ec:P-384';
   readonly store?: Store;
-  readonly crls?: Crls;
+  /** Default: every try succeeds. */
+  readonly writing?: Writing;
+  readonly crls?: CrlStore;
   readonly signer?: Signer;
   readonly raKeys?: RaKeys;
   readonly macKeys?: MacKeys;
@@ -46,14 +60,21 @@ export type LabOptions = {
   readonly staticSecrets?: Readonly<Record<string, string>>;
   /** CAs that are configured and not made. */
   readonly uninitialised?: readonly string[];
+  /** The service is that of a process that administers, and has no key. */
+  readonly adminOnly?: true;
   /** Milliseconds since 1970; default now. */
   readonly now?: number;
   /** Default: the system's. */
   readonly random?: Random;
 };
 
+/** Of a server, and of an operator. */
+export type LabDeps = ServerDeps & LifecycleDeps;
+
 export type Lab = {
-  readonly deps: Deps;
+  readonly deps: LabDeps;
+  /** The store behind the guard of `deps.store`, as its adapter has it; its calls are in `calls`. */
+  readonly unguarded: Store;
   readonly config: Config;
   readonly log: LogEntry[];
   /** `port.method` of every call, in order. */
@@ -102,12 +123,16 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
   const log: LogEntry[] = [];
   const recorded = <T extends object>(port: string, target: T): T =>
     recordCalls(calls, port, target);
+  const macKeys = options.macKeys ?? memoryMacKeys;
+  const noted = (entry: LogEntry): void => {
+    log.push(entry);
+  };
+  const unguarded = recorded('store', store);
   const ports = {
-    store: recorded('store', store),
-    crls: recorded('crls', options.crls ?? new MemoryCrls()),
+    store: guarded(unguarded, macKeys, noted),
     signer: recorded('signer', options.signer ?? memorySigner),
     raKeys: recorded('raKeys', options.raKeys ?? memoryRaKeys),
-    macKeys: options.macKeys ?? memoryMacKeys,
+    macKeys,
     validators: new Map(
       Object.entries(options.validators ?? {}).map(([id, validator]) => [
         id,
@@ -115,9 +140,14 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       ]),
     ),
   };
-  const cas = new CaCertificates({ ...ports, config, clock });
-  const deps: Deps = {
+  const cas = new AnsweringCas({ ...ports, config, clock });
+  const keyOf = (id: string) => cas.publicKey(id);
+  const unguardedCrls = recorded('crls', options.crls ?? new MemoryCrls());
+  const crls = new GuardedCrls(unguardedCrls, { keyOf, macKeys, log: noted });
+  const deps: LabDeps = {
     ...ports,
+    crlSigner: ports.signer,
+    crls,
     config,
     clock,
     staticSecrets: new Map(
@@ -127,19 +157,19 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       ]),
     ),
     cas,
+    served: new ServedCrls(),
+    written: new TriedWrites(options.writing ?? { tryWrite: async () => {} }, clock),
     tally: new Tally(),
     random: options.random ?? systemRandom,
-    log: (entry) => {
-      log.push(entry);
-    },
+    log: noted,
   };
   const { uninitialised = [] } = options;
   const made = [...config.cas.values()].filter(({ id }) => !uninitialised.includes(id));
   for (const authority of made) await initCa(deps, authority);
   for (const authority of made) await keepCrl(deps, await cas.of(authority.id));
   const adminToken = 'a'.repeat(43);
-  await putToken(store, adminToken, { name: 'test', roles: ['admin'] });
-  const app = makeApp(deps);
+  await putToken(deps.store, adminToken, { name: 'test', roles: ['admin'] });
+  const app = options.adminOnly ? makeAdminApp(deps) : makeApp(deps);
   const endpoint = (id = 'default'): Endpoint => {
     const found = config.endpoints.get(id);
     if (!found) throw new Error(`no endpoint ${id}`);
@@ -147,6 +177,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
   };
   const lab: Lab = {
     deps,
+    unguarded,
     config,
     log,
     calls,
@@ -168,7 +199,8 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     challenge: async ({ endpoint: id, subject, names = [], uses = 1, ttlMs = 3_600_000 } = {}) => {
       const binding = normalBinding(endpoint(id).profile, subject, names);
       const wanted = { binding, uses, ttlMs };
-      return (await createChallenge(deps, endpoint(id), wanted, { kind: 'system' })).challenge;
+      return (await createChallenge(deps, endpoint(id), wanted, { actor: { kind: 'system' } }))
+        .challenge;
     },
   };
   log.length = 0;

@@ -8,13 +8,14 @@ import { unzipSync } from 'fflate';
 import { writeFiles } from '../../build/build.ts';
 import { bundleFunction, type FunctionName } from '../../build/bundle.ts';
 import { zip } from '../../build/zip.ts';
-import { DynamoStore } from '../../lib/adapters/dynamodb.ts';
-import { KmsKeys } from '../../lib/adapters/kms-keys.ts';
-import { makeClient } from '../../lib/adapters/kms-keys-calls.ts';
+import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
+import { makeKmsClient } from '../../lib/adapters/aws/kms/calls.ts';
+import { KmsKeys } from '../../lib/adapters/aws/kms/kms-keys.ts';
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
-import { initCa } from '../../lib/ca/lifecycle.ts';
-import { initMacKeys, readMacKeys } from '../../lib/ca/mac-keys.ts';
-import { checkConfig } from '../../lib/config.ts';
+import { initCa } from '../../lib/ca/authority/init-ca.ts';
+import { initMacKeys, readMacKeys } from '../../lib/ca/authority/mac-keys.ts';
+import { guarded } from '../../lib/ca/record/guarded-store.ts';
+import { checkConfig } from '../../lib/config/config.ts';
 import { freshTable } from './dynamodb.ts';
 import { startKmsEmulator } from './kms-emulator.ts';
 import { putToken } from './lab.ts';
@@ -52,7 +53,7 @@ export type Deployment = Awaited<ReturnType<typeof deploy>>;
 
 export async function deploy() {
   const kms = await startKmsEmulator();
-  const client = makeClient({ endpoint: kms.url, region: kms.region, credentials });
+  const client = makeKmsClient({ endpoint: kms.url, region: kms.region, credentials });
   const { CreateKeyCommand } = await import('@aws-sdk/client-kms');
   const sealing = await client.send(new CreateKeyCommand({}));
   const sealingKey = sealing.KeyMetadata?.Arn ?? '';
@@ -65,12 +66,14 @@ export async function deploy() {
   );
   const { signer, raKeys } = keys;
   const config = checkConfig(document);
-  const operator = { config, store, signer, raKeys, log: () => {} };
+  const log = () => {};
+  const operator = { config, store: guarded(store, keys.macKeys, log), signer, raKeys, log };
   const deps = { ...operator, clock: systemClock, random: systemRandom };
   await initMacKeys(deps, (purpose) => keys.makeMacKey(purpose));
-  for (const authority of config.cas.values()) await initCa(deps, authority);
+  for (const authority of config.cas.values())
+    await initCa({ ...deps, crls: { floor: async () => 0 } }, authority);
   const adminToken = randomBytes(32).toString('base64url');
-  await putToken(store, adminToken, { name: 'operator', roles: ['admin'] });
+  await putToken(operator.store, adminToken, { name: 'operator', roles: ['admin'] });
   const env = {
     ...kms.env,
     AWS_REGION: kms.region,

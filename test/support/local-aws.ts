@@ -2,9 +2,9 @@
 // table, and the KMS emulator with a sealing key. Everything is in memory and ends with it.
 
 import { CreateAliasCommand, CreateKeyCommand } from '@aws-sdk/client-kms';
-import { makeClient as dynamoClient } from '../../lib/adapters/dynamodb-calls.ts';
-import { createTable } from '../../lib/adapters/dynamodb-table.ts';
-import { makeClient as kmsClient } from '../../lib/adapters/kms-keys-calls.ts';
+import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
+import { createTable } from '../../lib/adapters/aws/dynamodb/table.ts';
+import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { startDynamoDbLocal } from './dynamodb-local.ts';
 import { startKmsEmulator } from './kms-emulator.ts';
 
@@ -16,6 +16,8 @@ const sealing = 'alias/scepter/dev/sealing';
 export type LocalAws = {
   /** What a process needs to find and use it. */
   readonly env: Readonly<Record<string, string>>;
+  /** Which part of it has ended, once one has. */
+  readonly ended: Promise<string>;
   stop(): Promise<void>;
 };
 
@@ -46,5 +48,9 @@ export async function startLocalAws(): Promise<LocalAws> {
     SCEPTER_DEPLOYMENT: 'dev',
     SCEPTER_SEALING_KEY: sealing,
   };
-  return { env: { ...local.env, ...kms.env, ...settings }, stop };
+  const ended = Promise.race([
+    local.ended.then(() => 'DynamoDB Local'),
+    kms.ended.then(() => 'the KMS emulator'),
+  ]);
+  return { ended, env: { ...local.env, ...kms.env, ...settings }, stop };
 }

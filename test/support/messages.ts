@@ -2,15 +2,7 @@
 // the DER writer, not on the server's own encoders, wherever the shape is what a test is about.
 
 import { constants, publicEncrypt } from 'node:crypto';
-import {
-  type ContentCipherName,
-  contentCiphers,
-  type DigestName,
-  digests,
-  oids,
-} from '../../lib/algorithms.ts';
-import { type Bytes, concat, hex, latin1 } from '../../lib/bytes.ts';
-import { context, contextPrimitive, tag } from '../../lib/cms/der.ts';
+import { context, contextPrimitive, tag } from '../../lib/asn1/reader.ts';
 import {
   explicit,
   integer,
@@ -20,8 +12,16 @@ import {
   sequence,
   setOf,
   tlv,
-} from '../../lib/cms/der-writer.ts';
-import { cbcEncrypt, hash } from '../../lib/cms/native.ts';
+} from '../../lib/asn1/writer.ts';
+import { type Bytes, concat, hex, latin1 } from '../../lib/base/bytes.ts';
+import {
+  type ContentCipherName,
+  contentCiphers,
+  type DigestName,
+  digests,
+  oids,
+} from '../../lib/crypto/algorithms.ts';
+import { cbcEncrypt, hash } from '../../lib/crypto/native.ts';
 import {
   buildRequest,
   type CertRepResult,
@@ -29,12 +29,12 @@ import {
   type PkiRequest,
   readCertRep,
   selfSigned,
-} from '../../lib/scep/client.ts';
-import { attributeOids } from '../../lib/scep/registry.ts';
+} from '../../lib/protocol/scep/client/client.ts';
+import { attributeOids } from '../../lib/protocol/scep/wire/registry.ts';
 import { digestAlgorithm, rsaEncryption, signatureAlgorithm } from '../../lib/x509/algorithm.ts';
 import { type Certificate, publicKeyOf } from '../../lib/x509/certificate.ts';
-import { parseGeneralName } from '../../lib/x509/general-name.ts';
-import { parseName } from '../../lib/x509/name.ts';
+import { parseGeneralName } from '../../lib/x509/names/general-name.ts';
+import { parseName } from '../../lib/x509/names/name.ts';
 import { deviceKey } from './keys.ts';
 import type { Lab } from './lab.ts';
 
@@ -55,6 +55,8 @@ export type EnrolOptions = {
   readonly transport?: 'pkcs1' | 'oaep-sha1' | 'oaep-sha256';
   /** Replaces the PKCS#10. */
   readonly plaintext?: Bytes;
+  /** Replaces the issuer and serial number of the RA certificate in the envelope. */
+  readonly rid?: Bytes;
   /** Replaces the pkcsPKIEnvelope; `absent` leaves eContent out. */
   readonly envelope?: Bytes | 'absent';
   /** Signed attributes by name: replaced, left out, repeated or added to. */
@@ -67,6 +69,9 @@ export type EnrolOptions = {
 export type Shell = {
   readonly certificates: Bytes[];
   readonly signerInfos: (signerInfo: Bytes) => Bytes[];
+  readonly sid: Bytes;
+  /** What is sent for the signed attributes, of which this is the DER: a SET. */
+  readonly signedAttrs: (set: Bytes) => Bytes;
   /** Indefinite lengths and eContent in segments of this many octets. */
   readonly ber: number | undefined;
 };
@@ -121,7 +126,12 @@ export async function enrolment(lab: Target, options: EnrolOptions = {}): Promis
   const eContent =
     options.envelope === 'absent'
       ? undefined
-      : (options.envelope ?? seal(plaintext, ra, { cipher, transport: options.transport }));
+      : (options.envelope ??
+        seal(plaintext, ra, {
+          cipher,
+          transport: options.transport,
+          ...(options.rid && { rid: options.rid }),
+        }));
   const message = await signMessage(eContent, {
     ...options,
     signer,
@@ -142,6 +152,8 @@ export async function enrolment(lab: Target, options: EnrolOptions = {}): Promis
 export type SealOptions = {
   readonly cipher?: ContentCipherName | undefined;
   readonly transport?: EnrolOptions['transport'] | undefined;
+  /** Replaces the issuer and serial number of the RA certificate. */
+  readonly rid?: Bytes;
   /** Replaces the content-encryption key, the RSA ciphertext, the padded blocks. */
   readonly contentKey?: Bytes;
   readonly encryptedKey?: Bytes;
@@ -173,7 +185,7 @@ export function seal(plaintext: Bytes, ra: Certificate, options: SealOptions = {
         setOf(
           sequence(
             integer(0),
-            sequence(ra.issuer, tlv(tag.integer, ra.serial)),
+            options.rid ?? sequence(ra.issuer, tlv(tag.integer, ra.serial)),
             transportAlgorithm(transport),
             octets(wrapped),
           ),
@@ -264,9 +276,10 @@ export async function signMessage(
   const { algorithm, signature } = await signWith(signer.key, digest, signedAttrs);
   const signerInfo = sequence(
     integer(1),
-    sequence(signer.certificate.issuer, tlv(tag.integer, signer.certificate.serial)),
+    shell.sid ?? sequence(signer.certificate.issuer, tlv(tag.integer, signer.certificate.serial)),
     digestId,
-    concat([Uint8Array.of(context(0)), signedAttrs.subarray(1)]),
+    shell.signedAttrs?.(signedAttrs) ??
+      concat([Uint8Array.of(context(0)), signedAttrs.subarray(1)]),
     options.signatureAlgorithm ?? algorithm,
     octets(signature),
   );

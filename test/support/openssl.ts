@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { type Bytes, concat } from '../../lib/bytes.ts';
+import { type Bytes, concat } from '../../lib/base/bytes.ts';
 
 export type Openssl = {
   /** What it writes to stdout. An exit status other than zero is an error with its stderr. */

@@ -3,8 +3,8 @@
 // cryptography between two turns runs on other threads: nobody is given a turn before everybody
 // else has stopped at the next point where turns are given, so one task runs at a time.
 
-import { type Bytes, concat, utf8 } from '../../lib/bytes.ts';
-import { hash } from '../../lib/cms/native.ts';
+import { type Bytes, concat, utf8 } from '../../lib/base/bytes.ts';
+import { hash } from '../../lib/crypto/native.ts';
 
 /** SHA-256 over seed and counter. Not for secrets. */
 export class Chance {

@@ -2,7 +2,11 @@
 
 import { spawn } from 'node:child_process';
 
-export type ServerProcess = { stop(): Promise<void> };
+export type ServerProcess = {
+  /** When it has ended, also by itself. */
+  readonly ended: Promise<void>;
+  stop(): Promise<void>;
+};
 
 type Options = {
   readonly cwd?: string;
@@ -10,22 +14,30 @@ type Options = {
   readonly stderr?: 'inherit' | 'ignore';
 };
 
+/**
+ * For a shell that is given a command: a process that ends with its input, which is the end of whoever
+ * started it. It must have a group of its own: a Ctrl-C in the terminal is for that one, and reaches it by
+ * the end of its input.
+ */
+export const guarded =
+  'exec 3<&0; (cat <&3; kill -9 0) >/dev/null 2>&1 & exec "$@" 3<&- </dev/null';
+
 export function startProcess(
   command: string,
   args: readonly string[],
   { cwd, env = {}, stderr = 'inherit' }: Options = {},
 ): ServerProcess {
-  // The shell waits for the end of its input, which is the end of this process, and then for the server's.
-  const script = '"$@" & pid=$!; cat >/dev/null; kill -9 $pid; wait $pid 2>/dev/null';
-  const child = spawn('sh', ['-c', script, 'sh', command, ...args], {
+  const child = spawn('sh', ['-c', guarded, 'sh', command, ...args], {
     stdio: ['pipe', 'ignore', stderr],
     env: { ...process.env, ...env },
     ...(cwd === undefined ? {} : { cwd }),
-    // A Ctrl-C in the terminal is for us, and reaches it by the end of its input.
     detached: true,
   });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  // What guards it ends with its input, too.
+  void ended.then(() => child.stdin?.end());
   return {
+    ended,
     stop: async () => {
       child.stdin?.end();
       await ended;

@@ -2,9 +2,7 @@
 // never write and of which the reader must still be sure. Keys are made once per process.
 
 import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { type CurveName, type DigestName, digests } from '../../lib/algorithms.ts';
-import { type Bytes, concat, fromPem, utf8 } from '../../lib/bytes.ts';
-import { context, raw, tag } from '../../lib/cms/der.ts';
+import { context, raw, tag } from '../../lib/asn1/reader.ts';
 import {
   explicit,
   integer,
@@ -13,8 +11,10 @@ import {
   sequence,
   setOf,
   tlv,
-} from '../../lib/cms/der-writer.ts';
-import { hash } from '../../lib/cms/native.ts';
+} from '../../lib/asn1/writer.ts';
+import { type Bytes, concat, fromPem, utf8 } from '../../lib/base/bytes.ts';
+import { type CurveName, type DigestName, digests } from '../../lib/crypto/algorithms.ts';
+import { hash } from '../../lib/crypto/native.ts';
 import {
   digestAlgorithm,
   rsaEncryption,
@@ -28,7 +28,7 @@ import {
   signed,
 } from '../../lib/x509/certificate.ts';
 import { subjectKeyIdentifier } from '../../lib/x509/extensions.ts';
-import { parseName } from '../../lib/x509/name.ts';
+import { parseName } from '../../lib/x509/names/name.ts';
 import { attribute } from './messages.ts';
 import { vectorText } from './vectors.ts';
 

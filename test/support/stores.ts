@@ -1,7 +1,7 @@
 // A store for tests that take any: the store, and everything that is in it.
 
-import { MemoryStore } from '../../lib/adapters/memory.ts';
 import type { Row, Store } from '../../lib/ports/store.ts';
+import { MemoryStore } from './memory-store.ts';
 
 export type OpenedStore = {
   readonly store: Store;

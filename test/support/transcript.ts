@@ -15,8 +15,8 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SqliteStore } from '../../lib/adapters/sqlite.ts';
-import type { ConfigDocument } from '../../lib/config.ts';
-import { parseDuration } from '../../lib/schema.ts';
+import type { ConfigDocument } from '../../lib/config/config.ts';
+import { parseDuration } from '../../lib/config/schema.ts';
 import { openTerminal, type Terminal } from './cli.ts';
 import { type Lab, makeLab } from './lab.ts';
 import { temporary } from './process.ts';

@@ -3,8 +3,8 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { type Bytes, concat } from '../../lib/bytes.ts';
-import { Malformed } from '../../lib/errors.ts';
+import { type Bytes, concat } from '../../lib/base/bytes.ts';
+import { Malformed } from '../../lib/base/errors.ts';
 
 const folder = new URL('../vectors/', import.meta.url);
 

@@ -2,9 +2,9 @@
 // that they are weak does not depend on chance.
 
 import { checkPrimeSync, createPrivateKey, generatePrimeSync, randomBytes } from 'node:crypto';
-import { type Bytes, base64url, concat, fromHex } from '../../lib/bytes.ts';
-import { bits, integer, nullValue, objectIdentifier, sequence } from '../../lib/cms/der-writer.ts';
-import { type ClientKey, importKey } from '../../lib/scep/client.ts';
+import { bits, integer, nullValue, objectIdentifier, sequence } from '../../lib/asn1/writer.ts';
+import { type Bytes, base64url, concat, fromHex } from '../../lib/base/bytes.ts';
+import { type ClientKey, importKey } from '../../lib/protocol/scep/client/client.ts';
 
 export const random = (bitCount: number): bigint =>
   BigInt(`0x${randomBytes(bitCount / 8).toString('hex')}`) % 2n ** BigInt(bitCount);

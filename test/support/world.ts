@@ -2,23 +2,19 @@
 // other instances share its store. And short words for what tests ask of it.
 
 import assert from 'node:assert/strict';
-import { MemoryStore } from '../../lib/adapters/memory.ts';
-import type { Bytes } from '../../lib/bytes.ts';
-import { sequence } from '../../lib/cms/der-writer.ts';
-import type {
-  CertificateRecord,
-  Challenge,
-  Kind,
-  Records,
-  Transaction,
-} from '../../lib/ports/records.ts';
+import { sequence } from '../../lib/asn1/writer.ts';
+import type { Bytes } from '../../lib/base/bytes.ts';
+import type { CertificateRecord } from '../../lib/ports/records/certificate.ts';
+import type { Challenge, Kind, Records } from '../../lib/ports/records/records.ts';
+import type { Transaction } from '../../lib/ports/records/transaction.ts';
 import type { Action, Store } from '../../lib/ports/store.ts';
-import type { ClientKey } from '../../lib/scep/client.ts';
+import type { ClientKey } from '../../lib/protocol/scep/client/client.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
-import { parseName } from '../../lib/x509/name.ts';
+import { parseName } from '../../lib/x509/names/name.ts';
 import { checkCa } from './check-ca.ts';
 import { deviceKey, memorySigner } from './keys.ts';
 import { type LabOptions, makeLab } from './lab.ts';
+import { MemoryStore } from './memory-store.ts';
 import { type EnrolOptions, enrolment, type Sent } from './messages.ts';
 
 export const HOUR = 3_600_000;
@@ -70,8 +66,16 @@ export async function world(options: LabOptions = {}) {
       const plaintext = sequence(lab.announced.ra.subject, parseName('CN=device-1,O=Test'));
       return send(await enrolment(lab, { messageType: 'CertPoll', plaintext, ...wanted }));
     },
-    /** The record of this kind, as whoever can write records would change it. */
+    /** The record of this kind, changed as the service itself would, under a good MAC. */
     bend: async <K extends Kind>(kind: K, change: (record: Records[K]) => Partial<Records[K]>) => {
+      const row = store.dump().find((found) => found.kind === kind);
+      assert.ok(row);
+      const record = { ...row.record, ...change(row.record as Records[K]) };
+      const put = { do: 'put', kind, key: row.key, rev: row.rev, record } as Action;
+      assert.equal(await lab.deps.store.write([put]), 'done');
+    },
+    /** The same, as whoever can write the table but has no MAC key would change it. */
+    forge: async <K extends Kind>(kind: K, change: (record: Records[K]) => Partial<Records[K]>) => {
       const row = store.dump().find((found) => found.kind === kind);
       assert.ok(row);
       const record = { ...row.record, ...change(row.record as Records[K]) };

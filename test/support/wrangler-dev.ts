@@ -8,13 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installFolder, root } from './installed.ts';
 import { freePort } from './process.ts';
+import { guarded } from './server-process.ts';
 import { loggedIn, wranglerConfig } from './workerd.ts';
 
 const folder = join(root, 'infra', 'cloudflare');
 const wrangler = join('node_modules', 'wrangler', 'bin', 'wrangler.js');
-
-/** A group of its own, which ends with its input: when this process does, however that comes. */
-const guarded = 'exec 3<&0; (cat <&3; kill -9 0) >/dev/null 2>&1 & exec "$@" 3<&- </dev/null';
 
 export type WorkerProcess = {
   readonly url: string;

@@ -3,14 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Bytes, hex } from '../../lib/bytes.ts';
-import { type Element, oid, scan, tag } from '../../lib/cms/der.ts';
-import { sequence, tlv } from '../../lib/cms/der-writer.ts';
+import { type Element, oid, scan, tag } from '../../lib/asn1/reader.ts';
+import { sequence, tlv } from '../../lib/asn1/writer.ts';
+import { type Bytes, hex } from '../../lib/base/bytes.ts';
 import { readSignedData } from '../../lib/cms/signed-data.ts';
-import type { ClientKey } from '../../lib/scep/client.ts';
-import { attributeOids } from '../../lib/scep/registry.ts';
+import type { ClientKey } from '../../lib/protocol/scep/client/client.ts';
+import { attributeOids } from '../../lib/protocol/scep/wire/registry.ts';
 import { type Certificate, readCertificate } from '../../lib/x509/certificate.ts';
-import { parseName } from '../../lib/x509/name.ts';
+import { parseName } from '../../lib/x509/names/name.ts';
 import { deviceKey } from '../support/keys.ts';
 import { type EnrolOptions, random, seal } from '../support/messages.ts';
 import { freePort, type Running, startServer, temporary } from '../support/process.ts';
@@ -68,7 +68,7 @@ async function alike(path: string, init?: RequestInit): Promise<void> {
 
 const pki = '/scep?operation=PKIOperation';
 
-describe('HTTP: the same status, headers and octets', () => {
+describe("HTTP answers have the same status, headers and octets as plain Node's", () => {
   const requests: readonly (readonly [path: string, init?: RequestInit])[] = [
     ...['/', '/healthz', '/readyz', '/nothing', '/openapi.json'].map((path) => [path] as const),
     ['/scep'],
@@ -97,11 +97,11 @@ describe('HTTP: the same status, headers and octets', () => {
     const { method = 'GET', body, headers } = init;
     const more = body === undefined ? '' : ` of ${String(body).length}`;
     const title = `${method} ${path.slice(0, 60)}${more}${headers ? ' with a header' : ''}`;
-    test(title, () => alike(path, init));
+    test(`${title} is answered alike`, () => alike(path, init));
   }
 });
 
-test('the admin API: the same records, the same JSON, the same sentences', async () => {
+test('the admin API gives the same JSON and sentences for the same records', async () => {
   await world.lab.challenge({ subject: 'CN=alike', names: ['dns:alike.example.com'] });
   const headers = {
     authorization: `Bearer ${world.lab.adminToken}`,
@@ -201,13 +201,13 @@ async function refusedWith(code: string, options: EnrolOptions, change?: (m: Byt
   assert.match(answer.text ?? '', new RegExp(`^${code}`));
 }
 
-describe('PKIOperation: CertReps that differ in nothing but what is drawn anew', () => {
+describe("CertReps differ from plain Node's only in random values", () => {
   const fresh = (name: string, endpoint = 'default') =>
     Promise.all([world.lab.challenge({ endpoint }), deviceKey(`alike ${name}`)]).then(
       ([challenge, key]) => ({ challenge, key }),
     );
 
-  test('a certificate, over each transport, digest and cipher', async () => {
+  test('an enrolment is answered alike over each transport, digest and cipher', async () => {
     for (const more of [
       {},
       { transport: 'oaep-sha1' },
@@ -223,14 +223,14 @@ describe('PKIOperation: CertReps that differ in nothing but what is drawn anew',
     await enrolled({ ...older, digest: 'SHA-1', cipher: 'DES' }, '/scep/legacy');
   });
 
-  test('a certificate for a key that cannot encrypt: a password-based envelope', async () => {
+  test('an enrolment of a key that cannot encrypt is answered alike, in a password-based envelope', async () => {
     for (const curve of ['P-256', 'P-384', 'P-521'] as const) {
       const key = await deviceKey('alike', { type: 'EC', curve });
       await enrolled({ challenge: await world.lab.challenge(), key });
     }
   });
 
-  test('a renewal, GetCert and GetCRL', async () => {
+  test('a renewal, GetCert and GetCRL are answered alike', async () => {
     const signer = await enrolled({ ...(await fresh('holder')), subject: 'CN=holder' });
     const [ca] = world.announced.chain;
     assert.ok(ca);
@@ -244,7 +244,7 @@ describe('PKIOperation: CertReps that differ in nothing but what is drawn anew',
     await enrolled({ messageType: 'RenewalReq', signer, key, subject: 'CN=holder' });
   });
 
-  test('a request that waits, a poll for it, and what an approver at the Worker has allowed', async () => {
+  test('a waiting request, its poll and its approval at the Worker are answered alike', async () => {
     const asked = { ...(await fresh('waits', 'waits')), subject: 'CN=waits' };
     assert.equal((await answeredAlike(asked, '/scep/waits')).pkiStatus, 'PENDING');
     const plaintext = sequence(world.announced.ra.subject, parseName(asked.subject));
@@ -263,7 +263,7 @@ describe('PKIOperation: CertReps that differ in nothing but what is drawn anew',
     assert.equal((await answeredAlike(lost, '/scep/waits')).pkiStatus, 'FAILURE');
   });
 
-  test('refusals, in clear and behind the envelope', async () => {
+  test('refusals in clear and behind the envelope are answered alike', async () => {
     const good = await fresh('refused');
     await refusedWith('SCEP-', { ...good, messageType: '18' });
     await refusedWith('SCEP-', { ...good, digest: 'SHA-1' });

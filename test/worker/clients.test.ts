@@ -42,7 +42,7 @@ type Held = { readonly certificate: string; readonly key: string; readonly ca: s
 let held: Held;
 
 describe('strongSwan', () => {
-  test('enrols, and renews with what it got', async () => {
+  test('strongSwan enrols, and renews with its certificate', async () => {
     const folder = temporary('worker-strongswan');
     const url = `${worker.url}/scep`;
     const ca = await strongswan.fetchCa(url, folder);
@@ -59,7 +59,7 @@ describe('strongSwan', () => {
     held = { ...second, ca };
   });
 
-  test('polls until an approver has decided', async () => {
+  test('strongSwan polls until an approver has decided', async () => {
     const folder = temporary('worker-polls');
     const url = `${worker.url}/scep/waits`;
     const ca = await strongswan.fetchCa(url, folder);
@@ -110,7 +110,7 @@ test('the cron trigger publishes a CRL with what was revoked; it is served from 
   // wrangler passes on what a Worker logs in its own time.
   await answered(() => {
     const tasks = worker.logged('upkeep.done').map(({ task }) => task);
-    assert.deepEqual(tasks.toSorted(), ['crl default', 'expiry default', 'sweep']);
+    assert.deepEqual(tasks.toSorted(), ['crl default', 'expiry default', 'lint default', 'sweep']);
   });
   const path = `${worker.url}/crl/default.crl`;
   const first = await fetch(path);
@@ -128,7 +128,7 @@ test('the cron trigger publishes a CRL with what was revoked; it is served from 
   assert.equal(world.calls.length, from, 'AWS was asked for what is in the cache');
 });
 
-test('who asks too often is told to come later, by the rate limit binding of wrangler.jsonc', async () => {
+test('the rate limit binding of wrangler.jsonc answers a flood with 429', async () => {
   const limit = 400;
   // wrangler counts anew with every minute of the clock, which may turn on the way to the first limit.
   let answer = await fetch(`${worker.url}/healthz`);
@@ -142,7 +142,7 @@ test('who asks too often is told to come later, by the rate limit binding of wra
   assert.equal(answer.headers.get('retry-after'), '60');
 });
 
-test('nothing was an outage, and nothing in the log is a challenge or a token', () => {
+test('the log has no outage, no challenge and no token', () => {
   for (const event of ['http.outage', 'start.failed', 'upkeep.failed', 'http.uncounted']) {
     assert.deepEqual(worker.logged(event), []);
   }

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { STORE_CALL_MS } from '../../lib/limits.ts';
+import { STORE_CALL_MS } from '../../lib/base/limits.ts';
 import { startWorker } from '../support/wrangler-dev.ts';
 import { adminToken, type WorkerWorld, workerWorld } from './world.ts';
 
@@ -39,7 +39,7 @@ const server = createServer(async (request, response) => {
   most = Math.max(most, open + waiting.length + 1);
   if (open === CONNECTIONS) await new Promise<void>((resolve) => waiting.push(resolve));
   else open++;
-  // Who has given up meanwhile takes no connection.
+  // A call that has been aborted meanwhile takes no connection.
   if (!response.destroyed) await passOn(request, response).catch(() => response.destroy());
   const next = waiting.shift();
   if (next) next();
@@ -58,7 +58,7 @@ after(() => {
   server.close();
 });
 
-test('a list comes, though all its calls together take longer than one may', async () => {
+test('a list is answered though its calls together take longer than one may', async () => {
   const one = await world.isolate(far);
   const headers = { authorization: `Bearer ${adminToken}` };
   for (const list of ['events', 'transactions', 'certificates', 'challenges']) {
@@ -70,7 +70,7 @@ test('a list comes, though all its calls together take longer than one may', asy
   assert.ok(most <= CONNECTIONS, `${most} at once`);
 });
 
-test('upkeep is done, and what of it waits for a connection waits for one answer', async () => {
+test('upkeep is done, and a job that waits for a connection waits for one answer', async () => {
   most = 0;
   const worker = await startWorker({ env: far });
   try {

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { javaAt } from '../support/dynamodb-local.ts';
 import { root } from '../support/installed.ts';
 import { freePort, patiently, run, temporary } from '../support/process.ts';
 import { answered } from '../support/server-process.ts';
@@ -63,7 +64,7 @@ async function nothingIsLeft({ url, env }: Ready): Promise<void> {
 }
 
 describe('npm run dev:worker', () => {
-  test('a CA over emulators; the printed commands enrol; Ctrl-C ends all of it', async () => {
+  test('dev:worker makes a CA over emulators, the printed commands enrol, and Ctrl-C ends all of it', async () => {
     const port = await freePort();
     const dev = start(port);
     try {
@@ -86,7 +87,7 @@ describe('npm run dev:worker', () => {
     }
   });
 
-  test('Ctrl-C ends it also before it serves', async () => {
+  test('Ctrl-C ends dev:worker also before it serves', async () => {
     for (const when of [/^Starting/, /\$ npx scepter ca init/, /Your Worker has access/]) {
       const port = await freePort();
       const dev = start(port);
@@ -101,7 +102,7 @@ describe('npm run dev:worker', () => {
     }
   });
 
-  test('a terminal that is closed, or a kill, ends all of it', async () => {
+  test('closing the terminal, or a kill, ends dev:worker and all that it started', async () => {
     for (const signal of ['SIGHUP', 'SIGKILL'] as const) {
       const port = await freePort();
       const dev = start(port);
@@ -116,7 +117,23 @@ describe('npm run dev:worker', () => {
     }
   });
 
-  test('a port that is taken: it says so, and how to have another', async () => {
+  test('dev:worker says so when DynamoDB Local dies, and ends with all that it started, exit 1', async () => {
+    const port = await freePort();
+    const dev = start(port);
+    try {
+      const made = await ready(dev, port);
+      const { port: dynamodb } = new URL(made.env.AWS_ENDPOINT_URL_DYNAMODB ?? '');
+      process.kill(javaAt(dynamodb), 'SIGKILL');
+      assert.equal(await dev.ended, 1);
+      const said = /\nDynamoDB Local has ended, and dev:worker with it: start it again\n/;
+      assert.match(dev.printed(), said);
+      await nothingIsLeft(made);
+    } finally {
+      await end(dev);
+    }
+  });
+
+  test('dev:worker says that a port is taken, and how to choose another', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const address = taken.address();

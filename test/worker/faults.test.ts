@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { LEASE_MS } from '../../lib/limits.ts';
+import { LEASE_MS } from '../../lib/base/limits.ts';
 import { type DynamoFault, faultsOf } from '../support/dynamodb-faults.ts';
 import { passingFaults } from '../support/kms-emulator.ts';
 import { answered } from '../support/server-process.ts';
@@ -12,7 +12,9 @@ import { type Fault, outageOf, workerWorld } from './world.ts';
 /** The calls of an isolate's first enrolment, and of every later one. */
 const cold = [
   ...['DescribeTable', 'BatchGetItem', 'GetPublicKey', 'Decrypt'], // table, CA, its key, the key of its RA
-  ...['BatchGetItem', 'Decrypt'], // the MAC key of its challenges
+  ...['BatchGetItem', 'Decrypt'], // the MAC key of the registry, which the CA's record holds under
+  ...['BatchGetItem', 'Decrypt'], // that of its challenges
+  ...['BatchGetItem', 'Decrypt'], // that of the records
 ];
 const warm = ['BatchGetItem', 'TransactWriteItems', 'Sign', 'TransactWriteItems'];
 const all = [...cold, ...warm];
@@ -33,7 +35,7 @@ const onTheWay: readonly (DynamoFault & NonNullable<Fault['kms']>)[] = [
   ...(['lost before', 'lost after', 'cut after', 'internal error after', 'clock late'] as const),
 ];
 
-test('an enrolment asks AWS four times; a new isolate opens each key once, however many come at once', async () => {
+test('an enrolment calls AWS four times; a new isolate opens each key once, however many requests come at once', async () => {
   const w = await workerWorld();
   const one = await w.isolate();
   const [first, second] = [await w.sent('worker cold'), await w.sent('worker warm')];
@@ -47,16 +49,16 @@ test('an enrolment asks AWS four times; a new isolate opens each key once, howev
   const another = await w.isolate();
   const devices = await Promise.all(Array.from({ length: 12 }, (_, i) => w.sent(`worker ${i}`)));
   w.arm();
-  // Some of them twice: what is the same is signed once. Who has waited too long for that comes again.
+  // Some of them twice: identical requests are signed once. One that has waited too long is sent again.
   const sent = [...devices, ...devices.slice(0, 4)];
   await Promise.all(sent.map((each) => answered(() => w.enrols(another, each))));
   const counted = Object.groupBy(w.calls.filter(isKms), (call) => call);
   const counts = Object.entries(counted).map(([call, made = []]) => [call, made.length]);
-  assert.deepEqual(Object.fromEntries(counts), { GetPublicKey: 1, Decrypt: 2, Sign: 12 });
+  assert.deepEqual(Object.fromEntries(counts), { GetPublicKey: 1, Decrypt: 4, Sign: 12 });
   assert.deepEqual(await w.checked(), Array(14).fill('issued'));
 });
 
-describe('a call fails in a way that passes: the certificate comes at the first try', () => {
+describe('a call fails for a moment: the certificate comes at the first try', () => {
   for (const [at, name] of warm.entries()) {
     test(`call ${at} of an isolate at work, ${name}`, async () => {
       const w = await workerWorld();
@@ -76,7 +78,7 @@ describe('a call fails in a way that passes: the certificate comes at the first 
     });
   }
 
-  test('each call of an isolate that has just been started', async () => {
+  test('each call of a new isolate fails in turn', async () => {
     const w = await workerWorld();
     let count = 0;
     for (const [at, name] of cold.entries()) {
@@ -99,7 +101,7 @@ describe('a call fails in a way that passes: the certificate comes at the first 
 });
 
 const atOnce = { concurrency: true };
-describe('a service that stays away: 503, nothing is lost, then one certificate', atOnce, () => {
+describe('a service stays away: 503, nothing is lost, then one certificate', atOnce, () => {
   for (const [name, fault, said] of [
     ['BatchGetItem', { dynamodb: 'lost before' }, /BatchGetItem failed: .*connection lost/i],
     ['BatchGetItem', { dynamodb: 'silent before' }, /BatchGetItem failed: AbortError/],

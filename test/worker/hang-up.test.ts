@@ -1,4 +1,4 @@
-// A device that hangs up, or sends less than it said, is no trouble of ours.
+// A device that hangs up, or sends less than it declared, causes no outage.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -23,7 +23,7 @@ async function leaves({ url }: Workerd, sent: readonly Uint8Array[], halfClosed 
 const post = (more: string): Uint8Array =>
   Buffer.from(`POST /scep?operation=PKIOperation HTTP/1.1\r\nHost: localhost\r\n${more}`);
 
-test('a message that ends too early is a refusal and no outage', async () => {
+test('a message that ends too early is refused, and causes no outage', async () => {
   const one = await (await workerWorld()).isolate();
   await leaves(one, [post('Content-Length: 5000\r\n\r\nabc')]);
   await leaves(one, [post('Content-Length: 5000\r\n\r\nabc')], true);
@@ -35,7 +35,7 @@ test('a message that ends too early is a refusal and no outage', async () => {
   assert.deepEqual(refused, Array(4).fill('400 the message ends too early'));
 });
 
-test('what a device has begun is ended when it hangs up, and its next try gets what was made', async () => {
+test('a request is completed when its device hangs up, and the next try gets its certificate', async () => {
   const w = await workerWorld();
   const one = await w.isolate({}, { hurried: true });
   await w.enrols(one, await w.sent('worker first'));

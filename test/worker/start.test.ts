@@ -25,7 +25,7 @@ const asked = ({ url }: Workerd, path: string, host: string, proto: 'http' | 'ht
       .end();
   });
 
-describe('a start that fails: 503, a sentence in the log, and a new start with the next request', () => {
+describe('a failed start is a 503 with a sentence in the log, and the next request starts anew', () => {
   const unreachable = freePort().then((port) => `http://127.0.0.1:${port}`);
   const cases: readonly (readonly [string, Record<string, string>, RegExp])[] = [
     ['no region', { AWS_REGION: '' }, /^AWS_REGION must be set$/],
@@ -71,12 +71,12 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
   const world = workerWorld();
   for (const [name, more, said] of cases) test(name, () => atOnce(more, said));
 
-  test('AWS cannot be reached', async () => {
+  test('a start fails when AWS cannot be reached', async () => {
     const said = /^the DynamoDB table ".*" cannot be reached in eu-central-1: /;
     await atOnce({ AWS_ENDPOINT_URL_DYNAMODB: await unreachable }, said);
   });
 
-  test('the parameter with the configuration does not come', async () => {
+  test('a start fails when the parameter with the configuration cannot be read', async () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as AddressInfo;
@@ -96,7 +96,7 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
     }
   });
 
-  test('a sealing key that is not there: SCEP is an outage, CAs are named', async () => {
+  test('a missing sealing key is an outage of SCEP, and the log has the refusal of KMS', async () => {
     const { isolate } = await world;
     const one = await isolate({ SCEPTER_SEALING_KEY: 'alias/nothing' });
     assert.equal((await fetch(`${one.url}/scep?operation=GetCACert`)).status, 503);
@@ -104,7 +104,7 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
     assert.match(String(outage?.detail), /^KMS Decrypt .* NotFoundException/);
   });
 
-  test('without the rate limit binding', async () => {
+  test('a start fails without the rate limit binding', async () => {
     const { env } = await world;
     const one = await startWorkerd(process.env.SCEPTER_TEST_BUNDLE ?? '', env, { floods: 'none' });
     try {
@@ -116,7 +116,7 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
     }
   });
 
-  test('what has become right meanwhile is right for the next request', async () => {
+  test('the next request succeeds once the cause is gone', async () => {
     const { isolate, arm, calls } = await world;
     const one = await isolate();
     arm(() => ({ dynamodb: 'forbidden' }));
@@ -128,21 +128,21 @@ describe('a start that fails: 503, a sentence in the log, and a new start with t
   });
 });
 
-test('who asked is in the log as Cloudflare says', async () => {
+test('the log has the client address that Cloudflare gives', async () => {
   const one = await (await workerWorld()).isolate();
   const headers = { 'cf-connecting-ip': '192.0.2.7', 'x-forwarded-for': '203.0.113.9' };
   assert.equal((await fetch(`${one.url}/scep/nobody`, { headers })).status, 404);
   assert.equal(one.logged('http.refused')[0]?.client, '192.0.2.7');
 });
 
-test('a URL that is none is answered as trouble of ours, by us', async () => {
+test('an invalid URL is answered 503 by the Worker itself', async () => {
   const { isolate } = await workerWorld();
   const one = await isolate();
   assert.equal(await asked(one, '/scep?operation=GetCACaps', 'a b', 'https'), 503);
   assert.equal(one.logged('http.outage').length, 1);
 });
 
-test('who is one of a flood begins no start: each that fails asks AWS anew', async () => {
+test('a request of a flood begins no start, because each failed start asks AWS anew', async () => {
   const { env, calls, arm } = await workerWorld();
   const bundle = process.env.SCEPTER_TEST_BUNDLE ?? '';
   const one = await startWorkerd(bundle, env, { floods: 'keep out' });
@@ -156,7 +156,7 @@ test('who is one of a flood begins no start: each that fails asks AWS anew', asy
   }
 });
 
-test('whoever cannot count keeps nobody out', async () => {
+test('requests come in while the counter fails', async () => {
   const { env } = await workerWorld();
   const one = await startWorkerd(process.env.SCEPTER_TEST_BUNDLE ?? '', env, { floods: 'broken' });
   try {
@@ -167,7 +167,7 @@ test('whoever cannot count keeps nobody out', async () => {
   }
 });
 
-test('plain http: not at all, or for SCEP, CRLs and CA certificates where that was asked for', async () => {
+test('plain http is refused, or answered for SCEP, CRLs and CA certificates where the setting says so', async () => {
   const { isolate } = await workerWorld();
   // As wrangler.jsonc has it, and as it says.
   const strict = await isolate({ SCEPTER_PLAIN_HTTP: '0' });
@@ -179,6 +179,10 @@ test('plain http: not at all, or for SCEP, CRLs and CA certificates where that w
     ['/cgi-bin/pkiclient.exe?operation=GetCACaps', 403, 200],
     ['/crl/default.crl', 403, 200],
     ['/aia/default.cer', 403, 200],
+    ['//scep//pkiclient.exe?operation=GetCACaps', 403, 200],
+    ['/scep??operation=GetCACaps', 403, 200],
+    ['/scep/%2e%2e%2fapi/v1/status', 403, 400],
+    ['/scep/../api/v1/status', 403, 403],
     ['/healthz', 403, 200],
     ['/readyz', 403, 200],
     ['/api/v1/challenges', 403, 403],
@@ -201,12 +205,32 @@ test('plain http: not at all, or for SCEP, CRLs and CA certificates where that w
   assert.deepEqual(open.logged('start.plainUrl'), []);
 });
 
+test('a path with dot segments is resolved by Cloudflare or a 400; adminHost is the Host of the URL', async () => {
+  const { isolate, env } = await workerWorld();
+  const config = { ...JSON.parse(env.SCEPTER_CONFIG), adminHost: 'admin.example.com' };
+  const one = await isolate({ SCEPTER_CONFIG: JSON.stringify(config) });
+  const rows = [
+    ['/api/v1/status', 'admin.example.com', 200],
+    ['/openapi.json', 'admin.example.com', 200],
+    ['/api/v1/status', 'scep.example.com', 404],
+    ['/openapi.json', 'scep.example.com', 404],
+    ['/scep/../api/v1/status', 'scep.example.com', 404],
+    ['/scep/%2e%2e/api/v1/status', 'scep.example.com', 404],
+    ['/scep/%2e%2e%2fapi/v1/status', 'scep.example.com', 400],
+    ['/scep/%252e%252e/api/v1/status', 'admin.example.com', 400],
+    ['/scep?operation=GetCACaps', 'scep.example.com', 200],
+  ] as const;
+  for (const [path, host, status] of rows) {
+    assert.equal(await asked(one, path, host, 'https'), status, `${host}${path}`);
+  }
+});
+
 /**
  * A Worker of our `SingleFlight` alone: `/begin` begins what takes an hour, and leaves when three others
  * wait for it; whoever makes it after that has it at once. `/begun` tells how often it was begun.
  */
 const flights = `
-  import { SingleFlight } from './lib/single-flight.ts';
+  import { SingleFlight } from './lib/base/single-flight.ts';
   const flight = new SingleFlight();
   let made = 0;
   let waiting = 0;
@@ -231,7 +255,7 @@ const flights = `
   };
 `;
 
-test('in workerd: who waits for what another request has begun has it, also when that one leaves', async () => {
+test('in workerd a request that waits for the work of another gets it, also when the other one leaves', async () => {
   const path = join(temporary('flights'), 'worker.js');
   await build({
     stdin: { contents: flights, resolveDir: root, loader: 'ts' },

@@ -4,7 +4,7 @@ import { App } from 'aws-cdk-lib';
 import { makeStack } from '../lib/quick-start.ts';
 
 try {
-  // Half a stack must not be synthesised.
+  // An error must leave no incomplete template.
   const app = new App({ autoSynth: false });
   makeStack(app, process.env);
   app.synth();

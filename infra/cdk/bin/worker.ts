@@ -5,7 +5,7 @@ import { App } from 'aws-cdk-lib';
 import { makeWorkerStack } from '../lib/quick-start.ts';
 
 try {
-  // Half a stack must not be synthesised.
+  // An error must leave no incomplete template.
   const app = new App({ autoSynth: false });
   makeWorkerStack(app, process.env);
   app.synth();

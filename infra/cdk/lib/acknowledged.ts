@@ -1,11 +1,11 @@
-// Findings of cdk-nag that stand, each with its reason. A test holds that there is no other, and that
-// each of these is still one.
+// Findings of cdk-nag that are accepted, each with its reason. A test checks that there are no others, and
+// that each of these still occurs.
 
 import { Validations } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 
 export type Acknowledged = {
-  /** Children of ScepService; those that a deployment does not have are passed over. */
+  /** Children of ScepService; missing ones are skipped. */
   readonly children: readonly string[];
   readonly id: string;
   readonly reason: string;

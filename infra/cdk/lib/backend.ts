@@ -1,5 +1,5 @@
-// What a deployment has at AWS wherever its functions run, beside the table and the keys: the
-// configuration, and the role of the operator, who makes CAs and RA keys.
+// The parts of a deployment at AWS, wherever its functions run, beside the table and the keys: the
+// configuration, and the operator's role, which makes CAs and RA keys.
 
 import { Duration, Stack } from 'aws-cdk-lib';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
@@ -42,7 +42,7 @@ export function letOperate(
   });
 }
 
-/** DynamoDB opens a table with a key of its own for who may use that key, and asks in his name. */
+/** DynamoDB uses a table's customer managed key in the name of its caller, who needs a permission for it. */
 export function letUseTableKey(
   scope: Construct,
   props: BackendProps,
@@ -62,7 +62,7 @@ export function letUseTableKey(
   );
 }
 
-/** @param proxies that stand before the service, where the configuration does not say */
+/** @param proxies the number in front of the service, unless the configuration says it */
 export const configText = ({ config }: BackendProps, proxies: number): string =>
   JSON.stringify({ trustedProxies: proxies, ...config });
 
@@ -72,7 +72,7 @@ export function makeConfig(scope: Construct, props: BackendProps, text: string):
     parameterName: `/scepter/${props.deployment ?? 'scepter'}/config`,
     description: described(props, 'the configuration'),
     stringValue: text,
-    // Advanced where it has to be; what was that once cannot be standard again.
+    // Advanced if the text is long; an advanced parameter cannot become standard again.
     tier: ParameterTier.INTELLIGENT_TIERING,
   });
 }
@@ -83,7 +83,7 @@ type Made = {
   readonly config: StringParameter;
 };
 
-/** What the files in `infra/policies` say with placeholders, but for the keys' own. */
+/** The values of the placeholders in `infra/policies`, except those of the key policies. */
 export const policyValuesOf = (
   { deployment = 'scepter' }: BackendProps,
   { table, keys, config }: Made,

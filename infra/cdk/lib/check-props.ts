@@ -1,8 +1,8 @@
-// What a deployment may not say about itself: one sentence that names the prop, what it is and what it may be.
+// Refuses wrong props, with one sentence that names the prop, its value and what it may be.
 
 import { Token } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { type Config, checkConfig } from '../../../lib/config.ts';
+import { type Config, checkConfig } from '../../../lib/config/config.ts';
 import { configText } from './backend.ts';
 import type { AdminAccess, BackendProps, Domain, Ingress, ScepServiceProps } from './props.ts';
 
@@ -27,19 +27,19 @@ function checkArn(prop: string, value: string, service: string, what: string): v
   fail(prop, `must be the ARN of ${what}, not "${value}"`);
 }
 
-/** What comes from a context is text: "false" would open what false does not. */
+/** A context gives texts: "false" would count as true. */
 function checkFlag(prop: string, value: boolean | undefined): void {
   if (value === undefined || typeof value === 'boolean') return;
   fail(prop, `must be true or false, not ${JSON.stringify(value)}`);
 }
 
-/** A text would be taken for a list of its letters. */
+/** A text must not be taken for a list of its letters. */
 function checkList(prop: string, value: readonly string[] | undefined): readonly string[] {
   if (value === undefined || Array.isArray(value)) return value ?? [];
   return fail(prop, `must be a list, not ${JSON.stringify(value)}`);
 }
 
-/** No pattern: it would be one of no role. */
+/** An ARN of a role, without wildcards, which a key policy would not match. */
 function checkPrincipal(prop: string, arn: string, kinds: string, what: string): void {
   checkArn(prop, arn, `iam::\\d{12}:(${kinds})/[\\w+=,.@/-]+`, what);
 }
@@ -110,6 +110,7 @@ export function checkBackend(props: BackendProps): Config {
     if (!config.cas.has(name)) fail(`caKeys.${name}`, `the configuration has no CA "${name}"`);
   }
   checkNumber('maxWriteRequestUnits', props.maxWriteRequestUnits, 50, 40_000);
+  checkNumber('maxReadRequestUnits', props.maxReadRequestUnits, 200, 40_000);
   if (props.breakGlassRoleArn !== undefined) {
     checkPrincipal('breakGlassRoleArn', props.breakGlassRoleArn, 'role', 'a role');
   }
@@ -119,7 +120,8 @@ export function checkBackend(props: BackendProps): Config {
     }
   }
   checkFlag('deletionProtection', props.deletionProtection);
-  for (const prop of ['tableKey', 'maxWriteRequestUnits', 'deletionProtection'] as const) {
+  const ofNewTable = ['tableKey', 'maxWriteRequestUnits', 'maxReadRequestUnits'] as const;
+  for (const prop of [...ofNewTable, 'deletionProtection'] as const) {
     if (props.table && props[prop] !== undefined) {
       fail(prop, 'is of a new table, and table names one: leave one out');
     }
@@ -168,7 +170,7 @@ function checkIngress(ingress: Ingress, region: string): void {
   }
 }
 
-/** In any other, records and certificates would be of a name that nobody asks for. */
+/** In another zone, records and certificates would be for a name that is never looked up. */
 function checkZone({ name, zone: { zoneName } }: Domain): void {
   if (!known(name) || !known(zoneName)) return;
   const zone = zoneName.replace(/\.$/, '');
@@ -176,7 +178,7 @@ function checkZone({ name, zone: { zoneName } }: Domain): void {
   fail('ingress.domain.zone', `"${name}" is not in the zone "${zone}"`);
 }
 
-/** What certificates point to has to answer by that scheme, where it is here that they point. */
+/** If certificates point to this deployment, it must answer with the scheme of that URL. */
 function checkPublicUrl({ publicUrl }: Config, ingress: Ingress): void {
   const { protocol, hostname } = new URL(publicUrl);
   const domain = ingress.type === 'functionUrl' ? undefined : ingress.domain;

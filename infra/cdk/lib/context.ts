@@ -33,7 +33,8 @@ export const settings = {
   keyAdministrators: 'ARNs, with commas between',
   operators: 'ARNs, with commas between',
   reservedConcurrency: 'instances of the SCEP function, or unreserved',
-  maxWriteRequestUnits: 'cap of the table',
+  maxWriteRequestUnits: 'cap of the table, for writes',
+  maxReadRequestUnits: 'cap of the table, for reads',
   deletionProtection: 'false: the table may be deleted',
   secrets: 'NAME=ARN of its secret, with commas between, for env:NAME in the configuration',
   alarmTopicArn: 'SNS topic of the alarms',
@@ -49,14 +50,14 @@ export class Context {
 
   /**
    * @param names of the settings that the app has
-   * @throws {Error} naming a setting that there is none of
+   * @throws {Error} naming an unknown setting
    */
   constructor(node: Node, names: readonly string[] = Object.keys(settings)) {
     this.#node = node;
     for (const name of Object.keys(node.getAllContext())) {
-      // Those of the toolkit have one of these in their names.
+      // The toolkit's own settings have one of these in their names.
       if (!/[:@]/.test(name) && !names.includes(name)) {
-        fail(name, `is no setting; these are: ${names.join(', ')}`);
+        fail(name, `is not a setting; these are: ${names.join(', ')}`);
       }
     }
   }
@@ -91,7 +92,7 @@ export class Context {
     return fail(name, `must be the ARN of ${what}, not "${text}"`);
   }
 
-  /** What would be said for nothing is a mistake: somebody counts on it. */
+  /** Refuses a setting that would have no effect, because its author relies on one. */
   refuse(sentence: string, ...names: readonly Setting[]): void {
     for (const name of names) if (this.text(name) !== undefined) fail(name, sentence);
   }
@@ -117,7 +118,7 @@ export class Context {
   }
 }
 
-/** What the app of a Worker's AWS side has of them. */
+/** The settings of the app for a Worker's AWS side. */
 export const backendSettings = [
   'account',
   'region',
@@ -127,10 +128,11 @@ export const backendSettings = [
   'keyAdministrators',
   'operators',
   'maxWriteRequestUnits',
+  'maxReadRequestUnits',
   'deletionProtection',
 ] as const satisfies readonly Setting[];
 
-/** What the app of the web ACL has of them. */
+/** The settings of the app for the web ACL. */
 export const edgeSettings = [
   'account',
   'deployment',
@@ -145,6 +147,7 @@ export const backendPropsOf = (context: Context): BackendProps => ({
   keyAdministrators: context.list('keyAdministrators'),
   operators: context.list('operators'),
   maxWriteRequestUnits: context.number('maxWriteRequestUnits'),
+  maxReadRequestUnits: context.number('maxReadRequestUnits'),
   deletionProtection: context.flag('deletionProtection'),
 });
 
@@ -164,7 +167,7 @@ export function propsOf(scope: Construct, context: Context): ScepServiceProps {
   };
 }
 
-/** It ends with six characters of its own. */
+/** Secrets Manager appends six characters to the name. */
 const secretArn = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-\w{6}$/;
 
 function secretsOf(scope: Construct, context: Context): Record<string, ISecret> | undefined {

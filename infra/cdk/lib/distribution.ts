@@ -1,5 +1,5 @@
-// CloudFront in front of the HTTP API: a web ACL, TLS, and plain http on some paths for those who ask
-// for it. It never redirects: devices lose the body of a POST on the way.
+// CloudFront in front of the HTTP API: a web ACL, TLS, and, if configured, plain http on some paths. It never
+// redirects, because devices lose the body of a POST when they follow.
 
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import {
@@ -22,7 +22,7 @@ import { makeCertificate, makeRecords } from './domain.ts';
 import { makeWebAcl } from './edge.ts';
 import type { CloudFrontIngress, ScepServiceProps } from './props.ts';
 
-/** What the SCEP function knows CloudFront by (`functions/instance.ts`). */
+/** The header by which the SCEP function recognizes CloudFront (`functions/lambda/instance.ts`). */
 export const originHeader = 'x-scepter-origin';
 
 /** Not `/certsrv/mscep_admin/`, which hands out challenges. */
@@ -34,7 +34,7 @@ const LOG_DAYS = 365;
 type Origin = {
   readonly host: string;
   readonly originSecret: string;
-  /** What knows CloudFront by the secret. */
+  /** The function that recognizes CloudFront by the secret. */
   readonly shownTo: IConstruct;
 };
 
@@ -65,7 +65,7 @@ export function makeDistribution(
   const cached = {
     ...public_,
     allowedMethods: AllowedMethods.ALLOW_GET_HEAD,
-    // As long as Cache-Control says. The policy that is named after that would send Host on as well.
+    // Caches as long as Cache-Control says. The managed policy with that name would forward Host as well.
     cachePolicy: CACHING_OPTIMIZED,
   };
   const distribution = new Distribution(scope, 'Distribution', {
@@ -75,9 +75,9 @@ export function makeDistribution(
       ...scepPaths.map((path) => [path, public_]),
       ...cachedPaths.map((path) => [path, cached]),
     ]),
-    // Of what CloudFront keeps whatever Cache-Control says, nothing is kept: the next request asks again. Who
-    // asks with another query would be answered with it, too: there is no query in the name it is kept by.
-    // An outage, say, or 414 for one message in a query that the API takes for too long.
+    // CloudFront caches some errors whatever Cache-Control says; with a TTL of 0 the next request asks again.
+    // The query is not in the cache key, so a cached error would also answer requests with other queries: an
+    // outage, for example, or a 414 for one message that the API finds too long.
     errorResponses: [404, 414, 500, 501, 502, 503, 504].map((httpStatus) => ({
       httpStatus,
       ttl: Duration.seconds(0),
@@ -94,7 +94,7 @@ export function makeDistribution(
         }
       : {}),
   });
-  // A new secret is shown when the function knows it, not before.
+  // CloudFront sends a new secret only once the function knows it.
   distribution.node.addDependency(shownTo);
   if (!domain) return distribution.distributionDomainName;
   makeRecords(scope, '', domain, new CloudFrontTarget(distribution));

@@ -16,7 +16,7 @@ import { ApiGatewayv2DomainProperties } from 'aws-cdk-lib/aws-route53-targets';
 import type { Construct } from 'constructs';
 import type { Domain } from './props.ts';
 
-/** The name that only CloudFront asks. Its certificate is of the stack's own region. */
+/** The name of the API that only CloudFront uses. Its certificate is in the stack's own region. */
 export const originOf = ({ name, zone }: Domain): Domain => ({ name: `origin.${name}`, zone });
 
 export const makeCertificate = (
@@ -41,7 +41,7 @@ export function makeDomain(scope: Construct, id: string, domain: Domain): Domain
   return made;
 }
 
-/** A and AAAA, so that devices of either kind find it. */
+/** Records A and AAAA, for devices with IPv4 and with IPv6. */
 export function makeRecords(
   scope: Construct,
   id: string,

@@ -1,5 +1,5 @@
-// What CloudFront takes from us-east-1 only: the web ACL with the rate rule. A stack that is there has
-// it in itself; for one elsewhere `bin/edge.ts` makes a stack of it.
+// The web ACL with the rate rule, which CloudFront takes from us-east-1 only. A stack in that region contains
+// it; for a stack elsewhere `bin/edge.ts` makes one of its own.
 
 import { CfnWebACL } from 'aws-cdk-lib/aws-wafv2';
 import type { Construct } from 'constructs';
@@ -7,7 +7,7 @@ import type { Construct } from 'constructs';
 const visible = (metricName: string) => ({
   metricName,
   cloudWatchMetricsEnabled: true,
-  // Samples show whole requests.
+  // No samples: they would show whole requests.
   sampledRequestsEnabled: false,
 });
 

@@ -71,7 +71,7 @@ export function makeFunction(
     architecture: Architecture.ARM_64,
     code: Code.fromAsset(packageOf(name, props.packages)),
     handler: 'index.handler',
-    // What it may do is in its policy file, and nothing is added to it.
+    // The role may do what its policy file says, and CDK adds nothing to that.
     role: role.withoutPolicyUpdates(),
     environment: { ...environment, NODE_OPTIONS: '--enable-source-maps' },
     memorySize: memoryMb,
@@ -80,7 +80,7 @@ export function makeFunction(
     tracing: Tracing.ACTIVE,
     logGroup,
     loggingFormat: LoggingFormat.JSON,
-    // A run that failed is made again a minute later anyway.
+    // A failed run is not repeated, because the next one comes a minute later.
     ...(name === 'maintenance' ? { retryAttempts: 0, maxEventAge: Duration.minutes(1) } : {}),
   });
   made.node.addDependency(policy);
@@ -97,7 +97,7 @@ export function reservedOf(
   return scep ?? sizes[name].reserved;
 }
 
-/** The release's package, whatever its version. */
+/** The package of a function in the release, of any version. */
 function packageOf(name: FunctionName, folder = release): string {
   const found = existsSync(folder)
     ? readdirSync(folder).filter((file) =>

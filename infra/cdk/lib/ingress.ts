@@ -1,6 +1,6 @@
-// How requests get to the functions. SCEP, CRLs and CA certificates are public, as they must be: what
-// a device may have is decided by what it proves. The admin function gets no public way in: its routes
-// want a JWT and its URL AWS credentials, and without either there is none.
+// How requests get to the functions. SCEP, CRLs and CA certificates must be public: what a device gets
+// depends on what it proves. The admin function is never public: its routes require a JWT, its URL requires
+// AWS credentials, and without these settings it has neither routes nor a URL.
 
 import { Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
@@ -31,7 +31,7 @@ export type Way = {
   readonly serverErrors: Metric;
 };
 
-/** @param originSecret what CloudFront shows the SCEP function */
+/** @param originSecret the secret that CloudFront sends to the SCEP function */
 export function makeIngress(
   scope: Construct,
   props: ScepServiceProps,
@@ -55,7 +55,7 @@ export function makeIngress(
 
 function makeUrl(to: LambdaFunction, authType: keyof typeof FunctionUrlAuthType): string {
   const { url } = to.addFunctionUrl({ authType: FunctionUrlAuthType[authType] });
-  // It ends with a slash, and paths begin with one.
+  // The URL ends with a slash, and paths begin with one.
   return `https://${Fn.select(2, Fn.split('/', url))}`;
 }
 
@@ -73,7 +73,7 @@ function makeApi(
     createDefaultStage: false,
     ipAddressType: IpAddressType.DUAL_STACK,
     disableExecuteApiEndpoint: domain !== undefined,
-    // Paths come in any case, which routes do not know.
+    // Devices write paths in any case, but routes are case-sensitive.
     defaultIntegration: new HttpLambdaIntegration('scep', functions.scep),
   });
   if (admin?.type === 'jwt') {
@@ -90,7 +90,7 @@ function makeApi(
     encryptionKey: logGroupKey,
     removalPolicy: RemovalPolicy.RETAIN,
   });
-  // Behind CloudFront, devices know another name than the one that the API answers to.
+  // Behind CloudFront, devices use another name than the API's own.
   const name = ingress.type === 'cloudfront' ? domain && originOf(domain) : domain;
   const own = name && makeDomain(scope, 'ApiDomain', name);
   new HttpStage(scope, 'Stage', {
@@ -100,7 +100,7 @@ function makeApi(
     throttle: { rateLimit: requestsPerSecond, burstLimit: 2 * requestsPerSecond },
     accessLogSettings: {
       destination: new LogGroupLogDestination(log),
-      // No query: a GET has its whole message there.
+      // The query is not logged, because a GET has its whole message there.
       format: AccessLogFormat.custom(JSON.stringify(accessLog)),
     },
     ...(own ? { domainMapping: { domainName: own } } : {}),

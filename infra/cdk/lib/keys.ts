@@ -1,8 +1,8 @@
-// KMS keys whose policies keep three things apart: who administers a key, who uses it (the functions
-// and the operator, each for what it does and nothing else), and who may end it.
+// KMS keys whose policies separate three permissions: to administer a key, to use it (for the functions and
+// the operator, each with its own operations only), and to disable or delete it.
 //
-// IAM policies alone let nobody use these keys: a key's own policy gives the account its
-// administration only.
+// IAM policies alone do not allow the use of these keys, because a key's own policy gives the account only
+// its administration.
 
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { IRole, PolicyDocument } from 'aws-cdk-lib/aws-iam';
@@ -11,7 +11,7 @@ import type { Construct } from 'constructs';
 import { renderPolicy } from './policies.ts';
 import type { BackendProps } from './props.ts';
 
-/** Where one does what several do elsewhere, it stands for each of them. */
+/** A principal that does the work of several roles has the permissions of each. */
 export type Roles = Readonly<
   Record<'scep' | 'admin' | 'maintenance' | 'operator', Pick<IRole, 'roleArn'>>
 >;
@@ -21,11 +21,11 @@ export type Keys = {
   readonly cas: Readonly<Record<string, IKey>>;
   readonly sealing: IKey;
   readonly log: IKey;
-  /** What the CAs' keys sign with. */
+  /** The signing algorithms of the CAs' keys. */
   readonly signingAlgorithms: readonly string[];
 };
 
-/** What the configuration calls a key, what KMS calls it, and what it signs with. */
+/** The names of a key type in the configuration and in KMS, and its signing algorithm. */
 const caKeyKinds = {
   'rsa:2048': { spec: KeySpec.RSA_2048, algorithm: 'RSASSA_PKCS1_V1_5_SHA_256' },
   'rsa:3072': { spec: KeySpec.RSA_3072, algorithm: 'RSASSA_PKCS1_V1_5_SHA_256' },
@@ -81,7 +81,7 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
         spec: KeySpec.ECC_NIST_P256,
         description: `Scepter ${deployment}: signs checkpoints of the transaction log`,
         alias: `alias/scepter/${deployment}/log`,
-        // Which lets nobody sign yet: that comes with the function that does.
+        // No role may sign with it yet: that comes with the function that signs checkpoints.
         policy: renderPolicy('log-key', values),
       }),
   };

@@ -7,20 +7,20 @@ import { PolicyDocument } from 'aws-cdk-lib/aws-iam';
 const folder = join(import.meta.dirname, '..', '..', 'policies');
 
 export type PolicyName =
-  /** What a function, a Worker's user or the operator may do. */
+  /** The policies of a function, a Worker's user or the operator. */
   | 'scep'
   | 'admin'
   | 'maintenance'
   | 'worker'
   | 'operator'
-  /** What all of them may do beside that where the table has a key of its own. */
+  /** The additional policy of all of them where the table has a customer managed key. */
   | 'table-key'
-  /** Who may do what with a key. */
+  /** The policies of keys. */
   | 'ca-key'
   | 'sealing-key'
   | 'log-key';
 
-/** A list stands for all of its values where its placeholder is a whole element of a list. */
+/** A list replaces its placeholder where that is a whole element of a list. */
 export type PolicyValues = Readonly<Record<string, string | readonly string[]>>;
 
 type Json = string | readonly Json[] | { readonly [name: string]: Json };
@@ -38,7 +38,7 @@ export function renderPolicy(name: PolicyName, values: PolicyValues): PolicyDocu
       const value = values[key];
       return typeof value === 'object' ? [...value] : fill(element);
     });
-    // One user may stand for several roles.
+    // One user may have the permissions of several roles.
     return [...new Set(filled)];
   };
   const one = (key: string): string => {

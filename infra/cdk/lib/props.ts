@@ -7,15 +7,15 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IHostedZone } from 'aws-cdk-lib/aws-route53';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
-import type { ConfigDocument } from '../../../lib/config.ts';
+import type { ConfigDocument } from '../../../lib/config/config.ts';
 
 export type ScepServiceProps = {
   /** Scepter's configuration document, as `docs/config.schema.json` has it. */
   readonly config: ConfigDocument;
 
   /**
-   * Which deployment of Scepter this is. Sealed keys open only under the name that they were sealed
-   * with, so it never changes.
+   * The name of this deployment of Scepter. Sealed keys open only under the name that they were sealed
+   * with, so it must never change.
    * @default 'scepter'
    */
   readonly deployment?: string;
@@ -27,7 +27,7 @@ export type ScepServiceProps = {
   readonly packages?: string;
 
   /**
-   * A table that exists, with the keys and indexes of `lib/adapters/dynamodb-table.ts`. One that is
+   * A table that exists, with the keys and indexes of `lib/adapters/aws/dynamodb/table.ts`. One that is
    * encrypted with a customer managed key comes with that key (`TableV2.fromTableAttributes`).
    * @default - a new one: on demand, with point-in-time recovery, protected from deletion, retained
    */
@@ -41,6 +41,14 @@ export type ScepServiceProps = {
   readonly maxWriteRequestUnits?: number;
 
   /**
+   * The most read units a second that the new table and each of its indexes gives, which bounds what a
+   * flood can cost. A request takes 4 to 8; 50 instances that each read a CRL of 400 KB once in five seconds
+   * take 1,000.
+   * @default 4000
+   */
+  readonly maxReadRequestUnits?: number;
+
+  /**
    * A customer managed key that the new table is encrypted with. Its policy lets the account's IAM
    * policies decide who uses it through DynamoDB; the roles made here get one that says so.
    * @default - a key that DynamoDB owns
@@ -48,7 +56,7 @@ export type ScepServiceProps = {
   readonly tableKey?: IKey;
 
   /**
-   * Protects the new table from deletion. Only a deployment that is about to be torn down says false.
+   * Protects the new table from deletion. Set it to false only before a deployment is torn down.
    * @default true
    */
   readonly deletionProtection?: boolean;
@@ -72,23 +80,23 @@ export type ScepServiceProps = {
   readonly logKey?: IKey;
 
   /**
-   * ARNs of the roles that administer the new keys and cannot use them. Who deploys must be one: KMS
-   * takes no policy that its maker could not change again. That is the role that CloudFormation has, of
-   * the toolkit's bootstrap `cdk-hnb659fds-cfn-exec-role-ACCOUNT-REGION`.
-   * @default - the account: whom its IAM policies allow it
+   * ARNs of the roles that administer the new keys and cannot use them. The deploying role must be among
+   * them, because KMS refuses a policy that its maker could not change again. That is CloudFormation's
+   * role, in the toolkit's bootstrap `cdk-hnb659fds-cfn-exec-role-ACCOUNT-REGION`.
+   * @default - the account, so that its IAM policies decide
    */
   readonly keyAdministrators?: readonly string[];
 
   /**
    * ARN of the one role that may disable and delete the new keys, if its own policies let it. It
    * administers them too.
-   * @default - nobody may, until the policy of the key is changed
+   * @default - no role, until the policy of the key is changed
    */
   readonly breakGlassRoleArn?: string;
 
   /**
-   * ARNs of who may take the operator's role, which makes CAs and RA keys: `scepter ca ...`.
-   * @default - whom the account's IAM policies allow it
+   * ARNs of the principals that may assume the operator's role, which makes CAs and RA keys (`scepter ca`).
+   * @default - the account, so that its IAM policies decide
    */
   readonly operators?: readonly string[];
 
@@ -107,8 +115,8 @@ export type ScepServiceProps = {
 
   /**
    * The most instances of the SCEP function at once, which bounds what a flood can cost. They are
-   * taken from the account's quota, of which Lambda keeps 100 for all other functions: an account
-   * that has not more says `unreserved`.
+   * taken from the account's quota, of which Lambda keeps 100 for all other functions. An account with
+   * a quota too small for that sets `unreserved`.
    * @default 50
    */
   readonly reservedConcurrency?: number | 'unreserved';
@@ -133,19 +141,20 @@ export type ScepServiceProps = {
   readonly secrets?: Readonly<Record<string, ISecret>>;
 
   /**
-   * Where alarms are told.
-   * @default - nowhere: they can be seen in CloudWatch
+   * The topic that alarms notify.
+   * @default - none: alarms are only shown in CloudWatch
    */
   readonly alarmTopic?: ITopic;
 };
 
-/** Of these, what a deployment has at AWS wherever its functions run. */
+/** The props of a deployment's parts at AWS, wherever its functions run. */
 export type BackendProps = Pick<
   ScepServiceProps,
   | 'config'
   | 'deployment'
   | 'table'
   | 'maxWriteRequestUnits'
+  | 'maxReadRequestUnits'
   | 'tableKey'
   | 'deletionProtection'
   | 'caKeys'
@@ -163,7 +172,7 @@ export type FunctionUrlIngress = { readonly type: 'functionUrl' };
 
 type Throttle = {
   /**
-   * Requests a second that the API lets through.
+   * Requests a second that the API accepts.
    * @default 100
    */
   readonly requestsPerSecond?: number;
@@ -205,8 +214,9 @@ export type CloudFrontIngress = Throttle & {
    */
   readonly webAclArn?: string;
   /**
-   * What the SCEP function knows CloudFront by: letters and digits. It is shown the first; each is
-   * good. To rotate, put a new one in front, deploy, and leave the old one out a day later.
+   * Secrets by which the SCEP function recognizes CloudFront: letters and digits. CloudFront sends the first
+   * one, and the function accepts each. To rotate, put a new one in front, deploy, and remove the old one a
+   * day later.
    * @default - a new one
    */
   readonly originSecrets?: readonly ISecret[];
@@ -230,6 +240,6 @@ export type AdminAccess =
       readonly type: 'jwt';
       /** https URL of the issuer. */
       readonly issuer: string;
-      /** A token has to be for one of them. */
+      /** A token must be for one of these audiences. */
       readonly audience: readonly string[];
     };

@@ -37,7 +37,7 @@ export function makeStack(app: App, env: Env): Stack {
 const regionOf = (context: Context, env: Env): string =>
   context.region() ?? env.CDK_DEFAULT_REGION ?? context.required('region');
 
-/** A second deployment is a second stack: in the first one's it would take its place. */
+/** Each deployment has a stack of its own; in the same stack a second one would replace the first. */
 function newStack(app: App, name: string, context: Context, env: Env, region: string) {
   const account = context.account() ?? env.CDK_DEFAULT_ACCOUNT;
   const deployment = context.text('deployment') ?? 'scepter';
@@ -46,7 +46,7 @@ function newStack(app: App, name: string, context: Context, env: Env, region: st
   return { stack: new Stack(app, stackName, { env: { account, region } }), deployment };
 }
 
-/** Of each CA its key. @throws {Error} where two would have one name, which has no hyphens */
+/** The key of each CA. @throws {Error} where two outputs would have one name, because it has no hyphens */
 function outputsOf({ cas }: Keys): Record<string, string> {
   const outputs: Record<string, string> = {};
   for (const [name, { keyArn }] of Object.entries(cas)) {

@@ -1,4 +1,4 @@
-// Scepter on AWS as one construct: functions, table, keys, a way in, and somebody who watches.
+// Scepter on AWS as one construct: functions, table, keys, ingress, metrics and alarms.
 
 import { createHash } from 'node:crypto';
 import { Duration, Stack } from 'aws-cdk-lib';
@@ -70,7 +70,8 @@ export class ScepService extends Construct {
       SCEPTER_TABLE: this.table.tableName,
       SCEPTER_SEALING_KEY: this.keys.sealing.keyArn,
       SCEPTER_CONFIG: `ssm:${this.config.parameterName}`,
-      // Nobody reads it: with another value Lambda replaces the instances, which read the other when they start.
+      // The functions do not read it: a new value makes Lambda replace the instances, and new ones read the
+      // new configuration.
       SCEPTER_CONFIG_DIGEST: createHash('sha256').update(text).digest('hex'),
     };
     const { table, keys, config } = this;
@@ -121,20 +122,20 @@ export class ScepService extends Construct {
   }
 
   /**
-   * Lets somebody call the admin function. What he may do there is what the roles of his token say:
-   * one with the role `challenger` makes challenges and nothing else.
+   * Allows a principal to invoke the admin function. What it may do there depends on the roles of its token:
+   * with the role `challenger` it makes challenges and nothing else.
    */
   grantMintChallenges(grantee: IGrantable): Grant {
     const { admin } = this.functions;
     return this.#admin?.type === 'iam' ? admin.grantInvokeUrl(grantee) : admin.grantInvoke(grantee);
   }
 
-  /** Lets somebody read the events of the transaction log, and no other record. */
+  /** Allows a principal to read the events of the transaction log, and no other record. */
   grantReadLog(grantee: IGrantable): Grant {
     const { tableArn } = this.table;
     const only = (...keys: string[]) => ({
       'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': keys },
-      // Without keys, a condition on all of them would hold.
+      // A condition on all keys of a request also holds for a request without keys.
       Null: { 'dynamodb:LeadingKeys': 'false' },
     });
     const { encryptionKey } = this.table;
@@ -173,12 +174,12 @@ export class ScepService extends Construct {
     return this.watch.metric('refused');
   }
 
-  /** Requests answered with 503: nothing was decided, the device comes again. */
+  /** Requests answered with 503: nothing was decided, and the device tries again. */
   metricOutages(): Metric {
     return this.watch.metric('outages');
   }
 
-  /** CloudFormation puts their values in where they are used: they are in no template. */
+  /** CloudFormation resolves their values where they are used, so no template has them. */
   #originSecrets({ ingress = { type: 'cloudfront' } }: ScepServiceProps): string[] {
     if (ingress.type !== 'cloudfront') return [];
     const secrets = ingress.originSecrets ?? [
@@ -191,7 +192,7 @@ export class ScepService extends Construct {
   }
 }
 
-/** CloudFormation puts them in: they are in no template. */
+/** CloudFormation resolves them, so no template has them. */
 const valuesOf = (secrets: ScepServiceProps['secrets'] = {}): Record<string, string> =>
   Object.fromEntries(
     Object.entries(secrets).map(([name, secret]) => [name, secret.secretValue.unsafeUnwrap()]),

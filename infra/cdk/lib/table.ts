@@ -1,4 +1,4 @@
-// The table, as `lib/adapters/dynamodb-table.ts` has it: the functions look at it when they start and
+// The table, as `lib/adapters/aws/dynamodb/table.ts` defines it: the functions check it when they start and
 // refuse any other.
 
 import { RemovalPolicy } from 'aws-cdk-lib';
@@ -10,7 +10,7 @@ import {
   TableV2,
 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Construct } from 'constructs';
-import { tableDefinition, ttlAttribute } from '../../../lib/adapters/dynamodb-table.ts';
+import { tableDefinition, ttlAttribute } from '../../../lib/adapters/aws/dynamodb/table.ts';
 import type { BackendProps } from './props.ts';
 
 const { STRING } = AttributeType;
@@ -22,7 +22,9 @@ function keysOf(schema: readonly { AttributeName?: string | undefined }[]) {
 }
 
 export function makeTable(scope: Construct, props: BackendProps): TableV2 {
-  const { maxWriteRequestUnits = 1000, tableKey, deletionProtection = true } = props;
+  const { tableKey, deletionProtection = true } = props;
+  const { maxReadRequestUnits = 4000, maxWriteRequestUnits = 1000 } = props;
+  const caps = { maxReadRequestUnits, maxWriteRequestUnits };
   return new TableV2(scope, 'Table', {
     ...keysOf(tableDefinition.KeySchema),
     globalSecondaryIndexes: tableDefinition.GlobalSecondaryIndexes.map(
@@ -30,11 +32,11 @@ export function makeTable(scope: Construct, props: BackendProps): TableV2 {
         indexName: IndexName,
         ...keysOf(KeySchema),
         projectionType: ProjectionType.KEYS_ONLY,
-        maxWriteRequestUnits,
+        ...caps,
       }),
     ),
     timeToLiveAttribute: ttlAttribute,
-    billing: Billing.onDemand({ maxWriteRequestUnits }),
+    billing: Billing.onDemand(caps),
     encryption: tableKey
       ? TableEncryptionV2.customerManagedKey(tableKey)
       : TableEncryptionV2.dynamoOwnedKey(),

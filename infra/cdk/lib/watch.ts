@@ -20,12 +20,12 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { FilterPattern, type IFilterPattern, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
-import { tableDefinition } from '../../../lib/adapters/dynamodb-table.ts';
+import { tableDefinition } from '../../../lib/adapters/aws/dynamodb/table.ts';
 import type { FunctionName } from './functions.ts';
 
 export type LogMetric = {
   readonly metric: string;
-  /** Functions in whose logs it is looked for. */
+  /** The functions whose logs are searched. */
   readonly from: readonly FunctionName[];
   readonly pattern: string;
   /** What is counted; by default the lines themselves. */
@@ -44,6 +44,11 @@ export const logMetrics = {
     from: ['scep'],
     pattern: '{ $.event = "scep.pkiOperation" && $.pkiStatus = "FAILURE" }',
   },
+  rejected: {
+    metric: 'Rejected',
+    from: ['scep'],
+    pattern: '{ $.event = "scep.pkiOperation" && $.code = "SCEP-201" }',
+  },
   outages: {
     metric: 'Outages',
     from: ['scep', 'admin'],
@@ -56,8 +61,13 @@ export const logMetrics = {
   },
   tampered: {
     metric: 'Tampered',
+    from: ['scep', 'admin', 'maintenance'],
+    pattern: '{ ($.event = "challenge.tampered") || ($.event = "record.altered") }',
+  },
+  challengeFailing: {
+    metric: 'ChallengeFailing',
     from: ['scep'],
-    pattern: '{ $.event = "challenge.tampered" }',
+    pattern: '{ $.event = "challenge.failing" }',
   },
   caWarning: {
     metric: 'CaWarning',
@@ -156,7 +166,7 @@ export class Watch {
     return [
       make('Errors', 'the SCEP function fails', errors(scep), 1),
       make('AdminErrors', 'the admin function fails', errors(admin), 1),
-      // Also where it ends before it can say so: out of time, out of memory, not to be loaded.
+      // Counts also a run that ends before it can log: out of time, out of memory, or failed to load.
       make('UpkeepFailed', 'upkeep fails: CRLs may end', errors(maintenance), 3, thrice),
       make(
         'UpkeepMissing',
@@ -169,7 +179,20 @@ export class Watch {
       make('Outages', 'requests are answered with 503', this.metric('outages'), 5),
       make('KmsTrouble', 'KMS refuses, throttles or is away', this.metric('kmsTrouble'), 3),
       make('Tampered', 'a record was changed by someone else', this.metric('tampered'), 1),
+      make(
+        'ChallengeFailing',
+        'requests with a challenge of several uses are refused, see challenge.failing in the log of scep',
+        this.metric('challengeFailing'),
+        1,
+      ),
       make('Refused', 'most requests are refused', this.#refusedRatio(), 80, thrice),
+      // An attacker who tries to decrypt a recorded message by sending changed ones, from many addresses.
+      make(
+        'Rejected',
+        'many messages do not open: devices with an old RA certificate, or someone who tries to decrypt',
+        this.metric('rejected'),
+        300,
+      ),
       make(
         'Slow',
         'one request in twenty takes 5 s or longer',
@@ -197,7 +220,7 @@ export class Watch {
       ),
       make(
         'TableThrottled',
-        'the table is at its cap, or a partition at its limit',
+        'the table is at a cap, or a partition at its limit',
         throttlesOf(table),
         10,
         twice,
@@ -261,23 +284,26 @@ export class Watch {
 const instancesOf = (of: LambdaFunction): Metric =>
   of.metric('ConcurrentExecutions', { period: five, statistic: Stats.MAXIMUM });
 
-/** An index at its cap holds the table's writes up, and says so under its own name. */
+/** An index at its cap throttles the table's writes, and its metric has the name of the index. */
 function throttlesOf({ tableName: TableName }: ITableV2): MathExpression {
-  const of = (index: object): Metric =>
+  const of = (kind: 'Read' | 'Write', index: object): Metric =>
     new Metric({
       namespace: 'AWS/DynamoDB',
-      metricName: 'WriteThrottleEvents',
+      metricName: `${kind}ThrottleEvents`,
       dimensionsMap: { TableName, ...index },
       statistic: Stats.SUM,
       period: five,
     });
-  const indexes = tableDefinition.GlobalSecondaryIndexes.map(({ IndexName }) => [
-    IndexName,
-    of({ GlobalSecondaryIndexName: IndexName }),
+  const usingMetrics = (['Read', 'Write'] as const).flatMap((kind) => [
+    [`table${kind}s`, of(kind, {})] as const,
+    ...tableDefinition.GlobalSecondaryIndexes.map(
+      ({ IndexName }) =>
+        [`${IndexName}${kind}s`, of(kind, { GlobalSecondaryIndexName: IndexName })] as const,
+    ),
   ]);
   return new MathExpression({
     expression: 'SUM(METRICS())',
-    usingMetrics: { table: of({}), ...Object.fromEntries(indexes) },
+    usingMetrics: Object.fromEntries(usingMetrics),
     period: five,
   });
 }

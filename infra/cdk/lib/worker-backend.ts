@@ -27,7 +27,7 @@ export class WorkerBackend extends Construct {
   readonly config: StringParameter;
   /** For `scepter ca ...`: makes CAs and RA keys. */
   readonly operator: Role;
-  /** What the Worker is at AWS. */
+  /** The IAM user of the Worker. */
   readonly user: User;
 
   /** @throws {Error} with a sentence that names the prop that is wrong */
@@ -44,10 +44,10 @@ export class WorkerBackend extends Construct {
       maintenance: worker,
       operator: this.operator,
     });
-    // Who asked is in a header of Cloudflare's, whatever else stands there.
+    // Cloudflare gives the client's address in a header of its own.
     this.config = makeConfig(this, props, configText(props, 0));
     const values = policyValuesOf(props, this);
-    // Not in line: IAM allows a user 2,048 characters there, and a role five times as many.
+    // A managed policy, because an inline one of a user may have only 2,048 characters.
     new ManagedPolicy(this, 'worker-policy', {
       description: `Scepter ${props.deployment ?? 'scepter'}: what the Worker may do`,
       document: renderPolicy('worker', values),

@@ -56,6 +56,10 @@ const cases: readonly Case[] = [
     { maxWriteRequestUnits: 1 },
   ],
   [
+    /^maxReadRequestUnits: must be a whole number from 200 to 40000, not 1$/,
+    { maxReadRequestUnits: 1 },
+  ],
+  [
     /^reservedConcurrency: must be a whole number from 1 to 10000, not 0$/,
     { reservedConcurrency: 0 },
   ],
@@ -278,9 +282,9 @@ for (const [message, context] of said) {
   });
 }
 
-test('a context with a name that nobody knows is refused, with those that are known', () => {
+test('a context with an unknown name is refused with the list of known ones', () => {
   const app = new App({ context: { ...good, plainHTTP: 'true' } });
-  const message = /^plainHTTP: is no setting; these are: account, region, config, /;
+  const message = /^plainHTTP: is not a setting; these are: account, region, config, /;
   assert.throws(() => makeStack(app, {}), { message });
 });
 
@@ -297,18 +301,18 @@ function run(entry: string, context: Readonly<Record<string, string>>) {
   return { status, stderr };
 }
 
-test('an app that refuses says the sentence, fails, and leaves no template', () => {
+test('an app that refuses prints the sentence, fails, and leaves no template', () => {
   const stderr = 'config: there is no file nowhere.json\n';
   assert.deepEqual(run('app', { ...good, config: 'nowhere.json' }), { status: 1, stderr });
   assert.deepEqual(readdirSync(outdir), []);
 });
 
-test('the app of the web ACL takes what it has, and no limit that AWS does not take', () => {
+test('the app of the web ACL accepts its own settings only, and only limits that AWS accepts', () => {
   const account = '111122223333';
   for (const [context, stderr] of [
     [{ rateLimit: '1' }, 'rateLimit: must be a whole number from 10 to 2000000000, not 1\n'],
     [{ deployment: 'A' }, /^deployment: must be 1 to 32 lower case .* not "A"\n$/],
-    [{ domain: 'x' }, 'domain: is no setting; these are: account, deployment, rateLimit\n'],
+    [{ domain: 'x' }, 'domain: is not a setting; these are: account, deployment, rateLimit\n'],
   ] as const) {
     const ran = run('edge', { account, ...context });
     assert.equal(ran.status, 1);

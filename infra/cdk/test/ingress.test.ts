@@ -1,4 +1,4 @@
-// Who gets in, and how.
+// The ways in: CloudFront, the API and Function URLs.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -57,7 +57,7 @@ test('CloudFront answers https only, and never redirects', () => {
   assert.deepEqual([...new Set(policies)], ['https-only']);
 });
 
-test('plain http, for who asks for it, is for SCEP, CRLs and CA certificates and nothing else', () => {
+test('plain http, where configured, is for SCEP, CRLs and CA certificates and nothing else', () => {
   const open = behaviorsOf(templateOf({ ingress: { type: 'cloudfront', plainHttp: true } }))
     .filter((one) => one.ViewerProtocolPolicy !== 'https-only')
     .map(({ PathPattern, ViewerProtocolPolicy }) => [PathPattern, ViewerProtocolPolicy]);
@@ -70,7 +70,7 @@ test('plain http, for who asks for it, is for SCEP, CRLs and CA certificates and
   ]);
 });
 
-test('CloudFront has a web ACL that limits what one address may ask', () => {
+test('CloudFront has a web ACL that limits the requests of one address', () => {
   const template = templateOf({ ingress: { type: 'cloudfront', rateLimit: 300 } });
   template.hasResourceProperties('AWS::WAFv2::WebACL', {
     Scope: 'CLOUDFRONT',
@@ -88,7 +88,7 @@ test('CloudFront has a web ACL that limits what one address may ask', () => {
   });
 });
 
-test('CloudFront shows a new secret when the SCEP function knows it, not before', () => {
+test('CloudFront sends a new secret only once the SCEP function knows it', () => {
   const [[, made] = assert.fail('no distribution')] = resourcesOf(
     templateOf(),
     'AWS::CloudFront::Distribution',
@@ -113,7 +113,7 @@ test('the SCEP function and CloudFront share a secret that is in no template', (
   });
 });
 
-test('of several secrets CloudFront shows the first, and all are good', () => {
+test('CloudFront sends the first of several secrets, and the function accepts all', () => {
   const template = templateOf((stack) => ({
     ingress: {
       type: 'cloudfront',
@@ -145,7 +145,7 @@ test("with a domain the API's own address is closed, and TLS is 1.2 or later", (
   });
 });
 
-test('the log of requests has no query, where messages are', () => {
+test('the log of requests has no queries, which contain messages', () => {
   const [[, { Properties }] = assert.fail('no stage')] = resourcesOf(
     templateOf(),
     'AWS::ApiGatewayV2::Stage',

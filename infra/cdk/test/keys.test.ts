@@ -1,4 +1,4 @@
-// Who may do what: the policies of keys and of functions.
+// The policies of keys and of functions.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -36,7 +36,7 @@ test("a key's administrators cannot use it, its users not administer it", () => 
   assert.ok(seen >= 10);
 });
 
-// By default a key's policy lets those administer it whom the account's IAM policies allow it.
+// By default a key's policy leaves its administration to the account's IAM policies.
 test('no role that is made here may administer a key, change the configuration or the roles', () => {
   for (const [name, template] of cases) {
     for (const { at, type, Effect, Action } of statementsOf(template)) {
@@ -55,7 +55,7 @@ test('no role that is made here may administer a key, change the configuration o
   }
 });
 
-test('a key that is named for logs encrypts each of them', () => {
+test('a key named for logs encrypts each of them', () => {
   const [, template] = cases.find(([name]) => name.includes('of the logs')) ?? assert.fail();
   const groups = resourcesOf(template, 'AWS::Logs::LogGroup');
   assert.equal(groups.length, 4);
@@ -79,11 +79,11 @@ const denied = (except: string) =>
     { StringNotEquals: { 'aws:PrincipalArn': except } },
   ]);
 
-test('nobody may disable or delete a key, not even the account, unless a break-glass role is named', () => {
+test('no principal may disable or delete a key, not even the account, unless a break-glass role is named', () => {
   assert.deepEqual(denials(templateOf()), denied('nobody'));
 });
 
-test('a break-glass role that is named may disable and delete keys, and nobody else', () => {
+test('only a named break-glass role may disable and delete keys', () => {
   const template = templateOf({ breakGlassRoleArn: breakGlass });
   assert.deepEqual(denials(template), denied(breakGlass));
   const administer = statementsOf(template).filter(({ Sid }) => Sid === 'Administer');
@@ -94,7 +94,7 @@ test('a break-glass role that is named may disable and delete keys, and nobody e
   }
 });
 
-test('administrators that are named take the place of the account', () => {
+test('named administrators take the place of the account', () => {
   const arn = `arn:aws:iam::${account}:role/security`;
   for (const { Sid, Principal } of statementsOf(templateOf({ keyAdministrators: [arn] }))) {
     if (Sid === 'Administer') assert.deepEqual(Principal, { AWS: arn });
@@ -129,12 +129,14 @@ test("which roles a key's own policy lets use it, and for what", () => {
       [...JSON.stringify(Principal).matchAll(/Service(\w+?)role/g)].map(([, role]) => role).join(),
       Object(Condition).StringEquals?.['kms:EncryptionContext:purpose'],
     ]);
-  const macs = ['mac-challenge', 'mac-pending', 'mac-approval'];
+  const macs = ['mac-challenge', 'mac-pending', 'mac-approval', 'mac-record', 'mac-registry'];
+  const records = macs.slice(-2);
   assert.deepEqual(uses, [
     ['CaKeydefault', 'SignDigests', 'scep,maintenance,operator', undefined],
     ['CaKeydefault', 'ReadPublicKey', 'scep,maintenance,operator', undefined],
     ['SealingKey', 'OpenRaAndMacKeys', 'scep', ['ra', ...macs]],
-    ['SealingKey', 'OpenMacKeys', 'admin', ['mac-challenge', 'mac-approval']],
+    ['SealingKey', 'OpenMacKeys', 'admin', ['mac-challenge', 'mac-approval', ...records]],
+    ['SealingKey', 'OpenRecordMacKeys', 'maintenance,operator', records],
     ['SealingKey', 'MakeRaKeys', 'operator', 'ra'],
     ['SealingKey', 'MakeMacKeys', 'operator', macs],
   ]);

@@ -53,7 +53,8 @@ test('every setting reaches the template', () => {
   const secret = `arn:aws:secretsmanager:us-east-1:${account}:secret:shared-abcdef`;
   const template = Template.fromStack(
     stackOf({
-      ...{ maxWriteRequestUnits: '70', deletionProtection: 'false', reservedConcurrency: '7' },
+      ...{ maxWriteRequestUnits: '70', maxReadRequestUnits: '300' },
+      ...{ deletionProtection: 'false', reservedConcurrency: '7' },
       ...{ rateLimit: '300', requestsPerSecond: '8', plainHttp: 'true' },
       ...{ keyAdministrators: `${role('a')},${role('b')}`, breakGlassRoleArn: role('c') },
       ...{ operators: `${role('d')},${role('e')}`, alarmTopicArn: topic },
@@ -62,7 +63,12 @@ test('every setting reaches the template', () => {
   );
   template.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
     WriteOnDemandThroughputSettings: { MaxWriteRequestUnits: 70 },
-    Replicas: [{ DeletionProtectionEnabled: false }],
+    Replicas: [
+      {
+        DeletionProtectionEnabled: false,
+        ReadOnDemandThroughputSettings: { MaxReadRequestUnits: 300 },
+      },
+    ],
   });
   template.hasResourceProperties('AWS::Lambda::Function', { ReservedConcurrentExecutions: 7 });
   template.hasResourceProperties('AWS::WAFv2::WebACL', {

@@ -7,7 +7,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
-import { tableDefinition, ttlAttribute } from '../../../lib/adapters/dynamodb-table.ts';
+import { tableDefinition, ttlAttribute } from '../../../lib/adapters/aws/dynamodb/table.ts';
 import {
   account,
   at,
@@ -58,6 +58,7 @@ test('the table is capped, recoverable and protected from deletion', () => {
       WriteOnDemandThroughputSettings: { MaxWriteRequestUnits: 1000 },
       Replicas: [
         {
+          ReadOnDemandThroughputSettings: { MaxReadRequestUnits: 4000 },
           DeletionProtectionEnabled: true,
           PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
         },
@@ -134,7 +135,7 @@ test('a table, keys and a web ACL that exist are used, and none are made', () =>
   }
 });
 
-test('a table with a key of its own: who uses the table may use the key, through DynamoDB only', () => {
+test('roles that use a table with a key of its own may use the key, through DynamoDB only', () => {
   const arn = 'arn:aws:kms:us-east-1:111122223333:key/table';
   const made = templateOf((stack) => ({ tableKey: Key.fromKeyArn(stack, 'TableKey', arn) }));
   const existing = templateOf((stack) => ({
@@ -162,7 +163,7 @@ test('a table with a key of its own: who uses the table may use the key, through
   });
 });
 
-test('another configuration is another digest in the environments: instances that have the old one go', () => {
+test('a changed configuration changes a digest in the environments, so that its instances are replaced', () => {
   const digests = [{}, { blockedKeys: ['0'.repeat(64)] }].map((more) => {
     const template = templateOf({ config: { ...example('minimal'), ...more } });
     const [[, parameter] = assert.fail()] = resourcesOf(template, 'AWS::SSM::Parameter');
@@ -188,7 +189,7 @@ test('upkeep runs every minute, and its absence is an alarm', () => {
 const grantee = (stack: ReturnType<typeof stackOf>) =>
   new Role(stack, 'Portal', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
 
-test('grantMintChallenges lets somebody call the admin function, and nothing beside it', () => {
+test('grantMintChallenges allows a principal to call the admin function, and nothing else', () => {
   for (const admin of [undefined, { type: 'iam' } as const]) {
     const { stack, service } = make({ admin });
     service.grantMintChallenges(grantee(stack));
@@ -210,7 +211,7 @@ test('grantMintChallenges lets somebody call the admin function, and nothing bes
   }
 });
 
-test('grantReadLog lets somebody read events, and no other record', () => {
+test('grantReadLog allows a principal to read events, and no other record', () => {
   const { stack, service } = make();
   service.grantReadLog(grantee(stack));
   const granted = statementsOf(Template.fromStack(stack)).filter(
@@ -237,7 +238,7 @@ test('grantReadLog lets somebody read events, and no other record', () => {
   );
 });
 
-test('grantReadLog over a table with a key of its own lets him use that key, through DynamoDB', () => {
+test('grantReadLog over a table with a key of its own allows the use of that key, through DynamoDB', () => {
   const { stack, service } = make((stack) => ({
     tableKey: Key.fromKeyArn(stack, 'TableKey', 'arn:aws:kms:us-east-1:111122223333:key/table'),
   }));
@@ -262,14 +263,24 @@ test('metrics are those of the deployment', () => {
   ]);
 });
 
-test('alarms: what each is about, and where nobody reserved instances none that counts them', () => {
+test('each alarm has its metric, and the one of instances exists only with reserved concurrency', () => {
   const named = (template: Template) =>
     resourcesOf(template, 'AWS::CloudWatch::Alarm').map(([id]) =>
       id.replace(/^Service|Alarm[0-9A-F]{8}$/g, ''),
     );
   const all = [
-    ...['AdminErrors', 'Busy', 'CaWarning', 'CrlOld', 'Errors', 'KmsTrouble', 'Outages', 'Refused'],
-    ...['ServerErrors', 'Slow', 'TableThrottled', 'Tampered', 'Throttled', 'UpkeepFailed'],
+    ...['AdminErrors', 'Busy', 'CaWarning', 'ChallengeFailing', 'CrlOld', 'Errors', 'KmsTrouble'],
+    ...[
+      'Outages',
+      'Refused',
+      'Rejected',
+      'ServerErrors',
+      'Slow',
+      'TableThrottled',
+      'Tampered',
+      'Throttled',
+      'UpkeepFailed',
+    ],
     'UpkeepMissing',
   ];
   assert.deepEqual(named(templateOf()).toSorted(), all);
@@ -278,7 +289,7 @@ test('alarms: what each is about, and where nobody reserved instances none that 
     named(unreserved).toSorted(),
     all.filter((name) => name !== 'Busy'),
   );
-  // An upkeep that ends before it can say so is counted by Lambda, and by nobody else.
+  // A run of upkeep that ends before it can log is counted by Lambda only.
   templateOf().hasResourceProperties('AWS::CloudWatch::Alarm', {
     AlarmDescription: 'Scepter scepter: upkeep fails: CRLs may end',
     Namespace: 'AWS/Lambda',

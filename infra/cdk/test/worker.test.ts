@@ -1,4 +1,5 @@
-// The AWS side of a Worker: what the Lambda functions have there, for one user who may do what they may.
+// The AWS side of a Worker: the same as for the Lambda functions, with one user that has all their
+// permissions.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -46,9 +47,12 @@ const granted = ({ Statement }: PolicyFile, condition: (of: Statement) => string
 
 test("worker.json is what the three functions may do together, but for Lambda's logs and traces", () => {
   const functions = ['scep', 'admin', 'maintenance'].map(fileOf);
-  // Who opens all four purposes opens the two that the admin function does.
+  // Whoever opens all purposes opens those that the admin function does. Which kinds of records each writes
+  // is asked by test/dynamodb/permissions.test.ts.
   const when = ({ Action, Condition }: Statement): string =>
-    listOf(Action).includes('kms:Decrypt') ? '' : JSON.stringify(Condition ?? {});
+    listOf(Action).some((action) => /^(kms:Decrypt|dynamodb:\w+Item)$/.test(action))
+      ? ''
+      : JSON.stringify(Condition ?? {});
   const union = functions
     .flatMap((file) => granted(file, when))
     .filter((line) => !/^(logs|xray):/.test(line));
@@ -85,7 +89,7 @@ test('the user may do what worker.json says and nothing else, and no access key 
   assert.deepEqual(said(document), said(fileOf('worker')));
 });
 
-test('the rendered policies stay within what IAM takes', () => {
+test('the rendered policies stay within the limits of IAM', () => {
   const { stack } = makeBackend({ config: example('two-cas-and-approval') });
   const policies = resourcesOf(Template.fromStack(stack), 'AWS::IAM::ManagedPolicy');
   assert.equal(policies.length, 2);
@@ -116,6 +120,7 @@ test("in the keys' policies the user stands once where the functions' roles do",
     ['BackendCaKeydefault', 'Look', ['operator']],
     ['BackendSealingKey', 'OpenRaAndMacKeys', ['user']],
     ['BackendSealingKey', 'OpenMacKeys', ['user']],
+    ['BackendSealingKey', 'OpenRecordMacKeys', ['user', 'operator']],
     ['BackendSealingKey', 'MakeRaKeys', ['operator']],
     ['BackendSealingKey', 'MakeMacKeys', ['operator']],
     ['BackendSealingKey', 'Look', ['operator']],
@@ -184,7 +189,7 @@ test('a table and keys that exist are used, and none are made', () => {
 const config = join(root, 'examples', 'minimal.json');
 const good = { region: 'eu-central-1', account, config };
 
-test('every variable of wrangler.jsonc that a deployment fills in is an output, and so is the rest', () => {
+test('the outputs have every variable of wrangler.jsonc that a deployment fills in, and what the guide uses', () => {
   const stack = makeWorkerStack(new App({ context: good }), {});
   const outputs = Template.fromStack(stack).findOutputs('*') as Record<
     string,
@@ -222,7 +227,7 @@ test('the guide has every setting of the app, and no other', () => {
   for (const [, name = ''] of guide.matchAll(/ -c (\w+)=/g)) assert.ok(named.includes(name), name);
 });
 
-test('a table with a key of its own: the user and the operator may use the key, through DynamoDB only', () => {
+test('the user and the operator may use the key of a table with its own, through DynamoDB only', () => {
   const arn = 'arn:aws:kms:us-east-1:111122223333:key/table';
   const stack = stackOf();
   makeBackend({ tableKey: Key.fromKeyArn(stack, 'TableKey', arn) }, stack);
@@ -274,7 +279,7 @@ const said: readonly (readonly [sentence: string, context: Readonly<Record<strin
   ['deletionProtection: must be true or false, not "no"', { ...good, deletionProtection: 'no' }],
   ['maxWriteRequestUnits: must be a number, not "many"', { ...good, maxWriteRequestUnits: 'many' }],
   [
-    'ingress: is no setting; these are: account, region, config, deployment, breakGlassRoleArn, keyAdministrators, operators, maxWriteRequestUnits, deletionProtection',
+    'ingress: is not a setting; these are: account, region, config, deployment, breakGlassRoleArn, keyAdministrators, operators, maxWriteRequestUnits, maxReadRequestUnits, deletionProtection',
     { ...good, ingress: 'httpApi' },
   ],
 ];
@@ -287,7 +292,7 @@ for (const [message, context] of said) {
 
 const outdir = mkdtempSync(join(tmpdir(), 'scepter-cdk-worker-'));
 
-test('two CAs whose names differ by a hyphen alone have no output each, and are refused', () => {
+test('two CAs whose names differ by a hyphen only are refused, because their outputs would have one name', () => {
   const minimal = example('minimal');
   const cas = { 'a-b': { subject: 'CN=One' }, ab: { subject: 'CN=Two' } };
   const config = join(outdir, 'hyphens.json');

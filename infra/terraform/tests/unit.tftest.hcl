@@ -40,8 +40,8 @@ run "defaults" {
   }
 
   assert {
-    condition     = aws_dynamodb_table.this[0].on_demand_throughput[0].max_write_request_units == 1000
-    error_message = "the table must have a cap"
+    condition     = aws_dynamodb_table.this[0].on_demand_throughput[0].max_write_request_units == 1000 && aws_dynamodb_table.this[0].on_demand_throughput[0].max_read_request_units == 4000
+    error_message = "the table must have a cap of writes and one of reads"
   }
 
   assert {
@@ -78,8 +78,8 @@ run "defaults" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == 13 && aws_cloudwatch_metric_alarm.this["UpkeepMissing"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["CrlOld"].threshold == 60
-    error_message = "there must be thirteen alarms of one metric, one must miss upkeep, and one must come with the last quarter of a CRL"
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 15 && aws_cloudwatch_metric_alarm.this["UpkeepMissing"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["CrlOld"].threshold == 60
+    error_message = "there must be fifteen alarms of one metric, one must miss upkeep, and one must come with the last quarter of a CRL"
   }
 
   assert {
@@ -273,6 +273,7 @@ run "null_is_the_default" {
     reserved_concurrency    = null
     log_retention_days      = null
     max_write_request_units = null
+    max_read_request_units  = null
   }
 
   assert {
@@ -483,6 +484,16 @@ run "refuses_max_write_request_units" {
   }
 
   expect_failures = [var.max_write_request_units]
+}
+
+run "refuses_max_read_request_units" {
+  command = plan
+
+  variables {
+    max_read_request_units = 1
+  }
+
+  expect_failures = [var.max_read_request_units]
 }
 
 run "refuses_table_key_arn" {

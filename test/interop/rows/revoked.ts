@@ -40,8 +40,12 @@ async function isRevoked(lab: Lab, certificate: string): Promise<boolean> {
   }
 }
 
-async function refusedAsRevoked(lab: Lab, certificate: string): Promise<string> {
-  const reason = await checkReason(lab.server, 'renewalRevoked');
+async function refusedAsRevoked(
+  lab: Lab,
+  certificate: string,
+  because = 'renewalRevoked',
+): Promise<string> {
+  const reason = await checkReason(lab.server, because);
   hold(await isRevoked(lab, certificate), 'openssl verify -crl_check: revoked');
   return reason;
 }
@@ -57,7 +61,7 @@ export const revokedRows: readonly Row[] = [
       await revoke(lab, old.certificate, 'keyCompromise');
       const { ran } = await strongswan.renew({ ...asked, old });
       refusedBy('pki', ran, /failInfo: +badRequest/);
-      return refusedAsRevoked(lab, old.certificate);
+      return refusedAsRevoked(lab, old.certificate, 'keyCompromised');
     },
   },
   {

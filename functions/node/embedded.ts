@@ -1,0 +1,105 @@
+// Puts a long-running server together. The embedded default has SQLite and software keys in one folder; its
+// first start makes the CAs, and later ones find them. The records may be in a DynamoDB table instead and the
+// keys in KMS: then an operator has made the CAs, and a CA with a problem does not affect the others.
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
+import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
+import { initCa, type LifecycleDeps } from '../../lib/ca/authority/init-ca.ts';
+import { warnOfStaticChallenges } from '../../lib/ca/authorize/by-static-challenge.ts';
+import { sampleCa, uncertifiable } from '../../lib/ca/authorize/certifiable.ts';
+import type { ServerDeps } from '../../lib/ca/deps.ts';
+import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
+import { guarded } from '../../lib/ca/record/guarded-store.ts';
+import { TriedWrites } from '../../lib/ca/record/written.ts';
+import { keepCrl } from '../../lib/ca/revoke/publish-crl.ts';
+import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
+import { Tally } from '../../lib/ca/tally.ts';
+import { type Config, ConfigError } from '../../lib/config/config.ts';
+import type { Log } from '../../lib/ports/log.ts';
+import type { Env } from '../env.ts';
+import { type KeysEnv, openKeys } from '../keys.ts';
+import { readStaticSecrets } from '../static-secrets.ts';
+import { keepToken } from './admin-token.ts';
+import { type Database, openDatabaseFile, openTable } from './database.ts';
+
+export type Embedded = {
+  readonly deps: ServerDeps;
+  readonly store: Database;
+  /** CAs made by this start. */
+  readonly made: readonly string[];
+};
+
+export async function openEmbedded(
+  env: KeysEnv & Pick<Env, 'table'>,
+  config: Config,
+  log: Log,
+): Promise<Embedded> {
+  const { dataDir, table } = env;
+  const staticSecrets = readStaticSecrets(config);
+  warnOfStaticChallenges(config, log);
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const database = await (table === undefined ? openDatabaseFile(dataDir) : openTable(table));
+  const { signer, raKeys, macKeys, kms } = await openKeys(env, database);
+  const store = guarded(database, macKeys, log);
+  const cas = new AnsweringCas({ config, store, signer, raKeys, clock: systemClock });
+  const keyOf = (id: string) => cas.publicKey(id);
+  const crls = new GuardedCrls(database, { keyOf, macKeys, log });
+  const validators = new Map();
+  const keys = { signer, crlSigner: signer, raKeys, macKeys };
+  const outside = { store, crls, ...keys, validators, staticSecrets };
+  const tally = new Tally();
+  const deps: ServerDeps = {
+    config,
+    ...outside,
+    ...(database.expire ? { expiring: { expire: database.expire.bind(database) } } : {}),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    cas,
+    tally,
+    served: new ServedCrls(),
+    written: new TriedWrites(database, systemClock),
+  };
+  const made = kms ? await look(deps) : await makeAll({ ...deps, signer, raKeys });
+  await requireCertifiable(deps);
+  await keepToken(join(dataDir, 'token'), store);
+  return { deps, store: database, made };
+}
+
+/** @returns the names of the CAs that were missing */
+async function makeAll(deps: ServerDeps & LifecycleDeps): Promise<string[]> {
+  const made: string[] = [];
+  const usable: string[] = [];
+  for (const authority of deps.config.cas.values()) {
+    const state = await initCa(deps, authority);
+    if (state === 'done') made.push(authority.id);
+    if (state !== 'waiting') usable.push(authority.id);
+  }
+  // Loading a CA reads the keys of all others, so all are made first.
+  for (const id of usable) await keepCrl(deps, await deps.cas.of(id));
+  return made;
+}
+
+async function look(deps: ServerDeps): Promise<string[]> {
+  for (const id of deps.config.cas.keys()) {
+    try {
+      await keepCrl(deps, await deps.cas.of(id));
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      deps.log({ event: 'start.ca', severity: 'error', ca: id, detail });
+    }
+  }
+  return [];
+}
+
+/** @throws {ConfigError} for a profile of which there could be no certificate */
+async function requireCertifiable({ config, cas }: ServerDeps): Promise<void> {
+  const problems: string[] = [];
+  for (const authority of config.cas.values()) {
+    const ca = await cas.of(authority.id).catch(() => undefined);
+    problems.push(...(await uncertifiable(config, ca ?? sampleCa(authority), ca?.templates)));
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+}

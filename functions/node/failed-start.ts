@@ -1,0 +1,21 @@
+// The message of a failed start: the reason, and what to do where the system's error does not say it.
+
+import { ConfigError } from '../../lib/config/config.ts';
+
+const hints: readonly (readonly [RegExp, string])[] = [
+  [/^listen EADDRINUSE/, 'another process has this port: set PORT'],
+  [
+    /^E(?:ACCES|PERM|ROFS|NOSPC|DQUOT|NOTDIR|NOENT|EXIST|ISDIR|FBIG|IO):/,
+    'set SCEPTER_DATA_DIR to a folder that this user can write, on a disk with space left',
+  ],
+];
+
+/** Exit codes as in the CLI: 2 for a wrong setting, 1 for everything else. */
+export function refusalOf(error: unknown): { readonly said: string; readonly code: 1 | 2 } {
+  const said = error instanceof Error ? error.message : String(error);
+  const hint = hints.find(([pattern]) => pattern.test(said))?.[1];
+  return {
+    said: hint === undefined ? said : `${said} (${hint})`,
+    code: error instanceof ConfigError ? 2 : 1,
+  };
+}

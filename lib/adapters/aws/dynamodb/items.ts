@@ -1,0 +1,324 @@
+// The form of what is in the DynamoDB table: records to items and back, actions to the items of a
+// transaction. Pure; `dynamodb.ts` has the schema and makes the calls.
+
+import type { AttributeValue, TransactWriteItem } from '@aws-sdk/client-dynamodb';
+import { base64, fromBase64, fromHex, hex, utf8 } from '../../../base/bytes.ts';
+import { Outage } from '../../../base/errors.ts';
+import { MAX_CHALLENGE_FAILURES } from '../../../base/limits.ts';
+import type { CertificateRecord } from '../../../ports/records/certificate.ts';
+import { expiryOf } from '../../../ports/records/expiry.ts';
+import { newLineage } from '../../../ports/records/lineage.ts';
+import { type List, placesOf } from '../../../ports/records/places.ts';
+import {
+  type Challenge,
+  type Kind,
+  RECORD_VERSION,
+  recordIn,
+} from '../../../ports/records/records.ts';
+import {
+  type Action,
+  type AlteredRow,
+  type Key,
+  MAX_REV,
+  nextRev,
+  type Row,
+  revIn,
+  SPOILT_REV,
+} from '../../../ports/store.ts';
+
+export type Item = Record<string, AttributeValue>;
+
+/** Of an index: its name, its partition key and its sort key. */
+export type Index = { readonly name: string; readonly place: string; readonly sort: string };
+export const places: Index = { name: 'places', place: 'place', sort: 'placeSort' };
+export const due: Index = { name: 'due', place: 'due', sort: 'dueSort' };
+
+export const subjects: Index = { name: 'subjects', place: 'subject', sort: 'subjectSort' };
+export const devices: Index = { name: 'devices', place: 'device', sort: 'deviceSort' };
+
+/**
+ * The index of each list, and over how many partition keys a group of it is spread. A record stands
+ * in several lists at once, each in another index. Events of one Transaction are few, and what is
+ * sorted by names can be split. Fewer shards than a table was written with would hide records: these
+ * numbers only ever rise.
+ */
+export const lists: Readonly<Record<List, Listed>> = {
+  transactions: { kind: 'transaction', index: places, shards: 32 },
+  challenges: { kind: 'challenge', index: places, shards: 32 },
+  certificates: { kind: 'certificate', index: places, shards: 32 },
+  events: { kind: 'event', index: places, shards: 64 },
+  open: { kind: 'transaction', index: due, shards: 32 },
+  expiring: { kind: 'certificate', index: due, shards: 32 },
+  timeline: { kind: 'event', index: due, shards: 1 },
+  subjects: { kind: 'transaction', index: subjects, shards: 4 },
+  // A key has few certificates, and each is a partition of its own.
+  keys: { kind: 'certificate', index: subjects, shards: 1 },
+  devices: { kind: 'transaction', index: devices, shards: 4 },
+};
+type Listed = { readonly kind: Kind; readonly index: Index; readonly shards: number };
+
+export const pkOf = ({ kind, key }: Key): string => `${kind}#${key}`;
+export const placeOf = (list: List, group: string, shard: number): string =>
+  `${list}#${group}#${shard}`;
+
+/** The key of a record, from the partition key of its item. */
+export const keyOf = (pk: string): string => pk.slice(pk.indexOf('#') + 1);
+
+const MAX_ITEM_OCTETS = 400 * 1024;
+
+/** Seconds, from when on DynamoDB may delete the item. */
+const ttlOf = (at: number): AttributeValue => number(Math.floor(at / 1000));
+
+const text = (value: string): AttributeValue => ({ S: value });
+export const number = (value: number): AttributeValue => ({ N: String(value) });
+
+/** FNV-1a over UTF-16 units: even and stable is all it has to be. */
+function hashOf(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) {
+    hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193) >>> 0;
+  }
+  return hash;
+}
+
+function placeAttributes(kind: Key['kind'], key: string, record: Row['record']): Item {
+  return Object.fromEntries(
+    placesOf(kind, key, record).flatMap(({ list, group, sort }) => {
+      const { index, shards } = lists[list];
+      const place = placeOf(list, group, hashOf(key) % shards);
+      return [
+        [index.place, text(place)],
+        [index.sort, text(sort)],
+      ];
+    }),
+  );
+}
+
+/** What a `use` counts with is kept as attributes; the rest of the record as JSON, as of any other. */
+function challengeAttributes(challenge: Challenge): Item {
+  const { uses, usesLeft, failures, expiresAt, revokedAt, open, ...rest } = challenge;
+  const holders = Object.entries(open).map(([id, hash]) => [id, text(hash)] as const);
+  return {
+    record: text(JSON.stringify(rest)),
+    uses: number(uses),
+    usesLeft: number(usesLeft),
+    failures: number(failures),
+    expiresAt: number(expiresAt),
+    ...(revokedAt === undefined ? {} : { revokedAt: number(revokedAt) }),
+    open: { M: Object.fromEntries(holders) },
+  };
+}
+
+/** Members of a record that are attributes of their own: octets, which the record has as base64 or
+ * hexadecimal text, and the text of an event, which JSON in JSON would escape. */
+const apart: Partial<Record<Kind, Readonly<Record<string, 'base64' | 'hash' | 'text'>>>> = {
+  transaction: { csr: 'base64' },
+  request: { csr: 'base64' },
+  certificate: { der: 'base64', tbsHash: 'hash', keyHash: 'hash' },
+  event: { body: 'text' },
+};
+const sha256 = /^[0-9a-f]{64}$/;
+
+function recordAttributes(kind: Kind, record: Row['record']): Item {
+  const own: Item = {};
+  const rest = { ...record } as Record<string, unknown>;
+  for (const [name, form] of Object.entries(apart[kind] ?? {})) {
+    const value = rest[name];
+    if (typeof value !== 'string' || (form === 'hash' && !sha256.test(value))) continue;
+    delete rest[name];
+    own[name] =
+      form === 'text' ? text(value) : { B: form === 'hash' ? fromHex(value) : fromBase64(value) };
+  }
+  if (kind === 'certificate' && isOfItsOwn(record as CertificateRecord)) delete rest.lineage;
+  // Its place in the timeline names it.
+  if (kind === 'event') delete rest.transaction;
+  return { record: text(JSON.stringify(rest)), ...own };
+}
+
+/** Before its first renewal the lineage of a certificate that was enrolled follows from the rest. */
+const isOfItsOwn = (certificate: CertificateRecord): boolean =>
+  JSON.stringify(certificate.lineage) === JSON.stringify(newLineage(certificate));
+
+/** `recordAttributes` undone. */
+function recordOf(kind: Kind, rest: object, item: Item): object {
+  const own = Object.entries(apart[kind] ?? {}).flatMap(([name, form]) => {
+    const { S, B } = item[name] ?? {};
+    if (B === undefined) return S === undefined ? [] : [[name, S]];
+    return [[name, form === 'hash' ? hex(new Uint8Array(B)) : base64(B)]];
+  });
+  const record = { ...rest, ...Object.fromEntries(own) };
+  if (kind === 'event') {
+    const [, transaction] = /^timeline#(.*)#0$/s.exec(item.due?.S ?? '') ?? [];
+    return transaction === undefined ? record : { ...record, transaction };
+  }
+  return kind === 'certificate' && !('lineage' in record)
+    ? { ...record, lineage: newLineage(record as CertificateRecord) }
+    : record;
+}
+
+function itemOf({ kind, key }: Key, rev: number, record: Row['record'], attempt: string): Item {
+  const expiry = expiryOf(kind, record);
+  return {
+    pk: text(pkOf({ kind, key })),
+    rev: number(rev),
+    v: number(RECORD_VERSION),
+    attempt: text(attempt),
+    ...placeAttributes(kind, key, record),
+    ...(kind === 'challenge'
+      ? challengeAttributes(record as Challenge)
+      : recordAttributes(kind, record)),
+    ...(expiry === undefined ? {} : { ttl: ttlOf(expiry) }),
+  };
+}
+
+/** An item that is no record of this release has none. */
+export function rowOf(item: Item): Row | AlteredRow {
+  const pk = item.pk?.S ?? '';
+  const [kind = '', key] = [pk.split('#', 1)[0], keyOf(pk)];
+  const rev = revIn(item.rev?.N);
+  const v = Number(item.v?.N);
+  const record = v <= RECORD_VERSION ? recordIn(item.record?.S) : undefined;
+  if (record === undefined) {
+    const later = v > RECORD_VERSION ? ({ later: true } as const) : {};
+    return { kind: kind as Kind, key, rev, record, said: item.record?.S, ...later };
+  }
+  const whole =
+    kind === 'challenge' ? { ...record, ...countedOf(item) } : recordOf(kind as Kind, record, item);
+  return { kind, key, rev, record: whole } as Row;
+}
+
+/** What is of another type says so: then it is no challenge. */
+function countedOf({ uses, usesLeft, failures, expiresAt, revokedAt, open }: Item) {
+  const holders = Object.entries(open?.M ?? {}).map(([id, hash]) => [id, hash.S]);
+  return {
+    uses: Number(uses?.N),
+    usesLeft: Number(usesLeft?.N),
+    failures: Number(failures?.N),
+    expiresAt: Number(expiresAt?.N),
+    ...(revokedAt ? { revokedAt: Number(revokedAt.N) } : {}),
+    open: open?.M && Object.fromEntries(holders),
+  };
+}
+
+/** About what DynamoDB counts: names and values. */
+export function itemOctets(item: Item): number {
+  return Object.entries(item).reduce((sum, [name, { S, N, M, B }]) => {
+    const value = S !== undefined ? utf8(S).length : (N ?? B ?? '').length;
+    return sum + name.length + value + (M ? itemOctets(M) : 0) + 3;
+  }, 0);
+}
+
+/**
+ * The action as DynamoDB takes it. Every one asks for the item that made its condition fail, so that
+ * our own attempt is known when it comes back.
+ * @returns the octets of its item with it; 0 where nothing is put
+ * @throws {Outage} when the record is larger than an item may be
+ */
+export function transactItemOf(
+  TableName: string,
+  action: Action,
+  attempt: string,
+): { item: TransactWriteItem; octets: number } {
+  const about = { TableName, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' } as const;
+  const Key = { pk: text(pkOf(action)) };
+  if (action.do === 'use') {
+    return { item: { Update: { ...about, Key, ...useUpdate(action, attempt) } }, octets: 0 };
+  }
+  const condition = conditionOn(action);
+  if (action.do === 'check') {
+    return { item: { ConditionCheck: { ...about, Key, ...condition } }, octets: 0 };
+  }
+  if (action.do === 'delete') {
+    return { item: { Delete: { ...about, Key, ...condition } }, octets: 0 };
+  }
+  const Item = itemOf(action, nextRev(action.rev), action.record, attempt);
+  const octets = itemOctets(Item);
+  if (octets > MAX_ITEM_OCTETS) {
+    throw new Outage(
+      `the ${action.kind} ${action.key} has ${octets} octets; DynamoDB takes ${MAX_ITEM_OCTETS}`,
+    );
+  }
+  return { item: { Put: { ...about, Item, ...condition } }, octets };
+}
+
+function conditionOn({ do: deed, rev }: Exclude<Action, { do: 'use' }>): {
+  readonly ConditionExpression: string;
+  readonly ExpressionAttributeValues?: Record<string, AttributeValue>;
+} {
+  if (rev === 0 && deed !== 'delete') return { ConditionExpression: 'attribute_not_exists(pk)' };
+  if (rev !== SPOILT_REV) {
+    return {
+      ConditionExpression: 'rev = :rev',
+      ExpressionAttributeValues: { ':rev': number(rev) },
+    };
+  }
+  return {
+    ConditionExpression:
+      'attribute_exists(pk) AND (attribute_not_exists(rev) OR NOT rev BETWEEN :one AND :max)',
+    ExpressionAttributeValues: { ':one': number(1), ':max': number(MAX_REV) },
+  };
+}
+
+/** `applyUse` of the port as one conditional update. It does not look at `rev`, but raises it. */
+function useUpdate(
+  { take, free = [], clear = [], fail }: Extract<Action, { do: 'use' }>,
+  attempt: string,
+): Pick<
+  NonNullable<TransactWriteItem['Update']>,
+  | 'UpdateExpression'
+  | 'ConditionExpression'
+  | 'ExpressionAttributeNames'
+  | 'ExpressionAttributeValues'
+> {
+  const holders: string[] = [];
+  const values: Item = {
+    ':v': number(RECORD_VERSION),
+    ':one': number(1),
+    ':attempt': text(attempt),
+  };
+  const holder = (id: string): string => {
+    const known = holders.indexOf(id);
+    return `#open.#h${known >= 0 ? known : holders.push(id) - 1}`;
+  };
+  const conditions = ['attribute_exists(pk)', 'v <= :v'];
+  const sets = ['rev = rev + :one', 'attempt = :attempt'];
+  const delta = free.length - (take ? 1 : 0);
+  if (delta !== 0) {
+    sets.push('usesLeft = usesLeft + :delta');
+    values[':delta'] = number(delta);
+  }
+  if (take) {
+    const mine = holder(take.transaction);
+    conditions.push(
+      'usesLeft >= :needed',
+      'usesLeft <= uses',
+      'expiresAt > :now',
+      `attribute_not_exists(${mine})`,
+    );
+    sets.push(`${mine} = :requestHash`);
+    values[':needed'] = number(-delta);
+    values[':now'] = number(take.now);
+    values[':requestHash'] = text(take.requestHash);
+  }
+  if (take || fail) {
+    // `isLocked` of the port, and not revoked.
+    conditions.push('(uses > :one OR failures < :locked)', 'attribute_not_exists(revokedAt)');
+    values[':locked'] = number(MAX_CHALLENGE_FAILURES);
+  }
+  if (fail) sets.push('failures = failures + :one');
+  const freed = [...new Set(free)];
+  conditions.push(...freed.map((id) => `attribute_exists(${holder(id)})`));
+  // One that is not there is removed without complaint, as the port has it for `clear`.
+  const gone = [...new Set([...free, ...clear])].filter((id) => id !== take?.transaction);
+  const remove = gone.length > 0 ? ` REMOVE ${gone.map(holder).join(', ')}` : '';
+  return {
+    UpdateExpression: `SET ${sets.join(', ')}${remove}`,
+    ConditionExpression: conditions.join(' AND '),
+    // DynamoDB refuses a name that no expression uses.
+    ExpressionAttributeNames:
+      holders.length > 0
+        ? { '#open': 'open', ...Object.fromEntries(holders.map((id, i) => [`#h${i}`, id])) }
+        : undefined,
+    ExpressionAttributeValues: values,
+  };
+}

@@ -1,0 +1,125 @@
+// Protects a waiting request: a MAC over what was proven, a MAC over the approval, and the seal of the
+// password for an EC client's reply. So write access to the records is not enough to have anything issued.
+
+import {
+  type Bytes,
+  base64,
+  equalSecret,
+  fromBase64,
+  fromUtf8,
+  hex,
+  utf8,
+} from '../../base/bytes.ts';
+import { Outage } from '../../base/errors.ts';
+import { hash } from '../../crypto/native.ts';
+import type { MacKey } from '../../ports/mac-keys.ts';
+import type { Approval, Transaction, TransactionBase } from '../../ports/records/transaction.ts';
+import { mac } from '../challenge/challenges.ts';
+
+/** `MAC key id.hexadecimal` */
+export const tagged = ({ id }: MacKey, value: Bytes): string => `${id}.${hex(value)}`;
+
+export function holds(
+  macKeys: readonly MacKey[],
+  tag: string,
+  make: (key: MacKey) => string,
+): boolean {
+  const [id] = tag.split('.');
+  const macKey = macKeys.find((candidate) => candidate.id === id);
+  return macKey !== undefined && equalSecret(utf8(make(macKey)), utf8(tag));
+}
+
+/** What allowed it before anybody approved it. */
+export const provenBy = ({ authorizedBy }: Pick<TransactionBase, 'authorizedBy'>): string[] =>
+  authorizedBy.filter((by) => !by.startsWith('approved by '));
+
+/** Over everything that the certificate will be made of, and what its approver goes by.
+ * @param redacted the CSR without its challengePassword */
+export function makePendingMac(
+  macKey: MacKey,
+  transaction: TransactionBase,
+  redacted: Bytes,
+): string {
+  const { id, endpoint, ca, csrHash, names, profile, signer, requestHash, renews } = transaction;
+  const { messageType, subject, expiresAt, createdAt } = transaction;
+  const csr = hex(hash('SHA-256', redacted));
+  const proven = { id, endpoint, ca, csr, csrHash, names, profile, signer, requestHash, renews };
+  const shown = { messageType, subject, expiresAt, createdAt, by: provenBy(transaction) };
+  const fields = { ...proven, ...shown };
+  return tagged(macKey, mac(macKey, 'pending', fields));
+}
+
+export const makeApproval = (
+  macKey: MacKey,
+  { id, pendingMac }: Pick<Transaction<'pending'>, 'id' | 'pendingMac'>,
+  by: string,
+  at: number,
+): Approval => ({
+  by,
+  at,
+  mac: tagged(macKey, mac(macKey, 'approval', { id, pendingMac, by, at })),
+});
+
+/** Approved, or an attempt of an approved one. */
+export type ApprovedTransaction =
+  | Transaction<'approved'>
+  | Extract<Transaction<'intended'>, { readonly approval: Approval }>;
+
+export const isApproved = (transaction: Transaction): transaction is ApprovedTransaction =>
+  transaction.state === 'approved' ||
+  (transaction.state === 'intended' && transaction.approval !== undefined);
+
+/** @throws {Outage} for a record that says something else than what was proven and approved */
+export function requireApproval(
+  macKeys: { readonly pending: readonly MacKey[]; readonly approval: readonly MacKey[] },
+  transaction: TransactionBase,
+  csr: Bytes,
+): Approval {
+  const { id, approval, pendingMac = '' } = transaction;
+  const proven = holds(macKeys.pending, pendingMac, (key) => makePendingMac(key, transaction, csr));
+  const approved =
+    approval !== undefined &&
+    holds(
+      macKeys.approval,
+      approval.mac,
+      (key) => makeApproval(key, { id, pendingMac }, approval.by, approval.at).mac,
+    );
+  if (!proven || !approved) throw new Outage(`the approval of ${id} does not hold`);
+  return approval;
+}
+
+/** AES-256-GCM, for this one Transaction. @param iv 12 fresh octets */
+export async function sealPassword(
+  macKey: MacKey,
+  id: string,
+  text: string,
+  iv: Bytes,
+): Promise<string> {
+  const parameters = { name: 'AES-GCM', iv, additionalData: utf8(id) };
+  const sealed = await crypto.subtle.encrypt(parameters, await sealingKey(macKey), utf8(text));
+  return [macKey.id, base64(iv), base64(new Uint8Array(sealed))].join('.');
+}
+
+/** @throws {Outage} when it cannot be opened */
+export async function unsealPassword(
+  macKeys: readonly MacKey[],
+  { id, sealedPassword }: Transaction,
+): Promise<string | undefined> {
+  if (sealedPassword === undefined) return undefined;
+  const [keyId, iv = '', sealed = ''] = sealedPassword.split('.');
+  const macKey = macKeys.find((candidate) => candidate.id === keyId);
+  if (!macKey) throw new Outage(`the password of ${id} is sealed under a key that is gone`);
+  const parameters = { name: 'AES-GCM', iv: fromBase64(iv), additionalData: utf8(id) };
+  try {
+    const key = await sealingKey(macKey);
+    const opened = await crypto.subtle.decrypt(parameters, key, fromBase64(sealed));
+    return fromUtf8(new Uint8Array(opened));
+  } catch {
+    throw new Outage(`the password of ${id} does not open`);
+  }
+}
+
+function sealingKey(macKey: MacKey): Promise<CryptoKey> {
+  const key = mac(macKey, 'seal', null);
+  return crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']);
+}

@@ -1,0 +1,232 @@
+// Requests that wait for an approver. Pending is one write; approving and denying write only that;
+// the next poll or repeat re-checks everything else and issues on the strength of the stored
+// approval, which is a MAC over what was approved: whoever can write records cannot widen it.
+
+import { base64 } from '../../base/bytes.ts';
+import { MAX_TRANSACTION_IDS } from '../../base/limits.ts';
+import type { Actor } from '../../events/event.ts';
+import type { Transaction } from '../../ports/records/transaction.ts';
+import type { Evidence } from '../../refusal/evidence.ts';
+import type { Reason } from '../../refusal/reasons.ts';
+import { redact, sameKey } from '../../x509/csr.ts';
+import { printGeneralName } from '../../x509/names/general-name.ts';
+import type { Authorization } from '../authorize/authorize.ts';
+import type { Deps } from '../deps.ts';
+import { csrOf, type Known } from '../enrol/lookup.ts';
+import { beginTransaction } from '../enrol/new-transaction.ts';
+import type { EnrolmentRequest } from '../enrol/request.ts';
+import { lapsed, loadForEnd, voidTransaction } from '../enrol/rollback.ts';
+import type { Remembered } from '../record/idempotency.ts';
+import { certificateKey, pollKey } from '../record/keys.ts';
+import { eventOf } from '../record/transaction-event.ts';
+import { moved } from '../record/transition.ts';
+import { Draft, View } from '../record/unit-of-work.ts';
+import { requireApprovable } from './approvable.ts';
+import { makeApproval, makePendingMac, sealPassword } from './approval-mac.ts';
+
+/** @returns `again` when something changed since the lookup: nothing was written; look up and decide again */
+export async function pend(
+  deps: Deps,
+  request: EnrolmentRequest,
+  { view, transaction: own }: Known,
+  {
+    authorization: { grounds },
+    now,
+  }: { readonly authorization: Authorization; readonly now: number },
+): Promise<Transaction<'pending'> | 'again'> {
+  const { endpoint, ca, csr, signer, transactionID } = request;
+  const begun = beginTransaction(deps, request, now);
+  const names = grounds.names.names.map(printGeneralName);
+  const password = passwordFor(signer, csr);
+  const [macKey] = await deps.macKeys.live('pending');
+  // An attempt from before the endpoint asked for approvals: the waiting request takes over what it holds.
+  const mine = own && lapsed(own, now) ? own : undefined;
+  const challenge =
+    grounds.challenge ??
+    (mine?.undo.challenge ? { key: mine.undo.challenge, clear: [] } : undefined);
+  const ends = [
+    ...(mine ? [mine] : []),
+    ...(grounds.challenge || grounds.renews ? grounds.ends : []),
+  ];
+  const waiting = {
+    ...begun,
+    ...moved(begun, 'pend', now),
+    names,
+    authorizedBy: grounds.by,
+    undo: challenge ? { challenge: challenge.key } : {},
+    expiresAt: now + endpoint.pendingTtlMs,
+    ...(grounds.renews ? { renews: grounds.renews.serial } : {}),
+    ...(password === undefined
+      ? {}
+      : { sealedPassword: await sealPassword(macKey, begun.id, password, deps.random(12)) }),
+  };
+  const redacted = redact(csr);
+  const transaction: Transaction<'pending'> = {
+    ...waiting,
+    pendingMac: makePendingMac(macKey, waiting, redacted),
+  };
+  const draft = new Draft(view);
+  const actor: Actor = { kind: 'device', id: transaction.signer };
+  for (const ending of ends) {
+    await loadForEnd(view, ending);
+    voidTransaction(draft, ending, { actor, now, random: deps.random });
+  }
+  if (grounds.renews && grounds.lineage) {
+    // A waiting renewal counts like an issued one, because it writes as much.
+    const key = certificateKey(ca.id, grounds.renews.serial);
+    const signed = draft.get('certificate', key) ?? grounds.renews;
+    const lineage = { ...signed.lineage, recent: grounds.lineage.recent };
+    draft.put('certificate', key, { ...signed, confirmed: true, lineage });
+  }
+  if (challenge) {
+    const take = { transaction: transaction.id, requestHash: transaction.requestHash, now };
+    draft.use(challenge.key, { take, clear: challenge.clear });
+  }
+  draft.create('transaction', transaction.id, transaction);
+  draft.put('request', transaction.requestHash, {
+    transaction: transaction.id,
+    csr: base64(redacted),
+  });
+  const poll = pollKey(endpoint.id, signer.key.spki, transactionID);
+  draft.put('poll', poll, { transaction: transaction.id });
+  draft.event(now, deps.random, { ...eventOf(transaction), type: 'request.pending', actor });
+  return (await deps.store.write(draft.actions)) === 'done' ? transaction : 'again';
+}
+
+/** What keys the reply to a signer that cannot decrypt. */
+const passwordFor = (
+  { key }: EnrolmentRequest['signer'],
+  { challengePassword }: EnrolmentRequest['csr'],
+): string | undefined => (key.kind.type === 'RSA' ? undefined : challengePassword);
+
+/** A repeat under another transactionID, or signed by another key: polls with that one find the
+ * Transaction too. */
+export async function followPolls(
+  deps: Deps,
+  { endpoint, csr, signer, transactionID }: EnrolmentRequest,
+  { view, transaction }: Known,
+): Promise<void> {
+  if (!transaction) return;
+  const key = pollKey(endpoint.id, signer.key.spki, transactionID);
+  if (view.get('poll', key)?.transaction === transaction.id) return;
+  const { transactionIDs } = transaction;
+  const known = transactionIDs.includes(transactionID);
+  // A device that goes on under ever new ones repeats its request, which needs none of them. Copies that
+  // others have signed anew leave room for those of whoever holds the requested key.
+  const most = sameKey(csr.publicKey, signer.key) ? MAX_TRANSACTION_IDS : MAX_TRANSACTION_IDS / 2;
+  if (!known && transactionIDs.length >= most) return;
+  // Its first message may have been signed with a key that can decrypt, and this one is not.
+  const password = transaction.sealedPassword === undefined && passwordFor(signer, csr);
+  const draft = new Draft(view);
+  draft.put('poll', key, { transaction: transaction.id });
+  if (!known || password) {
+    const [macKey] = await deps.macKeys.live('pending');
+    draft.put('transaction', transaction.id, {
+      ...transaction,
+      transactionIDs: known ? transactionIDs : [...transactionIDs, transactionID],
+      ...(password
+        ? { sealedPassword: await sealPassword(macKey, transaction.id, password, deps.random(12)) }
+        : {}),
+    });
+  }
+  // Latest wins; one that lost to another write finds its way with the next repeat.
+  await deps.store.write(draft.actions);
+}
+
+export type Verdict = {
+  readonly by: string;
+  readonly reason?: string;
+  readonly remembered?: Remembered<Transaction> | undefined;
+};
+
+/**
+ * @returns `missing`, or the state that it is in already, when it is not pending (any more)
+ * @throws {Refusal} where an approval would come to nothing @throws {Repeated}
+ */
+export async function decide(
+  deps: Deps,
+  id: string,
+  verdict: 'approved' | 'denied',
+  { by, reason, remembered }: Verdict,
+): Promise<'done' | 'missing' | Transaction['state']> {
+  for (;;) {
+    const now = deps.clock.now();
+    const view = new View(deps.store);
+    const record = remembered?.once.recordKey;
+    await view.load([{ kind: 'transaction', key: id }, ...(record ? [record] : [])]);
+    remembered?.once.requireNew(view, now);
+    const transaction = view.get('transaction', id);
+    if (!transaction) return 'missing';
+    if (transaction.state !== 'pending') return transaction.state;
+    if (transaction.expiresAt <= now) return 'expired';
+    if (verdict === 'approved') {
+      const csr = await csrOf(view, transaction);
+      // Without the record of its request there is nothing to approve.
+      if (csr.length === 0) return 'missing';
+      requireApprovable(deps.config.endpoints.get(transaction.endpoint), transaction, csr);
+    }
+    const draft = new Draft(view);
+    const { sealedPassword: _sealed, ...withoutPassword } = transaction;
+    const [macKey] = await deps.macKeys.live('approval');
+    const next: Transaction<'approved' | 'denied'> =
+      verdict === 'approved'
+        ? {
+            ...transaction,
+            ...moved(transaction, 'approve', now, by),
+            approval: makeApproval(macKey, transaction, by, now),
+          }
+        : {
+            ...withoutPassword,
+            ...moved(transaction, 'deny', now, by),
+            reason: 'requestDenied',
+            repeatUntil: now + repeatMs(deps, transaction),
+          };
+    draft.put('transaction', id, next);
+    draft.event(now, deps.random, {
+      ...eventOf(next),
+      type: verdict === 'approved' ? 'request.approved' : 'request.denied',
+      actor: { kind: 'admin', id: by },
+      ...(reason === undefined ? {} : { note: reason }),
+    });
+    remembered?.once.remember(draft, now, remembered.answer(next));
+    if ((await deps.store.write(draft.actions)) === 'done') return 'done';
+  }
+}
+
+const repeatMs = ({ config }: Deps, { endpoint }: Transaction): number =>
+  config.endpoints.get(endpoint)?.repeatMs ?? 0;
+
+/** How a request ends that waited. */
+export type End = {
+  readonly event: 'expire' | 'deny';
+  readonly reason: Reason;
+  readonly evidence?: Evidence;
+  readonly now: number;
+};
+
+/** Ends a pending or approved request: its time is over, or its grounds are no longer true.
+ * @returns `again` when it has changed since it was read: nothing was written; read and decide again */
+export async function close(
+  deps: Deps,
+  view: View,
+  transaction: Transaction<'pending' | 'approved'>,
+  { event, reason, evidence, now }: End,
+): Promise<'done' | 'again'> {
+  const { sealedPassword: _sealed, ...rest } = transaction;
+  const draft = new Draft(view);
+  const next: Transaction<'expired' | 'denied'> = {
+    ...rest,
+    ...moved(transaction, event, now, 'system'),
+    reason,
+    ...(evidence ? { evidence } : {}),
+    repeatUntil: now + repeatMs(deps, transaction),
+  };
+  draft.put('transaction', transaction.id, next);
+  draft.event(now, deps.random, {
+    ...eventOf(next),
+    type: event === 'expire' ? 'request.expired' : 'request.denied',
+    actor: { kind: 'system' },
+    note: reason,
+  });
+  return (await deps.store.write(draft.actions)) === 'done' ? 'done' : 'again';
+}

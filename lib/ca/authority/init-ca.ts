@@ -1,0 +1,150 @@
+// Makes a CA: its key, its certificate, its first RA generation. For a CA below an offline root it makes
+// only the key at first, and a request to that root.
+
+import { type Bytes, base64, fromBase64 } from '../../base/bytes.ts';
+import { Outage } from '../../base/errors.ts';
+import type { Authority } from '../../config/config.ts';
+import type { KeySpec } from '../../crypto/algorithms.ts';
+import type { Actor } from '../../events/event.ts';
+import type { Crls } from '../../ports/crls.ts';
+import type { MacPurpose, SealedMacKey } from '../../ports/mac-keys.ts';
+import type { RaKeys } from '../../ports/ra-keys.ts';
+import type { Signer } from '../../ports/signer.ts';
+import { fingerprint, readCertificate } from '../../x509/certificate.ts';
+import { encodeCaRequestInfo } from '../../x509/csr.ts';
+import { printName } from '../../x509/names/name.ts';
+import type { Deps, PublishDeps } from '../deps.ts';
+import { Draft, View } from '../record/unit-of-work.ts';
+import {
+  caExtensions,
+  makeGeneration,
+  raEvent,
+  selfSignedCa,
+  signingKeyOf,
+} from './own-certificates.ts';
+import { lintedRequest, requireClean, sign } from './sign.ts';
+
+export type LifecycleDeps = Pick<Deps, 'config' | 'store' | 'clock' | 'random' | 'log'> & {
+  readonly signer: Signer;
+  readonly raKeys: RaKeys;
+};
+
+/** The ports that make a CA; its CRLs show whether it existed before. */
+type InitDeps = LifecycleDeps & { readonly crls: Pick<Crls, 'floor'> };
+
+/** The store and the keys, opened for an operator's commands. */
+export type Operator = LifecycleDeps &
+  Pick<PublishDeps, 'crls' | 'served' | 'crlSigner'> & {
+    /** Takes a key that exists for a CA's; absent where keys are files. @returns its reference */
+    readonly adoptKey?: (key: string, spec: KeySpec) => Promise<string>;
+    /** Absent where MAC keys make themselves. */
+    readonly makeMacKey?: (purpose: MacPurpose) => Promise<SealedMacKey>;
+    readonly close: () => void;
+  };
+
+export type InitOptions = {
+  readonly actor?: Actor;
+  /** Makes the CA's key, or adopts an existing one. @returns its reference */
+  readonly takeKey?: () => Promise<string>;
+};
+
+const system: Actor = { kind: 'system' };
+
+/**
+ * Makes the CA: key, self-signed certificate, one RA generation, which is current at once.
+ * @returns `exists` when there is one under this id, `waiting` when it has yet to be given the certificate
+ *   that its root signs; nothing was changed then
+ * @throws {Outage} if the CA has published CRLs but its record is gone: it was removed by others
+ */
+export async function initCa(
+  deps: InitDeps,
+  { id, subject, key, validityMs }: Authority,
+  { actor = system, takeKey = () => deps.signer.create(id, key) }: InitOptions = {},
+): Promise<'done' | 'exists' | 'waiting'> {
+  const now = deps.clock.now();
+  const wasThere = await hasPublished(deps, id, now);
+  const view = await authorities(deps, id);
+  const known = view.get('authority', id);
+  if (known) return known.chain.length > 0 ? 'exists' : 'waiting';
+  if (wasThere) throw removed(id);
+  const keyReference = await own(deps, view, takeKey);
+  const caKey = await signingKeyOf(deps.signer, keyReference);
+  const issuer = await selfSignedCa(deps, caKey, { id, subject, now, until: now + validityMs });
+  const { der } = issuer.certificate;
+  const ra = await makeGeneration(deps, issuer, { id: 1, state: 'current' }, now);
+  const draft = new Draft(view);
+  draft.put('authority', id, { ca: id, keyReference, chain: [base64(der)], generations: [ra] });
+  const about = { actor, ca: id };
+  draft.event(now, deps.random, { ...about, type: 'ca.key.created', key: keyReference });
+  draft.event(now, deps.random, {
+    ...about,
+    type: 'ca.created',
+    subject: printName(subject),
+    certificateHash: fingerprint(der),
+  });
+  draft.event(now, deps.random, { ...about, ...raEvent('ca.ra.current', ra) });
+  return (await deps.store.write(draft.actions)) === 'done' ? 'done' : 'exists';
+}
+
+/**
+ * For a CA below another one: makes its key, if it has none yet, and a PKCS#10 for it, the only thing that
+ * the key signs beside certificates and CRLs. A CA that has its certificate requests the next one, for the
+ * same name and key.
+ */
+export async function requestCa(
+  deps: InitDeps,
+  { id, subject: configured, key }: Authority,
+  { actor = system, takeKey = () => deps.signer.create(id, key) }: InitOptions = {},
+): Promise<Bytes> {
+  const wasThere = await hasPublished(deps, id, deps.clock.now());
+  const view = await authorities(deps, id);
+  const known = view.get('authority', id);
+  if (!known && wasThere) throw removed(id);
+  const keyReference = known?.keyReference ?? (await own(deps, view, takeKey));
+  const caKey = await signingKeyOf(deps.signer, keyReference);
+  if (!known) {
+    const draft = new Draft(view);
+    draft.put('authority', id, { ca: id, keyReference, chain: [], generations: [] });
+    const event = { type: 'ca.key.created', actor, ca: id, key: keyReference } as const;
+    draft.event(deps.clock.now(), deps.random, event);
+    if ((await deps.store.write(draft.actions)) === 'conflict') throw changedMeanwhile(id);
+  }
+  const [before] = known?.chain ?? [];
+  const subject = before === undefined ? configured : readCertificate(fromBase64(before)).subject;
+  const info = encodeCaRequestInfo(subject, caKey.key.spki, caExtensions(caKey));
+  return sign(deps, caKey, requireClean('request', lintedRequest(info, caKey, subject)));
+}
+
+/** Asked before its record is looked for: that is there before the first CRL is. */
+const hasPublished = async ({ crls }: InitDeps, id: string, now: number): Promise<boolean> =>
+  (await crls.floor(id, now)) > 0;
+
+const removed = (id: string): Outage =>
+  new Outage(
+    `the record of the CA "${id}", which has published CRLs, was removed by another hand: run "scepter ca restore ${id} --chain FILE --key KEY"; a new CA needs another name`,
+  );
+
+/** This CA's record, and those of the others of this deployment. */
+async function authorities({ store, config }: LifecycleDeps, id: string): Promise<View> {
+  const view = new View(store);
+  const ids = new Set([id, ...config.cas.keys()]);
+  await view.load([...ids].map((key) => ({ kind: 'authority', key })));
+  return view;
+}
+
+/** @throws {Outage} for the key of another CA, because the two could then sign in each other's name */
+async function own(
+  { config }: LifecycleDeps,
+  view: View,
+  takeKey: () => Promise<string>,
+): Promise<string> {
+  const taken = await takeKey();
+  const owner = [...config.cas.keys()].find(
+    (id) => view.get('authority', id)?.keyReference === taken,
+  );
+  if (owner === undefined) return taken;
+  throw new Outage(`the key ${taken} is that of the CA "${owner}": name another`);
+}
+
+export const changedMeanwhile = (id: string): Outage =>
+  new Outage(`somebody else has just changed the CA "${id}": look at it, and run this again`);

@@ -1,0 +1,140 @@
+// Repairs an altered or removed record of a CA, and altered sealed MAC keys, for an operator. Only what is
+// proven is taken over from the altered record: the operator gives the chain, the key must fit it, and an
+// RA generation is kept if that key has signed its certificate and its own key opens.
+
+import { base64, fromBase64 } from '../../base/bytes.ts';
+import { Outage } from '../../base/errors.ts';
+import type { Authority } from '../../config/config.ts';
+import type { Actor } from '../../events/event.ts';
+import {
+  type AuthorityRecord,
+  type RaGenerationRecord,
+  raGenerationStates,
+} from '../../ports/records/registry.ts';
+import { chainOf, chainProblem } from '../../x509/ca-chain.ts';
+import {
+  type Certificate,
+  fingerprint,
+  isIssuedBy,
+  readCertificate,
+  subjectKeyIdentifierOf,
+} from '../../x509/certificate.ts';
+import { printName } from '../../x509/names/name.ts';
+import { Draft, View } from '../record/unit-of-work.ts';
+import { type Issuer, openGeneration } from './ca-certificates.ts';
+import type { Imported } from './import-chain.ts';
+import { changedMeanwhile, type LifecycleDeps } from './init-ca.ts';
+import { makeGeneration, signingKeyOf } from './own-certificates.ts';
+
+export type Restored =
+  | Exclude<Imported, { kind: 'done' }>
+  | (RestoredCa & { readonly kind: 'done' });
+type RestoredCa = {
+  readonly chain: readonly Certificate[];
+  readonly generations: readonly RaGenerationRecord[];
+  /** No generation of the record could be proven, so a new one was made. */
+  readonly isNew: boolean;
+};
+
+/**
+ * @param found the CA's certificate and its issuers, in any order
+ * @param key the signer's reference of the CA's key; by default the one in the record, if the chain fits it
+ * @throws {Outage} if the record is not altered, or the key of the CA is unknown
+ */
+export async function restoreCa(
+  deps: LifecycleDeps,
+  { id }: Authority,
+  found: readonly Certificate[],
+  { key, actor }: { readonly key: string | undefined; readonly actor: Actor },
+): Promise<Restored> {
+  const view = new View(deps.store);
+  await view.load([{ kind: 'authority', key: id }]);
+  if (view.unaltered('authority', id)) {
+    throw new Outage(`the record of the CA "${id}" holds: there is nothing to restore`);
+  }
+  const said: Partial<Record<keyof AuthorityRecord, unknown>> = Object(view.said('authority', id));
+  const keyReference = key ?? said.keyReference;
+  if (typeof keyReference !== 'string') {
+    throw new Outage(`nothing says which key the CA "${id}" has: name it with --key`);
+  }
+  const now = deps.clock.now();
+  const caKey = await signingKeyOf(deps.signer, keyReference);
+  const chain = await chainOf(caKey.key.spki, found);
+  if (typeof chain === 'string') return { kind: 'refused', why: chain };
+  const [own] = chain;
+  const keyIdentifier = subjectKeyIdentifierOf(own);
+  const why = chainProblem(chain, now);
+  if (why !== undefined || !keyIdentifier) return { kind: 'refused', why: why ?? '' };
+  const issuer: Issuer = { id, ...caKey, certificate: own, keyIdentifier };
+  const proven = await provenGenerations(deps, issuer, said.generations);
+  const isNew = proven.every(({ state }) => state !== 'current');
+  const next = Math.max(0, ...proven.map((one) => one.id)) + 1;
+  const made = isNew
+    ? [await makeGeneration(deps, issuer, { id: next, state: 'current' }, now)]
+    : [];
+  const generations = [...proven, ...made];
+  const draft = new Draft(view);
+  draft.put('authority', id, {
+    ca: id,
+    keyReference,
+    chain: chain.map(({ der }) => base64(der)),
+    generations,
+  });
+  draft.event(now, deps.random, {
+    type: 'admin.acted',
+    actor,
+    ca: id,
+    key: keyReference,
+    subject: printName(own.subject),
+    certificateHash: fingerprint(own.der),
+    note: `restored the CA "${id}" with ${generations.length} RA generations`,
+  });
+  if ((await deps.store.write(draft.actions)) === 'conflict') throw changedMeanwhile(id);
+  return { kind: 'done', chain, generations, isNew };
+}
+
+/** The CA's generations, one of them current: if several or none are, the newest. */
+async function provenGenerations(
+  deps: LifecycleDeps,
+  issuer: Issuer,
+  said: unknown,
+): Promise<RaGenerationRecord[]> {
+  const proven = new Map<number, RaGenerationRecord>();
+  for (const one of Array.isArray(said) ? said : []) {
+    const generation = await provenGeneration(deps, issuer, one);
+    if (generation) proven.set(generation.id, generation);
+  }
+  const all = [...proven.values()].sort((a, b) => a.id - b.id);
+  const usable = all.filter(({ state }) => state === 'current' || state === 'previous');
+  const current = usable.findLast(({ state }) => state === 'current') ?? usable.at(-1);
+  return all.map((one) => {
+    if (one === current) return { ...one, state: 'current' };
+    return one.state === 'current' ? { ...one, state: 'previous' } : one;
+  });
+}
+
+async function provenGeneration(
+  { raKeys }: LifecycleDeps,
+  issuer: Issuer,
+  said: unknown,
+): Promise<RaGenerationRecord | undefined> {
+  const { id, state: stateSaid, since, certificate, sealedKey } = Object(said);
+  const state = raGenerationStates.find((one) => one === stateSaid);
+  const isText = typeof certificate === 'string';
+  if (!state || !isText || !Number.isSafeInteger(id) || id < 1) return undefined;
+  const generation: RaGenerationRecord = {
+    ...{ id, state, certificate },
+    ...(Number.isSafeInteger(since) ? { since } : {}),
+    ...(typeof sealedKey === 'string' && state !== 'retired' ? { sealedKey } : {}),
+  };
+  try {
+    const { subject } = issuer.certificate;
+    const read = readCertificate(fromBase64(certificate));
+    if (!(await isIssuedBy(read, { subject, key: issuer.key }))) return undefined;
+    if (state !== 'retired') await openGeneration(raKeys, issuer.id, generation);
+    return generation;
+  } catch {
+    // A generation that cannot be read or opened is not kept.
+    return undefined;
+  }
+}

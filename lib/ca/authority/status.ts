@@ -1,0 +1,234 @@
+// How CAs and endpoints stand: what an operator has to know before a device finds it out. Told from
+// records and CRLs; whether the keys can be used is tried where they are.
+
+import { raw } from '../../asn1/reader.ts';
+import { fromBase64, hex } from '../../base/bytes.ts';
+import { Outage } from '../../base/errors.ts';
+import {
+  CA_WARNING_MS,
+  CLOCK_SKEW_MS,
+  CRL_LATE_MS,
+  MAX_PAGE,
+  RA_WARNING_MS,
+} from '../../base/limits.ts';
+import type { Endpoint } from '../../config/config.ts';
+import { hash } from '../../crypto/native.ts';
+import type { Crl } from '../../ports/crls.ts';
+import type { AuthorityRecord, RaGenerationState } from '../../ports/records/registry.ts';
+import { type Certificate, publicKeyOf, readCertificate } from '../../x509/certificate.ts';
+import { keyName } from '../../x509/public-key.ts';
+import type { AdminDeps, Deps } from '../deps.ts';
+import { browse } from '../query/browse.ts';
+import { keyHash } from '../record/keys.ts';
+import { View } from '../record/unit-of-work.ts';
+import { registerChanges, removedFrom } from '../revoke/register.ts';
+
+export type GenerationStatus = {
+  readonly id: number;
+  readonly state: RaGenerationState;
+  readonly certificate: Certificate;
+};
+
+export type CaStatus = {
+  readonly id: string;
+  /** Its own certificate first, then its issuers up to the root; empty before it is made. */
+  readonly chain: readonly Certificate[];
+  /** `RSA-3072`, `P-256`. */
+  readonly key: string | undefined;
+  readonly generations: readonly GenerationStatus[];
+  readonly crl: Crl | undefined;
+  /** Sentences; none if all is well. */
+  readonly warnings: readonly string[];
+};
+
+type CaStatusDeps = Pick<AdminDeps, 'config' | 'store' | 'crls' | 'clock' | 'log' | 'keys'>;
+type StatusDeps = CaStatusDeps & Pick<AdminDeps, 'tally' | 'written'>;
+
+export async function caStatus(deps: CaStatusDeps, id: string): Promise<CaStatus> {
+  const view = new View(deps.store);
+  await view.load([{ kind: 'authority', key: id }]);
+  if (view.lacks('authority', id) && view.rev('authority', id) !== 0) {
+    const warning = `its record was changed by another hand: run "scepter ca restore ${id} --chain FILE"`;
+    const nothing = { chain: [], key: undefined, generations: [], crl: undefined };
+    return { id, ...nothing, warnings: [warning] };
+  }
+  const record = view.get('authority', id);
+  const chain = (record?.chain ?? []).map((text) => readCertificate(fromBase64(text)));
+  const [own] = chain;
+  const kind = own && publicKeyOf(own)?.kind;
+  const generations = generationsOf(record);
+  const crl = await deps.crls.newest(id);
+  const now = deps.clock.now();
+  const warnings = own
+    ? [
+        ...(await keyWarnings(deps, id, record?.keyReference ?? '')),
+        ...endWarnings(own, generations, now),
+        ...(await compromiseWarnings(deps, generations)),
+        ...crlWarnings(crl, now),
+        ...(await registerWarnings(deps, id, crl)),
+      ]
+    : [
+        record
+          ? 'it waits for the certificate that its root has to sign'
+          : 'it has not been made yet',
+      ];
+  return { id, chain, key: kind && keyName(kind), generations, crl, warnings };
+}
+
+const generationsOf = (record: AuthorityRecord | undefined): GenerationStatus[] =>
+  (record?.generations ?? []).map(({ id, state, certificate }) => ({
+    id,
+    state,
+    certificate: readCertificate(fromBase64(certificate)),
+  }));
+
+async function keyWarnings(
+  { keys, log }: Pick<AdminDeps, 'keys' | 'log'>,
+  id: string,
+  reference: string,
+): Promise<readonly string[]> {
+  if (!keys) return [];
+  const known = async () => (await keys.signer.warnings?.(reference)) ?? [];
+  try {
+    await keys.cas.of(id);
+    return known();
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    log({ event: 'status.keys', severity: 'error', ca: id, detail });
+    return ['its keys cannot be used: the log says why', ...(await known())];
+  }
+}
+
+const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
+function endWarnings(
+  { notAfter }: Certificate,
+  generations: readonly GenerationStatus[],
+  now: number,
+): string[] {
+  const warnings: string[] = [];
+  if (notAfter <= now) warnings.push(`its certificate expired on ${day(notAfter)}`);
+  else if (notAfter - now < CA_WARNING_MS) {
+    warnings.push(`its certificate expires on ${day(notAfter)}, and what it issues with it`);
+  }
+  const current = generations.find(({ state }) => state === 'current');
+  if (!current) warnings.push('it has no current RA certificate');
+  else if (current.certificate.notAfter <= now) {
+    warnings.push(`its RA certificate expired on ${day(current.certificate.notAfter)}`);
+  } else if (current.certificate.notAfter - now < RA_WARNING_MS) {
+    warnings.push(`its RA certificate expires on ${day(current.certificate.notAfter)}`);
+  }
+  return warnings;
+}
+
+/** An RA certificate that was revoked for keyCompromise stays in use until an operator retires it. */
+async function compromiseWarnings(
+  { store }: Pick<Deps, 'store'>,
+  generations: readonly GenerationStatus[],
+): Promise<string[]> {
+  const view = new View(store);
+  const used = generations
+    .filter(({ state }) => state !== 'retired')
+    .map(({ id, certificate }) => ({ id, key: keyHash(raw(certificate.spki)) }));
+  await view.load(used.map(({ key }) => ({ kind: 'blockedKey', key })));
+  return used
+    .filter(({ key }) => view.get('blockedKey', key))
+    .map(({ id }) => `the key of its RA generation ${id} is compromised: replace it now`);
+}
+
+/** A CRL is replaced after half of its life: an older one shows that no publisher runs. */
+function crlWarnings(crl: Crl | undefined, now: number): string[] {
+  if (!crl) return ['it has no CRL'];
+  const { thisUpdate, nextUpdate } = crl;
+  if (nextUpdate <= now) return [`its CRL ended on ${day(nextUpdate)}`];
+  if (thisUpdate > now + CLOCK_SKEW_MS) return [`its CRL is of the future: ${day(thisUpdate)}`];
+  const due = (thisUpdate + nextUpdate) / 2 + CRL_LATE_MS;
+  return due < now ? [`its CRL was to be made again by ${day(due)}`] : [];
+}
+
+/** Without its register no CRL is made, so relying parties do not learn of later revocations. */
+async function registerWarnings(
+  { store }: Pick<Deps, 'store'>,
+  id: string,
+  crl: Crl | undefined,
+): Promise<string[]> {
+  try {
+    if ((await registerChanges(store, id)) >= (crl?.changes ?? 0)) return [];
+    return [removedFrom(id).message];
+  } catch (error) {
+    if (!(error instanceof Outage)) throw error;
+    return [error.message];
+  }
+}
+
+export type EndpointStatus = {
+  readonly id: string;
+  readonly ca: string;
+  readonly profile: string;
+  readonly approval: Endpoint['approval'];
+  /** Weak algorithms that it accepts. */
+  readonly legacy: readonly string[];
+  /** Certificates and requests on its static challenge, as this instance has counted them; undefined
+   * where it has none. */
+  readonly staticUses: number | undefined;
+  /** Requests that wait for an approver, as far as they were counted. */
+  readonly pending: number;
+  readonly warnings: readonly string[];
+};
+
+export type Status = {
+  readonly at: number;
+  /** Undefined where the store could not be asked. */
+  readonly cas: readonly CaStatus[] | undefined;
+  /** Why it takes no writes; undefined where it does. */
+  readonly unwritten: string | undefined;
+  readonly endpoints: readonly EndpointStatus[];
+  /** Only so many requests that wait are looked at; there are more. */
+  readonly morePending: boolean;
+};
+
+export async function statusOf(deps: StatusDeps): Promise<Status> {
+  const at = deps.clock.now();
+  const trouble = await deps.written.trouble();
+  if (trouble) deps.log({ event: 'status.written', severity: 'error', detail: trouble.message });
+  const unwritten = trouble instanceof Outage ? trouble.message : trouble && 'the log says why';
+  try {
+    const ids = [...deps.config.cas.keys()];
+    const cas = await Promise.all(ids.map((id) => caStatus(deps, id)));
+    const range = { kind: 'transaction', list: 'open', groups: ['pending'] } as const;
+    const { records, next } = await browse(deps, range, { limit: MAX_PAGE });
+    const waiting = Map.groupBy(records, ({ endpoint }) => endpoint);
+    const pendingAt = (id: string): number => waiting.get(id)?.length ?? 0;
+    const endpoints = endpointsOf(deps, pendingAt);
+    return { at, cas, unwritten, endpoints, morePending: next !== undefined };
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    deps.log({ event: 'status.store', severity: 'error', detail });
+    const endpoints = endpointsOf(deps, () => 0);
+    return { at, cas: undefined, unwritten, endpoints, morePending: false };
+  }
+}
+
+const endpointsOf = (
+  { config, tally }: Pick<Deps, 'config' | 'tally'>,
+  pendingAt: (id: string) => number,
+): EndpointStatus[] =>
+  [...config.endpoints.values()].map((endpoint) => {
+    const { id, ca, profile, approval, enrol } = endpoint;
+    const legacy = Object.entries(endpoint.legacy).flatMap(([name, on]) => (on ? [name] : []));
+    const uses = tally.staticChallengeUses.get(id) ?? 0;
+    const warnings = [
+      ...(legacy.length > 0 ? [`it accepts ${legacy.join(', ')}: for old devices only`] : []),
+      ...(enrol.staticChallenge ? ['whoever knows its static challenge can enrol'] : []),
+    ];
+    return {
+      ...{ id, ca, profile: profile.id, approval, legacy, pending: pendingAt(id), warnings },
+      staticUses: enrol.staticChallenge ? uses : undefined,
+    };
+  });
+
+/** Hexadecimal. */
+export const fingerprints = ({ der }: Certificate) => ({
+  sha256: hex(hash('SHA-256', der)),
+  sha1: hex(hash('SHA-1', der)),
+});

@@ -1,0 +1,328 @@
+// Decides whether a request may have a certificate: a renewal because of the certificate that signed it, or
+// an enrolment by the endpoint's validators, all of which must allow it. Nothing is written here.
+//
+// `issue()` takes an `Authorization`, and only this file can make one: from a decision, or from an approval
+// whose MAC is verified here. It carries the conditions that must stay true until the intent is written.
+
+import { type Bytes, fromBase64 } from '../../base/bytes.ts';
+import { Outage } from '../../base/errors.ts';
+import type { Endpoint } from '../../config/config.ts';
+import { isOutside } from '../../config/enrolment.ts';
+import type { CertificateRecord } from '../../ports/records/certificate.ts';
+import type { Transaction } from '../../ports/records/transaction.ts';
+import type { ValidationRequest } from '../../ports/validator.ts';
+import type { Evidence } from '../../refusal/evidence.ts';
+import { type Reason, Refusal, reasons } from '../../refusal/reasons.ts';
+import { publicKeyOf, readCertificate } from '../../x509/certificate.ts';
+import type { ProvenRequest } from '../../x509/csr.ts';
+import { parseGeneralName, printGeneralName } from '../../x509/names/general-name.ts';
+import { requireApprovable } from '../approve/approvable.ts';
+import { type ApprovedTransaction, provenBy, requireApproval } from '../approve/approval-mac.ts';
+import type { Ca } from '../authority/ca-certificates.ts';
+import type { Deps } from '../deps.ts';
+import { isKnownSubject } from '../enrol/issued-subjects.ts';
+import { csrOf, isNewest, type Known, pointerTo } from '../enrol/lookup.ts';
+import type { EnrolmentRequest } from '../enrol/request.ts';
+import { certificateKey, keyHash, keyOwnerKey, subjectKey } from '../record/keys.ts';
+import type { View } from '../record/unit-of-work.ts';
+import { byChallenge } from './by-challenge.ts';
+import { byStaticChallenge } from './by-static-challenge.ts';
+import { requireGoodKey, requireUncompromised } from './good-key.ts';
+import { type Again, type Denied, deny, type Grounds } from './grounds.ts';
+import { certifiedNames } from './policy.ts';
+import { type NotRenewable, type Renewal, renewal } from './renew.ts';
+
+/** Unexported, so that nothing but the check makes one. */
+class Granted {
+  readonly #grounds: Grounds;
+
+  constructor(grounds: Grounds) {
+    this.#grounds = grounds;
+  }
+
+  get grounds(): Grounds {
+    return this.#grounds;
+  }
+}
+
+/** That a request may become a certificate, and on what conditions that stays true. */
+export type Authorization = Granted;
+
+export type Decision =
+  | { readonly kind: 'grant'; readonly authorization: Authorization }
+  /** Allowed, and an approver has the last word. */
+  | { readonly kind: 'pend'; readonly authorization: Authorization }
+  | Denied
+  | Again;
+
+/**
+ * As a renewal of the certificate that signed.
+ * @param request the request, and what is known of it, under its identity as a renewal
+ * @returns `not` with the reason: the caller then tries it as an enrolment
+ * @throws {Outage} when a validator gave no answer, or another request is using the same challenge or key
+ */
+export async function authorizeRenewal(
+  deps: Deps,
+  request: EnrolmentRequest,
+  known: Known,
+  now: number,
+): Promise<Decision | NotRenewable> {
+  const { endpoint, csr, signer } = request;
+  const { certificate, key } = signer;
+  const by = { der: certificate.der, spki: key.spki, record: known.signer };
+  const asked = { endpoint, csr, ...by, own: known.transaction };
+  const found = await renewal(asked, known.view, now);
+  const renews = withNames(request, found);
+  if (renews.kind === 'again') return renews;
+  if (renews.kind === 'not') {
+    if (!countsSuccessors.has(renews.reason)) return renews;
+    await known.view.reload(pointerTo(request));
+    return isNewest(request, known) ? renews : { kind: 'again' };
+  }
+  const { names, certified, supersedes, ends, lineage } = renews;
+  // Signed anew by another device of the same subject: its key would get the names of that one.
+  const bound = known.challenge?.record.binding.names ?? [];
+  if (bound.some((name) => !names.includes(name))) {
+    const evidence = { renews: renews.renews.serial, challenge: bound.join(', ') };
+    return { kind: 'not', reason: 'renewalOtherNames', evidence };
+  }
+  const grounds = {
+    names: certified,
+    by: [`renewal of ${renews.renews.serial}`],
+    renews: renews.renews,
+    supersedes,
+    lineage,
+    ends,
+    repeatsForLife: true,
+  };
+  return outside(deps, request, known, { list: endpoint.renew.authorize, grounds, now });
+}
+
+/**
+ * As an enrolment, by what the device brings along.
+ * @param renews why it is not a renewal, if a certificate of this CA signed it
+ * @throws {Outage} when a validator gave no answer, or another request is using the same challenge or key
+ */
+export async function authorizeEnrolment(
+  deps: Deps,
+  request: EnrolmentRequest,
+  known: Known,
+  { renews, now }: { readonly renews: NotRenewable | undefined; readonly now: number },
+): Promise<Decision> {
+  const { endpoint } = request;
+  const { staticChallenge } = endpoint.enrol;
+  const basis = staticChallenge
+    ? byStaticChallenge(deps, request, staticChallenge)
+    : await byChallenge(deps, request, known, now);
+  if (basis.kind === 'again') return basis;
+  const decision =
+    basis.kind === 'deny'
+      ? basis
+      : await outside(deps, request, known, {
+          list: endpoint.enrol.authorize,
+          grounds: basis.grounds,
+          now,
+        });
+  // If the challenge does not help either, the device is told why it cannot renew.
+  if (decision.kind !== 'deny' || !renews) return decision;
+  const { challengeId } = decision.evidence;
+  const evidence: Evidence = {
+    ...renews.evidence,
+    ...(challengeId === undefined ? {} : { challengeId }),
+    asEnrolment: reasons[decision.reason].code,
+  };
+  return { ...deny(renews.reason, evidence), asEnrolment: decision.reason };
+}
+
+/** What a renewal will be certified for; none where the profile allows it no longer. */
+function withNames({ endpoint, csr }: EnrolmentRequest, renews: Renewal) {
+  if (renews.kind !== 'renewable') return renews;
+  try {
+    const { names } = renews;
+    return { ...renews, certified: certifiedNames(endpoint.profile, csr, { names }) };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const { reason, evidence } = error;
+    return {
+      kind: 'not',
+      reason,
+      evidence: { ...evidence, renews: renews.renews.serial },
+    } as const;
+  }
+}
+
+/** A twin of this very request may be what these count. */
+const countsSuccessors: ReadonlySet<Reason> = new Set(['renewalDone', 'renewalTooOften']);
+
+type Asking = {
+  /** The endpoint's list: the validators outside among it are asked. */
+  readonly list: readonly string[];
+  readonly grounds: Omit<Grounds, 'gates'>;
+  readonly now: number;
+};
+
+/** The validators outside, every one of which must allow. */
+async function outside(
+  deps: Deps,
+  request: EnrolmentRequest,
+  known: Known,
+  { list, grounds, now }: Asking,
+): Promise<Decision> {
+  const { endpoint, transactionID, requestHash, csr } = request;
+  for (const { transaction, certificate } of [known, ...(known.renewal ? [known.renewal] : [])]) {
+    if (!certificate || !withdrawn(transaction, certificate, now)) continue;
+    const { serial, state, revocationReason = '' } = certificate;
+    return deny('requestRevoked', { serial, state, revocationReason });
+  }
+  const question: ValidationRequest = {
+    requestHash,
+    endpoint: endpoint.id,
+    transactionID,
+    csr: csr.der,
+  };
+  const by = [...grounds.by];
+  const gates: string[] = [];
+  for (const id of list.filter(isOutside)) {
+    const validator = deps.validators.get(id);
+    if (!validator) throw new Outage(`the validator "${id}" is not there`);
+    const answer = await validator.validate(question);
+    if (!answer.allow) {
+      return deny('validatorRefused', {
+        validator: id,
+        ...(answer.note ? { note: answer.note } : {}),
+      });
+    }
+    by.push(`validator ${id}`);
+    if (validator.notify) gates.push(id);
+  }
+  const authorization = new Granted({ ...grounds, by, gates });
+  const waits = await needsApprover(request, known, authorization.grounds);
+  return { kind: waits ? 'pend' : 'grant', authorization };
+}
+
+async function needsApprover(
+  { endpoint, ca, signer }: EnrolmentRequest,
+  { view }: Known,
+  { renews, names: { subject, names } }: Grounds,
+): Promise<boolean> {
+  switch (endpoint.approval) {
+    case 'never':
+      return false;
+    case 'always':
+      return true;
+    case 'firstEnrolment':
+      return renews === undefined;
+    case 'newSubject': {
+      const texts = names.map(printGeneralName);
+      const keyOf = (of: Bytes): string => subjectKey(ca.id, endpoint.id, of, texts);
+      // A renewal is of a certificate that this endpoint has issued for the same names; its subject may
+      // be written backwards, which an approver has to see.
+      if (renews && keyOf(signer.certificate.subject) === keyOf(subject)) return false;
+      return !(await isKnownSubject(view, keyOf(subject)));
+    }
+  }
+}
+
+/**
+ * This very request was answered with a certificate that has been revoked or suspended since, or
+ * superseded by a later renewal. Whoever recorded the message could send it again: it must not undo that.
+ */
+const withdrawn = (
+  transaction: Transaction | undefined,
+  certificate: CertificateRecord,
+  now: number,
+): boolean =>
+  (certificate.state === 'revoked' || certificate.state === 'held') &&
+  certificate.notAfter > now &&
+  transaction?.timeline.some(({ state }) => state === 'issued') === true;
+
+export type Approved = {
+  readonly endpoint: Endpoint;
+  readonly ca: Ca;
+  /** Approved, or an approved one whose attempt has lapsed. */
+  readonly transaction: ApprovedTransaction;
+  readonly view: View;
+};
+
+/**
+ * As an approver has allowed it. The approval allows what was proven then, and its MAC is verified here;
+ * that it is still right to issue is judged by what is known and configured now.
+ * @throws {Outage} when the approval's MAC is wrong, or another request is using the same challenge or key
+ */
+export async function authorizeApproved(
+  deps: Deps,
+  approved: Approved,
+  now: number,
+): Promise<
+  | { readonly kind: 'grant'; readonly authorization: Authorization; readonly csr: ProvenRequest }
+  | Denied
+  | Again
+> {
+  const { endpoint, ca, transaction, view } = approved;
+  const { macKeys } = deps;
+  const live = { pending: await macKeys.live('pending'), approval: await macKeys.live('approval') };
+  const stored = await csrOf(view, transaction);
+  const approval = requireApproval(live, transaction, stored);
+  if (transaction.expiresAt <= now) return deny('requestExpired');
+  try {
+    const csr = requireApprovable(endpoint, transaction, stored);
+    await view.load([
+      { kind: 'keyOwner', key: keyOwnerKey(ca.id, csr.publicKey.spki) },
+      { kind: 'blockedKey', key: keyHash(csr.publicKey.spki) },
+    ]);
+    const base: Grounds = {
+      names: { subject: csr.subject, names: transaction.names.map(parseGeneralName) },
+      by: [...provenBy(transaction), `approved by ${approval.by}`],
+      ends: [],
+      repeatsForLife: false,
+      gates: gatesOf(deps, endpoint.enrol.authorize),
+    };
+    const renews = await stillRenewable(approved, csr, now);
+    if (renews.kind === 'again') return renews;
+    if (renews.kind === 'not') return deny(renews.reason, renews.evidence);
+    // What is known of keys may have grown while the request waited.
+    requireGoodKey(deps.config, ca, csr.publicKey, 'request');
+    requireUncompromised(view, csr.publicKey, 'request');
+    if (renews.kind === 'enrolment') {
+      return { kind: 'grant', authorization: new Granted(base), csr };
+    }
+    if (renews.signer) requireUncompromised(view, renews.signer, 'signer');
+    const { supersedes, ends, lineage } = renews;
+    const gates = gatesOf(deps, endpoint.renew.authorize);
+    const grounds = { ...base, renews: renews.renews, supersedes, lineage, ends, gates };
+    return { kind: 'grant', authorization: new Granted(grounds), csr };
+  } catch (error) {
+    if (error instanceof Refusal) return deny(error.reason, error.evidence);
+    throw error;
+  }
+}
+
+/** Whether the certificate that signed may still be renewed. */
+async function stillRenewable(
+  { endpoint, ca, transaction, view }: Approved,
+  csr: ProvenRequest,
+  now: number,
+) {
+  if (transaction.renews === undefined) return { kind: 'enrolment' } as const;
+  const key = certificateKey(ca.id, transaction.renews);
+  await view.load([{ kind: 'certificate', key }]);
+  const record = view.get('certificate', key);
+  const der = fromBase64(record?.der ?? '');
+  const signer = record?.der ? publicKeyOf(readCertificate(der)) : undefined;
+  if (signer) await view.load([{ kind: 'blockedKey', key: keyHash(signer.spki) }]);
+  const asked = { endpoint, csr, der, spki: signer?.spki ?? der, record, own: transaction };
+  return { ...(await renewal(asked, view, now)), signer };
+}
+
+/**
+ * Ids of the validators that gate an endpoint's certificates.
+ * @throws {Outage} for an unknown validator, because it might have been a gate
+ */
+function gatesOf({ validators }: Deps, list: readonly string[]): string[] {
+  return list.filter((id) => {
+    if (!isOutside(id)) return false;
+    const validator = validators.get(id);
+    if (!validator) throw new Outage(`the validator "${id}" is not there`);
+    return validator.notify !== undefined;
+  });
+}

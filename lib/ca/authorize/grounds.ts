@@ -1,0 +1,54 @@
+// The types of a decision: its grounds, or the reason of a denial.
+
+import type { CertificateRecord } from '../../ports/records/certificate.ts';
+import type { Lineage } from '../../ports/records/lineage.ts';
+import type { Transaction } from '../../ports/records/transaction.ts';
+import type { Evidence } from '../../refusal/evidence.ts';
+import type { Reason } from '../../refusal/reasons.ts';
+import type { CertifiedNames } from './policy.ts';
+
+/** On what a grant rests, and what its intent does beside reserving a serial number. */
+export type Grounds = {
+  readonly names: CertifiedNames;
+  /** For the record and people: `challenge <id>`, `static challenge of endpoint <id>`,
+   * `renewal of <serial>`, `approved by <name>`. */
+  readonly by: readonly string[];
+  /** Key of the challenge whose use is taken; finished holders that are no longer listed. */
+  readonly challenge?: { readonly key: string; readonly clear: readonly string[] };
+  /** The certificate that is renewed, those that are superseded, and the lineage as that leaves it. */
+  readonly renews?: CertificateRecord;
+  readonly supersedes?: readonly CertificateRecord<'issued' | 'held'>[];
+  readonly lineage?: Lineage;
+  /** Lapsed attempts of others that end in the same write. */
+  readonly ends: readonly Transaction<'intended'>[];
+  /** The outcome repeats for the certificate's life; otherwise for the endpoint's window. */
+  readonly repeatsForLife: boolean;
+  /** It rests on a secret that many devices know. */
+  readonly isStatic?: boolean;
+  /** Validators that have to be told before anything is released. */
+  readonly gates: readonly string[];
+};
+
+export type Denied = {
+  readonly kind: 'deny';
+  readonly reason: Reason;
+  readonly evidence: Evidence;
+  /** For a request that is not a renewal: why it is not an enrolment either. */
+  readonly asEnrolment?: Reason;
+};
+
+/** A record that would refuse the request has been voided since it was read. The caller must neither refuse
+ * nor issue, but look the request up again and decide anew. */
+export type Again = { readonly kind: 'again' };
+
+/** What a secret of the device, or its certificate, allows; the validators outside are still asked. */
+export type Basis =
+  | { readonly kind: 'basis'; readonly grounds: Omit<Grounds, 'gates'> }
+  | Denied
+  | Again;
+
+export const deny = (reason: Reason, evidence: Evidence = {}): Denied => ({
+  kind: 'deny',
+  reason,
+  evidence,
+});

@@ -1,0 +1,144 @@
+// Lists, shows and revokes challenges for people. It never has the secret: a challenge is found by its id.
+
+import { Outage } from '../../base/errors.ts';
+import { MAX_ISSUE_ROUNDS, MAX_PAGE, MAX_PAGE_READS } from '../../base/limits.ts';
+import type { Actor } from '../../events/event.ts';
+import type { Challenge } from '../../ports/records/records.ts';
+import { isLocked, type Row, type Store } from '../../ports/store.ts';
+import type { Deps } from '../deps.ts';
+import { browse, type Range, type Turn } from '../query/browse.ts';
+import { Draft, View } from '../record/unit-of-work.ts';
+import { bindingHolds } from './challenges.ts';
+
+/** revoked: by a person. locked: a one-time one, after too many refused attempts. invalid: it lets nobody in,
+ * because another hand has changed or made it, or its MAC key is gone. */
+export const challengeStates = [
+  'open',
+  'spent',
+  'expired',
+  'locked',
+  'revoked',
+  'invalid',
+] as const;
+export type ChallengeState = (typeof challengeStates)[number];
+export type ListedChallenge = Challenge & { readonly state: ChallengeState };
+
+/** The first state that applies; final states come first. */
+function challengeState(challenge: Challenge, now: number): ChallengeState {
+  const { revokedAt, usesLeft, expiresAt } = challenge;
+  if (revokedAt !== undefined) return 'revoked';
+  if (usesLeft < 1) return 'spent';
+  if (isLocked(challenge)) return 'locked';
+  return expiresAt <= now ? 'expired' : 'open';
+}
+
+type Reading = Pick<Deps, 'store' | 'macKeys' | 'clock' | 'log'>;
+
+/** The store, in which each challenge has its state with it. */
+function withStates({ store, macKeys, clock, log }: Reading): Store {
+  return {
+    ...{ write: (actions) => store.write(actions), list: (query) => store.list(query) },
+    async read(keys) {
+      const live = await macKeys.live('challenge');
+      return (await store.read(keys)).map((row) => {
+        if (row.kind !== 'challenge' || row.record === undefined) return row;
+        const { key, record } = row as Row<'challenge'>;
+        const holds = bindingHolds(live, key, record);
+        if (!holds) log({ event: 'challenge.tampered', severity: 'error', challengeId: record.id });
+        const state = holds ? challengeState(record, clock.now()) : 'invalid';
+        return { ...row, record: { ...record, state } };
+      });
+    },
+  };
+}
+
+export type ChallengeQuery = Turn & {
+  readonly endpoint: string;
+  readonly state?: ChallengeState | undefined;
+};
+
+/** Newest first. */
+export async function listChallenges(
+  deps: Reading,
+  { endpoint, state, ...turn }: ChallengeQuery,
+): Promise<{ readonly challenges: readonly ListedChallenge[]; readonly next?: string }> {
+  const keep = (challenge: Challenge): boolean => (challenge as ListedChallenge).state === state;
+  const all = { list: 'challenges', groups: [endpoint], reverse: true } as const;
+  const range: Range<'challenge'> = { kind: 'challenge', ...all, ...(state ? { keep } : {}) };
+  const { records, ...rest } = await browse({ store: withStates(deps) }, range, turn);
+  return { challenges: records as readonly ListedChallenge[], ...rest };
+}
+
+/** @param endpoint where to look; undefined: everywhere */
+export async function findChallenge(
+  deps: Reading & Pick<Deps, 'config'>,
+  id: string,
+  endpoint: string | undefined,
+): Promise<ListedChallenge | undefined> {
+  return (await find(deps, id, endpoint))?.record;
+}
+
+type Found = Pick<Row<'challenge'>, 'kind' | 'key' | 'rev'> & { readonly record: ListedChallenge };
+
+/** One that only calls itself that is found where there is no other. */
+async function find(
+  deps: Reading & Pick<Deps, 'config'>,
+  id: string,
+  endpoint: string | undefined,
+): Promise<Found | undefined> {
+  const store = withStates(deps);
+  const groups = endpoint === undefined ? [...deps.config.endpoints.keys()] : [endpoint];
+  let invalid: Found | undefined;
+  for (const group of groups) {
+    // In a list that is sorted by ids: what begins like this one, up to this one.
+    let from: string | undefined = id.slice(0, -1);
+    const range = { list: 'challenges', group, until: `${id}0`, limit: MAX_PAGE } as const;
+    for (let reads = 0; from !== undefined && reads < MAX_PAGE_READS; reads++) {
+      const { keys, next } = await store.list({ ...range, from });
+      const view = new View(store);
+      await view.load(keys.map((key) => ({ kind: 'challenge', key })));
+      for (const key of keys) {
+        const record = view.unaltered('challenge', key) as ListedChallenge | undefined;
+        if (record?.id !== id) continue;
+        const found: Found = { kind: 'challenge', key, rev: view.rev('challenge', key), record };
+        if (record.state !== 'invalid') return found;
+        invalid ??= found;
+      }
+      from = next;
+    }
+  }
+  return invalid;
+}
+
+/**
+ * Revokes a challenge: no further request can use it. A request that has taken its use already is finished.
+ * @returns undefined for an unknown challenge
+ */
+export async function revokeChallenge(
+  deps: Reading & Pick<Deps, 'config' | 'random'>,
+  id: string,
+  endpoint: string | undefined,
+  actor: Actor,
+): Promise<ListedChallenge | undefined> {
+  for (let round = 0; round < MAX_ISSUE_ROUNDS; round++) {
+    const row = await find(deps, id, endpoint);
+    if (!row || row.record.revokedAt !== undefined || row.record.state === 'invalid') {
+      return row?.record;
+    }
+    const now = deps.clock.now();
+    const view = new View(deps.store).with([row]);
+    const draft = new Draft(view);
+    // From this write on no device can take a use of it.
+    const { state: _state, ...record } = row.record;
+    const revoked = { ...record, revokedAt: now };
+    draft.put('challenge', row.key, revoked);
+    draft.event(now, deps.random, {
+      type: 'challenge.revoked',
+      actor,
+      endpoint: revoked.endpoint,
+      challengeId: id,
+    });
+    if ((await deps.store.write(draft.actions)) === 'done') return { ...revoked, state: 'revoked' };
+  }
+  throw new Outage('the challenge kept changing while it was to be revoked');
+}

@@ -1,0 +1,168 @@
+// Challenges (shared design 4.8): made here, shown once, kept only as a MAC. The MAC covers the
+// endpoint, so a challenge of one endpoint is an unknown one at every other.
+
+import { type Bytes, equalSecret, hex, utf8 } from '../../base/bytes.ts';
+import { Outage } from '../../base/errors.ts';
+import { canonical, type Json } from '../../base/json.ts';
+import { CHALLENGE_OCTETS } from '../../base/limits.ts';
+import { base32, ulid } from '../../base/ulid.ts';
+import type { Endpoint } from '../../config/config.ts';
+import { hmacSha256 } from '../../crypto/native.ts';
+import type { Actor } from '../../events/event.ts';
+import type { MacKey } from '../../ports/mac-keys.ts';
+import type { Binding, Challenge } from '../../ports/records/records.ts';
+import type { Deps } from '../deps.ts';
+import { type Once, type Remembered, Repeated } from '../record/idempotency.ts';
+import { Draft, View } from '../record/unit-of-work.ts';
+
+export type NewChallenge = {
+  readonly binding: Binding;
+  readonly uses: number;
+  readonly ttlMs: number;
+};
+
+export type MadeChallenge = {
+  readonly id: string;
+  /** The only copy of the secret. One made under an Idempotency-Key is derived again for a repeat. */
+  readonly challenge: string;
+  readonly endpoint: string;
+  readonly expiresAt: number;
+};
+
+export type ChallengeMaker = {
+  readonly actor: Actor;
+  /** Of a request that may come again: its challenge is derived instead of drawn, and its answer is given
+   * without it. */
+  readonly remembered?: Remembered<Omit<MadeChallenge, 'challenge'>> | undefined;
+};
+
+/**
+ * Stores a new challenge.
+ * @throws {Repeated}
+ */
+export async function createChallenge(
+  { store, macKeys, clock, random }: Pick<Deps, 'store' | 'macKeys' | 'clock' | 'random'>,
+  endpoint: Endpoint,
+  wanted: NewChallenge,
+  { actor, remembered }: ChallengeMaker,
+): Promise<MadeChallenge> {
+  const now = clock.now();
+  const view = new View(store);
+  if (remembered) await view.load([remembered.once.recordKey]);
+  remembered?.once.requireNew(view, now);
+  const [macKey] = await macKeys.live('challenge');
+  const id = ulid(now, random(10));
+  const secret = remembered?.once.deriveChallenge(macKey, id) ?? random(CHALLENGE_OCTETS);
+  const challenge = base32(secret);
+  const { key, record } = makeChallenge(macKey, endpoint.id, challenge, { ...wanted, id, now });
+  const { binding, expiresAt } = record;
+  const made = { id, endpoint: endpoint.id, expiresAt };
+  const draft = new Draft(view);
+  draft.create('challenge', key, record);
+  draft.event(now, random, {
+    type: 'challenge.created',
+    actor,
+    endpoint: endpoint.id,
+    challengeId: id,
+    names: binding.names,
+    ...(binding.subject === undefined ? {} : { subject: binding.subject }),
+    number: record.uses,
+  });
+  remembered?.once.remember(draft, now, remembered.answer(made), macKey);
+  if ((await store.write(draft.actions)) !== 'done') {
+    if (remembered) throw new Repeated();
+    // 128 random bits that exist already mean a broken generator or a broken store.
+    throw new Outage('a fresh challenge exists');
+  }
+  return { ...made, challenge };
+}
+
+/** A new challenge, and the key of its record. */
+export function makeChallenge(
+  macKey: MacKey,
+  endpoint: string,
+  challenge: string,
+  { id, now, binding, uses, ttlMs }: NewChallenge & { readonly id: string; readonly now: number },
+): { readonly key: string; readonly record: Challenge } {
+  const key = challengeKey(macKey, endpoint, challenge);
+  const fixed = { id, endpoint, binding, uses, expiresAt: now + ttlMs };
+  const mac = hex(bindingMac(macKey, key, fixed));
+  const record = {
+    ...fixed,
+    bindingMac: mac,
+    usesLeft: uses,
+    createdAt: now,
+    failures: 0,
+    open: {},
+  };
+  return { key, record };
+}
+
+/**
+ * The challenge that a request with an Idempotency-Key was answered with.
+ * @returns undefined once the MAC key that it was derived with is gone
+ */
+export async function deriveAgain(
+  { macKeys }: Pick<Deps, 'macKeys'>,
+  once: Once,
+  macKeyId: string | undefined,
+  id: string,
+): Promise<string | undefined> {
+  const macKey = (await macKeys.live('challenge')).find((candidate) => candidate.id === macKeyId);
+  return macKey && base32(once.deriveChallenge(macKey, id));
+}
+
+/** The keys under which a challenge may be stored: one for each live MAC key. */
+export const challengeKeys = (
+  macKeys: readonly MacKey[],
+  endpoint: string,
+  challenge: string,
+): string[] => macKeys.map((macKey) => challengeKey(macKey, endpoint, challenge));
+
+const challengeKey = (macKey: MacKey, endpoint: string, challenge: string): string =>
+  `${endpoint}/${macKey.id}/${hex(mac(macKey, 'challenge', [endpoint, challenge]))}`;
+
+/** Whether the record's binding has a good MAC, and its counts are within it. */
+export function bindingHolds(
+  macKeys: readonly MacKey[],
+  key: string,
+  challenge: Challenge,
+): boolean {
+  const [, id] = key.split('/');
+  const macKey = macKeys.find((candidate) => candidate.id === id);
+  const { uses, usesLeft } = challenge;
+  return (
+    macKey !== undefined &&
+    Number.isSafeInteger(usesLeft) &&
+    usesLeft >= 0 &&
+    usesLeft <= uses &&
+    provable(() =>
+      equalSecret(utf8(hex(bindingMac(macKey, key, challenge))), utf8(challenge.bindingMac)),
+    )
+  );
+}
+
+type Fixed = Pick<Challenge, 'id' | 'endpoint' | 'binding' | 'uses' | 'expiresAt'>;
+
+function bindingMac(macKey: MacKey, key: string, fixed: Fixed): Bytes {
+  const { id, endpoint, uses, expiresAt } = fixed;
+  const binding = { subject: fixed.binding.subject, names: fixed.binding.names };
+  return mac(macKey, 'binding', { key, id, endpoint, binding, uses, expiresAt });
+}
+
+/** Whether a MAC holds over what another hand may have written: nothing, where it is of no form that one can
+ * be made over (numbers and text that JSON lacks, nested too deep). */
+export function provable(holds: () => boolean): boolean {
+  try {
+    return holds();
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+/** HMAC-SHA-256 over the canonical form; `purpose` keeps MACs for different things apart. */
+export const mac = ({ key }: MacKey, purpose: string, message: Json): Bytes =>
+  hmacSha256(key, canonical([purpose, message]));

@@ -1,0 +1,34 @@
+// The beginning of a Transaction: the record of an allowed request, for a certificate that is made at once or
+// after an approval.
+
+import { hex } from '../../base/bytes.ts';
+import { ulid } from '../../base/ulid.ts';
+import { hash } from '../../crypto/native.ts';
+import { printName } from '../../x509/names/name.ts';
+import type { Deps } from '../deps.ts';
+import type { Begun } from '../record/transition.ts';
+import type { EnrolmentRequest } from './request.ts';
+
+/** The Transaction as it begins; the write that stores it says in which state. */
+export function beginTransaction({ random }: Deps, request: EnrolmentRequest, now: number): Begun {
+  const { endpoint, ca, transactionID, signer, csr, requestHash, kept } = request;
+  return {
+    id: ulid(now, random(10)),
+    endpoint: endpoint.id,
+    ca: ca.id,
+    state: 'begin',
+    signer: signer.identity,
+    requestHash,
+    transactionIDs: [transactionID],
+    subject: printName(csr.subject),
+    csrHash: hex(hash('SHA-256', csr.der)),
+    names: [],
+    profile: endpoint.profile.id,
+    authorizedBy: [],
+    undo: {},
+    repeatUntil: now + endpoint.repeatMs,
+    ...kept,
+    timeline: [],
+    createdAt: now,
+  };
+}

@@ -1,0 +1,108 @@
+// Pages of the store's lists for people: one list, or several of the same kind merged, with unwanted
+// records left out. A page costs a bounded number of reads; where few of many records match it may be
+// short, or empty, and still not be the last.
+
+import { MAX_PAGE, MAX_PAGE_READS } from '../../base/limits.ts';
+import { type List, type Place, placesOf } from '../../ports/records/places.ts';
+import type { Kind, Records } from '../../ports/records/records.ts';
+import type { Page, Store } from '../../ports/store.ts';
+import { View } from '../record/unit-of-work.ts';
+
+/** Sort values after the one and before the other only, in the direction of the range. */
+export type Bounds = { readonly from?: string; readonly until?: string };
+
+/** The range to read: the same list of one or more groups, in the order of its sort values. */
+export type Range<K extends Kind> = Bounds & {
+  readonly kind: K;
+  readonly list: List;
+  readonly groups: readonly string[];
+  /** Instead of those of the whole range, for the groups that are in it. */
+  readonly within?: ReadonlyMap<string, Bounds>;
+  readonly reverse?: boolean;
+  /** Of those, the records that are wanted; all if absent. */
+  readonly keep?: (record: Records[K]) => boolean;
+};
+
+export type Turn = {
+  readonly limit: number;
+  /** `next` of the page before. */
+  readonly cursor?: string;
+};
+
+export type Browsed<K extends Kind> = {
+  readonly records: readonly Records[K][];
+  /** Where to go on; absent at the end. */
+  readonly next?: string;
+};
+
+export async function browse<K extends Kind>(
+  { store }: { readonly store: Store },
+  { kind, list, groups, within, reverse = false, from, until, keep }: Range<K>,
+  { limit, cursor }: Turn,
+): Promise<Browsed<K>> {
+  const beyond = (a: string, b: string): boolean => (reverse ? a < b : a > b);
+  const found: Records[K][] = [];
+  const size = keep ? MAX_PAGE : Math.min(limit, MAX_PAGE);
+  let at = cursor ?? from;
+  for (let reads = 0; reads < MAX_PAGE_READS; reads++) {
+    const after = at;
+    const pages = await Promise.all(
+      groups.map((group) => {
+        const own: Bounds = within?.get(group) ?? { ...(until === undefined ? {} : { until }) };
+        const start =
+          own.from === undefined || (after !== undefined && beyond(after, own.from))
+            ? after
+            : own.from;
+        const bounds = { ...own, ...(start === undefined ? {} : { from: start }) };
+        return store.list({ list, reverse, limit: size, group, ...bounds });
+      }),
+    );
+    const view = new View(store);
+    await view.load(pages.flatMap(({ keys }) => keys.map((key) => ({ kind, key }))));
+    const horizon = nearest(pages, beyond);
+    const rows = pages
+      .flatMap(({ keys }, i) => placed(view, kind, keys, { list, group: groups[i] ?? '' }))
+      .filter(({ sort }) => after === undefined || beyond(sort, after))
+      .filter(({ sort }) => horizon === undefined || !beyond(sort, horizon))
+      .sort((a, b) => (beyond(a.sort, b.sort) ? 1 : -1));
+    for (const { record, sort } of rows) {
+      if (found.length === limit)
+        return { records: found, ...(at === undefined ? {} : { next: at }) };
+      if (!keep || keep(record)) found.push(record);
+      at = sort;
+    }
+    if (horizon === undefined) return { records: found };
+    at = horizon;
+    if (found.length === limit) break;
+  }
+  return { records: found, ...(at === undefined ? {} : { next: at }) };
+}
+
+/** The place up to which every group has been read: beyond it, another group may have earlier records. */
+function nearest(
+  pages: readonly Page[],
+  beyond: (a: string, b: string) => boolean,
+): string | undefined {
+  const ends = pages.flatMap(({ next }) => (next === undefined ? [] : [next]));
+  return ends.reduce<string | undefined>(
+    (least, end) => (least === undefined || beyond(least, end) ? end : least),
+    undefined,
+  );
+}
+
+/** The list lags behind the records, and may be another hand's: where a record stands is what it says. */
+function placed<K extends Kind>(
+  view: View,
+  kind: K,
+  keys: readonly string[],
+  { list, group }: Pick<Place, 'list' | 'group'>,
+): { readonly record: Records[K]; readonly sort: string }[] {
+  return [...new Set(keys)].flatMap((key) => {
+    const record = view.unaltered(kind, key);
+    if (!record) return [];
+    const place = placesOf(kind, key, record).find(
+      (one) => one.list === list && one.group === group,
+    );
+    return place ? [{ record, sort: place.sort }] : [];
+  });
+}

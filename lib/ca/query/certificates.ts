@@ -1,0 +1,178 @@
+// Finds certificates for people: by time, subject, device or key; and shows one among its renewals. A
+// certificate that has not been handed out is in no list.
+
+import { fromBase64 } from '../../base/bytes.ts';
+import { MAX_PAGE, MAX_RENEWALS } from '../../base/limits.ts';
+import { type CertificateRecord, isReleased } from '../../ports/records/certificate.ts';
+import { deviceOf, dueBefore } from '../../ports/records/places.ts';
+import type { Transaction } from '../../ports/records/transaction.ts';
+import { readCertificate } from '../../x509/certificate.ts';
+import { namesOf } from '../authorize/renew.ts';
+import type { Deps } from '../deps.ts';
+import { loadTransaction } from '../enrol/lookup.ts';
+import { certificateKey } from '../record/keys.ts';
+import { View } from '../record/unit-of-work.ts';
+import { browse, type Range, type Turn } from './browse.ts';
+import { begins, certificatesOf, type Search, searched } from './search.ts';
+
+export const releasedStates = ['issued', 'held', 'revoked'] as const;
+
+export type CertificateQuery = Turn &
+  Search & {
+    readonly ca?: string | undefined;
+    readonly state?: (typeof releasedStates)[number] | undefined;
+    readonly endpoint?: string | undefined;
+    /** Hexadecimal SHA-256 of its SubjectPublicKeyInfo. */
+    readonly key?: string | undefined;
+    /** Good or held ones that end before this time and have not ended yet; milliseconds since 1970. */
+    readonly expiringBefore?: number | undefined;
+  };
+
+export type CertificatePage = {
+  readonly certificates: readonly CertificateRecord[];
+  readonly next?: string;
+};
+
+type ListDeps = Pick<Deps, 'store' | 'config' | 'clock'>;
+
+/** Newest first; expiring ones by their end; found ones in the order of what they are found by. */
+export async function listCertificates(
+  deps: ListDeps,
+  { limit, cursor, ...query }: CertificateQuery,
+): Promise<CertificatePage> {
+  const { ca, state, endpoint, serial, key, expiringBefore } = query;
+  const groups = ca === undefined ? [...deps.config.cas.keys()] : [ca];
+  const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
+  const now = deps.clock.now();
+  const keep = (record: CertificateRecord): boolean =>
+    (state === undefined || record.state === state) &&
+    (endpoint === undefined || record.endpoint === endpoint) &&
+    (serial === undefined || record.serial === serial) &&
+    (expiringBefore === undefined || expires(record, now, expiringBefore)) &&
+    begins(record.subject, query.subject) &&
+    (query.device === undefined || begins(deviceIn(record), query.device)) &&
+    (key === undefined || record.keyHash === key);
+  if (serial !== undefined) {
+    const view = new View(deps.store);
+    const found = await certificatesOf(view, groups, [serial]);
+    return { certificates: found.filter(isReleased).filter(keep) };
+  }
+  if (key !== undefined) {
+    // By the key's hash on record, so that no name or order of names hides a certificate.
+    const range: Range<'certificate'> = {
+      ...{ kind: 'certificate', list: 'keys', groups: [key], reverse: true },
+      keep: (record) => isReleased(record) && groups.includes(record.ca) && keep(record),
+    };
+    const { records, ...rest } = await browse(deps, range, turn);
+    return { certificates: records, ...rest };
+  }
+  const found = searched(query);
+  if (found) {
+    const range: Range<'transaction'> = {
+      ...{ kind: 'transaction', ...found, groups },
+      keep: hasReleased,
+    };
+    const { records, ...rest } = await browse(deps, range, turn);
+    const view = new View(deps.store);
+    await view.load(records.map((one) => ({ kind: 'certificate', key: keyOf(one) })));
+    const all = records.flatMap((one) => view.get('certificate', keyOf(one)) ?? []);
+    return { certificates: all.filter(isReleased).filter(keep), ...rest };
+  }
+  const filtered = state !== undefined || endpoint !== undefined;
+  const common = { kind: 'certificate', groups, ...(filtered ? { keep } : {}) } as const;
+  const range: Range<'certificate'> =
+    expiringBefore === undefined
+      ? { ...common, list: 'certificates', reverse: true }
+      : {
+          ...{ ...common, list: 'expiring' },
+          from: dueBefore(now),
+          until: dueBefore(expiringBefore),
+        };
+  const { records, ...rest } = await browse(deps, range, turn);
+  return { certificates: records, ...rest };
+}
+
+const keyOf = ({ ca, serial = '' }: Transaction): string => certificateKey(ca, serial);
+const hasReleased = ({ state, serial }: Transaction): boolean =>
+  serial !== undefined && (state === 'issued' || state === 'revoked');
+
+const expires = ({ state, notAfter }: CertificateRecord, from: number, until: number): boolean =>
+  state !== 'revoked' && notAfter >= from && notAfter < until;
+
+/** The name of its device, from the certificate itself. */
+function deviceIn({ der, subject }: CertificateRecord): string {
+  return deviceOf({ subject, names: der ? namesOf(readCertificate(fromBase64(der))) : [] });
+}
+
+/** Certificates of this key that are good or held, or are being made; newest first, of every CA. */
+export async function goodOfKey(
+  deps: Pick<Deps, 'store'>,
+  key: string,
+): Promise<readonly CertificateRecord[]> {
+  const keep = ({ state }: CertificateRecord): boolean => state !== 'revoked' && state !== 'voided';
+  const list = { kind: 'certificate', list: 'keys', groups: [key], reverse: true, keep } as const;
+  const { records } = await browse(deps, list, { limit: MAX_PAGE });
+  return records;
+}
+
+export async function findCertificate(
+  { store }: Pick<Deps, 'store'>,
+  ca: string,
+  serial: string,
+): Promise<CertificateRecord | undefined> {
+  const [found] = await certificatesOf(new View(store), [ca], [serial]);
+  return found;
+}
+
+/** A certificate among its renewals. */
+export type Renewals = {
+  /** All that lead to one another by renewals, oldest first. */
+  readonly certificates: readonly (CertificateRecord & { readonly renews?: string })[];
+  /** There are more than these. */
+  readonly more: boolean;
+};
+
+/** What it renews, what that renews, and so on; and all renewals of any of them. */
+export async function renewalsOf(
+  { store }: Pick<Deps, 'store'>,
+  ca: string,
+  serial: string,
+): Promise<Renewals | undefined> {
+  const view = new View(store);
+  const [asked] = await certificatesOf(view, [ca], [serial]);
+  if (!asked) return undefined;
+  const found = new Map<string, CertificateRecord & { renews?: string }>();
+  let more = false;
+  const renewalsAfter = async (first: readonly CertificateRecord[]): Promise<void> => {
+    for (let last = first; last.length > 0; ) {
+      const links = last.flatMap((one) =>
+        Object.keys(one.successors).map((successor) => [successor, one.serial] as const),
+      );
+      const fresh = new Map(links.filter(([successor]) => !found.has(successor)));
+      const successors = await certificatesOf(view, [ca], [...fresh.keys()]);
+      last = successors.slice(0, MAX_RENEWALS - found.size);
+      more ||= last.length < successors.length;
+      for (const one of last) {
+        const renews = fresh.get(one.serial);
+        found.set(one.serial, { ...one, ...(renews === undefined ? {} : { renews }) });
+      }
+    }
+  };
+  // Its renewals first, because the good certificates are among them.
+  const before: CertificateRecord[] = [];
+  for (let next: CertificateRecord | undefined = asked; next; ) {
+    const { transaction } = await loadTransaction(view, next.transaction);
+    const renews = transaction?.renews;
+    found.set(next.serial, { ...next, ...(renews === undefined ? {} : { renews }) });
+    if (next === asked) await renewalsAfter([asked]);
+    else before.push(next);
+    if (renews === undefined || found.has(renews)) break;
+    more ||= found.size >= MAX_RENEWALS;
+    next = more ? undefined : (await certificatesOf(view, [ca], [renews]))[0];
+  }
+  await renewalsAfter(before);
+  const certificates = [...found.values()].sort(
+    (a, b) => a.notBefore - b.notBefore || (a.serial < b.serial ? -1 : 1),
+  );
+  return { certificates, more };
+}

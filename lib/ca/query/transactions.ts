@@ -1,0 +1,122 @@
+// Transactions as people look for them: by endpoint and state, by what they are about, and one with
+// its certificate and everything that happened to it.
+
+import type { Bytes } from '../../base/bytes.ts';
+import { MAX_PAGE } from '../../base/limits.ts';
+import type { CertificateRecord } from '../../ports/records/certificate.ts';
+import { isGone } from '../../ports/records/expiry.ts';
+import { deviceOf } from '../../ports/records/places.ts';
+import type { Transaction, TransactionState } from '../../ports/records/transaction.ts';
+import type { Deps } from '../deps.ts';
+import { csrOf, loadTransaction } from '../enrol/lookup.ts';
+import { View } from '../record/unit-of-work.ts';
+import { browse, type Range, type Turn } from './browse.ts';
+import { begins, certificatesOf, type Search, searched } from './search.ts';
+
+/** States in which something is still to be done; the store lists these by when it is due. */
+export const openStates = ['pending', 'approved', 'intended', 'signed'] as const;
+
+export type TransactionQuery = Turn &
+  Search & {
+    /** Only those of this endpoint. A query that searches for nothing has to name one. */
+    readonly endpoint?: string | undefined;
+    readonly state?: TransactionState | undefined;
+  };
+
+export type TransactionPage = {
+  readonly transactions: readonly Transaction[];
+  /** Where to go on. Where few of many are asked for, a page may be short and still not the last. */
+  readonly next?: string;
+};
+
+/** Newest first; open ones by when something is due; found ones in the order of what they are found by. */
+export async function listTransactions(
+  deps: Pick<Deps, 'store' | 'config' | 'clock'>,
+  { limit, cursor, ...query }: TransactionQuery,
+): Promise<TransactionPage> {
+  const now = deps.clock.now();
+  if (query.serial !== undefined) {
+    const found = await transactionsOf(deps, query.serial);
+    return { transactions: found.filter((one) => matches(one, query)) };
+  }
+  const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
+  const { records, ...rest } = await browse(deps, rangeOf(deps, query), turn);
+  return { transactions: records.filter((one) => !isGone('transaction', one, now)), ...rest };
+}
+
+type Filters = Omit<TransactionQuery, keyof Turn>;
+
+const matches = (one: Transaction, { endpoint, state, subject, device }: Filters): boolean =>
+  (endpoint === undefined || one.endpoint === endpoint) &&
+  (state === undefined || one.state === state) &&
+  begins(one.subject, subject) &&
+  begins(deviceOf(one), device);
+
+function rangeOf(deps: Pick<Deps, 'config'>, query: Filters): Range<'transaction'> {
+  const { endpoint, state } = query;
+  const kind = 'transaction';
+  const keep = (one: Transaction): boolean => matches(one, query);
+  const found = searched(query);
+  if (found) return { kind, ...found, groups: casOf(deps, endpoint), keep };
+  const open = openStates.find((candidate) => candidate === state);
+  if (open) return { kind, list: 'open', groups: [open], keep };
+  const all = { kind, list: 'transactions', groups: [endpoint ?? ''], reverse: true } as const;
+  return state === undefined ? all : { ...all, keep };
+}
+
+/** The CA of the endpoint, or all. */
+const casOf = ({ config }: Pick<Deps, 'config'>, endpoint: string | undefined): string[] => {
+  const ca = endpoint === undefined ? undefined : config.endpoints.get(endpoint)?.ca;
+  return ca === undefined ? [...config.cas.keys()] : [ca];
+};
+
+/** Of every CA that has a certificate with this serial number. */
+async function transactionsOf(
+  { store, config }: Pick<Deps, 'store' | 'config'>,
+  serial: string,
+): Promise<Transaction[]> {
+  const view = new View(store);
+  const certificates = await certificatesOf(view, config.cas.keys(), [serial]);
+  const ids = certificates.map(({ transaction }) => transaction);
+  await view.load(ids.map((key) => ({ kind: 'transaction', key })));
+  return ids.flatMap((id) => view.get('transaction', id) ?? []);
+}
+
+export async function findTransaction(
+  { store, clock }: Pick<Deps, 'store' | 'clock'>,
+  id: string,
+): Promise<Transaction | undefined> {
+  const view = new View(store);
+  await view.load([{ kind: 'transaction', key: id }]);
+  const found = view.get('transaction', id);
+  return found && !isGone('transaction', found, clock.now()) ? found : undefined;
+}
+
+export type TransactionStory = {
+  readonly transaction: Transaction;
+  readonly csr: Bytes;
+  /** Of its latest attempt. */
+  readonly certificate: CertificateRecord | undefined;
+  /** Bodies of its events, oldest first. */
+  readonly events: readonly string[];
+  /** It has more events than these. */
+  readonly more: boolean;
+};
+
+export async function storyOf(
+  { store, clock }: Pick<Deps, 'store' | 'clock'>,
+  id: string,
+): Promise<TransactionStory | undefined> {
+  const view = new View(store);
+  const { transaction, certificate } = await loadTransaction(view, id);
+  if (!transaction || isGone('transaction', transaction, clock.now())) return undefined;
+  const range = { kind: 'event', list: 'timeline', groups: [id] } as const;
+  const { records, next } = await browse({ store }, range, { limit: MAX_PAGE });
+  return {
+    transaction,
+    csr: await csrOf(view, transaction),
+    certificate,
+    events: records.map(({ body }) => body),
+    more: next !== undefined,
+  };
+}

@@ -1,0 +1,43 @@
+// Lists the newest published CRL of a CA for people, entry by entry; the register may have changed since.
+
+import type { Crl } from '../../ports/crls.ts';
+import { crlEntries, describeCrlEntry, type RevokedEntry } from '../../x509/describe/describe.ts';
+import type { Deps } from '../deps.ts';
+import type { Turn } from '../query/browse.ts';
+
+export type CrlPage = {
+  readonly crl: Crl;
+  /** How many entries it has. */
+  readonly count: number;
+  /** In the order of their serial numbers. */
+  readonly entries: readonly RevokedEntry[];
+  readonly next?: string;
+};
+
+/** @param cursor the last serial number of the page before: the CRL may be another by now */
+export async function readCrl(
+  { crls }: Pick<Deps, 'crls'>,
+  ca: string,
+  { limit, cursor }: Turn,
+): Promise<CrlPage | undefined> {
+  const crl = await crls.newest(ca);
+  if (!crl) return undefined;
+  const all = crlEntries(crl.der);
+  const start = cursor === undefined ? 0 : firstAfter(all, cursor);
+  const entries = all.slice(start, start + limit).map(describeCrlEntry);
+  const last = entries.at(-1);
+  const more = start + limit < all.length && last !== undefined;
+  return { crl, count: all.length, entries, ...(more ? { next: last.serial } : {}) };
+}
+
+/** Entries stand in the order of their serial numbers: where those after this one begin. */
+function firstAfter(entries: readonly Uint8Array<ArrayBuffer>[], serial: string): number {
+  let [low, high] = [0, entries.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const entry = entries[middle];
+    if (entry && describeCrlEntry(entry).serial <= serial) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,165 @@
+// The CRL of a CA: all of its register, signed, with a number that only rises. The first publisher to notice
+// makes a new one when the register has changed, half of its life is over, or an operator has asked for it.
+
+import { Outage } from '../../base/errors.ts';
+import { CLOCK_SKEW_MS, EXPIRED_ENTRY_MS, MAX_PUBLISH_ROUNDS } from '../../base/limits.ts';
+import type { Actor } from '../../events/event.ts';
+import type { Crl } from '../../ports/crls.ts';
+import { validity } from '../../x509/certificate.ts';
+import { encodeTbsCertList } from '../../x509/crl.ts';
+import { crlEntries, describeCrlEntry } from '../../x509/describe/describe.ts';
+import type { Issuer } from '../authority/ca-certificates.ts';
+import { lintedCrl, requireClean, sign } from '../authority/sign.ts';
+import type { PublishDeps } from '../deps.ts';
+import type { Remembered } from '../record/idempotency.ts';
+import { Draft, View } from '../record/unit-of-work.ts';
+import { keeps, type Register, readRegister, registerChanges, removedFrom } from './register.ts';
+
+type CrlDeps = Pick<
+  PublishDeps,
+  'config' | 'store' | 'crls' | 'served' | 'crlSigner' | 'clock' | 'random' | 'log'
+>;
+
+const system: Actor = { kind: 'system' };
+
+/**
+ * Publishes a new CRL when there is none, it lacks a change, half of its life is over, or it was asked
+ * for. @returns the one in force
+ */
+export async function keepCrl(deps: CrlDeps, ca: Issuer): Promise<Crl> {
+  const last = await deps.crls.newest(ca.id);
+  const half = last && (last.thisUpdate + last.nextUpdate) / 2;
+  const now = deps.clock.now();
+  // A thisUpdate in the future came from a wrong clock, and relying parties refuse it: replace the CRL.
+  const dated = last !== undefined && last.thisUpdate <= now + CLOCK_SKEW_MS;
+  const fresh = dated && half !== undefined && now < half;
+  const view = new View(deps.store);
+  await view.load([{ kind: 'crlRequest', key: ca.id }]);
+  const asked = view.get('crlRequest', ca.id);
+  if (fresh && !asked && last.changes === (await registerChanges(deps.store, ca.id))) return last;
+  const crl = await publishCrl(deps, ca, asked ? { kind: 'admin', id: asked.by } : system);
+  const draft = new Draft(view);
+  draft.remove('crlRequest', ca.id);
+  // A wish that changed meanwhile stays: it is newer than the state that this CRL was made from.
+  if (asked) await deps.store.write(draft.actions);
+  return crl;
+}
+
+/**
+ * For processes that may not use the CA's key: the next run of `keepCrl`, in one that may, publishes.
+ * @throws {Outage} when too many ask at once @throws {Repeated}
+ */
+export async function askForCrl(
+  { store, clock }: Pick<CrlDeps, 'store' | 'clock'>,
+  ca: string,
+  by: string,
+  remembered?: Remembered<void>,
+): Promise<void> {
+  const record = remembered?.once.recordKey;
+  for (let round = 0; round < MAX_PUBLISH_ROUNDS; round++) {
+    const now = clock.now();
+    const view = new View(store);
+    await view.load([{ kind: 'crlRequest', key: ca }, ...(record ? [record] : [])]);
+    remembered?.once.requireNew(view, now);
+    const draft = new Draft(view);
+    draft.put('crlRequest', ca, { by, at: now });
+    remembered?.once.remember(draft, now, remembered.answer());
+    if ((await store.write(draft.actions)) === 'done') return;
+  }
+  throw new Outage(`too many ask for the CRL of ${ca} at once`);
+}
+
+/**
+ * Publishes a CRL with every revocation that was acknowledged before the call, or finds one that another
+ * publisher has just made. Publishing twice for one request does no harm: the later CRL says the same.
+ * @throws {Outage} when too many publish at once, or our own side fails
+ */
+export async function publishCrl(
+  deps: CrlDeps,
+  ca: Issuer,
+  actor: Actor,
+  remembered?: Remembered<Crl>,
+): Promise<Crl> {
+  for (let round = 0; round < MAX_PUBLISH_ROUNDS; round++) {
+    const last = await deps.crls.newest(ca.id);
+    const now = deps.clock.now();
+    // RFC 5280 §3.3: an entry stays for one CRL after its certificate has expired. The clock of the last CRL
+    // or of this one may be ahead: an entry leaves only if the certificate has expired by both.
+    const over = Math.min(last?.thisUpdate ?? 0, now) - EXPIRED_ENTRY_MS;
+    const { changes, revoked, latest } = await readRegister(deps.store, ca.id, over);
+    // It was read after the last CRL, has changed at least as often as that one tells, and lost nothing of it.
+    const entries = last ? crlEntries(last.der) : [];
+    const isWhole = entries.every((octets) => keeps(latest, describeCrlEntry(octets)));
+    if (last && (changes < last.changes || !isWhole)) throw removedFrom(ca.id);
+    const before = last?.number ?? (await deps.crls.floor(ca.id, now));
+    const crl = await make(deps, ca, { number: before + 1, changes, revoked }, now);
+    if ((await deps.crls.publish(ca.id, crl)) === 'done') {
+      deps.served.published(ca.id, crl, now);
+      await tell(deps, { ca: ca.id, crl, actor, now }, remembered);
+      const { number } = crl;
+      deps.log({
+        event: 'crl.published',
+        severity: 'info',
+        ca: ca.id,
+        number,
+        entries: revoked.length,
+      });
+      return crl;
+    }
+    const newest = await deps.crls.newest(ca.id);
+    if (newest && newest.changes >= changes) return newest;
+  }
+  throw new Outage(`too many publish the CRL of ${ca.id} at once`);
+}
+
+type Published = {
+  readonly ca: string;
+  readonly crl: Crl;
+  readonly actor: Actor;
+  readonly now: number;
+};
+
+/** Records the event of a published CRL, with the answer, unless the same request has one already. */
+async function tell(
+  { store, random }: CrlDeps,
+  { ca, crl, actor, now }: Published,
+  remembered: Remembered<Crl> | undefined,
+): Promise<void> {
+  const view = new View(store);
+  if (remembered) await view.load([remembered.once.recordKey]);
+  for (const kept of remembered ? [remembered, undefined] : [undefined]) {
+    const draft = new Draft(view);
+    draft.event(now, random, { type: 'crl.published', actor, ca, number: crl.number });
+    kept?.once.remember(draft, now, kept.answer(crl));
+    if ((await store.write(draft.actions)) === 'done') return;
+  }
+}
+
+type Contents = Pick<Crl, 'number'> & Pick<Register, 'changes' | 'revoked'>;
+
+async function make(
+  deps: CrlDeps,
+  ca: Issuer,
+  { number, changes, revoked }: Contents,
+  now: number,
+): Promise<Crl> {
+  const lifetimeMs = deps.config.cas.get(ca.id)?.crlValidityMs ?? 0;
+  const { notBefore: thisUpdate, notAfter: nextUpdate } = validity(now, now + lifetimeMs);
+  const context = {
+    scheme: ca.scheme,
+    issuer: ca.certificate.subject,
+    issuerKeyIdentifier: ca.keyIdentifier,
+  };
+  // A revocation that a wrong clock has dated ahead counts from now: a CRL announces none for the future.
+  const entries = revoked.map((entry) => ({
+    ...entry,
+    revokedAt: Math.min(entry.revokedAt, thisUpdate),
+  }));
+  const tbs = encodeTbsCertList({ ...context, thisUpdate, nextUpdate, number, revoked: entries });
+  const der = await sign(
+    { signer: deps.crlSigner },
+    ca,
+    requireClean('CRL', lintedCrl(tbs, context)),
+  );
+  return { number, changes, der, thisUpdate, nextUpdate };
+}

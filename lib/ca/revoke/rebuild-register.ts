@@ -1,0 +1,193 @@
+// `scepter crl rebuild`: repairs an altered register of revocations; nothing else ends that outage. It builds
+// a shard anew from what can be believed: its parts with a good MAC, the certificates' records, and the last
+// CRL that the CA signed. It also rebuilds a shard that lacks a revocation found in those, and all shards if
+// they have changed less often than that CRL says. An entry too many is better than one too few: only a
+// hold that has ended, by a good record, is left out.
+
+import type { Bytes } from '../../base/bytes.ts';
+import { Outage } from '../../base/errors.ts';
+import { MAX_PAGE, MAX_REGISTER_ENTRIES } from '../../base/limits.ts';
+import type { Actor } from '../../events/event.ts';
+import type { Crls } from '../../ports/crls.ts';
+import type { CertificateRecord } from '../../ports/records/certificate.ts';
+import type { RegisterPage } from '../../ports/records/register.ts';
+import { revocationReasons } from '../../ports/records/register.ts';
+import type { Action, Store } from '../../ports/store.ts';
+import { crlEntries, describeCrlEntry } from '../../x509/describe/describe.ts';
+import type { Issuer } from '../authority/ca-certificates.ts';
+import type { LifecycleDeps } from '../authority/init-ca.ts';
+import { certificateKey } from '../record/keys.ts';
+import { Draft, View } from '../record/unit-of-work.ts';
+import { digits, isFinal, pageKey, shardKey } from './register.ts';
+
+/** Of one write, which takes 100 records and 4 MB. */
+const MAX_PAGES_OF_WRITE = 90;
+
+type Entries = RegisterPage['entries'];
+type Entry = Entries[string];
+type RebuildDeps = Pick<LifecycleDeps, 'store' | 'clock' | 'random'> & { readonly crls: Crls };
+
+/**
+ * Rebuilds the altered shards.
+ * @returns the rebuilt ones, by the last digit of their serial numbers
+ * @throws {Outage} when a record has changed meanwhile: run it again
+ */
+export async function rebuildRegister(
+  { store, crls, clock, random }: RebuildDeps,
+  ca: Issuer,
+  actor: Actor,
+): Promise<readonly string[]> {
+  const last = await crls.newest(ca.id);
+  const found = await Promise.all(digits.map((digit) => look(store, shardKey(ca.id, digit))));
+  const known = last ? listed(ca, last.der) : new Map<string, Entry>();
+  const records = await recordsOf(store, ca);
+  const owed = new Map(known);
+  for (const record of records) told(owed, record);
+  const lacking = [...owed.keys()].filter((serial) => {
+    const shard = found[digits.indexOf(serial.at(-1) ?? '')];
+    const entry = shard?.parts.findLast((part) => part[serial] !== undefined)?.[serial];
+    return !entry || (isOver(known.get(serial)) && !isFinal(entry.reason));
+  });
+  const lost = new Set(lacking.map((serial) => serial.at(-1)));
+  const wrong = digits.filter((digit, i) => found[i]?.spoilt || lost.has(digit));
+  const changes = found.reduce((sum, shard) => sum + shard.changes, 0);
+  // An entry may be lost that no other source has, such as a hold that is over.
+  const isBehind = wrong.length === 0 && changes < (last?.changes ?? 0);
+  const spoilt = isBehind ? digits : wrong;
+  if (spoilt.length === 0) return [];
+  for (const part of found.flatMap(({ parts }, i) =>
+    spoilt.includes(digits[i] ?? '') ? parts : [],
+  )) {
+    for (const [serial, entry] of Object.entries(part)) {
+      if (!isOver(known.get(serial))) known.set(serial, entry);
+    }
+  }
+  for (const record of records) told(known, record);
+  // One change more than in the last CRL, so that a new one is made.
+  const intact = found.filter((_, i) => !spoilt.includes(digits[i] ?? ''));
+  const counted = intact.reduce((sum, { changes }) => sum + changes, 0);
+  let missing = Math.max(0, (last?.changes ?? 0) + 1 - counted);
+  for (const [i, digit] of digits.entries()) {
+    const shard = found[i];
+    if (!shard || !spoilt.includes(digit)) continue;
+    const { view, pages } = shard;
+    const entries = [...known].filter(([serial]) => serial.at(-1) === digit);
+    const chunks = chunked(entries);
+    const [paged, draft] = [new Draft(view), new Draft(view)];
+    for (const [page, chunk] of chunks.slice(0, -1).entries()) {
+      paged.put('registerPage', pageKey(shardKey(ca.id, digit), page), { entries: chunk });
+    }
+    for (let page = chunks.length - 1; page < pages; page++) {
+      paged.remove('registerPage', pageKey(shardKey(ca.id, digit), page));
+    }
+    draft.put('register', shardKey(ca.id, digit), {
+      changes: missing + entries.length,
+      pages: chunks.length - 1,
+      entries: chunks.at(-1) ?? {},
+    });
+    missing = 0;
+    const note = `rebuilt the register of revocations ${shardKey(ca.id, digit)}`;
+    draft.event(clock.now(), random, { type: 'admin.acted', actor, ca: ca.id, note });
+    // More pages than one write takes come before it: until their head is there, no CRL comes of them.
+    const pagesLeft = [...paged.actions];
+    const writes: Action[][] = [];
+    while (pagesLeft.length > MAX_PAGES_OF_WRITE) {
+      writes.push(pagesLeft.splice(0, MAX_PAGES_OF_WRITE));
+    }
+    for (const actions of [...writes, [...pagesLeft, ...draft.actions]]) {
+      if ((await store.write(actions)) === 'conflict') {
+        throw new Outage(`the register of ${ca.id} has changed meanwhile: run this again`);
+      }
+    }
+  }
+  return spoilt;
+}
+
+type Shard = {
+  readonly view: View;
+  readonly spoilt: boolean;
+  /** How often its head has changed, if that has a good MAC. */
+  readonly changes: number;
+  /** The number of existing pages, whatever the head says. */
+  readonly pages: number;
+  /** Entries of the parts with a good MAC, oldest first. */
+  readonly parts: readonly Entries[];
+};
+
+/** A shard with as many pages as there are, so that none is left where a full head would put its own. */
+async function look(store: Pick<Store, 'read'>, shard: string): Promise<Shard> {
+  const view = new View(store);
+  await view.load([{ kind: 'register', key: shard }]);
+  const head = view.unaltered('register', shard);
+  let spoilt = head === undefined && view.rev('register', shard) !== 0;
+  const parts: Entries[] = [];
+  let pages = 0;
+  for (; ; pages++) {
+    const key = pageKey(shard, pages);
+    await view.load([{ kind: 'registerPage', key }]);
+    if (view.rev('registerPage', key) === 0) break;
+    const page = view.unaltered('registerPage', key);
+    if (page) parts.push(page.entries);
+    else spoilt = true;
+  }
+  spoilt ||= pages !== (head?.pages ?? 0);
+  return {
+    view,
+    spoilt,
+    changes: head?.changes ?? 0,
+    pages,
+    parts: [...parts, ...(head ? [head.entries] : [])],
+  };
+}
+
+/** What a CRL lists, by serial number. */
+function listed(ca: Issuer, crl: Bytes): Map<string, Entry> {
+  const known = new Map<string, Entry>();
+  for (const octets of crlEntries(crl)) {
+    const { serial, revokedAt, reason: said } = describeCrlEntry(octets);
+    const reason =
+      said === 'certificateHold'
+        ? said
+        : (revocationReasons.find((one) => one === said) ?? 'unspecified');
+    // A certificate ends with its CA at the latest.
+    known.set(serial, { at: Date.parse(revokedAt), reason, notAfter: ca.certificate.notAfter });
+  }
+  return known;
+}
+
+/** The certificates' records with a good MAC. */
+async function recordsOf(store: Store, ca: Issuer): Promise<CertificateRecord[]> {
+  const records: CertificateRecord[] = [];
+  for (let from: string | undefined; ; ) {
+    const place = { list: 'certificates', group: ca.id, limit: MAX_PAGE } as const;
+    const page = await store.list({ ...place, ...(from === undefined ? {} : { from }) });
+    const view = new View(store);
+    await view.load(page.keys.map((key) => ({ kind: 'certificate', key })));
+    for (const key of page.keys) {
+      const record = view.unaltered('certificate', key);
+      if (record && key === certificateKey(ca.id, record.serial)) records.push(record);
+    }
+    if (page.next === undefined) return records;
+    from = page.next;
+  }
+}
+
+/** The entry that a certificate's record adds. */
+function told(known: Map<string, Entry>, record: CertificateRecord): void {
+  const { serial, state, revokedAt: at, revocationReason: reason, notAfter } = record;
+  const entry = known.get(serial);
+  if (at !== undefined && reason !== undefined) known.set(serial, { at, reason, notAfter });
+  else if (state === 'issued' && entry?.reason === 'certificateHold') {
+    known.set(serial, { ...entry, reason: 'removeFromCRL', notAfter });
+  } else if (entry) known.set(serial, { ...entry, notAfter });
+}
+
+const isOver = (entry: Entry | undefined): boolean => entry !== undefined && isFinal(entry.reason);
+
+/** At least one chunk, which may be empty. */
+function chunked(entries: readonly (readonly [string, Entry])[]): Entries[] {
+  const chunks = Math.max(1, Math.ceil(entries.length / MAX_REGISTER_ENTRIES));
+  return Array.from({ length: chunks }, (_, i) =>
+    Object.fromEntries(entries.slice(i * MAX_REGISTER_ENTRIES, (i + 1) * MAX_REGISTER_ENTRIES)),
+  );
+}

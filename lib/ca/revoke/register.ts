@@ -1,0 +1,193 @@
+// The register of revocations, from which CRLs are made. Lists of the store may lag, but a CRL must have
+// every revocation that was acknowledged, so the register consists of records that are read by key, spread
+// over shards by the last digit of the serial number. A shard's record holds its latest entries; when it is
+// full they move to a page that is written once. The latest entry of a serial counts, so that the end of a
+// hold is an entry too.
+
+import { fromHex } from '../../base/bytes.ts';
+import { Outage } from '../../base/errors.ts';
+import { MAX_REGISTER_ENTRIES } from '../../base/limits.ts';
+import type { CertificateRecord } from '../../ports/records/certificate.ts';
+import type { RegisterPage, RegisterShard } from '../../ports/records/register.ts';
+import type { Key, Store } from '../../ports/store.ts';
+import type { RevokedCertificate } from '../../x509/crl.ts';
+import type { RevokedEntry } from '../../x509/describe/describe.ts';
+import { certificateKey } from '../record/keys.ts';
+import { type Draft, View } from '../record/unit-of-work.ts';
+
+export const digits = [...'0123456789abcdef'];
+export const shardKey = (ca: string, digit: string): string => `${ca}/${digit}`;
+const shardOf = (ca: string, serial: string): string => shardKey(ca, serial.at(-1) ?? '');
+export const pageKey = (shard: string, page: number): string => `${shard}/${page}`;
+const empty: RegisterShard = { changes: 0, pages: 0, entries: {} };
+
+export const registerKeys = (ca: string, serials: readonly string[]): Key[] =>
+  serials.map((serial) => ({ kind: 'register', key: shardOf(ca, serial) }));
+
+/** A revocation, a hold, or its end. */
+export type Revoking = {
+  readonly reason: RegisterEntry['reason'];
+  readonly at: number;
+  /** Serial of the renewal whose intent supersedes it. */
+  readonly supersededBy?: string;
+  /** The certificate has not been handed out. */
+  readonly unseen?: true;
+};
+
+/**
+ * Reads what `enter` changes, in the same call as the others.
+ * @throws {Outage} where another hand has put something in the way of the next page
+ */
+export async function loadRegister(
+  view: View,
+  ca: string,
+  serials: readonly string[],
+  others: readonly Key[] = [],
+): Promise<void> {
+  const heads = registerKeys(ca, serials);
+  await view.load([...heads, ...others]);
+  const next = heads.flatMap(({ key }) => {
+    const head = view.get('register', key);
+    return head && isFull(head) ? [pageKey(key, head.pages)] : [];
+  });
+  await view.load(next.map((key) => ({ kind: 'registerPage', key })));
+  if (next.some((key) => view.rev('registerPage', key) !== 0)) throw spoiltRegister(ca);
+}
+
+const isFull = ({ entries }: RegisterShard): boolean =>
+  Object.keys(entries).length >= MAX_REGISTER_ENTRIES;
+
+/** Sets the certificate revoked, held, or good again (removeFromCRL), and adds the entry to the register. */
+export function enter(
+  draft: Draft,
+  certificate: CertificateRecord<'signed' | 'issued' | 'held'>,
+  { reason, at, ...how }: Revoking,
+): void {
+  const { revokedAt: _at, revocationReason: _reason, ...rest } = certificate;
+  const key = certificateKey(rest.ca, rest.serial);
+  if (reason === 'removeFromCRL') draft.put('certificate', key, { ...rest, state: 'issued' });
+  else if (reason === 'certificateHold') {
+    const held = { state: 'held', revokedAt: at, revocationReason: reason } as const;
+    draft.put('certificate', key, { ...rest, ...held });
+  } else {
+    const revoked = { state: 'revoked', revokedAt: at, revocationReason: reason, ...how } as const;
+    draft.put('certificate', key, { ...rest, ...revoked });
+  }
+  list(draft, certificate, reason, at);
+}
+
+/** Adds an entry to the register, for a certificate that may have no record. */
+export function list(
+  draft: Draft,
+  { ca, serial, notAfter }: Pick<CertificateRecord, 'ca' | 'serial' | 'notAfter'>,
+  reason: RegisterEntry['reason'],
+  now: number,
+): void {
+  const shard = shardOf(ca, serial);
+  const head = draft.get('register', shard) ?? empty;
+  const { changes, pages, entries } = head;
+  const entry = { [serial]: { at: now, reason, notAfter } };
+  const full = isFull(head);
+  if (full) draft.create('registerPage', pageKey(shard, pages), { entries });
+  draft.put('register', shard, {
+    changes: changes + 1,
+    pages: full ? pages + 1 : pages,
+    entries: full ? entry : { ...entries, ...entry },
+  });
+}
+
+export type RegisterEntry = RegisterPage['entries'][string];
+
+/** The latest entry of a serial number; undefined if there is none. The view has read its records then. */
+export async function listed(
+  view: View,
+  ca: string,
+  serial: string,
+): Promise<RegisterEntry | undefined> {
+  const shard = shardOf(ca, serial);
+  await loadRegister(view, ca, [serial]);
+  const parts = await partsOf(view, ca, shard);
+  return parts.findLast((part) => part[serial] !== undefined)?.[serial];
+}
+
+/**
+ * All entries of a shard whose head has been read, the oldest first.
+ * @throws {Outage} for a missing page that the head counts, because the CRL would lose revocations
+ */
+async function partsOf(view: View, ca: string, shard: string): Promise<RegisterPage['entries'][]> {
+  const { pages, entries } = view.get('register', shard) ?? empty;
+  const keys = Array.from({ length: pages }, (_, page) => pageKey(shard, page));
+  await view.load(keys.map((key) => ({ kind: 'registerPage', key })));
+  const full = keys.map((key) => {
+    const page = view.get('registerPage', key);
+    if (!page) throw removedFrom(ca);
+    return page.entries;
+  });
+  return [...full, entries];
+}
+
+/** A register only grows: one that lacks an earlier entry has been altered. */
+export const removedFrom = (ca: string): Outage => spoiltRegister(ca, 'a part of ', 'removed');
+const spoiltRegister = (ca: string, part = '', deed = 'changed'): Outage =>
+  new Outage(
+    `${part}the register of revocations of the CA "${ca}" was ${deed} by another hand: run "scepter crl rebuild ${ca}"`,
+  );
+
+/** How often the register has changed. Whatever was acknowledged before the call is counted. */
+export async function registerChanges(store: Pick<Store, 'read'>, ca: string): Promise<number> {
+  const view = new View(store);
+  await view.load(registerKeys(ca, digits));
+  return digits.reduce((sum, digit) => sum + headOf(view, ca, digit).changes, 0);
+}
+
+const headOf = (view: View, ca: string, digit: string): RegisterShard =>
+  view.get('register', shardKey(ca, digit)) ?? empty;
+
+export type Register = {
+  readonly changes: number;
+  /** In the order of their serial numbers. */
+  readonly revoked: readonly RevokedCertificate[];
+  /** The latest entry of each serial number, of what has expired, too. */
+  readonly latest: ReadonlyMap<string, RegisterEntry>;
+};
+
+/** No later entry undoes it. */
+export const isFinal = (reason: string | undefined): boolean =>
+  reason !== 'certificateHold' && reason !== 'removeFromCRL';
+
+/** Whether an entry of the last CRL is still told of. A register that was put back can have changed as
+ * often since: how often alone does not tell. */
+export function keeps(
+  latest: ReadonlyMap<string, RegisterEntry>,
+  { serial, reason }: RevokedEntry,
+): boolean {
+  const entry = latest.get(serial);
+  return entry !== undefined && (isFinal(entry.reason) || !isFinal(reason));
+}
+
+/** @param since leaves out certificates that had expired by then; milliseconds since 1970 */
+export async function readRegister(
+  store: Pick<Store, 'read'>,
+  ca: string,
+  since: number,
+): Promise<Register> {
+  const view = new View(store);
+  await view.load(registerKeys(ca, digits));
+  const latest = new Map<string, RegisterEntry>();
+  let changes = 0;
+  for (const digit of digits) {
+    changes += headOf(view, ca, digit).changes;
+    for (const entries of await partsOf(view, ca, shardKey(ca, digit))) {
+      for (const [serial, entry] of Object.entries(entries)) latest.set(serial, entry);
+    }
+  }
+  const revoked = [...latest]
+    .filter(([, { reason, notAfter }]) => reason !== 'removeFromCRL' && notAfter >= since)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([serial, { at, reason }]) => ({
+      serial: fromHex(serial),
+      revokedAt: at,
+      reason: reason === 'removeFromCRL' ? 'unspecified' : reason,
+    }));
+  return { changes, revoked, latest };
+}

@@ -1,0 +1,161 @@
+// Revokes a certificate without a good record (RFC 5280 §5): one of the CA's own RA, or one whose record was
+// altered, deleted or put
+// back. Its signature proves that the CA issued it, so the certificate itself is enough; only
+// the register is written, and the next CRL has it. A certificate with a good record is revoked like any
+// other.
+
+import { base64, fromBase64, hex } from '../../base/bytes.ts';
+import { Outage } from '../../base/errors.ts';
+import { MAX_ISSUE_ROUNDS } from '../../base/limits.ts';
+import type { Actor } from '../../events/event.ts';
+import { isUnreleased } from '../../ports/records/certificate.ts';
+import type { RegisterReason } from '../../ports/records/register.ts';
+import type { RaGenerationState } from '../../ports/records/registry.ts';
+import {
+  type Certificate,
+  fingerprint,
+  isIssuedBy,
+  publicKeyOf,
+  readCertificate,
+} from '../../x509/certificate.ts';
+import { printName } from '../../x509/names/name.ts';
+import type { Deps } from '../deps.ts';
+import type { Remembered } from '../record/idempotency.ts';
+import { certificateKey, keyHash } from '../record/keys.ts';
+import { Draft, View } from '../record/unit-of-work.ts';
+import { enter, listed, list as putIn } from './register.ts';
+import { revoke } from './revoke.ts';
+
+export type SignedRevocation = {
+  readonly ca: string;
+  readonly certificate: Certificate;
+  readonly reason: RegisterReason;
+  readonly actor: Actor;
+};
+
+export type RevokedSigned = {
+  readonly ca: string;
+  readonly serial: string;
+  readonly subject: string;
+  readonly notAfter: number;
+  /** Its entry in the register now. */
+  readonly reason: RegisterReason;
+  /** For an RA certificate: its generation, which stays in use until an operator retires it. */
+  readonly generation?: { readonly id: number; readonly state: RaGenerationState };
+};
+
+/** Why nothing was done. */
+export type NotRevoked =
+  /** A certificate of another CA, or the CA's own, which its CRL cannot revoke. */
+  | 'foreign'
+  | 'own'
+  /** It is revoked already, or held already; or it is not held, where a hold should end. */
+  | 'revoked'
+  | 'held'
+  | 'good'
+  /** An RA generation that is announced, or will be: devices would get a revoked RA certificate. */
+  | 'announced';
+
+/** @throws {Outage} when our own side failed; asking again is safe @throws {Repeated} */
+export async function revokeSigned(
+  deps: Deps,
+  { ca, certificate, reason, actor }: SignedRevocation,
+  remembered?: Remembered<RevokedSigned>,
+): Promise<RevokedSigned | NotRevoked> {
+  const issuer = await deps.cas.certificate(ca);
+  const key = publicKeyOf(issuer);
+  const spki = publicKeyOf(certificate)?.spki;
+  if (!(await isIssuedBy(certificate, { subject: issuer.subject, key }))) return 'foreign';
+  if (!spki || (key && keyHash(key.spki) === keyHash(spki))) return 'own';
+  const { notAfter } = certificate;
+  const about = { ca, serial: hex(certificate.serial), notAfter };
+  const { serial } = about;
+  const subject = printName(certificate.subject);
+  const blocked = { kind: 'blockedKey', key: keyHash(spki) } as const;
+  for (let round = 0; round < MAX_ISSUE_ROUNDS; round++) {
+    const now = deps.clock.now();
+    const view = new View(deps.store);
+    const record = remembered?.once.recordKey;
+    await view.load([
+      { kind: 'certificate', key: certificateKey(ca, serial) },
+      { kind: 'authority', key: ca },
+      blocked,
+      ...(record ? [record] : []),
+    ]);
+    remembered?.once.requireNew(view, now);
+    const generation = generationOf(view, ca, serial);
+    const done: RevokedSigned = {
+      ...{ ...about, subject, reason },
+      ...(generation ? { generation } : {}),
+    };
+    const kept = remembered && { once: remembered.once, answer: () => remembered.answer(done) };
+    const kin = view.get('certificate', certificateKey(ca, serial));
+    if (kin && !isUnreleased(kin)) {
+      const said = await revoke(deps, { ca, serial, reason, actor }, kept);
+      if (said === 'done') return done;
+      if (said === 'issued') return 'good';
+      if (said === 'held' || said === 'revoked') return said;
+      continue;
+    }
+    const compromised = reason === 'keyCompromise';
+    const announced = generation?.state === 'current' || generation?.state === 'prepared';
+    if (announced && !compromised) return 'announced';
+    const before = await listed(view, ca, serial);
+    const blocks = compromised && view.unaltered('blockedKey', blocked.key) === undefined;
+    const refused = standsAgainst(before?.reason, reason);
+    if (refused && !(refused === 'revoked' && blocks)) return refused;
+    const draft = new Draft(view);
+    const told = {
+      actor,
+      ca,
+      serial,
+      subject,
+      reason,
+      certificateHash: fingerprint(certificate.der),
+    };
+    if (blocks) {
+      draft.put('blockedKey', blocked.key, { ca, serial, at: now });
+      draft.event(now, deps.random, { ...told, type: 'key.blocked', keyHash: blocked.key });
+    }
+    if (!refused) {
+      // One that nobody has been given, and whoever asks has: another hand has put an earlier record back.
+      if (!kin) putIn(draft, about, reason, now);
+      else {
+        const as = { ...kin, state: 'signed', der: base64(certificate.der) } as const;
+        enter(draft, as, { reason, at: now });
+      }
+      draft.event(now, deps.random, { ...told, type: eventTypes[reason] ?? 'certificate.revoked' });
+    }
+    remembered?.once.remember(draft, now, remembered.answer(done));
+    if ((await deps.store.write(draft.actions)) === 'done') return done;
+  }
+  throw new Outage(`${serial} kept changing while it was to be revoked`);
+}
+
+const eventTypes: Partial<Record<RegisterReason, 'certificate.held' | 'certificate.released'>> = {
+  certificateHold: 'certificate.held',
+  removeFromCRL: 'certificate.released',
+};
+
+/** Whether the register's entry excludes the requested change. */
+function standsAgainst(
+  before: RegisterReason | undefined,
+  asked: RegisterReason,
+): 'revoked' | 'held' | 'good' | undefined {
+  if (before === undefined || before === 'removeFromCRL') {
+    return asked === 'removeFromCRL' ? 'good' : undefined;
+  }
+  if (before !== 'certificateHold') return 'revoked';
+  return asked === 'certificateHold' ? 'held' : undefined;
+}
+
+/** The RA generation with this serial number, unless it is retired and so not in use. */
+function generationOf(view: View, ca: string, serial: string): RevokedSigned['generation'] {
+  const found = view
+    .get('authority', ca)
+    ?.generations.find(
+      ({ state, certificate }) =>
+        state !== 'retired' && hex(readCertificate(fromBase64(certificate)).serial) === serial,
+    );
+  return found && { id: found.id, state: found.state };
+}

@@ -1,0 +1,165 @@
+// Revocation (RFC 5280 §5.3.1) takes effect with the write: the certificate cannot be renewed, no poll or
+// repeat returns it, and it cannot sign queries. Its challenge stays used. A hold does the same and can end.
+// A compromised key is blocked in the same write, for ever; after any other reason the key may be certified
+// again, also for other names.
+//
+// A revocation targets the device that uses the certificate. The device may have its renewal already, or
+// get it soon, so that renewal cannot renew either. Two revocations are about the certificate alone: of one
+// whose renewal has been seen in use, and one for the reason superseded, with which an MDM removes
+// certificates that its device has renewed.
+
+import { Outage } from '../../base/errors.ts';
+import { MAX_ISSUE_ROUNDS } from '../../base/limits.ts';
+import type { Actor, EventFields, EventType } from '../../events/event.ts';
+import {
+  type CertificateRecord,
+  type CertificateState,
+  isReleased,
+} from '../../ports/records/certificate.ts';
+import type { RegisterReason } from '../../ports/records/register.ts';
+import type { Transaction } from '../../ports/records/transaction.ts';
+import type { Deps } from '../deps.ts';
+import { loadTransaction } from '../enrol/lookup.ts';
+import { certificatesOf } from '../query/search.ts';
+import type { Remembered } from '../record/idempotency.ts';
+import { certificateKey } from '../record/keys.ts';
+import { eventOf } from '../record/transaction-event.ts';
+import { moved } from '../record/transition.ts';
+import { Draft, View } from '../record/unit-of-work.ts';
+import { enter, loadRegister } from './register.ts';
+
+export type Revocation = {
+  readonly ca: string;
+  /** Hexadecimal, as recorded. */
+  readonly serial: string;
+  /** removeFromCRL ends a hold. */
+  readonly reason: RegisterReason;
+  readonly actor: Actor;
+};
+
+/**
+ * @returns `missing`, or its state if that does not allow it; `revoked`: it was revoked already, and keeps
+ *   its time and reason; if the reason is keyCompromise now, its key is blocked in addition. A certificate
+ *   that has not been handed out yet (intended, signed) is not revoked.
+ * @throws {Outage} when our own side failed; asking again is safe
+ * @throws {Repeated}
+ */
+export async function revoke(
+  deps: Deps,
+  asked: Revocation,
+  remembered?: Remembered<CertificateRecord>,
+): Promise<'done' | 'missing' | CertificateState> {
+  const { ca, serial, reason } = asked;
+  const key = certificateKey(ca, serial);
+  for (let round = 0; round < MAX_ISSUE_ROUNDS; round++) {
+    const now = deps.clock.now();
+    const view = new View(deps.store);
+    const record = remembered?.once.recordKey;
+    const others = [{ kind: 'certificate', key } as const, ...(record ? [record] : [])];
+    await loadRegister(view, ca, [serial], others);
+    remembered?.once.requireNew(view, now);
+    const certificate = view.get('certificate', key);
+    if (!certificate) return 'missing';
+    const mayBlock = reason === 'keyCompromise' && isReleased(certificate);
+    const blocked = { kind: 'blockedKey', key: certificate.keyHash } as const;
+    const about = { kind: 'transaction', key: certificate.transaction } as const;
+    await view.load([about, ...(mayBlock ? [blocked] : [])]);
+    const blocks = mayBlock && view.unaltered('blockedKey', blocked.key) === undefined;
+    const ends = isFor(reason, certificate);
+    if (!ends && !blocks) return certificate.state;
+    const loaded = await loadTransaction(view, certificate.transaction);
+    const issued = issuedAs(serial, loaded.transaction);
+    const transaction = ends ? issued : loaded.transaction;
+    const draft = new Draft(view);
+    const event = eventFor(deps, draft, { asked, certificate, transaction, now });
+    if (blocks) {
+      draft.put('blockedKey', blocked.key, { ca, serial, at: now });
+      event('key.blocked', { keyHash: blocked.key });
+    }
+    if (ends) {
+      draft.hold('transaction', certificate.transaction);
+      endTransaction(draft, issued, asked, now);
+      enter(draft, certificate, { reason, at: now });
+      await endHeirs(draft, certificate, reason);
+      event(eventTypeOf(reason));
+    }
+    remembered?.once.remember(
+      draft,
+      now,
+      remembered.answer(draft.get('certificate', key) ?? certificate),
+    );
+    if ((await deps.store.write(draft.actions)) === 'done') return 'done';
+  }
+  throw new Outage(`${serial} kept changing while it was to be revoked`);
+}
+
+/** Whether the certificate is in a state in which it can be revoked, held or released from a hold. */
+export const isFor = (
+  reason: RegisterReason,
+  certificate: CertificateRecord,
+): certificate is CertificateRecord<'issued' | 'held'> =>
+  certificate.state === 'held'
+    ? reason !== 'certificateHold'
+    : certificate.state === 'issued' && reason !== 'removeFromCRL';
+
+/** One of another moment, which the write finds out, or that another hand has put back, is none. */
+const issuedAs = (
+  serial: string,
+  transaction: Transaction | undefined,
+): Transaction<'issued'> | undefined =>
+  transaction?.state === 'issued' && transaction.serial === serial ? transaction : undefined;
+
+type Revoked = {
+  readonly asked: Revocation;
+  readonly certificate: CertificateRecord;
+  readonly transaction: Transaction | undefined;
+  readonly now: number;
+};
+
+/** Adds events about the certificate to the draft. */
+function eventFor(
+  { random }: Deps,
+  draft: Draft,
+  { asked: { ca, serial, reason, actor }, certificate, transaction, now }: Revoked,
+) {
+  const { endpoint, subject } = certificate;
+  const about = transaction ? eventOf(transaction) : { ca, endpoint, serial, subject };
+  return (type: EventType, more: Pick<EventFields, 'keyHash'> = {}): void =>
+    draft.event(now, random, { ...about, type, actor, reason, ...more });
+}
+
+/** A missing or altered Transaction does not prevent the revocation of its certificate. */
+function endTransaction(
+  draft: Draft,
+  transaction: Transaction<'issued'> | undefined,
+  { reason, actor }: Revocation,
+  now: number,
+): void {
+  if (!transaction) return;
+  if (reason === 'certificateHold' || reason === 'removeFromCRL') return;
+  const { sealedPassword: _sealed, ...rest } = transaction;
+  const by = actor.id ?? actor.kind;
+  draft.put('transaction', rest.id, { ...rest, ...moved(transaction, 'revoke', now, by), reason });
+}
+
+/** Its renewals that have not been seen in use cannot renew while it is revoked or held; the end of a hold,
+ * and the reason superseded, allow it again. */
+async function endHeirs(
+  draft: Draft,
+  { ca, serial, successors }: CertificateRecord,
+  reason: RegisterReason,
+): Promise<void> {
+  const by = reason === 'removeFromCRL' || reason === 'superseded' ? undefined : serial;
+  for (const heir of await certificatesOf(draft.view, [ca], Object.keys(successors))) {
+    const { lineage, confirmed, state, supersededBy } = heir;
+    const { endedBy, ...rest } = lineage;
+    if (confirmed || state === 'voided' || supersededBy !== undefined || endedBy === by) continue;
+    const ended = by === undefined ? rest : { ...rest, endedBy: by };
+    draft.put('certificate', certificateKey(ca, heir.serial), { ...heir, lineage: ended });
+  }
+}
+
+function eventTypeOf(reason: RegisterReason): EventType {
+  if (reason === 'certificateHold') return 'certificate.held';
+  return reason === 'removeFromCRL' ? 'certificate.released' : 'certificate.revoked';
+}

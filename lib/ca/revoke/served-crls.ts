@@ -1,0 +1,29 @@
+// The newest CRL of each CA as an instance serves it. It is read consistently and then kept for some
+// seconds, so that a flood of GETs costs one read; a CRL that this instance publishes itself is served at
+// once.
+
+import { CRL_MEMORY_MS } from '../../base/limits.ts';
+import { SingleFlight } from '../../base/single-flight.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Crl, Crls } from '../../ports/crls.ts';
+
+type Ports = { readonly crls: Crls; readonly clock: Clock };
+
+export class ServedCrls {
+  readonly #seen = new SingleFlight<Crl | undefined>();
+  /** The number of the CRL that this instance published last, by CA. */
+  readonly #numbers = new Map<string, number>();
+
+  /** At most CRL_MEMORY_MS old. Use it for answers only; a decision reads the newest from the port. */
+  newest({ crls, clock }: Ports, ca: string): Promise<Crl | undefined> {
+    const age = { now: clock.now(), maxMs: CRL_MEMORY_MS };
+    return this.#seen.get(ca, () => crls.newest(ca), age);
+  }
+
+  /** Call it with a CRL that this instance has just published. The one with the higher number stays. */
+  published(ca: string, crl: Crl, now: number): void {
+    if ((this.#numbers.get(ca) ?? 0) >= crl.number) return;
+    this.#numbers.set(ca, crl.number);
+    this.#seen.set(ca, crl, now);
+  }
+}

@@ -1,0 +1,197 @@
+// scepter ca show, export, and scepter crl show, publish: the CAs and their CRLs.
+
+import { Command } from 'commander';
+import { visible } from '../../base/text.ts';
+import { replaceFile } from '../device/folder.ts';
+import { callApi, type Io, jsonLine } from '../io.ts';
+import { type PageOptions, pageOptions, pagesOf } from '../pages.ts';
+import { aligned, type Field, fromNow, seconds, section } from '../text.ts';
+import { withKeyWarnings } from './ca-keys.ts';
+
+type CaCertificate = {
+  readonly subject: string;
+  readonly issuer: string;
+  readonly serial: string;
+  readonly notBefore: string;
+  readonly notAfter: string;
+  readonly sha256: string;
+  readonly sha1: string;
+  readonly pem: string;
+};
+type CrlTimes = {
+  readonly number: number;
+  readonly thisUpdate: string;
+  readonly nextUpdate: string;
+};
+type Ca = {
+  readonly id: string;
+  readonly key?: string;
+  readonly certificate?: CaCertificate;
+  /** Its issuers up to the root. */
+  readonly chain: readonly CaCertificate[];
+  readonly ra: readonly {
+    readonly id: number;
+    readonly state: string;
+    readonly certificate: CaCertificate;
+  }[];
+  readonly crl?: CrlTimes;
+  readonly warnings: readonly string[];
+};
+type Crl = CrlTimes & {
+  readonly ca: string;
+  readonly size: number;
+  readonly count: number;
+  readonly url: string;
+};
+type Entry = { readonly serial: string; readonly revokedAt: string; readonly reason?: string };
+
+const pathOf = (noun: 'cas' | 'crls', ca: string): string => `/${noun}/${encodeURIComponent(ca)}`;
+
+export function caCommand(io: Io): Command {
+  const ca = new Command('ca').description('certificate authorities');
+  ca.command('show')
+    .argument('[name]', 'name of one (default: all)')
+    .description('CAs: certificate, fingerprints, RA certificates, CRL, and what to worry about')
+    .option('--keys', 'ask KMS itself about their keys, with your own AWS credentials')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter ca show
+  scepter ca show default --json | jq -r .certificate.sha256`,
+    )
+    .action(async (name: string | undefined, { keys, json }: { keys?: true; json?: true }) => {
+      const asked = async (one: Ca): Promise<Ca> => (keys ? withKeyWarnings(io, one) : one);
+      if (name !== undefined) {
+        const one = await asked(await callApi<Ca>(io, 'GET', pathOf('cas', name)));
+        return io.out(json ? jsonLine(one) : caPage(one, io.clock.now()));
+      }
+      const found = await callApi<{ readonly cas: readonly Ca[] }>(io, 'GET', '/cas');
+      const cas: Ca[] = [];
+      for (const one of found.cas) cas.push(await asked(one));
+      const pages = cas.map((one) => caPage(one, io.clock.now()));
+      io.out(json ? jsonLine({ ...found, cas }) : pages.join('\n'));
+    });
+  ca.command('export')
+    .argument('[name]', 'name of the CA', 'default')
+    .description("print a CA's certificate and its issuers up to the root as PEM")
+    .option('--out <file>', 'a file instead of stdout')
+    .option('--json', 'print one JSON object with the same PEM')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter ca export > ca.pem
+  scepter ca export vpn --out /etc/ssl/vpn-ca.pem`,
+    )
+    .action((name: string, options: ExportOptions) => exportChain(io, name, options));
+  return ca;
+}
+
+type ExportOptions = { readonly out?: string; readonly json?: true };
+
+async function exportChain(io: Io, name: string, { out, json }: ExportOptions): Promise<void> {
+  const { id, certificate, chain } = await callApi<Ca>(io, 'GET', pathOf('cas', name));
+  const all = [...(certificate ? [certificate] : []), ...chain];
+  const text = all.map(({ pem }) => pem).join('');
+  if (out !== undefined) await replaceFile(out, text);
+  if (json) io.out(jsonLine({ id, sha256: all.map(({ sha256 }) => sha256), pem: text }));
+  else if (out === undefined) io.out(text);
+  if (certificate) io.note(`SHA-256 of the CA certificate: ${certificate.sha256}`);
+}
+
+function caPage({ id, key, certificate, chain, ra, crl, warnings }: Ca, now: number): string {
+  const own: Field[] = certificate
+    ? [
+        ['subject', certificate.subject],
+        ['issuer', certificate.issuer],
+        ['serial', certificate.serial],
+        ['notBefore', seconds(certificate.notBefore)],
+        ['notAfter', until(certificate.notAfter, now)],
+        ['key', key],
+        ['SHA-256', certificate.sha256],
+        ['SHA-1', certificate.sha1],
+      ]
+    : [];
+  return section(`CA ${id}`, [
+    ...own,
+    ['issuers', chain.map(({ subject, sha256 }) => `${subject}, SHA-256 ${sha256}`)],
+    [
+      'RA',
+      ra.map((one) => {
+        const { notAfter, sha256 } = one.certificate;
+        return `${one.id} ${one.state}, until ${until(notAfter, now)}, SHA-256 ${sha256}`;
+      }),
+    ],
+    ['CRL', crl && crlText(crl, now)],
+    ['warning', warnings],
+  ]);
+}
+
+const until = (iso: string, now: number): string => `${seconds(iso)} (${fromNow(iso, now)})`;
+const crlText = ({ number, thisUpdate, nextUpdate }: CrlTimes, now: number): string =>
+  `${number} of ${seconds(thisUpdate)}, next by ${until(nextUpdate, now)}`;
+
+export function crlCommand(io: Io): Command {
+  const crl = new Command('crl').description('certificate revocation lists');
+  const show = crl
+    .command('show')
+    .argument('[ca]', 'name of the CA', 'default')
+    .description('the newest CRL of a CA, its entries by serial number');
+  for (const option of pageOptions()) show.addOption(option);
+  show
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter crl show
+  scepter crl show vpn --all --json | jq -r '.entries[] | select(.reason == "keyCompromise").serial'`,
+    )
+    .action((ca: string, options: PageOptions) => showCrl(io, ca, options));
+  crl
+    .command('publish')
+    .argument('[ca]', 'name of the CA', 'default')
+    .description('publish a CRL now, with everything that has been revoked')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter crl publish
+  scepter crl publish vpn --json`,
+    )
+    .action(async (ca: string, { json }: { json?: true }) => {
+      const path = `${pathOf('crls', ca)}/publish`;
+      const done = await callApi<CrlTimes & { readonly pending?: true }>(io, 'POST', path);
+      const text = crlText(done, io.clock.now());
+      const said = `${done.pending ? 'asked for, within a minute comes the one after ' : ''}CRL ${text}`;
+      io.out(json ? jsonLine(done) : `${visible(said)}\n`);
+    });
+  return crl;
+}
+
+async function showCrl(io: Io, ca: string, options: PageOptions): Promise<void> {
+  const { items, next, first } = await pagesOf<Entry, Crl>(
+    io,
+    { path: pathOf('crls', ca), query: {}, noun: 'entries' },
+    options,
+  );
+  if (options.json) return io.out(jsonLine({ ...first, entries: items, next }));
+  const head = section(`CRL of CA ${first.ca}`, [
+    ['number', first.number],
+    ['thisUpdate', seconds(first.thisUpdate)],
+    ['nextUpdate', until(first.nextUpdate, io.clock.now())],
+    ['URL', first.url],
+    ['size', `${first.size} octets`],
+    ['revoked', first.count],
+  ]);
+  const rows = items.map(({ serial, revokedAt, reason = 'unspecified' }) => [
+    '  ',
+    serial,
+    seconds(revokedAt),
+    reason,
+  ]);
+  io.out(`${head}${aligned(rows)}`);
+  if (next !== null) io.note(`there are more: add --all, or --cursor ${next}`);
+}

@@ -1,0 +1,94 @@
+// A server that is busy says so (HTTP 503, 429) and when to come again (Retry-After, RFC 9110 §10.2.3). Then
+// the same request goes out again, as long as all these waits together stay within a limit.
+
+import { Option } from 'commander';
+import { parseDuration } from '../config/schema.ts';
+import { CliError, type Io, type Patient, type Said } from './io.ts';
+import { spoken } from './text.ts';
+
+/** Milliseconds for all waits of a command: several of RETRY_AFTER_S, and of a flood's window. */
+export const RETRY_FOR_MS = 5 * 60_000;
+
+/** Milliseconds of the first wait at least, doubled with each, for a server that says 0. */
+const LEAST_WAIT_MS = 1000;
+const MAX_LEAST_WAIT_MS = 30_000;
+
+export const retryOption = (): Option =>
+  new Option(
+    '--retry-for <duration>',
+    'how long to wait in all for a server that is busy and says when to come again; 0: not at all',
+  )
+    .argParser((text) => (text === '0' ? 0 : durationOf(text)))
+    .default(RETRY_FOR_MS, '5m');
+
+/** @throws {CliError} usage */
+export function durationOf(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) {
+    throw new CliError('usage', `"${text}" is not a duration such as 30s, 15m, 1h or 7d`);
+  }
+  return ms;
+}
+
+export const isBusy = (status: number): boolean => status === 503 || status === 429;
+
+/** The waits of one command. */
+export class Patience implements Patient {
+  readonly #io: Pick<Io, 'clock' | 'note'>;
+  readonly #limitMs: number;
+  #waitedMs = 0;
+  #waits = 0;
+
+  constructor(io: Pick<Io, 'clock' | 'note'>, limitMs: number) {
+    this.#io = io;
+    this.#limitMs = limitMs;
+  }
+
+  /** @throws {CliError} remote, when it is busy for longer than the limit */
+  async until<T extends Said>(who: string, ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const said = await ask();
+      const asked = isBusy(said.status) ? waitOf(said, this.#io.clock.now()) : undefined;
+      if (asked === undefined || this.#limitMs === 0) return said;
+      const least = Math.min(LEAST_WAIT_MS * 2 ** this.#waits, MAX_LEAST_WAIT_MS);
+      const wait = Math.max(asked, least);
+      const about = `${who} is busy (HTTP ${said.status})`;
+      if (this.#waitedMs + wait > this.#limitMs) {
+        const more = this.#waitedMs === 0 ? '' : ` after ${spoken(this.#waitedMs)} of waiting`;
+        throw new CliError(
+          'remote',
+          `${about}${more} and asks to come again in ${spoken(wait)}: --retry-for ${spoken(this.#limitMs)} ends before that`,
+        );
+      }
+      this.#io.note(
+        `${about}: asking again in ${spoken(wait)} (waited ${spoken(this.#waitedMs)} of ${spoken(this.#limitMs)})`,
+      );
+      await this.#io.clock.sleep(wait);
+      this.#waitedMs += wait;
+      this.#waits++;
+    }
+  }
+}
+
+/** Milliseconds: longer than any limit, and still a number that people can be told. */
+const LONGEST_MS = 3650 * 24 * 60 * 60 * 1000;
+
+/** @returns milliseconds from now; undefined where Retry-After has neither of its two forms */
+function waitOf({ retryAfter = '', date = '' }: Said, now: number): number | undefined {
+  const text = retryAfter.trim();
+  if (/^\d+$/.test(text)) return Math.min(Number(text) * 1000, LONGEST_MS);
+  const at = httpDate(text);
+  if (at === undefined) return undefined;
+  return Math.min(Math.max(0, at - (httpDate(date.trim()) ?? now)), LONGEST_MS);
+}
+
+/** The three forms of RFC 9110 §5.6.7; the last of them, asctime's, does not say that it is GMT. */
+function httpDate(text: string): number | undefined {
+  const form = /^\w{3,9}, \d\d[ -]\w{3}[ -]\d{2,4} \d\d:\d\d:\d\d GMT$/.test(text)
+    ? text
+    : /^\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$/.test(text)
+      ? `${text} GMT`
+      : undefined;
+  const at = form === undefined ? Number.NaN : Date.parse(form);
+  return Number.isNaN(at) ? undefined : at;
+}

@@ -1,0 +1,338 @@
+// scepter cert list, show, revoke, renewals: certificates, and what is to become of them.
+
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { fromBase64 } from '../../base/bytes.ts';
+import { visible } from '../../base/text.ts';
+import { parseDuration } from '../../config/schema.ts';
+import type { CertificateState } from '../../ports/records/certificate.ts';
+import { revocationReasons } from '../../ports/records/register.ts';
+import { describeCertificate } from '../../x509/describe/describe.ts';
+import { CliError, callApi, type Io, jsonLine } from '../io.ts';
+import { certificateFields } from '../look/decoded.ts';
+import { describeFile, fileOctets } from '../look/inspect.ts';
+import { type PageOptions, pageOptions, showList, withQuery } from '../pages.ts';
+import { aligned, type Field, rowsOf, seconds, section, shortLine } from '../text.ts';
+import { revokeFile, revokeOfRa } from './cert-signed.ts';
+
+/** A certificate as the admin API lists it. */
+type Certificate = {
+  readonly ca: string;
+  readonly serial: string;
+  readonly state: CertificateState;
+  readonly endpoint: string;
+  readonly transaction: string;
+  readonly subject: string;
+  readonly notBefore: string;
+  readonly notAfter: string;
+  readonly confirmed: boolean;
+  readonly successors: readonly string[];
+  readonly lineage: string;
+  readonly supersededBy?: string;
+  readonly endedBy?: string;
+  readonly revokedAt?: string;
+  readonly revocationReason?: string;
+};
+type Whole = Certificate & { readonly der?: string; readonly pem?: string };
+type Renewal = Certificate & { readonly renews?: string };
+type Renewals = { readonly certificates: readonly Renewal[]; readonly more: boolean };
+type Revoked = Certificate & {
+  readonly withRenewals?: readonly string[];
+  readonly sameKey?: readonly Certificate[];
+};
+type RevokeOptions = One & {
+  readonly reason: string;
+  readonly withRenewals?: true;
+  readonly file?: string;
+};
+
+type ListOptions = PageOptions & {
+  readonly ca?: string;
+  readonly endpoint?: string;
+  readonly state?: CertificateState;
+  readonly subject?: string;
+  readonly device?: string;
+  readonly serial?: string;
+  readonly key?: string;
+  /** Milliseconds. */
+  readonly expiring?: number;
+};
+type One = { readonly ca?: string; readonly json?: true };
+
+const released: readonly CertificateState[] = ['issued', 'held', 'revoked'];
+const caOption = (): Option =>
+  new Option('--ca <name>', 'the CA that issued it (default: whichever has this serial number)');
+
+export function certCommand(io: Io): Command {
+  const cert = new Command('cert').description('certificates that were issued');
+  cert.addCommand(listCommand(io));
+  cert
+    .command('show')
+    .argument('<serial>', 'hexadecimal, as "cert list" prints it')
+    .description('one certificate: its state, and all that is in it')
+    .addOption(caOption())
+    .addOption(new Option('--pem', 'print the certificate itself').conflicts('json'))
+    .option('--json', 'print one JSON object, with the certificate as DER and PEM')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter cert show 5f1c2a9d3b7e48f0a1b2c3d4e5f60718
+  scepter cert show 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --pem | openssl x509 -text -noout`,
+    )
+    .action((serial: string, options: One & { pem?: true }) => show(io, serial, options));
+  cert.addCommand(revokeCommand(io));
+  cert
+    .command('renewals')
+    .argument('<serial>', 'hexadecimal, as "cert list" prints it')
+    .description('a certificate among its renewals: what it renews, and what renews it')
+    .addOption(caOption())
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter cert renewals 5f1c2a9d3b7e48f0a1b2c3d4e5f60718
+  scepter cert renewals 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --json | jq -r '.certificates[-1].serial'`,
+    )
+    .action((serial: string, options: One) => renewals(io, serial, options));
+  return cert;
+}
+
+function listCommand(io: Io): Command {
+  const list = new Command('list')
+    .description('certificates, newest first; expiring ones by their end; or what a search finds')
+    .option('--ca <name>', 'only of this CA')
+    .option('--endpoint <name>', 'only of this endpoint')
+    .addOption(new Option('--state <state>', 'only those in this state').choices(released))
+    .option('--subject <text>', 'how the subject begins, as "cert show" prints it, in any case')
+    .option('--device <text>', 'how the first subjectAltName begins, or else the common name')
+    .option('--serial <hex>', 'with this serial number, of whatever CA')
+    .option(
+      '--key <key>',
+      'of this key, whatever they say: a file with the certificate, the request or the public key, or the SHA-256 of its SubjectPublicKeyInfo ("inspect" says it)',
+    )
+    .addOption(
+      new Option('--expiring <duration>', 'good ones that expire within it, such as 30d').argParser(
+        durationOf,
+      ),
+    );
+  for (const option of pageOptions()) list.addOption(option);
+  return list
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter cert list --expiring 30d
+  scepter cert list --device laptop-17
+  scepter cert list --key device-1/cert.pem
+  scepter cert list --state revoked --all --json | jq -r '.certificates[].serial'`,
+    )
+    .action(async ({ expiring, ...options }: ListOptions) => {
+      const { ca, endpoint, state, subject, device, serial, ...page } = options;
+      const key = options.key && (await keyHashOf(io, options.key));
+      const until = expiring === undefined ? undefined : io.clock.now() + expiring;
+      const expiringBefore = until === undefined ? undefined : new Date(until).toISOString();
+      return showList<Certificate>(
+        io,
+        {
+          path: '/certificates',
+          query: { ca, endpoint, state, subject, device, serial, key, expiringBefore },
+          noun: 'certificates',
+          columns: ['SERIAL', 'STATE', 'FROM', 'UNTIL', 'CA', 'SUBJECT'],
+          row: (one) => [
+            one.serial,
+            one.state,
+            seconds(one.notBefore),
+            seconds(one.notAfter),
+            one.ca,
+            shortLine(one.subject),
+          ],
+          none: 'no such certificates',
+        },
+        page,
+      );
+    });
+}
+
+/** @param key its hash, or a file that it is in @throws {CliError} */
+async function keyHashOf(io: Io, key: string): Promise<string> {
+  const digits = key.replaceAll(':', '');
+  if (/^[0-9a-f]{64}$/i.test(digits)) return digits.toLowerCase();
+  const found = (await describeFile(await fileOctets(io, key), key)).find(
+    (item) => item && 'key' in item,
+  );
+  if (found && 'key' in found) return found.key.sha256;
+  throw new CliError('failure', `${key} holds no certificate, request or public key`);
+}
+
+function durationOf(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 12h or 30d.');
+  return ms;
+}
+
+function revokeCommand(io: Io): Command {
+  return new Command('revoke')
+    .argument('[serial]', 'hexadecimal, as "cert list" prints it; of an RA as "ca show" does')
+    .description('revoke a certificate, at once and for good; or hold it, or end a hold')
+    .addOption(
+      new Option(
+        '--reason <reason>',
+        'the reason (RFC 5280, 5.3.1); a certificateHold can be ended by removeFromCRL',
+      )
+        .choices([...revocationReasons, 'certificateHold', 'removeFromCRL'])
+        .default('unspecified'),
+    )
+    .option('--with-renewals', 'the same for every other good certificate of its lineage')
+    .addOption(
+      new Option(
+        '--file <file>',
+        'the certificate itself, for one without a good record',
+      ).conflicts('withRenewals'),
+    )
+    .addOption(caOption())
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+The command does not ask for confirmation; it prints what it did. The reason keyCompromise also blocks the
+key, at every CA and for ever, even if the certificate was revoked for another reason before; after any other
+reason the key is free for other names. From then on renewal and GetCert refuse the certificate; the next CRL
+has it, which the server publishes within a minute.
+
+A device may have several good certificates: the one that it renewed, and its renewal. Revoking or holding
+a certificate in use ends its lineage: none of its certificates can renew any more. The others stay good
+until they expire, unless --with-renewals revokes them too. A certificate is no longer in use once its
+renewal has itself renewed; revoking it then stops nothing else. After the reason superseded, its own
+renewal may go on.
+
+Examples:
+  scepter cert revoke 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --reason cessationOfOperation --with-renewals
+  scepter cert revoke 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --reason keyCompromise
+  scepter cert revoke 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --reason certificateHold
+  scepter cert revoke 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --reason removeFromCRL
+  scepter cert revoke --file ra.pem --reason keyCompromise`,
+    )
+    .action((serial: string | undefined, options: RevokeOptions) => revoke(io, serial, options));
+}
+
+async function revoke(io: Io, serial: string | undefined, options: RevokeOptions) {
+  const { ca, reason, withRenewals, file, json } = options;
+  const plainly = { reason, json: json === true };
+  if ((serial === undefined) === (file === undefined)) {
+    throw new CliError('usage', 'name either a serial number or, with --file, the certificate');
+  }
+  if (file !== undefined) return revokeFile(io, file, ca, plainly);
+  if (serial === undefined) return;
+  const path = await pathOf(io, serial, ca).catch((error: unknown) => error);
+  if (ca !== undefined || typeof path !== 'string') {
+    if (await revokeOfRa(io, serial, ca, plainly)) return;
+  }
+  if (typeof path !== 'string') throw path;
+  const asked = { reason, ...(withRenewals ? { withRenewals } : {}) };
+  // The lineage is read first, so that a failure to read it cannot hide that the revocation was done.
+  const lineage = withRenewals
+    ? []
+    : (await callApi<Renewals>(io, 'GET', `${path}/renewals`)).certificates;
+  const done = await callApi<Revoked>(io, 'POST', `${path}/revoke`, asked);
+  const why = done.revocationReason ?? reason;
+  const said = `${done.serial} of CA ${done.ca} is ${done.state} (${why}): ${done.subject}`;
+  const others = (done.withRenewals ?? []).map((one) => `${one} of its lineage too`);
+  io.out(json ? jsonLine(done) : [said, ...others].map((line) => `${visible(line)}\n`).join(''));
+  if (reason === 'keyCompromise') {
+    io.note('its key is blocked: no CA here certifies it again');
+    for (const { ca: at, serial: other, state, notAfter } of done.sameKey ?? []) {
+      const until = `${state}, until ${seconds(notAfter)}`;
+      io.note(`of the same key, and as compromised: ${other} of CA ${at} (${until})`);
+    }
+  }
+  if (reason === 'removeFromCRL') return;
+  const now = io.clock.now();
+  const good = lineage.filter(
+    (one) => one.serial !== done.serial && one.state === 'issued' && Date.parse(one.notAfter) > now,
+  );
+  if (good.length === 0) return;
+  for (const one of good) {
+    io.note(`still good, of the same lineage: ${one.serial} until ${seconds(one.notAfter)}`);
+  }
+  const command = `scepter cert revoke ${done.serial} --reason ${reason} --with-renewals`;
+  io.note(`to ${reason === 'certificateHold' ? 'hold' : 'revoke'} all of it: ${command}`);
+}
+
+/** The API's path of a certificate. Its CA is looked up unless --ca names it. */
+async function pathOf(io: Io, serial: string, ca: string | undefined): Promise<string> {
+  const path = (name: string) =>
+    `/certificates/${encodeURIComponent(name)}/${encodeURIComponent(serial)}`;
+  if (ca !== undefined) return path(ca);
+  const found = await callApi<{ readonly certificates: readonly Certificate[] }>(
+    io,
+    'GET',
+    withQuery('/certificates', { serial }),
+  );
+  const [first, ...others] = found.certificates;
+  if (!first) throw new CliError('notFound', `no CA has issued a certificate ${serial}`);
+  if (others.length > 0) {
+    const names = found.certificates.map((one) => one.ca).join(', ');
+    throw new CliError('usage', `several CAs have it: add --ca with one of ${names}`);
+  }
+  return path(first.ca);
+}
+
+async function show(io: Io, serial: string, { ca, pem, json }: One & { pem?: true }) {
+  const whole = await callApi<Whole>(io, 'GET', await pathOf(io, serial, ca));
+  if (json) io.out(jsonLine(whole));
+  else if (!pem) io.out(page(whole, io.clock.now()));
+  else if (whole.pem) io.out(whole.pem);
+  else
+    throw new CliError('failure', `it is not handed out while the certificate is ${whole.state}`);
+}
+
+function page(whole: Whole, now: number): string {
+  const { ca, state, endpoint, transaction, revokedAt, revocationReason, der } = whole;
+  const since = revokedAt ? ` since ${seconds(revokedAt)}, ${revocationReason}` : '';
+  const fields: Field[] = [
+    ['serial', whole.serial],
+    ['state', `${state}${since}`],
+    ['subject', whole.subject],
+    ['CA', ca],
+    ['endpoint', endpoint],
+    ['transaction', transaction],
+    ['lineage', whole.lineage === whole.serial ? undefined : `of ${whole.lineage}`],
+    ['renewed by', whole.successors],
+    ['superseded', whole.supersededBy && `by ${whole.supersededBy}`],
+    ['ended', whole.endedBy && `${whole.endedBy}, which it renews, was revoked or suspended`],
+    ['seen in use', whole.confirmed ? 'yes: it has signed a renewal' : undefined],
+  ];
+  const decoded = der && certificateFields(describeCertificate(fromBase64(der)), now);
+  return `${aligned(rowsOf(fields))}${decoded ? section('certificate', decoded) : ''}`;
+}
+
+async function renewals(io: Io, serial: string, { ca, json }: One): Promise<void> {
+  const path = await pathOf(io, serial, ca);
+  const answer = await callApi<Renewals>(io, 'GET', `${path}/renewals`);
+  if (json) io.out(jsonLine(answer));
+  else io.out(tree(answer.certificates, serial));
+  if (answer.more) io.note('there are more than these');
+}
+
+/** Each below the one that it renews; a star at the one that was asked for. */
+function tree(certificates: readonly Renewal[], asked: string): string {
+  const plain = asked.replaceAll(':', '').toLowerCase();
+  const known = new Set(certificates.map(({ serial }) => serial));
+  const below = (serial: string | undefined, depth: number): string[][] =>
+    certificates
+      .filter(
+        ({ renews }) => (renews !== undefined && known.has(renews) ? renews : undefined) === serial,
+      )
+      .flatMap((one) => [
+        [
+          `${'  '.repeat(depth)}${one.serial}${one.serial === plain ? ' *' : ''}`,
+          one.state,
+          seconds(one.notBefore),
+          seconds(one.notAfter),
+          shortLine(one.subject),
+        ],
+        ...below(one.serial, depth + 1),
+      ]);
+  return aligned([['SERIAL', 'STATE', 'FROM', 'UNTIL', 'SUBJECT'], ...below(undefined, 0)]);
+}

@@ -1,0 +1,263 @@
+// SCEP over HTTP for the client commands: reads a server's certificates and capabilities, and takes a
+// request to its certificate. A request that waits for an approver is polled for (RFC 8894 §4.4).
+
+import { Option } from 'commander';
+import { type Bytes, equal } from '../../base/bytes.ts';
+import { Malformed } from '../../base/errors.ts';
+import {
+  type Algorithms,
+  buildPkiMessage,
+  type CaCertResponse,
+  type CertRepResult,
+  type ClientKey,
+  chooseAlgorithms,
+  issuerAndSubject,
+  type PkiRequest,
+  readCaCertificates,
+  readCapabilities,
+  readCertRep,
+} from '../../protocol/scep/client/client.ts';
+import { mediaTypes } from '../../protocol/scep/wire/registry.ts';
+import {
+  type Certificate,
+  fingerprint,
+  isIssuedBy,
+  publicKeyOf,
+  readCertificate,
+} from '../../x509/certificate.ts';
+import { durationOf, isBusy, type Patience, retryOption } from '../busy.ts';
+import { CliError, type Io, send, timesOf } from '../io.ts';
+import { spoken } from '../text.ts';
+
+export type Server = CaCertResponse &
+  Algorithms & { readonly url: string; readonly post: boolean; readonly renewal: boolean };
+
+export const random = (octets: number): Bytes => crypto.getRandomValues(new Uint8Array(octets));
+
+/** Fingerprints as people copy them: with colons or spaces, in either case. */
+export const plainFingerprint = (text: string): string => text.replace(/[:\s]/g, '').toLowerCase();
+
+/**
+ * GetCACert and GetCACaps.
+ * @param trusted SHA-256 fingerprints of CA certificates, one of which must have issued the RA's;
+ *   undefined: whatever the server announces
+ */
+export async function discover(
+  patience: Patience,
+  url: string,
+  trusted: readonly string[] | undefined,
+): Promise<Server> {
+  const { origin, pathname } = syntax(() => new URL(url));
+  const base = origin + pathname;
+  const get = (operation: string) => asked(patience, `${base}?operation=${operation}`);
+  const bag = await octetsOf(await get('GetCACert'), base);
+  const announced = await verified(async () => readCaCertificates(bag));
+  const certificates = trusted ? await restricted(announced, trusted) : announced;
+  const caps = await get('GetCACaps');
+  const capabilities = caps.ok ? readCapabilities(await caps.text()) : [];
+  const offers = (...words: string[]) => words.some((word) => capabilities.includes(word));
+  return {
+    ...certificates,
+    ...chooseAlgorithms(capabilities),
+    url: base,
+    post: offers('POSTPKIOPERATION', 'SCEPSTANDARD'),
+    renewal: offers('RENEWAL', 'SCEPSTANDARD'),
+  };
+}
+
+/** The same request goes out again while the server is busy and says when to come. */
+async function asked(
+  patience: Patience | undefined,
+  url: string,
+  init?: RequestInit,
+): Promise<Response> {
+  const { origin } = new URL(url);
+  const ask = async () => {
+    const response = await send(url, init);
+    return { response, status: response.status, ...timesOf(response) };
+  };
+  return (await (patience ? patience.until(origin, ask) : ask())).response;
+}
+
+/** The chain to a trusted CA certificate; the list is unsigned, so anybody can add other certificates. */
+async function restricted(
+  { ra, chain }: CaCertResponse,
+  trusted: readonly string[],
+): Promise<CaCertResponse> {
+  const anchors = chain.filter(({ der }) => trusted.includes(fingerprint(der)));
+  if (anchors.length === 0) {
+    const found = chain.map(({ der }) => fingerprint(der)).join(' or ');
+    throw new CliError('verification', `the CA's SHA-256 is ${found}, not ${trusted.join(' or ')}`);
+  }
+  if (!(await leadsTo(anchors, ra, chain))) {
+    throw new CliError('verification', 'the RA certificate was not issued by the CA');
+  }
+  const good = await Promise.all(chain.map((ca) => leadsTo(anchors, ca, chain)));
+  return { ra, chain: chain.filter((_, at) => good[at]) };
+}
+
+async function leadsTo(
+  anchors: readonly Certificate[],
+  certificate: Certificate,
+  others: readonly Certificate[],
+): Promise<boolean> {
+  if (anchors.some(({ der }) => equal(der, certificate.der))) return true;
+  for (const ca of others) {
+    const issuer = { subject: ca.subject, key: publicKeyOf(ca) };
+    if (!(await isIssuedBy(certificate, issuer))) continue;
+    const rest = others.filter((other) => other !== ca);
+    if (await leadsTo(anchors, ca, rest)) return true;
+  }
+  return false;
+}
+
+/** A request for a certificate, and what it takes to poll for it and to open its reply. */
+export type Ask = Pick<PkiRequest, 'messageType' | 'transactionID' | 'plaintext' | 'signer'> & {
+  /** Name, DER. */
+  readonly subject: Bytes;
+  /** Of the certificate that is asked for. */
+  readonly key: ClientKey;
+  /** The challengePassword of the request. */
+  readonly password: string | undefined;
+};
+
+/** Milliseconds. */
+export type Waiting = {
+  readonly pollInterval: number;
+  readonly maxWait: number;
+  readonly retryFor: number;
+};
+
+const MAX_POLL_INTERVAL_MS = 5 * 60_000;
+
+export const waitOptions = (): Option[] => [
+  new Option(
+    '--poll-interval <duration>',
+    'until the first poll of a pending request; then twice as long each time, up to 5m',
+  )
+    .argParser(durationOf)
+    .default(5000, '5s'),
+  new Option('--max-wait <duration>', 'how long to wait for an approver; 0: not at all')
+    .argParser((text) => (text === '0' ? 0 : durationOf(text)))
+    .default(3_600_000, '1h'),
+  retryOption(),
+];
+
+/** The certificate, at once or after an approver has allowed it. @throws {CliError} */
+export async function obtain(
+  { io, patience }: { readonly io: Io; readonly patience: Patience },
+  server: Server,
+  ask: Ask,
+  { pollInterval, maxWait }: Waiting,
+): Promise<Certificate> {
+  const first = { messageType: ask.messageType, plaintext: ask.plaintext };
+  let result = await exchange(server, ask, first, patience);
+  const began = io.clock.now();
+  let pause = pollInterval;
+  if (result.pkiStatus === 'PENDING') {
+    io.note(`PENDING: an approver has to allow transactionID ${ask.transactionID}`);
+    io.note('it is safe to stop here: the same command goes on with the same request');
+  }
+  while (result.pkiStatus === 'PENDING') {
+    const waited = io.clock.now() - began;
+    if (waited >= maxWait) {
+      const said = `still PENDING after ${spoken(waited)}; the same command asks again`;
+      throw new CliError('failure', said);
+    }
+    const next = Math.min(pause, maxWait - waited);
+    io.note(`asking again in ${spoken(next)} (waited ${spoken(waited)} of ${spoken(maxWait)})`);
+    await io.clock.sleep(next);
+    pause = Math.min(pause * 2, MAX_POLL_INTERVAL_MS);
+    result = await polled(io, server, ask);
+  }
+  if (result.pkiStatus === 'FAILURE') {
+    const text = result.text ?? 'no further text';
+    throw new CliError('failure', `refused: ${result.failInfo}: ${text}`);
+  }
+  const certificates = await verified(async () => result.certificates.map(readCertificate));
+  const ours = certificates.find((certificate) => certifies(certificate, ask.key));
+  if (!ours) throw new CliError('verification', 'the reply holds no certificate for this key');
+  return ours;
+}
+
+/** A server that fails to answer once has not decided, so it is asked again. */
+async function polled(io: Io, server: Server, ask: Ask): Promise<CertRepResult> {
+  try {
+    const plaintext = issuerAndSubject(server, ask.subject);
+    return await exchange(server, ask, { messageType: 'CertPoll', plaintext });
+  } catch (error) {
+    if (!(error instanceof CliError) || error.exit !== 'remote') throw error;
+    io.note(error.message);
+    return { pkiStatus: 'PENDING' };
+  }
+}
+
+async function exchange(
+  server: Server,
+  { transactionID, signer, password }: Ask,
+  { messageType, plaintext }: Pick<PkiRequest, 'messageType' | 'plaintext'>,
+  patience?: Patience,
+): Promise<CertRepResult> {
+  const { ra, digest, cipher } = server;
+  const senderNonce = random(16);
+  const fields = { messageType, transactionID, senderNonce, plaintext, signer };
+  const request: PkiRequest = { ...fields, ra, digest, cipher };
+  const answer = await operate(server, await buildPkiMessage(request, random), patience);
+  return verified(() => readCertRep(answer, request, password));
+}
+
+async function operate(
+  { url, post }: Server,
+  message: Bytes,
+  patience: Patience | undefined,
+): Promise<Bytes> {
+  const target = `${url}?operation=PKIOperation`;
+  const response = post
+    ? await asked(patience, target, {
+        method: 'POST',
+        headers: { 'content-type': mediaTypes.pkiMessage },
+        body: message,
+      })
+    : await asked(
+        patience,
+        `${target}&message=${encodeURIComponent(btoa(String.fromCharCode(...message)))}`,
+      );
+  return octetsOf(response, url);
+}
+
+async function octetsOf(response: Response, url: string): Promise<Bytes> {
+  if (isBusy(response.status)) {
+    throw new CliError('remote', `${url} is busy (HTTP ${response.status})`);
+  }
+  if (!response.ok) {
+    throw new CliError(
+      'remote',
+      `${url} answered with HTTP ${response.status}, which is not SCEP: check the URL`,
+    );
+  }
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+export function certifies(certificate: Certificate, key: ClientKey): boolean {
+  const { source, start, end } = certificate.spki;
+  return equal(source.subarray(start, end), key.spki);
+}
+
+/** Parses the user's input. @throws {CliError} usage */
+export function syntax<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new CliError('usage', error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Parses the content of an answer or a file. @throws {CliError} verification */
+export async function verified<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof Malformed) throw new CliError('verification', error.message);
+    throw error;
+  }
+}

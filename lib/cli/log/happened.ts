@@ -1,0 +1,57 @@
+// Describes events in words, for the timeline of a Transaction and for `log tail`.
+
+import { type EventFields, eventTypes } from '../../events/event.ts';
+import { reasons } from '../../refusal/reasons.ts';
+import { seconds } from '../text.ts';
+
+/** The body of an event, as it was hashed. */
+export type EventBody = EventFields & {
+  readonly v: number;
+  readonly id: string;
+  readonly time: string;
+  readonly salt: string;
+};
+
+const textOfCode = new Map<string, string>(
+  Object.values(reasons).map(({ code, text }) => [code, text]),
+);
+
+/** `SCEP-311: the subject is not ...`, of a code. */
+export const codeText = (code: string): string => {
+  const text = textOfCode.get(code);
+  return text === undefined ? code : `${code}: ${text}`;
+};
+
+export const whoOf = ({ actor: { kind, id } }: Pick<EventFields, 'actor'>): string =>
+  kind === 'admin' ? (id ?? kind) : kind;
+
+/** The details of the event. */
+export function whatOf(event: EventBody): string {
+  const { code, reason, note, serial, number, authorizedBy = [] } = event;
+  return [
+    code && codeText(code),
+    reason && `reason ${reason}`,
+    serial && `serial ${serial}`,
+    number !== undefined && `number ${number}`,
+    authorizedBy.length > 0 && `on ${authorizedBy.join(', ')}`,
+    note && `"${note}"`,
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+/** The columns of an event: time, type, actor, details. */
+export const stepRow = (event: EventBody): string[] => [
+  seconds(event.time),
+  event.type,
+  whoOf(event),
+  whatOf(event),
+];
+
+/** Sorts events as they happened. Ids of the same millisecond are in no order, so their types decide. */
+export const inOrder = (events: readonly EventBody[]): EventBody[] =>
+  [...events].sort(
+    (a, b) =>
+      Date.parse(a.time) - Date.parse(b.time) ||
+      eventTypes.indexOf(a.type) - eventTypes.indexOf(b.type),
+  );

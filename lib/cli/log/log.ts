@@ -1,0 +1,199 @@
+// scepter log tail, export: all events, for people and for other systems.
+
+import { Command, Option } from 'commander';
+import { canonicalText } from '../../base/json.ts';
+import { visible } from '../../base/text.ts';
+import { timeOfUlid } from '../../base/ulid.ts';
+import { parseDuration } from '../../config/schema.ts';
+import { type EventType, eventTypes } from '../../events/event.ts';
+import { CliError, callApi, type Io, jsonLine } from '../io.ts';
+import { limitOf, withQuery } from '../pages.ts';
+import { counted, seconds } from '../text.ts';
+import { type EventsAnswer, eventPages, formats, openFile, type Sink } from './export.ts';
+import { type EventBody, stepRow } from './happened.ts';
+
+type Filters = {
+  readonly type?: EventType;
+  readonly transaction?: string;
+  readonly serial?: string;
+};
+
+type ExportOptions = Filters & {
+  readonly format: keyof typeof formats;
+  readonly from?: string;
+  readonly until?: string;
+  readonly after?: string;
+  readonly out?: string;
+  readonly continue?: true;
+  readonly json?: true;
+};
+
+const filters = (): Option[] => [
+  new Option('--type <type>', 'only events of this type').choices(eventTypes),
+  new Option('--transaction <id>', 'only what happened to this transaction'),
+  new Option('--serial <hex>', 'only what happened to the certificate with this serial number'),
+];
+
+export function logCommand(io: Io): Command {
+  const log = new Command('log').description('events: everything that happened');
+  const tail = log
+    .command('tail')
+    .description('the last events, and with -f every further one')
+    .option('-n, --lines <n>', 'how many to begin with', limitOf, 20)
+    .option('-f, --follow', 'go on until stopped');
+  for (const option of filters()) tail.addOption(option);
+  tail
+    .option('--json', 'one JSON object a line')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter log tail
+  scepter log tail -f --type request.refused
+  scepter log tail -n 100 --json | jq -r .type | sort | uniq -c`,
+    )
+    .action((options: TailOptions) => tailLog(io, options));
+  const exports = log
+    .command('export')
+    .description('every event, oldest first, as lines of canonical JSON or as a table')
+    .addOption(
+      new Option('--format <format>', 'jsonl: as they were hashed; csv: for spreadsheets')
+        .choices(Object.keys(formats))
+        .default('jsonl'),
+    )
+    .option(
+      '--from <time>',
+      'from this time on: 2031-01-31, 2031-01-31T09:00:00Z, or 7d for a week ago',
+    )
+    .option('--until <time>', "before this time (default: now, by this machine's clock)")
+    .option('--after <id>', 'only what is behind this event')
+    .option('--out <file>', 'a file instead of stdout; it is there when it is complete')
+    .option('--continue', 'go on with the --out file of an export that was interrupted');
+  for (const option of filters()) exports.addOption(option);
+  exports
+    .option('--json', 'with --out: print what was written as one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter log export --out events.jsonl
+  scepter log export --out events.jsonl --continue
+  scepter log export --format csv --from 2031-01-01 --until 2031-02-01 --out january.csv
+  scepter log export --from 24h --type certificate.issued | jq -r .subject`,
+    )
+    .action((options: ExportOptions) => exportLog(io, options));
+  return log;
+}
+
+type TailOptions = Filters & {
+  readonly lines: number;
+  readonly follow?: true;
+  readonly json?: true;
+};
+
+/** Milliseconds between two looks at the log. */
+const FOLLOW_MS = 2000;
+/** How far back a look goes: events of several servers do not arrive in the order of their times. */
+const OVERLAP_MS = 10_000;
+
+async function tailLog(io: Io, { lines, follow, json, ...query }: TailOptions): Promise<void> {
+  const show = (event: EventBody) =>
+    io.out(json ? `${visible(canonicalText(event))}\n` : `${lineOf(event)}\n`);
+  const path = withQuery('/events', { ...query, order: 'newest', limit: lines });
+  const { events } = await callApi<EventsAnswer>(io, 'GET', path);
+  for (const event of [...events].reverse()) show(event);
+  if (events.length === 0 && !follow) io.note('no such events');
+  let seen = new Set(events.map(({ id }) => id));
+  let newest = events[0] ? timeOfUlid(events[0].id) : io.clock.now();
+  while (follow) {
+    await io.clock.sleep(FOLLOW_MS);
+    const from = newest - OVERLAP_MS;
+    const since = new Date(from).toISOString();
+    for await (const page of eventPages(io, { ...query, from: since })) {
+      for (const event of page.filter(({ id }) => !seen.has(id))) {
+        seen.add(event.id);
+        newest = Math.max(newest, timeOfUlid(event.id));
+        show(event);
+      }
+    }
+    seen = new Set([...seen].filter((id) => timeOfUlid(id) >= from));
+  }
+}
+
+/** An event on one line. */
+function lineOf(event: EventBody): string {
+  const [time = '', type = '', who = '', what = ''] = stepRow(event);
+  const about = [event.endpoint ?? event.ca, event.subject, what];
+  const said = about.filter(Boolean).join(', ');
+  return visible(`${time}  ${type.padEnd(21)}  ${who.padEnd(6)}  ${said}`.trimEnd());
+}
+
+/** Events between two lines of progress where there is no terminal. */
+const PROGRESS_EVENTS = 10_000;
+
+async function exportLog(io: Io, options: ExportOptions): Promise<void> {
+  const { format: name, out, continue: goOn, after, json, from, until, ...query } = options;
+  if (out === undefined && (goOn || json)) {
+    throw new CliError('usage', `${goOn ? '--continue' : '--json'} needs --out`);
+  }
+  if (after !== undefined && Number.isNaN(timeOfUlid(after))) {
+    throw new CliError('usage', `--after: "${after}" is not the id of an event`);
+  }
+  const format = formats[name];
+  const sink =
+    out === undefined
+      ? stdoutOf(io, format.head, after)
+      : await openFile(out, format, goOn === true);
+  const stopped = io.stopped();
+  const now = io.clock.now();
+  const asked = {
+    ...query,
+    from: timeFrom(from, now),
+    until: timeFrom(until, now) ?? new Date(now).toISOString(),
+  };
+  let count = 0;
+  let last: EventBody | undefined;
+  try {
+    for await (const page of eventPages(io, asked, sink.after ?? after)) {
+      await sink.write(page.map(format.line).join(''));
+      const before = count;
+      count += page.length;
+      last = page.at(-1);
+      const line = `${counted(count, 'event')}, up to ${seconds(last?.time ?? '')}`;
+      if (io.progress) io.progress(line);
+      else if (Math.floor(count / PROGRESS_EVENTS) > Math.floor(before / PROGRESS_EVENTS))
+        io.note(line);
+      stopped.throwIfAborted();
+    }
+    await sink.done();
+  } catch (error) {
+    io.progress?.('');
+    const behind = last?.id ?? sink.after ?? after;
+    const how = out === undefined ? behind && `--after ${behind}` : '--continue';
+    if (how) io.note(`${counted(count, 'event')} written; to go on: the same command with ${how}`);
+    if (stopped.aborted) throw new CliError('failure', 'interrupted');
+    throw error;
+  } finally {
+    await sink.close();
+  }
+  io.progress?.('');
+  const summary = { events: count, file: out, last: last?.id };
+  if (json) io.out(jsonLine(summary));
+  else io.note(`${counted(count, 'event')}${out === undefined ? '' : ` written to ${out}`}`);
+}
+
+function stdoutOf(io: Io, head: string, after: string | undefined): Sink {
+  if (head && after === undefined) io.out(head);
+  return {
+    after,
+    write: async (text) => io.out(text),
+    done: async () => {},
+    close: async () => {},
+  };
+}
+
+/** A time as the API takes it; `7d` is that long ago. */
+function timeFrom(text: string | undefined, now: number): string | undefined {
+  const ago = text === undefined ? undefined : parseDuration(text);
+  return ago === undefined ? text : new Date(now - ago).toISOString();
+}

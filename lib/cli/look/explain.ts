@@ -1,0 +1,63 @@
+// scepter explain: what the code of a refusal means. It asks no server.
+
+import { Command } from 'commander';
+import { failInfo, failInfoOf } from '../../protocol/scep/wire/fail-info.ts';
+import { type Reason, reasons } from '../../refusal/reasons.ts';
+import { CliError, type Io, jsonLine } from '../io.ts';
+import { reasonOf } from '../request/refusal.ts';
+import { aligned, section } from '../text.ts';
+
+export function explainCommand(io: Io): Command {
+  return new Command('explain')
+    .argument(
+      '[code]',
+      'as failInfoText, the log or "txn show" has it: SCEP-311, 311, subjectNotBound',
+    )
+    .description('what a refusal means, and what to change')
+    .option('--list', 'print all codes')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter explain SCEP-311
+  scepter explain --list
+  scepter explain keyIsRoca --json | jq -r .text`,
+    )
+    .action((code: string | undefined, { list, json }: { list?: true; json?: true }) => {
+      if ((code === undefined) !== (list === true)) {
+        throw new CliError('usage', 'give a code, or --list for all of them');
+      }
+      if (code === undefined) {
+        const all = (Object.keys(reasons) as Reason[]).map(explained);
+        io.out(json ? jsonLine({ codes: all }) : table(all));
+      } else {
+        const reason = reasonOf(code);
+        if (!reason) {
+          throw new CliError('notFound', `there is no code "${code}"; --list prints all codes`);
+        }
+        const found = explained(reason);
+        io.out(json ? jsonLine(found) : page(found));
+      }
+    });
+}
+
+const explained = (reason: Reason) => {
+  const { code, text, rule, means, change } = reasons[reason];
+  return { reason, failInfo: failInfoOf[reason], code, text, rule, means, change };
+};
+type Explained = ReturnType<typeof explained>;
+
+const page = ({ code, reason, failInfo: info, text, means, rule, change }: Explained): string =>
+  section(`${code} ${reason}`, [
+    ['told', `failInfo ${info} (${failInfo[info]}), failInfoText "${code}: ${text}"`],
+    ['means', means],
+    ['rule', rule],
+    ['change', change],
+  ]);
+
+const table = (all: readonly Explained[]): string =>
+  aligned([
+    ['CODE', 'REASON', 'FAILINFO', 'TEXT'],
+    ...all.map(({ code, reason, failInfo: info, text }) => [code, reason, info, text]),
+  ]);

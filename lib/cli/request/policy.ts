@@ -1,0 +1,130 @@
+// scepter policy test: what would become of a request, tried out on the server without consequences.
+
+import { Command, Option } from 'commander';
+import { base64 } from '../../base/bytes.ts';
+import { visible } from '../../base/text.ts';
+import type { Evidence } from '../../refusal/evidence.ts';
+import type { DescribedExtension } from '../../x509/describe/extensions.ts';
+import { verified } from '../device/scep.ts';
+import { CliError, callApi, type Io, jsonLine } from '../io.ts';
+import { extensionFields } from '../look/decoded.ts';
+import { describePart, partsOf } from '../look/encodings.ts';
+import { fileOctets } from '../look/inspect.ts';
+import { type Field, seconds, section } from '../text.ts';
+import { reasonOf, refusalFields } from './refusal.ts';
+
+type Options = {
+  readonly endpoint: string;
+  readonly csr: string;
+  readonly challenge: boolean;
+  readonly subject?: string;
+  readonly san: readonly string[];
+  readonly renews?: string;
+  readonly json?: true;
+};
+
+type Simulation = {
+  readonly decision: 'grant' | 'pend' | 'deny';
+  readonly code?: string;
+  readonly text?: string;
+  readonly evidence?: Evidence;
+  readonly certificate?: {
+    readonly subject: string;
+    readonly issuer: string;
+    readonly names: readonly string[];
+    readonly notBefore: string;
+    readonly notAfter: string;
+    readonly key: string;
+    readonly lint: string;
+    readonly extensions: readonly DescribedExtension[];
+  };
+};
+
+const decisions = {
+  grant: 'grant: the device would get a certificate',
+  pend: 'pend: an approver would be asked',
+  deny: 'deny: the device would be refused',
+} as const;
+
+export function policyCommand(io: Io): Command {
+  const policy = new Command('policy').description('what endpoints allow');
+  policy
+    .command('test')
+    .description('what would become of a request; nothing is written and nothing is signed')
+    .option('--endpoint <name>', 'the endpoint that would be asked', 'default')
+    .requiredOption('--csr <file>', 'the PKCS#10: PEM, DER or base64; "-" for standard input')
+    .option('--subject <DN>', 'as if its challenge was bound to this subject')
+    .option(
+      '--san <TYPE:VALUE>',
+      'as if its challenge was bound to this subjectAltName; repeatable',
+      (value: string, all: string[]) => [...all, value],
+      [] as string[],
+    )
+    .addOption(
+      new Option('--no-challenge', 'as if it came without one').conflicts(['subject', 'renews']),
+    )
+    .option('--renews <serial>', 'as if it was signed with this certificate, without a challenge')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Exit code 0: granted, or an approver would be asked. 1: refused.
+A challengePassword in the request is not looked at; it counts as good.
+
+Examples:
+  scepter policy test --csr device.csr --endpoint vpn
+  scepter policy test --csr device.csr --subject CN=device-1 --san dns:device-1.example.com
+  scepter policy test --csr next.csr --renews 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --json`,
+    )
+    .action((options: Options) => testPolicy(io, options));
+  return policy;
+}
+
+async function testPolicy(io: Io, options: Options): Promise<void> {
+  const { endpoint, csr: file, challenge: challenged, subject, san, renews, json } = options;
+  const bound = subject !== undefined || san.length > 0;
+  const challenge = bound || (challenged && renews === undefined) ? { subject, san } : 'none';
+  const csr = await requestIn(io, file);
+  const asked = { endpoint, csr, challenge, renews };
+  const found = await callApi<Simulation>(io, 'POST', '/simulate', asked);
+  io.out(json ? jsonLine(found) : page(found, endpoint, csr));
+  if (found.decision === 'deny') throw new CliError('failure', 'the request would be refused');
+}
+
+/** The first request in a file, DER in base64. */
+async function requestIn(io: Io, file: string): Promise<string> {
+  const octets = await fileOctets(io, file);
+  const found = await verified(async () => {
+    for (const part of partsOf(octets)) {
+      if (part && (await describePart(part))?.type === 'request') return part;
+    }
+    return undefined;
+  });
+  if (!found) throw new CliError('failure', `${file} holds no certification request`);
+  return base64(found);
+}
+
+function page(
+  { decision, code, text, evidence = {}, certificate }: Simulation,
+  endpoint: string,
+  csr: string,
+): string {
+  const reason = code === undefined ? undefined : reasonOf(code);
+  const why: readonly Field[] = (reason &&
+    refusalFields({ reason, evidence, endpoint, csr, profile: '<profile>' })) ?? [
+    ['code', code && `${code}: ${text}`],
+  ];
+  const refused = decision === 'deny' ? section('why', why) : '';
+  const would = certificate
+    ? section('certificate', [
+        ['subject', certificate.subject || '(empty)'],
+        ['issuer', certificate.issuer],
+        ['notBefore', seconds(certificate.notBefore)],
+        ['notAfter', seconds(certificate.notAfter)],
+        ['key', certificate.key],
+        ...extensionFields(certificate.extensions),
+        ['lint', certificate.lint],
+      ])
+    : '';
+  return `${visible(decisions[decision])}\n${refused}${would}`;
+}

@@ -1,0 +1,198 @@
+// scepter txn list, show, approve, deny: requests and what has become of them.
+
+import { Command, Option } from 'commander';
+import { fromBase64 } from '../../base/bytes.ts';
+import { visible } from '../../base/text.ts';
+import { tooLarge } from '../../ca/query/explain-refusal.ts';
+import type { TransactionState } from '../../ports/records/transaction.ts';
+import { describeRequest } from '../../x509/describe/describe.ts';
+import { callApi, type Io, jsonLine } from '../io.ts';
+import { type EventBody, inOrder, stepRow } from '../log/happened.ts';
+import { requestFields } from '../look/decoded.ts';
+import { type PageOptions, pageOptions, showList } from '../pages.ts';
+import { aligned, type Field, rowsOf, seconds, section, shortLine } from '../text.ts';
+import { refusalFields } from './refusal.ts';
+
+/** A Transaction as the admin API lists it. */
+export type ShownTransaction = {
+  readonly id: string;
+  readonly endpoint: string;
+  readonly ca: string;
+  readonly profile: string;
+  readonly state: TransactionState;
+  readonly messageType: string;
+  readonly signer: string;
+  readonly transactionIDs: readonly string[];
+  readonly subject: string;
+  readonly names: readonly string[];
+  readonly authorizedBy: readonly string[];
+  readonly csrHash: string;
+  readonly serial?: string;
+  readonly renews?: string;
+  readonly reason?: string;
+  readonly evidence?: Readonly<Record<string, string | number>>;
+  readonly expiresAt?: string;
+  readonly createdAt: string;
+};
+
+/** A Transaction as the admin API shows it alone: with the request, DER in base64, and its events. */
+type Story = ShownTransaction & {
+  readonly csr: string;
+  readonly events: readonly EventBody[];
+  readonly moreEvents?: true;
+};
+
+type ListOptions = PageOptions & {
+  readonly endpoint?: string;
+  readonly state?: TransactionState;
+  readonly subject?: string;
+  readonly device?: string;
+  readonly serial?: string;
+};
+
+const states = {
+  pending: 'waits for an approver',
+  approved: 'waits for its device to ask again',
+  denied: '',
+  expired: 'no approver allowed it in time',
+  intended: 'its certificate is being made',
+  signed: 'its certificate waits for a validator to release it',
+  issued: '',
+  voided: 'its certificate was never released',
+  revoked: '',
+  refused: '',
+} as const satisfies Record<TransactionState, string>;
+
+export function txnCommand(io: Io): Command {
+  const txn = new Command('txn').description('transactions: requests and what became of them');
+  const list = txn
+    .command('list')
+    .description(
+      'transactions of an endpoint, newest first, open ones by when they are due; or those that a search finds everywhere',
+    )
+    .option('--endpoint <name>', 'only of this endpoint ("default", where nothing is searched for)')
+    .addOption(
+      new Option('--state <state>', 'only those in this state').choices(Object.keys(states)),
+    )
+    .option('--subject <text>', 'how the subject begins, as "txn show" prints it, in any case')
+    .option('--device <text>', 'how the first subjectAltName begins, or else the common name')
+    .option('--serial <hex>', 'what the certificate with this serial number came from');
+  for (const option of pageOptions()) list.addOption(option);
+  list
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter txn list --state pending
+  scepter txn list --device laptop-17
+  scepter txn list --endpoint vpn --limit 100
+  scepter txn list --state denied --all --json | jq -r '.transactions[].subject'`,
+    )
+    .action((options: ListOptions) => listTransactions(io, options));
+  txn
+    .command('show')
+    .argument('<id>', 'as "txn list" prints it')
+    .description('one transaction: what was asked, by whom, and what happened when')
+    .option('--json', 'print one JSON object, with the CSR in base64')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter txn show 01K4QD6W6ZJ5S5M0V1X7TB2C3D
+  scepter txn show 01K4QD6W6ZJ5S5M0V1X7TB2C3D --json | jq -r .csr | base64 -d | openssl req -inform DER -text`,
+    )
+    .action(async (id: string, { json }: { json?: true }) => {
+      const story = await callApi<Story>(io, 'GET', pathOf(id));
+      io.out(json ? jsonLine(story) : page(story));
+    });
+  for (const verdict of ['approve', 'deny'] as const) txn.addCommand(decide(io, verdict));
+  return txn;
+}
+
+const pathOf = (id: string): string => `/transactions/${encodeURIComponent(id)}`;
+
+const listTransactions = (
+  io: Io,
+  { endpoint, state, subject, device, serial, ...options }: ListOptions,
+): Promise<void> =>
+  showList<ShownTransaction>(
+    io,
+    {
+      path: '/transactions',
+      query: { endpoint, state, subject, device, serial },
+      noun: 'transactions',
+      columns: ['ID', 'STATE', 'CREATED', 'ENDPOINT', 'SUBJECT'],
+      row: (one) => [
+        one.id,
+        one.state,
+        seconds(one.createdAt),
+        one.endpoint,
+        shortLine(one.subject),
+      ],
+      none: `no ${state ? `${state} ` : ''}transactions ${
+        (subject ?? device ?? serial) ? 'were found' : `at endpoint ${endpoint ?? 'default'}`
+      }`,
+    },
+    options,
+  );
+
+function page(story: Story): string {
+  const { id, endpoint, ca, profile, state, messageType, reason, expiresAt, moreEvents } = story;
+  const refused = refusalFields(story);
+  const waits = state === 'pending' || state === 'approved';
+  const fields: Field[] = [
+    ['transaction', id],
+    ['state', states[state] ? `${state}: ${states[state]}` : state],
+    ['reason', refused ? undefined : reason],
+    ['subject', story.subject],
+    ['names', story.names],
+    ['endpoint', `${endpoint} (CA ${ca}, profile ${profile})`],
+    ['request', messageType],
+    ['transactionID', story.transactionIDs],
+    ['signer', story.signer],
+    ['CSR SHA-256', story.csrHash],
+    ['authorized by', story.authorizedBy],
+    ['renews', story.renews],
+    ['serial', story.serial],
+    ['created', seconds(story.createdAt)],
+    ['expires', waits && expiresAt ? seconds(expiresAt) : undefined],
+  ];
+  const steps = inOrder(story.events).map((event) => ['', ...stepRow(event)]);
+  const more = moreEvents ? `  ... and more: scepter log export --transaction ${id}\n` : '';
+  const why = refused ? section('why it was refused', refused) : '';
+  const sent = section(
+    'what the device sent',
+    story.csr === ''
+      ? [['request', tooLarge]]
+      : requestFields(describeRequest(fromBase64(story.csr))),
+  );
+  return `${aligned(rowsOf(fields))}${sent}${why}timeline\n${aligned(steps)}${more}`;
+}
+
+function decide(io: Io, verdict: 'approve' | 'deny'): Command {
+  const approves = verdict === 'approve';
+  return new Command(verdict)
+    .argument('<id>', 'of a pending transaction')
+    .description(
+      approves
+        ? 'allow a pending request; its device gets the certificate when it next asks'
+        : 'refuse a pending request; its device is told when it next asks',
+    )
+    .option('--reason <text>', 'why; kept in the event, not told to the device')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter txn ${verdict} 01K4QD6W6ZJ5S5M0V1X7TB2C3D
+  scepter txn ${verdict} 01K4QD6W6ZJ5S5M0V1X7TB2C3D --reason "${approves ? 'ticket 4711' : 'device was stolen'}" --json`,
+    )
+    .action(async (id: string, { reason, json }: { reason?: string; json?: true }) => {
+      const done = await callApi<ShownTransaction>(io, 'POST', `${pathOf(id)}/${verdict}`, {
+        reason,
+      });
+      io.out(
+        json ? jsonLine(done) : visible(`${done.id} ${done.state}: ${done.subject}`).concat('\n'),
+      );
+    });
+}

@@ -1,0 +1,99 @@
+// scepter status: the state of the service at a glance; scripts use the exit code.
+
+import { Command } from 'commander';
+import { CLOCK_SKEW_MS } from '../../base/limits.ts';
+import { CliError, callApi, type Io, jsonLine } from '../io.ts';
+import { aligned, counted, fromNow, rowsOf, seconds, spoken } from '../text.ts';
+
+type Status = {
+  readonly version: string;
+  /** Of the server. */
+  readonly time: string;
+  readonly store: { readonly reachable: boolean; readonly writable: boolean };
+  readonly cas: readonly {
+    readonly id: string;
+    readonly notAfter?: string;
+    readonly raNotAfter?: string;
+    readonly crl?: { readonly number: number; readonly nextUpdate: string };
+    readonly warnings: readonly string[];
+  }[];
+  readonly endpoints: readonly {
+    readonly id: string;
+    readonly ca: string;
+    readonly profile: string;
+    readonly approval: string;
+    readonly legacy: readonly string[];
+    readonly pending: number;
+  }[];
+  readonly morePending: boolean;
+  readonly warnings: readonly string[];
+};
+
+export function statusCommand(io: Io): Command {
+  return new Command('status')
+    .description('how the service stands: store, CAs, CRLs, endpoints, requests that wait')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Exit code 0: all is well. 1: the store, a CA, its RA or its CRL needs attention, or the clocks differ.
+Weak algorithms that an endpoint is configured to accept are listed, and are not a failure.
+
+Examples:
+  scepter status
+  scepter status --json | jq -r '.endpoints[] | select(.pending > 0).id'
+  scepter status > /dev/null || mail -s "the CA needs attention" operator@example.com`,
+    )
+    .action(({ json }: { json?: true }) => status(io, json === true));
+}
+
+async function status(io: Io, json: boolean): Promise<void> {
+  const found = await callApi<Status>(io, 'GET', '/status');
+  const now = io.clock.now();
+  const apart = Math.abs(Date.parse(found.time) - now);
+  const here =
+    apart > CLOCK_SKEW_MS ? [`its clock and the one here are ${spoken(apart)} apart`] : [];
+  const warnings = [...found.warnings, ...here];
+  io.out(json ? jsonLine({ ...found, warnings }) : page(found, warnings, io.url, now));
+  const wrong =
+    here.length +
+    found.cas.reduce((sum, one) => sum + one.warnings.length, isGood(found.store) ? 0 : 1);
+  if (wrong > 0) throw new CliError('failure', `${counted(wrong, 'problem')}: see the warnings`);
+}
+
+const isGood = ({ reachable, writable }: Status['store']): boolean => reachable && writable;
+
+const storeText = ({ reachable, writable }: Status['store']): string =>
+  reachable ? (writable ? 'reachable, takes writes' : 'TAKES NO WRITES') : 'NOT REACHABLE';
+
+function page(found: Status, warnings: readonly string[], url: string, now: number): string {
+  const { version, store, cas, endpoints, morePending } = found;
+  const until = (iso: string | undefined): string =>
+    iso === undefined ? '-' : `${seconds(iso)} (${fromNow(iso, now)})`;
+  const head = rowsOf([
+    ['server', `${url}, Scepter ${version}`],
+    ['store', storeText(store)],
+  ]);
+  const caRows = cas.map(({ id, notAfter, raNotAfter, crl }) => [
+    id,
+    until(notAfter),
+    until(raNotAfter),
+    crl ? String(crl.number) : '-',
+    until(crl?.nextUpdate),
+  ]);
+  const endpointRows = endpoints.map(({ id, ca, profile, approval, legacy, pending }) => [
+    id,
+    ca,
+    profile,
+    approval,
+    legacy.join(',') || '-',
+    `${pending}${morePending ? ' or more' : ''}`,
+  ]);
+  const warned = warnings.length > 0 ? `\n${aligned(rowsOf([['warning', warnings]]))}` : '';
+  const caTable = [['CA', 'UNTIL', 'RA UNTIL', 'CRL', 'NEXT CRL BY'], ...caRows];
+  const endpointTable = [
+    ['ENDPOINT', 'CA', 'PROFILE', 'APPROVAL', 'LEGACY', 'PENDING'],
+    ...endpointRows,
+  ];
+  return `${aligned(head)}\n${aligned(caTable)}\n${aligned(endpointTable)}${warned}`;
+}

@@ -1,0 +1,310 @@
+// The configuration: one JSON document, checked whole before anything starts. What comes out is
+// values the core can use as they are (milliseconds, OIDs); what is wrong comes out as sentences
+// that name the field, what it is and what it may be.
+
+import * as z from 'zod/mini';
+import type { Bytes } from '../base/bytes.ts';
+import { MIN_CRL_VALIDITY_MS } from '../base/limits.ts';
+import { visible } from '../base/text.ts';
+import { caKeyNames, caKeys, type KeySpec, type Legacy } from '../crypto/algorithms.ts';
+import { isAbsoluteUri } from '../x509/lint/names.ts';
+import { lintSubject } from '../x509/lint/rules.ts';
+import { lintTexts } from '../x509/lint/text.ts';
+import { type IpRange, parseIpRange } from '../x509/names/general-name.ts';
+import { parseName } from '../x509/names/name.ts';
+import { checkEnrol, type Enrolment, enrolSchema, type ValidatorId } from './enrolment.ts';
+import { checkProfile, type Profile, profileSchema } from './profile.ts';
+import {
+  described,
+  duration,
+  durationOrFraction,
+  explainIssues,
+  id,
+  parsed,
+  prototypesIn,
+  withDefaults,
+} from './schema.ts';
+
+export type Authority = {
+  readonly id: string;
+  /** Name, DER. */
+  readonly subject: Bytes;
+  readonly key: KeySpec;
+  readonly validityMs: number;
+  /** From thisUpdate to nextUpdate of a CRL; a new one is made after half of it at the latest. */
+  readonly crlValidityMs: number;
+};
+
+const approvals = ['never', 'always', 'firstEnrolment', 'newSubject'] as const;
+
+export type Endpoint = {
+  readonly id: string;
+  readonly ca: string;
+  readonly profile: Profile;
+  readonly enrol: Enrolment;
+  readonly renew: {
+    /** In addition to the certificate that signs, which must always be good. */
+    readonly authorize: readonly ValidatorId[];
+    /** How long before its end a certificate may be renewed: milliseconds, or a part of its validity;
+     * undefined: during all of its life. */
+    readonly window: { readonly ms: number } | { readonly fraction: number } | undefined;
+  };
+  /** The names that a key may be certified for: any, or those of its first certificate while that may be
+   * good. */
+  readonly namesPerKey: 'one' | 'any';
+  /** When an approver must also allow a request: for every enrolment but no renewal (firstEnrolment), or
+   * where the endpoint has not certified the same subject and names before (newSubject). */
+  readonly approval: (typeof approvals)[number];
+  /** How long a request waits for its approver. */
+  readonly pendingTtlMs: number;
+  /** How long an outcome is kept, so that it answers repeats and polls. */
+  readonly repeatMs: number;
+  /** How long a challenge lives unless it was made with a time of its own. */
+  readonly challengeTtlMs: number;
+  readonly legacy: Legacy;
+};
+
+export type Config = {
+  /** Where devices and relying parties reach this service: the base of CDP and AIA URLs. */
+  readonly publicUrl: string;
+  readonly cas: ReadonlyMap<string, Authority>;
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
+  /** The proxies whose X-Forwarded-For is believed: their number, or their addresses. */
+  readonly trustedProxies: number | readonly IpRange[];
+  /** The only Host at which the admin API answers, with or without a port; undefined: at any. */
+  readonly adminHost: string | undefined;
+  /** Keys that are never certified: hexadecimal SHA-256 of the SubjectPublicKeyInfo, lower case. */
+  readonly blockedKeys: ReadonlySet<string>;
+  /** As it was written. */
+  readonly document: ConfigDocument;
+};
+
+/** Characters of a sentence about one field. */
+const MAX_PROBLEM_CHARACTERS = 1000;
+
+/** The document is refused; `problems` are whole sentences, one for each field. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    // The sentence repeats what was written in the document, which may be of any length.
+    const lines = problems.map((problem) => visible(problem).slice(0, MAX_PROBLEM_CHARACTERS));
+    super(lines.join('\n'));
+    this.problems = lines;
+  }
+}
+
+const legacy = z.strictObject({
+  sha1: described('SHA-1 digests and signatures of clients', z._default(z.boolean(), false)),
+  md5: described('MD5 digests and signatures of clients', z._default(z.boolean(), false)),
+  des3: described('triple DES envelopes', z._default(z.boolean(), false)),
+  des: described('single DES envelopes', z._default(z.boolean(), false)),
+});
+
+function parseCaSubject(text: string): Bytes {
+  if (text.trim() === '') throw new SyntaxError('must name at least one attribute, such as CN=...');
+  const name = parseName(text);
+  const finding = lintSubject(name);
+  if (finding) throw new SyntaxError(`cannot stand in a certificate: ${lintTexts[finding.id]}`);
+  return name;
+}
+
+/** ASCII host or address, and a port; it goes into URIs of certificates as it is. */
+const publicUrlPattern =
+  /^https?:\/\/([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/i;
+
+const publicUrlText = 'must be an http or https origin without a path';
+/** Checks what the lint checks of it in a certificate. */
+const isPublicUrl = (text: string): boolean => isAbsoluteUri(`${text}/`);
+
+const keyHashText = 'must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits';
+
+/** A host as a Host header has it, with or without a port. */
+const hostPattern = /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[1-9]\d{0,4})?$/i;
+const hostText =
+  'must be a host name or address, with or without a port, such as "admin.example.com"';
+
+const proxiesText =
+  'must be a number from 0 to 10, or a list of addresses and ranges such as "10.0.0.0/8"';
+
+const authority = z.strictObject({
+  subject: described('subject of the CA certificate, RFC 4514', parsed(parseCaSubject)),
+  key: described('kind of the CA key', z._default(z.enum(caKeyNames), 'rsa:3072')),
+  validity: described('lifetime of the CA certificate', z.prefault(duration, '3650d')),
+  crlValidity: described(
+    'lifetime of a CRL; the next is made after half of it, or as soon as something is revoked',
+    z.prefault(duration, '10d'),
+  ),
+});
+
+const endpoint = z.strictObject({
+  ca: described('the CA that signs, one of "cas"', id),
+  profile: described(
+    'what its certificates look like, one of "profiles", or "device", which is there by itself',
+    z._default(id, 'device'),
+  ),
+  enrol: described(
+    'who may have a first certificate',
+    z._default(enrolSchema, { authorize: ['challenge'], signer: 'same' }),
+  ),
+  renew: described(
+    'who may have the next one',
+    z._default(
+      z.strictObject({
+        window: described(
+          'how long before its end a certificate may be renewed: a duration, or a fraction of each certificate\'s validity such as "1/3", which is its last third; all of its life if absent',
+          z.optional(durationOrFraction),
+        ),
+      }),
+      {},
+    ),
+  ),
+  namesPerKey: described(
+    'for how many names a key is certified: "one": those of its first certificate until that expires or is revoked, at all endpoints of the CA that say so; "any": a device may have several certificates of one key, such as a router with one key pair for two trustpoints, or a renamed one with a key in hardware. With "any" whoever holds a key, with a challenge or certificate of his own, puts his names on it beside those of the device it was taken from',
+    z._default(z.enum(['one', 'any']), 'one'),
+  ),
+  approval: described(
+    'when a person has the last word: "firstEnrolment": for enrolments and not for renewals; "newSubject": where no certificate has been issued for this subject, the values of each type in the same order, and these names since the rule was set',
+    z._default(z.enum(approvals), 'never'),
+  ),
+  pendingTtl: described('how long a request waits for its approver', z.prefault(duration, '7d')),
+  repeat: described(
+    'how long an outcome that rests on something reusable answers the same request again',
+    z.prefault(duration, '24h'),
+  ),
+  challengeTtl: described('how long a challenge lives by default', z.prefault(duration, '1h')),
+  legacy: described(
+    'weak algorithms that are accepted here, for clients that know nothing else',
+    z._default(legacy, { sha1: false, md5: false, des3: false, des: false }),
+  ),
+});
+
+const document = z.strictObject({
+  $schema: described('for editors; means nothing here', z.optional(z.string())),
+  publicUrl: described(
+    'where devices and relying parties reach this service: the base of the CRL and issuer addresses in every certificate',
+    z.pipe(
+      z
+        .string()
+        .check(
+          z.regex(publicUrlPattern, { error: publicUrlText, abort: true }),
+          z.refine(isPublicUrl, publicUrlText),
+        ),
+      z.transform((text) => text.replace(/^https?/i, (scheme) => scheme.toLowerCase())),
+    ),
+  ),
+  trustedProxies: described(
+    'proxies of yours before this service, one behind the other, that are believed about where a request came from: their addresses and ranges, such as ["10.0.0.0/8"], or their number. A client\'s address is the last in X-Forwarded-For that is of none of them, or what the outermost of so many wrote. A number counts only where a request shows that it came through them: behind CloudFront with its secret, or from a proxy on the same machine; otherwise it is whoever connected. CloudFront counts; API Gateway, Function URL and load balancer of a Lambda function do not',
+    z.prefault(
+      z.union([z.int().check(z.gte(0), z.lte(10)), z.array(parsed(parseIpRange))], proxiesText),
+      0,
+    ),
+  ),
+  adminHost: described(
+    'the only Host at which the admin API and its documentation answer, such as "admin.example.com" or "127.0.0.1:8080"; every Host if absent. For deployments whose admin API shares its way in with devices: a proxy that lets only /scep through under another name reaches no more than that, whatever path it makes of what it was sent. Commands that invoke the admin function are not held to it',
+    z.optional(z.string().check(z.regex(hostPattern, hostText))),
+  ),
+  cas: described('certificate authorities by name', z.record(id, authority)),
+  profiles: described('profiles by name', z._default(z.record(id, profileSchema), {})),
+  blockedKeys: described(
+    'keys that are never certified, each by the SHA-256 of its SubjectPublicKeyInfo',
+    z._default(z.array(z.string(keyHashText).check(z.regex(/^[0-9a-f]{64}$/i, keyHashText))), []),
+  ),
+  endpoints: described(
+    'endpoints by name: what stands behind /scep/ in a URL',
+    z.record(id, endpoint),
+  ),
+});
+
+/** JSON Schema (2020-12) of the document. `checkConfig` also checks what a schema cannot express: names,
+ * patterns, fields that refer to each other. */
+export const configSchema = (): z.core.JSONSchema.BaseSchema =>
+  z.toJSONSchema(document, { io: 'input' });
+
+/** The document as it is written; defaults are optional in it. */
+export type ConfigDocument = z.input<typeof document>;
+
+/**
+ * @param input the parsed JSON
+ * @throws {ConfigError} naming every field that is wrong
+ */
+export function checkConfig(input: unknown): Config {
+  const result = z.safeParse(document, input, { reportInput: true });
+  if (!result.success)
+    throw new ConfigError(explainIssues(result.error.issues, 'the configuration'));
+  const { publicUrl, trustedProxies, adminHost, cas, profiles, endpoints, blockedKeys } =
+    result.data;
+  const problems = prototypesIn(input).map((path) => `${path}: cannot be the name of anything`);
+  const known = new Map(
+    Object.entries({ device: z.parse(profileSchema, {}), ...profiles }).map(([name, input]) => [
+      name,
+      checkProfile(name, input, `profiles.${name}`, problems),
+    ]),
+  );
+  for (const [name, { crlValidity }] of Object.entries(cas)) {
+    if (crlValidity < MIN_CRL_VALIDITY_MS) {
+      problems.push(
+        `cas.${name}.crlValidity: must be at least "1h": caches keep a CRL for minutes`,
+      );
+    }
+  }
+  const checked = new Map<string, Endpoint>();
+  for (const [name, endpoint] of Object.entries(endpoints)) {
+    const chosen = known.get(endpoint.profile);
+    if (!Object.hasOwn(cas, endpoint.ca)) {
+      problems.push(unknownName(`endpoints.${name}.ca`, endpoint.ca, Object.keys(cas)));
+    }
+    if (!chosen) {
+      problems.push(unknownName(`endpoints.${name}.profile`, endpoint.profile, [...known.keys()]));
+      continue;
+    }
+    checked.set(name, {
+      id: name,
+      ca: endpoint.ca,
+      profile: chosen,
+      enrol: checkEnrol(endpoint.enrol, `endpoints.${name}.enrol`, problems),
+      renew: { authorize: [], window: endpoint.renew.window },
+      namesPerKey: endpoint.namesPerKey,
+      approval: endpoint.approval,
+      pendingTtlMs: endpoint.pendingTtl,
+      repeatMs: endpoint.repeat,
+      challengeTtlMs: endpoint.challengeTtl,
+      legacy: endpoint.legacy,
+    });
+  }
+  if (checked.has('cgi-bin')) {
+    problems.push('endpoints.cgi-bin: cannot be the name of one: clients append it to /scep');
+  }
+  if (checked.size === 0 && problems.length === 0)
+    problems.push('endpoints: must name at least one');
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    document: input as ConfigDocument,
+    publicUrl,
+    trustedProxies,
+    adminHost,
+    endpoints: checked,
+    blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
+    cas: new Map(
+      Object.entries(cas).map(([name, ca]) => [
+        name,
+        {
+          id: name,
+          subject: ca.subject,
+          key: caKeys[ca.key].spec,
+          validityMs: ca.validity,
+          crlValidityMs: ca.crlValidity,
+        },
+      ]),
+    ),
+  };
+}
+
+/** A valid document with its defaults written out; it means the same. */
+export function completed(input: ConfigDocument): ConfigDocument {
+  const profiles = { device: {}, ...input.profiles };
+  return withDefaults(configSchema(), { ...input, profiles }) as ConfigDocument;
+}
+
+const unknownName = (path: string, value: string, allowed: readonly string[]): string =>
+  `${path}: "${value}" is not defined; it may be ${allowed.map((name) => `"${name}"`).join(', ')}`;

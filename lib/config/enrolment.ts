@@ -1,0 +1,105 @@
+// The part of the configuration that says who may have a first certificate at an endpoint: the validators,
+// and the static challenge with its restrictions.
+
+import * as z from 'zod/mini';
+import { byAttribute, patterns } from './profile.ts';
+import { described } from './schema.ts';
+
+/** Built-in validators: they check what the request itself brings. `staticChallenge` is one secret for many
+ * devices. */
+const ownValidators = ['challenge', 'staticChallenge'] as const;
+
+const signers = ['same', 'any'] as const;
+
+/** One of these, or the id of a validator outside. */
+export type ValidatorId = string;
+export const isOutside = (id: ValidatorId): boolean => !ownValidators.some((own) => own === id);
+
+export type StaticChallenge = {
+  /** A reference: `env:NAME`. */
+  readonly secret: string;
+  /** By dotted OID: attributes that the subject must have; each value must match one of the patterns. */
+  readonly subject: ReadonlyMap<string, readonly string[]>;
+};
+
+export type Enrolment = {
+  readonly authorize: readonly ValidatorId[];
+  /** Which key may sign the pkiMessage: the one that a certificate is asked for, or any. */
+  readonly signer: (typeof signers)[number];
+  /** Present if and only if `authorize` names it. */
+  readonly staticChallenge?: StaticChallenge;
+};
+
+const secretReference = /^env:[A-Za-z_][A-Za-z0-9_]*$/;
+/** Somebody may have written the secret itself here, so the sentence does not repeat it. */
+const secretText = (text: unknown): string => {
+  const [, scheme] = /^(ssm|secretsmanager):/.exec(String(text)) ?? [];
+  return scheme
+    ? `cannot be read from "${scheme}:" yet; it must be "env:" and the name of an environment variable`
+    : 'must be "env:" and the name of an environment variable, never the secret itself';
+};
+
+const staticChallenge = z.strictObject({
+  secret: described(
+    'where the secret is: "env:" and the name of an environment variable, which holds at least 16 octets',
+    z.string().check(z.regex(secretReference, { error: ({ input }) => secretText(input) })),
+  ),
+  subject: described(
+    'attribute types that the subject of a request must have, and patterns of which each value must match one',
+    z.record(z.string(), patterns),
+  ),
+});
+
+export const enrolSchema = z.strictObject({
+  authorize: described(
+    'validators, all of which must allow',
+    z.array(z.enum(ownValidators)).check(z.minLength(1, 'must name at least one validator')),
+  ),
+  signer: described(
+    'whose key signs a first request: "same": the key that it asks a certificate for; "any": also another one, for agents that keep their key in a TPM, RouterOS, and proxies of an MDM. The reply goes to whoever signed',
+    z._default(z.enum(signers), 'same'),
+  ),
+  staticChallenge: described(
+    'one secret that all devices of the endpoint know, for clients that can carry nothing else: whoever knows it can enrol',
+    z.optional(staticChallenge),
+  ),
+});
+
+/**
+ * @param path where it stands in the configuration, such as `endpoints.default.enrol`
+ * @param problems takes a sentence for each field that is wrong
+ */
+export function checkEnrol(
+  { authorize, signer, staticChallenge }: z.output<typeof enrolSchema>,
+  path: string,
+  problems: string[],
+): Enrolment {
+  const wanted = authorize.includes('staticChallenge');
+  if (wanted && authorize.includes('challenge')) {
+    problems.push(
+      `${path}.authorize: a challengePassword cannot be both "challenge" and "staticChallenge"; name one of them`,
+    );
+  }
+  const here = `${path}.staticChallenge`;
+  if (wanted && !staticChallenge) {
+    problems.push(`${here}: is missing; "staticChallenge" in "authorize" needs it`);
+  }
+  if (!staticChallenge) return { authorize, signer };
+  if (!wanted) {
+    problems.push(
+      `${here}: has no effect without "staticChallenge" in "authorize": add it there, or leave this out`,
+    );
+  }
+  const entries = Object.entries(staticChallenge.subject);
+  if (entries.length === 0) {
+    problems.push(`${here}.subject: must name at least one attribute, such as {"CN": "printer-*"}`);
+  }
+  for (const [name, value] of entries) {
+    if ([value].flat().some((pattern) => /^\*+$/.test(pattern))) {
+      problems.push(`${here}.subject.${name}: must say more than "*", which is everything`);
+    }
+  }
+  const listed = (value: string | readonly string[]): readonly string[] => [value].flat();
+  const subject = byAttribute(`${here}.subject`, staticChallenge.subject, listed, problems);
+  return { authorize, signer, staticChallenge: { secret: staticChallenge.secret, subject } };
+}

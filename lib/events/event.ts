@@ -1,0 +1,88 @@
+// An event: what happened, as it will be hashed into a log for ever. Its form is fixed from the first
+// day: canonical JSON (RFC 8785), a ULID, a random salt (so that a leaf hash of a guessable event
+// reveals nothing), one of the types below. It never holds a challenge, a key or a CSR.
+
+import type { Bytes } from '../base/bytes.ts';
+import { hex } from '../base/bytes.ts';
+import { canonicalText } from '../base/json.ts';
+import { ulid } from '../base/ulid.ts';
+
+/** Types are never renamed, only added. The noun first, then what happened to it. */
+export const eventTypes = [
+  'ca.created',
+  'ca.chainImported',
+  'ca.key.created',
+  'ca.ra.prepared',
+  'ca.ra.current',
+  'ca.ra.retired',
+  'challenge.created',
+  'challenge.refused',
+  'challenge.reused',
+  'challenge.locked',
+  'challenge.revoked',
+  'request.pending',
+  'request.approved',
+  'request.denied',
+  'request.expired',
+  'request.refused',
+  'certificate.intended',
+  'certificate.signed',
+  'certificate.issued',
+  'certificate.voided',
+  'certificate.revoked',
+  'certificate.superseded',
+  'certificate.held',
+  'certificate.released',
+  'crl.published',
+  'admin.acted',
+  'key.blocked',
+] as const;
+export type EventType = (typeof eventTypes)[number];
+
+export type Actor = { readonly kind: 'device' | 'admin' | 'system'; readonly id?: string };
+
+export type EventFields = {
+  readonly type: EventType;
+  readonly actor: Actor;
+  readonly ca?: string;
+  readonly endpoint?: string;
+  readonly transaction?: string;
+  readonly transactionID?: string;
+  readonly messageType?: string;
+  readonly profile?: string;
+  readonly serial?: string;
+  readonly subject?: string;
+  readonly names?: readonly string[];
+  /** SHA-256, hexadecimal: of the CSR as it came, the TBSCertificate, the certificate, the
+   * SubjectPublicKeyInfo. */
+  readonly csrHash?: string;
+  readonly tbsHash?: string;
+  readonly certificateHash?: string;
+  readonly keyHash?: string;
+  /** What the keys' adapter calls it. */
+  readonly key?: string;
+  readonly challengeId?: string;
+  readonly authorizedBy?: readonly string[];
+  /** A code of `reasons.ts`. */
+  readonly code?: string;
+  /** Of a revocation: CRLReason (RFC 5280 §5.3.1) by name. */
+  readonly reason?: string;
+  readonly note?: string;
+  readonly number?: number;
+};
+
+/** Version of the form below. */
+const EVENT_VERSION = 1;
+
+export type Event = { readonly id: string; readonly body: string };
+
+/**
+ * @param now milliseconds since 1970
+ * @param random 26 fresh octets: 10 of the ULID, 16 of the salt
+ */
+export function makeEvent(now: number, random: Bytes, fields: EventFields): Event {
+  const id = ulid(now, random.slice(0, 10));
+  const salt = hex(random.subarray(10, 26));
+  const time = new Date(now).toISOString();
+  return { id, body: canonicalText({ v: EVENT_VERSION, id, time, salt, ...fields }) };
+}

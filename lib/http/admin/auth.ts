@@ -1,0 +1,55 @@
+// Authenticates callers of the admin API by a bearer token, which is looked up by its hash and has roles.
+// Where an ingress uses `Authorization` itself (for a JWT, or the signature of an AWS request), the token
+// comes in `X-Scepter-Token`.
+
+import type { MiddlewareHandler } from 'hono';
+import { HttpFailure } from '../../base/errors.ts';
+import type { Deps } from '../../ca/deps.ts';
+import { tokenHash } from '../../ca/record/tokens.ts';
+import type { Actor } from '../../events/event.ts';
+import type { AdminToken, Role } from '../../ports/records/registry.ts';
+
+/** What `requireRole` tells the routes behind it: the caller's name and the hash of the token. */
+export type Admin = {
+  readonly Variables: {
+    readonly actor: Actor & { readonly id: string };
+    readonly tokenHash: string;
+  };
+};
+
+export const tokenHeader = 'X-Scepter-Token';
+
+/** A token has only characters that a header can carry. */
+export const isToken = (text: string): boolean => /^[\x21-\x7e]{16,256}$/.test(text);
+
+/** A request with `X-Scepter-Token` has it in place of `Authorization`, which is the ingress's then. */
+function tokenOf(header: (name: string) => string | undefined): string | undefined {
+  const own = header(tokenHeader) ?? /^Bearer (.*)$/i.exec(header('authorization') ?? '')?.[1];
+  return own !== undefined && isToken(own) ? own : undefined;
+}
+
+/** Lets a request pass whose token has one of the roles; `admin` has them all. */
+export function requireRole(
+  { store, tokens }: Pick<Deps, 'store' | 'tokens'>,
+  ...allowed: readonly Role[]
+): MiddlewareHandler<Admin> {
+  const known = async (hash: string): Promise<AdminToken | undefined> => {
+    const own = tokens?.get(hash);
+    if (own) return own;
+    const [row] = await store.read([{ kind: 'token', key: hash }]);
+    return row?.kind === 'token' ? (row.record as AdminToken | undefined) : undefined;
+  };
+  return async function requireRole(c, next) {
+    const token = tokenOf((name) => c.req.header(name));
+    const hash = token && tokenHash(token);
+    const record = hash && (await known(hash));
+    if (!record) throw new HttpFailure(401, 'a valid bearer token is required');
+    const { name, roles } = record;
+    if (!roles.some((role) => role === 'admin' || allowed.includes(role))) {
+      throw new HttpFailure(403, `this needs one of the roles ${['admin', ...allowed].join(', ')}`);
+    }
+    c.set('actor', { kind: 'admin', id: name });
+    c.set('tokenHash', hash);
+    await next();
+  };
+}

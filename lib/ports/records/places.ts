@@ -1,0 +1,105 @@
+// The lists of the store, and where each record stands in them: a function of its content.
+
+import { isReleased } from './certificate.ts';
+import type { Kind, Records } from './records.ts';
+import type { Transaction } from './transaction.ts';
+
+/** The lists of the store. Records without a place in one cannot be listed, only read. */
+export type List =
+  /** Transactions of an endpoint, by id, which is by time. */
+  | 'transactions'
+  /** Transactions that are not at an end, of one state, by when something is due. */
+  | 'open'
+  /** Transactions of a CA by subject, and by the name of the device: `searchText`, then the id. */
+  | 'subjects'
+  | 'devices'
+  /** Challenges of an endpoint, by id. */
+  | 'challenges'
+  /** Certificates of a CA that may have been handed out, by notBefore. */
+  | 'certificates'
+  /** Certificates of a CA that are good, or held, by notAfter. */
+  | 'expiring'
+  /** Certificates of a key, whichever CA is theirs, by notBefore; the group is `keyHash`. */
+  | 'keys'
+  /** All events, by id, which is by time; the group is `all`. */
+  | 'events'
+  /** Events of a Transaction, by id. */
+  | 'timeline';
+
+/** Where a record stands: list, group in it, and what it is sorted by. */
+export type Place = { readonly list: List; readonly group: string; readonly sort: string };
+
+/** The first sort value of the lists `open`, `certificates`, `keys` and `expiring` at this time. */
+export const dueBefore = (at: number): string => String(Math.max(0, at)).padStart(15, '0');
+
+const byTime = (at: number, key: string): string => `${dueBefore(at)}/${key}`;
+
+/** Longer texts are found by their beginning; a sort key of DynamoDB takes 1,024 octets. */
+const MAX_SEARCH_CHARACTERS = 300;
+
+/**
+ * A text as it is sorted and looked up: without case, and in ASCII, because stores differ in the
+ * order of everything else. What begins with a text stands from `searchText` of it on.
+ */
+export const searchText = (text: string): string =>
+  encodeURIComponent(text.toWellFormed().normalize('NFC').toLowerCase()).slice(
+    0,
+    MAX_SEARCH_CHARACTERS,
+  );
+
+/** What people call the device of a request: its first subjectAltName, or else its common name. */
+export function deviceOf({ names, subject }: Pick<Transaction, 'names' | 'subject'>): string {
+  const [name] = names;
+  if (name !== undefined) return name.slice(name.indexOf(':') + 1);
+  const [, commonName = subject] = /(?:^|[,+])CN=((?:\\.|[^,+\\])*)/s.exec(subject) ?? [];
+  return commonName;
+}
+
+/** The places of a record; a function of its content, so that a write moves it. */
+const placesByKind: {
+  readonly [K in Kind]?: (record: Records[K], key: string) => readonly Place[];
+} = {
+  transaction: (record, key) => {
+    const { endpoint, ca, state, leaseUntil, expiresAt } = record;
+    const due = {
+      intended: leaseUntil,
+      signed: leaseUntil,
+      pending: expiresAt,
+      approved: expiresAt,
+    };
+    const at = state in due ? due[state as keyof typeof due] : undefined;
+    return [
+      { list: 'transactions', group: endpoint, sort: key },
+      { list: 'subjects', group: ca, sort: `${searchText(record.subject)}/${key}` },
+      { list: 'devices', group: ca, sort: `${searchText(deviceOf(record))}/${key}` },
+      ...(at === undefined ? [] : [{ list: 'open', group: state, sort: byTime(at, key) } as const]),
+    ];
+  },
+  certificate: (record, key) => {
+    const { ca, state, keyHash, notBefore, notAfter } = record;
+    return [
+      { list: 'keys', group: keyHash, sort: byTime(notBefore, key) },
+      ...(isReleased(record)
+        ? [{ list: 'certificates', group: ca, sort: byTime(notBefore, key) } as const]
+        : []),
+      ...(state === 'issued' || state === 'held'
+        ? [{ list: 'expiring', group: ca, sort: byTime(notAfter, key) } as const]
+        : []),
+    ];
+  },
+  challenge: ({ id, endpoint }) => [{ list: 'challenges', group: endpoint, sort: id }],
+  event: ({ transaction }, key) => [
+    { list: 'events', group: 'all', sort: key },
+    ...(transaction === undefined
+      ? []
+      : [{ list: 'timeline', group: transaction, sort: key } as const]),
+  ],
+};
+
+export function placesOf<K extends Kind>(
+  kind: K,
+  key: string,
+  record: Records[K],
+): readonly Place[] {
+  return placesByKind[kind]?.(record, key) ?? [];
+}

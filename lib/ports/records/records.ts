@@ -1,0 +1,135 @@
+// What the store holds: every kind of record, and its key; `places.ts` has the lists they stand in.
+// Records are JSON values; octets in them are base64, digests and serial numbers hexadecimal, times
+// milliseconds since 1970. Each is written with `RECORD_VERSION`, because records outlive releases.
+
+import type { Reason } from '../../refusal/reasons.ts';
+import type { CertificateRecord, KeyOwner } from './certificate.ts';
+import type { RegisterPage, RegisterShard } from './register.ts';
+import type { AdminToken, AuthorityRecord, MacKeysRecord } from './registry.ts';
+import type { Transaction } from './transaction.ts';
+
+/** A store refuses, with a sentence, records of a later version than it knows. */
+export const RECORD_VERSION = 1;
+
+/** The members of a record from its text; undefined if the text is not a JSON object or array. */
+export function recordIn(text: string | undefined): object | undefined {
+  try {
+    const read: unknown = JSON.parse(text ?? '');
+    return typeof read === 'object' && read !== null ? read : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+export type Records = {
+  /** Key: its ULID. */
+  readonly transaction: Transaction;
+  /** Key: the request hash. What is known of that request. */
+  readonly request: RequestPointer;
+  /** Key: hash over endpoint, the signer's SubjectPublicKeyInfo and transactionID. It names the Transaction
+   * that polls ask about; a later request with the same key replaces it. */
+  readonly poll: { readonly transaction: string };
+  /** Key: `endpoint/MAC key id/MAC`. */
+  readonly challenge: Challenge;
+  /** Key: `ca/hash of the SubjectPublicKeyInfo`. */
+  readonly keyOwner: KeyOwner;
+  /** Key: hash of the SubjectPublicKeyInfo alone, because a compromised key is blocked at every CA. */
+  readonly blockedKey: BlockedKey;
+  /** Key: `ca/endpoint/hash over subject and names`. Where the approval rule asks for it. */
+  readonly subject: SubjectRecord;
+  /** Key: `ca/serial`. */
+  readonly certificate: CertificateRecord;
+  /** Key: `ca/last digit of the serials`. */
+  readonly register: RegisterShard;
+  /** Key: the shard's and `/number`. */
+  readonly registerPage: RegisterPage;
+  /** Key: its ULID. Never changed. */
+  readonly event: EventRecord;
+  /** Key: the CA's id. */
+  readonly authority: AuthorityRecord;
+  /** Key: the purpose (`MacPurpose`). */
+  readonly macKeys: MacKeysRecord;
+  /** Key: SHA-256 of the token; `name:` and its name, which leads to that hash. */
+  readonly token: AdminToken;
+  /** Key: hash over the token that asked and the Idempotency-Key. */
+  readonly idempotency: IdempotencyRecord;
+  /** Key: the name of a job that one instance at a time runs. None begins it before `until`: an instance runs
+   * it, or it is not due. */
+  readonly lease: { readonly until: number };
+  /** Key: the endpoint. Places that are left for refusals of it, and when that was counted. */
+  readonly refusalBudget: { readonly places: number; readonly at: number };
+  /** Key: the CA's id. A wish for a CRL by a process that may not use the CA's key; the publisher removes
+   * it. */
+  readonly crlRequest: { readonly by: string; readonly at: number };
+};
+export type Kind = keyof Records;
+
+export type RequestPointer = {
+  /** The newest Transaction of the request, and its CSR without the challengePassword. */
+  readonly transaction?: string;
+  readonly csr?: string;
+  /** It was refused, and that has been counted against its challenge: for this reason, where the
+   * refusal was kept. */
+  readonly refused?: Reason | true;
+  /** Where there is no Transaction: until when that counts. */
+  readonly expiresAt?: number;
+};
+
+/** What a certificate issued on a challenge may say. Absent means: as the profile allows. */
+export type Binding = {
+  /** RFC 4514 text; the CSR must have the same attributes with the same values. */
+  readonly subject?: string;
+  /** `TYPE:VALUE`; all of them go into the certificate, and the CSR may ask for no other. */
+  readonly names: readonly string[];
+};
+
+export type Challenge = {
+  /** A ULID, for people: logs, lists, revocation. */
+  readonly id: string;
+  readonly endpoint: string;
+  readonly binding: Binding;
+  /** Over key, id, endpoint, binding, uses and expiry: a changed record authorizes nothing. */
+  readonly bindingMac: string;
+  /** How often it may be used in all, and how often it still may. */
+  readonly uses: number;
+  readonly usesLeft: number;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** Refused attempts so far; as many as lock it once it is revoked. */
+  readonly failures: number;
+  readonly revokedAt?: number;
+  /** Transactions that hold a use, and their request hashes; finished ones until they are cleared. A
+   * one-time challenge keeps its only one. */
+  readonly open: Readonly<Record<string, string>>;
+};
+
+/** A certificate of this key was revoked for keyCompromise: it is never certified again. It never expires. */
+export type BlockedKey = {
+  readonly ca: string;
+  readonly serial: string;
+  readonly at: number;
+};
+
+/** A certificate was issued for this subject and these names. */
+export type SubjectRecord = {
+  readonly serial: string;
+};
+
+export type EventRecord = {
+  /** RFC 8785 text of the event: what is hashed into a log, kept as it was hashed. */
+  readonly body: string;
+  /** The Transaction that it is about. */
+  readonly transaction?: string;
+};
+
+/** What a request was answered that may come again. */
+export type IdempotencyRecord = {
+  /** Hash of the request. */
+  readonly request: string;
+  /** JSON; of a new challenge all but the challenge. */
+  readonly answer: string;
+  /** Id of the MAC key that the challenge was derived with. */
+  readonly macKey?: string;
+  readonly expiresAt: number;
+};

@@ -1,0 +1,41 @@
+// Records that an operator's commands make and every function reads: the CAs with the keys of their RAs, MAC
+// keys, and the tokens of the admin API. `records.ts` says under which keys they stand.
+
+/** prepared: loaded everywhere, not announced; current: announced; previous: still answered. */
+export const raGenerationStates = ['prepared', 'current', 'previous', 'retired'] as const;
+export type RaGenerationState = (typeof raGenerationStates)[number];
+
+export type AuthorityRecord = {
+  readonly ca: string;
+  /** What the `Signer` port calls the CA's key. */
+  readonly keyReference: string;
+  /** The CA's certificate first, then its issuers up to the root; empty while it waits for the one that
+   * its root has to sign. */
+  readonly chain: readonly string[];
+  readonly generations: readonly RaGenerationRecord[];
+};
+
+export type RaGenerationRecord = {
+  /** Counted from 1. */
+  readonly id: number;
+  readonly state: RaGenerationState;
+  /** When it came into this state. */
+  readonly since?: number;
+  readonly certificate: string;
+  /** The private key as the `RaKeys` port sealed it; a retired one has none any more. */
+  readonly sealedKey?: string;
+};
+
+/** MAC keys that are sealed by what keeps keys; the one that makes new MACs first. */
+export type MacKeysRecord = {
+  readonly keys: readonly { readonly id: string; readonly sealedKey: string }[];
+};
+
+export const roles = ['admin', 'approver', 'challenger', 'auditor'] as const;
+export type Role = (typeof roles)[number];
+
+export type AdminToken = {
+  /** The name of the token's holder, for people and events. */
+  readonly name: string;
+  readonly roles: readonly Role[];
+};

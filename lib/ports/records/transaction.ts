@@ -1,0 +1,134 @@
+// A Transaction: one request for a certificate and what became of it, by its state. What it has in each
+// state its type says; which state may follow which is in `ca/record/transition.ts`.
+
+import type { ContentCipherName, DigestName } from '../../crypto/algorithms.ts';
+import type { Evidence } from '../../refusal/evidence.ts';
+import type { Reason } from '../../refusal/reasons.ts';
+import type { KeyOwner } from './certificate.ts';
+import type { RevocationReason } from './register.ts';
+
+export const transactionStates = [
+  'pending',
+  'approved',
+  'denied',
+  'expired',
+  'intended',
+  'signed',
+  'issued',
+  'voided',
+  'revoked',
+  /** Proven, and not allowed: kept for people, no message ever meets it again. */
+  'refused',
+] as const;
+export type TransactionState = (typeof transactionStates)[number];
+
+/** A Transaction in one of these states; without a parameter, in any. */
+export type Transaction<S extends TransactionState = TransactionState> = {
+  readonly [K in S]: TransactionBase & { readonly state: K } & InState[K];
+}[S];
+
+/** What a Transaction has in each state beside `TransactionBase`. */
+type InState = {
+  readonly pending: NoAttempt & NoReason & Waiting;
+  /** An attempt of it that is voided goes back to this state. */
+  readonly approved: NoAttempt & NoReason & Approved;
+  readonly denied: NoAttempt & Waiting & Ended;
+  readonly expired: NoAttempt & Waiting & Ended;
+  readonly intended: Attempt & NoReason & (Approved | { readonly approval?: never });
+  readonly signed: Attempt & NoReason;
+  readonly issued: Attempt & NoReason;
+  readonly voided: Attempt & NoReason;
+  readonly revoked: Attempt & { readonly reason: RevocationReason | 'releaseRefused' };
+  readonly refused: NoAttempt & Ended & Refused;
+};
+
+/** Of the current attempt: its certificate, until when it holds what it holds, and the validators that have
+ * to be told before the certificate is released. */
+type Attempt = {
+  readonly serial: string;
+  readonly leaseUntil: number;
+  readonly gates: readonly string[];
+};
+type NoAttempt = { readonly serial?: never; readonly leaseUntil?: never };
+
+/** When it expires; the MAC was made when the request was proven, over what an approver is going to see. */
+type Waiting = { readonly expiresAt: number; readonly pendingMac: string };
+type Approved = Waiting & { readonly approval: Approval };
+
+/** Why it was refused, denied or revoked, and what the rule looked at. */
+type Ended = { readonly reason: Reason; readonly evidence?: Evidence };
+/** Its CSR without the challengePassword, empty where it is too large to be kept; kept until `expiresAt`. */
+type Refused = {
+  readonly csr: string;
+  readonly evidence: Evidence;
+  readonly expiresAt: number;
+};
+type NoReason = { readonly reason?: never };
+
+export type TransactionBase = {
+  readonly id: string;
+  readonly endpoint: string;
+  readonly ca: string;
+  readonly messageType: 'PKCSReq' | 'RenewalReq';
+  /** `key:` and the hash of the signer's key, or `certificate:` and the fingerprint if it is ours. */
+  readonly signer: string;
+  readonly requestHash: string;
+  /** As sent, one character per octet; at most `MAX_TRANSACTION_IDS`. */
+  readonly transactionIDs: readonly string[];
+  /** RFC 4514 text, for people. */
+  readonly subject: string;
+  /** SHA-256 of the CSR as it came; `RequestPointer` has the CSR. */
+  readonly csrHash: string;
+  /** `TYPE:VALUE`: the subjectAltNames that the certificate has or will have. */
+  readonly names: readonly string[];
+  readonly profile: string;
+  /** What allowed it: `challenge <id>`, `static challenge of endpoint <id>`, `renewal of <serial>`,
+   * `approved by <name>`; for people. */
+  readonly authorizedBy: readonly string[];
+  /** What an end of the current attempt has to give back. */
+  readonly undo: Undo;
+  /** Serial of the certificate that it renews. */
+  readonly renews?: string;
+  /** From the time when it waited for an approver, in every later state. */
+  readonly expiresAt?: number;
+  readonly pendingMac?: string;
+  readonly approval?: Approval;
+  /** Of the latest attempt, in every later state. */
+  readonly gates?: readonly string[];
+  readonly evidence?: Evidence;
+  /** Until when the outcome answers the same request and its polls. */
+  readonly repeatUntil: number;
+  /** The original request's algorithms, for answers to polls. */
+  readonly reply: { readonly digest: DigestName; readonly cipher: ContentCipherName };
+  /** The challengePassword of an EC client, sealed, for the answers to its polls: one that got lost is
+   * asked for again, so it stays until there is nothing more to give out. */
+  readonly sealedPassword?: string;
+  /** At most `MAX_TIMELINE`. */
+  readonly timeline: readonly TimelineEntry[];
+  readonly createdAt: number;
+};
+
+export type TimelineEntry = {
+  readonly at: number;
+  readonly state: TransactionState;
+  /** The actor, unless it was the device. */
+  readonly by?: string;
+};
+
+export type Undo = {
+  /** Key of the challenge whose use it holds. */
+  readonly challenge?: string;
+  /** What stood at the KeyOwner before. */
+  readonly keyOwner?: { readonly key: string; readonly previous: KeyOwner | null };
+  /** Serial of the certificate that signed a renewal, which lists ours as a successor; and the times of
+   * its lineage's renewals before ours. */
+  readonly signer?: string;
+  readonly recent?: readonly number[];
+};
+
+export type Approval = {
+  readonly by: string;
+  readonly at: number;
+  /** Over pendingMac, approver and time: a changed record approves nothing. */
+  readonly mac: string;
+};

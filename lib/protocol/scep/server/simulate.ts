@@ -1,0 +1,246 @@
+// Simulates a request without any effect. It runs the same functions as a device's request, from its proof to
+// the signature, with ports that change nothing: a store that only reads, a signer that only looks at what it
+// should sign. So the answer is what a device would get, by the same rules.
+//
+// What it cannot know is left out: the pkiMessage around the request, what validators outside would
+// say (they count as allowing), and the state of a challenge that exists. No challengePassword of a
+// CSR is ever looked up, so that simulation cannot be used to guess one.
+
+import { type Bytes, fromBase64, utf8 } from '../../../base/bytes.ts';
+import { Malformed } from '../../../base/errors.ts';
+import { BACKDATE_MS, CHALLENGE_OCTETS } from '../../../base/limits.ts';
+import { base32, ulid } from '../../../base/ulid.ts';
+import type { Ca } from '../../../ca/authority/ca-certificates.ts';
+import { requireGoodKeys } from '../../../ca/authorize/good-key.ts';
+import { makeChallenge } from '../../../ca/challenge/challenges.ts';
+import type { Deps, EnrolDeps } from '../../../ca/deps.ts';
+import { enrol } from '../../../ca/enrol/enrol.ts';
+import type { EnrolmentRequest, MessageSigner } from '../../../ca/enrol/request.ts';
+import { certificateIdentity, keyIdentity } from '../../../ca/record/keys.ts';
+import { Tally } from '../../../ca/tally.ts';
+import type { Endpoint } from '../../../config/config.ts';
+import { accepted, contentCiphers } from '../../../crypto/algorithms.ts';
+import { hash } from '../../../crypto/native.ts';
+import type { CertificateRecord } from '../../../ports/records/certificate.ts';
+import type { Binding } from '../../../ports/records/records.ts';
+import type { Row, Store } from '../../../ports/store.ts';
+import type { Validator } from '../../../ports/validator.ts';
+import type { Evidence } from '../../../refusal/evidence.ts';
+import { type Reason, Refusal } from '../../../refusal/reasons.ts';
+import {
+  type Certificate,
+  encodeTbsCertificate,
+  publicKeyOf,
+  readCertificate,
+  signed,
+} from '../../../x509/certificate.ts';
+import { type ProvenRequest, readCertificationRequest } from '../../../x509/csr.ts';
+import { verifySignature } from '../../../x509/public-key.ts';
+import { requireSealable } from './reply.ts';
+
+export type SimulatedRequest = {
+  readonly endpoint: Endpoint;
+  /** A PKCS#10, DER. */
+  readonly csr: Bytes;
+  /** As if it came with a fresh challenge that is bound like this; undefined: with none. */
+  readonly challenge: Binding | undefined;
+  /** As if the device signed with this certificate; undefined: with one that it made itself. */
+  readonly renews: CertificateRecord | undefined;
+};
+
+export type Simulation =
+  /** The signature of `certificate` is a dummy; the signed part is what a device would get. */
+  | { readonly decision: 'grant'; readonly certificate: Certificate }
+  /** What an approver would allow, unless there is a reason to refuse it then. */
+  | { readonly decision: 'pend'; readonly certificate: Certificate | undefined }
+  | { readonly decision: 'deny'; readonly reason: Reason; readonly evidence: Evidence };
+
+/** @throws {Outage} when the service failed, or another request is using the same certificate or key */
+export async function simulate(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
+  const simulation = await once(deps, asked);
+  if (simulation.decision !== 'pend') return simulation;
+  const approved = await once(deps, {
+    ...asked,
+    endpoint: { ...asked.endpoint, approval: 'never' },
+  });
+  const certificate = approved.decision === 'grant' ? approved.certificate : undefined;
+  return { decision: 'pend', certificate };
+}
+
+/** Thrown where the CA's key would be asked. */
+class Unsigned extends Error {
+  readonly tbs: Bytes;
+  constructor(tbs: Bytes) {
+    super('nothing is signed here');
+    this.tbs = tbs;
+  }
+}
+
+async function once(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
+  const { endpoint } = asked;
+  const ca = await deps.cas.ca(endpoint.ca);
+  const now = deps.clock.now();
+  try {
+    const csr = await proven(asked);
+    const signer = signerOf(asked, csr, ca, now);
+    const challenge = await challengeFor(deps, asked, now);
+    const secret = challenge?.secret;
+    // Without a challenge, what the CSR carries still keys the reply, as it would for its device.
+    const recipient = recipientOf(signer, secret ?? csr.challengePassword);
+    requireSealable(recipient);
+    requireGoodKeys(deps.config, ca, csr.publicKey, signer.key);
+    const request: EnrolmentRequest = {
+      ...{ endpoint, ca, signer },
+      transactionID: 'simulated',
+      kept: {
+        messageType: signer.ours ? 'RenewalReq' : 'PKCSReq',
+        reply: { digest: recipient.digest, cipher: recipient.cipher.name },
+      },
+      csr: { ...csr, challengePassword: secret },
+      // Never those of a request that was really made: this one is new.
+      requestHash: `simulated ${ulid(now, deps.random(10))}`,
+      renewalHash: signer.ours ? `simulated ${ulid(now, deps.random(10))}` : undefined,
+    };
+    const outcome = await enrol(leadingNowhere(deps, challenge), request);
+    if (outcome.kind === 'refused') throw new Refusal(outcome.reason, outcome.evidence);
+    return { decision: 'pend', certificate: undefined };
+  } catch (error) {
+    if (error instanceof Unsigned) {
+      const certificate = readCertificate(signed(error.tbs, ca.scheme, new Uint8Array(0)));
+      return { decision: 'grant', certificate };
+    }
+    if (!(error instanceof Refusal)) throw error;
+    // It would name a challenge that is not there.
+    const { challengeId: _none, ...evidence } = error.evidence;
+    return { decision: 'deny', reason: error.reason, evidence };
+  }
+}
+
+/** As `openRequest` has it, with a word on why. @throws {Refusal} envelopeRejected */
+async function proven({ csr: der, endpoint }: SimulatedRequest): Promise<ProvenRequest> {
+  const reject = (detail: string): never => {
+    throw new Refusal('envelopeRejected', { detail });
+  };
+  try {
+    const csr = readCertificationRequest(der);
+    const { publicKey, scheme, info, signature } = csr;
+    if (!publicKey) return reject('the key is of a type or size that is not accepted anywhere');
+    if (!scheme || (scheme.digest && !accepted(scheme.digest, endpoint.legacy))) {
+      return reject('the signature algorithm of the PKCS#10 is not accepted here');
+    }
+    const good = await verifySignature(publicKey, scheme, info, signature);
+    if (!good) return reject('the signature of the PKCS#10 does not verify');
+    return { ...csr, publicKey };
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    return reject(`not a PKCS#10: ${error.message}`);
+  }
+}
+
+/** The signer that the pkiMessage would have. */
+function signerOf(
+  { renews }: SimulatedRequest,
+  csr: ProvenRequest,
+  ca: Ca,
+  now: number,
+): MessageSigner {
+  if (!renews?.der) {
+    const { spki } = csr.publicKey;
+    const certificate = selfSigned(csr, ca, now);
+    return { certificate, key: csr.publicKey, identity: keyIdentity(spki), ours: false };
+  }
+  const certificate = readCertificate(fromBase64(renews.der));
+  const key = publicKeyOf(certificate);
+  if (!key) throw new Malformed('a certificate of ours with a key that is none');
+  return { certificate, key, identity: certificateIdentity(certificate.der), ours: true };
+}
+
+function selfSigned({ subject, publicKey }: ProvenRequest, { scheme }: Ca, now: number) {
+  const tbs = encodeTbsCertificate({
+    ...{ serial: Uint8Array.of(1), scheme, issuer: subject, subject, spki: publicKey.spki },
+    ...{ notBefore: now - BACKDATE_MS, notAfter: now + BACKDATE_MS, extensions: [] },
+  });
+  return readCertificate(signed(tbs, scheme, new Uint8Array(0)));
+}
+
+const recipientOf = (
+  { certificate, key }: MessageSigner,
+  challengePassword: string | undefined,
+) => ({
+  certificate,
+  key,
+  digest: 'SHA-256' as const,
+  cipher: contentCiphers['AES-128'],
+  challengePassword,
+});
+
+type Challenge = {
+  readonly secret: string;
+  /** Its record; none for the secret of an endpoint that has a static one. */
+  readonly rows: readonly Row[];
+  readonly staticSecrets: Deps['staticSecrets'];
+};
+
+async function challengeFor(
+  { macKeys, random }: Deps,
+  { endpoint, challenge: binding }: SimulatedRequest,
+  now: number,
+): Promise<Challenge | undefined> {
+  if (!binding) return undefined;
+  const secret = base32(random(CHALLENGE_OCTETS));
+  const { staticChallenge } = endpoint.enrol;
+  if (staticChallenge) {
+    const digest = hash('SHA-256', utf8(secret));
+    return { secret, rows: [], staticSecrets: new Map([[staticChallenge.secret, digest]]) };
+  }
+  const [macKey] = await macKeys.live('challenge');
+  const wanted = {
+    binding,
+    uses: 1,
+    ttlMs: endpoint.challengeTtlMs,
+    id: ulid(now, random(10)),
+    now,
+  };
+  const { key, record } = makeChallenge(macKey, endpoint.id, secret, wanted);
+  return { secret, rows: [{ kind: 'challenge', key, rev: 1, record }], staticSecrets: new Map() };
+}
+
+/** The ports without their effects. */
+function leadingNowhere(deps: Deps, challenge: Challenge | undefined): EnrolDeps {
+  const allowing: Validator = { validate: async () => ({ allow: true }) };
+  const { rows = [], staticSecrets = new Map() } = challenge ?? {};
+  return {
+    ...deps,
+    store: reading(deps.store, rows),
+    signer: {
+      sign: (_reference, _algorithm, tbs) => Promise.reject(new Unsigned(tbs)),
+    },
+    validators: new Map([...deps.validators.keys()].map((id) => [id, allowing])),
+    // A simulated waiting request is not kept, so any key may protect it; an approver's process has no
+    // permission to open the real one.
+    macKeys: {
+      live: async (purpose) =>
+        purpose === 'pending'
+          ? [{ id: 'simulated', key: deps.random(32) }]
+          : deps.macKeys.live(purpose),
+    },
+    staticSecrets,
+    log: () => {},
+    tally: new Tally(),
+  };
+}
+
+/** What is in the store, and these rows; every write succeeds and changes nothing. */
+const reading = (store: Store, rows: readonly Row[]): Store => ({
+  read: async (keys) => {
+    const ours = rows.filter((row) =>
+      keys.some(({ kind, key }) => kind === row.kind && key === row.key),
+    );
+    const others = keys.filter(
+      ({ kind, key }) => !ours.some((row) => kind === row.kind && key === row.key),
+    );
+    return [...ours, ...(await store.read(others))];
+  },
+  write: async () => 'done',
+  list: (query) => store.list(query),
+});

@@ -1,0 +1,213 @@
+// An enrolment here beside one at another server, as ratios of one run: processes of their own on this
+// machine, an RSA-2048 CA key in each, the same load generator, in turn.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ConfigDocument } from '../../lib/config/config.ts';
+import { freePort, isFree, startServer, temporary } from '../support/process.ts';
+import {
+  buildMessages,
+  type Device,
+  type Message,
+  makeDevices,
+  type Round,
+  type Server,
+  send,
+} from './load.ts';
+import { residentMB } from './usage.ts';
+
+const IN_FLIGHT = 8;
+
+const document: ConfigDocument = {
+  publicUrl: 'http://scep.test',
+  cas: { default: { subject: 'CN=Bench CA,O=Bench', key: 'rsa:2048' } },
+  // Keys are made once and used for many names.
+  endpoints: { default: { ca: 'default', namesPerKey: 'any' } },
+};
+
+async function ours(): Promise<Server> {
+  const dataDir = temporary('bench');
+  const port = await freePort();
+  const server = await startServer({
+    SCEPTER_CONFIG: JSON.stringify(document),
+    SCEPTER_DATA_DIR: dataDir,
+    PORT: String(port),
+  });
+  const token = readFileSync(join(dataDir, 'token'), 'utf8').trim();
+  return {
+    pid: server.child.pid ?? 0,
+    port,
+    path: '/scep',
+    challenge: async () => {
+      const answer = await fetch(`http://127.0.0.1:${port}/api/v1/challenges`, {
+        method: 'POST',
+        body: '{}',
+        headers: { authorization: `Bearer ${token}` },
+      });
+      return ((await answer.json()) as { challenge: string }).challenge;
+    },
+    stop: server.stop,
+  };
+}
+
+/** Debian's package `scep`. @returns undefined when it is not installed */
+async function scepserver(): Promise<Server | undefined> {
+  const depot = temporary('scepserver');
+  const made = spawnSync('scepserver', ['ca', '-init', '-keySize', '2048', '-depot', depot]);
+  if (made.error) return undefined;
+  const port = await freePort();
+  const challenge = 'bench';
+  const child = spawn(
+    'scepserver',
+    ['-depot', depot, '-port', `${port}`, '-challenge', challenge, '-allowrenew', '0'],
+    { stdio: 'ignore' },
+  );
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  while (await isFree(port)) {
+    if (child.exitCode !== null) throw new Error(`scepserver ended with ${child.exitCode}`);
+    await pause(50);
+  }
+  return {
+    pid: child.pid ?? 0,
+    port,
+    path: '/scep',
+    challenge: async () => challenge,
+    stop: async () => {
+      child.kill();
+      await ended;
+    },
+  };
+}
+
+type Say = (line: string) => void;
+type Report = Record<string, number>;
+export type PeersOptions = {
+  readonly smoke: boolean;
+  /** Enrolments over which memory is watched. */
+  readonly rss: number;
+};
+
+/** The median, and what it lies between. */
+function spread(values: readonly number[]): { median: number; said: string } {
+  const sorted = values.toSorted((a, b) => a - b);
+  const median = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  const [low = median] = sorted;
+  return { median, said: `${low.toFixed(2)} to ${(sorted.at(-1) ?? median).toFixed(2)}` };
+}
+
+const column = (value: number, digits: number): string => value.toFixed(digits).padStart(7);
+
+async function besideScepserver(
+  devices: readonly Device[],
+  smoke: boolean,
+  say: Say,
+): Promise<Report> {
+  const peer = await scepserver();
+  if (!peer) {
+    say('NOT RUN: bench beside scepserver (the Debian package scep is missing)');
+    return {};
+  }
+  const servers = [await ours(), peer] as const;
+  try {
+    const counts = smoke ? [24, 48] : [100, 400];
+    const rounds: Pair[] = [];
+    for (let round = 0; round <= (smoke ? 3 : 9); round++) {
+      const messages: (readonly Message[])[][] = [];
+      for (const server of servers) {
+        const batches: (readonly Message[])[] = [];
+        for (const count of counts) batches.push(await buildMessages(server, devices, count));
+        messages.push(batches);
+      }
+      const taken: Taken[] = [];
+      for (const [i, server] of servers.entries()) {
+        const [few = [], many = []] = messages[i] ?? [];
+        taken.push({
+          alone: await send(server, few, 1),
+          crowd: await send(server, many, IN_FLIGHT),
+        });
+      }
+      const [mine, theirs] = taken;
+      // The first warms up.
+      if (round > 0 && mine && theirs) rounds.push({ mine, theirs });
+    }
+    return compared(rounds, say);
+  } finally {
+    await Promise.all(servers.map(({ stop }) => stop()));
+  }
+}
+
+/** Of one server in one round: messages one after another, then {@link IN_FLIGHT} at a time. */
+type Taken = { readonly alone: Round; readonly crowd: Round };
+type Pair = { readonly mine: Taken; readonly theirs: Taken };
+
+function compared(rounds: readonly Pair[], say: Say): Report {
+  const ratio = (of: (taken: Taken) => number) =>
+    spread(rounds.map(({ mine, theirs }) => of(mine) / of(theirs)));
+  const both = (of: (taken: Taken) => number, digits: number) =>
+    (['mine', 'theirs'] as const)
+      .map((side) => spread(rounds.map((round) => of(round[side]))).median.toFixed(digits))
+      .join(' and ');
+  const lost = (side: 'mine' | 'theirs') =>
+    rounds.reduce((sum, { [side]: { alone, crowd } }) => sum + alone.lost + crowd.lost, 0);
+  const cpu = ratio(({ alone }) => alone.cpu);
+  const rate = ratio(({ crowd }) => crowd.perSecond);
+  const tail = spread(rounds.map(({ mine: { crowd } }) => crowd.p99 / crowd.p50));
+  say(`\nBeside scepserver, RSA-2048; the median of ${rounds.length} rounds in turn (all rounds)`);
+  say(
+    `${column(cpu.median, 2)}  CPU of the server process for an enrolment, to scepserver's (${cpu.said}; goal: at most 0.5): ${both(({ alone }) => alone.cpu, 1)} ms`,
+  );
+  say(
+    `${column(rate.median, 2)}  enrolments per second, ${IN_FLIGHT} in flight, to scepserver's, its refusals included (${rate.said}; goal: at least 1.5): ${both(({ crowd }) => crowd.perSecond, 0)}`,
+  );
+  say(
+    `${column(lost('mine'), 0)}  enrolments that got no certificate (goal: none); ${lost('theirs')} at scepserver`,
+  );
+  say(
+    `${column(tail.median, 2)}  p99 to the median, ${IN_FLIGHT} in flight (${tail.said}; goal: at most 3); medians: ${both(({ crowd }) => crowd.p50, 1)} ms`,
+  );
+  return {
+    'CPU ours/scepserver': Number(cpu.median.toFixed(2)),
+    'rate ours/scepserver': Number(rate.median.toFixed(2)),
+    'enrolments lost': lost('mine'),
+    'p99/median': Number(tail.median.toFixed(2)),
+  };
+}
+
+/** Messages are built by the hundred between the rounds, so that this process stays small too. */
+async function memory(devices: readonly Device[], count: number, say: Say): Promise<Report> {
+  const server = await ours();
+  try {
+    const stops = [0.1, 0.5, 1].map((share) => Math.ceil(share * count));
+    const found: number[] = [];
+    let [done, lost] = [0, 0];
+    for (const stop of stops) {
+      while (done < stop) {
+        const batch = await buildMessages(server, devices, Math.min(100, stop - done));
+        lost += (await send(server, batch, IN_FLIGHT)).lost;
+        done += batch.length;
+      }
+      found.push(residentMB(server.pid));
+    }
+    const [early = Number.NaN, , late = Number.NaN] = found;
+    const said = stops.map((stop, i) => `${found[i]?.toFixed(0)} MB after ${stop}`).join(', ');
+    say(
+      `${column(late / early, 2)}  resident memory at the end, to that after a tenth (goal: at most 1.2): ${said} enrolments, ${lost} lost`,
+    );
+    return { 'RSS late/early': Number((late / early).toFixed(2)) };
+  } finally {
+    await server.stop();
+  }
+}
+
+export async function peers({ smoke, rss }: PeersOptions, say: Say): Promise<Report> {
+  if (process.platform !== 'linux') {
+    say('not measured here: other servers (this is no Linux)');
+    return {};
+  }
+  const devices = await makeDevices(smoke ? 2 * IN_FLIGHT : 100);
+  const beside = await besideScepserver(devices, smoke, say);
+  say('not measured here: step-ca (this bench does not start one)');
+  return { ...beside, ...(await memory(devices, rss, say)) };
+}

@@ -1,0 +1,120 @@
+// Which part of the service needs which MAC keys: a function that may open no others still does its
+// work, and what it would need others for it cannot do.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { systemClock, systemRandom } from '../../../lib/adapters/system.ts';
+import { base64 } from '../../../lib/base/bytes.ts';
+import { LEASE_MS, SWEEP_AFTER_MS } from '../../../lib/base/limits.ts';
+import { decide } from '../../../lib/ca/approve/pending.ts';
+import { initMacKeys, readMacKeys } from '../../../lib/ca/authority/mac-keys.ts';
+import { sweep } from '../../../lib/ca/jobs.ts';
+import { type MacKeys, type MacPurpose, macPurposes } from '../../../lib/ports/mac-keys.ts';
+import { buildRequest } from '../../../lib/protocol/scep/client/client.ts';
+import { parseName } from '../../../lib/x509/names/name.ts';
+import { ok } from '../../support/api.ts';
+import { deviceKey, memoryMacKeys } from '../../support/keys.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { enrolment } from '../../support/messages.ts';
+import { got, keys, type World, world } from '../../support/world.ts';
+
+/** What all functions may open. */
+const records = ['record', 'registry'] as const;
+
+/** The keys of a function that is allowed these. */
+const only = (...purposes: MacPurpose[]): MacKeys => ({
+  live: async (purpose) => {
+    if (!purposes.includes(purpose)) throw new Error(`not allowed: the ${purpose} key`);
+    return memoryMacKeys.live(purpose);
+  },
+});
+
+describe('each function and the MAC keys it may open', () => {
+  const waiting = { endpoint: { approval: 'always' } } as const;
+  const first = (w: World): string => w.transactions()[0]?.id ?? '';
+
+  test('handing out challenges: the one for challenges, beside those of records, and it can approve nothing', async () => {
+    const w = await world(waiting);
+    const hook = await w.instance({ ...waiting, macKeys: only('challenge', ...records) });
+    const sent = await enrolment(w.lab, { challenge: await hook.challenge() });
+    assert.equal((await w.send(sent)).pkiStatus, 'PENDING');
+    await assert.rejects(
+      decide(hook.deps, first(w), 'approved', { by: 'hook' }),
+      /not allowed: the approval key/,
+    );
+  });
+
+  test('deciding: the one for approvals, beside those of records, and it can make up no request', async () => {
+    const w = await world(waiting);
+    const admin = await w.instance({ ...waiting, macKeys: only('approval', ...records) });
+    const sent = await enrolment(w.lab, { challenge: await w.lab.challenge() });
+    await w.send(sent);
+    // A record that says more than was proven, approved by whoever may.
+    await w.bend('transaction', () => ({ names: ['dns:other.example'] }));
+    assert.equal(await decide(admin.deps, first(w), 'approved', { by: 'admin' }), 'done');
+    await assert.rejects(w.send(sent), /HTTP 503/);
+    await w.bend('transaction', () => ({ names: [] }));
+    got(await w.send(sent));
+    await assert.rejects(admin.challenge(), /not allowed: the challenge key/);
+  });
+
+  test('sweeping: those of records', async () => {
+    const w = await world();
+    const [key] = await keys('swept');
+    assert.ok(key);
+    await w.stuck(await enrolment(w.lab, { challenge: await w.lab.challenge(), key }));
+    const maintenance = await w.instance({ macKeys: only(...records) });
+    maintenance.clock.at += LEASE_MS + SWEEP_AFTER_MS;
+    assert.equal((await sweep(maintenance.deps)).voided, 1);
+  });
+
+  test('SCEP without approvals in play: the one for challenges, beside those of records', async () => {
+    const w = await world();
+    const scep = await w.instance({ macKeys: only('challenge', ...records) });
+    const sent = await enrolment(w.lab, { challenge: await w.lab.challenge() });
+    got(await w.send(sent, '/scep', scep));
+  });
+});
+
+describe('simulating a request where requests are decided', () => {
+  for (const approval of ['always', 'firstEnrolment', 'newSubject', 'never'] as const) {
+    test(`with approval "${approval}" it is answered without the key of what waits`, async () => {
+      const w = await world({ endpoint: { approval } });
+      const admin = await w.instance({
+        endpoint: { approval },
+        macKeys: only('challenge', 'approval', ...records),
+      });
+      const key = await deviceKey('simulate at the admin function');
+      const csr = await buildRequest(
+        key,
+        { subject: parseName('CN=device-1'), names: [] },
+        undefined,
+      );
+      const body = { csr: base64(csr), challenge: {} };
+      const answered = await ok(admin, 'POST', '/simulate', { body });
+      assert.equal(answered.decision, approval === 'never' ? 'grant' : 'pend');
+      assert.deepEqual(w.transactions(), []);
+    });
+  }
+});
+
+describe('MAC keys in records', () => {
+  const deps = () => ({ store: new MemoryStore(), clock: systemClock, random: systemRandom });
+  const make = async (purpose: MacPurpose) => ({ id: `of ${purpose}`, sealed: systemRandom(40) });
+
+  test('are made once; what is there is not replaced', async () => {
+    const { store, ...rest } = deps();
+    assert.deepEqual(await readMacKeys(store, 'pending'), []);
+    assert.deepEqual(await initMacKeys({ store, ...rest }, make), macPurposes);
+    const before = await readMacKeys(store, 'pending');
+    assert.equal(before[0]?.id, 'of pending');
+    assert.deepEqual(await initMacKeys({ store, ...rest }, make), []);
+    assert.deepEqual(await readMacKeys(store, 'pending'), before);
+  });
+
+  test('made by two at once are those of one', async () => {
+    const all = deps();
+    const [one, other] = await Promise.all([initMacKeys(all, make), initMacKeys(all, make)]);
+    assert.deepEqual([...one, ...other].sort(), [...macPurposes].sort());
+  });
+});

@@ -1,0 +1,406 @@
+// Each function of a deployment writes what its policy in infra/policies allows, kind by kind and action by
+// action, and its policy allows no write that it never makes. Each is led to every place in its bundle
+// that writes a record; so a new kind of record, or a new write of one, has to be allowed here first.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { base64, fromBase64, hex, utf8 } from '../../lib/base/bytes.ts';
+import { MAX_REGISTER_ENTRIES, MINUTELY_MS, SWEEP_AFTER_MS } from '../../lib/base/limits.ts';
+import { importChain } from '../../lib/ca/authority/import-chain.ts';
+import { initCa, requestCa } from '../../lib/ca/authority/init-ca.ts';
+import { backUpMacKeys, initMacKeys, restoreMacKeys } from '../../lib/ca/authority/mac-keys.ts';
+import { restoreCa } from '../../lib/ca/authority/restore.ts';
+import { rotateRa } from '../../lib/ca/authority/rotation.ts';
+import { makeToken, revokeToken } from '../../lib/ca/record/tokens.ts';
+import { publishCrl } from '../../lib/ca/revoke/publish-crl.ts';
+import { rebuildRegister } from '../../lib/ca/revoke/rebuild-register.ts';
+import type { RegisterPage, RegisterShard } from '../../lib/ports/records/register.ts';
+import type { Action, Row } from '../../lib/ports/store.ts';
+import type { Validator } from '../../lib/ports/validator.ts';
+import { readCertificate } from '../../lib/x509/certificate.ts';
+import {
+  type Deployed,
+  deployed,
+  does,
+  functions,
+  kinds,
+  may,
+  type Role,
+  refused,
+  roles,
+  sites,
+  tableArn,
+  writes,
+  wrote,
+} from '../support/deployed.ts';
+import { itemsOf } from '../support/dynamodb.ts';
+import { deviceKey } from '../support/keys.ts';
+import type { LabOptions } from '../support/lab.ts';
+import { sitesIn } from '../support/write-sites.ts';
+
+const HOUR = 3_600_000;
+const somebody = { kind: 'admin', id: 'somebody' } as const;
+
+const [a, b, c, d] = await Promise.all(
+  ['permissions a', 'permissions b', 'permissions c', 'permissions d'].map((name) =>
+    deviceKey(name),
+  ),
+);
+assert.ok(a && b && c && d);
+const serialOf = ({ serial }: { readonly serial: Uint8Array<ArrayBuffer> }): string => hex(serial);
+
+const empty: RegisterShard = { changes: 0, pages: 0, entries: {} };
+
+/** Each shard of a CA's register is full: the next entry begins a new page. */
+async function fillRegister({ lab }: Deployed): Promise<void> {
+  const entry = { at: lab.clock.at, reason: 'superseded', notAfter: lab.clock.at + HOUR } as const;
+  for (const digit of '0123456789abcdef') {
+    const serials = Array.from({ length: MAX_REGISTER_ENTRIES }, (_, i) => `${4e14 + i}${digit}`);
+    const entries: RegisterPage['entries'] = Object.fromEntries(serials.map((one) => [one, entry]));
+    const key = { kind: 'register', key: `default/${digit}` } as const;
+    const [row] = await lab.deps.store.read([key]);
+    const { changes, pages, entries: own } = (row as Row<'register'> | undefined)?.record ?? empty;
+    const record = { changes: changes + serials.length, pages, entries: { ...own, ...entries } };
+    await lab.deps.store.write([{ do: 'put', ...key, rev: row?.rev ?? 0, record }]);
+  }
+}
+
+test('scep enrols and renews, and takes the place of attempts that lapsed', async () => {
+  const w = await deployed({
+    config: {
+      cas: { default: { subject: 'CN=Lab CA,O=Lab', key: 'rsa:2048' } },
+      profiles: { brief: { validity: '30d' } },
+      endpoints: { default: { ca: 'default' }, brief: { ca: 'default', profile: 'brief' } },
+    },
+  });
+  await fillRegister(w);
+  const first = {
+    key: a,
+    certificate: await w.enrolled({ challenge: await w.lab.challenge(), key: a }),
+  };
+  // The key is certified until later.
+  const brief = await w.lab.challenge({ endpoint: 'brief' });
+  await w.enrolled({ challenge: brief, key: a }, '/scep/brief');
+  // Two renewals: the first, which is not used, is superseded.
+  for (const key of [b, c]) {
+    await w.enrolled({ signer: first, key, messageType: 'RenewalReq' });
+  }
+  // An attempt on a challenge lapses, and another request takes its use; so do the same key's.
+  const shared = await w.lab.challenge();
+  await w.stuck({ challenge: shared, key: d, subject: 'CN=device-2,O=Test' });
+  await w.enrolled({ challenge: shared, key: await deviceKey('permissions e') });
+  const other = { challenge: await w.lab.challenge(), key: d, subject: 'CN=device-2,O=Test' };
+  const owner = { key: d, certificate: await w.enrolled(other) };
+  const again = { ...other, challenge: await w.lab.challenge() };
+  await w.stuck(again);
+  await w.enrolled({ challenge: again.challenge, key: await deviceKey('permissions f') });
+  // A renewal lapses: its signer's list of successors is as before.
+  const renewal = { signer: owner, messageType: 'RenewalReq', subject: other.subject } as const;
+  await w.stuck({ ...renewal, key: await deviceKey('permissions g') });
+  await w.enrolled({ ...renewal, key: await deviceKey('permissions g') });
+});
+
+test('scep counts a refused request against its challenge', async () => {
+  const w = await deployed();
+  const challenge = await w.lab.challenge({ subject: 'CN=right' });
+  assert.equal((await w.ask({ challenge, subject: 'CN=wrong' })).pkiStatus, 'FAILURE');
+});
+
+test('scep records what waits for an approver, follows its polls, issues it, and ends it', async () => {
+  const w = await deployed({ endpoint: { approval: 'newSubject', pendingTtl: '1h' } });
+  const wanted = { challenge: await w.lab.challenge(), key: a };
+  assert.equal((await w.ask(wanted)).pkiStatus, 'PENDING');
+  assert.equal((await w.ask({ ...wanted, transactionID: 'another' })).pkiStatus, 'PENDING');
+  const [waiting] = await w.transactions('pending');
+  await w.admin('POST', `/transactions/${waiting?.id}/approve`, { reason: 'because' });
+  const answer = await w.poll({ key: a });
+  assert.ok(answer.pkiStatus === 'SUCCESS');
+  // One request that was not decided, and one that was denied.
+  const late = { challenge: await w.lab.challenge(), key: b, subject: 'CN=device-2,O=Test' };
+  assert.equal((await w.ask(late)).pkiStatus, 'PENDING');
+  w.lab.clock.at += 2 * HOUR;
+  assert.equal((await w.poll({ key: b, subject: late.subject })).pkiStatus, 'FAILURE');
+  const denied = { challenge: await w.lab.challenge(), key: c, subject: 'CN=device-3,O=Test' };
+  assert.equal((await w.ask(denied)).pkiStatus, 'PENDING');
+  const [next] = await w.transactions('pending');
+  await w.admin('POST', `/transactions/${next?.id}/deny`, { reason: 'because' });
+});
+
+test('scep notes that a device has its certificate when its renewal waits for an approver', async () => {
+  const w = await deployed({ endpoint: { approval: 'always' } });
+  const wanted = { challenge: await w.lab.challenge(), key: a };
+  assert.equal((await w.ask(wanted)).pkiStatus, 'PENDING');
+  const [waiting] = await w.transactions('pending');
+  await w.admin('POST', `/transactions/${waiting?.id}/approve`, {});
+  const signer = { key: a, certificate: await w.enrolled(wanted) };
+  const renewal = await w.ask({ signer, key: b, messageType: 'RenewalReq' });
+  assert.equal(renewal.pkiStatus, 'PENDING');
+});
+
+/** A release gate that answers as it is told. */
+function gated() {
+  const gate = { answer: 'release' as 'release' | 'refuse' | 'silent' };
+  const validator: Validator = {
+    validate: async () => ({ allow: true }),
+    notify: async () => {
+      if (gate.answer === 'silent') throw new Error('the gate is away');
+      return gate.answer;
+    },
+  };
+  const options = {
+    validators: { gate: validator },
+    authorize: { enrol: ['challenge', 'gate'] },
+    endpoint: { approval: 'newSubject' },
+  } satisfies LabOptions;
+  return { gate, options };
+}
+
+test('scep and maintenance release through a gate, or revoke what the gate refuses', async () => {
+  const { gate, options } = gated();
+  const w = await deployed(options);
+  await fillRegister(w);
+  const through = async (name: string, answer: typeof gate.answer) => {
+    gate.answer = answer;
+    const key = await deviceKey(`permissions gate ${name}`);
+    const wanted = { challenge: await w.lab.challenge(), key, subject: `CN=${name},O=Test` };
+    assert.equal((await w.ask(wanted)).pkiStatus, 'PENDING');
+    const [waiting] = await w.transactions('pending');
+    await w.admin('POST', `/transactions/${waiting?.id}/approve`, {});
+    return wanted;
+  };
+  await w.enrolled(await through('one', 'release'));
+  assert.equal((await w.ask(await through('two', 'refuse'))).pkiStatus, 'FAILURE');
+  // The sweeper asks the gate that was away.
+  for (const [name, answer] of [
+    ['three', 'release'],
+    ['four', 'refuse'],
+  ] as const) {
+    // Whichever shard the refusal before has fallen into, the next one needs a page.
+    await fillRegister(w);
+    const wanted = await through(name, 'silent');
+    await assert.rejects(w.ask(wanted));
+    gate.answer = answer;
+    w.lab.clock.at += MINUTELY_MS;
+    await w.upkeep();
+  }
+  assert.deepEqual(await w.transactions('signed'), []);
+  assert.equal((await w.transactions('revoked')).length, 2);
+});
+
+test('maintenance gives back what abandoned attempts held, and expires what was not approved', async () => {
+  const w = await deployed();
+  const kept = { challenge: await w.lab.challenge(), key: a };
+  const signer = { key: a, certificate: await w.enrolled(kept) };
+  await w.stuck({ challenge: await w.lab.challenge(), key: a });
+  await w.stuck({ challenge: await w.lab.challenge(), key: b });
+  await w.stuck({ signer, key: c, messageType: 'RenewalReq' });
+  w.lab.clock.at += SWEEP_AFTER_MS;
+  await w.upkeep();
+  assert.equal((await w.transactions('voided')).length, 3);
+  assert.deepEqual(await w.transactions('intended'), []);
+
+  const approving = await deployed({ endpoint: { approval: 'always', pendingTtl: '2h' } });
+  for (const key of [a, b]) {
+    const wanted = { challenge: await approving.lab.challenge(), key };
+    assert.equal((await approving.ask(wanted)).pkiStatus, 'PENDING');
+  }
+  approving.lab.clock.at += 3 * HOUR;
+  await approving.upkeep();
+  assert.equal((await approving.transactions('expired')).length, 2);
+});
+
+test('admin makes and revokes challenges, revokes certificates, and asks for CRLs', async () => {
+  const w = await deployed();
+  await fillRegister(w);
+  const made = await w.admin('POST', '/challenges', {}, { 'idempotency-key': 'one' });
+  await w.admin('DELETE', `/challenges/${made.id}`);
+  const good = await w.enrolled({ challenge: await w.lab.challenge(), key: a });
+  for (const reason of ['certificateHold', 'removeFromCRL', 'keyCompromise']) {
+    await w.admin('POST', `/certificates/default/${serialOf(good)}/revoke`, { reason });
+  }
+  const old = {
+    key: c,
+    certificate: await w.enrolled({ challenge: await w.lab.challenge(), key: c }),
+  };
+  await w.enrolled({ signer: old, key: d, messageType: 'RenewalReq' });
+  const revoking = `/certificates/default/${serialOf(old.certificate)}/revoke`;
+  await w.admin('POST', revoking, { reason: 'unspecified' });
+  const plain = await w.enrolled({ challenge: await w.lab.challenge(), key: b });
+  const idempotent = { 'idempotency-key': 'two' };
+  const path = `/certificates/default/${serialOf(plain)}/revoke`;
+  await w.admin('POST', path, { reason: 'superseded' }, idempotent);
+  await w.admin('POST', '/crls/default/publish', {}, { 'idempotency-key': 'three' });
+  const ra = { certificate: base64(w.lab.announced.ra.der), reason: 'keyCompromise' };
+  await w.admin('POST', '/certificates/default/revoke', ra, { 'idempotency-key': 'four' });
+  await w.upkeep();
+  // One of more than one chunk, in the place of another.
+  for (const number of [100, 101]) {
+    const [thisUpdate, nextUpdate] = [w.lab.clock.at, w.lab.clock.at + HOUR];
+    const crl = { number, der: utf8('x'.repeat(400_000)), thisUpdate, nextUpdate, changes: 0 };
+    const said = await does('maintenance', () => w.maintenance.crls.publish('default', crl));
+    assert.equal(said, 'done');
+  }
+});
+
+test('scep and admin try a write with what they may write anyway', async () => {
+  const w = await deployed();
+  assert.equal(await w.isReady(), true);
+  const { store, warnings } = await w.admin('GET', '/status');
+  assert.deepEqual([store, warnings], [{ reachable: true, writable: true }, []]);
+  const tried = (await itemsOf(w.table)).filter(({ pk }) => pk?.S?.endsWith('#tried'));
+  assert.deepEqual(tried, [{ pk: { S: 'transaction#tried' } }]);
+});
+
+test('the operator makes CAs, keys and tokens, and ends tokens', async () => {
+  const w = await deployed({
+    config: {
+      cas: {
+        default: { subject: 'CN=Lab CA,O=Lab', key: 'rsa:2048' },
+        second: { subject: 'CN=Second CA,O=Lab', key: 'rsa:2048' },
+        third: { subject: 'CN=Third CA,O=Lab', key: 'rsa:2048' },
+      },
+    },
+    uninitialised: ['second', 'third'],
+  });
+  const deps = w.operator();
+  const authority = (id: string) => deps.config.cas.get(id) ?? assert.fail(id);
+  await does('operator', async () => {
+    await initMacKeys(deps, async (purpose) => ({ id: purpose, sealed: utf8(purpose) }));
+    assert.equal(await initCa(deps, authority('second')), 'done');
+    await requestCa(deps, authority('third'));
+    for (const step of ['prepare', 'activate', 'retire'] as const) {
+      await rotateRa(deps, 'second', { step, force: true, actor: somebody });
+    }
+    const [{ record } = assert.fail('no CA')] = await deps.store.read([
+      { kind: 'authority', key: 'second' },
+    ]);
+    const own = readCertificate(
+      fromBase64(record && 'chain' in record ? (record.chain[0] ?? '') : ''),
+    );
+    assert.equal((await importChain(deps, authority('second'), [own], somebody)).kind, 'done');
+    const name = 'portal';
+    assert.ok(await makeToken(deps, { name, roles: ['auditor'] }, somebody));
+    assert.equal(await revokeToken(deps, { name }, somebody), 'done');
+  });
+});
+
+test('the operator repairs altered records', async () => {
+  const w = await deployed();
+  const chain = [w.lab.announced.chain[0] ?? assert.fail('no chain')];
+  const forged = async (kind: 'authority' | 'register' | 'registerPage', key: string) => {
+    const [row] = await w.setup.read([{ kind, key }]);
+    const record = { nonsense: true };
+    const put = { do: 'put', kind, key, rev: row?.rev ?? 0, record } as unknown as Action;
+    assert.equal(await w.setup.write([put]), 'done');
+  };
+  const deps = w.operator();
+  const authority = deps.config.cas.get('default') ?? assert.fail();
+  const issuer = await deps.cas.issuer('default');
+  // What was published in more than one chunk, and entries of more than one page.
+  const [thisUpdate, nextUpdate] = [w.lab.clock.at, w.lab.clock.at + HOUR];
+  const der = utf8('x'.repeat(400_000));
+  await w.setup.publish('default', { number: 100, der, thisUpdate, nextUpdate, changes: 0 });
+  const entry = { at: thisUpdate, reason: 'superseded', notAfter: nextUpdate } as const;
+  const serials = Array.from({ length: MAX_REGISTER_ENTRIES + 1 }, (_, i) => `${4e14 + i}0`);
+  const entries: RegisterPage['entries'] = Object.fromEntries(serials.map((one) => [one, entry]));
+  const key = 'default/0/0';
+  await w.lab.deps.store.write([
+    { do: 'put', kind: 'registerPage', key, rev: 0, record: { entries } },
+  ]);
+  for (const page of ['default/0/1', 'default/1/0']) await forged('registerPage', page);
+  await forged('register', 'default/0');
+  await does('operator', async () => {
+    assert.deepEqual(await rebuildRegister(deps, issuer, somebody), ['0', '1']);
+    const { number } = await publishCrl(deps, issuer, somebody);
+    assert.ok(number > 100);
+    const backup = await backUpMacKeys(deps.store);
+    assert.deepEqual(backup, {});
+    const keys = [{ id: 'one', sealedKey: 'AAAA' }];
+    assert.deepEqual(await restoreMacKeys(deps, { pending: keys }, somebody), ['pending']);
+  });
+  await forged('authority', 'default');
+  await does('operator', async () => {
+    const options = { key: 'ca default rsa2048', actor: somebody };
+    assert.equal((await restoreCa(deps, authority, chain, options)).kind, 'done');
+  });
+});
+
+test('no function was refused a call by its policy', () => {
+  assert.deepEqual([...refused], []);
+});
+
+/** Places that are in a bundle and that its function never comes to: `file function`, and why. */
+const unreached: Readonly<Record<Role, Readonly<Record<string, readonly string[]>>>> = {
+  scep: {},
+  maintenance: {},
+  operator: {},
+  admin: {
+    'policy test judges a request by the code that would issue, and stops before it writes': [
+      'lib/ca/enrol/rollback.ts endAttempt',
+      'lib/ca/enrol/rollback.ts voidTransaction',
+      'lib/ca/enrol/issue.ts commit',
+      'lib/ca/enrol/issue.ts takeWhatItHolds',
+      'lib/ca/enrol/issue.ts putAttempt',
+      'lib/ca/enrol/issued-subjects.ts noteSubject',
+      'lib/ca/approve/pending.ts close',
+      'lib/ca/approve/pending.ts followPolls',
+      'lib/ca/approve/pending.ts pend',
+      'lib/ca/approve/release.ts settle',
+    ],
+  },
+};
+
+for (const role of roles) {
+  test(`${role} has been led to every place of its bundle that writes a record`, async () => {
+    const known = await sitesIn(functions[role]);
+    const been = sites.get(role) ?? new Set();
+    assert.ok(known.size >= 6, `${known.size} places`);
+    const never = Object.values(unreached[role]).flat();
+    const isNever = (site: string) => never.includes(site.split(' ').slice(0, 2).join(' '));
+    assert.deepEqual(
+      [...known].filter((site) => !been.has(site) && !isNever(site)),
+      [],
+      'places to lead it to',
+    );
+    assert.deepEqual([...been].filter(isNever), [], 'not reached, and yet');
+    assert.deepEqual(
+      [...been].filter((site) => !known.has(site)),
+      [],
+      'not in the bundle',
+    );
+  });
+}
+
+const asked = (action: string, key: string) => ({
+  action,
+  resource: tableArn,
+  context: { 'dynamodb:LeadingKeys': [key] },
+});
+/** All writes that a policy allows, for every kind of record, and for unknown kinds. */
+const allowedTo = (name: Role | 'worker'): string[] =>
+  writes
+    .flatMap((action) => [...kinds, 'unheard'].map((kind) => ({ action, kind })))
+    .filter(({ action, kind }) => may(name, asked(action, `${kind}#x`)))
+    .map(({ action, kind }) => `${action} ${kind}`)
+    .sort();
+
+for (const role of roles) {
+  test(`the policy of ${role} allows the writes that were made, and no other`, () => {
+    assert.deepEqual(allowedTo(role), [...(wrote.get(role) ?? [])].sort());
+  });
+}
+
+test('the policy of a Worker allows the writes of the three functions that it stands for', () => {
+  const all = (['scep', 'admin', 'maintenance'] as const).flatMap((role) => [
+    ...(wrote.get(role) ?? []),
+  ]);
+  assert.deepEqual(allowedTo('worker'), [...new Set(all)].sort());
+});
+
+test('no role may change or delete a written event', () => {
+  for (const name of [...roles, 'worker'] as const) {
+    for (const action of ['dynamodb:UpdateItem', 'dynamodb:DeleteItem']) {
+      assert.equal(may(name, asked(action, 'event#x')), false, `${name} ${action}`);
+    }
+  }
+});
