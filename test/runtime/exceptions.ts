@@ -7,6 +7,7 @@ export const elsewhere: Readonly<Record<string, string>> = {
   'cli-': 'the command line is run by Node',
   server: 'the server of `npm start`, as a process of its own',
   'bad-store': 'the server of `npm start` and its files, spoilt',
+  sqlite: 'SQLite: node:sqlite has no databases there',
   'http-lambda-events': 'what Lambda hands over, as Requests',
   'ca-history-judge': 'whether the judge of ca-history finds what is broken',
   'issuance-model': 'a model of the writes, which calls nothing of the product',
@@ -48,50 +49,6 @@ export const exceptions: readonly Exception[] = [
   {
     file: 'bad-exchange',
     title: 'RFC 8894 §3.2.1.1 [51]: transactionIDs > SQLite',
-    reason: sqlite,
-  },
-  { file: 'store', title: 'store: SQLite', reason: sqlite },
-  {
-    file: 'store',
-    title: 'SQLite: what was written is there when the file is opened again',
-    reason: sqlite,
-  },
-  {
-    file: 'store',
-    title: 'SQLite: a second process on the same file is refused with a sentence',
-    reason: sqlite,
-  },
-  {
-    file: 'store',
-    title: 'SQLite: a write after the end is refused, and breaks nothing else',
-    reason: sqlite,
-  },
-  {
-    file: 'store',
-    title: 'SQLite: a file of another release is refused with a sentence and left alone',
-    reason: sqlite,
-  },
-  {
-    file: 'store',
-    title: 'SQLite: a record of a later release is an outage with a sentence',
-    reason: sqlite,
-  },
-  {
-    file: 'store',
-    title:
-      'SQLite: whatever number another hand writes as count or version, it is read and written over',
-    reason: sqlite,
-  },
-  {
-    file: 'store',
-    title:
-      'SQLite: places that another hand took are given back, and none is too long to go on from',
-    reason: sqlite,
-  },
-  {
-    file: 'store',
-    title:
-      'SQLite: what has expired is deleted with its places, a batch at a time, and nothing else is',
     reason: sqlite,
   },
   {
