@@ -1,45 +1,14 @@
 // An event: what happened, as it will be hashed into a log for ever. Its form is fixed from the first
 // day: canonical JSON (RFC 8785), a ULID, a random salt (so that a leaf hash of a guessable event
-// reveals nothing), one of the types below. It never holds a challenge, a key or a CSR.
+// reveals nothing), one of the types of `words.ts`. It never holds a challenge, a key or a CSR.
 
 import type { Bytes } from '../base/bytes.ts';
 import { hex } from '../base/bytes.ts';
 import { canonicalText } from '../base/json.ts';
 import { ulid } from '../base/ulid.ts';
+import type { actorKinds, EventType } from '../base/words.ts';
 
-/** Types are never renamed, only added. The noun first, then what happened to it. */
-export const eventTypes = [
-  'ca.created',
-  'ca.chainImported',
-  'ca.key.created',
-  'ca.ra.prepared',
-  'ca.ra.current',
-  'ca.ra.retired',
-  'challenge.created',
-  'challenge.refused',
-  'challenge.reused',
-  'challenge.locked',
-  'challenge.revoked',
-  'request.pending',
-  'request.approved',
-  'request.denied',
-  'request.expired',
-  'request.refused',
-  'certificate.intended',
-  'certificate.signed',
-  'certificate.issued',
-  'certificate.voided',
-  'certificate.revoked',
-  'certificate.superseded',
-  'certificate.held',
-  'certificate.released',
-  'crl.published',
-  'admin.acted',
-  'key.blocked',
-] as const;
-export type EventType = (typeof eventTypes)[number];
-
-export type Actor = { readonly kind: 'device' | 'admin' | 'system'; readonly id?: string };
+export type Actor = { readonly kind: (typeof actorKinds)[number]; readonly id?: string };
 
 export type EventFields = {
   readonly type: EventType;

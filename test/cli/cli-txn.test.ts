@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { REFUSAL_PLACES_EMPTY_MS } from '../../lib/base/limits.ts';
+import type { Role } from '../../lib/base/words.ts';
 import { cut } from '../../lib/ca/enrol/refused-record.ts';
 import type { RequestPointer } from '../../lib/ports/records/records.ts';
-import type { Role } from '../../lib/ports/records/registry.ts';
 import type { Transaction } from '../../lib/ports/records/transaction.ts';
 import { openTerminal } from '../support/cli.ts';
 import { makeLab, putToken } from '../support/lab.ts';

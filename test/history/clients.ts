@@ -4,13 +4,13 @@
 import { sequence } from '../../lib/asn1/writer.ts';
 import { type Bytes, hex } from '../../lib/base/bytes.ts';
 import { LEASE_MS, MAX_PAGE, SWEEP_AFTER_MS } from '../../lib/base/limits.ts';
+import { type RevocationReason, revocationReasons } from '../../lib/base/words.ts';
 import { decide } from '../../lib/ca/approve/pending.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
 import { listTransactions } from '../../lib/ca/query/transactions.ts';
 import { certificateIdentity, keyIdentity, requestKey } from '../../lib/ca/record/keys.ts';
 import { revoke } from '../../lib/ca/revoke/revoke.ts';
-import { type RevocationReason, revocationReasons } from '../../lib/ports/records/register.ts';
 import type {
   CertRepResult,
   ClientKey,

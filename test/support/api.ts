@@ -3,10 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import type { Role } from '../../lib/base/words.ts';
 import { routes } from '../../lib/http/admin/admin.ts';
 import { openApi } from '../../lib/http/admin/openapi.ts';
 import { hasDotSegment } from '../../lib/http/target.ts';
-import type { Role } from '../../lib/ports/records/registry.ts';
 import type { Store } from '../../lib/ports/store.ts';
 import { type Lab, putToken } from './lab.ts';
 

@@ -9,13 +9,14 @@ import {
   MAX_SUPERSEDED_OF_LINEAGE,
   MAX_TIMELINE,
 } from '../../lib/base/limits.ts';
+import type { TransactionState } from '../../lib/base/words.ts';
 import { windowOf } from '../../lib/ca/authorize/lineage.ts';
 import { keyOwnerKey, namesHash, subjectKey } from '../../lib/ca/record/keys.ts';
 import { transitions } from '../../lib/ca/record/transition.ts';
 import { hash } from '../../lib/crypto/native.ts';
 import type { CertificateRecord, KeyOwner } from '../../lib/ports/records/certificate.ts';
 import type { Challenge, Kind, Records, RequestPointer } from '../../lib/ports/records/records.ts';
-import type { Transaction, TransactionState } from '../../lib/ports/records/transaction.ts';
+import type { Transaction } from '../../lib/ports/records/transaction.ts';
 import type { Row } from '../../lib/ports/store.ts';
 import { publicKeyOf, readCertificate } from '../../lib/x509/certificate.ts';
 

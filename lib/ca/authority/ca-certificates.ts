@@ -7,6 +7,7 @@ import { type Bytes, equal, fromBase64, hex } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { RA_FORCED_RELOAD_MS, RA_RELOAD_MS } from '../../base/limits.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
+import type { RaGenerationState } from '../../base/words.ts';
 import { encodeCertsOnly } from '../../cms/certs-only.ts';
 import { selfTest } from '../../cms/self-test.ts';
 import type { CmsSigner } from '../../cms/signed-data.ts';
@@ -27,11 +28,7 @@ import {
 } from '../../crypto/native.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RaKeys } from '../../ports/ra-keys.ts';
-import type {
-  AuthorityRecord,
-  RaGenerationRecord,
-  RaGenerationState,
-} from '../../ports/records/registry.ts';
+import type { AuthorityRecord, RaGenerationRecord } from '../../ports/records/registry.ts';
 import type { Signer } from '../../ports/signer.ts';
 import type { Store } from '../../ports/store.ts';
 import type { SignatureScheme } from '../../x509/algorithm.ts';

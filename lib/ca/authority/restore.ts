@@ -4,13 +4,10 @@
 
 import { base64, fromBase64 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
+import { raGenerationStates } from '../../base/words.ts';
 import type { Authority } from '../../config/config.ts';
 import type { Actor } from '../../events/event.ts';
-import {
-  type AuthorityRecord,
-  type RaGenerationRecord,
-  raGenerationStates,
-} from '../../ports/records/registry.ts';
+import type { AuthorityRecord, RaGenerationRecord } from '../../ports/records/registry.ts';
 import { chainOf, chainProblem } from '../../x509/ca-chain.ts';
 import {
   type Certificate,

@@ -5,12 +5,9 @@
 // retired only once clients no longer use it.
 
 import { RA_PREPARED_MS, RA_PREVIOUS_MS } from '../../base/limits.ts';
+import type { RaGenerationState } from '../../base/words.ts';
 import type { Actor } from '../../events/event.ts';
-import type {
-  AuthorityRecord,
-  RaGenerationRecord,
-  RaGenerationState,
-} from '../../ports/records/registry.ts';
+import type { AuthorityRecord, RaGenerationRecord } from '../../ports/records/registry.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { IssuingCas } from './ca-certificates.ts';
 import { changedMeanwhile, type LifecycleDeps } from './init-ca.ts';

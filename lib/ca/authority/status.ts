@@ -11,10 +11,11 @@ import {
   MAX_PAGE,
   RA_WARNING_MS,
 } from '../../base/limits.ts';
+import type { RaGenerationState } from '../../base/words.ts';
 import type { Endpoint } from '../../config/config.ts';
 import { hash } from '../../crypto/native.ts';
 import type { Crl } from '../../ports/crls.ts';
-import type { AuthorityRecord, RaGenerationState } from '../../ports/records/registry.ts';
+import type { AuthorityRecord } from '../../ports/records/registry.ts';
 import { type Certificate, publicKeyOf, readCertificate } from '../../x509/certificate.ts';
 import { keyName } from '../../x509/public-key.ts';
 import type { AdminDeps, Deps } from '../deps.ts';

@@ -2,6 +2,7 @@
 
 import { Outage } from '../../base/errors.ts';
 import { MAX_ISSUE_ROUNDS, MAX_PAGE, MAX_PAGE_READS } from '../../base/limits.ts';
+import type { ChallengeState } from '../../base/words.ts';
 import type { Actor } from '../../events/event.ts';
 import type { Challenge } from '../../ports/records/records.ts';
 import { isLocked, type Row, type Store } from '../../ports/store.ts';
@@ -10,17 +11,6 @@ import { browse, type Range, type Turn } from '../query/browse.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { bindingHolds } from './challenges.ts';
 
-/** revoked: by a person. locked: a one-time one, after too many refused attempts. invalid: it lets nobody in,
- * because another hand has changed or made it, or its MAC key is gone. */
-export const challengeStates = [
-  'open',
-  'spent',
-  'expired',
-  'locked',
-  'revoked',
-  'invalid',
-] as const;
-export type ChallengeState = (typeof challengeStates)[number];
 export type ListedChallenge = Challenge & { readonly state: ChallengeState };
 
 /** The first state that applies; final states come first. */

@@ -3,6 +3,7 @@
 
 import { fromBase64 } from '../../base/bytes.ts';
 import { MAX_PAGE, MAX_RENEWALS } from '../../base/limits.ts';
+import type { ReleasedState } from '../../base/words.ts';
 import { type CertificateRecord, isReleased } from '../../ports/records/certificate.ts';
 import { deviceOf, dueBefore } from '../../ports/records/places.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
@@ -15,12 +16,10 @@ import { View } from '../record/unit-of-work.ts';
 import { browse, type Range, type Turn } from './browse.ts';
 import { begins, certificatesOf, type Search, searched } from './search.ts';
 
-export const releasedStates = ['issued', 'held', 'revoked'] as const;
-
 export type CertificateQuery = Turn &
   Search & {
     readonly ca?: string | undefined;
-    readonly state?: (typeof releasedStates)[number] | undefined;
+    readonly state?: ReleasedState | undefined;
     readonly endpoint?: string | undefined;
     /** Hexadecimal SHA-256 of its SubjectPublicKeyInfo. */
     readonly key?: string | undefined;

@@ -3,7 +3,7 @@
 
 import { CLOCK_SKEW_MS, MAX_PAGE } from '../../base/limits.ts';
 import { ulid } from '../../base/ulid.ts';
-import type { EventType } from '../../events/event.ts';
+import type { EventType } from '../../base/words.ts';
 import type { EventRecord } from '../../ports/records/records.ts';
 import type { Deps } from '../deps.ts';
 import { View } from '../record/unit-of-work.ts';

@@ -3,10 +3,11 @@
 
 import type { Bytes } from '../../base/bytes.ts';
 import { MAX_PAGE } from '../../base/limits.ts';
+import type { TransactionState } from '../../base/words.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import { isGone } from '../../ports/records/expiry.ts';
 import { deviceOf } from '../../ports/records/places.ts';
-import type { Transaction, TransactionState } from '../../ports/records/transaction.ts';
+import type { Transaction } from '../../ports/records/transaction.ts';
 import type { Deps } from '../deps.ts';
 import { csrOf, loadTransaction } from '../enrol/lookup.ts';
 import { View } from '../record/unit-of-work.ts';

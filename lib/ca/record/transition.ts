@@ -3,11 +3,8 @@
 // compile. Each arrow is taken by a write on condition that the record is still as it was read.
 
 import { MAX_TIMELINE } from '../../base/limits.ts';
-import type {
-  TimelineEntry,
-  TransactionBase,
-  TransactionState,
-} from '../../ports/records/transaction.ts';
+import type { TransactionState } from '../../base/words.ts';
+import type { TimelineEntry, TransactionBase } from '../../ports/records/transaction.ts';
 
 /** By state, and by what happens in it: the next state. `begin` is that of a Transaction without a record. */
 export const transitions = {

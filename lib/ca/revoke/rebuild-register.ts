@@ -7,11 +7,11 @@
 import type { Bytes } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { MAX_PAGE, MAX_REGISTER_ENTRIES } from '../../base/limits.ts';
+import { revocationReasons } from '../../base/words.ts';
 import type { Actor } from '../../events/event.ts';
 import type { Crls } from '../../ports/crls.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { RegisterPage } from '../../ports/records/register.ts';
-import { revocationReasons } from '../../ports/records/register.ts';
 import type { Action, Store } from '../../ports/store.ts';
 import { crlEntries, describeCrlEntry } from '../../x509/describe/describe.ts';
 import type { Issuer } from '../authority/ca-certificates.ts';

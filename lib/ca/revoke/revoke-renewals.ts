@@ -4,11 +4,8 @@
 
 import { Outage } from '../../base/errors.ts';
 import { MAX_ISSUE_ROUNDS, MAX_LINEAGE_WALK } from '../../base/limits.ts';
-import {
-  type CertificateRecord,
-  type CertificateState,
-  isReleased,
-} from '../../ports/records/certificate.ts';
+import type { CertificateState } from '../../base/words.ts';
+import { type CertificateRecord, isReleased } from '../../ports/records/certificate.ts';
 import type { Deps } from '../deps.ts';
 import { certificatesOf } from '../query/search.ts';
 import type { Remembered } from '../record/idempotency.ts';

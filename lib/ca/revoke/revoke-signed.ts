@@ -7,10 +7,9 @@
 import { base64, fromBase64, hex } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { MAX_ISSUE_ROUNDS } from '../../base/limits.ts';
+import type { RaGenerationState, RegisterReason } from '../../base/words.ts';
 import type { Actor } from '../../events/event.ts';
 import { isUnreleased } from '../../ports/records/certificate.ts';
-import type { RegisterReason } from '../../ports/records/register.ts';
-import type { RaGenerationState } from '../../ports/records/registry.ts';
 import {
   type Certificate,
   fingerprint,

@@ -10,13 +10,9 @@
 
 import { Outage } from '../../base/errors.ts';
 import { MAX_ISSUE_ROUNDS } from '../../base/limits.ts';
-import type { Actor, EventFields, EventType } from '../../events/event.ts';
-import {
-  type CertificateRecord,
-  type CertificateState,
-  isReleased,
-} from '../../ports/records/certificate.ts';
-import type { RegisterReason } from '../../ports/records/register.ts';
+import type { CertificateState, EventType, RegisterReason } from '../../base/words.ts';
+import type { Actor, EventFields } from '../../events/event.ts';
+import { type CertificateRecord, isReleased } from '../../ports/records/certificate.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import type { Deps } from '../deps.ts';
 import { loadTransaction } from '../enrol/lookup.ts';

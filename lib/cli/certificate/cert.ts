@@ -3,9 +3,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { fromBase64 } from '../../base/bytes.ts';
 import { visible } from '../../base/text.ts';
+import { type CertificateState, revocationReasons } from '../../base/words.ts';
 import { parseDuration } from '../../config/schema.ts';
-import type { CertificateState } from '../../ports/records/certificate.ts';
-import { revocationReasons } from '../../ports/records/register.ts';
 import { describeCertificate } from '../../x509/describe/describe.ts';
 import { CliError, callApi, type Io, jsonLine } from '../io.ts';
 import { certificateFields } from '../look/decoded.ts';

@@ -1,6 +1,7 @@
 // Describes events in words, for the timeline of a Transaction and for `log tail`.
 
-import { type EventFields, eventTypes } from '../../events/event.ts';
+import { eventTypes } from '../../base/words.ts';
+import type { EventFields } from '../../events/event.ts';
 import { reasons } from '../../refusal/reasons.ts';
 import { seconds } from '../text.ts';
 

@@ -3,8 +3,8 @@
 import { Command, Option } from 'commander';
 import { fromBase64 } from '../../base/bytes.ts';
 import { visible } from '../../base/text.ts';
+import type { TransactionState } from '../../base/words.ts';
 import { tooLarge } from '../../ca/query/explain-refusal.ts';
-import type { TransactionState } from '../../ports/records/transaction.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
 import { callApi, type Io, jsonLine } from '../io.ts';
 import { type EventBody, inOrder, stepRow } from '../log/happened.ts';

@@ -3,8 +3,8 @@
 
 import { Command } from 'commander';
 import { fromUtf8 } from '../../base/bytes.ts';
+import { type Role, roles } from '../../base/words.ts';
 import { makeToken, ownNames, revokeToken } from '../../ca/record/tokens.ts';
-import { type Role, roles } from '../../ports/records/registry.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 
 const actor = { kind: 'admin', id: ownNames.operator } as const;

@@ -4,10 +4,11 @@
 
 import type { MiddlewareHandler } from 'hono';
 import { HttpFailure } from '../../base/errors.ts';
+import type { Role } from '../../base/words.ts';
 import type { Deps } from '../../ca/deps.ts';
 import { tokenHash } from '../../ca/record/tokens.ts';
 import type { Actor } from '../../events/event.ts';
-import type { AdminToken, Role } from '../../ports/records/registry.ts';
+import type { AdminToken } from '../../ports/records/registry.ts';
 
 /** What `requireRole` tells the routes behind it: the caller's name and the hash of the token. */
 export type Admin = {

@@ -4,23 +4,18 @@ import * as z from 'zod/mini';
 import { fromBase64, pem } from '../../base/bytes.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
+import { certificateStates, releasedStates, revocationReasons } from '../../base/words.ts';
 import type { Deps } from '../../ca/deps.ts';
 import {
   findCertificate,
   goodOfKey,
   listCertificates,
-  releasedStates,
   renewalsOf,
 } from '../../ca/query/certificates.ts';
 import { revoke } from '../../ca/revoke/revoke.ts';
 import { type RevokedTogether, revokeWithRenewals } from '../../ca/revoke/revoke-renewals.ts';
 import { described } from '../../config/schema.ts';
-import {
-  type CertificateRecord,
-  certificateStates,
-  isReleased,
-} from '../../ports/records/certificate.ts';
-import { revocationReasons } from '../../ports/records/register.ts';
+import { type CertificateRecord, isReleased } from '../../ports/records/certificate.ts';
 import { describeCertificate } from '../../x509/describe/describe.ts';
 import { decodedCertificate } from '../decoded.ts';
 import { turnOf } from '../request.ts';

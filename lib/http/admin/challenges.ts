@@ -4,9 +4,9 @@ import * as z from 'zod/mini';
 import { HttpFailure } from '../../base/errors.ts';
 import { MAX_NAMES } from '../../base/limits.ts';
 import { iso } from '../../base/text.ts';
+import { challengeStates } from '../../base/words.ts';
 import { normalBinding } from '../../ca/challenge/binding.ts';
 import {
-  challengeStates,
   findChallenge,
   type ListedChallenge,
   listChallenges,

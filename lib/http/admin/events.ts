@@ -1,9 +1,9 @@
 // Events: what happened, as it is hashed into the log.
 
 import * as z from 'zod/mini';
+import { eventTypes } from '../../base/words.ts';
 import { everyEvent, listEvents } from '../../ca/query/events.ts';
 import { described } from '../../config/schema.ts';
-import { eventTypes } from '../../events/event.ts';
 import { turnOf } from '../request.ts';
 import { answer, hexText, moment, page, serial, time, turn, ulidText } from '../schemas.ts';
 import { type Route, route } from './route.ts';

@@ -4,13 +4,13 @@ import * as z from 'zod/mini';
 import { fromBase64 } from '../../base/bytes.ts';
 import { HttpFailure, Malformed } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
+import { revocationReasons } from '../../base/words.ts';
 import {
   type NotRevoked,
   type RevokedSigned,
   revokeSigned,
 } from '../../ca/revoke/revoke-signed.ts';
 import { described } from '../../config/schema.ts';
-import { revocationReasons } from '../../ports/records/register.ts';
 import { type Certificate, readCertificate } from '../../x509/certificate.ts';
 import { answer, body, caId, der, hexText, time } from '../schemas.ts';
 import { type Route, route } from './route.ts';

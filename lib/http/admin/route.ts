@@ -2,11 +2,11 @@
 // the documentation, and the tests of roles and answers are all made from these.
 
 import type * as z from 'zod/mini';
+import type { Role } from '../../base/words.ts';
 import type { AdminDeps } from '../../ca/deps.ts';
 import type { Once } from '../../ca/record/idempotency.ts';
 import type { Actor } from '../../events/event.ts';
 import type { IdempotencyRecord } from '../../ports/records/records.ts';
-import type { Role } from '../../ports/records/registry.ts';
 
 /** `admin` has the rights of all roles. */
 export type ApiRole = Exclude<Role, 'admin'>;

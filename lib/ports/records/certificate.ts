@@ -1,18 +1,7 @@
 // The record of a certificate, from the intent to issue it until its end, and of the key it is for.
 
+import { type CertificateState, type RevocationReason, releasedStates } from '../../base/words.ts';
 import type { Lineage } from './lineage.ts';
-import type { RevocationReason } from './register.ts';
-
-/** signed: waits for the release gate, and must not be handed out yet. */
-export const certificateStates = [
-  'intended',
-  'signed',
-  'issued',
-  'voided',
-  'held',
-  'revoked',
-] as const;
-export type CertificateState = (typeof certificateStates)[number];
 
 /** The record of a certificate in one of these states; without a parameter, in any. */
 export type CertificateRecord<S extends CertificateState = CertificateState> = {
@@ -82,7 +71,7 @@ export type KeyOwner = {
   readonly requestHash: string;
 };
 
-const released: ReadonlySet<CertificateState> = new Set(['issued', 'held', 'revoked']);
+const released: ReadonlySet<CertificateState> = new Set(releasedStates);
 
 /** It has been given to no device. */
 export const isUnreleased = (

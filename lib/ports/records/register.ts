@@ -2,20 +2,7 @@
 // each with its latest entries, and with pages of those before, which are written once. What is to stand
 // in a CRL (RFC 5280 §5.3) is the latest entry of each serial number.
 
-/** CRLReason (RFC 5280 §5.3.1) by name, those that are final; beside them there is a hold. */
-export const revocationReasons = [
-  'unspecified',
-  'keyCompromise',
-  'cACompromise',
-  'affiliationChanged',
-  'superseded',
-  'cessationOfOperation',
-  'privilegeWithdrawn',
-  'aACompromise',
-] as const;
-export type RevocationReason = (typeof revocationReasons)[number];
-/** With the hold, and its end. */
-export type RegisterReason = RevocationReason | 'certificateHold' | 'removeFromCRL';
+import type { RegisterReason } from '../../base/words.ts';
 
 /** One shard of a CA's register of revocations: its latest entries. */
 export type RegisterShard = {

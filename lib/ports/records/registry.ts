@@ -1,9 +1,7 @@
 // Records that an operator's commands make and every function reads: the CAs with the keys of their RAs, MAC
 // keys, and the tokens of the admin API. `records.ts` says under which keys they stand.
 
-/** prepared: loaded everywhere, not announced; current: announced; previous: still answered. */
-export const raGenerationStates = ['prepared', 'current', 'previous', 'retired'] as const;
-export type RaGenerationState = (typeof raGenerationStates)[number];
+import type { RaGenerationState, Role } from '../../base/words.ts';
 
 export type AuthorityRecord = {
   readonly ca: string;
@@ -30,9 +28,6 @@ export type RaGenerationRecord = {
 export type MacKeysRecord = {
   readonly keys: readonly { readonly id: string; readonly sealedKey: string }[];
 };
-
-export const roles = ['admin', 'approver', 'challenger', 'auditor'] as const;
-export type Role = (typeof roles)[number];
 
 export type AdminToken = {
   /** The name of the token's holder, for people and events. */

@@ -1,26 +1,11 @@
 // A Transaction: one request for a certificate and what became of it, by its state. What it has in each
 // state its type says; which state may follow which is in `ca/record/transition.ts`.
 
+import type { RevocationReason, TransactionState } from '../../base/words.ts';
 import type { ContentCipherName, DigestName } from '../../crypto/algorithms.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import type { Reason } from '../../refusal/reasons.ts';
 import type { KeyOwner } from './certificate.ts';
-import type { RevocationReason } from './register.ts';
-
-export const transactionStates = [
-  'pending',
-  'approved',
-  'denied',
-  'expired',
-  'intended',
-  'signed',
-  'issued',
-  'voided',
-  'revoked',
-  /** Proven, and not allowed: kept for people, no message ever meets it again. */
-  'refused',
-] as const;
-export type TransactionState = (typeof transactionStates)[number];
 
 /** A Transaction in one of these states; without a parameter, in any. */
 export type Transaction<S extends TransactionState = TransactionState> = {

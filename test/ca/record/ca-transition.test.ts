@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAX_TIMELINE } from '../../../lib/base/limits.ts';
+import { transactionStates } from '../../../lib/base/words.ts';
 import { moved, transitions } from '../../../lib/ca/record/transition.ts';
-import { transactionStates } from '../../../lib/ports/records/transaction.ts';
 
 /** state, event, next state */
 const arrows = [

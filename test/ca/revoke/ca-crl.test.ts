@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { content, scan } from '../../../lib/asn1/reader.ts';
 import { hex } from '../../../lib/base/bytes.ts';
 import { CRL_MEMORY_MS, MAX_CRL_AGE_S, MAX_REGISTER_ENTRIES } from '../../../lib/base/limits.ts';
+import { revocationReasons } from '../../../lib/base/words.ts';
 import { Draft, View } from '../../../lib/ca/record/unit-of-work.ts';
 import { keepCrl, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
 import {
@@ -17,7 +18,6 @@ import {
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';
 import type { EventRecord } from '../../../lib/ports/records/records.ts';
-import { revocationReasons } from '../../../lib/ports/records/register.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
 import { crlEntries, describeCrlEntry } from '../../../lib/x509/describe/describe.ts';
 import { deviceKey } from '../../support/keys.ts';

@@ -17,6 +17,7 @@ import {
   fromUtf8,
   hex,
 } from '../../../lib/base/bytes.ts';
+import type { CertificateState } from '../../../lib/base/words.ts';
 import { challengeKeys, mac } from '../../../lib/ca/challenge/challenges.ts';
 import { guarded } from '../../../lib/ca/record/guarded-store.ts';
 import { certificateKey } from '../../../lib/ca/record/keys.ts';
@@ -24,10 +25,7 @@ import { readEnvelopedData } from '../../../lib/cms/enveloped-data.ts';
 import { singleAttribute, verifySignedData } from '../../../lib/cms/signed-data.ts';
 import { hash } from '../../../lib/crypto/native.ts';
 import type { RaKeys } from '../../../lib/ports/ra-keys.ts';
-import type {
-  CertificateRecord,
-  CertificateState,
-} from '../../../lib/ports/records/certificate.ts';
+import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';
 import { newLineage } from '../../../lib/ports/records/lineage.ts';
 import type { Transaction } from '../../../lib/ports/records/transaction.ts';
 import type { Signer } from '../../../lib/ports/signer.ts';

@@ -1,0 +1,103 @@
+// The lists of words that records, events, the admin API and the commands have in common: states, reasons,
+// roles. Each list stands once, here, so that a word that is added is known everywhere or does not compile.
+
+export const transactionStates = [
+  'pending',
+  'approved',
+  'denied',
+  'expired',
+  'intended',
+  'signed',
+  'issued',
+  'voided',
+  'revoked',
+  /** Proven, and not allowed: kept for people, no message ever meets it again. */
+  'refused',
+] as const;
+export type TransactionState = (typeof transactionStates)[number];
+
+/** signed: waits for the release gate, and must not be handed out yet. */
+export const certificateStates = [
+  'intended',
+  'signed',
+  'issued',
+  'voided',
+  'held',
+  'revoked',
+] as const;
+export type CertificateState = (typeof certificateStates)[number];
+
+/** Of a certificate that may have been handed out. */
+export const releasedStates = ['issued', 'held', 'revoked'] as const satisfies CertificateState[];
+export type ReleasedState = (typeof releasedStates)[number];
+
+/** revoked: by a person. locked: a one-time one, after too many refused attempts. invalid: it lets nobody in,
+ * because another hand has changed or made it, or its MAC key is gone. */
+export const challengeStates = [
+  'open',
+  'spent',
+  'expired',
+  'locked',
+  'revoked',
+  'invalid',
+] as const;
+export type ChallengeState = (typeof challengeStates)[number];
+
+/** prepared: loaded everywhere, not announced; current: announced; previous: still answered. */
+export const raGenerationStates = ['prepared', 'current', 'previous', 'retired'] as const;
+export type RaGenerationState = (typeof raGenerationStates)[number];
+
+/** CRLReason (RFC 5280 §5.3.1) by name, those that are final; beside them there is a hold. */
+export const revocationReasons = [
+  'unspecified',
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'privilegeWithdrawn',
+  'aACompromise',
+] as const;
+export type RevocationReason = (typeof revocationReasons)[number];
+
+/** With the hold, and its end. */
+export const registerReasons = [...revocationReasons, 'certificateHold', 'removeFromCRL'] as const;
+export type RegisterReason = (typeof registerReasons)[number];
+
+/** Roles of a token of the admin API; `admin` has the rights of all. */
+export const roles = ['admin', 'approver', 'challenger', 'auditor'] as const;
+export type Role = (typeof roles)[number];
+
+export const actorKinds = ['device', 'admin', 'system'] as const;
+
+/** Types of events are never renamed, only added. The noun first, then what happened to it. */
+export const eventTypes = [
+  'ca.created',
+  'ca.chainImported',
+  'ca.key.created',
+  'ca.ra.prepared',
+  'ca.ra.current',
+  'ca.ra.retired',
+  'challenge.created',
+  'challenge.refused',
+  'challenge.reused',
+  'challenge.locked',
+  'challenge.revoked',
+  'request.pending',
+  'request.approved',
+  'request.denied',
+  'request.expired',
+  'request.refused',
+  'certificate.intended',
+  'certificate.signed',
+  'certificate.issued',
+  'certificate.voided',
+  'certificate.revoked',
+  'certificate.superseded',
+  'certificate.held',
+  'certificate.released',
+  'crl.published',
+  'admin.acted',
+  'key.blocked',
+] as const;
+export type EventType = (typeof eventTypes)[number];
