@@ -8,7 +8,14 @@ import { canonicalText } from '../base/json.ts';
 import { ulid } from '../base/ulid.ts';
 import type { actorKinds, EventType } from '../base/words.ts';
 
-export type Actor = { readonly kind: (typeof actorKinds)[number]; readonly id?: string };
+export type Actor = {
+  readonly kind: (typeof actorKinds)[number];
+  readonly id?: string;
+  /** The address that an administrator's request came from, where it is known. */
+  readonly from?: string;
+};
+/** An administrator whom a token names. */
+export type NamedActor = Actor & { readonly id: string };
 
 export type EventFields = {
   readonly type: EventType;

@@ -4,10 +4,13 @@
 import type { Context } from 'hono';
 import { type Bytes, utf8 } from '../base/bytes.ts';
 import { HttpFailure, Malformed } from '../base/errors.ts';
-import { RETRY_AFTER_S } from '../base/limits.ts';
+import { MAX_LOGGED_PATH, RETRY_AFTER_S } from '../base/limits.ts';
 import { ulid } from '../base/ulid.ts';
 import type { Deps } from '../ca/deps.ts';
-import { clientOf } from './client.ts';
+import type { NamedActor } from '../events/event.ts';
+import type { LogEntry } from '../ports/log.ts';
+import { type Connection, clientOf } from './client.ts';
+import { pathOf } from './target.ts';
 
 /** A reply whose Content-Type is exactly this one: frameworks add parameters to text bodies. */
 export function octetsResponse(
@@ -73,16 +76,16 @@ export async function lines(
 /** The reply to an error. One that is not about the request is an outage: 503, with the detail in the log. */
 export function refuse(deps: Deps, error: unknown, c: Context): Response {
   const { log, clock, random } = deps;
-  const client = clientOf(deps, c);
+  const about = aboutOf(deps, c);
   const id = ulid(clock.now(), random(10));
   const status: Status =
     error instanceof HttpFailure ? error.status : error instanceof Malformed ? 400 : 503;
   const detail = error instanceof Error ? error.message : String(error);
   if (status === 503) {
     const trace = error instanceof Error ? error.stack : undefined;
-    log({ event: 'http.outage', severity: 'error', id, client, detail, trace });
+    log({ event: 'http.outage', severity: 'error', id, ...about, detail, trace });
   } else {
-    log({ event: 'http.refused', severity: 'info', id, client, status, detail });
+    log({ event: 'http.refused', severity: 'info', id, ...about, status, detail });
   }
   const api = c.req.path.startsWith('/api/');
   // Only the API's own 4xx sentences may leave: they are about fields an operator wrote.
@@ -99,6 +102,14 @@ export function refuse(deps: Deps, error: unknown, c: Context): Response {
   if (status === 401) response.headers.set('www-authenticate', 'Bearer');
   if (error instanceof HttpFailure && status === 405) response.headers.set('allow', error.allow);
   return new Response(response.body, { status, headers: response.headers });
+}
+
+/** Who asked, and for what: of a token its name. The query is left out, because it may be a whole message. */
+function aboutOf(deps: Deps, c: Context): Partial<LogEntry> {
+  const { id: token }: Partial<NamedActor> = c.get('actor') ?? {};
+  const { path = pathOf(c.req.raw.url) }: Connection = c.env ?? {};
+  const { method } = c.req;
+  return { client: clientOf(deps, c), method, path: path.slice(0, MAX_LOGGED_PATH), token };
 }
 
 /** The reply of a service that could not start; it has no correlation id, because nothing else is ready. */

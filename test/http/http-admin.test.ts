@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { MAX_LOGGED_PATH } from '../../lib/base/limits.ts';
 import * as api from '../support/api.ts';
 import { makeLab } from '../support/lab.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -115,6 +116,54 @@ describe('POST /api/v1/challenges', () => {
     ]) {
       assert.equal((await lab.fetch(path)).status, 404, path);
     }
+  });
+});
+
+describe('who asks, and from where', () => {
+  const from = { hops: ['192.0.2.7'] };
+  const asked = (path: string, token: string, method = 'GET') =>
+    lab.fetch(path, { method, headers: { authorization: `Bearer ${token}` } }, from);
+  const refused = () => lab.log.find(({ event }) => event === 'http.refused');
+
+  test('a refusal is logged with method, path and the name of the token, and never with a query or the token', async () => {
+    const auditor = await tokenOf('auditor');
+    const secret = 'a-query-may-be-a-whole-message';
+    lab.log.length = 0;
+    assert.equal((await asked(`/api/v1/challenges?x=${secret}`, auditor, 'POST')).status, 403);
+    const { client, method, path, token } = refused() ?? assert.fail();
+    assert.deepEqual(
+      [client, method, path, token],
+      ['192.0.2.7', 'POST', '/api/v1/challenges', 'auditor'],
+    );
+    const said = JSON.stringify(lab.log);
+    assert.ok(!said.includes(auditor) && !said.includes(secret), said);
+
+    lab.log.length = 0;
+    assert.equal((await asked('/api/v1/nothing/here', auditor)).status, 404);
+    assert.deepEqual([refused()?.path, refused()?.token], ['/api/v1/nothing/here', undefined]);
+    lab.log.length = 0;
+    const stranger = 'a-token-that-nobody-made';
+    assert.equal((await asked(`/api/v1/status`, stranger)).status, 401);
+    assert.equal(refused()?.token, undefined);
+    assert.ok(!JSON.stringify(lab.log).includes(stranger));
+  });
+
+  test('of a path the log has a part that a flood cannot choose the length of, as it was sent', async () => {
+    lab.log.length = 0;
+    const long = `/${'x'.repeat(9000)}`;
+    assert.equal((await lab.fetch(long)).status, 404);
+    assert.equal(refused()?.path, long.slice(0, MAX_LOGGED_PATH));
+    lab.log.length = 0;
+    const sent = { ...from, path: '/scep/../api/v1/status' };
+    assert.equal((await lab.fetch('/api/v1/status', {}, sent)).status, 400);
+    assert.equal(refused()?.path, sent.path);
+  });
+
+  test('what an administrator did is an event with the name of the token and the address', async () => {
+    assert.equal((await asked('/api/v1/crls/default/publish', lab.adminToken, 'POST')).status, 200);
+    const { json } = await api.call(lab, 'GET', '/events?type=crl.published&order=newest&limit=1');
+    const [event] = json.events as { readonly actor: unknown }[];
+    assert.deepEqual(event?.actor, { from: '192.0.2.7', id: 'test', kind: 'admin' });
   });
 });
 

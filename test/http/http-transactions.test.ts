@@ -151,8 +151,10 @@ describe('searches and one Transaction', () => {
     await w.ask({ challenge: await w.lab.challenge() });
     const [{ id } = { id: '' }] = w.transactions();
     w.lab.clock.at += 1;
-    const approve = { method: 'POST', body: '{"reason":"known to me"}' };
-    assert.equal((await call(w, `/transactions/${id}/approve`, approve)).status, 200);
+    const headers = { authorization: `Bearer ${w.lab.adminToken}` };
+    const approve = { method: 'POST', body: '{"reason":"known to me"}', headers };
+    const path = `/api/v1/transactions/${id}/approve`;
+    assert.equal((await w.lab.fetch(path, approve, { hops: ['192.0.2.9'] })).status, 200);
     w.lab.clock.at += 1;
     assert.equal((await w.poll()).pkiStatus, 'SUCCESS');
     const { json } = await api.call(w.lab, 'GET', `/transactions/${id}`);
@@ -161,6 +163,7 @@ describe('searches and one Transaction', () => {
       ['request.pending', undefined],
       ['request.approved', 'known to me'],
     ]);
+    assert.deepEqual(events[1]?.actor, { from: '192.0.2.9', id: 'test', kind: 'admin' });
     assert.deepEqual(
       events
         .slice(2)

@@ -24,6 +24,7 @@ import {
 import type { Legacy } from '../../lib/crypto/algorithms.ts';
 import { hash } from '../../lib/crypto/native.ts';
 import { makeAdminApp, makeApp } from '../../lib/http/app.ts';
+import type { Connection } from '../../lib/http/client.ts';
 import type { CrlStore } from '../../lib/ports/crls.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
 import type { MacKeys } from '../../lib/ports/mac-keys.ts';
@@ -83,7 +84,7 @@ export type Lab = {
   readonly announced: Announced;
   readonly adminToken: string;
   endpoint(id?: string): Endpoint;
-  fetch(path: string, init?: RequestInit): Promise<Response>;
+  fetch(path: string, init?: RequestInit, connection?: Connection): Promise<Response>;
   /** POSTs a pkiMessage and gives the CertRep; anything but a 200 is an error. */
   operate(message: Bytes, path?: string): Promise<Bytes>;
   challenge(options?: ChallengeOptions): Promise<string>;
@@ -187,7 +188,8 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       : readCaCertificates((await cas.of('default')).bag),
     adminToken,
     endpoint,
-    fetch: async (path, init) => app.fetch(new Request(origin + path, init)),
+    fetch: async (path, init, connection) =>
+      app.fetch(new Request(origin + path, init), connection),
     operate: async (message, path = '/scep') => {
       const response = await lab.fetch(`${path}?operation=PKIOperation`, {
         method: 'POST',

@@ -135,6 +135,8 @@ export async function followPolls(
 
 export type Verdict = {
   readonly by: string;
+  /** The address that the decision came from. */
+  readonly from?: string | undefined;
   readonly reason?: string;
   readonly remembered?: Remembered<Transaction> | undefined;
 };
@@ -147,7 +149,7 @@ export async function decide(
   deps: Deps,
   id: string,
   verdict: 'approved' | 'denied',
-  { by, reason, remembered }: Verdict,
+  { by, from, reason, remembered }: Verdict,
 ): Promise<'done' | 'missing' | Transaction['state']> {
   for (;;) {
     const now = deps.clock.now();
@@ -185,7 +187,7 @@ export async function decide(
     draft.event(now, deps.random, {
       ...eventOf(next),
       type: verdict === 'approved' ? 'request.approved' : 'request.denied',
-      actor: { kind: 'admin', id: by },
+      actor: { kind: 'admin', id: by, ...(from === undefined ? {} : { from }) },
       ...(reason === undefined ? {} : { note: reason }),
     });
     remembered?.once.remember(draft, now, remembered.answer(next));

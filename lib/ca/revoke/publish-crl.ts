@@ -3,8 +3,9 @@
 
 import { Outage } from '../../base/errors.ts';
 import { CLOCK_SKEW_MS, EXPIRED_ENTRY_MS, MAX_PUBLISH_ROUNDS } from '../../base/limits.ts';
-import type { Actor } from '../../events/event.ts';
+import type { Actor, NamedActor } from '../../events/event.ts';
 import type { Crl } from '../../ports/crls.ts';
+import type { Records } from '../../ports/records/records.ts';
 import { validity } from '../../x509/certificate.ts';
 import { encodeTbsCertList } from '../../x509/crl.ts';
 import { crlEntries, describeCrlEntry } from '../../x509/describe/describe.ts';
@@ -37,13 +38,19 @@ export async function keepCrl(deps: CrlDeps, ca: Issuer): Promise<Crl> {
   await view.load([{ kind: 'crlRequest', key: ca.id }]);
   const asked = view.get('crlRequest', ca.id);
   if (fresh && !asked && last.changes === (await registerChanges(deps.store, ca.id))) return last;
-  const crl = await publishCrl(deps, ca, asked ? { kind: 'admin', id: asked.by } : system);
+  const crl = await publishCrl(deps, ca, asked ? askerOf(asked) : system);
   const draft = new Draft(view);
   draft.remove('crlRequest', ca.id);
   // A wish that changed meanwhile stays: it is newer than the state that this CRL was made from.
   if (asked) await deps.store.write(draft.actions);
   return crl;
 }
+
+const askerOf = ({ by, from }: Records['crlRequest']): Actor => ({
+  kind: 'admin',
+  id: by,
+  ...(from === undefined ? {} : { from }),
+});
 
 /**
  * For processes that may not use the CA's key: the next run of `keepCrl`, in one that may, publishes.
@@ -52,7 +59,7 @@ export async function keepCrl(deps: CrlDeps, ca: Issuer): Promise<Crl> {
 export async function askForCrl(
   { store, clock }: Pick<CrlDeps, 'store' | 'clock'>,
   ca: string,
-  by: string,
+  { id: by, from }: NamedActor,
   remembered?: Remembered<void>,
 ): Promise<void> {
   const record = remembered?.once.recordKey;
@@ -62,7 +69,7 @@ export async function askForCrl(
     await view.load([{ kind: 'crlRequest', key: ca }, ...(record ? [record] : [])]);
     remembered?.once.requireNew(view, now);
     const draft = new Draft(view);
-    draft.put('crlRequest', ca, { by, at: now });
+    draft.put('crlRequest', ca, { by, at: now, ...(from === undefined ? {} : { from }) });
     remembered?.once.remember(draft, now, remembered.answer());
     if ((await store.write(draft.actions)) === 'done') return;
   }

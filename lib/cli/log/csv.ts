@@ -10,12 +10,12 @@ type Column = readonly [heading: string, value: (event: EventBody) => Cell];
 
 /** Every field of an event has its column; the compiler finds a missing one. */
 const byField: Readonly<Record<Exclude<keyof EventBody, 'actor'>, string>> & {
-  readonly actor: readonly [kind: string, id: string];
+  readonly actor: readonly [kind: string, id: string, from: string];
 } = {
   time: 'eventTime',
   type: 'eventName',
   id: 'eventID',
-  actor: ['userIdentityType', 'userName'],
+  actor: ['userIdentityType', 'userName', 'sourceIPAddress'],
   code: 'errorCode',
   transaction: 'requestID',
   v: 'eventVersion',
@@ -42,10 +42,11 @@ const byField: Readonly<Record<Exclude<keyof EventBody, 'actor'>, string>> & {
 
 const columns: readonly Column[] = Object.entries(byField).flatMap(([field, heading]): Column[] => {
   if (typeof heading !== 'string') {
-    const [kind, id] = heading;
+    const [kind, id, from] = heading;
     return [
       [kind, ({ actor }) => actor.kind],
       [id, ({ actor }) => actor.id],
+      [from, ({ actor }) => actor.from],
     ];
   }
   return [[heading, (event) => event[field as Exclude<keyof EventBody, 'actor'>]]];

@@ -23,8 +23,8 @@ export const codeText = (code: string): string => {
   return text === undefined ? code : `${code}: ${text}`;
 };
 
-export const whoOf = ({ actor: { kind, id } }: Pick<EventFields, 'actor'>): string =>
-  kind === 'admin' ? (id ?? kind) : kind;
+export const whoOf = ({ actor: { kind, id, from } }: Pick<EventFields, 'actor'>): string =>
+  kind === 'admin' ? (id ?? kind) + (from === undefined ? '' : `@${from}`) : kind;
 
 /** The details of the event. */
 export function whatOf(event: EventBody): string {

@@ -7,13 +7,14 @@ import { HttpFailure } from '../../base/errors.ts';
 import type { Role } from '../../base/words.ts';
 import type { Deps } from '../../ca/deps.ts';
 import { tokenHash } from '../../ca/record/tokens.ts';
-import type { Actor } from '../../events/event.ts';
+import type { NamedActor } from '../../events/event.ts';
 import type { AdminToken } from '../../ports/records/registry.ts';
+import { clientOf } from '../client.ts';
 
 /** What `requireRole` tells the routes behind it: the caller's name and the hash of the token. */
 export type Admin = {
   readonly Variables: {
-    readonly actor: Actor & { readonly id: string };
+    readonly actor: NamedActor;
     readonly tokenHash: string;
   };
 };
@@ -31,7 +32,7 @@ function tokenOf(header: (name: string) => string | undefined): string | undefin
 
 /** Lets a request pass whose token has one of the roles; `admin` has them all. */
 export function requireRole(
-  { store, tokens }: Pick<Deps, 'store' | 'tokens'>,
+  { config, store, tokens }: Pick<Deps, 'config' | 'store' | 'tokens'>,
   ...allowed: readonly Role[]
 ): MiddlewareHandler<Admin> {
   const known = async (hash: string): Promise<AdminToken | undefined> => {
@@ -46,10 +47,12 @@ export function requireRole(
     const record = hash && (await known(hash));
     if (!record) throw new HttpFailure(401, 'a valid bearer token is required');
     const { name, roles } = record;
+    const from = clientOf({ config }, c);
+    // A refusal is logged with it.
+    c.set('actor', { kind: 'admin', id: name, ...(from === undefined ? {} : { from }) });
     if (!roles.some((role) => role === 'admin' || allowed.includes(role))) {
       throw new HttpFailure(403, `this needs one of the roles ${['admin', ...allowed].join(', ')}`);
     }
-    c.set('actor', { kind: 'admin', id: name });
     c.set('tokenHash', hash);
     await next();
   };

@@ -192,7 +192,7 @@ export const caRoutes: readonly Route[] = [
         const newest = await deps.crls.newest(id);
         if (!newest) throw new Outage('no CRL has been published');
         const asked = { ...shownCrl(newest), pending: true };
-        await askForCrl(deps, id, actor.id, once && { once, answer: () => asked });
+        await askForCrl(deps, id, actor, once && { once, answer: () => asked });
         return asked;
       }
       const { crlSigner, cas } = deps.keys;

@@ -20,7 +20,11 @@ export const event = answer(
     time,
     salt: described('random: a hash of the event tells nothing about it', hexText),
     type: z.enum(eventTypes),
-    actor: z.strictObject({ kind: z.enum(['device', 'admin', 'system']), id: text }),
+    actor: z.strictObject({
+      kind: z.enum(['device', 'admin', 'system']),
+      id: text,
+      from: described("address of an administrator's request", text),
+    }),
     ca: text,
     endpoint: text,
     transaction: z.optional(ulidText),

@@ -5,7 +5,7 @@ import type * as z from 'zod/mini';
 import type { Role } from '../../base/words.ts';
 import type { AdminDeps } from '../../ca/deps.ts';
 import type { Once } from '../../ca/record/idempotency.ts';
-import type { Actor } from '../../events/event.ts';
+import type { NamedActor } from '../../events/event.ts';
 import type { IdempotencyRecord } from '../../ports/records/records.ts';
 
 /** `admin` has the rights of all roles. */
@@ -14,7 +14,7 @@ export type ApiRole = Exclude<Role, 'admin'>;
 export type Schema = z.ZodMiniType;
 
 export type ApiCall<Params, Query, Body> = {
-  readonly actor: Actor & { readonly id: string };
+  readonly actor: NamedActor;
   /** The path of the request, without its query. It identifies the list that a cursor belongs to. */
   readonly path: string;
   readonly params: Params;

@@ -10,6 +10,7 @@ import type { Deps } from '../../ca/deps.ts';
 import { explainRefusal } from '../../ca/query/explain-refusal.ts';
 import { findTransaction, listTransactions, storyOf } from '../../ca/query/transactions.ts';
 import { described } from '../../config/schema.ts';
+import type { NamedActor } from '../../events/event.ts';
 import { isReleased } from '../../ports/records/certificate.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import { Refusal, reasons } from '../../refusal/reasons.ts';
@@ -160,7 +161,7 @@ const decision = (path: string, state: 'approved' | 'denied', summary: string): 
     conflict: 'it is not pending; the detail says what it is',
     repeatable: true,
     handle: (deps, { actor, params, body, once }) =>
-      decided(deps, params.id, state, { by: actor.id, reason: body.reason, once }),
+      decided(deps, params.id, state, { actor, reason: body.reason, once }),
   });
 
 /** The configuration has changed since the device asked: the request would be refused even if approved. */
@@ -174,7 +175,7 @@ function notApprovable(error: unknown): never {
 }
 
 type Deciding = {
-  readonly by: string;
+  readonly actor: NamedActor;
   readonly reason: string | undefined;
   readonly once: ApiCall<unknown, unknown, unknown>['once'];
 };
@@ -183,10 +184,10 @@ async function decided(
   deps: Deps,
   id: string,
   state: 'approved' | 'denied',
-  { by, reason, once }: Deciding,
+  { actor: { id: by, from }, reason, once }: Deciding,
 ) {
   const remembered = once && { once, answer: shownTransaction };
-  const verdict = { by, remembered, ...(reason === undefined ? {} : { reason }) };
+  const verdict = { by, from, remembered, ...(reason === undefined ? {} : { reason }) };
   const said = await decide(deps, id, state, verdict).catch(notApprovable);
   if (said === 'missing') throw new HttpFailure(404, 'no such transaction');
   if (said !== 'done') throw new HttpFailure(409, `the transaction is ${said}, not pending`);

@@ -61,7 +61,7 @@ export type Records = {
   readonly refusalBudget: { readonly places: number; readonly at: number };
   /** Key: the CA's id. A wish for a CRL by a process that may not use the CA's key; the publisher removes
    * it. */
-  readonly crlRequest: { readonly by: string; readonly at: number };
+  readonly crlRequest: { readonly by: string; readonly from?: string; readonly at: number };
 };
 export type Kind = keyof Records;
 

@@ -73,7 +73,7 @@ async function populated(): Promise<{ ca: Populated; probes: readonly Probe[] }>
   await admin('/challenges', made, remembered);
   assert.equal((await send(await sent('r', { challenge: 'unknown' }))).pkiStatus, 'FAILURE');
   await doIfDue(lab.deps, daily);
-  await askForCrl(lab.deps, 'default', 'somebody');
+  await askForCrl(lab.deps, 'default', { kind: 'admin', id: 'somebody' });
   const challengeAt = (endpoint: string) => lab.challenge({ endpoint });
   const waits = await sent('w', { challenge: await challengeAt('asking') });
   const allowed = await sent('x', { challenge: await challengeAt('asking') });

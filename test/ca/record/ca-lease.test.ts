@@ -139,8 +139,8 @@ describe('a CRL that is asked for', () => {
     const lab = await makeLab({ store });
     const ca = await lab.deps.cas.issuer('default');
     assert.equal((await keepCrl(lab.deps, ca)).number, 1);
-    await askForCrl(lab.deps, 'default', 'alice');
-    await askForCrl(lab.deps, 'default', 'bob');
+    await askForCrl(lab.deps, 'default', { kind: 'admin', id: 'alice' });
+    await askForCrl(lab.deps, 'default', { kind: 'admin', id: 'bob', from: '192.0.2.7' });
     assert.equal((await keepCrl(lab.deps, ca)).number, 2);
     assert.equal((await keepCrl(lab.deps, ca)).number, 2);
     const events = store
@@ -148,19 +148,19 @@ describe('a CRL that is asked for', () => {
       .filter(({ kind }) => kind === 'event')
       .map(({ record }) => JSON.parse((record as { body: string }).body))
       .filter(({ type }) => type === 'crl.published');
-    assert.deepEqual(events.at(-1).actor, { kind: 'admin', id: 'bob' });
+    assert.deepEqual(events.at(-1).actor, { kind: 'admin', id: 'bob', from: '192.0.2.7' });
   });
 
   test('is not forgotten when it was asked for while one was being made', async () => {
     const store = new MemoryStore();
     const lab = await makeLab({ store });
     const ca = await lab.deps.cas.issuer('default');
-    await askForCrl(lab.deps, 'default', 'alice');
+    await askForCrl(lab.deps, 'default', { kind: 'admin', id: 'alice' });
     const { sign } = lab.deps.signer;
     const signer = {
       ...lab.deps.signer,
       sign: async (...args: Parameters<typeof sign>) => {
-        await askForCrl(lab.deps, 'default', 'bob');
+        await askForCrl(lab.deps, 'default', { kind: 'admin', id: 'bob' });
         return sign.apply(lab.deps.signer, args);
       },
     };
