@@ -29,7 +29,13 @@ export type CertificateState = (typeof certificateStates)[number];
 
 /** Of a certificate that may have been handed out. */
 export const releasedStates = ['issued', 'held', 'revoked'] as const satisfies CertificateState[];
-export type ReleasedState = (typeof releasedStates)[number];
+
+/** What people are told: an issued one that is past its end is expired (openssl's index: V, E, R). Held and
+ * revoked ones stay what they are. */
+export const shownStates = [...certificateStates, 'expired'] as const;
+export type ShownState = (typeof shownStates)[number];
+export const listedStates = ['issued', 'expired', 'held', 'revoked'] as const;
+export type ListedState = (typeof listedStates)[number];
 
 /** revoked: by a person. locked: a one-time one, after too many refused attempts. invalid: it lets nobody in,
  * because another hand has changed or made it, or its MAC key is gone. */

@@ -145,7 +145,7 @@ describe('cert list', () => {
 
   const wrong: [string[], RegExp][] = [
     [['--expiring', 'soon'], /It must be a duration such as 12h or 30d/],
-    [['--state', 'intended'], /Allowed choices are issued, held, revoked/],
+    [['--state', 'intended'], /Allowed choices are issued, expired, held, revoked/],
     [['--ca', 'nowhere'], /ca: "nowhere" does not exist/],
     [['--serial', 'xyz'], /serial: must be a serial number/],
   ];
@@ -169,6 +169,20 @@ describe('cert show', () => {
     const copied = (serials.b.toUpperCase().match(/../g) ?? []).join(':');
     assert.equal((await cert('show', copied)).out, out);
     assert.equal((await cert('show', serials.b, '--ca', 'default')).out, out);
+  });
+
+  test('a certificate past its end is expired where it is listed and where it is shown', async () => {
+    const before = lab.clock.at;
+    lab.clock.at = c.notAfter + 1000;
+    try {
+      const { out } = await cert('list', '--state', 'expired');
+      assert.deepEqual(listed(out), [serials.c]);
+      assert.match(out, new RegExp(`^${serials.c} {2}expired  `, 'm'));
+      assert.match((await cert('show', serials.c)).out, /^state {8}expired$/m);
+      assert.doesNotMatch((await cert('list', '--state', 'issued')).out, new RegExp(serials.c));
+    } finally {
+      lab.clock.at = before;
+    }
   });
 
   test('cert show --pem prints the certificate, --json all of it', async () => {

@@ -15,7 +15,9 @@ import {
 import { type Item, itemOctets } from '../../lib/adapters/aws/dynamodb/items.ts';
 import { REFUSAL_PLACES, REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
+import { listCertificates } from '../../lib/ca/query/certificates.ts';
 import { freshStore, freshTable, itemsOf, outside, recorder } from '../support/dynamodb.ts';
+import { deviceKey } from '../support/keys.ts';
 import { makeLab } from '../support/lab.ts';
 import { enrolment } from '../support/messages.ts';
 
@@ -129,6 +131,34 @@ test('a refusal reads once and writes one transaction within its budget, none be
   assert.equal(items?.length, 2, 'the Transaction and its event');
   lab.clock.at += REFUSAL_PLACES_MS;
   assert.equal(await refused(), `BatchGetItem,${stored},TransactWriteItems`);
+});
+
+test('a page of expired certificates is one query for each shard and one read, of expired ones only', async () => {
+  const { store } = await freshStore(client);
+  const lab = await makeLab({
+    store,
+    caKey: 'ec:P-256',
+    config: {
+      profiles: { short: { validity: '1d' } },
+      endpoints: { default: { ca: 'default' }, short: { ca: 'default', profile: 'short' } },
+    },
+  });
+  for (const [i, endpoint] of ['short', 'short', 'default', 'default', 'default'].entries()) {
+    const challenge = await lab.challenge({ endpoint });
+    const key = await deviceKey(`brief ${i}`, { type: 'EC', curve: 'P-256' });
+    const sent = await enrolment(lab, { challenge, key });
+    const path = endpoint === 'default' ? '/scep' : `/scep/${endpoint}`;
+    assert.equal((await sent.read(await lab.operate(sent.message, path))).pkiStatus, 'SUCCESS');
+  }
+  lab.clock.at += 2 * 86_400_000;
+  const from = commands.length;
+  const page = await listCertificates(lab.deps, { ca: 'default', state: 'expired', limit: 20 });
+  assert.equal(page.certificates.length, 2);
+  const made = commands.slice(from);
+  assert.equal(made.filter(({ name }) => name === 'Query').length, 32);
+  const [read, ...others] = made.filter(({ name }) => name !== 'Query');
+  const [part] = Object.values(read?.input.RequestItems as Record<string, { Keys: unknown[] }>);
+  assert.deepEqual([others, part?.Keys.length], [[], 2]);
 });
 
 test('lists are queries, one for each shard', async () => {

@@ -205,6 +205,9 @@ if (spawnSync('prlimit', ['--version']).status === 0) {
       for (let i = 0; i < 3; i++) assert.equal(await send(server.url, sent), 503);
       // It is not ready, and says so; what is refused without a write is refused.
       assert.equal((await fetch(`${server.url}/readyz`)).status, 503);
+      const status = await run('bin/scepter.js', ['status'], { env });
+      assert.equal(status.code, 1, status.out);
+      assert.match(status.out, /^store +TAKES NO WRITES$/m);
       const unknown = await enrolment(target, { challenge: 'nobody made this one' });
       assert.equal(await send(server.url, unknown), 'FAILURE');
       prlimit(server.child.pid, 'unlimited:unlimited');

@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { hex } from '../../lib/base/bytes.ts';
 import { Outage } from '../../lib/base/errors.ts';
 import { revocationReasons } from '../../lib/base/words.ts';
+import { listCertificates } from '../../lib/ca/query/certificates.ts';
 import { hash } from '../../lib/crypto/native.ts';
 import { type ClientKey, readCaCertificates } from '../../lib/protocol/scep/client/client.ts';
 import { type Certificate, readCertificate } from '../../lib/x509/certificate.ts';
@@ -91,6 +92,104 @@ describe('lists and searches', () => {
     assert.deepEqual(await serials(w, `?expiringBefore=${days(400)}`), [third, first]);
     w.lab.clock.at += 12 * 24 * HOUR;
     assert.deepEqual(await serials(w, `?expiringBefore=${days(400)}`), [first]);
+  });
+
+  test('an issued certificate past its end is expired wherever it is shown; one on hold or revoked stays what it is', async () => {
+    const w = await world();
+    const made = await held(w, await key('expired'));
+    const later = await renewed(w, made, 'expired later');
+    const other = await held(w, await key('expired hold'));
+    const gone = await held(w, await key('expired gone'));
+    const post = (one: { certificate: Certificate }, reason: string) =>
+      ok(w.lab, 'POST', `/certificates/default/${serialOf(one)}/revoke`, { body: { reason } });
+    await post(other, 'certificateHold');
+    await post(gone, 'superseded');
+    const states = async (path = '/certificates') =>
+      new Map(
+        ((await ok(w.lab, 'GET', path)).certificates as Body[]).map((one) => [
+          one.serial,
+          one.state,
+        ]),
+      );
+    const { notAfter } = made.certificate;
+    w.lab.clock.at = notAfter;
+    assert.equal((await states()).get(serialOf(made)), 'issued', 'its last second is part of it');
+    assert.deepEqual(await serials(w, '?state=expired'), []);
+    w.lab.clock.at = later.certificate.notAfter + 1;
+    const [a, b] = [serialOf(made), serialOf(later)];
+    const now = await states();
+    assert.deepEqual(
+      [a, b, serialOf(other), serialOf(gone)].map((one) => now.get(one)),
+      ['expired', 'expired', 'held', 'revoked'],
+    );
+    // The one that ended last comes first.
+    assert.deepEqual((await serials(w, '?state=expired')).toSorted(), [a, b].toSorted());
+    assert.deepEqual(await serials(w, '?state=issued'), []);
+    assert.deepEqual(await serials(w, '?state=held'), [serialOf(other)]);
+    assert.deepEqual(await serials(w, '?state=revoked'), [serialOf(gone)]);
+    for (const [filter, found] of [
+      [`serial=${a}`, [a]],
+      [`key=${hex(hash('SHA-256', later.key.spki))}`, [b]],
+      ['subject=CN%3D', [a, b]],
+      ['endpoint=default', [a, b]],
+      ['endpoint=other', []],
+      [`expiringBefore=${new Date(w.lab.clock.at + HOUR).toISOString()}`, []],
+    ] as const) {
+      const all = await serials(w, `?state=expired&${filter}`);
+      assert.deepEqual(all.toSorted(), [...found].toSorted(), filter);
+      assert.deepEqual(await serials(w, `?state=issued&${filter}`), [], filter);
+    }
+    const one = await ok(w.lab, 'GET', `/certificates/default/${a}`);
+    assert.equal(one.state, 'expired');
+    const tree = await states(`/certificates/default/${a}/renewals`);
+    assert.deepEqual([tree.get(a), tree.get(b)], ['expired', 'expired']);
+    assert.equal((await post(made, 'keyCompromise')).state, 'revoked');
+  });
+
+  test('the filter "expired" reads what has expired, however many are good', async () => {
+    const w = await world({
+      config: {
+        cas: { default: { subject: 'CN=A', key: 'ec:P-256' } },
+        profiles: { short: { validity: '1d' } },
+        endpoints: { default: { ca: 'default' }, short: { ca: 'default', profile: 'short' } },
+      },
+    });
+    const enrol = async (name: string, endpoint: string) => {
+      w.lab.clock.at += 1000;
+      const sent = await enrolment(w.lab, {
+        challenge: await w.lab.challenge({ endpoint }),
+        key: await key(name),
+      });
+      const path = endpoint === 'default' ? '/scep' : `/scep/${endpoint}`;
+      return hex(readCertificate(got(await w.send(sent, path))).serial);
+    };
+    const first = await enrol('brief 1', 'short');
+    const second = await enrol('brief 2', 'short');
+    for (let i = 0; i < 5; i++) await enrol(`long ${i}`, 'default');
+    w.lab.clock.at += 2 * 24 * HOUR;
+    const read: string[] = [];
+    const store = w.lab.deps.store;
+    const counted = {
+      ...w.lab.deps,
+      store: {
+        ...store,
+        list: (query: Parameters<typeof store.list>[0]) => {
+          read.push(`list ${query.list}`);
+          return store.list(query);
+        },
+        read: (keys: Parameters<typeof store.read>[0]) => {
+          read.push(`read ${keys.length}`);
+          return store.read(keys);
+        },
+      },
+    };
+    const page = await listCertificates(counted, { ca: 'default', state: 'expired', limit: 20 });
+    assert.deepEqual(
+      page.certificates.map(({ serial }) => serial),
+      [second, first],
+      'the one that ended last comes first',
+    );
+    assert.deepEqual(read, ['list expiring', 'read 2']);
   });
 
   test('a key that was certified several times is found in all of its certificates', async () => {

@@ -3,7 +3,7 @@
 
 import { fromBase64 } from '../../base/bytes.ts';
 import { MAX_PAGE, MAX_RENEWALS } from '../../base/limits.ts';
-import type { ReleasedState } from '../../base/words.ts';
+import type { ListedState, ShownState } from '../../base/words.ts';
 import { type CertificateRecord, isReleased } from '../../ports/records/certificate.ts';
 import { deviceOf, dueBefore } from '../../ports/records/places.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
@@ -19,7 +19,7 @@ import { begins, certificatesOf, type Search, searched } from './search.ts';
 export type CertificateQuery = Turn &
   Search & {
     readonly ca?: string | undefined;
-    readonly state?: ReleasedState | undefined;
+    readonly state?: ListedState | undefined;
     readonly endpoint?: string | undefined;
     /** Hexadecimal SHA-256 of its SubjectPublicKeyInfo. */
     readonly key?: string | undefined;
@@ -34,7 +34,8 @@ export type CertificatePage = {
 
 type ListDeps = Pick<Deps, 'store' | 'config' | 'clock'>;
 
-/** Newest first; expiring ones by their end; found ones in the order of what they are found by. */
+/** Newest first; expiring ones by their end, expired ones from the last end on; found ones in the order of
+ * what they are found by. */
 export async function listCertificates(
   deps: ListDeps,
   { limit, cursor, ...query }: CertificateQuery,
@@ -44,7 +45,7 @@ export async function listCertificates(
   const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
   const now = deps.clock.now();
   const keep = (record: CertificateRecord): boolean =>
-    (state === undefined || record.state === state) &&
+    (state === undefined || stateAt(record, now) === state) &&
     (endpoint === undefined || record.endpoint === endpoint) &&
     (serial === undefined || record.serial === serial) &&
     (expiringBefore === undefined || expires(record, now, expiringBefore)) &&
@@ -79,17 +80,23 @@ export async function listCertificates(
   }
   const filtered = state !== undefined || endpoint !== undefined;
   const common = { kind: 'certificate', groups, ...(filtered ? { keep } : {}) } as const;
+  const byEnd = { ...common, list: 'expiring' } as const;
+  const ended = dueBefore(now);
   const range: Range<'certificate'> =
-    expiringBefore === undefined
-      ? { ...common, list: 'certificates', reverse: true }
-      : {
-          ...{ ...common, list: 'expiring' },
-          from: dueBefore(now),
-          until: dueBefore(expiringBefore),
-        };
+    expiringBefore !== undefined
+      ? { ...byEnd, from: ended, until: dueBefore(expiringBefore) }
+      : state === 'expired'
+        ? { ...byEnd, from: ended, reverse: true }
+        : { ...common, list: 'certificates', reverse: true };
   const { records, ...rest } = await browse(deps, range, turn);
   return { certificates: records, ...rest };
 }
+
+/** The state that people are told; the last second of a certificate is part of it (RFC 5280 §4.1.2.5). */
+export const stateAt = (
+  { state, notAfter }: Pick<CertificateRecord, 'state' | 'notAfter'>,
+  now: number,
+): ShownState => (state === 'issued' && notAfter < now ? 'expired' : state);
 
 const keyOf = ({ ca, serial = '' }: Transaction): string => certificateKey(ca, serial);
 const hasReleased = ({ state, serial }: Transaction): boolean =>

@@ -3,7 +3,12 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { fromBase64 } from '../../base/bytes.ts';
 import { visible } from '../../base/text.ts';
-import { type CertificateState, revocationReasons } from '../../base/words.ts';
+import {
+  type ListedState,
+  listedStates,
+  revocationReasons,
+  type ShownState,
+} from '../../base/words.ts';
 import { parseDuration } from '../../config/schema.ts';
 import { describeCertificate } from '../../x509/describe/describe.ts';
 import { CliError, callApi, type Io, jsonLine } from '../io.ts';
@@ -17,7 +22,7 @@ import { revokeFile, revokeOfRa } from './cert-signed.ts';
 type Certificate = {
   readonly ca: string;
   readonly serial: string;
-  readonly state: CertificateState;
+  readonly state: ShownState;
   readonly endpoint: string;
   readonly transaction: string;
   readonly subject: string;
@@ -47,7 +52,7 @@ type RevokeOptions = One & {
 type ListOptions = PageOptions & {
   readonly ca?: string;
   readonly endpoint?: string;
-  readonly state?: CertificateState;
+  readonly state?: ListedState;
   readonly subject?: string;
   readonly device?: string;
   readonly serial?: string;
@@ -57,7 +62,6 @@ type ListOptions = PageOptions & {
 };
 type One = { readonly ca?: string; readonly json?: true };
 
-const released: readonly CertificateState[] = ['issued', 'held', 'revoked'];
 const caOption = (): Option =>
   new Option('--ca <name>', 'the CA that issued it (default: whichever has this serial number)');
 
@@ -99,10 +103,12 @@ Examples:
 
 function listCommand(io: Io): Command {
   const list = new Command('list')
-    .description('certificates, newest first; expiring ones by their end; or what a search finds')
+    .description(
+      'certificates, newest first; by their end if they expire or have expired; or what a search finds',
+    )
     .option('--ca <name>', 'only of this CA')
     .option('--endpoint <name>', 'only of this endpoint')
-    .addOption(new Option('--state <state>', 'only those in this state').choices(released))
+    .addOption(new Option('--state <state>', 'only those in this state').choices(listedStates))
     .option('--subject <text>', 'how the subject begins, as "cert show" prints it, in any case')
     .option('--device <text>', 'how the first subjectAltName begins, or else the common name')
     .option('--serial <hex>', 'with this serial number, of whatever CA')
@@ -122,6 +128,7 @@ function listCommand(io: Io): Command {
       `
 Examples:
   scepter cert list --expiring 30d
+  scepter cert list --state expired
   scepter cert list --device laptop-17
   scepter cert list --key device-1/cert.pem
   scepter cert list --state revoked --all --json | jq -r '.certificates[].serial'`,

@@ -4,13 +4,14 @@ import * as z from 'zod/mini';
 import { fromBase64, pem } from '../../base/bytes.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
-import { certificateStates, releasedStates, revocationReasons } from '../../base/words.ts';
+import { listedStates, revocationReasons, shownStates } from '../../base/words.ts';
 import type { Deps } from '../../ca/deps.ts';
 import {
   findCertificate,
   goodOfKey,
   listCertificates,
   renewalsOf,
+  stateAt,
 } from '../../ca/query/certificates.ts';
 import { revoke } from '../../ca/revoke/revoke.ts';
 import { type RevokedTogether, revokeWithRenewals } from '../../ca/revoke/revoke-renewals.ts';
@@ -40,7 +41,7 @@ import { type Route, route } from './route.ts';
 const fields = {
   ca: z.string(),
   serial: hexText,
-  state: z.enum(certificateStates),
+  state: z.enum(shownStates),
   endpoint: z.string(),
   transaction: ulidText,
   subject: described('RFC 4514', z.string()),
@@ -93,14 +94,14 @@ const renewals = answer(
   }),
 );
 
-export function shownCertificate(record: CertificateRecord) {
-  const { ca, state, endpoint, transaction, subject, tbsHash, keyHash, confirmed } = record;
+function shownCertificate(record: CertificateRecord, now: number) {
+  const { ca, endpoint, transaction, subject, tbsHash, keyHash, confirmed } = record;
   const { successors, lineage, supersededBy, revokedAt, revocationReason } = record;
   const { root, endedBy } = lineage;
   return {
     ca,
     serial: record.serial,
-    state,
+    state: stateAt(record, now),
     endpoint,
     transaction,
     subject,
@@ -149,23 +150,30 @@ const revoked = answer(
   }),
 );
 
-/** @param ofKey certificates of its key, where that was compromised */
-const shownRevoked = (one: CertificateRecord, ofKey: readonly CertificateRecord[] | undefined) => ({
-  ...shownCertificate(one),
-  ...(ofKey ? { sameKey: ofKey.filter((other) => !isSame(other, one)).map(shownCertificate) } : {}),
+type OfKey = {
+  readonly now: number;
+  /** Certificates of its key, where that was compromised. */
+  readonly ofKey: readonly CertificateRecord[] | undefined;
+};
+
+const shownRevoked = (one: CertificateRecord, { now, ofKey }: OfKey) => ({
+  ...shownCertificate(one, now),
+  ...(ofKey
+    ? {
+        sameKey: ofKey
+          .filter((other) => !isSame(other, one))
+          .map((other) => shownCertificate(other, now)),
+      }
+    : {}),
 });
 const isSame = (a: CertificateRecord, b: CertificateRecord): boolean =>
   a.ca === b.ca && a.serial === b.serial;
 
-/** @param ofKey as it has */
-const shownTogether = (
-  { certificate: one, others }: RevokedTogether,
-  ofKey: readonly CertificateRecord[] | undefined,
-) => ({
-  ...shownRevoked(
-    one,
-    ofKey?.filter(({ ca, serial: other }) => ca !== one.ca || !others.includes(other)),
-  ),
+const shownTogether = ({ certificate: one, others }: RevokedTogether, { now, ofKey }: OfKey) => ({
+  ...shownRevoked(one, {
+    now,
+    ofKey: ofKey?.filter(({ ca, serial: other }) => ca !== one.ca || !others.includes(other)),
+  }),
   withRenewals: [...others],
 });
 
@@ -184,10 +192,10 @@ export const certificateRoutes: readonly Route[] = [
     noun: 'certificate',
     roles: ['auditor'],
     summary:
-      'Certificates, newest first; those that expire before a time by their end; or what a search finds',
+      'Certificates, newest first; those that expire before a time by their end, expired ones from the last end on; or what a search finds',
     query: z.strictObject({
       ca: z.optional(caId),
-      state: z.optional(z.enum(releasedStates)),
+      state: z.optional(z.enum(listedStates)),
       endpoint: z.optional(endpointId),
       serial: z.optional(serial),
       subject: described('how the subject begins, in any case', z.optional(beginning)),
@@ -213,7 +221,11 @@ export const certificateRoutes: readonly Route[] = [
         throw new HttpFailure(422, `endpoint: "${endpoint}" does not exist`);
       }
       const { certificates, next } = await listCertificates(deps, { ...filters, ...asked });
-      return { certificates: certificates.map(shownCertificate), next: nextOf(next) };
+      const now = deps.clock.now();
+      return {
+        certificates: certificates.map((one) => shownCertificate(one, now)),
+        next: nextOf(next),
+      };
     },
   }),
   route({
@@ -226,10 +238,11 @@ export const certificateRoutes: readonly Route[] = [
     answer: whole,
     async handle(deps, { params }) {
       const found = await existing(deps, params.ca, params.serial);
-      if (!found.der || !isReleased(found)) return shownCertificate(found);
+      const shown = shownCertificate(found, deps.clock.now());
+      if (!found.der || !isReleased(found)) return shown;
       const octets = fromBase64(found.der);
       const inWords = { pem: pem('CERTIFICATE', octets), decoded: describeCertificate(octets) };
-      return { ...shownCertificate(found), der: found.der, ...inWords };
+      return { ...shown, der: found.der, ...inWords };
     },
   }),
   route({
@@ -244,7 +257,7 @@ export const certificateRoutes: readonly Route[] = [
       const { certificates, more } = (await renewalsOf(deps, params.ca, params.serial)) ?? noSuch();
       return {
         certificates: certificates.map(({ renews, ...record }) => ({
-          ...shownCertificate(record),
+          ...shownCertificate(record, deps.clock.now()),
           ...(renews === undefined ? {} : { renews }),
         })),
         more,
@@ -268,14 +281,15 @@ export const certificateRoutes: readonly Route[] = [
       const wanted = { ca, serial: number, reason, actor };
       const { keyHash } = await existing(deps, ca, number);
       const ofKey = reason === 'keyCompromise' ? await goodOfKey(deps, keyHash) : undefined;
+      const about = { now: deps.clock.now(), ofKey };
       if (asked.withRenewals) {
-        const answered = (done: RevokedTogether) => shownTogether(done, ofKey);
+        const answered = (done: RevokedTogether) => shownTogether(done, about);
         const said = await revokeWithRenewals(deps, wanted, once && { once, answer: answered });
         if (typeof said === 'object') return answered(said);
         if (said === 'missing') return noSuch();
         throw new HttpFailure(409, `the certificate is ${said}`);
       }
-      const answered = (done: CertificateRecord) => shownRevoked(done, ofKey);
+      const answered = (done: CertificateRecord) => shownRevoked(done, about);
       const remembered = once && { once, answer: answered };
       const said = await revoke(deps, wanted, remembered);
       if (said === 'missing') return noSuch();
