@@ -12,12 +12,13 @@ const root = join(import.meta.dirname, '..');
 /** From the bottom up: each room may import those before it (shared design, section 2). */
 const order = [
   ...['base', 'asn1', 'crypto', 'x509', 'cms', 'config', 'refusal', 'events', 'ports', 'ca'],
-  ...['protocol', 'adapters', 'http', 'cli', 'functions'],
+  ...['protocol', 'adapters', 'api', 'http', 'cli', 'functions'],
 ];
 
 /** Rooms that may import less than all before them. */
 const only: Readonly<Record<string, readonly string[]>> = {
   adapters: ['base', 'asn1', 'crypto', 'x509', 'ports'],
+  api: ['base', 'config', 'refusal'],
   http: order.filter((room) => !['adapters', 'cli', 'functions'].includes(room)),
   cli: order.filter((room) => !['adapters', 'http', 'functions'].includes(room)),
 };
@@ -30,15 +31,17 @@ const packagesIn: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^(pkijs|asn1js)$/, ['asn1', 'x509', 'cms']],
   [/^hono(\/|$)/, ['http']],
   [/^@hono\//, ['functions']],
-  [/^zod\//, ['config', 'http']],
+  [/^zod\//, ['config', 'api', 'http']],
   [/^commander$/, ['cli']],
   [/^@aws-sdk\//, ['adapters']],
   [/^node:/, ['adapters', 'cli', 'functions']],
 ];
 
-/** All below `ports`, and what is said on a wire. */
+/** All below `ports`, the API's contract, and what is said on a wire. */
 const isPure = ({ path, room }: Source): boolean =>
-  order.indexOf(room) < order.indexOf('ports') || /^lib\/protocol\/\w+\/(wire|client)\//.test(path);
+  order.indexOf(room) < order.indexOf('ports') ||
+  room === 'api' ||
+  /^lib\/protocol\/\w+\/(wire|client)\//.test(path);
 
 type Source = { path: string; room: string; text: string; imports: string[] };
 

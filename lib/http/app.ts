@@ -2,11 +2,12 @@
 // have different permissions.
 
 import { Hono } from 'hono';
+import { openApi } from '../api/openapi.ts';
+import { API_ROOT } from '../api/route.ts';
 import { HttpFailure } from '../base/errors.ts';
 import type { AdminDeps, Deps, ServerDeps } from '../ca/deps.ts';
 import { adminRoutes } from './admin/admin.ts';
-import { documentRoutes } from './admin/openapi.ts';
-import { refuse } from './respond.ts';
+import { octetsResponse, refuse } from './respond.ts';
 import { scepPath, scepRoutes } from './scep.ts';
 import { statusRoutes } from './status.ts';
 import { checkAdminHost, checkPath, pathOf } from './target.ts';
@@ -41,8 +42,12 @@ function mountForAdmins(app: Hono, deps: AdminDeps): void {
       await next();
     });
   }
-  app.route('/', documentRoutes());
-  app.route('/api/v1', adminRoutes(deps));
+  let document: string | undefined;
+  app.get('/openapi.json', () => {
+    document ??= JSON.stringify(openApi());
+    return octetsResponse(document, 'application/json', 'public, max-age=300');
+  });
+  app.route(API_ROOT, adminRoutes(deps));
 }
 
 function framed(deps: Deps, mount: (app: Hono) => void): Hono {

@@ -2,6 +2,7 @@
 
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
+import type { Schema } from '../api/route.ts';
 import {
   type Bytes,
   base64url,
@@ -16,7 +17,6 @@ import { canonical, type Json } from '../base/json.ts';
 import type { Turn } from '../ca/query/browse.ts';
 import { explainIssues } from '../config/schema.ts';
 import { hash } from '../crypto/native.ts';
-import type { Schema } from './admin/route.ts';
 
 /** @throws {HttpFailure} 400 for a text that is not JSON, or has half of a surrogate pair */
 export async function bodyOf(c: Context): Promise<unknown> {

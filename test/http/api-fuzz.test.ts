@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { routes } from '../../lib/api/api.ts';
 import { base64url, hex, utf8 } from '../../lib/base/bytes.ts';
 import { MAX_ADMIN_BODY_OCTETS } from '../../lib/base/limits.ts';
-import { routes } from '../../lib/http/admin/admin.ts';
 import { type Body, call, ok } from '../support/api.ts';
 import { deviceKey } from '../support/keys.ts';
 import { type Lab, makeLab } from '../support/lab.ts';

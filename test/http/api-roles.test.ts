@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { routes } from '../../lib/api/api.ts';
 import { roles } from '../../lib/base/words.ts';
-import { routes } from '../../lib/http/admin/admin.ts';
 import { call, tokenOf } from '../support/api.ts';
 import { makeLab, putToken } from '../support/lab.ts';
 import { MemoryStore } from '../support/memory-store.ts';

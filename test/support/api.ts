@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { routes } from '../../lib/api/api.ts';
+import { openApi } from '../../lib/api/openapi.ts';
 import type { Role } from '../../lib/base/words.ts';
-import { routes } from '../../lib/http/admin/admin.ts';
-import { openApi } from '../../lib/http/admin/openapi.ts';
 import { hasDotSegment } from '../../lib/http/target.ts';
 import type { Store } from '../../lib/ports/store.ts';
 import { type Lab, putToken } from './lab.ts';

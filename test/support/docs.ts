@@ -2,8 +2,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openApi } from '../../lib/api/openapi.ts';
 import { configSchema } from '../../lib/config/config.ts';
-import { openApi } from '../../lib/http/admin/openapi.ts';
 import { withCoverage } from './coverage.ts';
 
 const root = join(import.meta.dirname, '..', '..');

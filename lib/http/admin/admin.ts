@@ -1,9 +1,10 @@
-// The admin API: JSON in, JSON out, problem+json (RFC 9457) for refusals. The table of its routes,
-// and how Hono asks them.
+// The admin API: JSON in, JSON out, problem+json (RFC 9457) for refusals. Hono asks the handlers of its routes
+// what the contract (`lib/api/`) lets through.
 
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import * as z from 'zod/mini';
+import { type Api, type NamedRoute, routes } from '../../api/api.ts';
 import { HttpFailure, Outage } from '../../base/errors.ts';
 import type { Json } from '../../base/json.ts';
 import { MAX_ADMIN_BODY_OCTETS } from '../../base/limits.ts';
@@ -12,26 +13,32 @@ import { Once, OtherRequest, Repeated } from '../../ca/record/idempotency.ts';
 import { bodyOf, checked, queryOf } from '../request.ts';
 import { json, lines } from '../respond.ts';
 import { type Admin, requireRole } from './auth.ts';
-import { caRoutes } from './cas.ts';
-import { certificateRoutes } from './certificates.ts';
-import { challengeRoutes } from './challenges.ts';
-import { eventRoutes } from './events.ts';
-import { signedRevocationRoutes } from './revoke-signed.ts';
-import type { ApiCall, Route } from './route.ts';
-import { simulateRoutes } from './simulate.ts';
-import { serviceRoutes } from './status.ts';
-import { transactionRoutes } from './transactions.ts';
+import { caHandlers } from './cas.ts';
+import { certificateHandlers } from './certificates.ts';
+import { challengeHandlers } from './challenges.ts';
+import { eventHandlers } from './events.ts';
+import type { ApiCall, Handler, HandlersOf } from './handlers.ts';
+import { signedRevocationHandlers } from './revoke-signed.ts';
+import { simulateHandlers } from './simulate.ts';
+import { serviceHandlers } from './status.ts';
+import { transactionHandlers } from './transactions.ts';
 
-export const routes: readonly Route[] = [
-  ...challengeRoutes,
-  ...transactionRoutes,
-  ...certificateRoutes,
-  ...signedRevocationRoutes,
-  ...caRoutes,
-  ...eventRoutes,
-  ...serviceRoutes,
-  ...simulateRoutes,
-];
+const handlers: HandlersOf<Api> = {
+  ...challengeHandlers,
+  ...transactionHandlers,
+  ...certificateHandlers,
+  ...signedRevocationHandlers,
+  ...caHandlers,
+  ...eventHandlers,
+  ...serviceHandlers,
+  ...simulateHandlers,
+};
+
+type Served = { readonly route: NamedRoute; readonly handler: Handler };
+const served: readonly Served[] = routes.map((route) => {
+  const handler: Handler | Handler['handle'] = handlers[route.name];
+  return { route, handler: typeof handler === 'function' ? { handle: handler } : handler };
+});
 
 export function adminRoutes(deps: AdminDeps): Hono<Admin> {
   const app = new Hono<Admin>();
@@ -43,9 +50,10 @@ export function adminRoutes(deps: AdminDeps): Hono<Admin> {
       },
     }),
   );
-  for (const route of routes) {
-    const role = requireRole(deps, ...route.roles);
-    app.on(route.method, honoPath(route.path), role, (c) => answer(deps, route, c));
+  for (const one of served) {
+    const { method, path, roles } = one.route;
+    const role = requireRole(deps, ...roles);
+    app.on(method, honoPath(path), role, (c) => answer(deps, one, c));
   }
   for (const [path, known] of Map.groupBy(routes, (route) => honoPath(route.path))) {
     const methods = known.map(({ method }) => (method === 'GET' ? 'GET, HEAD' : method));
@@ -69,13 +77,17 @@ const honoPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
 const nothing = z.strictObject({});
 
 /** Refuses parameters that name nothing, before the store is read. @throws {HttpFailure} 404 */
-function paramsOf({ params, noun }: Route, c: Context): unknown {
+function paramsOf({ params, noun }: NamedRoute, c: Context): unknown {
   const result = z.safeParse(params ?? nothing, c.req.param());
   if (!result.success) throw new HttpFailure(404, `no such ${noun}`);
   return result.data;
 }
 
-async function answer(deps: AdminDeps, route: Route, c: Context<Admin>): Promise<Response> {
+async function answer(
+  deps: AdminDeps,
+  { route, handler }: Served,
+  c: Context<Admin>,
+): Promise<Response> {
   const params = paramsOf(route, c);
   const query = checked(route.query ?? nothing, queryOf(c), 'the query');
   const sent = route.body ? await bodyOf(c) : undefined;
@@ -85,11 +97,11 @@ async function answer(deps: AdminDeps, route: Route, c: Context<Admin>): Promise
   const once = route.repeatable && onceOf(c, [method, path, query as Json, sent as Json]);
   const call = { actor, path, params, query, body, once };
   const status = route.status ?? 200;
-  if (once) return json(status, await onlyOnce(deps, route, call, once));
-  if (route.lines && c.req.header('accept')?.includes(ndjson)) {
-    return lines(ndjson, route.lines(deps, call));
+  if (once) return json(status, await onlyOnce(deps, handler, call, once));
+  if (handler.lines && c.req.header('accept')?.includes(ndjson)) {
+    return lines(ndjson, handler.lines(deps, call));
   }
-  return json(status, (await route.handle(deps, call)) as object);
+  return json(status, (await handler.handle(deps, call)) as object);
 }
 
 const ndjson = 'application/x-ndjson';
@@ -107,29 +119,30 @@ function onceOf(c: Context<Admin>, request: Json): Once | undefined {
 /** Handles a request once; each repeat gets the same answer. */
 async function onlyOnce(
   deps: AdminDeps,
-  route: Route,
-  call: ApiCall<unknown, unknown, unknown>,
+  handler: Handler,
+  call: ApiCall,
   once: Once,
 ): Promise<object> {
-  const before = await kept(deps, route, once);
+  const before = await kept(deps, handler, once);
   if (before) return before;
   let answered: unknown;
   try {
-    answered = await route.handle(deps, call);
+    answered = await handler.handle(deps, call);
   } catch (error) {
     // The request may have been done in spite of the error: by its twin, or before the error.
-    const after = await kept(deps, route, once);
+    const after = await kept(deps, handler, once);
     if (after) return after;
     throw error instanceof Repeated ? new Outage('an answer has been forgotten') : error;
   }
-  return (await kept(deps, route, once)) ?? (answered as object);
+  return (await kept(deps, handler, once)) ?? (answered as object);
 }
 
-async function kept(deps: AdminDeps, route: Route, once: Once): Promise<object | undefined> {
+async function kept(deps: AdminDeps, handler: Handler, once: Once): Promise<object | undefined> {
   try {
     const record = await once.recalled(deps.store, deps.clock.now());
     if (!record) return undefined;
-    return route.repeat ? await route.repeat(deps, once, record) : JSON.parse(record.answer);
+    const again = await handler.repeat?.(deps, once, record);
+    return (again ?? JSON.parse(record.answer)) as object;
   } catch (error) {
     if (!(error instanceof OtherRequest)) throw error;
     throw new HttpFailure(422, 'Idempotency-Key: was used for another request');

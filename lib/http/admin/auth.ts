@@ -3,6 +3,7 @@
 // comes in `X-Scepter-Token`.
 
 import type { MiddlewareHandler } from 'hono';
+import { tokenHeader } from '../../api/route.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import type { Role } from '../../base/words.ts';
 import type { Deps } from '../../ca/deps.ts';
@@ -18,8 +19,6 @@ export type Admin = {
     readonly tokenHash: string;
   };
 };
-
-export const tokenHeader = 'X-Scepter-Token';
 
 /** A token has only characters that a header can carry. */
 export const isToken = (text: string): boolean => /^[\x21-\x7e]{16,256}$/.test(text);

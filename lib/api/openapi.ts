@@ -1,24 +1,11 @@
 // The documentation of the admin API (OpenAPI 3.1), made from the table of its routes and their
-// schemas, so that it says what the code does. Served without a token at /openapi.json.
+// schemas, so that it says what the code does.
 
-import { Hono } from 'hono';
 import * as z from 'zod/mini';
-import { MAX_ADMIN_BODY_OCTETS, RETRY_AFTER_S } from '../../base/limits.ts';
-import { octetsResponse } from '../respond.ts';
-import { answers, bodies } from '../schemas.ts';
-import { routes } from './admin.ts';
-import { tokenHeader } from './auth.ts';
-import type { Route, Schema } from './route.ts';
-
-export function documentRoutes(): Hono {
-  const app = new Hono();
-  let text: string | undefined;
-  app.get('/openapi.json', () => {
-    text ??= JSON.stringify(openApi());
-    return octetsResponse(text, 'application/json', 'public, max-age=300');
-  });
-  return app;
-}
+import { MAX_ADMIN_BODY_OCTETS, RETRY_AFTER_S } from '../base/limits.ts';
+import { type NamedRoute, routes } from './api.ts';
+import { API_ROOT, type Schema, tokenHeader } from './route.ts';
+import { answers, bodies } from './schemas.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
@@ -52,7 +39,7 @@ export function openApi(): object {
       description:
         'Times are ISO 8601 in UTC, serial numbers and digests lower-case hexadecimal. A list answers `next`, the `cursor` of its next page, until that is null; a page may be short, or empty, and not be the last. The role `admin` has the rights of all roles.',
     },
-    servers: [{ url: '/api/v1' }],
+    servers: [{ url: API_ROOT }],
     security: [{ token: [] }, { ownHeader: [] }],
     tags: [...new Set(routes.map(tagOf))].map((name) => ({ name })),
     paths,
@@ -71,7 +58,7 @@ export function openApi(): object {
   };
 }
 
-function operation(route: Route): object {
+function operation(route: NamedRoute): object {
   const { roles, summary, params, query, repeatable, status = 200 } = route;
   const parameters = [
     ...parametersOf('path', params),
@@ -102,7 +89,7 @@ function operation(route: Route): object {
 }
 
 /** `postTransactionsApprove` */
-const operationId = ({ method, path }: Route): string =>
+const operationId = ({ method, path }: NamedRoute): string =>
   [
     method.toLowerCase(),
     ...path
@@ -112,7 +99,7 @@ const operationId = ({ method, path }: Route): string =>
       .map((word) => word.charAt(0).toUpperCase() + word.slice(1)),
   ].join('');
 
-const tagOf = ({ path }: Route): string => path.split('/')[1] ?? '';
+const tagOf = ({ path }: NamedRoute): string => path.split('/')[1] ?? '';
 
 const idempotencyKey = {
   name: 'Idempotency-Key',
@@ -136,7 +123,7 @@ function parametersOf(place: 'path' | 'query', schema: Schema | undefined): obje
   );
 }
 
-function refusals({ method, params, body, conflict }: Route): object {
+function refusals({ method, params, body, conflict }: NamedRoute): object {
   const malformed = [
     ...(body ? ['the body is not JSON'] : []),
     ...(params ? ['the path has dot segments, however they are escaped'] : []),

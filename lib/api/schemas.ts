@@ -3,7 +3,7 @@
 import * as z from 'zod/mini';
 import { MAX_PAGE } from '../base/limits.ts';
 import { described, id } from '../config/schema.ts';
-import type { Schema } from './admin/route.ts';
+import type { Schema } from './route.ts';
 
 type Named = z.core.$ZodRegistry<{ id: string }>;
 /** Schemas that the documentation has by name, for input and for answers. */

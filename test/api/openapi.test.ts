@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { routes } from '../../lib/http/admin/admin.ts';
-import { openApi } from '../../lib/http/admin/openapi.ts';
+import { routes } from '../../lib/api/api.ts';
+import { openApi } from '../../lib/api/openapi.ts';
 import { openApiPath, openApiText } from '../support/docs.ts';
 import { makeLab } from '../support/lab.ts';
 

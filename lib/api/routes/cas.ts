@@ -1,0 +1,118 @@
+// CAs and their CRLs.
+
+import * as z from 'zod/mini';
+import { raGenerationStates } from '../../base/words.ts';
+import { described } from '../../config/schema.ts';
+import type { Routes } from '../route.ts';
+import { answer, caId, der, hexText, pageShape, time, turn } from '../schemas.ts';
+
+const certificate = answer(
+  'CaCertificate',
+  z.strictObject({
+    subject: described('RFC 4514', z.string()),
+    issuer: z.string(),
+    serial: hexText,
+    notBefore: time,
+    notAfter: time,
+    sha256: described('fingerprints of the DER', hexText),
+    sha1: hexText,
+    der,
+    pem: z.string(),
+  }),
+);
+
+const crl = {
+  number: z.int(),
+  thisUpdate: time,
+  nextUpdate: time,
+};
+
+const ca = answer(
+  'Ca',
+  z.strictObject({
+    id: z.string(),
+    key: described('such as RSA-3072 or P-256', z.optional(z.string())),
+    certificate: described('absent before the CA is made', z.optional(certificate)),
+    chain: described('its issuers, up to the root', z.array(certificate)),
+    ra: described(
+      'RA generations: current is announced, prepared and previous are answered too',
+      z.array(
+        z.strictObject({
+          id: z.int(),
+          state: z.enum(raGenerationStates),
+          certificate,
+        }),
+      ),
+    ),
+    crl: z.optional(z.strictObject(crl)),
+    warnings: z.array(z.string()),
+  }),
+);
+
+const cas = answer('Cas', z.strictObject({ cas: z.array(ca) }));
+
+const published = answer(
+  'PublishedCrl',
+  z.strictObject({
+    ...crl,
+    pending: described(
+      'true: it is the newest so far, and the next is published within a minute by the function that may sign it',
+      z.optional(z.boolean()),
+    ),
+  }),
+);
+
+const whole = answer(
+  'Crl',
+  z.strictObject({
+    ca: z.string(),
+    ...crl,
+    size: described('octets of its DER', z.int()),
+    count: described('entries in all', z.int()),
+    url: described('public URL of its DER', z.string()),
+    ...pageShape(
+      'entries',
+      z.strictObject({
+        serial: hexText,
+        revokedAt: time,
+        reason: described('absent: unspecified', z.optional(z.string())),
+      }),
+    ),
+  }),
+);
+
+const readers = ['auditor', 'approver', 'challenger'] as const;
+
+const byCa = z.strictObject({ ca: caId });
+
+export const caRoutes = {
+  'GET /cas': {
+    noun: 'CA',
+    roles: readers,
+    summary: 'All CAs of this service',
+    answer: cas,
+  },
+  'GET /cas/{ca}': {
+    noun: 'CA',
+    roles: readers,
+    summary: 'One CA: certificates, fingerprints, RA generations, CRL, and what to worry about',
+    params: byCa,
+    answer: ca,
+  },
+  'GET /crls/{ca}': {
+    noun: 'CA',
+    roles: ['auditor'],
+    summary: 'The newest CRL of a CA, its entries by serial number',
+    params: byCa,
+    query: z.strictObject(turn),
+    answer: whole,
+  },
+  'POST /crls/{ca}/publish': {
+    noun: 'CA',
+    roles: [],
+    summary: 'Publish a CRL now, with everything that has been revoked',
+    params: byCa,
+    answer: published,
+    repeatable: true,
+  },
+} as const satisfies Routes;

@@ -1,0 +1,104 @@
+// Challenges: made once and shown once, listed and revoked by their ids.
+
+import * as z from 'zod/mini';
+import { MAX_NAMES } from '../../base/limits.ts';
+import { challengeStates } from '../../base/words.ts';
+import { described, duration } from '../../config/schema.ts';
+import type { Routes } from '../route.ts';
+import { answer, body, endpointId, page, time, turn, ulidText } from '../schemas.ts';
+
+const newChallenge = body(
+  'NewChallenge',
+  z.strictObject({
+    endpoint: described('the endpoint that it is for', z._default(z.string(), 'default')),
+    subject: described('the only subject it may be used for, RFC 4514', z.optional(z.string())),
+    san: described(
+      'TYPE:VALUE of the subjectAltNames that the certificate gets, and no other',
+      z._default(
+        z.array(z.string()).check(z.maxLength(MAX_NAMES, `must hold at most ${MAX_NAMES} names`)),
+        [],
+      ),
+    ),
+    uses: described(
+      'how many certificates it is good for',
+      z._default(z.int().check(z.gte(1), z.lte(100_000)), 1),
+    ),
+    ttl: described("how long it lives; the endpoint's time if absent", z.optional(duration)),
+  }),
+);
+
+const madeChallenge = answer(
+  'MadeChallenge',
+  z.strictObject({
+    id: ulidText,
+    challenge: described('the secret; it is stored nowhere', z.string()),
+    endpoint: z.string(),
+    expiresAt: time,
+  }),
+);
+
+const challenge = answer(
+  'Challenge',
+  z.strictObject({
+    id: ulidText,
+    endpoint: z.string(),
+    state: described(
+      'locked: after too many refused attempts; invalid: its record was changed by another hand, or its MAC key is gone',
+      z.enum(challengeStates),
+    ),
+    subject: z.optional(z.string()),
+    san: z.array(z.string()),
+    uses: z.int(),
+    usesLeft: z.int(),
+    failures: described('refused attempts', z.int()),
+    createdAt: time,
+    expiresAt: time,
+    revokedAt: z.optional(time),
+  }),
+);
+
+const byId = z.strictObject({ id: ulidText });
+
+const somewhere = z.strictObject({
+  endpoint: described('only there; everywhere if absent', z.optional(endpointId)),
+});
+
+export const challengeRoutes = {
+  'POST /challenges': {
+    noun: 'challenge',
+    roles: ['challenger'],
+    summary: 'Make a challenge; its secret is in this answer only',
+    body: newChallenge,
+    status: 201,
+    answer: madeChallenge,
+    repeatable: true,
+    conflict: 'the challenge of this Idempotency-Key can no longer be told',
+  },
+  'GET /challenges': {
+    noun: 'challenge',
+    roles: ['challenger', 'auditor'],
+    summary: 'Challenges of an endpoint, newest first',
+    query: z.strictObject({
+      endpoint: z._default(endpointId, 'default'),
+      state: z.optional(z.enum(challengeStates)),
+      ...turn,
+    }),
+    answer: page('Challenges', 'challenges', challenge),
+  },
+  'GET /challenges/{id}': {
+    noun: 'challenge',
+    roles: ['challenger', 'auditor'],
+    summary: 'One challenge, without its secret',
+    params: byId,
+    query: somewhere,
+    answer: challenge,
+  },
+  'DELETE /challenges/{id}': {
+    noun: 'challenge',
+    roles: ['challenger'],
+    summary: 'Revoke a challenge: no further request may use it; one that has used it is finished',
+    params: byId,
+    query: somewhere,
+    answer: challenge,
+  },
+} as const satisfies Routes;

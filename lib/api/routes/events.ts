@@ -1,0 +1,75 @@
+// Events: what happened, as it is hashed into the log.
+
+import * as z from 'zod/mini';
+import { actorKinds, eventTypes } from '../../base/words.ts';
+import { described } from '../../config/schema.ts';
+import type { Routes } from '../route.ts';
+import { answer, hexText, moment, page, serial, time, turn, ulidText } from '../schemas.ts';
+
+const text = z.optional(z.string());
+
+const texts = z.optional(z.array(z.string()));
+
+const hash = z.optional(hexText);
+
+export const event = answer(
+  'Event',
+  z.strictObject({
+    v: described('version of this form', z.literal(1)),
+    id: ulidText,
+    time,
+    salt: described('random: a hash of the event tells nothing about it', hexText),
+    type: z.enum(eventTypes),
+    actor: z.strictObject({
+      kind: z.enum(actorKinds),
+      id: text,
+      from: described("address of an administrator's request", text),
+    }),
+    ca: text,
+    endpoint: text,
+    transaction: z.optional(ulidText),
+    transactionID: text,
+    messageType: text,
+    profile: text,
+    serial: hash,
+    subject: text,
+    names: texts,
+    csrHash: hash,
+    tbsHash: hash,
+    certificateHash: hash,
+    keyHash: hash,
+    key: text,
+    challengeId: text,
+    authorizedBy: texts,
+    code: text,
+    reason: text,
+    note: text,
+    number: z.optional(z.number()),
+  }),
+);
+
+const filters = {
+  from: described('from this time on', z.optional(moment)),
+  until: described('before this time', z.optional(moment)),
+  type: z.optional(z.enum(eventTypes)),
+  transaction: described('about this Transaction', z.optional(ulidText)),
+  serial: described('about the certificate with this serial number', z.optional(serial)),
+};
+
+export const eventRoutes = {
+  'GET /events': {
+    noun: 'event',
+    roles: ['auditor'],
+    summary: 'Events; all of them, one a line, for clients that accept application/x-ndjson',
+    query: z.strictObject({
+      ...filters,
+      order: described(
+        'which come first; lines always begin with the oldest',
+        z._default(z.enum(['oldest', 'newest']), 'oldest'),
+      ),
+      ...turn,
+    }),
+    answer: page('Events', 'events', event),
+    lines: true,
+  },
+} as const satisfies Routes;

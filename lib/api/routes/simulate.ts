@@ -1,0 +1,76 @@
+// What would become of a request: policy tried out on a CSR, with no device and no consequence.
+
+import * as z from 'zod/mini';
+import { described } from '../../config/schema.ts';
+import { extension } from '../decoded.ts';
+import type { Routes } from '../route.ts';
+import { answer, body, endpointId, evidence, serial, time } from '../schemas.ts';
+
+const challengeText = 'must be "none" or {"subject": ..., "san": [...]}, both optional';
+
+const simulation = body(
+  'SimulatedRequest',
+  z.strictObject({
+    endpoint: z._default(endpointId, 'default'),
+    csr: described('a PKCS#10: PEM, or DER in base64', z.string()),
+    challenge: described(
+      'as if it came with a fresh challenge that is bound like this; "none": without one',
+      z._default(
+        z.union(
+          [
+            z.literal('none'),
+            z.strictObject({
+              subject: z.optional(z.string()),
+              san: z._default(z.array(z.string()), []),
+            }),
+          ],
+          challengeText,
+        ),
+        'none',
+      ),
+    ),
+    renews: described(
+      "as if it was signed with this certificate of the endpoint's CA",
+      z.optional(serial),
+    ),
+  }),
+);
+
+const simulated = answer(
+  'Simulation',
+  z.strictObject({
+    decision: z.enum(['grant', 'pend', 'deny']),
+    code: described('of a refusal, as its device would be told', z.optional(z.string())),
+    text: z.optional(z.string()),
+    failInfo: z.optional(z.string()),
+    evidence: z.optional(evidence),
+    rule: described('where it is decided', z.optional(z.string())),
+    means: z.optional(z.string()),
+    change: described('what to do', z.optional(z.string())),
+    certificate: described(
+      'what would be signed',
+      z.optional(
+        z.strictObject({
+          subject: z.string(),
+          issuer: z.string(),
+          names: z.array(z.string()),
+          notBefore: time,
+          notAfter: time,
+          key: z.string(),
+          extensions: z.array(extension),
+          lint: z.literal('clean'),
+        }),
+      ),
+    ),
+  }),
+);
+
+export const simulateRoutes = {
+  'POST /simulate': {
+    noun: 'simulation',
+    roles: ['challenger', 'approver', 'auditor'],
+    summary: 'What would become of a request; nothing is written and nothing is signed',
+    body: simulation,
+    answer: simulated,
+  },
+} as const satisfies Routes;

@@ -1,0 +1,61 @@
+// How the service stands, and the configuration that it runs with.
+
+import * as z from 'zod/mini';
+import { described } from '../../config/schema.ts';
+import type { Routes } from '../route.ts';
+import { answer, time } from '../schemas.ts';
+
+const warnings = z.array(z.string());
+
+const status = answer(
+  'Status',
+  z.strictObject({
+    version: z.string(),
+    time,
+    store: z.strictObject({
+      reachable: z.boolean(),
+      writable: described('a write was tried within the last minute', z.boolean()),
+    }),
+    cas: z.array(
+      z.strictObject({
+        id: z.string(),
+        notAfter: z.optional(time),
+        raNotAfter: described('of the current RA certificate', z.optional(time)),
+        crl: z.optional(z.strictObject({ number: z.int(), thisUpdate: time, nextUpdate: time })),
+        warnings,
+      }),
+    ),
+    endpoints: z.array(
+      z.strictObject({
+        id: z.string(),
+        ca: z.string(),
+        profile: z.string(),
+        approval: z.string(),
+        legacy: described('weak algorithms that it accepts', z.array(z.string())),
+        static: described(
+          'it takes a static challenge; uses of it that this instance has counted',
+          z.optional(z.strictObject({ uses: z.int() })),
+        ),
+        pending: described('requests that wait for an approver', z.int()),
+        warnings,
+      }),
+    ),
+    morePending: described('there are more requests that wait than were counted', z.boolean()),
+    warnings: described('all of them', warnings),
+  }),
+);
+
+export const serviceRoutes = {
+  'GET /status': {
+    noun: 'status',
+    roles: ['auditor', 'approver', 'challenger'],
+    summary: 'How the service stands, and what to worry about',
+    answer: status,
+  },
+  'GET /config': {
+    noun: 'configuration',
+    roles: ['auditor'],
+    summary: 'The configuration, every default written out; secrets are references in it',
+    answer: answer('Config', z.record(z.string(), z.unknown())),
+  },
+} as const satisfies Routes;

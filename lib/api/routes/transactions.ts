@@ -1,0 +1,143 @@
+// Transactions: listed, searched, shown with all that happened to them, approved and denied.
+
+import * as z from 'zod/mini';
+import { transactionStates } from '../../base/words.ts';
+import { described } from '../../config/schema.ts';
+import { decodedRequest } from '../decoded.ts';
+import type { Routes } from '../route.ts';
+import {
+  answer,
+  beginning,
+  body,
+  der,
+  endpointId,
+  evidence,
+  hexText,
+  page,
+  serial,
+  time,
+  turn,
+  ulidText,
+} from '../schemas.ts';
+import { event } from './events.ts';
+
+const state = z.enum(transactionStates);
+
+const fields = {
+  id: ulidText,
+  endpoint: z.string(),
+  ca: z.string(),
+  state,
+  messageType: z.enum(['PKCSReq', 'RenewalReq']),
+  signer: described('`key:` or `certificate:` and the SHA-256 of what signed', z.string()),
+  requestHash: z.string(),
+  transactionIDs: described('as sent, one character per octet', z.array(z.string())),
+  subject: described('RFC 4514', z.string()),
+  csrHash: described('SHA-256 of the request as it came', hexText),
+  names: described('TYPE:VALUE of the subjectAltNames', z.array(z.string())),
+  profile: z.string(),
+  authorizedBy: z.array(z.string()),
+  serial: described('of the certificate of the latest attempt', z.optional(hexText)),
+  approval: z.optional(z.strictObject({ by: z.string(), at: time })),
+  gates: z.optional(z.array(z.string())),
+  reason: z.optional(z.string()),
+  evidence: z.optional(evidence),
+  renews: described('serial of the certificate that it renews', z.optional(hexText)),
+  expiresAt: z.optional(time),
+  reply: z.strictObject({ digest: z.string(), cipher: z.string() }),
+  timeline: z.array(z.strictObject({ at: time, state, by: z.optional(z.string()) })),
+  createdAt: time,
+};
+
+const transaction = answer('Transaction', z.strictObject(fields));
+
+const story = answer(
+  'TransactionStory',
+  z.strictObject({
+    ...fields,
+    csr: described(
+      'the request without its challengePassword, DER, base64; empty where a refused one is too large to be kept',
+      z.string(),
+    ),
+    request: described('the same in words', z.optional(decodedRequest)),
+    refusal: described(
+      'why it was refused, in words',
+      z.optional(
+        z.strictObject({
+          code: described('as its device was told', z.string()),
+          text: z.string(),
+          rule: described('where it is decided: the configuration, or a standard', z.string()),
+          means: z.string(),
+          looked: described('what the rule looked at, a line each', z.array(z.string())),
+          sent: described('what the device asked for, a line each', z.array(z.string())),
+          evidence,
+          change: described('what to do', z.string()),
+        }),
+      ),
+    ),
+    certificate: z.optional(der),
+    events: described('everything that happened to it, oldest first', z.array(event)),
+    moreEvents: described(
+      'there are more events than these: see /events?transaction=',
+      z.optional(z.literal(true)),
+    ),
+  }),
+);
+
+const byId = z.strictObject({ id: ulidText });
+
+const verdict = body(
+  'Verdict',
+  z.strictObject({
+    reason: described(
+      'why, for the record',
+      z.optional(z.string().check(z.maxLength(500, 'must be at most 500 characters'))),
+    ),
+  }),
+);
+
+const decision = {
+  noun: 'transaction',
+  roles: ['approver'],
+  params: byId,
+  body: verdict,
+  answer: transaction,
+  conflict: 'it is not pending; the detail says what it is',
+  repeatable: true,
+} as const;
+
+export const transactionRoutes = {
+  'GET /transactions': {
+    noun: 'transaction',
+    roles: ['auditor', 'approver'],
+    summary:
+      'Transactions of an endpoint, newest first; those of an open state by when they are due; or what a search finds at all endpoints',
+    query: z.strictObject({
+      endpoint: described(
+        'only of this one; "default" if nothing is searched for',
+        z.optional(endpointId),
+      ),
+      state: z.optional(state),
+      subject: described('how the subject begins, in any case', z.optional(beginning)),
+      device: described(
+        'how the first subjectAltName begins, or else the common name',
+        z.optional(beginning),
+      ),
+      serial: z.optional(serial),
+      ...turn,
+    }),
+    answer: page('Transactions', 'transactions', transaction),
+  },
+  'GET /transactions/{id}': {
+    noun: 'transaction',
+    roles: ['auditor', 'approver'],
+    summary: 'One transaction, with its request, its certificate and its events',
+    params: byId,
+    answer: story,
+  },
+  'POST /transactions/{id}/approve': {
+    ...decision,
+    summary: 'Let a waiting request have its certificate',
+  },
+  'POST /transactions/{id}/deny': { ...decision, summary: 'Refuse a waiting request' },
+} as const satisfies Routes;
