@@ -51,21 +51,25 @@ export type ParamsOf<R extends Route> = Checked<SchemaOf<R, 'params'>>;
 export type QueryOf<R extends Route> = Checked<SchemaOf<R, 'query'>>;
 export type BodyOf<R extends Route> = Checked<SchemaOf<R, 'body'>>;
 
-/** What is answered, readonly. */
-export type AnswerOf<R extends Route> = Frozen<z.input<R['answer']>>;
+/** What is answered; a field that may be absent is never there as undefined. */
+export type AnswerOf<R extends Route> = Frozen<z.input<R['answer']>, never>;
 
-/** What a client sends: those parts of a request that the route takes; the query may be left out. */
+/** What a client sends: those parts of a request that the route takes. The query may be left out, and so may
+ * fields by being undefined. */
 export type SentTo<R extends Route> = Sent<R, 'params'> &
   Sent<R, 'body'> &
   Partial<Sent<R, 'query'>>;
 
 type Sent<R extends Route, P extends Part> =
   SchemaOf<R, P> extends infer S extends Schema
-    ? { readonly [K in P]: Frozen<z.input<S>> }
+    ? { readonly [K in P]: Frozen<z.input<S>, undefined> }
     : { readonly [K in P]?: never };
 
-type Frozen<T> = T extends readonly (infer Item)[]
-  ? readonly Frozen<Item>[]
+/** Readonly, with `Absent` instead of undefined. */
+type Frozen<T, Absent> = T extends readonly (infer Item)[]
+  ? readonly Frozen<Item, Absent>[]
   : T extends object
-    ? { readonly [Key in keyof T]: Frozen<T[Key]> }
-    : T;
+    ? { readonly [Key in keyof T]: Frozen<T[Key], Absent> }
+    : T extends undefined
+      ? Absent
+      : T;

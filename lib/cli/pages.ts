@@ -1,8 +1,11 @@
 // Lists of the admin API: page by page, or to their end.
 
 import { InvalidArgumentError, Option } from 'commander';
+import type { AnswerTo, Api, RouteName } from '../api/api.ts';
+import type { SentTo } from '../api/route.ts';
 import { MAX_PAGE } from '../base/limits.ts';
-import { callApi, type Io, jsonLine } from './io.ts';
+import { askApi, type Parts } from './api.ts';
+import { type Io, jsonLine } from './io.ts';
 import { aligned } from './text.ts';
 
 export type PageOptions = {
@@ -29,39 +32,43 @@ export function limitOf(text: string): number {
   return limit;
 }
 
-export type Query = Readonly<Record<string, string | number | undefined>>;
+type Where<Test, Of> = { [Key in keyof Of]: Of[Key] extends Test ? Key : never }[keyof Of];
 
-/** A path with the fields of its query that have a value. */
-export function withQuery(path: string, query: Query): string {
-  const fields = Object.entries(query).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, String(value)]],
-  );
-  return fields.length > 0 ? `${path}?${new URLSearchParams(fields)}` : path;
-}
+/** The routes whose answer is a page of a list. */
+type ListName = Where<{ readonly next: string | null }, { [Name in RouteName]: AnswerTo<Name> }>;
+/** What the answer calls the items. */
+type NounOf<Name extends ListName> = Where<readonly object[], AnswerTo<Name>>;
+type ItemOf<Name extends ListName> = AnswerTo<Name>[NounOf<Name>] extends readonly (infer Item)[]
+  ? Item
+  : never;
 
-type Wanted = {
-  readonly path: string;
-  readonly query: Query;
-  /** What the answer calls the items. */
-  readonly noun: string;
+type Wanted<Name extends ListName> = SentTo<Api[Name]> & {
+  readonly name: Name;
+  readonly noun: NounOf<Name> & string;
 };
 
 /** The items of one page, or of all; beside them what else the first page says. */
-export async function pagesOf<T, Head = unknown>(
+export async function pagesOf<Name extends ListName>(
   io: Io,
-  { path, query, noun }: Wanted,
+  wanted: Wanted<Name>,
   { limit, cursor: from, all }: PageOptions,
-): Promise<{ readonly items: readonly T[]; readonly next: string | null; readonly first: Head }> {
-  const items: T[] = [];
-  let first: Head | undefined;
+): Promise<{
+  readonly items: readonly ItemOf<Name>[];
+  readonly next: string | null;
+  readonly first: AnswerTo<Name>;
+}> {
+  const { name, noun } = wanted;
+  const { params, query } = wanted as Parts;
+  const items: ItemOf<Name>[] = [];
+  let first: AnswerTo<Name> | undefined;
   let cursor = from;
   let shown = false;
   for (;;) {
     const asked = { ...query, limit: all ? MAX_PAGE : limit, cursor };
-    const page = await callApi<Record<string, unknown>>(io, 'GET', withQuery(path, asked));
-    first ??= page as Head;
-    items.push(...(page[noun] as T[]));
-    const next = (page.next ?? null) as string | null;
+    const page = (await askApi(io, name, { params, query: asked })) as AnswerTo<Name>;
+    first ??= page;
+    items.push(...(page[noun] as ItemOf<Name>[]));
+    const { next } = page;
     // A page can be empty although the next one is not.
     if (next === null || (!all && items.length > 0)) {
       if (shown) io.progress?.('');
@@ -73,21 +80,22 @@ export async function pagesOf<T, Head = unknown>(
   }
 }
 
-export type Listing<T> = Wanted & {
+export type Listing<Name extends ListName> = Wanted<Name> & {
   readonly columns: readonly string[];
-  readonly row: (item: T) => readonly string[];
+  readonly row: (item: ItemOf<Name>) => readonly string[];
   /** The sentence for an empty list. */
   readonly none: string;
 };
 
 /** A table on stdout, or one JSON object as the API has it; how to go on, on stderr. */
-export async function showList<T>(
+export async function showList<Name extends ListName>(
   io: Io,
-  { columns, row, none, ...wanted }: Listing<T>,
+  listing: Listing<Name>,
   options: PageOptions,
 ): Promise<void> {
-  const { items, next } = await pagesOf<T>(io, wanted, options);
-  if (options.json) io.out(jsonLine({ [wanted.noun]: items, next }));
+  const { noun, columns, row, none } = listing;
+  const { items, next } = await pagesOf<Name>(io, listing, options);
+  if (options.json) io.out(jsonLine({ [noun]: items, next }));
   else if (items.length > 0) io.out(aligned([columns, ...items.map(row)]));
   if (items.length === 0) io.note(none);
   if (next !== null && !options.json) {

@@ -1,51 +1,17 @@
 // scepter ca show, export, and scepter crl show, publish: the CAs and their CRLs.
 
 import { Command } from 'commander';
+import type { AnswerTo } from '../../api/api.ts';
 import { visible } from '../../base/text.ts';
+import { callApi } from '../api.ts';
 import { replaceFile } from '../device/folder.ts';
-import { callApi, type Io, jsonLine } from '../io.ts';
+import { type Io, jsonLine } from '../io.ts';
 import { type PageOptions, pageOptions, pagesOf } from '../pages.ts';
 import { aligned, type Field, fromNow, seconds, section } from '../text.ts';
 import { withKeyWarnings } from './ca-keys.ts';
 
-type CaCertificate = {
-  readonly subject: string;
-  readonly issuer: string;
-  readonly serial: string;
-  readonly notBefore: string;
-  readonly notAfter: string;
-  readonly sha256: string;
-  readonly sha1: string;
-  readonly pem: string;
-};
-type CrlTimes = {
-  readonly number: number;
-  readonly thisUpdate: string;
-  readonly nextUpdate: string;
-};
-type Ca = {
-  readonly id: string;
-  readonly key?: string;
-  readonly certificate?: CaCertificate;
-  /** Its issuers up to the root. */
-  readonly chain: readonly CaCertificate[];
-  readonly ra: readonly {
-    readonly id: number;
-    readonly state: string;
-    readonly certificate: CaCertificate;
-  }[];
-  readonly crl?: CrlTimes;
-  readonly warnings: readonly string[];
-};
-type Crl = CrlTimes & {
-  readonly ca: string;
-  readonly size: number;
-  readonly count: number;
-  readonly url: string;
-};
-type Entry = { readonly serial: string; readonly revokedAt: string; readonly reason?: string };
-
-const pathOf = (noun: 'cas' | 'crls', ca: string): string => `/${noun}/${encodeURIComponent(ca)}`;
+type Ca = AnswerTo<'GET /cas/{ca}'>;
+type CrlTimes = NonNullable<Ca['crl']>;
 
 export function caCommand(io: Io): Command {
   const ca = new Command('ca').description('certificate authorities');
@@ -64,10 +30,10 @@ Examples:
     .action(async (name: string | undefined, { keys, json }: { keys?: true; json?: true }) => {
       const asked = async (one: Ca): Promise<Ca> => (keys ? withKeyWarnings(io, one) : one);
       if (name !== undefined) {
-        const one = await asked(await callApi<Ca>(io, 'GET', pathOf('cas', name)));
+        const one = await asked(await callApi(io, 'GET /cas/{ca}', { params: { ca: name } }));
         return io.out(json ? jsonLine(one) : caPage(one, io.clock.now()));
       }
-      const found = await callApi<{ readonly cas: readonly Ca[] }>(io, 'GET', '/cas');
+      const found = await callApi(io, 'GET /cas');
       const cas: Ca[] = [];
       for (const one of found.cas) cas.push(await asked(one));
       const pages = cas.map((one) => caPage(one, io.clock.now()));
@@ -92,7 +58,7 @@ Examples:
 type ExportOptions = { readonly out?: string; readonly json?: true };
 
 async function exportChain(io: Io, name: string, { out, json }: ExportOptions): Promise<void> {
-  const { id, certificate, chain } = await callApi<Ca>(io, 'GET', pathOf('cas', name));
+  const { id, certificate, chain } = await callApi(io, 'GET /cas/{ca}', { params: { ca: name } });
   const all = [...(certificate ? [certificate] : []), ...chain];
   const text = all.map(({ pem }) => pem).join('');
   if (out !== undefined) await replaceFile(out, text);
@@ -162,8 +128,7 @@ Examples:
   scepter crl publish vpn --json`,
     )
     .action(async (ca: string, { json }: { json?: true }) => {
-      const path = `${pathOf('crls', ca)}/publish`;
-      const done = await callApi<CrlTimes & { readonly pending?: true }>(io, 'POST', path);
+      const done = await callApi(io, 'POST /crls/{ca}/publish', { params: { ca } });
       const text = crlText(done, io.clock.now());
       const said = `${done.pending ? 'asked for, within a minute comes the one after ' : ''}CRL ${text}`;
       io.out(json ? jsonLine(done) : `${visible(said)}\n`);
@@ -172,9 +137,9 @@ Examples:
 }
 
 async function showCrl(io: Io, ca: string, options: PageOptions): Promise<void> {
-  const { items, next, first } = await pagesOf<Entry, Crl>(
+  const { items, next, first } = await pagesOf(
     io,
-    { path: pathOf('crls', ca), query: {}, noun: 'entries' },
+    { name: 'GET /crls/{ca}', params: { ca }, noun: 'entries' },
     options,
   );
   if (options.json) return io.out(jsonLine({ ...first, entries: items, next }));

@@ -4,27 +4,14 @@
 import { type Bytes, base64, fromBase64 } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
 import { visible } from '../../base/text.ts';
+import type { RegisterReason } from '../../base/words.ts';
 import { describeCertificate } from '../../x509/describe/describe.ts';
-import { CliError, callApi, type Io, jsonLine } from '../io.ts';
+import { callApi } from '../api.ts';
+import { CliError, type Io, jsonLine } from '../io.ts';
 import { partsOf } from '../look/encodings.ts';
 import { fileOctets } from '../look/inspect.ts';
 
-type Shown = { readonly subject: string; readonly serial: string; readonly der: string };
-type Cas = {
-  readonly cas: readonly {
-    readonly id: string;
-    readonly certificate?: Shown;
-    readonly ra: readonly { readonly certificate: Shown }[];
-  }[];
-};
-type RevokedSigned = {
-  readonly ca: string;
-  readonly serial: string;
-  readonly subject: string;
-  readonly revocationReason: string;
-  readonly generation?: { readonly id: number; readonly state: string };
-};
-type Asked = { readonly reason: string; readonly json: boolean };
+type Asked = { readonly reason: RegisterReason; readonly json: boolean };
 
 /** @param ca undefined: the one that the certificate names as its issuer @throws {CliError} */
 export async function revokeFile(
@@ -48,7 +35,7 @@ export async function revokeOfRa(
   asked: Asked,
 ): Promise<boolean> {
   const plain = serial.replaceAll(':', '').toLowerCase();
-  const { cas } = await callApi<Cas>(io, 'GET', '/cas');
+  const { cas } = await callApi(io, 'GET /cas');
   for (const { id, ra } of cas.filter((one) => ca === undefined || one.id === ca)) {
     const found = ra.find(({ certificate }) => certificate.serial === plain);
     if (!found) continue;
@@ -59,9 +46,10 @@ export async function revokeOfRa(
 }
 
 async function revokeSigned(io: Io, ca: string, der: Bytes, { reason, json }: Asked) {
-  const path = `/certificates/${encodeURIComponent(ca)}/revoke`;
-  const body = { certificate: base64(der), reason };
-  const done = await callApi<RevokedSigned>(io, 'POST', path, body);
+  const done = await callApi(io, 'POST /certificates/{ca}/revoke', {
+    params: { ca },
+    body: { certificate: base64(der), reason },
+  });
   const ended = reason === 'removeFromCRL' || reason === 'certificateHold';
   const state = reason === 'removeFromCRL' ? 'issued' : ended ? 'held' : 'revoked';
   const said = `${done.serial} of CA ${done.ca} is ${state} (${reason}): ${done.subject}`;
@@ -94,7 +82,7 @@ async function certificateIn(io: Io, file: string): Promise<Bytes> {
 /** @throws {CliError} */
 async function issuerOf(io: Io, der: Bytes, file: string): Promise<string> {
   const { issuer } = describeCertificate(der);
-  const { cas } = await callApi<Cas>(io, 'GET', '/cas');
+  const { cas } = await callApi(io, 'GET /cas');
   const [first, ...others] = cas.filter(({ certificate }) => certificate?.subject === issuer);
   if (!first) throw new CliError('notFound', `no CA here is called ${issuer}, as ${file} says`);
   if (others.length === 0) return first.id;

@@ -1,50 +1,31 @@
 // scepter cert list, show, revoke, renewals: certificates, and what is to become of them.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { AnswerTo } from '../../api/api.ts';
 import { fromBase64 } from '../../base/bytes.ts';
 import { visible } from '../../base/text.ts';
 import {
   type ListedState,
   listedStates,
-  revocationReasons,
-  type ShownState,
+  type RegisterReason,
+  registerReasons,
 } from '../../base/words.ts';
 import { parseDuration } from '../../config/schema.ts';
 import { describeCertificate } from '../../x509/describe/describe.ts';
-import { CliError, callApi, type Io, jsonLine } from '../io.ts';
+import { callApi } from '../api.ts';
+import { CliError, type Io, jsonLine } from '../io.ts';
 import { certificateFields } from '../look/decoded.ts';
 import { describeFile, fileOctets } from '../look/inspect.ts';
-import { type PageOptions, pageOptions, showList, withQuery } from '../pages.ts';
+import { type PageOptions, pageOptions, showList } from '../pages.ts';
 import { aligned, type Field, rowsOf, seconds, section, shortLine } from '../text.ts';
 import { revokeFile, revokeOfRa } from './cert-signed.ts';
 
-/** A certificate as the admin API lists it. */
-type Certificate = {
-  readonly ca: string;
-  readonly serial: string;
-  readonly state: ShownState;
-  readonly endpoint: string;
-  readonly transaction: string;
-  readonly subject: string;
-  readonly notBefore: string;
-  readonly notAfter: string;
-  readonly confirmed: boolean;
-  readonly successors: readonly string[];
-  readonly lineage: string;
-  readonly supersededBy?: string;
-  readonly endedBy?: string;
-  readonly revokedAt?: string;
-  readonly revocationReason?: string;
-};
-type Whole = Certificate & { readonly der?: string; readonly pem?: string };
-type Renewal = Certificate & { readonly renews?: string };
-type Renewals = { readonly certificates: readonly Renewal[]; readonly more: boolean };
-type Revoked = Certificate & {
-  readonly withRenewals?: readonly string[];
-  readonly sameKey?: readonly Certificate[];
-};
+type Whole = AnswerTo<'GET /certificates/{ca}/{serial}'>;
+type Renewal = AnswerTo<'GET /certificates/{ca}/{serial}/renewals'>['certificates'][number];
+type Params = { readonly ca: string; readonly serial: string };
+
 type RevokeOptions = One & {
-  readonly reason: string;
+  readonly reason: RegisterReason;
   readonly withRenewals?: true;
   readonly file?: string;
 };
@@ -138,10 +119,10 @@ Examples:
       const key = options.key && (await keyHashOf(io, options.key));
       const until = expiring === undefined ? undefined : io.clock.now() + expiring;
       const expiringBefore = until === undefined ? undefined : new Date(until).toISOString();
-      return showList<Certificate>(
+      return showList(
         io,
         {
-          path: '/certificates',
+          name: 'GET /certificates',
           query: { ca, endpoint, state, subject, device, serial, key, expiringBefore },
           noun: 'certificates',
           columns: ['SERIAL', 'STATE', 'FROM', 'UNTIL', 'CA', 'SUBJECT'],
@@ -186,7 +167,7 @@ function revokeCommand(io: Io): Command {
         '--reason <reason>',
         'the reason (RFC 5280, 5.3.1); a certificateHold can be ended by removeFromCRL',
       )
-        .choices([...revocationReasons, 'certificateHold', 'removeFromCRL'])
+        .choices(registerReasons)
         .default('unspecified'),
     )
     .option('--with-renewals', 'the same for every other good certificate of its lineage')
@@ -230,17 +211,22 @@ async function revoke(io: Io, serial: string | undefined, options: RevokeOptions
   }
   if (file !== undefined) return revokeFile(io, file, ca, plainly);
   if (serial === undefined) return;
-  const path = await pathOf(io, serial, ca).catch((error: unknown) => error);
-  if (ca !== undefined || typeof path !== 'string') {
+  const params = await paramsOf(io, serial, ca).catch((error: unknown) => {
+    if (error instanceof CliError) return error;
+    throw error;
+  });
+  if (ca !== undefined || params instanceof CliError) {
     if (await revokeOfRa(io, serial, ca, plainly)) return;
   }
-  if (typeof path !== 'string') throw path;
-  const asked = { reason, ...(withRenewals ? { withRenewals } : {}) };
+  if (params instanceof CliError) throw params;
   // The lineage is read first, so that a failure to read it cannot hide that the revocation was done.
   const lineage = withRenewals
     ? []
-    : (await callApi<Renewals>(io, 'GET', `${path}/renewals`)).certificates;
-  const done = await callApi<Revoked>(io, 'POST', `${path}/revoke`, asked);
+    : (await callApi(io, 'GET /certificates/{ca}/{serial}/renewals', { params })).certificates;
+  const done = await callApi(io, 'POST /certificates/{ca}/{serial}/revoke', {
+    params,
+    body: { reason, withRenewals },
+  });
   const why = done.revocationReason ?? reason;
   const said = `${done.serial} of CA ${done.ca} is ${done.state} (${why}): ${done.subject}`;
   const others = (done.withRenewals ?? []).map((one) => `${one} of its lineage too`);
@@ -265,27 +251,22 @@ async function revoke(io: Io, serial: string | undefined, options: RevokeOptions
   io.note(`to ${reason === 'certificateHold' ? 'hold' : 'revoke'} all of it: ${command}`);
 }
 
-/** The API's path of a certificate. Its CA is looked up unless --ca names it. */
-async function pathOf(io: Io, serial: string, ca: string | undefined): Promise<string> {
-  const path = (name: string) =>
-    `/certificates/${encodeURIComponent(name)}/${encodeURIComponent(serial)}`;
-  if (ca !== undefined) return path(ca);
-  const found = await callApi<{ readonly certificates: readonly Certificate[] }>(
-    io,
-    'GET',
-    withQuery('/certificates', { serial }),
-  );
-  const [first, ...others] = found.certificates;
+/** The CA of a certificate is looked up unless --ca names it. */
+async function paramsOf(io: Io, serial: string, ca: string | undefined): Promise<Params> {
+  if (ca !== undefined) return { ca, serial };
+  const { certificates } = await callApi(io, 'GET /certificates', { query: { serial } });
+  const [first, ...others] = certificates;
   if (!first) throw new CliError('notFound', `no CA has issued a certificate ${serial}`);
   if (others.length > 0) {
-    const names = found.certificates.map((one) => one.ca).join(', ');
+    const names = certificates.map((one) => one.ca).join(', ');
     throw new CliError('usage', `several CAs have it: add --ca with one of ${names}`);
   }
-  return path(first.ca);
+  return { ca: first.ca, serial };
 }
 
 async function show(io: Io, serial: string, { ca, pem, json }: One & { pem?: true }) {
-  const whole = await callApi<Whole>(io, 'GET', await pathOf(io, serial, ca));
+  const params = await paramsOf(io, serial, ca);
+  const whole = await callApi(io, 'GET /certificates/{ca}/{serial}', { params });
   if (json) io.out(jsonLine(whole));
   else if (!pem) io.out(page(whole, io.clock.now()));
   else if (whole.pem) io.out(whole.pem);
@@ -314,8 +295,8 @@ function page(whole: Whole, now: number): string {
 }
 
 async function renewals(io: Io, serial: string, { ca, json }: One): Promise<void> {
-  const path = await pathOf(io, serial, ca);
-  const answer = await callApi<Renewals>(io, 'GET', `${path}/renewals`);
+  const params = await paramsOf(io, serial, ca);
+  const answer = await callApi(io, 'GET /certificates/{ca}/{serial}/renewals', { params });
   if (json) io.out(jsonLine(answer));
   else io.out(tree(answer.certificates, serial));
   if (answer.more) io.note('there are more than these');

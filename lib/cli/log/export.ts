@@ -3,12 +3,14 @@
 // last complete line.
 
 import { type FileHandle, open, rename } from 'node:fs/promises';
+import type { Api } from '../../api/api.ts';
+import type { SentTo } from '../../api/route.ts';
 import { type Bytes, fromLatin1 } from '../../base/bytes.ts';
 import { canonicalText } from '../../base/json.ts';
 import { MAX_PAGE } from '../../base/limits.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
-import { CliError, callApi, type Io } from '../io.ts';
-import { type Query, withQuery } from '../pages.ts';
+import { callApi } from '../api.ts';
+import { CliError, type Io } from '../io.ts';
 import { csvHeadings, csvRow, idOfRow } from './csv.ts';
 import type { EventBody } from './happened.ts';
 
@@ -45,19 +47,21 @@ async function patiently<T>(io: Io, attempt: () => Promise<T>): Promise<T> {
   return attempt();
 }
 
+type EventQuery = NonNullable<SentTo<Api['GET /events']>['query']>;
+
 /**
  * Pages of events, oldest first, each with at least one.
  * @param after an event's id: only those behind it
  */
 export async function* eventPages(
   io: Io,
-  query: Query,
+  query: EventQuery,
   after?: string,
 ): AsyncGenerator<readonly EventBody[], void> {
   const from = after === undefined ? query.from : new Date(timeOfUlid(after)).toISOString();
   for (let cursor: string | undefined; ; ) {
-    const path = withQuery('/events', { ...query, from, limit: MAX_PAGE, cursor });
-    const ask = () => callApi<EventsAnswer>(io, 'GET', path);
+    const asked = { ...query, from, limit: MAX_PAGE, cursor };
+    const ask = () => callApi(io, 'GET /events', { query: asked });
     const page = await (cursor === undefined ? ask() : patiently(io, ask));
     const events = page.events.filter(({ id }) => after === undefined || id > after);
     if (events.length > 0) yield events;
@@ -65,8 +69,6 @@ export async function* eventPages(
     cursor = page.next;
   }
 }
-
-export type EventsAnswer = { readonly events: readonly EventBody[]; readonly next: string | null };
 
 /** The destination of the lines. */
 export type Sink = {

@@ -1,17 +1,12 @@
 // Describes events in words, for the timeline of a Transaction and for `log tail`.
 
+import type { AnswerTo } from '../../api/api.ts';
 import { eventTypes } from '../../base/words.ts';
-import type { EventFields } from '../../events/event.ts';
 import { reasons } from '../../refusal/reasons.ts';
 import { seconds } from '../text.ts';
 
 /** The body of an event, as it was hashed. */
-export type EventBody = EventFields & {
-  readonly v: number;
-  readonly id: string;
-  readonly time: string;
-  readonly salt: string;
-};
+export type EventBody = AnswerTo<'GET /events'>['events'][number];
 
 const textOfCode = new Map<string, string>(
   Object.values(reasons).map(({ code, text }) => [code, text]),
@@ -23,7 +18,7 @@ export const codeText = (code: string): string => {
   return text === undefined ? code : `${code}: ${text}`;
 };
 
-export const whoOf = ({ actor: { kind, id, from } }: Pick<EventFields, 'actor'>): string =>
+export const whoOf = ({ actor: { kind, id, from } }: Pick<EventBody, 'actor'>): string =>
   kind === 'admin' ? (id ?? kind) + (from === undefined ? '' : `@${from}`) : kind;
 
 /** The details of the event. */

@@ -6,10 +6,11 @@ import { visible } from '../../base/text.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
 import { type EventType, eventTypes } from '../../base/words.ts';
 import { parseDuration } from '../../config/schema.ts';
-import { CliError, callApi, type Io, jsonLine } from '../io.ts';
-import { limitOf, withQuery } from '../pages.ts';
+import { callApi } from '../api.ts';
+import { CliError, type Io, jsonLine } from '../io.ts';
+import { limitOf } from '../pages.ts';
 import { counted, seconds } from '../text.ts';
-import { type EventsAnswer, eventPages, formats, openFile, type Sink } from './export.ts';
+import { eventPages, formats, openFile, type Sink } from './export.ts';
 import { type EventBody, stepRow } from './happened.ts';
 
 type Filters = {
@@ -99,20 +100,20 @@ const OVERLAP_MS = 10_000;
 async function tailLog(io: Io, { lines, follow, json, ...query }: TailOptions): Promise<void> {
   const show = (event: EventBody) =>
     io.out(json ? `${visible(canonicalText(event))}\n` : `${lineOf(event)}\n`);
-  const path = withQuery('/events', { ...query, order: 'newest', limit: lines });
-  const { events } = await callApi<EventsAnswer>(io, 'GET', path);
+  const newest = { ...query, order: 'newest', limit: lines } as const;
+  const { events } = await callApi(io, 'GET /events', { query: newest });
   for (const event of [...events].reverse()) show(event);
   if (events.length === 0 && !follow) io.note('no such events');
   let seen = new Set(events.map(({ id }) => id));
-  let newest = events[0] ? timeOfUlid(events[0].id) : io.clock.now();
+  let latest = events[0] ? timeOfUlid(events[0].id) : io.clock.now();
   while (follow) {
     await io.clock.sleep(FOLLOW_MS);
-    const from = newest - OVERLAP_MS;
+    const from = latest - OVERLAP_MS;
     const since = new Date(from).toISOString();
     for await (const page of eventPages(io, { ...query, from: since })) {
       for (const event of page.filter(({ id }) => !seen.has(id))) {
         seen.add(event.id);
-        newest = Math.max(newest, timeOfUlid(event.id));
+        latest = Math.max(latest, timeOfUlid(event.id));
         show(event);
       }
     }

@@ -2,35 +2,15 @@
 
 import { Command, Option } from 'commander';
 import { visible } from '../../base/text.ts';
-import { callApi, type Io, jsonLine } from '../io.ts';
-import { type PageOptions, pageOptions, showList, withQuery } from '../pages.ts';
+import { type ChallengeState, challengeStates } from '../../base/words.ts';
+import { callApi } from '../api.ts';
+import { type Io, jsonLine } from '../io.ts';
+import { type PageOptions, pageOptions, showList } from '../pages.ts';
 import { seconds, shortLine } from '../text.ts';
-
-type Created = {
-  readonly id: string;
-  readonly challenge: string;
-  readonly endpoint: string;
-  readonly expiresAt: string;
-};
-
-const states = ['open', 'spent', 'expired', 'locked', 'revoked', 'invalid'] as const;
-
-/** A Challenge as the admin API shows it. */
-type Challenge = {
-  readonly id: string;
-  readonly endpoint: string;
-  readonly state: (typeof states)[number];
-  readonly subject?: string;
-  readonly san: readonly string[];
-  readonly uses: number;
-  readonly usesLeft: number;
-  readonly createdAt: string;
-  readonly expiresAt: string;
-};
 
 type ListOptions = PageOptions & {
   readonly endpoint: string;
-  readonly state?: (typeof states)[number];
+  readonly state?: ChallengeState;
 };
 
 export function challengeCommand(io: Io): Command {
@@ -62,12 +42,8 @@ Examples:
 What no certificate of the endpoint could have is refused here, with a sentence.`,
     )
     .action(async ({ endpoint, subject, san, uses, ttl, json }) => {
-      const created = await callApi<Created>(io, 'POST', '/challenges', {
-        endpoint,
-        subject,
-        san,
-        uses: Number(uses),
-        ttl,
+      const created = await callApi(io, 'POST /challenges', {
+        body: { endpoint, subject, san, uses: Number(uses), ttl },
       });
       io.out(json ? jsonLine(created) : `${created.challenge}\n`);
       if (!json) io.note(`for endpoint ${created.endpoint}, until ${created.expiresAt}`);
@@ -76,7 +52,7 @@ What no certificate of the endpoint could have is refused here, with a sentence.
     .command('list')
     .description('challenges of an endpoint, newest first; their secrets are not stored')
     .option('--endpoint <name>', 'the endpoint that they are for', 'default')
-    .addOption(new Option('--state <state>', 'only those in this state').choices([...states]));
+    .addOption(new Option('--state <state>', 'only those in this state').choices(challengeStates));
   for (const option of pageOptions()) list.addOption(option);
   list
     .addHelpText(
@@ -87,10 +63,10 @@ Examples:
   scepter challenge list --endpoint vpn --all --json | jq -r '.challenges[].id'`,
     )
     .action(({ endpoint, state, ...options }: ListOptions) =>
-      showList<Challenge>(
+      showList(
         io,
         {
-          path: '/challenges',
+          name: 'GET /challenges',
           query: { endpoint, state },
           noun: 'challenges',
           columns: ['ID', 'STATE', 'USES LEFT', 'CREATED', 'EXPIRES', 'FOR'],
@@ -121,8 +97,10 @@ Examples:
   scepter challenge revoke 01K4QD6W6ZJ5S5M0V1X7TB2C3D --endpoint vpn --json`,
     )
     .action(async (id: string, { endpoint, json }: { endpoint?: string; json?: true }) => {
-      const path = withQuery(`/challenges/${encodeURIComponent(id)}`, { endpoint });
-      const done = await callApi<Challenge>(io, 'DELETE', path);
+      const done = await callApi(io, 'DELETE /challenges/{id}', {
+        params: { id },
+        query: { endpoint },
+      });
       io.out(json ? jsonLine(done) : `${visible(`${done.id} ${done.state}`)}\n`);
     });
   return challenge;

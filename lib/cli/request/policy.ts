@@ -1,12 +1,12 @@
 // scepter policy test: what would become of a request, tried out on the server without consequences.
 
 import { Command, Option } from 'commander';
+import type { AnswerTo } from '../../api/api.ts';
 import { base64 } from '../../base/bytes.ts';
 import { visible } from '../../base/text.ts';
-import type { Evidence } from '../../refusal/evidence.ts';
-import type { DescribedExtension } from '../../x509/describe/extensions.ts';
+import { callApi } from '../api.ts';
 import { verified } from '../device/scep.ts';
-import { CliError, callApi, type Io, jsonLine } from '../io.ts';
+import { CliError, type Io, jsonLine } from '../io.ts';
 import { extensionFields } from '../look/decoded.ts';
 import { describePart, partsOf } from '../look/encodings.ts';
 import { fileOctets } from '../look/inspect.ts';
@@ -23,22 +23,7 @@ type Options = {
   readonly json?: true;
 };
 
-type Simulation = {
-  readonly decision: 'grant' | 'pend' | 'deny';
-  readonly code?: string;
-  readonly text?: string;
-  readonly evidence?: Evidence;
-  readonly certificate?: {
-    readonly subject: string;
-    readonly issuer: string;
-    readonly names: readonly string[];
-    readonly notBefore: string;
-    readonly notAfter: string;
-    readonly key: string;
-    readonly lint: string;
-    readonly extensions: readonly DescribedExtension[];
-  };
-};
+type Simulation = AnswerTo<'POST /simulate'>;
 
 const decisions = {
   grant: 'grant: the device would get a certificate',
@@ -83,10 +68,11 @@ Examples:
 async function testPolicy(io: Io, options: Options): Promise<void> {
   const { endpoint, csr: file, challenge: challenged, subject, san, renews, json } = options;
   const bound = subject !== undefined || san.length > 0;
-  const challenge = bound || (challenged && renews === undefined) ? { subject, san } : 'none';
+  const challenge =
+    bound || (challenged && renews === undefined) ? { subject, san } : ('none' as const);
   const csr = await requestIn(io, file);
-  const asked = { endpoint, csr, challenge, renews };
-  const found = await callApi<Simulation>(io, 'POST', '/simulate', asked);
+  const body = { endpoint, csr, challenge, renews };
+  const found = await callApi(io, 'POST /simulate', { body });
   io.out(json ? jsonLine(found) : page(found, endpoint, csr));
   if (found.decision === 'deny') throw new CliError('failure', 'the request would be refused');
 }

@@ -1,46 +1,21 @@
 // scepter txn list, show, approve, deny: requests and what has become of them.
 
 import { Command, Option } from 'commander';
+import type { AnswerTo } from '../../api/api.ts';
 import { fromBase64 } from '../../base/bytes.ts';
 import { visible } from '../../base/text.ts';
 import type { TransactionState } from '../../base/words.ts';
 import { tooLarge } from '../../ca/query/explain-refusal.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
-import { callApi, type Io, jsonLine } from '../io.ts';
-import { type EventBody, inOrder, stepRow } from '../log/happened.ts';
+import { callApi } from '../api.ts';
+import { type Io, jsonLine } from '../io.ts';
+import { inOrder, stepRow } from '../log/happened.ts';
 import { requestFields } from '../look/decoded.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
 import { aligned, type Field, rowsOf, seconds, section, shortLine } from '../text.ts';
 import { refusalFields } from './refusal.ts';
 
-/** A Transaction as the admin API lists it. */
-export type ShownTransaction = {
-  readonly id: string;
-  readonly endpoint: string;
-  readonly ca: string;
-  readonly profile: string;
-  readonly state: TransactionState;
-  readonly messageType: string;
-  readonly signer: string;
-  readonly transactionIDs: readonly string[];
-  readonly subject: string;
-  readonly names: readonly string[];
-  readonly authorizedBy: readonly string[];
-  readonly csrHash: string;
-  readonly serial?: string;
-  readonly renews?: string;
-  readonly reason?: string;
-  readonly evidence?: Readonly<Record<string, string | number>>;
-  readonly expiresAt?: string;
-  readonly createdAt: string;
-};
-
-/** A Transaction as the admin API shows it alone: with the request, DER in base64, and its events. */
-type Story = ShownTransaction & {
-  readonly csr: string;
-  readonly events: readonly EventBody[];
-  readonly moreEvents?: true;
-};
+type Story = AnswerTo<'GET /transactions/{id}'>;
 
 type ListOptions = PageOptions & {
   readonly endpoint?: string;
@@ -102,23 +77,21 @@ Examples:
   scepter txn show 01K4QD6W6ZJ5S5M0V1X7TB2C3D --json | jq -r .csr | base64 -d | openssl req -inform DER -text`,
     )
     .action(async (id: string, { json }: { json?: true }) => {
-      const story = await callApi<Story>(io, 'GET', pathOf(id));
+      const story = await callApi(io, 'GET /transactions/{id}', { params: { id } });
       io.out(json ? jsonLine(story) : page(story));
     });
   for (const verdict of ['approve', 'deny'] as const) txn.addCommand(decide(io, verdict));
   return txn;
 }
 
-const pathOf = (id: string): string => `/transactions/${encodeURIComponent(id)}`;
-
 const listTransactions = (
   io: Io,
   { endpoint, state, subject, device, serial, ...options }: ListOptions,
 ): Promise<void> =>
-  showList<ShownTransaction>(
+  showList(
     io,
     {
-      path: '/transactions',
+      name: 'GET /transactions',
       query: { endpoint, state, subject, device, serial },
       noun: 'transactions',
       columns: ['ID', 'STATE', 'CREATED', 'ENDPOINT', 'SUBJECT'],
@@ -188,8 +161,9 @@ Examples:
   scepter txn ${verdict} 01K4QD6W6ZJ5S5M0V1X7TB2C3D --reason "${approves ? 'ticket 4711' : 'device was stolen'}" --json`,
     )
     .action(async (id: string, { reason, json }: { reason?: string; json?: true }) => {
-      const done = await callApi<ShownTransaction>(io, 'POST', `${pathOf(id)}/${verdict}`, {
-        reason,
+      const done = await callApi(io, `POST /transactions/{id}/${verdict}`, {
+        params: { id },
+        body: { reason },
       });
       io.out(
         json ? jsonLine(done) : visible(`${done.id} ${done.state}: ${done.subject}`).concat('\n'),

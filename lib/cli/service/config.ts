@@ -4,14 +4,9 @@ import { Command, Option } from 'commander';
 import { fromUtf8 } from '../../base/bytes.ts';
 import { visible } from '../../base/text.ts';
 import { sampleCa, uncertifiable } from '../../ca/authorize/certifiable.ts';
-import {
-  type Config,
-  type ConfigDocument,
-  ConfigError,
-  checkConfig,
-  completed,
-} from '../../config/config.ts';
-import { CliError, callApi, type Io, jsonLine } from '../io.ts';
+import { type Config, ConfigError, checkConfig, completed } from '../../config/config.ts';
+import { callApi } from '../api.ts';
+import { CliError, type Io, jsonLine } from '../io.ts';
 import { counted } from '../text.ts';
 
 const fileText = 'a JSON file, "-" for standard input (default: as a server started here would)';
@@ -50,7 +45,7 @@ Examples:
     .action(async (file: string | undefined, { server, json }: PrintOptions) => {
       if (server && file) throw new CliError('usage', 'give a file or --server, not both');
       const document = server
-        ? await callApi<ConfigDocument>(io, 'GET', '/config')
+        ? await callApi(io, 'GET /config')
         : completed((await checked(await read(io, file))).document);
       io.out(json ? jsonLine(document) : indented(document));
     });

@@ -1,33 +1,13 @@
 // scepter status: the state of the service at a glance; scripts use the exit code.
 
 import { Command } from 'commander';
+import type { AnswerTo } from '../../api/api.ts';
 import { CLOCK_SKEW_MS } from '../../base/limits.ts';
-import { CliError, callApi, type Io, jsonLine } from '../io.ts';
+import { callApi } from '../api.ts';
+import { CliError, type Io, jsonLine } from '../io.ts';
 import { aligned, counted, fromNow, rowsOf, seconds, spoken } from '../text.ts';
 
-type Status = {
-  readonly version: string;
-  /** Of the server. */
-  readonly time: string;
-  readonly store: { readonly reachable: boolean; readonly writable: boolean };
-  readonly cas: readonly {
-    readonly id: string;
-    readonly notAfter?: string;
-    readonly raNotAfter?: string;
-    readonly crl?: { readonly number: number; readonly nextUpdate: string };
-    readonly warnings: readonly string[];
-  }[];
-  readonly endpoints: readonly {
-    readonly id: string;
-    readonly ca: string;
-    readonly profile: string;
-    readonly approval: string;
-    readonly legacy: readonly string[];
-    readonly pending: number;
-  }[];
-  readonly morePending: boolean;
-  readonly warnings: readonly string[];
-};
+type Status = AnswerTo<'GET /status'>;
 
 export function statusCommand(io: Io): Command {
   return new Command('status')
@@ -48,7 +28,7 @@ Examples:
 }
 
 async function status(io: Io, json: boolean): Promise<void> {
-  const found = await callApi<Status>(io, 'GET', '/status');
+  const found = await callApi(io, 'GET /status');
   const now = io.clock.now();
   const apart = Math.abs(Date.parse(found.time) - now);
   const here =

@@ -1,0 +1,111 @@
+// Asks the admin API, by the contract that the server keeps (`lib/api/`): the compiler knows what each route
+// takes and what it answers.
+
+import type { AnswerTo, Api, RouteName } from '../api/api.ts';
+import { API_ROOT, type SentTo, tokenHeader } from '../api/route.ts';
+import {
+  type ApiAnswer,
+  type ApiRequest,
+  CliError,
+  type exitCodes,
+  type Io,
+  send,
+  timesOf,
+} from './io.ts';
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+/** The parts of a request, of whatever route. */
+export type Parts = {
+  readonly params?: Readonly<Record<string, string>> | undefined;
+  readonly query?: Query | undefined;
+  readonly body?: object | undefined;
+};
+
+/** A route that takes nothing is called by its name alone. */
+type Sent<Name extends RouteName> =
+  Record<never, never> extends SentTo<Api[Name]>
+    ? [sent?: SentTo<Api[Name]>]
+    : [sent: SentTo<Api[Name]>];
+
+export const callApi = async <Name extends RouteName>(
+  io: Io,
+  name: Name,
+  ...[sent]: Sent<Name>
+): Promise<AnswerTo<Name>> => (await askApi(io, name, sent as Parts)) as AnswerTo<Name>;
+
+/**
+ * As `callApi`, for callers that know only while they run which route it is. A request that changes something
+ * has an Idempotency-Key, so that it is done once however often it is repeated for a busy server.
+ */
+export async function askApi(
+  io: Io,
+  name: RouteName,
+  { params = {}, query = {}, body }: Parts = {},
+): Promise<unknown> {
+  const [method = '', path = ''] = name.split(' ');
+  const filled = path.replace(/\{(\w+)\}/g, (_, field) => encodeURIComponent(params[field] ?? ''));
+  const request = {
+    method,
+    path: `${API_ROOT}${filled}${queryText(query)}`,
+    headers: {
+      ...authorization(await io.token(), io.jwt),
+      ...(body ? { 'content-type': 'application/json' } : {}),
+      ...(method === 'POST' ? { 'idempotency-key': crypto.randomUUID() } : {}),
+    },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  };
+  const asked = async () => ({
+    retryAfter: undefined,
+    date: undefined,
+    ...(await ask(io, request)),
+  });
+  const { status, text } = await (io.patience ? io.patience.until(io.url, asked) : asked());
+  if (status >= 200 && status < 300) return answerIn(text, io.url);
+  throw new CliError(exitOf(status), `${io.url}: ${detailOf(text, status)}`);
+}
+
+/** The fields that have a value. */
+function queryText(query: Query): string {
+  const fields = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
+  return fields.length > 0 ? `?${new URLSearchParams(fields)}` : '';
+}
+
+/** An ingress that wants a JWT expects it in `Authorization`; then the token has a header of its own. */
+const authorization = (token: string, jwt: string | undefined): Record<string, string> =>
+  jwt === undefined
+    ? { authorization: `Bearer ${token}` }
+    : { authorization: `Bearer ${jwt}`, [tokenHeader.toLowerCase()]: token };
+
+async function ask(io: Io, request: ApiRequest): Promise<ApiAnswer> {
+  if (io.url.startsWith('lambda:')) return io.invoke(io.url.slice('lambda:'.length), request);
+  const { path, ...init } = request;
+  const response = await send(io.url + path, init);
+  return { status: response.status, text: await response.text(), ...timesOf(response) };
+}
+
+function answerIn(text: string, url: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CliError('remote', `${url} did not answer in JSON: is it the admin API's address?`);
+  }
+}
+
+function exitOf(status: number): keyof typeof exitCodes {
+  if (status === 401 || status === 403) return 'notAllowed';
+  if (status === 404) return 'notFound';
+  if (status === 409) return 'failure';
+  return status === 400 || status === 422 ? 'usage' : 'remote';
+}
+
+function detailOf(text: string, status: number): string {
+  try {
+    const problem = JSON.parse(text) as { detail?: unknown; title?: unknown };
+    return String(problem.detail ?? problem.title);
+  } catch {
+    return `the server answered with HTTP ${status}`;
+  }
+}
