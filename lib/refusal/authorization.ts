@@ -78,7 +78,7 @@ export const authorizationReasons = {
     code: 'SCEP-313',
     text: 'a subjectAltName is of a type or form that the profile of this endpoint does not certify',
     rule: 'profiles.<profile>.names',
-    means: 'The profile certifies no names of this type, whoever asks.',
+    means: 'The profile certifies no names of this type or form, or fewer of them, whoever asks.',
     change: 'Leave the name out on the device, or change the rule for its type in the profile.',
     countsAgainstChallenge: true,
   },

@@ -358,7 +358,7 @@ describe('MAC keys', () => {
     const kms = await openKms();
     await outage(
       kms.keys().macKeys.live('pending'),
-      /^the MAC key for "pending" is not on record: run "scepter ca init"$/,
+      /^the MAC key for "pending" is not on record: run "scepter ca init", or, if it was removed, "scepter ca mac-keys --restore FILE"$/,
     );
     const EncryptionContext = { deployment: 'test', purpose: 'mac-pending' };
     const Plaintext = new Uint8Array(16);

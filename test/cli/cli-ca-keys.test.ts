@@ -431,7 +431,7 @@ describe('warnings about a key', () => {
 });
 
 describe('ca mac-keys', () => {
-  test('ca mac-keys prints the keys sealed, and puts them back where the record was altered', async () => {
+  test('ca mac-keys prints the keys sealed, and puts them back where the record was altered or removed', async () => {
     const { cli, json, lab } = await account();
     await json('ca init');
     const { code, out } = await cli('ca mac-keys');
@@ -454,6 +454,12 @@ describe('ca mac-keys', () => {
       assert.deepEqual(await readMacKeys(store, 'record'), before);
     }
     assert.match((await cli('ca mac-keys --restore -', { stdin: out })).err, /on record already/);
+    const [row] = await store.read([{ kind: 'macKeys', key: 'record' }]);
+    const gone = { do: 'delete', kind: 'macKeys', key: 'record', rev: row?.rev ?? 0 } as const;
+    await lab.unguarded.write([gone]);
+    assert.deepEqual(await readMacKeys(store, 'record'), []);
+    assert.equal((await cli('ca mac-keys --restore -', { stdin: out })).code, 0);
+    assert.deepEqual(await readMacKeys(store, 'record'), before);
   });
 
   test('ca mac-keys refuses a file that it did not write, and keys that are files', async () => {

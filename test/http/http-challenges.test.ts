@@ -127,6 +127,11 @@ describe('POST /challenges is refused for a binding that no certificate could ha
       '"sid:S-1-5-21-1-2-3-1001": the profile "p" certifies no names of type sid',
       {},
     ],
+    ...(['extension', 'both'] as const).map((sid, i): Case => {
+      const san = ['sid:S-1-5-21-1-2-3-1001', `sid:S-1-5-21-1-2-3-${i}`];
+      const one = 'certifies one SID at most, because its extension stands once';
+      return [{ subject: 'CN=x', san }, `"${san.join(', ')}": the profile "p" ${one}`, { sid }];
+    }),
   ];
   for (const [body, detail, profile = {}] of cases) {
     test(detail.replace(/x{65,}/, 'x...x'), async () => {
@@ -148,7 +153,8 @@ describe('POST /challenges is refused for a binding that no certificate could ha
     for (const [body, profile] of [
       [{}, {}],
       [{ subject: people, san: ['upn:jane@corp.local'] }, {}],
-      [{ san: ['sid:S-1-5-21-1-2-3-1001'] }, free],
+      [{ san: ['sid:S-1-5-21-1-2-3-1001', 'sid:S-1-5-21-1-2-3-1001'] }, free],
+      [{ san: ['sid:S-1-5-21-1-2-3-1001', 'sid:S-1-5-21-1-2-3-1002'] }, { sid: 'uri' }],
       [{ subject: 'CN=x', san: ['sid:S-1-5-21-1-2-3-1001', uri] }, free],
       [{ subject: 'CN=a.example', san: ['ip:2001:db8::1'] }, server],
       [

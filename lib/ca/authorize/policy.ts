@@ -194,6 +194,18 @@ export function requireName(profile: Profile, name: GeneralName): void {
   throw new Refusal('nameNotAllowed', { rule: ruleOf(profile, name), value, allowed: 'none' });
 }
 
+/** @throws {Refusal} nameNotAllowed, for more SIDs than the extension holds, which stands once (RFC 5280 §4.2) */
+export function requireOneSid({ id, sid }: Profile, names: readonly GeneralName[]): void {
+  const sids = names.filter(({ kind }) => kind === 'sid').map(printGeneralName);
+  if (sids.length < 2 || sid === 'uri') return;
+  const allowed = 'one SID at most, because its extension stands once';
+  throw new Refusal('nameNotAllowed', {
+    rule: `profiles.${id}.sid`,
+    value: sids.join(', '),
+    allowed,
+  });
+}
+
 /**
  * Whether the profile certifies this key for these names at all, whoever gave them. Asked of every
  * certificate: of an enrolment, a renewal, and again when an approval is redeemed.
@@ -209,6 +221,7 @@ export function requireProfile(
   const { id, subject } = profile;
   if (key) requireKeyKind(profile, key);
   for (const name of names.names) requireName(profile, name);
+  requireOneSid(profile, names.names);
   const name = nameOf(names.subject);
   const texts = names.names.map(printGeneralName);
   for (const inSubject of namesInSubject(name, profile.extKeyUsage)) {

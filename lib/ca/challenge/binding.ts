@@ -19,6 +19,7 @@ import {
   type CertifiedNames,
   certifiedNames,
   requireName,
+  requireOneSid,
 } from '../authorize/policy.ts';
 
 const noSubject = parseName('');
@@ -43,6 +44,10 @@ export function normalBinding(
     }),
   );
   const binding = { names: [...distinct] };
+  requireCertifiable(profile, binding.names.join(', '), () => {
+    requireOneSid(profile, binding.names.map(parseGeneralName));
+    return { subject: noSubject, names: [] };
+  });
   if (subject === undefined) return binding;
   const der = parseName(subject);
   if (der.length === noSubject.length) throw new SyntaxError('the subject is empty');
@@ -76,6 +81,7 @@ function sentenceOf({ id }: Profile, error: unknown): string {
   const { rule, value = '', attribute = '', allowed = '', lint } = error.evidence;
   switch (error.reason) {
     case 'nameNotAllowed': {
+      if (allowed !== 'none') return `the profile "${id}" certifies ${allowed}`;
       const [kind = '', ...rest] = String(value).split(':');
       return isEndpointManagerUri(rest.join(':'))
         ? `a URI has no spaces; to certify this one, which Cisco ISE reads, set ${rule} to true`

@@ -604,6 +604,28 @@ describe("a Windows account's SID", () => {
     assert.equal(await outcome(both, { names: [`uri:${uri.replace('tag', 'TAG')}`] }), 'SCEP-312');
   });
 
+  test('of two, a certificate that has each in an extension is refused, and is no outage', async () => {
+    const names = [`sid:${sid}`, 'sid:S-1-5-21-1004336348-1177238915-682003330-500'];
+    const lab = await labOf({ sid: 'uri' });
+    const key = await deviceKey('two SIDs');
+    const first = await ask(lab, { key }, { names });
+    assert.ok(first.pkiStatus === 'SUCCESS');
+    const certificate = readCertificate(first.certificates[0] ?? new Uint8Array(0));
+    assert.deepEqual(namesOf(certificate), names);
+    for (const form of ['extension', 'both'] as const) {
+      const later = await makeLab({
+        store: lab.unguarded,
+        endpoint: { profile: 'p' },
+        config: { profiles: { p: { sid: form } } },
+        now: lab.clock.at,
+      });
+      const sent = await enrolment(later, { key, signer: { certificate, key } });
+      const answer = await sent.read(await later.operate(sent.message));
+      assert.ok(answer.pkiStatus === 'FAILURE');
+      assert.match(answer.text ?? '', /^SCEP-313: /);
+    }
+  });
+
   test('is not certified where the profile does not say how', async () => {
     await assert.rejects((await labOf({})).challenge({ names: [`sid:${sid}`] }), {
       message: `"sid:${sid}": the profile "p" certifies no names of type sid`,

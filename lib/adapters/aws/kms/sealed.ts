@@ -85,7 +85,7 @@ export class KmsSealed implements RaKeys, MacKeys {
         key: await this.#unseal(sealed, sealing, isMacKey),
       })),
     );
-    if (!first) throw new Outage(`${sealing.about} is not on record: run "scepter ca init"`);
+    if (!first) throw new Outage(`${sealing.about} is not on record: ${remedy}`);
     return [first, ...rest];
   }
 
@@ -124,6 +124,8 @@ export class KmsSealed implements RaKeys, MacKeys {
     return { context, about: `the MAC key for "${purpose}"` };
   }
 }
+
+const remedy = 'run "scepter ca init", or, if it was removed, "scepter ca mac-keys --restore FILE"';
 
 const isMacKey = async (opened: Bytes): Promise<boolean> => opened.length === MAC_KEY_OCTETS;
 
