@@ -1,4 +1,4 @@
-// The command line: `npx scepter`.
+// The command line: `scepter`.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -49,7 +49,7 @@ async function textOf(source: string, connection: AwsConnection | undefined): Pr
 }
 
 /** Certificates point to this URL, so others must be able to reach it. */
-function embeddedDefault({ host, port, loopback, localUrl }: Env): ConfigDocument {
+function embeddedDefault({ host, port, loopback, localUrl, production }: Env): ConfigDocument {
   if (port === 0) {
     throw new ConfigError([
       'PORT=0 gives certificates no address to point to: set another port, or publicUrl in SCEPTER_CONFIG',
@@ -60,6 +60,6 @@ function embeddedDefault({ host, port, loopback, localUrl }: Env): ConfigDocumen
   return {
     publicUrl: everywhere ? `http://${hostname()}:${port}` : localUrl,
     cas: { default: { subject: 'CN=Scepter CA,O=Scepter' } },
-    endpoints: { default: { ca: 'default' }, ...(loopback ? { legacy } : {}) },
+    endpoints: { default: { ca: 'default' }, ...(loopback && !production ? { legacy } : {}) },
   };
 }

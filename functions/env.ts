@@ -17,6 +17,10 @@ export type Env = {
   readonly localUrl: string;
   /** The server listens on this machine only. */
   readonly loopback: boolean;
+  /** Whether folder and address are those that every command looks for by itself. */
+  readonly defaults: { readonly dataDir: boolean; readonly address: boolean };
+  /** `NODE_ENV=production`. */
+  readonly production: boolean;
   /** `SCEPTER_DEPLOYMENT`: which deployment of Scepter this is, where keys are sealed by KMS. */
   readonly deployment: string | undefined;
   /** `SCEPTER_SEALING_KEY`: the KMS key that seals RA and MAC keys: its id, ARN or alias. With it
@@ -41,6 +45,10 @@ export type Env = {
   readonly jwt: string | undefined;
 };
 
+/** Of a host as a URL has it or as it is listened at. */
+export const isLoopback = (host: string): boolean =>
+  /^(?:localhost|\[?::1\]?)$/.test(host) || (isIP(host) === 4 && host.startsWith('127.'));
+
 /** @throws {Error} with a sentence that names the variable */
 export function readEnv(env: Readonly<Record<string, string | undefined>> = process.env): Env {
   const host = env.HOST || '127.0.0.1';
@@ -48,6 +56,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
   const port = /^\d{1,5}$/.test(portText) ? Number(portText) : Number.NaN;
   if (!(port <= 65_535))
     throw new Error(`PORT must be a number from 0 to 65535, not "${portText}"`);
+  const production = env.NODE_ENV === 'production';
   return {
     dataDir: resolve(env.SCEPTER_DATA_DIR || './.scepter'),
     table: env.SCEPTER_TABLE || undefined,
@@ -59,13 +68,12 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     host,
     port,
     localUrl: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    loopback:
-      host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.')),
+    loopback: isLoopback(host),
+    defaults: { dataDir: !env.SCEPTER_DATA_DIR, address: !env.HOST && !env.PORT },
+    production,
     config: env.SCEPTER_CONFIG || undefined,
     refuseSoftwareKeys:
-      env.NODE_ENV === 'production' &&
-      !env.SCEPTER_SEALING_KEY &&
-      env.SCEPTER_ALLOW_SOFTWARE_KEYS !== '1',
+      production && !env.SCEPTER_SEALING_KEY && env.SCEPTER_ALLOW_SOFTWARE_KEYS !== '1',
     url: env.SCEPTER_URL || undefined,
     token: env.SCEPTER_TOKEN || undefined,
     jwt: env.SCEPTER_JWT || undefined,

@@ -1,15 +1,15 @@
-// Plain Node: the embedded default over HTTP. `npm start`.
+// Plain Node: the embedded default over HTTP. `npm start`, `scepter serve`.
 
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
 import { STOP_GRACE_MS } from '../lib/base/limits.ts';
-import { makeApp } from '../lib/http/app.ts';
 import { loadConfig } from './default-config.ts';
 import { readEnv } from './env.ts';
-import { banner } from './node/banner.ts';
+import { say } from './node/banner.ts';
 import { openEmbedded } from './node/embedded.ts';
 import { refusalOf } from './node/failed-start.ts';
-import { serverOf } from './node/listen.ts';
-import { keepUp, upkeepOf } from './upkeep.ts';
+import { listening } from './node/listen.ts';
+import { runService, type Service } from './node/service.ts';
+import { obeySignals } from './node/signals.ts';
 
 async function start(): Promise<void> {
   const env = readEnv();
@@ -19,21 +19,24 @@ async function start(): Promise<void> {
     );
   }
   const log = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
-  const embedded = await openEmbedded(env, await loadConfig(env), log);
-  const { deps, store } = embedded;
-  const ready = await banner(env, embedded);
-  const server = serverOf(makeApp(deps));
-  server.listen(env.port, env.host, () => process.stdout.write(ready));
+  const config = await loadConfig(env);
+  // Nothing is made before the port can be had; a request that comes meanwhile waits.
+  const ready = Promise.withResolvers<Service>();
+  const { server, address } = await listening(env, {
+    fetch: async (request, connection) => (await ready.promise).fetch(request, connection),
+  });
   server.on('error', fail);
-  const stopUpkeep = keepUp(upkeepOf(deps), log);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      const stopped = stopUpkeep();
-      server.close(() => stopped.then(() => store.close()));
-      // Whoever is still sending after a while is cut off.
-      setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS).unref();
-    });
-  }
+  const embedded = await openEmbedded(env, config, log);
+  const service = runService(env, embedded, log);
+  ready.resolve(service);
+  const stop = () => {
+    const stopped = service.stop();
+    server.close(() => stopped.then(embedded.close));
+    // Whoever is still sending after a while is cut off.
+    setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS).unref();
+  };
+  obeySignals({ stop, reload: service.reload });
+  await say({ env, embedded, address, log });
 }
 
 function fail(error: unknown): void {
@@ -43,5 +46,5 @@ function fail(error: unknown): void {
 }
 
 // A log that cannot be written (its disk is full, its reader gone) does not end the service.
-process.stderr.on('error', () => {});
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 start().catch(fail);

@@ -3,24 +3,41 @@
 
 import { randomBytes } from 'node:crypto';
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+import { MIN_ADMIN_TOKEN } from '../../lib/base/limits.ts';
 import { ownNames, tokenHash, tokenNameKey, tokenNameRecord } from '../../lib/ca/record/tokens.ts';
 import { Draft, View } from '../../lib/ca/record/unit-of-work.ts';
+import { isToken } from '../../lib/http/admin/auth.ts';
 import type { Store } from '../../lib/ports/store.ts';
 
 const name = ownNames.tokenFile;
 const pointer = { kind: 'token', key: tokenNameKey(name) } as const;
 
+/**
+ * @returns undefined where there is none yet
+ * @throws {Error} with a sentence for a file that holds no token
+ */
+export async function readToken(path: string): Promise<string | undefined> {
+  const text = await readFile(path, 'utf8').catch((error) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return '';
+    throw new Error(`the admin token in ${path} cannot be read: ${error.message}`);
+  });
+  const token = text.trim();
+  if (token === '') return undefined;
+  if (token.length < MIN_ADMIN_TOKEN || !isToken(token)) {
+    throw new Error(
+      `${path} holds no admin token: one has at least ${MIN_ADMIN_TOKEN} letters, digits and signs, and no more than 256; delete the file, and this start makes another`,
+    );
+  }
+  return token;
+}
+
 /** Made once; its hash is put into the store at every start. */
-export async function keepToken(path: string, store: Store): Promise<void> {
-  let kept = await readFile(path, 'utf8').then(
-    (text) => text.trim(),
-    (error) => {
-      if (error.code !== 'ENOENT') throw error;
-      return '';
-    },
-  );
-  if (kept === '') {
-    kept = randomBytes(32).toString('base64url');
+export async function keepToken(
+  { path, token }: { readonly path: string; readonly token: string | undefined },
+  store: Store,
+): Promise<void> {
+  const kept = token ?? randomBytes(32).toString('base64url');
+  if (token === undefined) {
     // The file is written whole or not at all, also on a full disk.
     await writeFile(`${path}.new`, `${kept}\n`, { mode: 0o600, flush: true });
     await rename(`${path}.new`, path);

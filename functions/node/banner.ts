@@ -1,14 +1,45 @@
-// The text that a start prints: where to enrol, the CA's fingerprint, and a command to try at once.
+// What a start tells people, on standard output: where to enrol, the CA's fingerprint, and a command to try at
+// once. Machines have the same in the log, and in production nothing else is printed.
 
+import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { hex } from '../../lib/base/bytes.ts';
+import { iso } from '../../lib/base/text.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
 import { hash } from '../../lib/crypto/native.ts';
+import type { Log } from '../../lib/ports/log.ts';
 import type { Env } from '../env.ts';
+import { cautions } from './cautions.ts';
+import { setUp } from './command.ts';
 import type { Embedded } from './embedded.ts';
 
-export async function banner(env: Env, { deps, made }: Embedded): Promise<string> {
+type Started = {
+  readonly env: Env;
+  readonly embedded: Embedded;
+  /** The URL at which this machine finds the server. */
+  readonly address: string;
+};
+
+export async function say({ log, ...started }: Started & { readonly log: Log }): Promise<void> {
+  const { env, embedded, address } = started;
+  const { publicUrl } = embedded.deps.config;
+  const warned = cautions(env, publicUrl, { address, machine: hostname() });
+  for (const { event, detail } of warned) log({ event, severity: 'warning', detail });
+  log({ event: 'server.ready', severity: 'info', publicUrl, address, at: whereabouts(env) });
+  if (env.production) return;
+  const text = await banner(
+    started,
+    warned.map(({ detail }) => detail),
+  );
+  process.stdout.write(text);
+}
+
+async function banner(started: Started, warned: readonly string[]): Promise<string> {
+  const { env, embedded, address } = started;
+  const { deps, made } = embedded;
   const { publicUrl, cas, endpoints } = deps.config;
   const lines = [`Scepter is ready at ${publicUrl}, ${whereabouts(env)}`, ''];
+  if (address !== publicUrl) lines.push(`  listens at   ${address}`);
   for (const { id, legacy, enrol } of endpoints.values()) {
     const on = Object.entries(legacy).flatMap(([name, value]) => (value ? [name] : []));
     const warning = on.length > 0 ? `   accepts ${on.join(', ')}: for old devices only` : '';
@@ -28,21 +59,7 @@ export async function banner(env: Env, { deps, made }: Embedded): Promise<string
     );
     lines.push(`  SHA-256      ${hex(hash('SHA-256', ca.certificate.der))}`);
   }
-  const endpoint = endpoints.get('default');
-  if (endpoint?.enrol.authorize.includes('challenge')) {
-    const wanted = {
-      binding: { names: [] },
-      uses: 1,
-      ttlMs: endpoint.challengeTtlMs,
-    };
-    const challenge = await createChallenge(deps, endpoint, wanted, { actor: { kind: 'system' } });
-    lines.push(
-      `  Challenge    ${challenge.challenge}   one use, until ${new Date(challenge.expiresAt).toISOString()}`,
-      '',
-      'Enrol a first device:',
-      `  npx scepter enrol --url ${publicUrl}/scep --challenge ${challenge.challenge} --subject CN=device-1 --out device-1`,
-    );
-  }
+  lines.push(...(await firstSteps(started)), ...warned.flatMap((sentence) => ['', sentence]));
   if (env.sealingKey === undefined) {
     lines.push(
       '',
@@ -50,6 +67,39 @@ export async function banner(env: Env, { deps, made }: Embedded): Promise<string
     );
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** The first start has made a challenge for one device; later ones say how to make another. */
+async function firstSteps({ env, embedded, address }: Started): Promise<string[]> {
+  const { deps, made } = embedded;
+  const endpoint = deps.config.endpoints.get('default');
+  if (!endpoint?.enrol.authorize.includes('challenge')) return [];
+  const subject = 'CN=device-1';
+  const enrol = `scepter enrol --url ${deps.config.publicUrl}/scep`;
+  const device = `--subject ${subject} --out device-1`;
+  const heading = ['', 'Enrol a first device, from another terminal in this folder:', ...setUp()];
+  if (env.config !== undefined || !made.includes(endpoint.ca)) {
+    return [
+      ...heading,
+      `  scepter challenge create${asking(env, address)} --subject ${subject} |`,
+      `    ${enrol} --challenge-stdin ${device}`,
+    ];
+  }
+  const binding = { subject, names: [] };
+  const wanted = { binding, uses: 1, ttlMs: endpoint.challengeTtlMs };
+  const maker = { actor: { kind: 'system' } } as const;
+  const { challenge, expiresAt } = await createChallenge(deps, endpoint, wanted, maker);
+  return [
+    `  Challenge    ${challenge}   one use, for ${subject}, until ${iso(expiresAt)}`,
+    ...heading,
+    `  ${enrol} --challenge ${challenge} ${device}`,
+  ];
+}
+
+/** The options with which our command finds this server, where it would look for another. */
+function asking({ dataDir, defaults }: Env, address: string): string {
+  const url = defaults.address ? '' : ` --url ${address}`;
+  return defaults.dataDir ? url : `${url} --token-file ${join(dataDir, 'token')}`;
 }
 
 function whereabouts({ dataDir, table, sealingKey }: Env): string {

@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
-import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
+import { type AnsweringCa, AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
 import { initCa, type LifecycleDeps } from '../../lib/ca/authority/init-ca.ts';
 import { warnOfStaticChallenges } from '../../lib/ca/authorize/by-static-challenge.ts';
 import { sampleCa, uncertifiable } from '../../lib/ca/authorize/certifiable.ts';
@@ -19,16 +19,18 @@ import { Tally } from '../../lib/ca/tally.ts';
 import { type Config, ConfigError } from '../../lib/config/config.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import type { Env } from '../env.ts';
-import { type KeysEnv, openKeys } from '../keys.ts';
+import { type Keys, type KeysEnv, openKeys } from '../keys.ts';
 import { readStaticSecrets } from '../static-secrets.ts';
-import { keepToken } from './admin-token.ts';
+import { keepToken, readToken } from './admin-token.ts';
 import { type Database, openDatabaseFile, openTable } from './database.ts';
 
 export type Embedded = {
   readonly deps: ServerDeps;
-  readonly store: Database;
-  /** CAs made by this start. */
+  /** CAs made by this start, or for this configuration. */
   readonly made: readonly string[];
+  /** The same over another configuration: it shares the database and the keys. */
+  readonly configured: (config: Config) => Promise<Embedded>;
+  readonly close: () => void;
 };
 
 export async function openEmbedded(
@@ -37,35 +39,61 @@ export async function openEmbedded(
   log: Log,
 ): Promise<Embedded> {
   const { dataDir, table } = env;
-  const staticSecrets = readStaticSecrets(config);
-  warnOfStaticChallenges(config, log);
+  const tokenPath = join(dataDir, 'token');
+  // What can be found wrong before anything is made.
+  const token = await readToken(tokenPath);
+  await requireGood(config);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const database = await (table === undefined ? openDatabaseFile(dataDir) : openTable(table));
-  const { signer, raKeys, macKeys, kms } = await openKeys(env, database);
+  const keys = await openKeys(env, database);
+  const kept = {
+    ...{ tally: new Tally(), served: new ServedCrls() },
+    written: new TriedWrites(database, systemClock),
+  };
+  const configured = async (document: Config): Promise<Embedded> => {
+    await requireGood(document);
+    const deps = depsOf(document, { database, keys, kept, log });
+    warnOfStaticChallenges(document, log);
+    const { signer, raKeys, kms } = keys;
+    const made = kms ? await look(deps) : await makeAll({ ...deps, signer, raKeys });
+    await requireCertifiable(document, (id) => deps.cas.of(id).catch(() => undefined));
+    return { deps, made, configured, close: () => database.close() };
+  };
+  const embedded = await configured(config);
+  await keepToken({ path: tokenPath, token }, embedded.deps.store);
+  return embedded;
+}
+
+/** Before anything is made for it. @throws {ConfigError} */
+async function requireGood(config: Config): Promise<void> {
+  readStaticSecrets(config);
+  await requireCertifiable(config);
+}
+
+type Opened = {
+  readonly database: Database;
+  readonly keys: Keys;
+  /** What an instance remembers whatever its configuration is. */
+  readonly kept: Pick<ServerDeps, 'tally' | 'served' | 'written'>;
+  readonly log: Log;
+};
+
+function depsOf(config: Config, { database, keys, kept, log }: Opened): ServerDeps {
+  const { signer, raKeys, macKeys } = keys;
   const store = guarded(database, macKeys, log);
   const cas = new AnsweringCas({ config, store, signer, raKeys, clock: systemClock });
   const keyOf = (id: string) => cas.publicKey(id);
   const crls = new GuardedCrls(database, { keyOf, macKeys, log });
-  const validators = new Map();
-  const keys = { signer, crlSigner: signer, raKeys, macKeys };
-  const outside = { store, crls, ...keys, validators, staticSecrets };
-  const tally = new Tally();
-  const deps: ServerDeps = {
-    config,
-    ...outside,
+  return {
+    ...{ config, store, crls, cas, log },
+    ...{ signer, crlSigner: signer, raKeys, macKeys },
+    validators: new Map(),
+    staticSecrets: readStaticSecrets(config),
     ...(database.expire ? { expiring: { expire: database.expire.bind(database) } } : {}),
     clock: systemClock,
     random: systemRandom,
-    log,
-    cas,
-    tally,
-    served: new ServedCrls(),
-    written: new TriedWrites(database, systemClock),
+    ...kept,
   };
-  const made = kms ? await look(deps) : await makeAll({ ...deps, signer, raKeys });
-  await requireCertifiable(deps);
-  await keepToken(join(dataDir, 'token'), store);
-  return { deps, store: database, made };
 }
 
 /** @returns the names of the CAs that were missing */
@@ -94,11 +122,17 @@ async function look(deps: ServerDeps): Promise<string[]> {
   return [];
 }
 
-/** @throws {ConfigError} for a profile of which there could be no certificate */
-async function requireCertifiable({ config, cas }: ServerDeps): Promise<void> {
+/**
+ * @param caOf the CA that there is; a sample of its kind stands for one that is yet to be made
+ * @throws {ConfigError} for a profile of which there could be no certificate
+ */
+async function requireCertifiable(
+  config: Config,
+  caOf: (id: string) => Promise<AnsweringCa | undefined> = async () => undefined,
+): Promise<void> {
   const problems: string[] = [];
   for (const authority of config.cas.values()) {
-    const ca = await cas.of(authority.id).catch(() => undefined);
+    const ca = await caOf(authority.id);
     problems.push(...(await uncertifiable(config, ca ?? sampleCa(authority), ca?.templates)));
   }
   if (problems.length > 0) throw new ConfigError(problems);

@@ -3,7 +3,6 @@
 import { ConfigError } from '../../lib/config/config.ts';
 
 const hints: readonly (readonly [RegExp, string])[] = [
-  [/^listen EADDRINUSE/, 'another process has this port: set PORT'],
   [
     /^E(?:ACCES|PERM|ROFS|NOSPC|DQUOT|NOTDIR|NOENT|EXIST|ISDIR|FBIG|IO):/,
     'set SCEPTER_DATA_DIR to a folder that this user can write, on a disk with space left',

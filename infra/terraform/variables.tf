@@ -33,7 +33,7 @@ variable "config" {
 
   validation {
     condition     = alltrue([for endpoint in try(values(jsondecode(var.config).endpoints), []) : can(jsondecode(var.config).cas[endpoint.ca])])
-    error_message = "config: an endpoint names a CA that is not under \"cas\"; \"npx scepter config validate\" says which, and what else is wrong."
+    error_message = "config: an endpoint names a CA that is not under \"cas\"; \"scepter config validate\" says which, and what else is wrong."
   }
 
   # If certificates point to this deployment, it must answer with the scheme of that URL.

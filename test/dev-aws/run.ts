@@ -8,6 +8,8 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setUp } from '../../functions/node/command.ts';
+import { whenStarterEnds } from '../../functions/node/signals.ts';
 import { root } from '../support/installed.ts';
 import { type LocalAws, startLocalAws } from '../support/local-aws.ts';
 import { guarded } from '../support/server-process.ts';
@@ -23,6 +25,7 @@ let quit = async (): Promise<void> => {};
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => stop(signal));
 }
+whenStarterEnds(() => stop('SIGTERM'));
 
 function notRun({ message }: Error): void {
   say(`NOT RUN: dev:${worker ? 'worker' : 'aws'} (${message.split('\n', 1)[0]})`);
@@ -99,20 +102,21 @@ async function serveByWorker({ env }: LocalAws): Promise<number> {
   await upkeep();
   const { SCEPTER_ADMIN_TOKEN: token, ...rest } = settings;
   sayExport({ ...rest, SCEPTER_URL: url, SCEPTER_TOKEN: token });
-  say(`  npx scepter challenge create |
-    npx scepter enrol --url ${url}/scep --challenge-stdin --subject CN=device-1 --out device-1\n`);
+  say(`  scepter challenge create |
+    scepter enrol --url ${url}/scep --challenge-stdin --subject CN=device-1 --out device-1\n`);
   await started.ended;
   clearInterval(minutely);
   return 0;
 }
 
 async function makeCa(settings: Readonly<Record<string, string>>): Promise<boolean> {
-  say('$ npx scepter ca init');
+  say('$ scepter ca init');
   return (await ended(start(['functions/cli.ts', 'ca', 'init'], settings))) === 0;
 }
 
 function sayExport(settings: Readonly<Record<string, string>>): void {
-  say('\nIn another terminal, for every command of the CLI (such as "npx scepter ca rotate-ra"):');
+  say('\nIn another terminal, for every command of the CLI (such as "scepter ca rotate-ra"):');
+  for (const line of setUp()) say(line);
   const set = Object.entries(settings).map(([name, value]) =>
     /^[\w.:/=-]*$/.test(value) ? `${name}=${value}` : `${name}='${value}'`,
   );

@@ -24,7 +24,7 @@ async function start() {
     printed += text;
   });
   const ended = once(child, 'close').then(([code, signal]) => signal ?? code);
-  while (!/\n {2}npx scepter enrol .*\n/.test(printed)) {
+  while (!/\n {4}scepter enrol .*\n/.test(printed)) {
     const more = await Promise.race([once(child.stdout, 'data'), ended.then(() => undefined)]);
     if (!more) throw new Error(printed);
   }

@@ -2,7 +2,7 @@
 // empty table on; what is missing or wrong is said in a sentence, and keeps no other CA from working.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -134,7 +134,7 @@ test('a server with the wrong settings says which, and starts nothing', async ()
   assert.match(gone, /scepter: KMS Decrypt .*no answer in eu-central-1.*: see the route to KMS/);
 });
 
-test('npm run dev:aws makes a CA over emulators, the printed command enrols, and Ctrl-C ends all of it', async () => {
+test('npm run dev:aws makes a CA over emulators, the printed commands enrol, and Ctrl-C ends all of it', async () => {
   const port = await freePort();
   const child = spawn(process.execPath, [join(root, 'test/dev-aws/run.ts')], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: String(port) },
@@ -147,17 +147,20 @@ test('npm run dev:aws makes a CA over emulators, the printed command enrols, and
   await new Promise<void>((resolve, reject) => {
     child.stdout.on('data', (data) => {
       printed += data;
-      if (/\n {2}npx scepter enrol .*\n/.test(printed)) resolve();
+      if (/\n {4}scepter enrol .*\n/.test(printed)) resolve();
     });
     child.once('exit', () => reject(new Error(printed)));
   });
   try {
-    const [, exported = ''] = /\n {2}export (.*)\n/.exec(printed) ?? [];
+    const [, exported = ''] = /\n {2}export (?!PATH)(.*)\n/.exec(printed) ?? [];
     const env = Object.fromEntries(exported.split(' ').map((pair) => pair.split(/=(.*)/s)));
-    const [, command = ''] = /\n {2}npx scepter (enrol .*) --out device-1\n/.exec(printed) ?? [];
-    const out = join(temporary('dev-aws'), 'device');
-    const enrolled = await run('bin/scepter.js', [...command.split(' '), '--out', out]);
-    assert.equal(enrolled.code, 0, enrolled.err);
+    const [, script = ''] = /from another terminal.*:\n((?: {2}.*\n)+)/.exec(printed) ?? [];
+    const enrolled = spawnSync('bash', ['-euo', 'pipefail', '-c', script], {
+      cwd: temporary('dev-aws'),
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: process.env.HOME },
+    });
+    assert.equal(enrolled.status, 0, enrolled.stderr);
     const shown = await run('bin/scepter.js', ['ca', 'show', '--json'], { env });
     assert.equal(shown.code, 0, shown.err);
     const [, sha256] = /\n {2}SHA-256 {6}([0-9a-f]{64})\n/.exec(printed) ?? [];

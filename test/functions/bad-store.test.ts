@@ -64,8 +64,11 @@ async function send(url: string, sent: Sent) {
   return 503;
 }
 
-const challengeIn = (printed: string): string =>
-  /Challenge {4}(\w+)/.exec(printed)?.[1] ?? assert.fail('no challenge printed');
+async function challengeOf(env: Env): Promise<string> {
+  const made = await run('bin/scepter.js', ['challenge', 'create'], { env });
+  assert.equal(made.code, 0, made.err);
+  return made.out.trim();
+}
 
 describe('a start that cannot succeed ends with the reason', () => {
   test('a start with a locked database is refused, and succeeds once the lock is gone', async () => {
@@ -198,7 +201,7 @@ if (spawnSync('prlimit', ['--version']).status === 0) {
     const server = await startServer(env);
     try {
       const target = await targetOf(server.url);
-      const challenge = challengeIn(server.printed());
+      const challenge = await challengeOf(env);
       const sent = await enrolment(target, { challenge });
       const limits = prlimit(server.child.pid, '1:unlimited');
       assert.equal(limits.status, 0, limits.stderr);

@@ -2,7 +2,7 @@
 // each kind with pkijs: the first device waits for none.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -20,9 +20,9 @@ async function opened(given: Config) {
   const dataDir = await mkdtemp(join(tmpdir(), 'scepter-profile-'));
   try {
     const env = { dataDir, table: undefined, sealingKey: undefined, deployment: undefined };
-    const { deps, store } = await openEmbedded(env, given, () => undefined);
+    const { deps, close } = await openEmbedded(env, given, () => undefined);
     const { templates } = await deps.cas.of('default');
-    store.close();
+    close();
     return [...templates.keys()];
   } finally {
     await rm(dataDir, { recursive: true, force: true });
@@ -37,15 +37,21 @@ test('a server starts with a template of each shape that its profiles can have',
   );
 });
 
-test('a server does not start with a profile that certifies nothing', async () => {
+test('a server does not start with a profile that certifies nothing, and has made nothing', async () => {
   const [endpoint = assert.fail()] = config.endpoints.values();
   const profile = { ...endpoint.profile, keyUsage: ['nonRepudiation'] as const };
   const endpoints = new Map([['default', { ...endpoint, profile }]]);
-  await assert.rejects(opened({ ...config, endpoints }), (error) => {
-    assert.ok(error instanceof ConfigError);
-    const sentence =
-      'profiles.p: no certificate for EC keys can be signed by the CA "default": lint no-purpose (RFC 5280 §4.2.1.12)';
-    assert.deepEqual(error.problems, [sentence]);
-    return true;
-  });
+  const dataDir = join(await mkdtemp(join(tmpdir(), 'scepter-profile-')), 'data');
+  const env = { dataDir, table: undefined, sealingKey: undefined, deployment: undefined };
+  await assert.rejects(
+    openEmbedded(env, { ...config, endpoints }, () => undefined),
+    (error) => {
+      assert.ok(error instanceof ConfigError);
+      const sentence =
+        'profiles.p: no certificate for EC keys can be signed by the CA "default": lint no-purpose (RFC 5280 §4.2.1.12)';
+      assert.deepEqual(error.problems, [sentence]);
+      return true;
+    },
+  );
+  await assert.rejects(readdir(dataDir), { code: 'ENOENT' });
 });

@@ -67,8 +67,10 @@ async function runBlocks(
   const before = new Set(await filesBelow(copy));
   const records = join(folder, 'certmonger');
   await mkdir(records);
-  // Nothing is set for the block but where certmonger keeps its records of this account.
+  // Nothing is set for the block but where certmonger keeps its records of this account, and our command as
+  // README has it.
   const env = plainEnv(await ownRecords(records));
+  env.PATH = `${join(copy, 'bin')}:${env.PATH}`;
   const server = await startServer({ root: copy, folder, settings: 'plain' });
   try {
     for (const { line, text } of blocks) {

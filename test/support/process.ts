@@ -48,6 +48,7 @@ function environment(extra: Environment): Record<string, string> {
     'HOST',
     'NODE_ENV',
     'SCEPTER_DATA_DIR',
+    'SCEPTER_ALLOW_SOFTWARE_KEYS',
     'SCEPTER_TABLE',
     'SCEPTER_DEPLOYMENT',
     'SCEPTER_SEALING_KEY',
@@ -94,8 +95,13 @@ export type Running = {
   readonly child: ChildProcess;
 };
 
+type Ready = {
+  /** What its log says by then, where it prints nothing. */
+  readonly until?: RegExp;
+};
+
 /** Starts the server as `npm start` does and waits until it says that it is ready. */
-export async function startServer(env: Environment): Promise<Running> {
+export async function startServer(env: Environment, { until }: Ready = {}): Promise<Running> {
   const child = spawn(process.execPath, [join(root, 'functions/server.ts')], {
     env: environment(env),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -111,6 +117,7 @@ export async function startServer(env: Environment): Promise<Running> {
     });
     child.stderr.on('data', (data) => {
       logged += data;
+      if (until?.test(logged)) resolve();
     });
     child.once('close', (code) => reject(new Error(`the server ended with ${code}: ${logged}`)));
   });

@@ -23,7 +23,7 @@ before(async () => {
 });
 after(() => worker?.stop());
 
-/** `npx scepter`, as whoever has the admin token of the Worker. */
+/** `scepter`, as whoever has the admin token of the Worker. */
 async function cli<T>(...args: readonly string[]): Promise<T> {
   const env = { SCEPTER_URL: worker.url, SCEPTER_TOKEN: adminToken };
   const { code, out, err } = await run('functions/cli.ts', [...args, '--json'], { env });

@@ -50,7 +50,9 @@ const isFree = (url: string): Promise<void> =>
 
 type Ready = { readonly url: string; readonly env: Readonly<Record<string, string>> };
 async function ready(dev: ReturnType<typeof start>, port: number): Promise<Ready> {
-  const [, exported = ''] = await dev.said(/\n {2}export (.*)\n\n {2}npx .*\n.* --out device-1\n/);
+  const [, exported = ''] = await dev.said(
+    /\n {2}export (?!PATH)(.*)\n\n {2}scepter .*\n.* --out device-1\n/,
+  );
   const pairs = exported.matchAll(/(\w+)=(?:'(.*?)'|(\S*))/g);
   const env = Object.fromEntries(
     [...pairs].map(([, name, quoted, plain]) => [name, quoted ?? plain]),
@@ -88,7 +90,7 @@ describe('npm run dev:worker', () => {
   });
 
   test('Ctrl-C ends dev:worker also before it serves', async () => {
-    for (const when of [/^Starting/, /\$ npx scepter ca init/, /Your Worker has access/]) {
+    for (const when of [/^Starting/, /\$ scepter ca init/, /Your Worker has access/]) {
       const port = await freePort();
       const dev = start(port);
       try {

@@ -1,0 +1,51 @@
+// What a start warns of: addresses in certificates at which nobody answers, and secrets that cross a network
+// in clear.
+
+import { type Env, isLoopback } from '../env.ts';
+
+export type Caution = { readonly event: string; readonly detail: string };
+
+type Place = {
+  /** The URL at which the server's own machine finds it. */
+  readonly address: string;
+  /** The machine's name. */
+  readonly machine: string;
+};
+
+export function cautions(
+  env: Pick<Env, 'host' | 'loopback' | 'config'>,
+  publicUrl: string,
+  { address, machine }: Place,
+): Caution[] {
+  const found: Caution[] = [];
+  const add = (event: string, detail: string) => found.push({ event, detail });
+  const { protocol, hostname, port } = new URL(publicUrl);
+  const isHere = isLoopback(hostname) || [env.host, machine].includes(hostname);
+  const listens = new URL(address).port || '80';
+  if (!env.loopback) {
+    add(
+      'start.plainHttp',
+      `HOST is ${env.host}, and this server speaks plain http: tokens of the admin API and challenges cross the network for all to read who are on the way. Put a proxy with TLS before it and set HOST=127.0.0.1, or ask the admin API on this machine only`,
+    );
+    if (env.config === undefined) {
+      add(
+        'start.publicUrl',
+        `publicUrl is ${publicUrl}, of ${hostname === env.host ? 'HOST' : "this machine's name"} and PORT, and goes into every certificate: set publicUrl in SCEPTER_CONFIG before the first one if devices reach this server by another name`,
+      );
+    }
+    if (isLoopback(hostname)) {
+      add(
+        'start.publicUrl',
+        `publicUrl is ${publicUrl}, which means another machine to every other machine: set the address by which devices reach this one`,
+      );
+    }
+  }
+  // Where a proxy stands before it, another port is as it should be.
+  if (protocol === 'http:' && isHere && (port || '80') !== listens) {
+    add(
+      'start.publicUrl',
+      `publicUrl is ${publicUrl}, but this server listens at ${address}: certificates point to where nobody answers, unless a proxy on this machine does. Set publicUrl or PORT`,
+    );
+  }
+  return found;
+}

@@ -1,0 +1,13 @@
+// How people call our command line: as `scepter`, which an installed package has put on the PATH, and which a
+// checkout has in bin/.
+
+import { join, sep } from 'node:path';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** Lines for a terminal, after which it knows `scepter`; none where the package is installed. */
+export function setUp(platform: NodeJS.Platform = process.platform): string[] {
+  if (root.split(sep).includes('node_modules')) return [];
+  const bin = join(root, 'bin');
+  return platform === 'win32' ? [`  set PATH=${bin};%PATH%`] : [`  export PATH="${bin}:$PATH"`];
+}
