@@ -134,8 +134,10 @@ function endsFor(
   serial: string,
 ): boolean {
   const rootOf = (one: string) => table.certificate(one).lineage.root;
-  // What is called superseded has a renewal that goes on.
+  // What is called superseded has a renewal that goes on. So has what its own renewal had superseded before: a
+  // revocation for keyCompromise was done all the same, because it blocked the key.
   if (reason === undefined || reason === 'superseded') return false;
+  if (table.certificate(revoked).supersededBy !== undefined) return false;
   if (rootOf(revoked) !== rootOf(serial)) return false;
   return !conversations.some(
     ({ signer, begun }) =>
