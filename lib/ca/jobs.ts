@@ -23,10 +23,10 @@ import { caStatus } from './authority/status.ts';
 import { uncertifiable } from './authorize/certifiable.ts';
 import type { Deps, PublishDeps } from './deps.ts';
 import { loadTransaction } from './enrol/lookup.ts';
-import { loadForEnd, voidTransaction } from './enrol/rollback.ts';
+import { endLapsed } from './enrol/rollback.ts';
 import { openStates } from './query/transactions.ts';
 import type { Job, Measures } from './record/lease.ts';
-import { Draft, View } from './record/unit-of-work.ts';
+import { View } from './record/unit-of-work.ts';
 import { keepCrl } from './revoke/publish-crl.ts';
 
 export type Swept = {
@@ -136,10 +136,8 @@ async function sweepOne(deps: Deps, id: string, now: number): Promise<keyof Swep
   if (!transaction) return undefined;
   const { state } = transaction;
   if (state === 'intended' && transaction.leaseUntil + SWEEP_AFTER_MS <= now) {
-    await loadForEnd(view, transaction);
-    const draft = new Draft(view);
-    voidTransaction(draft, transaction, { actor: sweeper, now, random: deps.random });
-    return (await deps.store.write(draft.actions)) === 'done' ? 'voided' : undefined;
+    const ended = await endLapsed(deps, view, transaction, { actor: sweeper, now });
+    return ended === 'done' ? 'voided' : undefined;
   }
   if ((state === 'pending' || state === 'approved') && transaction.expiresAt <= now) {
     const end = { event: 'expire', reason: 'requestExpired', now } as const;

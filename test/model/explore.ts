@@ -12,7 +12,7 @@ export type Change = {
   readonly name: string;
   /** The record as it was read; undefined: there was none. */
   readonly read: Row | undefined;
-  /** What it becomes; null: deleted. */
+  /** What it becomes; null: deleted; undefined: only its condition is asked. */
   readonly value: unknown;
   /** Instead: arithmetic on what is there, undefined where a condition does not hold. */
   readonly use?: (value: unknown, holds: (name: string, condition: boolean) => boolean) => unknown;
@@ -269,6 +269,7 @@ function apply(
     // A use that is given back can be taken in the same write.
     const now = use ? result[key] : table[key];
     if (!use && !holds(name, now?.rev === read?.rev)) return undefined;
+    if (!use && value === undefined) continue;
     const after = use ? now && use(now.value, holds) : value;
     if (after === undefined) return undefined;
     if (after === null) delete result[key];

@@ -10,6 +10,8 @@ export type Ask = {
   readonly key: string;
   readonly names: string;
   readonly challenge: string;
+  /** What it rests on beside, which a person may withdraw: of a renewal, the certificate that signed. */
+  readonly grounds?: string;
 };
 type Owner = { readonly serial: number; readonly names: string; readonly request: string };
 type Transaction = Ask & {
@@ -26,7 +28,11 @@ type Challenge = {
   readonly request: string;
 };
 type Pointer = { readonly transaction: string };
+/** An attempt on it goes on when it is withdrawn: of a certificate, for the reason superseded. */
+type Grounds = { readonly good: boolean; readonly used: boolean };
 type Found = Transaction & { readonly id: string };
+/** What a device knows of its attempt. */
+type Kept = { readonly serial: number; readonly committed?: true; readonly ended?: true };
 
 /** The conditions of the writes, by step. */
 export const conditions = [
@@ -37,12 +43,14 @@ export const conditions = [
   'intend: ended Transaction',
   'intend: ended certificate',
   'intend: ended one holds the use',
+  'intend: grounds',
   'commit: Transaction',
   'commit: certificate',
   'void: Transaction',
   'void: certificate',
   'void: key owner',
   'void: it holds the use',
+  'withdraw',
 ] as const;
 
 /** What a decision looks at beside. */
@@ -54,6 +62,8 @@ export const rules = [
   'the key: whose it was before is asked',
   'the key: its owner is voided',
   'an end: the key is still its own',
+  'a refusal ends its own attempt',
+  'grounds: a twin may have used them',
 ] as const;
 export type Name = (typeof conditions)[number] | (typeof rules)[number];
 
@@ -80,12 +90,19 @@ class Draft {
 
   get<T>(key: string): T | undefined {
     const change = this.#changes.get(key);
-    return (change ? (change.value ?? undefined) : this.#memory.seen[key]?.value) as T | undefined;
+    return (
+      change?.value !== undefined ? (change.value ?? undefined) : this.#memory.seen[key]?.value
+    ) as T | undefined;
   }
 
-  put(name: Name | 'new', key: string, value: object | null): void {
+  put(name: Name | 'new', key: string, value: object | null | undefined): void {
     const read = name === 'new' ? undefined : (this.#memory.seen[key] ?? undefined);
     this.#changes.set(key, { key, name, read, value });
+  }
+
+  /** It must be as it was read. */
+  hold(name: Name, key: string): void {
+    if (!this.#changes.has(key)) this.put(name, key, undefined);
   }
 
   use(key: string, use: NonNullable<Change['use']>): void {
@@ -112,9 +129,23 @@ export class Protocol {
   device(ask: Ask): Process {
     return (memory, newId) =>
       stoppable(() => {
-        const kept = memory.kept as { serial: number; committed?: true } | undefined;
+        const kept = memory.kept as Kept | undefined;
+        if (kept?.ended) return again();
         if (kept?.committed) return { do: 'end', result: String(kept.serial) };
         return kept ? this.#commit(memory, kept.serial) : this.#certify(ask, memory, newId);
+      });
+  }
+
+  /** Whoever withdraws what requests rest on. */
+  person(grounds: string): Process {
+    return (memory) =>
+      stoppable(() => {
+        if (memory.kept) return { do: 'end', result: 'withdrawn' };
+        const key = `grounds ${grounds}`;
+        see(memory, key);
+        const draft = new Draft(memory);
+        draft.put('withdraw', key, { ...value<Grounds>(memory, key), good: false });
+        return { do: 'write', what: 'withdraw', changes: draft.changes, kept: {}, keys: [] };
       });
   }
 
@@ -140,13 +171,16 @@ export class Protocol {
   #certify(ask: Ask, memory: Memory, newId: number): Step {
     const { request, key } = ask;
     const [pointerKey, challengeKey] = [`request ${request}`, `challenge ${ask.challenge}`];
-    see(memory, pointerKey, challengeKey, `owner ${key}`);
+    const grounds = ask.grounds === undefined ? [] : [`grounds ${ask.grounds}`];
+    see(memory, pointerKey, challengeKey, `owner ${key}`, ...grounds);
     const pointer = value<Pointer>(memory, pointerKey);
     const own = pointer && found(memory, pointer.transaction);
     if (own?.state === 'issued') return { do: 'end', result: String(own.serial) };
     if (own?.state === 'intended' && !own.lapsed) return again();
     const replaced = own?.state === 'intended' ? own : undefined;
     if (replaced) loadForEnd(memory, replaced);
+    const refusal = this.#withdrawn(memory, pointerKey, grounds, replaced);
+    if (refusal) return refusal;
 
     const challenge = value<Challenge>(memory, challengeKey) ?? again();
     const twin = !own && challenge.holder !== null && challenge.request === request;
@@ -181,17 +215,44 @@ export class Protocol {
     draft.put(replaced ? 'intend: Transaction' : 'new', id, next);
     draft.put('new', `certificate ${newId}`, { state: 'intended', transaction: id });
     if (!replaced) draft.put('intend: request pointer', pointerKey, { transaction: id });
+    for (const one of grounds) draft.put('intend: grounds', one, { good: true, used: true });
     const keys = [id, `certificate ${newId}`];
     const what = replaced ? 'replace' : ends.length > 0 ? 'take over' : 'intend';
     return { do: 'write', what, changes: draft.changes, kept: { serial: newId }, keys };
   }
 
+  /** What it rests on has been withdrawn: it is refused, and its own attempt ends before. */
+  #withdrawn(
+    memory: Memory,
+    pointerKey: string,
+    grounds: readonly string[],
+    own: Found | undefined,
+  ): Step | undefined {
+    const bad = grounds.map((one) => value<Grounds>(memory, one)).find((one) => !one?.good);
+    if (!bad) return undefined;
+    if (own && this.#rule('a refusal ends its own attempt')) {
+      const draft = new Draft(memory);
+      this.#void(draft, own, 'void');
+      const kept: Kept = { serial: own.serial, ended: true };
+      return { do: 'write', what: 'end', changes: draft.changes, kept, keys: [] };
+    }
+    if (!own && bad.used && this.#rule('grounds: a twin may have used them')) {
+      if (this.#moved(memory, pointerKey)) return again();
+    }
+    return { do: 'end', result: 'refused' };
+  }
+
+  /** Whether the request has another Transaction than was read first. */
+  #moved(memory: Memory, pointerKey: string): boolean {
+    see(memory, `${pointerKey}'`);
+    const [now, before] = [`${pointerKey}'`, pointerKey].map((key) => value<Pointer>(memory, key));
+    return now?.transaction !== before?.transaction;
+  }
+
   /** Who holds the challenge's only use: lapsed, so that it can be ended; or it is spent. */
   #holder(memory: Memory, pointerKey: string, id: string): Found | 'refused' {
     see(memory, `${pointerKey}'`, id);
-    const moved =
-      value<Pointer>(memory, `${pointerKey}'`)?.transaction !==
-      value<Pointer>(memory, pointerKey)?.transaction;
+    const moved = this.#moved(memory, pointerKey);
     if (moved && this.#rule('the request is still the newest')) return again();
     const holder = found(memory, id) ?? again();
     if (holder.state === 'intended') {
@@ -244,10 +305,9 @@ export class Protocol {
     draft.put(name, `certificate ${serial}`, { ...certificate, state: 'voided' });
     const owner = draft.get<Owner>(`owner ${key}`);
     const still = owner?.serial === serial || !this.#rule('an end: the key is still its own');
-    if (owner && still) {
-      const ownerName = step === 'intend' ? 'intend: key owner' : 'void: key owner';
-      draft.put(ownerName, `owner ${key}`, previous);
-    }
+    const ownerName = step === 'intend' ? 'intend: key owner' : 'void: key owner';
+    if (owner && still) draft.put(ownerName, `owner ${key}`, previous);
+    else draft.hold(ownerName, `owner ${key}`);
   }
 
   #void(draft: Draft, ending: Found, step: 'intend' | 'void'): void {
@@ -303,6 +363,7 @@ export function lapse(table: Table): Table[] {
 }
 
 export const freshChallenge: Row = { rev: 1, value: { left: 1, holder: null, request: '' } };
+export const goodGrounds: Row = { rev: 1, value: { good: true, used: false } };
 
 /** What must be true at every moment. @param asks of the devices, in the order of the processes */
 export function wrong(asks: readonly Ask[]): (state: State) => string | undefined {
@@ -354,7 +415,8 @@ export function wrong(asks: readonly Ask[]): (state: State) => string | undefine
         const spent = transactions.some(
           ([, one]) => one.challenge === ask.challenge && one.state === 'issued',
         );
-        if (!spent) return `device ${i} was refused, and the challenge is not spent`;
+        const withdrawn = get<Grounds>(`grounds ${ask.grounds}`)?.good === false;
+        if (!spent && !withdrawn) return `device ${i} was refused, and the challenge is not spent`;
       } else if (get<Owner>(`owner ${ask.key}`)?.names === ask.names) {
         return `device ${i} was told that its own key is another's`;
       }

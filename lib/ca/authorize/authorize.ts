@@ -12,7 +12,7 @@ import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import type { ValidationRequest } from '../../ports/validator.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
-import { type Reason, Refusal, reasons } from '../../refusal/reasons.ts';
+import { Refusal, reasons } from '../../refusal/reasons.ts';
 import { publicKeyOf, readCertificate } from '../../x509/certificate.ts';
 import type { ProvenRequest } from '../../x509/csr.ts';
 import { parseGeneralName, printGeneralName } from '../../x509/names/general-name.ts';
@@ -75,7 +75,7 @@ export async function authorizeRenewal(
   const renews = withNames(request, found);
   if (renews.kind === 'again') return renews;
   if (renews.kind === 'not') {
-    if (!countsSuccessors.has(renews.reason)) return renews;
+    if (!mayBeTwins(renews, known.signer)) return renews;
     await known.view.reload(pointerTo(request));
     return isNewest(request, known) ? renews : { kind: 'again' };
   }
@@ -151,8 +151,10 @@ function withNames({ endpoint, csr }: EnrolmentRequest, renews: Renewal) {
   }
 }
 
-/** A twin of this very request may be what these count. */
-const countsSuccessors: ReadonlySet<Reason> = new Set(['renewalDone', 'renewalTooOften']);
+/** Whether a twin of this very request, newer than the lookup, may be among the renewals of the certificate: its
+ * attempt goes on whatever has become of that, or it is what refuses this one. */
+const mayBeTwins = ({ reason }: NotRenewable, signer: CertificateRecord | undefined): boolean =>
+  reason === 'renewalTooOften' || Object.keys(signer?.successors ?? {}).length > 0;
 
 type Asking = {
   /** The endpoint's list: the validators outside among it are asked. */

@@ -36,8 +36,10 @@ export async function byChallenge(
     return deny('challengeUnknown', evidence);
   }
   // The use that this very request holds counts as free, and as taken in time.
-  const held =
-    own?.state === 'intended' && own.undo.challenge === key && record.open[own.id] !== undefined;
+  const holds = own?.state === 'intended' && own.undo.challenge === key;
+  const held = holds && record.open[own.id] !== undefined;
+  // The challenge was read before its attempt began.
+  if (holds && !held) return { kind: 'again' };
   // Records of one read are of different moments: a challenge that names this request may be newer
   // than the pointer that did not know of it, and must not be what refuses it.
   if (!held && (await answeredSince(deps, request, known, record))) return { kind: 'again' };

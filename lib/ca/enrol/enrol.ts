@@ -4,6 +4,7 @@
 
 import { Outage } from '../../base/errors.ts';
 import { CHALLENGE_AHEAD_MS, MAX_ISSUE_ROUNDS, WAIT_FOR_TWIN_MS } from '../../base/limits.ts';
+import { Refusal } from '../../refusal/reasons.ts';
 import { followPolls, pend } from '../approve/pending.ts';
 import { authorizeEnrolment, authorizeRenewal, type Decision } from '../authorize/authorize.ts';
 import { sayStaticUse } from '../authorize/by-static-challenge.ts';
@@ -17,7 +18,7 @@ import { beginTransaction } from './new-transaction.ts';
 import { DeniedRequest } from './record-refusal.ts';
 import type { EnrolmentRequest, Outcome } from './request.ts';
 import { finished, resume, type Standing } from './resume.ts';
-import { lapsed } from './rollback.ts';
+import { endLapsed, lapsed } from './rollback.ts';
 
 /**
  * @throws {Refusal} for what the request itself is refused for, where that is not on record yet
@@ -61,7 +62,14 @@ async function oneRound(deps: EnrolDeps, asked: EnrolmentRequest, found: Known):
     const now = requireClock(deps, request);
     // 7. May it become a certificate, and which?
     const decision = await authorizeRenewal(deps, request, known, now);
-    if (decision.kind !== 'not') return carryOut(deps, request, known, { decision, now });
+    if (decision.kind !== 'not') {
+      // One certificate for one request: its attempt as an enrolment is waited for, or ends.
+      const other = found.transaction?.state === 'intended' && !lapsed(found.transaction, now);
+      if (other) return { kind: 'busy' };
+      if (await endOwn(deps, asked, found, now)) return { kind: 'again' };
+      return carryOut(deps, request, known, { decision, now });
+    }
+    if (await endOwn(deps, request, known, now)) return { kind: 'again' };
     renews = decision;
   }
   requireSigner(asked, renews);
@@ -101,6 +109,38 @@ function requireClock({ clock }: Deps, { ca }: EnrolmentRequest): number {
 type Decided = { readonly decision: Decision; readonly now: number };
 
 async function carryOut(
+  deps: EnrolDeps,
+  request: EnrolmentRequest,
+  known: Known,
+  decided: Decided,
+): Promise<Standing> {
+  try {
+    return await asDecided(deps, request, known, decided);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    if (await endOwn(deps, request, known, decided.now)) return { kind: 'again' };
+    throw error;
+  }
+}
+
+/**
+ * A lapsed attempt of the request itself ends before the request is refused: its process may still be at
+ * work, and would issue what the device has been told that it does not get.
+ * @returns whether there was one: the request is then judged again, by what that has become
+ */
+async function endOwn(
+  deps: EnrolDeps,
+  { signer }: EnrolmentRequest,
+  { view, transaction }: Known,
+  now: number,
+): Promise<boolean> {
+  if (!transaction || !lapsed(transaction, now)) return false;
+  const actor = { kind: 'device', id: signer.identity } as const;
+  await endLapsed(deps, view, transaction, { actor, now });
+  return true;
+}
+
+async function asDecided(
   deps: EnrolDeps,
   request: EnrolmentRequest,
   known: Known,

@@ -17,7 +17,7 @@ import type { View } from '../record/unit-of-work.ts';
 import { issue, type Made } from './issue.ts';
 import { csrOf, type Recorded } from './lookup.ts';
 import type { Outcome, Refused } from './request.ts';
-import { lapsed } from './rollback.ts';
+import { endLapsed, lapsed } from './rollback.ts';
 
 export type Standing =
   | Outcome
@@ -107,16 +107,19 @@ async function issueApproved(
   }
 }
 
-/** A lapsed attempt has something to give back, so it stays: the sweeper makes it approved again first. */
+/** A lapsed attempt ends first: it gives back what it holds, and its process can issue nothing once the device
+ * has been refused. What it leaves is approved again, and is judged again. */
 async function closed(
   deps: EnrolDeps,
   { view }: Found,
   transaction: Transaction<'pending'> | ApprovedTransaction,
   end: End,
 ): Promise<Refused | { readonly kind: 'again' }> {
-  if (transaction.state !== 'intended' && (await close(deps, view, transaction, end)) === 'again') {
+  if (transaction.state === 'intended') {
+    await endLapsed(deps, view, transaction, { actor: { kind: 'system' }, now: end.now });
     return { kind: 'again' };
   }
+  if ((await close(deps, view, transaction, end)) === 'again') return { kind: 'again' };
   const { reason, evidence } = end;
   return { kind: 'refused', reason, ...(evidence ? { evidence } : {}) };
 }

@@ -8,9 +8,10 @@ import type { Actor } from '../../events/event.ts';
 import { isUnreleased } from '../../ports/records/certificate.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import { withoutAttempt } from '../authorize/lineage.ts';
+import type { Deps } from '../deps.ts';
 import { certificateKey } from '../record/keys.ts';
 import { moved } from '../record/transition.ts';
-import type { Draft, View } from '../record/unit-of-work.ts';
+import { Draft, type View } from '../record/unit-of-work.ts';
 
 /** Whoever writes, and when. */
 export type Act = { readonly actor: Actor; readonly now: number; readonly random: Random };
@@ -28,7 +29,7 @@ export const lapsed = (
 /** Reads what the end of the attempt will touch. */
 export async function loadForEnd(
   view: View,
-  { ca, serial, undo }: Transaction<'intended'>,
+  { id, ca, serial, undo }: Transaction<'intended'>,
 ): Promise<void> {
   await view.load([
     { kind: 'certificate', key: certificateKey(ca, serial) },
@@ -38,11 +39,18 @@ export async function loadForEnd(
       : []),
     ...(undo.challenge ? [{ kind: 'challenge', key: undo.challenge } as const] : []),
   ]);
+  // One that does not list the attempt was read before that began. To read a challenge again is safe: it is only
+  // ever used, and a use has conditions of its own.
+  const open = view.get('challenge', undo.challenge)?.open;
+  if (undo.challenge && open && open[id] === undefined) {
+    await view.reload({ kind: 'challenge', key: undo.challenge });
+  }
 }
 
 /**
  * The attempt's certificate is voided; key owner, successor entry and its place in the lineage go back.
- * Not the challenge.
+ * Not the challenge. A record that says nothing of the attempt may have been read before it began: the write
+ * fails if so, and nothing goes back elsewhere.
  * @returns false where nothing goes back: its certificate is out, or revoked, and the Transaction is an
  *   earlier one that another hand has put back
  */
@@ -62,14 +70,14 @@ export function endAttempt(
   if (undo.keyOwner && owner?.serial === serial) {
     if (undo.keyOwner.previous) draft.put('keyOwner', undo.keyOwner.key, undo.keyOwner.previous);
     else draft.remove('keyOwner', undo.keyOwner.key);
-  }
+  } else if (undo.keyOwner) draft.hold('keyOwner', undo.keyOwner.key);
   const signerKey = undo.signer && certificateKey(ca, undo.signer);
   const signer = signerKey && draft.get('certificate', signerKey);
   if (signerKey && signer && serial in signer.successors) {
     const { [serial]: _ended, ...successors } = signer.successors;
     const lineage = withoutAttempt(signer.lineage, serial, undo.recent ?? signer.lineage.recent);
     draft.put('certificate', signerKey, { ...signer, successors, lineage });
-  }
+  } else if (signerKey) draft.hold('certificate', signerKey);
   draft.event(now, random, {
     type: 'certificate.voided',
     actor,
@@ -80,6 +88,23 @@ export function endAttempt(
     note: 'may have been signed, never released',
   });
   return true;
+}
+
+/**
+ * A lapsed attempt ends, in a write of its own.
+ * @returns `again` when the Transaction has changed since it was read: nothing was written. Its process may have
+ *   been quicker, and it has its certificate
+ */
+export async function endLapsed(
+  { store, random }: Pick<Deps, 'store' | 'random'>,
+  view: View,
+  transaction: Transaction<'intended'>,
+  { actor, now }: Omit<Act, 'random'>,
+): Promise<'done' | 'again'> {
+  await loadForEnd(view, transaction);
+  const draft = new Draft(view);
+  voidTransaction(draft, transaction, { actor, now, random });
+  return (await store.write(draft.actions)) === 'done' ? 'done' : 'again';
 }
 
 /** The Transaction itself ends too: voided, or back to approved if an approver had allowed it. */

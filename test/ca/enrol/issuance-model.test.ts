@@ -10,6 +10,7 @@ import {
   type Ask,
   certified,
   freshChallenge,
+  goodGrounds,
   lapse,
   type Name,
   Protocol,
@@ -29,6 +30,7 @@ type Scenario = {
 const first: Ask = { request: 'A', key: 'k', names: 'n', challenge: 'c' };
 const otherKey: Ask = { request: 'B', key: 'l', names: 'm', challenge: 'c' };
 const otherNames: Ask = { request: 'C', key: 'k', names: 'm', challenge: 'd' };
+const renewal: Ask = { ...first, grounds: 'g' };
 const sameKey: Ask = { request: 'D', key: 'k', names: 'n', challenge: 'd' };
 
 /** SLOW=1: more of everything, in minutes. */
@@ -73,6 +75,13 @@ const scenarios: Record<string, Scenario> = {
     lapses: 2,
     written: ['intend', 'commit', 'replace', 'take over', 'void'],
   },
+  'the same request twice, and what it rests on is withdrawn': {
+    asks: [renewal, renewal],
+    deaths: 1,
+    lapses: slow ? 2 : 1,
+    ...(slow ? {} : { sweeper: false }),
+    written: ['intend', 'commit', 'replace', 'end', 'withdraw', ...(slow ? ['void'] : [])],
+  },
 };
 
 function run(
@@ -82,13 +91,16 @@ function run(
   const dropped = new Set<string>(without);
   const protocol = new Protocol(dropped);
   const challenges = new Set(asks.map(({ challenge }) => `challenge ${challenge}`));
+  const grounds = new Set(asks.flatMap((ask) => ask.grounds ?? []));
   return explore({
     processes: [
       ...asks.map((ask) => protocol.device(ask)),
+      ...[...grounds].map((one) => protocol.person(one)),
       ...(scenario.sweeper === false ? [] : [protocol.sweeper]),
     ],
     table: {
       ...Object.fromEntries([...challenges].map((key) => [key, freshChallenge])),
+      ...Object.fromEntries([...grounds].map((one) => [`grounds ${one}`, goodGrounds])),
       ...scenario.table,
     },
     deaths,
@@ -123,6 +135,12 @@ const missed: readonly (readonly [string, ...Name[]])[] = [
   ['one key for two names', 'the key: one attempt at a time'],
   ['one key for two names', 'the key: its owner is voided'],
   ['one key for two names, and it is certified for one', 'the key: whose it was before is asked'],
+  ['the same request twice, and what it rests on is withdrawn', 'a refusal ends its own attempt'],
+  [
+    'the same request twice, and what it rests on is withdrawn',
+    'grounds: a twin may have used them',
+  ],
+  ['the same request twice, and what it rests on is withdrawn', 'void: key owner'],
   // Two records that always change together: one condition of the two is enough.
   ['the same request twice', 'commit: Transaction', 'commit: certificate'],
 ];
@@ -145,7 +163,6 @@ const doubles: readonly Name[] = [
   'intend: ended certificate',
   'intend: ended one holds the use',
   'void: certificate',
-  'void: key owner',
   'void: it holds the use',
   'a twin has the use',
   'an end: the key is still its own',
