@@ -12,6 +12,7 @@ import { CliError, exitCodes, type Io } from './io.ts';
 import { logCommand } from './log/log.ts';
 import { explainCommand } from './look/explain.ts';
 import { inspectCommand } from './look/inspect.ts';
+import { costCommand } from './plan/cost.ts';
 import { challengeCommand } from './request/challenge.ts';
 import { policyCommand } from './request/policy.ts';
 import { txnCommand } from './request/txn.ts';
@@ -49,10 +50,11 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     explainCommand(io),
     tokenCommand(io),
     configCommand(server.io),
+    costCommand(io),
     completionCommand(io, () => program),
   ];
   const alone = [
-    ...['enrol', 'renew', 'inspect', 'explain', 'token', 'validate', 'completion'],
+    ...['enrol', 'renew', 'inspect', 'explain', 'token', 'validate', 'completion', 'cost'],
     ...keyCommands,
     ...repairCommands,
   ];

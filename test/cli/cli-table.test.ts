@@ -99,6 +99,7 @@ test('the table has every command', () => {
       'token revoke',
       'config validate',
       'config print',
+      'cost',
       'completion',
     ],
   );
@@ -143,7 +144,7 @@ for (const { path, command } of all) {
 
     test('a mistyped option is exit 2 with the right one, and stdout is empty', async () => {
       const given = command.options.flatMap(({ long, mandatory }) =>
-        mandatory && long ? [long, 'x'] : [],
+        mandatory && long ? [long, '1'] : [],
       );
       const { code, out, err } = await terminal.run([...path, ...given, '--jsom']);
       assert.equal(code, 2);

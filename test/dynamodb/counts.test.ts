@@ -12,10 +12,20 @@ import {
   PutItemCommand,
   type TransactWriteItem,
 } from '@aws-sdk/client-dynamodb';
-import { type Item, itemOctets } from '../../lib/adapters/aws/dynamodb/items.ts';
+import {
+  devices,
+  due,
+  type Item,
+  itemOctets,
+  places,
+  subjects,
+} from '../../lib/adapters/aws/dynamodb/items.ts';
+import { hex } from '../../lib/base/bytes.ts';
 import { REFUSAL_PLACES, REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
 import { listCertificates } from '../../lib/ca/query/certificates.ts';
+import { measured } from '../../lib/cli/plan/prices.ts';
+import { readCertificate } from '../../lib/x509/certificate.ts';
 import { freshStore, freshTable, itemsOf, outside, recorder } from '../support/dynamodb.ts';
 import { deviceKey } from '../support/keys.ts';
 import { makeLab } from '../support/lab.ts';
@@ -51,7 +61,7 @@ test('an enrolment is one batch read, two transactions and one signature', async
   const lab = await makeLab({ store, caKey: 'rsa:3072' });
   const names = ['dns:device-1.example'];
   const sent = await enrolment(lab, { challenge: await lab.challenge({ names }) });
-  const before = new Map((await itemsOf(table)).map((item) => [item.pk?.S, item]));
+  const before = await itemsBy(table);
   const [from, calls] = [commands.length, lab.calls.length];
   const answer = await sent.read(await lab.operate(sent.message));
   assert.equal(answer.pkiStatus, 'SUCCESS');
@@ -65,49 +75,145 @@ test('an enrolment is one batch read, two transactions and one signature', async
     ['store.read', 'store.write', 'signer.sign', 'store.write'],
   );
 
-  // The challenge is updated in place: what it is afterwards is as large as what was written.
-  const now = new Map((await itemsOf(table)).map((item) => [item.pk?.S, item]));
+  const [read] = made;
+  assert.ok(read);
+  const { Keys } = (read.input.RequestItems as Record<string, { Keys: unknown[] }>)[table] ?? {};
+  const { sizes, checked, units, indexes } = await weighed(table, before, transactionsOf(from));
+  console.log(`items per transaction: ${sizes.join(' and ')}; keys of the read: ${Keys?.length}`);
+  console.log(`write units: table ${units}, indexes ${JSON.stringify(indexes)}`);
+  assert.deepEqual(sizes, [6, 4]);
+  assert.equal(Keys?.length, 5);
+  assert.equal(checked, 1);
+  assert.deepEqual([units, indexes], [26, { places: 4, due: 5, subjects: 2, devices: 1 }]);
+});
+
+test('a challenge, a renewal and a revocation write the units, and an enrolment keeps the octets, that costs are computed from', async () => {
+  const { store, table } = await freshStore(client);
+  const lab = await makeLab({ store, caKey: 'rsa:3072' });
+  const unitsOf = async (work: () => Promise<void>) => {
+    const before = await itemsBy(table);
+    const from = commands.length;
+    await work();
+    const { units, indexes } = await weighed(table, before, transactionsOf(from));
+    return units + Object.values(indexes).reduce((sum, one) => sum + one, 0);
+  };
+  const api = async (path: string, body: object): Promise<Record<string, string>> => {
+    const headers = {
+      authorization: `Bearer ${lab.adminToken}`,
+      'idempotency-key': path.slice(-60),
+      'content-type': 'application/json',
+    };
+    const answer = await lab.fetch(`/api/v1${path}`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    });
+    assert.equal(Math.floor(answer.status / 100), 2, await answer.clone().text());
+    return (await answer.json()) as Record<string, string>;
+  };
+  const name = 'device-1.example';
+  const bound = { endpoint: 'default', subject: `CN=${name}`, san: [`dns:${name}`] };
+  let challenge = '';
+  const made = await unitsOf(async () => {
+    ({ challenge = '' } = await api('/challenges', bound));
+  });
+  const names = [`dns:${name}`];
+  const sent = await enrolment(lab, { challenge, subject: bound.subject, names });
+  const old = await itemsBy(table);
+  const first = await sent.read(await lab.operate(sent.message));
+  const kept = [...(await itemsBy(table))].filter(([pk, { ttl }]) => !old.has(pk) && !ttl);
+  const octets = kept.reduce((sum, [, item]) => sum + storedOctets(item), 0);
+  assert.ok(first.pkiStatus === 'SUCCESS');
+  const signer = {
+    certificate: readCertificate(first.certificates[0] ?? new Uint8Array(0)),
+    key: await deviceKey(),
+  };
+  const key = await deviceKey('counts, renewed');
+  const renewalOf = {
+    signer,
+    key,
+    subject: bound.subject,
+    names,
+    messageType: 'RenewalReq',
+  } as const;
+  const renewal = await enrolment(lab, renewalOf);
+  lab.clock.at += 330 * 86_400_000;
+  const renewed = await unitsOf(async () => {
+    assert.equal((await renewal.read(await lab.operate(renewal.message))).pkiStatus, 'SUCCESS');
+  });
+  const serial = hex(signer.certificate.serial);
+  const revoked = await unitsOf(async () => {
+    await api(`/certificates/default/${serial}/revoke`, { reason: 'superseded' });
+  });
+  const found = { challenge: made, renewal: renewed, revocation: revoked, octets };
+  console.log(`for the arithmetic of costs: ${JSON.stringify(found)}`);
+  assert.deepEqual(
+    { challenge: made, renewal: renewed, revocation: revoked + FULL_REGISTER },
+    {
+      challenge: measured.challenge.writeUnits,
+      renewal: measured.renewal.writeUnits,
+      revocation: measured.revocation.writeUnits,
+    },
+  );
+  assert.equal(Math.ceil(octets / 1000) * 1000, measured.certificateOctets);
+});
+
+/** Write units that a record of the register takes more when it has its 20 kB. */
+const FULL_REGISTER = 40;
+
+const itemsBy = async (table: string): Promise<Map<string, Item>> =>
+  new Map((await itemsOf(table)).map((item) => [item.pk?.S ?? '', item]));
+
+/** What DynamoDB bills for an item at rest: its octets, those of its keys in each index, and 100 beside each. */
+function storedOctets(item: Item): number {
+  const { pk = { S: '' } } = item;
+  const inIndexes = [places, due, subjects, devices].map(({ place, sort }) => {
+    const { [place]: at, [sort]: sorted } = item;
+    return at && sorted ? itemOctets({ pk, [place]: at, [sort]: sorted }) + 100 : 0;
+  });
+  return inIndexes.reduce((sum, one) => sum + one, itemOctets(item) + 100);
+}
+
+/**
+ * The units of transactions that were made, as AWS's price has them. An item that was updated in place is afterwards
+ * as large as what was written.
+ * @param before all items of the table before them, by pk
+ */
+async function weighed(
+  table: string,
+  before: ReadonlyMap<string, Item>,
+  transactions: readonly TransactWriteItem[][],
+) {
+  const now = await itemsBy(table);
   const scratch = await freshTable();
-  const putAlone = async (Item: Record<string, never> | undefined) =>
+  const putAlone = async (Item: Item | undefined): Promise<ConsumedCapacity | undefined> =>
     (
       await outside.send(
         new PutItemCommand({ TableName: scratch, Item, ReturnConsumedCapacity: 'INDEXES' }),
       )
     ).ConsumedCapacity;
-  for (const item of before.values()) await putAlone(item as never);
-  const transactions = transactionsOf(from);
-  let [tableUnits, checked] = [0, 0];
-  const indexUnits = { places: 0, due: 0, subjects: 0, devices: 0 };
+  for (const item of before.values()) await putAlone(item);
+  let [units, checked] = [0, 0];
+  const indexes = { places: 0, due: 0, subjects: 0, devices: 0 };
   for (const items of transactions) {
     for (const { Put, Update, ConditionCheck } of items) {
       if (ConditionCheck) {
         // Of an item that is not there: the smallest write, twice.
         checked += 1;
-        tableUnits += 2;
+        units += 2;
         continue;
       }
-      const item = (Put?.Item ?? now.get(Update?.Key?.pk?.S)) as Item;
-      const counted: ConsumedCapacity | undefined = await putAlone(item as never);
+      const item = (Put?.Item ?? now.get(Update?.Key?.pk?.S ?? '')) as Item;
+      const taken = await putAlone(item);
       console.log(`  ${item.pk?.S?.split('#', 1)}: about ${itemOctets(item)} octets`);
-      tableUnits += 2 * (counted?.Table?.CapacityUnits ?? Number.NaN);
-
-      const indexes = counted?.GlobalSecondaryIndexes ?? {};
+      units += 2 * (taken?.Table?.CapacityUnits ?? Number.NaN);
       for (const name of ['places', 'due', 'subjects', 'devices'] as const) {
-        indexUnits[name] += indexes[name]?.CapacityUnits ?? 0;
+        indexes[name] += taken?.GlobalSecondaryIndexes?.[name]?.CapacityUnits ?? 0;
       }
     }
   }
-  const [read] = made;
-  assert.ok(read);
-  const { Keys } = (read.input.RequestItems as Record<string, { Keys: unknown[] }>)[table] ?? {};
-  const sizes = transactions.map((items) => items.length);
-  console.log(`items per transaction: ${sizes.join(' and ')}; keys of the read: ${Keys?.length}`);
-  console.log(`write units: table ${tableUnits}, indexes ${JSON.stringify(indexUnits)}`);
-  assert.deepEqual(sizes, [6, 4]);
-  assert.equal(Keys?.length, 5);
-  assert.equal(checked, 1);
-  assert.deepEqual([tableUnits, indexUnits], [26, { places: 4, due: 5, subjects: 2, devices: 1 }]);
-});
+  return { sizes: transactions.map((items) => items.length), checked, units, indexes };
+}
 
 test('a refusal reads once and writes one transaction within its budget, none beyond; ten cost the budget one read and one write', async () => {
   const { store } = await freshStore(client);

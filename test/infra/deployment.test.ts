@@ -11,6 +11,7 @@ import { DecryptCommand, SignCommand } from '@aws-sdk/client-kms';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
+import { measured } from '../../lib/cli/plan/prices.ts';
 import type { LambdaReply } from '../../lib/http/lambda-event.ts';
 import { macPurposes } from '../../lib/ports/mac-keys.ts';
 import * as strongswan from '../interop/clients/strongswan.ts';
@@ -22,7 +23,6 @@ import type { LambdaFunction } from '../support/lambda-runtime.ts';
 import { startLambdaService } from '../support/lambda-service.ts';
 import { run, temporary } from '../support/process.ts';
 import { contexts } from './contexts.ts';
-import { upkeep } from './counted.ts';
 import { finds } from './metric-filter.ts';
 import { type Name, type Stack, startStack } from './stack.ts';
 import { at, ofType, templateOf } from './templates.ts';
@@ -212,7 +212,7 @@ test('an upkeep that finds nothing to do costs what the guide says', async (t) =
   const writeUnits = units.write - before.write;
   const readUnits = units.read - before.read;
   t.diagnostic(`${writeUnits} write units, ${readUnits} read units`);
-  assert.deepEqual({ writeUnits, readUnits }, upkeep.units);
+  assert.deepEqual({ writeUnits, readUnits }, measured.upkeep);
 });
 
 test('no call of the functions was refused by a policy or caused an outage', () => {

@@ -2,12 +2,12 @@
 // same. What is missing is said not to have run; `.ci/run` then counts the suite as failed.
 
 import { spawnSync } from 'node:child_process';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundleFunction, functionNames } from '../../build/bundle.ts';
 import { zip } from '../../build/zip.ts';
 import { root } from '../support/installed.ts';
-import { runTests } from '../support/run-tests.ts';
+import { runTests, testFilesIn } from '../support/run-tests.ts';
 import { contexts } from './contexts.ts';
 import { cache, cdk, installCdk, installPython } from './tools.ts';
 
@@ -39,11 +39,8 @@ function synthesise(name: string, packages: string): string {
   return outdir;
 }
 
-async function tests(env: Readonly<Record<string, string>>): Promise<number> {
-  const filesOf = async (folder: string): Promise<string[]> =>
-    (await readdir(folder)).filter((n) => n.endsWith('.test.ts')).map((n) => join(folder, n));
-  const files = [...(await filesOf(join(cdk, 'test'))), ...(await filesOf(import.meta.dirname))];
-  return runTests(files, env);
+function tests(env: Readonly<Record<string, string>>): Promise<number> {
+  return runTests(testFilesIn(join(cdk, 'test'), import.meta.dirname), env);
 }
 
 const missing = (name: string) => (error: Error) => {

@@ -4,13 +4,14 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** All test files of a folder, or those that this command names. @throws {Error} when it names none */
-export function testFilesIn(folder: string): string[] {
+/** All test files of some folders, or those that this command names. @throws {Error} when it names none */
+export function testFilesIn(...folders: string[]): string[] {
   const named = process.argv.slice(2);
-  const files = readdirSync(folder)
-    .filter((name) => name.endsWith('.test.ts'))
-    .filter((name) => named.length === 0 || named.some((part) => name.includes(part)))
-    .map((name) => join(folder, name));
+  const files = folders
+    .flatMap((folder) => readdirSync(folder).map((name) => ({ folder, name })))
+    .filter(({ name }) => name.endsWith('.test.ts'))
+    .filter(({ name }) => named.length === 0 || named.some((part) => name.includes(part)))
+    .map(({ folder, name }) => join(folder, name));
   // Without a file the runner takes every test that there is.
   if (files.length === 0) throw new Error(`no file here is called ${named.join(' or ')}`);
   return files;

@@ -1,0 +1,166 @@
+// What a fleet costs a month, part by part: `scepter cost`, and the tables in the guides.
+
+import { assumed, measured, price, watched, workersPaid } from './prices.ts';
+
+export const targets = ['functionUrl', 'httpApi', 'cloudfront', 'workers'] as const;
+export type Target = (typeof targets)[number];
+
+export type Fleet = {
+  readonly devices: number;
+  /** Renewals of a device a year. */
+  readonly renewals: number;
+  /** Devices that are enrolled anew in a year, as a share of all. */
+  readonly new: number;
+  /** Certificates that the CRL lists, as a share of the devices. */
+  readonly revoked: number;
+  /** Times a day that a device, or whoever checks it, fetches the CRL. */
+  readonly crlFetches: number;
+  /** Years that records are kept. */
+  readonly years: number;
+};
+
+/** Of a month. */
+export type Counts = {
+  readonly first: number;
+  readonly renewals: number;
+  readonly listed: number;
+  readonly crlOctets: number;
+  readonly crlFetches: number;
+};
+
+const DAYS = 30;
+const MINUTES = DAYS * 24 * 60;
+/** A revoked certificate stays in the CRL for about half its year, and a month after it. */
+const MONTHS_LISTED = 7;
+
+export function countsOf(fleet: Fleet): Counts {
+  const { devices, renewals, revoked, crlFetches } = fleet;
+  const listed = devices * revoked;
+  return {
+    first: (devices * fleet.new) / 12,
+    renewals: (devices * renewals) / 12,
+    listed,
+    crlOctets: assumed.crlOctets.empty + listed * assumed.crlOctets.entry,
+    crlFetches: devices * DAYS * crlFetches,
+  };
+}
+
+type Units = { readonly writeUnits: number; readonly readUnits: number };
+const unitsOf = (times: number, { writeUnits, readUnits }: Units): number =>
+  times * (writeUnits * price.writeUnit + readUnits * price.readUnit);
+const lambda = (times: number, seconds: number): number =>
+  times * (price.invocation + seconds * assumed.functionGb * price.gbSecond);
+const logged = (times: number, octets: number): number => (times * octets * price.logGb) / 1e9;
+const beyond = (used: number, free: number): number => Math.max(0, used - free);
+
+/** Of a function's calls in a month the first of each second is traced, and one in twenty of the others. */
+function traced(calls: number): number {
+  const first = Math.min(calls, MINUTES * 60);
+  return (first + (calls - first) / 20) * price.trace;
+}
+
+export const parts = [
+  'keys',
+  'signatures',
+  'writes and reads',
+  'storage',
+  'upkeep',
+  'functions',
+  'API or edge',
+  'CRL traffic',
+  'logs and traces',
+  'alarms and metrics',
+] as const;
+export type Bill = Readonly<Record<(typeof parts)[number], number>>;
+
+/** @returns US dollars a month */
+export function billOf(fleet: Fleet, target: Target): Bill {
+  const counts = countsOf(fleet);
+  const enrolments = counts.first + counts.renewals;
+  const aws = {
+    keys: 3 * price.kmsKey,
+    signatures: enrolments * price.sign,
+    'writes and reads':
+      unitsOf(counts.first, measured.challenge) +
+      unitsOf(counts.first, measured.enrolment) +
+      unitsOf(counts.renewals, measured.renewal) +
+      unitsOf(counts.listed / MONTHS_LISTED, measured.revocation),
+    storage: (enrolments * 12 * fleet.years * measured.certificateOctets * price.stored) / 1e9,
+  };
+  return target === 'workers'
+    ? { ...aws, ...onWorkers(counts) }
+    : { ...aws, ...onLambda(counts, target) };
+}
+
+type Rest = Omit<Bill, 'keys' | 'signatures' | 'writes and reads' | 'storage'>;
+
+function onLambda(counts: Counts, ingress: Exclude<Target, 'workers'>): Rest {
+  const { seconds, logOctets } = assumed;
+  const enrolments = counts.first + counts.renewals;
+  const requests = enrolments * assumed.requests;
+  const cached = ingress === 'cloudfront';
+  // Each CRL is fetched from the functions where no cache is in between.
+  const fetched = cached ? 0 : counts.crlFetches;
+  const all = requests + counts.crlFetches;
+  const crlGb = (counts.crlFetches * counts.crlOctets) / 1e9;
+  const { alarmed, own } = watched[ingress];
+  const edge = {
+    functionUrl: 0,
+    httpApi: all * price.httpApi,
+    cloudfront:
+      price.webAcl +
+      price.secret +
+      all * price.webAclRequest +
+      beyond(all, price.cloudFrontFree) * price.cloudFront,
+  };
+  return {
+    upkeep:
+      lambda(MINUTES, seconds.upkeep) +
+      unitsOf(MINUTES, measured.upkeep) +
+      logged(MINUTES, logOctets.upkeep) +
+      traced(MINUTES),
+    functions:
+      lambda(requests + counts.first, seconds.request) +
+      lambda(fetched, seconds.crl) +
+      fetched * price.readUnit,
+    'API or edge': edge[ingress],
+    'CRL traffic': cached
+      ? beyond(crlGb, price.cloudFrontEgressFree) * price.cloudFrontEgress
+      : beyond(crlGb, price.egressFree) * price.egress,
+    'logs and traces':
+      logged(enrolments, logOctets.enrolment) +
+      logged(fetched, logOctets.function + (ingress === 'functionUrl' ? 0 : logOctets.api)) +
+      traced(requests + fetched),
+    'alarms and metrics': alarmed * price.alarmed + own * price.metric,
+  };
+}
+
+/** Cloudflare asks nothing for traffic. */
+function onWorkers({ first, renewals, crlFetches }: Counts): Rest {
+  const { worker } = assumed;
+  const enrolments = first + renewals;
+  const cpuMs =
+    enrolments * worker.enrolmentMs + crlFetches * worker.crlMs + MINUTES * worker.upkeepMs;
+  const lines = enrolments * worker.enrolmentLines + MINUTES * worker.upkeepLines;
+  const requests = enrolments * assumed.requests + crlFetches + MINUTES;
+  return {
+    upkeep: unitsOf(MINUTES, measured.upkeep),
+    functions:
+      price.workers +
+      beyond(requests, workersPaid.requests) * price.workerRequest +
+      beyond(cpuMs, workersPaid.cpuMs) * price.workerCpuMs,
+    'API or edge': 0,
+    'CRL traffic': 0,
+    'logs and traces': beyond(lines, workersPaid.lines) * price.workerLog,
+    'alarms and metrics': 0,
+  };
+}
+
+export const totalOf = (bill: Bill): number => parts.reduce((sum, part) => sum + bill[part], 0);
+
+/** AWS Private CA in general-purpose mode, which its Connector for SCEP needs: the authority, and certificates in tiers. */
+export function privateCa(certificates: number): number {
+  const first = Math.min(certificates, 1000);
+  const next = Math.min(certificates - first, 9000);
+  return 400 + first * 0.75 + next * 0.35 + (certificates - first - next) * 0.001;
+}

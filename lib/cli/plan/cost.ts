@@ -1,0 +1,102 @@
+// scepter cost: what a fleet costs a month, before anything is deployed.
+
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Io, jsonLine } from '../io.ts';
+import { aligned } from '../text.ts';
+import { billOf, countsOf, type Fleet, parts, privateCa, targets, totalOf } from './arithmetic.ts';
+import { MAX_FUNCTION_REPLY } from './prices.ts';
+
+type Options = Fleet & { readonly json?: true };
+
+/** A number, or a share in percent. */
+function amount(text: string): number {
+  const [, digits, percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(text) ?? [];
+  const value = Number(digits) / (percent ? 100 : 1);
+  if (!Number.isFinite(value)) throw new InvalidArgumentError('give a number, or a share as 1%');
+  return value;
+}
+
+function share(text: string): number {
+  const value = amount(text);
+  if (value > 1) throw new InvalidArgumentError('give a share of the devices, as 1% or 0.01');
+  return value;
+}
+
+function many(text: string): number {
+  const value = Number(text.replace(/[,_]/g, ''));
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError('give a whole number of devices');
+}
+
+type Parse = (text: string) => number;
+const option = (flags: string, what: string, parse: Parse, value: number) =>
+  new Option(flags, what).argParser(parse).default(value);
+
+export function costCommand(io: Io): Command {
+  return new Command('cost')
+    .description('what a fleet costs a month at AWS and Cloudflare, part by part')
+    .addOption(
+      new Option('--devices <count>', 'devices that have a certificate')
+        .argParser(many)
+        .makeOptionMandatory(),
+    )
+    .addOption(option('--renewals <count>', 'renewals of a device a year', amount, 1))
+    .addOption(option('--new <share>', 'devices that are enrolled anew in a year', amount, 0.2))
+    .addOption(option('--revoked <share>', 'certificates that the CRL lists', share, 0))
+    .addOption(option('--crl-fetches <count>', 'fetches of the CRL for a device a day', amount, 1))
+    .addOption(option('--years <count>', 'years that records are kept', amount, 3))
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+US dollars, list prices in us-east-1, without free tiers but those of CloudFront, of AWS's traffic and of Workers
+Paid. What is measured by tests and what is assumed: docs/deploy-aws.md#what-it-costs.
+
+Examples:
+  scepter cost --devices 10,000
+  scepter cost --devices 1000000 --renewals 4 --revoked 1%
+  scepter cost --devices 500 --json | jq '.cloudfront.total'`,
+    )
+    .action((options: Options) => cost(io, options));
+}
+
+const dollars = (value: number, digits = 2): string =>
+  value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const whole = (value: number): string => dollars(value, 0);
+
+function cost(io: Io, { json, ...fleet }: Options): void {
+  const counts = countsOf(fleet);
+  const enrolments = counts.first + counts.renewals;
+  const bills = targets.map((target) => ({ target, bill: billOf(fleet, target) }));
+  const connector = privateCa(enrolments);
+  if (json) {
+    const each = bills.map(({ target, bill }) => [target, { ...bill, total: totalOf(bill) }]);
+    io.out(
+      jsonLine({ ...fleet, month: counts, ...Object.fromEntries(each), awsPrivateCa: connector }),
+    );
+    return;
+  }
+  io.out(
+    `A month: ${whole(counts.first)} first enrolments, ${whole(counts.renewals)} renewals, ` +
+      `${whole(counts.crlFetches)} fetches of a CRL of ${dollars(counts.crlOctets / 1000, 1)} kB (${whole(counts.listed)} certificates)\n\n`,
+  );
+  const rows = parts.map((part) => [part, ...bills.map(({ bill }) => dollars(bill[part]))]);
+  const total = ['total', ...bills.map(({ bill }) => dollars(totalOf(bill)))];
+  io.out(rightAligned([['US DOLLARS', ...targets], ...rows, total]));
+  io.out(`\nAWS Private CA with its Connector for SCEP: ${dollars(connector)}\n`);
+  if (counts.crlOctets > MAX_FUNCTION_REPLY) {
+    io.note(
+      'a CRL of more than 6 MB does not fit into the answer of a function: shorten the validity, or revoke less',
+    );
+  }
+}
+
+/** Columns of numbers end below each other. */
+function rightAligned(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, at) =>
+    Math.max(...rows.map((row) => row[at]?.length ?? 0)),
+  );
+  return aligned(
+    rows.map((row) => row.map((cell, at) => (at === 0 ? cell : cell.padStart(widths[at] ?? 0)))),
+  );
+}

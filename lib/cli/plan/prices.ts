@@ -1,0 +1,74 @@
+// Prices and counts that costs are computed from: list prices in us-east-1, in US dollars, without free tiers but
+// those named; and what tests have measured of this service.
+
+const M = 1_000_000;
+
+export const price = {
+  kmsKey: 1,
+  /** RSA-3072, RSA-4096 or ECC; RSA-2048 is a fifth of it. */
+  sign: 0.15 / 10_000,
+  writeUnit: 0.625 / M,
+  readUnit: 0.125 / M,
+  /** A month of a GB, with point-in-time recovery. */
+  stored: 0.25 + 0.2,
+  invocation: 0.2 / M,
+  gbSecond: 0.0000133334,
+  httpApi: 1 / M,
+  /** A GB from a function to the internet, and how many a month an account gets for nothing. */
+  egress: 0.09,
+  egressFree: 100,
+  cloudFront: 0.01 / 10_000,
+  cloudFrontFree: 10 * M,
+  cloudFrontEgress: 0.085,
+  cloudFrontEgressFree: 1000,
+  webAcl: 5 + 1,
+  webAclRequest: 0.6 / M,
+  logGb: 0.5,
+  /** Each that X-Ray keeps. */
+  trace: 5 / M,
+  secret: 0.4,
+  workers: 5,
+  workerRequest: 0.3 / M,
+  workerCpuMs: 0.02 / M,
+  workerLog: 0.6 / M,
+  /** A month of each metric that an alarm looks at. */
+  alarmed: 0.1,
+  /** A month of a metric of our own. */
+  metric: 0.3,
+} as const;
+
+/** In the price of Workers Paid. */
+export const workersPaid = { requests: 10 * M, cpuMs: 30 * M, lines: 20 * M } as const;
+
+/**
+ * Units of the table and its indexes, and octets at rest, measured by test/dynamodb/counts.test.ts; upkeep of one CA
+ * each minute by test/infra/deployment.test.ts. A revocation is measured with a full register.
+ */
+export const measured = {
+  enrolment: { writeUnits: 26 + 12, readUnits: 5 },
+  renewal: { writeUnits: 44, readUnits: 5 },
+  challenge: { writeUnits: 8, readUnits: 3 },
+  revocation: { writeUnits: 19 + 40, readUnits: 5 },
+  upkeep: { writeUnits: 8, readUnits: 92 },
+  certificateOctets: 10_000,
+} as const;
+
+/** Metrics that alarms look at, and metrics of our own, by test/infra/cost.test.ts; the dashboard is one of three for nothing. */
+export const watched = {
+  functionUrl: { alarmed: 26, own: 9 },
+  httpApi: { alarmed: 27, own: 9 },
+  cloudfront: { alarmed: 27, own: 9 },
+} as const;
+
+/** What is assumed: HTTP requests of an enrolment; seconds of functions; octets of logs; CPU milliseconds and lines of a Worker. */
+export const assumed = {
+  requests: 4,
+  functionGb: 0.5,
+  seconds: { request: 0.25, crl: 0.02, upkeep: 0.5 },
+  logOctets: { enrolment: 3000, function: 700, api: 300, upkeep: 1500 },
+  worker: { enrolmentMs: 15, crlMs: 1, upkeepMs: 50, enrolmentLines: 3, upkeepLines: 4 },
+  crlOctets: { empty: 700, entry: 52 },
+} as const;
+
+/** Octets, of Lambda. */
+export const MAX_FUNCTION_REPLY = 6_000_000;
