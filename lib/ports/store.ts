@@ -59,22 +59,37 @@ export type Action =
   /** Changes the uses of a challenge by arithmetic, so that many devices can share one. */
   | (Key<'challenge'> & UseChange);
 
-export type UseChange = {
-  readonly do: 'use';
-  /** Takes one use for a Transaction. Conditions: a use is left or freed in the same change, `usesLeft` is
-   * at most `uses`, the challenge has not expired at `now`, is neither locked nor revoked, and that
-   * Transaction holds no use of it yet. */
-  readonly take?: {
+/** There are three ways to use one. */
+export type UseChange = { readonly do: 'use' } & (TakeUse | FreeUses | CountRefused);
+
+/** Takes one use for a Transaction. Conditions: a use is left or freed in the same change, `usesLeft` is at most
+ * `uses`, the challenge has not expired at `now`, is neither locked nor revoked, and that Transaction holds
+ * no use of it yet. */
+export type TakeUse = {
+  readonly take: {
     readonly transaction: string;
     readonly requestHash: string;
     readonly now: number;
   };
-  /** Transactions that give their use back; each must hold one. */
+  /** As in `FreeUses`. */
   readonly free?: readonly string[];
   /** Finished Transactions that are no longer listed as holders; their uses stay used. */
   readonly clear?: readonly string[];
-  /** Counts one refused attempt; fails when it is locked already, or revoked. */
-  readonly fail?: true;
+  readonly fail?: never;
+};
+/** Transactions give their use back; each must hold one. */
+export type FreeUses = {
+  readonly free: readonly string[];
+  readonly take?: never;
+  readonly clear?: never;
+  readonly fail?: never;
+};
+/** Counts one refused attempt; fails when it is locked already, or revoked. */
+export type CountRefused = {
+  readonly fail: true;
+  readonly take?: never;
+  readonly free?: never;
+  readonly clear?: never;
 };
 
 /** Ten refused attempts lock a one-time challenge. One of several uses never locks: a few bad devices must

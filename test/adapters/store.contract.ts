@@ -701,18 +701,16 @@ function challengeActionOf(
     const record = challengeRecord({ id: key.key, uses, usesLeft, failures: 9 });
     return { do: 'put', ...key, rev: one.put, record };
   }
+  const use = { do: 'use', ...key } as const;
+  if (!take) return fail ? { ...use, fail } : { ...use, free: free ?? [] };
   return {
-    do: 'use',
-    ...key,
-    ...(take && {
-      take: {
-        transaction: take.transaction,
-        requestHash: `hash-${take.transaction}`,
-        now: take.late ? now + 1000 : now + 999,
-      },
-    }),
+    ...use,
+    take: {
+      transaction: take.transaction,
+      requestHash: `hash-${take.transaction}`,
+      now: take.late ? now + 1000 : now + 999,
+    },
     ...(free && { free }),
     ...(clear && { clear }),
-    ...(fail && { fail }),
   };
 }

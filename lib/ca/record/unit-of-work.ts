@@ -10,11 +10,13 @@ import type { Kind, Records } from '../../ports/records/records.ts';
 import {
   type Action,
   type AlteredRow,
+  type CountRefused,
+  type FreeUses,
   type Key,
   nextRev,
   type Row,
   type Store,
-  type UseChange,
+  type TakeUse,
 } from '../../ports/store.ts';
 
 const nameOf = ({ kind, key }: Key): string => `${kind} ${key}`;
@@ -106,7 +108,7 @@ type Change<K extends Kind = Kind> = {
 export class Draft {
   readonly view: View;
   readonly #changes = new Map<string, Change>();
-  readonly #uses = new Map<string, UseChange>();
+  readonly #uses = new Map<string, TakeUse | FreeUses | CountRefused>();
   #lastEvent: { readonly now: number; readonly random: Bytes } | undefined;
 
   constructor(view: View) {
@@ -141,15 +143,17 @@ export class Draft {
     }
   }
 
-  use(challenge: string, change: Omit<UseChange, 'do'>): void {
-    const { free = [], clear = [], ...rest } = this.#uses.get(challenge) ?? { do: 'use' };
-    this.#uses.set(challenge, {
-      ...rest,
-      ...change,
-      do: 'use',
-      free: [...free, ...(change.free ?? [])],
-      clear: [...clear, ...(change.clear ?? [])],
-    });
+  /** Uses of a challenge that are freed meet in one action with each other, and with the one that is taken then. */
+  use(challenge: string, change: TakeUse | FreeUses | CountRefused): void {
+    const before = this.#uses.get(challenge);
+    if (!before) {
+      this.#uses.set(challenge, change);
+    } else if (!before.take && !before.fail && !change.fail) {
+      const free = [...before.free, ...(change.free ?? [])];
+      this.#uses.set(challenge, { ...change, free });
+    } else {
+      throw new TypeError('one write uses a challenge twice');
+    }
   }
 
   /** Adds an event, which is written with the change that it tells of or not at all. */
@@ -170,7 +174,7 @@ export class Draft {
       return { ...key, do: 'put', rev, record } as Action;
     });
     const uses = [...this.#uses].map(
-      ([key, change]): Action => ({ kind: 'challenge', key, ...change }),
+      ([key, change]): Action => ({ do: 'use', kind: 'challenge', key, ...change }),
     );
     return [...records, ...uses];
   }

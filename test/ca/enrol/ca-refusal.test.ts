@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { transactItemOf } from '../../../lib/adapters/aws/dynamodb/items.ts';
+import { transactItemOf } from '../../../lib/adapters/aws/dynamodb/writes.ts';
 import { tag } from '../../../lib/asn1/reader.ts';
 import {
   explicit,

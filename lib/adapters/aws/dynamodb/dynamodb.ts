@@ -67,8 +67,9 @@ import type { Writing } from '../../../ports/writing.ts';
 import { type AwsConnection, clientConfig, type Timer } from '../aws.ts';
 import { DynamoCalls, makeDynamoDbClient } from './calls.ts';
 import { DynamoCrls } from './crls.ts';
-import { type Item, keyOf, lists, pkOf, placeOf, rowOf, transactItemOf } from './items.ts';
+import { type Item, keyOf, lists, pkOf, placeOf, rowOf } from './items.ts';
 import { checkTable } from './table.ts';
+import { transactItemOf } from './writes.ts';
 
 /** Of one TransactWriteItems. */
 const MAX_ACTIONS = 100;

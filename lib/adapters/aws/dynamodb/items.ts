@@ -1,10 +1,8 @@
-// The form of what is in the DynamoDB table: records to items and back, actions to the items of a
-// transaction. Pure; `dynamodb.ts` has the schema and makes the calls.
+// The form of what is in the DynamoDB table: records to items and back. Pure; `dynamodb.ts` has the schema and
+// makes the calls, `writes.ts` has the conditions of a write.
 
-import type { AttributeValue, TransactWriteItem } from '@aws-sdk/client-dynamodb';
+import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { base64, fromBase64, fromHex, hex, utf8 } from '../../../base/bytes.ts';
-import { Outage } from '../../../base/errors.ts';
-import { MAX_CHALLENGE_FAILURES } from '../../../base/limits.ts';
 import type { CertificateRecord } from '../../../ports/records/certificate.ts';
 import { expiryOf } from '../../../ports/records/expiry.ts';
 import { newLineage } from '../../../ports/records/lineage.ts';
@@ -15,16 +13,7 @@ import {
   RECORD_VERSION,
   recordIn,
 } from '../../../ports/records/records.ts';
-import {
-  type Action,
-  type AlteredRow,
-  type Key,
-  MAX_REV,
-  nextRev,
-  type Row,
-  revIn,
-  SPOILT_REV,
-} from '../../../ports/store.ts';
+import { type AlteredRow, type Key, type Row, revIn } from '../../../ports/store.ts';
 
 export type Item = Record<string, AttributeValue>;
 
@@ -64,12 +53,10 @@ export const placeOf = (list: List, group: string, shard: number): string =>
 /** The key of a record, from the partition key of its item. */
 export const keyOf = (pk: string): string => pk.slice(pk.indexOf('#') + 1);
 
-const MAX_ITEM_OCTETS = 400 * 1024;
-
 /** Seconds, from when on DynamoDB may delete the item. */
 const ttlOf = (at: number): AttributeValue => number(Math.floor(at / 1000));
 
-const text = (value: string): AttributeValue => ({ S: value });
+export const text = (value: string): AttributeValue => ({ S: value });
 export const number = (value: number): AttributeValue => ({ N: String(value) });
 
 /** FNV-1a over UTF-16 units: even and stable is all it has to be. */
@@ -156,7 +143,12 @@ function recordOf(kind: Kind, rest: object, item: Item): object {
     : record;
 }
 
-function itemOf({ kind, key }: Key, rev: number, record: Row['record'], attempt: string): Item {
+export function itemOf(
+  { kind, key }: Key,
+  rev: number,
+  record: Row['record'],
+  attempt: string,
+): Item {
   const expiry = expiryOf(kind, record);
   return {
     pk: text(pkOf({ kind, key })),
@@ -206,119 +198,4 @@ export function itemOctets(item: Item): number {
     const value = S !== undefined ? utf8(S).length : (N ?? B ?? '').length;
     return sum + name.length + value + (M ? itemOctets(M) : 0) + 3;
   }, 0);
-}
-
-/**
- * The action as DynamoDB takes it. Every one asks for the item that made its condition fail, so that
- * our own attempt is known when it comes back.
- * @returns the octets of its item with it; 0 where nothing is put
- * @throws {Outage} when the record is larger than an item may be
- */
-export function transactItemOf(
-  TableName: string,
-  action: Action,
-  attempt: string,
-): { item: TransactWriteItem; octets: number } {
-  const about = { TableName, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' } as const;
-  const Key = { pk: text(pkOf(action)) };
-  if (action.do === 'use') {
-    return { item: { Update: { ...about, Key, ...useUpdate(action, attempt) } }, octets: 0 };
-  }
-  const condition = conditionOn(action);
-  if (action.do === 'check') {
-    return { item: { ConditionCheck: { ...about, Key, ...condition } }, octets: 0 };
-  }
-  if (action.do === 'delete') {
-    return { item: { Delete: { ...about, Key, ...condition } }, octets: 0 };
-  }
-  const Item = itemOf(action, nextRev(action.rev), action.record, attempt);
-  const octets = itemOctets(Item);
-  if (octets > MAX_ITEM_OCTETS) {
-    throw new Outage(
-      `the ${action.kind} ${action.key} has ${octets} octets; DynamoDB takes ${MAX_ITEM_OCTETS}`,
-    );
-  }
-  return { item: { Put: { ...about, Item, ...condition } }, octets };
-}
-
-function conditionOn({ do: deed, rev }: Exclude<Action, { do: 'use' }>): {
-  readonly ConditionExpression: string;
-  readonly ExpressionAttributeValues?: Record<string, AttributeValue>;
-} {
-  if (rev === 0 && deed !== 'delete') return { ConditionExpression: 'attribute_not_exists(pk)' };
-  if (rev !== SPOILT_REV) {
-    return {
-      ConditionExpression: 'rev = :rev',
-      ExpressionAttributeValues: { ':rev': number(rev) },
-    };
-  }
-  return {
-    ConditionExpression:
-      'attribute_exists(pk) AND (attribute_not_exists(rev) OR NOT rev BETWEEN :one AND :max)',
-    ExpressionAttributeValues: { ':one': number(1), ':max': number(MAX_REV) },
-  };
-}
-
-/** `applyUse` of the port as one conditional update. It does not look at `rev`, but raises it. */
-function useUpdate(
-  { take, free = [], clear = [], fail }: Extract<Action, { do: 'use' }>,
-  attempt: string,
-): Pick<
-  NonNullable<TransactWriteItem['Update']>,
-  | 'UpdateExpression'
-  | 'ConditionExpression'
-  | 'ExpressionAttributeNames'
-  | 'ExpressionAttributeValues'
-> {
-  const holders: string[] = [];
-  const values: Item = {
-    ':v': number(RECORD_VERSION),
-    ':one': number(1),
-    ':attempt': text(attempt),
-  };
-  const holder = (id: string): string => {
-    const known = holders.indexOf(id);
-    return `#open.#h${known >= 0 ? known : holders.push(id) - 1}`;
-  };
-  const conditions = ['attribute_exists(pk)', 'v <= :v'];
-  const sets = ['rev = rev + :one', 'attempt = :attempt'];
-  const delta = free.length - (take ? 1 : 0);
-  if (delta !== 0) {
-    sets.push('usesLeft = usesLeft + :delta');
-    values[':delta'] = number(delta);
-  }
-  if (take) {
-    const mine = holder(take.transaction);
-    conditions.push(
-      'usesLeft >= :needed',
-      'usesLeft <= uses',
-      'expiresAt > :now',
-      `attribute_not_exists(${mine})`,
-    );
-    sets.push(`${mine} = :requestHash`);
-    values[':needed'] = number(-delta);
-    values[':now'] = number(take.now);
-    values[':requestHash'] = text(take.requestHash);
-  }
-  if (take || fail) {
-    // `isLocked` of the port, and not revoked.
-    conditions.push('(uses > :one OR failures < :locked)', 'attribute_not_exists(revokedAt)');
-    values[':locked'] = number(MAX_CHALLENGE_FAILURES);
-  }
-  if (fail) sets.push('failures = failures + :one');
-  const freed = [...new Set(free)];
-  conditions.push(...freed.map((id) => `attribute_exists(${holder(id)})`));
-  // One that is not there is removed without complaint, as the port has it for `clear`.
-  const gone = [...new Set([...free, ...clear])].filter((id) => id !== take?.transaction);
-  const remove = gone.length > 0 ? ` REMOVE ${gone.map(holder).join(', ')}` : '';
-  return {
-    UpdateExpression: `SET ${sets.join(', ')}${remove}`,
-    ConditionExpression: conditions.join(' AND '),
-    // DynamoDB refuses a name that no expression uses.
-    ExpressionAttributeNames:
-      holders.length > 0
-        ? { '#open': 'open', ...Object.fromEntries(holders.map((id, i) => [`#h${i}`, id])) }
-        : undefined,
-    ExpressionAttributeValues: values,
-  };
 }
