@@ -5,9 +5,9 @@ import { MAX_ISSUE_ROUNDS, MAX_PAGE, MAX_PAGE_READS } from '../../base/limits.ts
 import type { ChallengeState } from '../../base/words.ts';
 import type { Actor } from '../../events/event.ts';
 import type { Challenge } from '../../ports/records/records.ts';
-import { isLocked, type Row, type Store } from '../../ports/store.ts';
+import { isLocked, type Row } from '../../ports/store.ts';
 import type { Deps } from '../deps.ts';
-import { browse, type Range, type Turn } from '../query/browse.ts';
+import { browseAs, type Selection, type Turn } from '../query/browse.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { bindingHolds } from './challenges.ts';
 
@@ -24,21 +24,13 @@ function challengeState(challenge: Challenge, now: number): ChallengeState {
 
 type Reading = Pick<Deps, 'store' | 'macKeys' | 'clock' | 'log'>;
 
-/** The store, in which each challenge has its state with it. */
-function withStates({ store, macKeys, clock, log }: Reading): Store {
-  return {
-    ...{ write: (actions) => store.write(actions), list: (query) => store.list(query) },
-    async read(keys) {
-      const live = await macKeys.live('challenge');
-      return (await store.read(keys)).map((row) => {
-        if (row.kind !== 'challenge' || row.record === undefined) return row;
-        const { key, record } = row as Row<'challenge'>;
-        const holds = bindingHolds(live, key, record);
-        if (!holds) log({ event: 'challenge.tampered', severity: 'error', challengeId: record.id });
-        const state = holds ? challengeState(record, clock.now()) : 'invalid';
-        return { ...row, record: { ...record, state } };
-      });
-    },
+/** @returns the function that adds to a challenge the state in which it is */
+async function listing({ macKeys, clock, log }: Reading) {
+  const live = await macKeys.live('challenge');
+  return (record: Challenge, key: string): ListedChallenge => {
+    const holds = bindingHolds(live, key, record);
+    if (!holds) log({ event: 'challenge.tampered', severity: 'error', challengeId: record.id });
+    return { ...record, state: holds ? challengeState(record, clock.now()) : 'invalid' };
   };
 }
 
@@ -52,11 +44,17 @@ export async function listChallenges(
   deps: Reading,
   { endpoint, state, ...turn }: ChallengeQuery,
 ): Promise<{ readonly challenges: readonly ListedChallenge[]; readonly next?: string }> {
-  const keep = (challenge: Challenge): boolean => (challenge as ListedChallenge).state === state;
-  const all = { list: 'challenges', groups: [endpoint], reverse: true } as const;
-  const range: Range<'challenge'> = { kind: 'challenge', ...all, ...(state ? { keep } : {}) };
-  const { records, ...rest } = await browse({ store: withStates(deps) }, range, turn);
-  return { challenges: records as readonly ListedChallenge[], ...rest };
+  const listed = await listing(deps);
+  const selection: Selection<'challenge', ListedChallenge> = {
+    ...{ kind: 'challenge', list: 'challenges', groups: [endpoint], reverse: true },
+    select(record, key) {
+      const challenge = listed(record, key);
+      return state === undefined || challenge.state === state ? challenge : undefined;
+    },
+    filters: state !== undefined,
+  };
+  const { records, ...rest } = await browseAs(deps, selection, turn);
+  return { challenges: records, ...rest };
 }
 
 /** @param endpoint where to look; undefined: everywhere */
@@ -76,7 +74,8 @@ async function find(
   id: string,
   endpoint: string | undefined,
 ): Promise<Found | undefined> {
-  const store = withStates(deps);
+  const { store } = deps;
+  const listed = await listing(deps);
   const groups = endpoint === undefined ? [...deps.config.endpoints.keys()] : [endpoint];
   let invalid: Found | undefined;
   for (const group of groups) {
@@ -88,10 +87,13 @@ async function find(
       const view = new View(store);
       await view.load(keys.map((key) => ({ kind: 'challenge', key })));
       for (const key of keys) {
-        const record = view.unaltered('challenge', key) as ListedChallenge | undefined;
+        const record = view.unaltered('challenge', key);
         if (record?.id !== id) continue;
-        const found: Found = { kind: 'challenge', key, rev: view.rev('challenge', key), record };
-        if (record.state !== 'invalid') return found;
+        const found: Found = {
+          ...{ kind: 'challenge', key, rev: view.rev('challenge', key) },
+          record: listed(record, key),
+        };
+        if (found.record.state !== 'invalid') return found;
         invalid ??= found;
       }
       from = next;

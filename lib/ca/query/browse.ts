@@ -12,15 +12,26 @@ import { View } from '../record/unit-of-work.ts';
 export type Bounds = { readonly from?: string; readonly until?: string };
 
 /** The range to read: the same list of one or more groups, in the order of its sort values. */
-export type Range<K extends Kind> = Bounds & {
+type Places<K extends Kind> = Bounds & {
   readonly kind: K;
   readonly list: List;
   readonly groups: readonly string[];
   /** Instead of those of the whole range, for the groups that are in it. */
   readonly within?: ReadonlyMap<string, Bounds>;
   readonly reverse?: boolean;
+};
+
+export type Range<K extends Kind> = Places<K> & {
   /** Of those, the records that are wanted; all if absent. */
   readonly keep?: (record: Records[K]) => boolean;
+};
+
+/** A range whose records are shown as something else. */
+export type Selection<K extends Kind, Shown> = Places<K> & {
+  /** Undefined: the record is left out. */
+  readonly select: (record: Records[K], key: string) => Shown | undefined;
+  /** Records may be left out, so that a page of them is read for a few. */
+  readonly filters: boolean;
 };
 
 export type Turn = {
@@ -29,20 +40,30 @@ export type Turn = {
   readonly cursor?: string;
 };
 
-export type Browsed<K extends Kind> = {
-  readonly records: readonly Records[K][];
+export type Browsed<Shown> = {
+  readonly records: readonly Shown[];
   /** Where to go on; absent at the end. */
   readonly next?: string;
 };
 
-export async function browse<K extends Kind>(
+export const browse = <K extends Kind>(
+  deps: { readonly store: Store },
+  { keep, ...places }: Range<K>,
+  turn: Turn,
+): Promise<Browsed<Records[K]>> => {
+  const select = (record: Records[K]) => (!keep || keep(record) ? record : undefined);
+  return browseAs(deps, { ...places, select, filters: keep !== undefined }, turn);
+};
+
+export async function browseAs<K extends Kind, Shown>(
   { store }: { readonly store: Store },
-  { kind, list, groups, within, reverse = false, from, until, keep }: Range<K>,
+  selection: Selection<K, Shown>,
   { limit, cursor }: Turn,
-): Promise<Browsed<K>> {
+): Promise<Browsed<Shown>> {
+  const { kind, list, groups, within, reverse = false, from, until, select, filters } = selection;
   const beyond = (a: string, b: string): boolean => (reverse ? a < b : a > b);
-  const found: Records[K][] = [];
-  const size = keep ? MAX_PAGE : Math.min(limit, MAX_PAGE);
+  const found: Shown[] = [];
+  const size = filters ? MAX_PAGE : Math.min(limit, MAX_PAGE);
   let at = cursor ?? from;
   for (let reads = 0; reads < MAX_PAGE_READS; reads++) {
     const after = at;
@@ -65,10 +86,11 @@ export async function browse<K extends Kind>(
       .filter(({ sort }) => after === undefined || beyond(sort, after))
       .filter(({ sort }) => horizon === undefined || !beyond(sort, horizon))
       .sort((a, b) => (beyond(a.sort, b.sort) ? 1 : -1));
-    for (const { record, sort } of rows) {
+    for (const { key, record, sort } of rows) {
       if (found.length === limit)
         return { records: found, ...(at === undefined ? {} : { next: at }) };
-      if (!keep || keep(record)) found.push(record);
+      const shown = select(record, key);
+      if (shown !== undefined) found.push(shown);
       at = sort;
     }
     if (horizon === undefined) return { records: found };
@@ -96,13 +118,13 @@ function placed<K extends Kind>(
   kind: K,
   keys: readonly string[],
   { list, group }: Pick<Place, 'list' | 'group'>,
-): { readonly record: Records[K]; readonly sort: string }[] {
+): { readonly key: string; readonly record: Records[K]; readonly sort: string }[] {
   return [...new Set(keys)].flatMap((key) => {
     const record = view.unaltered(kind, key);
     if (!record) return [];
     const place = placesOf(kind, key, record).find(
       (one) => one.list === list && one.group === group,
     );
-    return place ? [{ record, sort: place.sort }] : [];
+    return place ? [{ key, record, sort: place.sort }] : [];
   });
 }
