@@ -26,7 +26,7 @@ export const authorizationReasons = {
     text: 'the challengePassword has expired',
     rule: 'endpoints.<endpoint>.challengeTtl',
     means:
-      'The challengePassword is older than it was made for, or was made more than a day in the future, when the clock of the server was ahead.',
+      'The challengePassword is past the end of its time; or its time begins more than a day from now, because the clock of the server was ahead when it was made.',
     change: 'Make another, with "--ttl" if devices take longer; check the clocks of both sides.',
   },
   challengeSpent: {
@@ -44,16 +44,16 @@ export const authorizationReasons = {
     text: 'the challengePassword is locked after too many refused attempts',
     rule: 'ten refused attempts with a one-time challenge',
     means:
-      'Ten requests with this challengePassword, which is good for one use, were refused: somebody guessed names with it.',
+      'Ten requests with this challengePassword, which is good for one use, were refused: somebody may be guessing names with it.',
     change:
-      'Look at the refused transactions of the challenge, put right what they have in common, make another.',
+      'Look at the refused transactions of the challenge, put right what they have in common, and make another challenge.',
   },
   challengeRevoked: {
     code: 'SCEP-306',
     text: 'the challengePassword has been revoked',
     rule: 'challenge revoke',
     means: 'Somebody has revoked the challengePassword.',
-    change: 'Ask who did (the event challenge.revoked says), or make another.',
+    change: 'Ask whoever revoked it (the event challenge.revoked has the name), or make another.',
   },
   subjectNotBound: {
     code: 'SCEP-311',
@@ -95,7 +95,7 @@ export const authorizationReasons = {
     text: 'the common name is a host name or an address, which TLS clients go by, and not one that this challengePassword or the profile allows',
     rule: 'challenge create --subject or --san, profiles.<profile>.names, RFC 6125 §6.4.4',
     means:
-      'Certificates of this profile are for TLS servers, and clients take a common name with a dot for the host: it is a name like a subjectAltName, and nobody gave it to the device.',
+      'Certificates of this profile are for TLS servers, and clients take a common name with a dot for the host. It counts like a subjectAltName, and neither the challenge nor the profile gives this one to the device.',
     change:
       'Make a challenge with "--subject", or with "--san" for the host; allow the host by a pattern in the profile; or set a common name on the device that is no host.',
     countsAgainstChallenge: true,
@@ -129,7 +129,7 @@ export const authorizationReasons = {
     text: 'the certificate that signed the message is not yet in its time for renewal',
     rule: 'endpoints.<endpoint>.renew.window',
     means: 'The certificate is still good for longer than the window in which it may be renewed.',
-    change: 'Let the device ask again when the window opens, or widen it.',
+    change: 'Let the device ask again when the window opens, or widen the window.',
   },
   renewalOtherNames: {
     code: 'SCEP-325',
@@ -169,7 +169,8 @@ export const authorizationReasons = {
     code: 'SCEP-329',
     text: 'a renewal of the certificate that signed the message is suspended',
     rule: 'certificateHold of a successor',
-    means: 'A renewal of this certificate is suspended, and its device cannot go around that.',
+    means:
+      'A renewal of this certificate is suspended. Another renewal would leave the device with two valid certificates once the hold ends.',
     change: 'Release the suspended certificate or revoke it for good.',
   },
   renewalEnded: {
@@ -177,7 +178,7 @@ export const authorizationReasons = {
     text: 'a certificate before or after the one that signed the message was revoked or suspended: enrol again',
     rule: 'a certificate that a person revokes or suspends ends its lineage',
     means:
-      'Somebody has revoked or suspended the certificate that the device went on to, or the one that this one renews, and meant the device by it. No other certificate that it holds from those renewals renews any more.',
+      'Somebody has revoked or suspended the certificate that renewed this one, or the one that this one renews. That stops the device: no certificate that it has from these renewals can renew any more.',
     change:
       'Revoke what else is good ("cert revoke SERIAL --with-renewals"), or end the hold. If the device may go on, enrol it with a challenge.',
   },
@@ -194,8 +195,9 @@ export const authorizationReasons = {
     code: 'SCEP-331',
     text: 'a validator of this endpoint refused the request',
     rule: 'endpoints.<endpoint>.enrol.authorize',
-    means: 'Who is asked about every request, such as an MDM, said no.',
-    change: 'Look the device up there: the evidence says which validator it was, and what it said.',
+    means:
+      'This endpoint asks a validator, such as an MDM, about every request, and it refused this one.',
+    change: 'Look the device up at the validator: the evidence has its name and its answer.',
   },
   keyOwned: {
     code: 'SCEP-341',
@@ -211,7 +213,7 @@ export const authorizationReasons = {
     text: 'the requested key, or the one that signed, belongs to a certificate that was revoked for keyCompromise: generate another key',
     rule: 'a key whose certificate was revoked for keyCompromise is never certified again',
     means:
-      'Somebody has said that others may have this key. That is so at every CA and endpoint of this service, and does not end.',
+      'Somebody has reported that others may have this key. Every CA and endpoint of this service refuses it for ever.',
     change:
       'Let the device generate another key, and enrol it with a challenge. Find out where else the key is: "cert list --key" has its other certificates.',
   },
@@ -227,7 +229,7 @@ export const authorizationReasons = {
     code: 'SCEP-352',
     text: 'nobody approved the request in time',
     rule: 'endpoints.<endpoint>.pendingTtl',
-    means: 'Nobody approved the request in the time that it may wait.',
+    means: 'No approver allowed the request in the time that it may wait.',
     change: 'Let the device ask again, and approve it in time; or make "pendingTtl" longer.',
   },
   releaseRefused: {
@@ -236,7 +238,7 @@ export const authorizationReasons = {
     rule: 'endpoints.<endpoint>.enrol.authorize',
     means:
       'A validator that has to release each certificate refused, or did not answer for an hour.',
-    change: 'Look the device up there, then let it ask again.',
+    change: 'Look the device up at the validator, then let it ask again.',
   },
   requestRevoked: {
     code: 'SCEP-354',

@@ -65,7 +65,7 @@ export const messageReasons = {
     rule: 'RFC 8894 §3.2.2, RFC 8017 §7',
     means:
       'The content key is not wrapped with RSAES-PKCS1-v1_5 or with RSAES-OAEP of SHA-1 or SHA-256.',
-    change: 'Set the client to one of these.',
+    change: 'Set the client to one of these two.',
   },
   messageTypeRefused: {
     code: 'SCEP-121',
@@ -86,9 +86,9 @@ export const messageReasons = {
     text: 'the message is not encrypted to exactly one current certificate of this endpoint; fetch GetCACert again',
     rule: 'RFC 8894 §4.2',
     means:
-      'The message is encrypted to a certificate that is not (any longer) one of this endpoint.',
+      'The message is encrypted to a certificate that is not, or is no longer, one of this endpoint.',
     change:
-      'Let the client fetch GetCACert again: it keeps an old answer, one of another CA, or takes the wrong certificate of it.',
+      'Let the client fetch GetCACert again: it goes by an old answer or that of another CA, or takes the wrong certificate of the answer.',
   },
   envelopeRejected: {
     code: 'SCEP-201',

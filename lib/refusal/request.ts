@@ -25,8 +25,8 @@ export const requestReasons = {
     code: 'SCEP-403',
     text: 'the requested names cannot be certified',
     rule: 'RFC 5280 §4, lint before every signature',
-    means: 'What the request asked to be named would make a certificate that breaks the standard.',
-    change: 'Put the subject or the names right on the device, or in the MDM that sets them.',
+    means: 'A certificate with the names that the request asks for would break the standard.',
+    change: 'Correct the subject or the names on the device, or in the MDM that sets them.',
     countsAgainstChallenge: true,
   },
   subjectMissing: {
@@ -63,7 +63,7 @@ export const requestReasons = {
     text: 'the key was made by a generator that can be broken (ROCA, CVE-2017-15361): generate it elsewhere',
     rule: 'CVE-2017-15361',
     means:
-      'The key is of a generator whose keys can be broken (ROCA): a TPM or card of before 2018.',
+      'The key comes from a generator whose keys can be broken (ROCA): a TPM or smart card made before 2018.',
     change: 'Update the firmware of the TPM or card, or generate the key in software.',
   },
   keyNotOnCurve: {
@@ -85,7 +85,8 @@ export const requestReasons = {
     text: 'the key is one of the certification authority itself',
     rule: 'keys of a CA or RA of this service',
     means: 'The key is one of a CA or an RA of this service.',
-    change: 'Find out how a device came by it, or why somebody tries.',
+    change:
+      'Find out how the device came by this key, or who tries to have a key of ours certified.',
   },
   transactionUnknown: {
     code: 'SCEP-501',
@@ -99,7 +100,8 @@ export const requestReasons = {
     code: 'SCEP-502',
     text: 'nothing here matches what the message asks for',
     rule: 'RFC 8894 §4.5, §4.6',
-    means: 'Nothing matches what the message asks for, or it is not for its signer to see.',
+    means:
+      'No certificate or CRL here matches what the message asks for, or its signer may not see it.',
     change: 'Compare issuer and serial number with "scepter cert list".',
   },
 } as const satisfies Record<string, ReasonRow>;
