@@ -55,4 +55,5 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   clock: systemClock,
   config: (file) => readDocument(env, file),
   operator: async () => (await import('./node/operator.ts')).openOperator(env),
+  backups: async () => (await import('./backup/backups.ts')).backupsOf(env),
 });

@@ -72,10 +72,10 @@ const local = (file: Source): string[] =>
 /** What adapters of one SDK share. */
 const sharedByAdapters = ['lib/adapters/aws/aws.ts'];
 
-/** Files of one adapter: those of a folder below `aws`, or one file. */
+/** Files of one adapter: those of a folder, below `aws` or beside it, or one file. */
 const isSameAdapter = (one: string, other: string): boolean =>
   posix.dirname(one) === posix.dirname(other) &&
-  /^lib\/adapters\/aws\/\w/.test(posix.dirname(one).concat('/'));
+  /^lib\/adapters\/(?:aws\/\w|(?!aws\/)\w)/.test(posix.dirname(one).concat('/'));
 
 /** The source without comments and string contents, where words do not count. */
 const code = (text: string): string =>

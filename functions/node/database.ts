@@ -2,15 +2,22 @@
 
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SqliteStore } from '../../lib/adapters/sqlite.ts';
+import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import type { CrlStore } from '../../lib/ports/crls.ts';
 import type { Expiring } from '../../lib/ports/records/expiry.ts';
+import type { Snapshots } from '../../lib/ports/snapshots.ts';
 import type { Store } from '../../lib/ports/store.ts';
 import type { Writing } from '../../lib/ports/writing.ts';
+import { settleRestore } from '../backup/folder.ts';
 
-export type Database = Store & CrlStore & Writing & Partial<Expiring> & { close(): void };
+export type Database = Store &
+  CrlStore &
+  Writing &
+  Partial<Expiring> &
+  Partial<Snapshots> & { close(): void };
 
-export async function openDatabaseFile(dataDir: string): Promise<Database> {
+export async function openDatabaseFile(dataDir: string): Promise<SqliteStore> {
+  await settleRestore(dataDir);
   const path = join(dataDir, 'scepter.db');
   // SQLite gives the files beside this one the mode of this one.
   await writeFile(path, '', { flag: 'a', mode: 0o600 });

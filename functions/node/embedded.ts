@@ -90,6 +90,7 @@ function depsOf(config: Config, { database, keys, kept, log }: Opened): ServerDe
     validators: new Map(),
     staticSecrets: readStaticSecrets(config),
     ...(database.expire ? { expiring: { expire: database.expire.bind(database) } } : {}),
+    ...(database.snapshot ? { snapshots: { snapshot: database.snapshot.bind(database) } } : {}),
     clock: systemClock,
     random: systemRandom,
     ...kept,

@@ -8,10 +8,12 @@ import type { Operator } from '../../lib/ca/authority/init-ca.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
+import type { Config } from '../../lib/config/config.ts';
+import type { Log } from '../../lib/ports/log.ts';
 import { loadConfig } from '../default-config.ts';
 import type { Env } from '../env.ts';
-import { openKeys } from '../keys.ts';
-import { openDatabaseFile, openTable } from './database.ts';
+import { type Keys, openKeys } from '../keys.ts';
+import { type Database, openDatabaseFile, openTable } from './database.ts';
 
 /** @throws {Error} with a sentence, also while a server has the folder: its database has one owner */
 export async function openOperator(env: Env): Promise<Operator> {
@@ -20,8 +22,16 @@ export async function openOperator(env: Env): Promise<Operator> {
   const inFolder = table === undefined || env.sealingKey === undefined;
   if (inFolder) await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const database = await (table === undefined ? openDatabaseFile(dataDir) : openTable(table));
-  const { signer, raKeys, macKeys, kms } = await openKeys(env, database);
   const log = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
+  return operatorOf(config, database, await openKeys(env, database), log);
+}
+
+export function operatorOf(
+  config: Config,
+  database: Database,
+  { signer, raKeys, macKeys, kms }: Keys,
+  log: Log,
+): Operator {
   const store = guarded(database, macKeys, log);
   const cas = new CaCertificates({ config, store, clock: systemClock });
   const keyOf = (id: string) => cas.publicKey(id);

@@ -11,6 +11,7 @@ import type { RaKeys } from '../ports/ra-keys.ts';
 import type { Expiring } from '../ports/records/expiry.ts';
 import type { AdminToken } from '../ports/records/registry.ts';
 import type { Signer } from '../ports/signer.ts';
+import type { Snapshots } from '../ports/snapshots.ts';
 import type { Store } from '../ports/store.ts';
 import type { Validator } from '../ports/validator.ts';
 import type { AnsweringCas, CaCertificates, IssuingCas } from './authority/ca-certificates.ts';
@@ -26,6 +27,8 @@ export type Deps = {
   readonly macKeys: MacKeys;
   /** Absent where the store deletes by itself what has expired. */
   readonly expiring?: Expiring;
+  /** Absent where the records are not in a file of this process. */
+  readonly snapshots?: Snapshots;
   /** Those outside, by the id that the configuration gives them. */
   readonly validators: ReadonlyMap<string, Validator>;
   /** SHA-256 of the static challenges, by the reference that the configuration has for them. */

@@ -82,7 +82,7 @@ const authorization = (token: string, jwt: string | undefined): Record<string, s
 async function ask(io: Io, request: ApiRequest): Promise<ApiAnswer> {
   if (io.url.startsWith('lambda:')) return io.invoke(io.url.slice('lambda:'.length), request);
   const { path, ...init } = request;
-  const response = await send(io.url + path, init);
+  const response = await send(io.url + path, init, io.timeoutMs);
   return { status: response.status, text: await response.text(), ...timesOf(response) };
 }
 

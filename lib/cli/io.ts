@@ -5,6 +5,7 @@ import type { Bytes } from '../base/bytes.ts';
 import { visible } from '../base/text.ts';
 import type { Operator } from '../ca/authority/init-ca.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Backups } from './backups.ts';
 
 export type Io = {
   /** Base URL of the server whose admin API is used, or `lambda:` and its function's name; and the
@@ -17,6 +18,8 @@ export type Io = {
   readonly patience?: Patient | undefined;
   /** Asks a function of AWS by its name or ARN. @throws {CliError} */
   readonly invoke: (target: string, request: ApiRequest) => Promise<ApiAnswer>;
+  /** Milliseconds to wait for an answer; TIMEOUT_MS if absent. */
+  readonly timeoutMs?: number;
   readonly stdin: () => Promise<Bytes>;
   readonly out: (text: string) => void;
   /** Characters of a line of help; undefined if the width is unknown. */
@@ -35,6 +38,8 @@ export type Io = {
   ) => Promise<{ readonly name: string; readonly document: unknown }>;
   /** The store and the keys themselves, for commands that work without a server. */
   readonly operator: () => Promise<Operator>;
+  /** Makes backups of the data folder and restores them. */
+  readonly backups: () => Promise<Backups>;
 };
 
 /** The headers of an answer that are about time. */
@@ -93,12 +98,16 @@ export class CliError extends Error {
 const TIMEOUT_MS = 30_000;
 
 /** A request; trouble on the way is a sentence with the URL in it. */
-export async function send(url: string, init: RequestInit = {}): Promise<Response> {
+export async function send(
+  url: string,
+  init: RequestInit = {},
+  timeoutMs = TIMEOUT_MS,
+): Promise<Response> {
   try {
     return await fetch(url, {
       ...init,
       redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;

@@ -17,6 +17,7 @@ import { challengeCommand } from './request/challenge.ts';
 import { policyCommand } from './request/policy.ts';
 import { txnCommand } from './request/txn.ts';
 import { askingServer } from './server.ts';
+import { backupCommand, restoreCommand } from './service/backup.ts';
 import { completionCommand } from './service/completion.ts';
 import { configCommand } from './service/config.ts';
 import { statusCommand } from './service/status.ts';
@@ -45,6 +46,8 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     renewCommand(io),
     inspectCommand(io),
     statusCommand(server.io),
+    backupCommand(server.io),
+    restoreCommand(io),
     policyCommand(server.io),
     logCommand(server.io),
     explainCommand(io),

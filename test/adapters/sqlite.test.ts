@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { SqliteStore } from '../../lib/adapters/sqlite.ts';
+import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import { Outage } from '../../lib/base/errors.ts';
 import { View } from '../../lib/ca/record/unit-of-work.ts';
 import { type Action, nextRev, SPOILT_REV } from '../../lib/ports/store.ts';

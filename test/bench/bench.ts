@@ -7,7 +7,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { SqliteStore } from '../../lib/adapters/sqlite.ts';
+import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import type { Bytes } from '../../lib/base/bytes.ts';
 import type { Store } from '../../lib/ports/store.ts';
 import { type ClientKey, generateKey, selfSigned } from '../../lib/protocol/scep/client/client.ts';

@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SqliteStore } from '../../lib/adapters/sqlite.ts';
+import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import { hex } from '../../lib/base/bytes.ts';
 import { MAX_REGISTER_ENTRIES } from '../../lib/base/limits.ts';
 import { revocationReasons } from '../../lib/base/words.ts';

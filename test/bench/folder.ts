@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SoftwareKeys } from '../../lib/adapters/software-keys.ts';
-import { SqliteStore } from '../../lib/adapters/sqlite.ts';
+import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import { hex } from '../../lib/base/bytes.ts';
 import { ulid } from '../../lib/base/ulid.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';

@@ -31,6 +31,7 @@ const silent: Io = {
   clock: { now: () => 0, sleep: async () => {} },
   config: async () => ({ name: 'x', document: {} }),
   operator: () => Promise.reject(new Error('none')),
+  backups: () => Promise.reject(new Error('none')),
 };
 
 type Leaf = { readonly path: readonly string[]; readonly command: Command };
@@ -91,6 +92,8 @@ test('the table has every command', () => {
       'renew',
       'inspect',
       'status',
+      'backup',
+      'restore',
       'policy test',
       'log tail',
       'log export',

@@ -8,7 +8,7 @@ import { existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
-import { SqliteStore } from '../../lib/adapters/sqlite.ts';
+import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import { Outage } from '../../lib/base/errors.ts';
 import { readCaCertificates } from '../../lib/protocol/scep/client/client.ts';
 import { deviceKey } from '../support/keys.ts';

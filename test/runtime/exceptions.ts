@@ -6,6 +6,8 @@
 export const elsewhere: Readonly<Record<string, string>> = {
   'cli-': 'the command line is run by Node',
   server: 'the server of `npm start`, as a process of its own',
+  backup: 'the data folder of `npm start`, backed up and restored',
+  'production-guide': 'the server and the commands of a guide, as processes of their own',
   'bad-store': 'the server of `npm start` and its files, spoilt',
   sqlite: 'SQLite: node:sqlite has no databases there',
   'http-lambda-events': 'what Lambda hands over, as Requests',

@@ -96,6 +96,7 @@ export async function openTerminal(
           },
         },
         config: (file) => readDocument(readEnv({ SCEPTER_CONFIG: config }), file),
+        backups: async () => Promise.reject(new Error('there is no data folder here')),
         operator: async () => operator ?? { ...lab.deps, close: () => {} },
       });
       return { code, out, err };

@@ -14,7 +14,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SqliteStore } from '../../lib/adapters/sqlite.ts';
+import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import type { ConfigDocument } from '../../lib/config/config.ts';
 import { parseDuration } from '../../lib/config/schema.ts';
 import { openTerminal, type Terminal } from './cli.ts';

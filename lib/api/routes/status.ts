@@ -45,6 +45,11 @@ const status = answer(
   }),
 );
 
+const snapshot = answer(
+  'Snapshot',
+  z.strictObject({ file: described('its name in the data folder', z.string()) }),
+);
+
 export const serviceRoutes = {
   'GET /status': {
     noun: 'status',
@@ -57,5 +62,14 @@ export const serviceRoutes = {
     roles: ['auditor'],
     summary: 'The configuration, every default written out; secrets are references in it',
     answer: answer('Config', z.record(z.string(), z.unknown())),
+  },
+  'POST /snapshots': {
+    noun: 'snapshot',
+    roles: [],
+    summary:
+      'Copy the database, as it is at one moment, into a file of the data folder; "scepter backup" takes it from there, and no octet of it leaves by this API',
+    status: 201,
+    answer: snapshot,
+    conflict: 'the records are not in a file of this server',
   },
 } as const satisfies Routes;

@@ -31,7 +31,11 @@ export type Revocation = {
   /** removeFromCRL ends a hold. */
   readonly reason: RegisterReason;
   readonly actor: Actor;
+  /** When it was revoked, where a CRL tells of an earlier time. */
+  readonly at?: number;
 };
+
+type RevokingDeps = Pick<Deps, 'store' | 'clock' | 'random'>;
 
 /**
  * @returns `missing`, or its state if that does not allow it; `revoked`: it was revoked already, and keeps
@@ -41,7 +45,7 @@ export type Revocation = {
  * @throws {Repeated}
  */
 export async function revoke(
-  deps: Deps,
+  deps: RevokingDeps,
   asked: Revocation,
   remembered?: Remembered<CertificateRecord>,
 ): Promise<'done' | 'missing' | CertificateState> {
@@ -75,7 +79,7 @@ export async function revoke(
     if (ends) {
       draft.hold('transaction', certificate.transaction);
       endTransaction(draft, issued, asked, now);
-      enter(draft, certificate, { reason, at: now });
+      enter(draft, certificate, { reason, at: asked.at ?? now });
       await endHeirs(draft, certificate, reason);
       event(eventTypeOf(reason));
     }
@@ -114,7 +118,7 @@ type Revoked = {
 
 /** Adds events about the certificate to the draft. */
 function eventFor(
-  { random }: Deps,
+  { random }: RevokingDeps,
   draft: Draft,
   { asked: { ca, serial, reason, actor }, certificate, transaction, now }: Revoked,
 ) {

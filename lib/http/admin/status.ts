@@ -2,6 +2,7 @@
 
 import packageJson from '../../../package.json' with { type: 'json' };
 import type { serviceRoutes } from '../../api/routes/status.ts';
+import { HttpFailure } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
 import { type CaStatus, statusOf } from '../../ca/authority/status.ts';
 import { completed } from '../../config/config.ts';
@@ -50,4 +51,13 @@ export const serviceHandlers: HandlersOf<typeof serviceRoutes> = {
     };
   },
   'GET /config': async ({ config }) => completed(config.document),
+  async 'POST /snapshots'({ snapshots }) {
+    if (!snapshots) {
+      throw new HttpFailure(
+        409,
+        'the records are not in a file of this server: back the table up by the means of AWS (point-in-time recovery)',
+      );
+    }
+    return { file: await snapshots.snapshot() };
+  },
 };

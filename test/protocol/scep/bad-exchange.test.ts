@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { SqliteStore } from '../../../lib/adapters/sqlite.ts';
+import { SqliteStore } from '../../../lib/adapters/sqlite/sqlite.ts';
 import { jsonLog } from '../../../lib/adapters/system.ts';
 import { content, type Element, raw, scan } from '../../../lib/asn1/reader.ts';
 import { sequence } from '../../../lib/asn1/writer.ts';

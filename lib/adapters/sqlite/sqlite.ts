@@ -12,14 +12,16 @@
 // Writes that arrive together share one commit: each is a savepoint of its own, so that a conflict
 // undoes one of them, and all are answered once the one fsync has returned.
 
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { type Bytes, concat } from '../base/bytes.ts';
-import { Outage } from '../base/errors.ts';
-import { TRIED_OCTETS } from '../base/limits.ts';
-import type { Crl, CrlStore, StoredCrl } from '../ports/crls.ts';
-import { type Expiring, expiryOf } from '../ports/records/expiry.ts';
-import { placesOf } from '../ports/records/places.ts';
-import { type Challenge, RECORD_VERSION, recordIn } from '../ports/records/records.ts';
+import { basename } from 'node:path';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { type Bytes, concat } from '../../base/bytes.ts';
+import { Outage } from '../../base/errors.ts';
+import { TRIED_OCTETS } from '../../base/limits.ts';
+import type { Crl, CrlStore, StoredCrl } from '../../ports/crls.ts';
+import { type Expiring, expiryOf } from '../../ports/records/expiry.ts';
+import { placesOf } from '../../ports/records/places.ts';
+import { type Challenge, RECORD_VERSION, recordIn } from '../../ports/records/records.ts';
+import type { Snapshots } from '../../ports/snapshots.ts';
 import {
   type Action,
   type AlteredRow,
@@ -32,28 +34,9 @@ import {
   revIn,
   SPOILT_REV,
   type Store,
-} from '../ports/store.ts';
-import type { Writing } from '../ports/writing.ts';
-
-/** `user_version` of the file: the form of its tables. */
-const FILE_VERSION = 6;
-const schema = `
-  CREATE TABLE records (
-    kind TEXT, key TEXT, rev INTEGER NOT NULL, v INTEGER NOT NULL, record TEXT NOT NULL,
-    expires INTEGER, PRIMARY KEY (kind, key)
-  ) STRICT;
-  CREATE INDEX recordsByExpiry ON records (expires) WHERE expires IS NOT NULL;
-  CREATE TABLE places (
-    list TEXT, grp TEXT, sort TEXT, key TEXT NOT NULL, kind TEXT NOT NULL,
-    PRIMARY KEY (list, grp, sort)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX placesOfRecord ON places (kind, key);
-  CREATE TABLE crls (
-    ca TEXT PRIMARY KEY, number INTEGER, der BLOB, thisUpdate INTEGER, nextUpdate INTEGER,
-    changes INTEGER, mac TEXT
-  ) STRICT;
-  PRAGMA user_version = ${FILE_VERSION};
-`;
+} from '../../ports/store.ts';
+import type { Writing } from '../../ports/writing.ts';
+import { copySqlite, openSqlite, outageOf } from './file.ts';
 
 /** What is longer is no place of ours, and could not be gone on from (DynamoDB's sort keys are no longer). */
 const MAX_SORT_CHARACTERS = 1024;
@@ -64,29 +47,18 @@ type Waiting = {
   reject(error: unknown): void;
 };
 
-export class SqliteStore implements Store, CrlStore, Expiring, Writing {
+export class SqliteStore implements Store, CrlStore, Expiring, Snapshots, Writing {
+  readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #waiting: Waiting[] = [];
+  /** One copy at a time: what went wrong with the last one. */
+  #copies: Promise<unknown> = Promise.resolve();
 
   /** @throws {Error} with a sentence when the file is another's, damaged, or cannot be written */
   constructor(path: string) {
-    this.#database = opened(path);
-    try {
-      this.#database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;');
-      this.#database.exec('PRAGMA synchronous = FULL; BEGIN IMMEDIATE;');
-      const version = this.#get('PRAGMA user_version')?.user_version;
-      if (version === 0) this.#database.exec(schema);
-      else if (version !== FILE_VERSION) {
-        throw new Error(
-          `${path} is of version ${version}; this release reads version ${FILE_VERSION}: go on with the release that made it, or begin anew in another data folder`,
-        );
-      }
-      this.#database.exec('COMMIT');
-    } catch (error) {
-      this.#database.close();
-      throw refusalOf(path, error);
-    }
+    this.#path = path;
+    this.#database = openSqlite(path);
   }
 
   close(): void {
@@ -188,6 +160,38 @@ export class SqliteStore implements Store, CrlStore, Expiring, Writing {
       this.#database.exec('COMMIT');
       return gone.length;
     });
+  }
+
+  /** It is claimed by renaming it: until then the next one takes its place. */
+  snapshot(): Promise<string> {
+    const path = `${this.#path}.snapshot`;
+    this.#copies = this.#copies.then(() => copySqlite(this.#database, path)).catch(outageOf);
+    return this.#copies.then((error) => {
+      if (error) throw error;
+      return basename(path);
+    });
+  }
+
+  /** @throws {Outage} where SQLite finds the file damaged */
+  checkFile(): void {
+    const said = this.#alone(() => this.#get('PRAGMA integrity_check(1)')?.integrity_check);
+    if (said !== 'ok') throw new Outage(`the database is damaged: ${said}`);
+  }
+
+  /** The keys of all records, in pages. */
+  async *everyKey(limit: number): AsyncGenerator<readonly Key[], void> {
+    for (let last = 0; ; ) {
+      const rows = this.#alone(() =>
+        this.#all(
+          'SELECT rowid, kind, key FROM records WHERE rowid > ? ORDER BY rowid LIMIT ?',
+          last,
+          limit,
+        ),
+      );
+      if (rows.length === 0) return;
+      yield rows.map(({ kind, key }) => ({ kind: String(kind), key: String(key) }) as Key);
+      last = Number(rows.at(-1)?.rowid);
+    }
   }
 
   /** One commit for all that waits. */
@@ -312,35 +316,3 @@ const atRev = (rev: number): string =>
 
 const octetsOf = (value: unknown): Bytes =>
   value instanceof Uint8Array ? concat([value]) : new Uint8Array(0);
-
-function opened(path: string): DatabaseSync {
-  try {
-    return new DatabaseSync(path);
-  } catch (error) {
-    throw refusalOf(path, error);
-  }
-}
-
-/** What result codes of SQLite mean, without their extension. */
-const meanings: Readonly<Record<number, string>> = {
-  5: 'is in use by another process: only one server may use a data folder, stop the other one first',
-  8: 'cannot be written: give the server write access to the data folder',
-  10: 'cannot be read or written: it is read-only, or the disk is full or fails',
-  11: 'is damaged: restore the data folder from a backup',
-  13: 'cannot be written: the disk is full',
-  14: 'cannot be opened: give the server read and write access to the data folder',
-  26: 'is not a database of this service: restore it, or use another data folder',
-};
-
-function refusalOf(name: string, error: unknown): unknown {
-  if (!(error instanceof Error && 'errcode' in error)) return error;
-  const meaning = meanings[Number(error.errcode) & 0xff];
-  return meaning === undefined ? error : new Error(`${name} ${meaning} (${error.message})`);
-}
-
-function outageOf(error: unknown): unknown {
-  if (error instanceof Outage || error instanceof TypeError) return error;
-  const refusal = refusalOf('the database', error);
-  const said = refusal instanceof Error ? refusal.message : String(refusal);
-  return new Outage(refusal === error ? `the database failed: ${said}` : said);
-}
