@@ -2,8 +2,9 @@
 // function when it is called. A job that fails is logged and tried again at its next time; it neither delays
 // the others nor ends the process.
 
+import { warnOfDisagreements } from '../lib/ca/authority/as-made.ts';
 import type { PublishDeps } from '../lib/ca/deps.ts';
-import { jobsOf } from '../lib/ca/jobs.ts';
+import { casOfJobs, jobsOf } from '../lib/ca/jobs.ts';
 import { doIfDue, type Job, type Measures } from '../lib/ca/record/lease.ts';
 import type { Log } from '../lib/ports/log.ts';
 
@@ -17,8 +18,8 @@ export type Task = {
 };
 
 /** A server runs all jobs as it starts, for what has become due while none was running. */
-export const upkeepOf = (deps: PublishDeps): Task[] =>
-  jobsOf(deps).map((job) => {
+export const upkeepOf = (deps: PublishDeps, served?: readonly string[]): Task[] =>
+  jobsOf(deps, served).map((job) => {
     let started = false;
     const run = () => {
       const first = !started;
@@ -28,12 +29,19 @@ export const upkeepOf = (deps: PublishDeps): Task[] =>
     return { name: job.name, everyMs: MINUTE_MS, run };
   });
 
+/** Whose configuration has been compared with its CAs: a process does so once. */
+const told = new WeakSet<PublishDeps>();
+
 /**
  * Does all that is due, and says in the log how each went.
  * @throws {Error} with the names of those that failed, when all have ended
  */
-export async function doAll(deps: PublishDeps, jobs: readonly Job[] = jobsOf(deps)): Promise<void> {
-  const runs = jobs.map(async (job) => {
+export async function doAll(deps: PublishDeps, jobs?: readonly Job[]): Promise<void> {
+  if (!told.has(deps)) {
+    told.add(deps);
+    await warnOfDisagreements(deps);
+  }
+  const runs = (jobs ?? jobsOf(deps, await casOfJobs(deps))).map(async (job) => {
     try {
       const measures = await within(job, doIfDue(deps, job));
       if (!measures) return [];

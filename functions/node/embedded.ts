@@ -5,11 +5,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
+import { disagreements, warnOfDisagreements } from '../../lib/ca/authority/as-made.ts';
 import { type AnsweringCa, AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
 import { initCa, type LifecycleDeps } from '../../lib/ca/authority/init-ca.ts';
 import { warnOfStaticChallenges } from '../../lib/ca/authorize/by-static-challenge.ts';
 import { sampleCa, uncertifiable } from '../../lib/ca/authorize/certifiable.ts';
 import type { ServerDeps } from '../../lib/ca/deps.ts';
+import { casOfJobs } from '../../lib/ca/jobs.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
@@ -28,6 +30,8 @@ export type Embedded = {
   readonly deps: ServerDeps;
   /** CAs made by this start, or for this configuration. */
   readonly made: readonly string[];
+  /** CAs that have a CRL: also those that the configuration does not name any more. */
+  readonly served: readonly string[];
   /** The same over another configuration: it shares the database and the keys. */
   readonly configured: (config: Config) => Promise<Embedded>;
   readonly close: () => void;
@@ -57,7 +61,9 @@ export async function openEmbedded(
     const { signer, raKeys, kms } = keys;
     const made = kms ? await look(deps) : await makeAll({ ...deps, signer, raKeys });
     await requireCertifiable(document, (id) => deps.cas.of(id).catch(() => undefined));
-    return { deps, made, configured, close: () => database.close() };
+    await warnOfDisagreements(deps);
+    const served = await casOfJobs(deps);
+    return { deps, made, served, configured, close: () => database.close() };
   };
   const embedded = await configured(config);
   await keepToken({ path: tokenPath, token }, embedded.deps.store);
@@ -97,11 +103,17 @@ function depsOf(config: Config, { database, keys, kept, log }: Opened): ServerDe
   };
 }
 
-/** @returns the names of the CAs that were missing */
+/**
+ * Makes the CAs that are missing, but for one that may be missing because it has another name.
+ * @returns the names of those that were made
+ */
 async function makeAll(deps: ServerDeps & LifecycleDeps): Promise<string[]> {
   const made: string[] = [];
   const usable: string[] = [];
+  const found = await disagreements(deps);
+  const apart = new Set(found.filter(({ goesOn }) => !goesOn).map(({ ca }) => ca));
   for (const authority of deps.config.cas.values()) {
+    if (apart.has(authority.id)) continue;
     const state = await initCa(deps, authority);
     if (state === 'done') made.push(authority.id);
     if (state !== 'waiting') usable.push(authority.id);

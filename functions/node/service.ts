@@ -19,9 +19,9 @@ export type Service = {
 };
 
 export function runService(env: Env, embedded: Embedded, log: Log): Service {
-  const begin = ({ deps }: Embedded) => ({
+  const begin = ({ deps, served }: Embedded) => ({
     app: makeApp(deps),
-    endUpkeep: keepUp(upkeepOf(deps), log),
+    endUpkeep: keepUp(upkeepOf(deps, served), log),
   });
   let running = begin(embedded);
   let changes = Promise.resolve();

@@ -179,6 +179,12 @@ export const CRL_MEMORY_MS = 5000;
  * minute, and caches keep it for MAX_CRL_AGE_S. */
 export const MIN_CRL_VALIDITY_MS = 60 * 60 * 1000;
 
+/** Lifetime of the CRL of a CA that the configuration no longer names, where the last one is lost. */
+export const UNNAMED_CRL_VALIDITY_MS = 10 * 24 * 60 * 60 * 1000;
+
+/** How often the write of a new CA is made again when others were made at the same time. */
+export const MAX_INIT_ROUNDS = 8;
+
 /** How often a publisher whose CRL came too late makes another: more than publish at once. */
 export const MAX_PUBLISH_ROUNDS = 64;
 

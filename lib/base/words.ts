@@ -84,6 +84,7 @@ export const eventTypes = [
   'ca.ra.prepared',
   'ca.ra.current',
   'ca.ra.retired',
+  'ca.retired',
   'challenge.created',
   'challenge.refused',
   'challenge.reused',

@@ -35,8 +35,17 @@ export type Swept = {
   readonly released: number;
 };
 
-/** All jobs of a service, separate for each CA, so that a CA with a problem does not delay the others. */
-export function jobsOf(deps: PublishDeps): Job[] {
+const namedIn = ({ config }: Pick<Deps, 'config'>): readonly string[] => [...config.cas.keys()];
+
+/** The CAs that have a CRL. While the store cannot be asked, the jobs of those that are named say so. */
+export const casOfJobs = (deps: PublishDeps): Promise<readonly string[]> =>
+  deps.cas.served().catch(() => namedIn(deps));
+
+/**
+ * All jobs of a service, separate for each CA, so that a CA with a problem does not delay the others.
+ * @param served by `casOfJobs`; default: those of the configuration
+ */
+export function jobsOf(deps: PublishDeps, served: readonly string[] = namedIn(deps)): Job[] {
   const minutely = { everyMs: MINUTELY_MS, limitMs: JOB_LIMIT_MS };
   const daily = { everyMs: DAILY_MS, limitMs: JOB_LIMIT_MS };
   return [
@@ -44,10 +53,12 @@ export function jobsOf(deps: PublishDeps): Job[] {
     ...(deps.expiring
       ? [{ name: 'expire', ...minutely, run: () => expire(deps, deps.expiring) }]
       : []),
-    ...[...deps.config.cas.keys()].flatMap((id): Job[] => [
+    ...served.flatMap((id): Job[] => [
       { name: `crl ${id}`, ...minutely, run: () => crlJob(deps, id) },
       { name: `expiry ${id}`, ...daily, run: () => expiryJob(deps, id) },
-      { name: `lint ${id}`, ...daily, run: () => lintJob(deps, id) },
+      ...(deps.config.cas.has(id)
+        ? [{ name: `lint ${id}`, ...daily, run: () => lintJob(deps, id) }]
+        : []),
     ]),
   ];
 }
@@ -60,6 +71,8 @@ async function expire({ clock }: Deps, expiring: Expiring | undefined): Promise<
 const hoursLeft = (until: number, now: number): number => Math.floor((until - now) / 3_600_000);
 
 async function crlJob(deps: PublishDeps, id: string): Promise<Measures> {
+  // A long-running server may have begun before the CA was retired.
+  if (!(await deps.cas.served()).includes(id)) return {};
   const { number, nextUpdate } = await keepCrl(deps, await deps.cas.issuer(id));
   return { crlNumber: number, crlHoursLeft: hoursLeft(nextUpdate, deps.clock.now()) };
 }

@@ -5,6 +5,7 @@ import { visible } from '../base/text.ts';
 import { caCommand, crlCommand } from './authority/ca.ts';
 import { addKeyCommands, keyCommands } from './authority/ca-keys.ts';
 import { addCaRepair, addCrlRepair, repairCommands } from './authority/ca-repair.ts';
+import { addRetire, retireCommands } from './authority/ca-retire.ts';
 import { certCommand } from './certificate/cert.ts';
 import { enrolCommand } from './device/enrol.ts';
 import { renewCommand } from './device/renew.ts';
@@ -41,7 +42,7 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     txnCommand(server.io),
     certCommand(server.io),
     addCrlRepair(crlCommand(server.io), io),
-    addCaRepair(addKeyCommands(caCommand(server.io), io), io),
+    addRetire(addCaRepair(addKeyCommands(caCommand(server.io), io), io), io),
     enrolCommand(io),
     renewCommand(io),
     inspectCommand(io),
@@ -60,6 +61,7 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     ...['enrol', 'renew', 'inspect', 'explain', 'token', 'validate', 'completion', 'cost'],
     ...keyCommands,
     ...repairCommands,
+    ...retireCommands,
   ];
   for (const command of commands) server.addOptions(command, alone);
   for (const command of commands) program.addCommand(command);

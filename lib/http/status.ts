@@ -13,13 +13,15 @@ const publicFor = (seconds: number): string => `public, max-age=${seconds}`;
 
 export function statusRoutes(deps: ServerDeps): Hono {
   const app = new Hono();
-  const existing = (id: string): string => {
-    if (!deps.config.cas.has(id)) throw new HttpFailure(404, 'no such CA');
+  const existing = async (id: string): Promise<string> => {
+    if (!deps.config.cas.has(id) && !(await deps.cas.served()).includes(id)) {
+      throw new HttpFailure(404, 'no such CA');
+    }
     return id;
   };
 
   app.get('/crl/:file{[a-z0-9-]+\\.crl}', async (c) => {
-    const crl = await deps.served.newest(deps, existing(c.req.param('file').slice(0, -4)));
+    const crl = await deps.served.newest(deps, await existing(c.req.param('file').slice(0, -4)));
     if (!crl) throw new Outage('no CRL has been published');
     // Caches keep a CRL neither past its end nor for long, so that revocations are seen soon.
     const left = Math.floor((crl.nextUpdate - deps.clock.now()) / 1000);
@@ -35,7 +37,7 @@ export function statusRoutes(deps: ServerDeps): Hono {
   });
 
   app.get('/aia/:file{[a-z0-9-]+\\.cer}', async (c) => {
-    const id = existing(c.req.param('file').slice(0, -4));
+    const id = await existing(c.req.param('file').slice(0, -4));
     const { der } = await deps.cas.certificate(id);
     return octetsResponse(der, 'application/pkix-cert', publicFor(86_400));
   });

@@ -88,6 +88,7 @@ test('the table has every command', () => {
       'ca rotate-ra',
       'ca restore',
       'ca mac-keys',
+      'ca retire',
       'enrol',
       'renew',
       'inspect',

@@ -10,6 +10,7 @@ import { importChain } from '../../lib/ca/authority/import-chain.ts';
 import { initCa, requestCa } from '../../lib/ca/authority/init-ca.ts';
 import { backUpMacKeys, initMacKeys, restoreMacKeys } from '../../lib/ca/authority/mac-keys.ts';
 import { restoreCa } from '../../lib/ca/authority/restore.ts';
+import { lookAtRetiring, retireCa } from '../../lib/ca/authority/retire.ts';
 import { rotateRa } from '../../lib/ca/authority/rotation.ts';
 import { makeToken, revokeToken } from '../../lib/ca/record/tokens.ts';
 import { publishCrl } from '../../lib/ca/revoke/publish-crl.ts';
@@ -281,6 +282,17 @@ test('the operator makes CAs, keys and tokens, and ends tokens', async () => {
     const name = 'portal';
     assert.ok(await makeToken(deps, { name, roles: ['auditor'] }, somebody));
     assert.equal(await revokeToken(deps, { name }, somebody), 'done');
+    const named = new Map([...deps.config.cas].filter(([id]) => id !== 'second'));
+    const without = { ...deps, config: { ...deps.config, cas: named } };
+    assert.equal((await lookAtRetiring(without, 'second')).valid, 0);
+    await retireCa(without, 'second', somebody);
+  });
+  // The list of CAs, which somebody has removed, is made again.
+  const [list] = await w.setup.read([{ kind: 'authorities', key: 'all' }]);
+  const gone = { do: 'delete', kind: 'authorities', key: 'all', rev: list?.rev ?? 0 } as const;
+  assert.equal(await w.setup.write([gone]), 'done');
+  await does('operator', async () => {
+    assert.equal(await initCa(deps, authority('default')), 'exists');
   });
 });
 

@@ -45,7 +45,7 @@ export const writes = ['PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckIte
 /** Of records, and of CRLs, which are none. */
 export const kinds = Object.keys({
   ...{ transaction: 1, request: 1, poll: 1, challenge: 1, keyOwner: 1, blockedKey: 1, subject: 1 },
-  ...{ certificate: 1, register: 1, registerPage: 1, event: 1, authority: 1 },
+  ...{ certificate: 1, register: 1, registerPage: 1, event: 1, authority: 1, authorities: 1 },
   ...{ macKeys: 1, token: 1, idempotency: 1, lease: 1, crlRequest: 1, refusalBudget: 1, crl: 1 },
 } satisfies Record<Kind | 'crl', 1>);
 

@@ -41,6 +41,8 @@ import {
 import type { Templates } from '../../x509/lint/issued.ts';
 import type { KeyKind, PublicKey } from '../../x509/public-key.ts';
 import { View } from '../record/unit-of-work.ts';
+import { retiredOn } from './as-made.ts';
+import { loadCas, servedCas } from './known.ts';
 
 /** One RA key pair that this endpoint answers for. */
 export type Generation = {
@@ -94,6 +96,7 @@ type AnsweringPorts = IssuingPorts & { readonly raKeys: Pick<RaKeys, 'unseal'> }
 export class CaCertificates {
   readonly #ports: Ports;
   readonly #certificates = new SingleFlight<Certificate>();
+  readonly #served = new SingleFlight<readonly string[]>();
 
   constructor(ports: Ports) {
     this.#ports = ports;
@@ -103,6 +106,13 @@ export class CaCertificates {
   async ca(id: string): Promise<Ca> {
     const { record, ownKeys } = await recordsOf(this.#ports, id);
     return { ...issuerOf(id, record), ownKeys, templates: new Map() };
+  }
+
+  /** The CAs whose CRLs are published and served; the store is asked seldom, because anybody may ask here.
+   * @throws {Outage} */
+  served(): Promise<readonly string[]> {
+    const age = { now: this.#ports.clock.now(), maxMs: RA_RELOAD_MS };
+    return this.#served.get('served', () => servedCas(this.#ports), age);
   }
 
   /** @throws {Outage} when the CA is not there */
@@ -194,19 +204,29 @@ async function load(ports: AnsweringPorts, id: string): Promise<AnsweringCa> {
 async function recordOf({ store }: Pick<Ports, 'store'>, id: string): Promise<AuthorityRecord> {
   const view = new View(store);
   await view.load([{ kind: 'authority', key: id }]);
+  return recordIn(view, id);
+}
+
+function recordIn(view: View, id: string): AuthorityRecord {
   const record = view.get('authority', id);
   if (!record) throw notInitialised(id);
+  if (record.retiredAt !== undefined) {
+    throw new Outage(`the CA "${id}" ${retiredOn(record.retiredAt)}`);
+  }
   return record;
 }
 
 /** The record of a CA, and the keys of all. */
-async function recordsOf({ config, store }: Ports, id: string) {
-  const view = new View(store);
-  const ids = [...new Set([id, ...config.cas.keys()])];
-  await view.load(ids.map((key) => ({ kind: 'authority', key })));
-  const record = view.get('authority', id);
-  if (!record) throw notInitialised(id);
-  return { record, ownKeys: new Set(ids.flatMap((key) => keysOf(view.get('authority', key)))) };
+async function recordsOf(ports: Ports, id: string) {
+  const view = new View(ports.store);
+  const ids = await loadCas(ports, view);
+  await view.load([{ kind: 'authority', key: id }]);
+  const record = recordIn(view, id);
+  const all = new Set([id, ...ids]);
+  return {
+    record,
+    ownKeys: new Set([...all].flatMap((key) => keysOf(view.get('authority', key)))),
+  };
 }
 
 const notInitialised = (id: string): Outage =>

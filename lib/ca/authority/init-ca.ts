@@ -3,18 +3,22 @@
 
 import { type Bytes, base64, fromBase64 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
+import { MAX_INIT_ROUNDS } from '../../base/limits.ts';
 import type { Authority } from '../../config/config.ts';
 import type { KeySpec } from '../../crypto/algorithms.ts';
 import type { Actor } from '../../events/event.ts';
 import type { Crls } from '../../ports/crls.ts';
 import type { MacPurpose, SealedMacKey } from '../../ports/mac-keys.ts';
 import type { RaKeys } from '../../ports/ra-keys.ts';
+import type { AuthorityRecord } from '../../ports/records/registry.ts';
 import type { Signer } from '../../ports/signer.ts';
 import { fingerprint, readCertificate } from '../../x509/certificate.ts';
 import { encodeCaRequestInfo } from '../../x509/csr.ts';
 import { printName } from '../../x509/names/name.ts';
 import type { Deps, PublishDeps } from '../deps.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
+import { retiredOn } from './as-made.ts';
+import { enterCa, isListed, loadCas } from './known.ts';
 import {
   caExtensions,
   makeGeneration,
@@ -65,25 +69,65 @@ export async function initCa(
   const wasThere = await hasPublished(deps, id, now);
   const view = await authorities(deps, id);
   const known = view.get('authority', id);
-  if (known) return known.chain.length > 0 ? 'exists' : 'waiting';
+  if (known) {
+    requireInService(id, known);
+    await list(deps, view, id);
+    return known.chain.length > 0 ? 'exists' : 'waiting';
+  }
   if (wasThere) throw removed(id);
   const keyReference = await own(deps, view, takeKey);
   const caKey = await signingKeyOf(deps.signer, keyReference);
   const issuer = await selfSignedCa(deps, caKey, { id, subject, now, until: now + validityMs });
   const { der } = issuer.certificate;
   const ra = await makeGeneration(deps, issuer, { id: 1, state: 'current' }, now);
-  const draft = new Draft(view);
-  draft.put('authority', id, { ca: id, keyReference, chain: [base64(der)], generations: [ra] });
-  const about = { actor, ca: id };
-  draft.event(now, deps.random, { ...about, type: 'ca.key.created', key: keyReference });
-  draft.event(now, deps.random, {
-    ...about,
-    type: 'ca.created',
-    subject: printName(subject),
-    certificateHash: fingerprint(der),
+  const record = { ca: id, keyReference, chain: [base64(der)], generations: [ra] };
+  return enter(deps, view, record, (draft) => {
+    const about = { actor, ca: id };
+    draft.event(now, deps.random, { ...about, type: 'ca.key.created', key: keyReference });
+    draft.event(now, deps.random, {
+      ...about,
+      type: 'ca.created',
+      subject: printName(subject),
+      certificateHash: fingerprint(der),
+    });
+    draft.event(now, deps.random, { ...about, ...raEvent('ca.ra.current', ra) });
   });
-  draft.event(now, deps.random, { ...about, ...raEvent('ca.ra.current', ra) });
-  return (await deps.store.write(draft.actions)) === 'done' ? 'done' : 'exists';
+}
+
+/** Writes the record of a new CA, and its id into the list of all. Another CA that is made at the same time
+ * changes that list, too. */
+async function enter(
+  deps: LifecycleDeps,
+  first: View,
+  record: AuthorityRecord,
+  tell: (draft: Draft) => void,
+): Promise<'done' | 'exists'> {
+  const { ca: id } = record;
+  let view = first;
+  for (let round = 0; round < MAX_INIT_ROUNDS; round++) {
+    const draft = new Draft(view);
+    draft.put('authority', id, record);
+    enterCa(draft, id);
+    tell(draft);
+    if ((await deps.store.write(draft.actions)) === 'done') return 'done';
+    view = await authorities(deps, id);
+    if (view.get('authority', id)) return 'exists';
+  }
+  throw changedMeanwhile(id);
+}
+
+/** Puts a CA that exists into the list of all, if it is not there: the list may have been lost. */
+async function list({ store }: LifecycleDeps, view: View, id: string): Promise<void> {
+  if (isListed(view, id)) return;
+  const draft = new Draft(view);
+  enterCa(draft, id);
+  // A conflict: another CA is being entered, and this one is at the next time.
+  await store.write(draft.actions);
+}
+
+function requireInService(id: string, { retiredAt }: AuthorityRecord): void {
+  if (retiredAt === undefined) return;
+  throw new Outage(`the CA "${id}" ${retiredOn(retiredAt)}; a new CA needs a new name`);
 }
 
 /**
@@ -100,14 +144,16 @@ export async function requestCa(
   const view = await authorities(deps, id);
   const known = view.get('authority', id);
   if (!known && wasThere) throw removed(id);
+  if (known) requireInService(id, known);
   const keyReference = known?.keyReference ?? (await own(deps, view, takeKey));
   const caKey = await signingKeyOf(deps.signer, keyReference);
   if (!known) {
-    const draft = new Draft(view);
-    draft.put('authority', id, { ca: id, keyReference, chain: [], generations: [] });
+    const record = { ca: id, keyReference, chain: [], generations: [] };
     const event = { type: 'ca.key.created', actor, ca: id, key: keyReference } as const;
-    draft.event(deps.clock.now(), deps.random, event);
-    if ((await deps.store.write(draft.actions)) === 'conflict') throw changedMeanwhile(id);
+    const made = await enter(deps, view, record, (draft) =>
+      draft.event(deps.clock.now(), deps.random, event),
+    );
+    if (made === 'exists') throw changedMeanwhile(id);
   }
   const [before] = known?.chain ?? [];
   const subject = before === undefined ? configured : readCertificate(fromBase64(before)).subject;
@@ -124,22 +170,22 @@ const removed = (id: string): Outage =>
     `the record of the CA "${id}", which has published CRLs, was removed by another hand: run "scepter ca restore ${id} --chain FILE --key KEY"; a new CA needs another name`,
   );
 
-/** This CA's record, and those of the others of this deployment. */
-async function authorities({ store, config }: LifecycleDeps, id: string): Promise<View> {
-  const view = new View(store);
-  const ids = new Set([id, ...config.cas.keys()]);
-  await view.load([...ids].map((key) => ({ kind: 'authority', key })));
+/** This CA's record, and those of all others. */
+async function authorities(deps: LifecycleDeps, id: string): Promise<View> {
+  const view = new View(deps.store);
+  await loadCas(deps, view);
+  await view.load([{ kind: 'authority', key: id }]);
   return view;
 }
 
 /** @throws {Outage} for the key of another CA, because the two could then sign in each other's name */
 async function own(
-  { config }: LifecycleDeps,
+  deps: LifecycleDeps,
   view: View,
   takeKey: () => Promise<string>,
 ): Promise<string> {
   const taken = await takeKey();
-  const owner = [...config.cas.keys()].find(
+  const owner = (await loadCas(deps, view)).find(
     (id) => view.get('authority', id)?.keyReference === taken,
   );
   if (owner === undefined) return taken;

@@ -21,6 +21,7 @@ import { Draft, View } from '../record/unit-of-work.ts';
 import { type Issuer, openGeneration } from './ca-certificates.ts';
 import type { Imported } from './import-chain.ts';
 import { changedMeanwhile, type LifecycleDeps } from './init-ca.ts';
+import { enterCa, loadCas } from './known.ts';
 import { makeGeneration, signingKeyOf } from './own-certificates.ts';
 
 export type Restored =
@@ -40,11 +41,12 @@ type RestoredCa = {
  */
 export async function restoreCa(
   deps: LifecycleDeps,
-  { id }: Authority,
+  { id }: Pick<Authority, 'id'>,
   found: readonly Certificate[],
   { key, actor }: { readonly key: string | undefined; readonly actor: Actor },
 ): Promise<Restored> {
   const view = new View(deps.store);
+  await loadCas(deps, view);
   await view.load([{ kind: 'authority', key: id }]);
   if (view.unaltered('authority', id)) {
     throw new Outage(`the record of the CA "${id}" holds: there is nothing to restore`);
@@ -77,6 +79,7 @@ export async function restoreCa(
     chain: chain.map(({ der }) => base64(der)),
     generations,
   });
+  enterCa(draft, id);
   draft.event(now, deps.random, {
     type: 'admin.acted',
     actor,

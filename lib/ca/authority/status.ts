@@ -12,7 +12,7 @@ import {
   RA_WARNING_MS,
 } from '../../base/limits.ts';
 import type { RaGenerationState } from '../../base/words.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Authority, Endpoint } from '../../config/config.ts';
 import { hash } from '../../crypto/native.ts';
 import type { Crl } from '../../ports/crls.ts';
 import type { AuthorityRecord } from '../../ports/records/registry.ts';
@@ -23,6 +23,8 @@ import { browse } from '../query/browse.ts';
 import { keyHash } from '../record/keys.ts';
 import { View } from '../record/unit-of-work.ts';
 import { registerChanges, removedFrom } from '../revoke/register.ts';
+import { notMade, notNamed, otherwise } from './as-made.ts';
+import { isListed, loadCas, servedCas, unnamedIn } from './known.ts';
 
 export type GenerationStatus = {
   readonly id: number;
@@ -47,6 +49,7 @@ type StatusDeps = CaStatusDeps & Pick<AdminDeps, 'tally' | 'written'>;
 
 export async function caStatus(deps: CaStatusDeps, id: string): Promise<CaStatus> {
   const view = new View(deps.store);
+  const ids = await loadCas(deps, view);
   await view.load([{ kind: 'authority', key: id }]);
   if (view.lacks('authority', id) && view.rev('authority', id) !== 0) {
     const warning = `its record was changed by another hand: run "scepter ca restore ${id} --chain FILE"`;
@@ -58,23 +61,45 @@ export async function caStatus(deps: CaStatusDeps, id: string): Promise<CaStatus
   const [own] = chain;
   const kind = own && publicKeyOf(own)?.kind;
   const generations = generationsOf(record);
-  const crl = await deps.crls.newest(id);
+  const crl = record?.retiredAt === undefined ? await deps.crls.newest(id) : undefined;
+  const authority = deps.config.cas.get(id);
   const now = deps.clock.now();
-  const warnings = own
-    ? [
-        ...(await keyWarnings(deps, id, record?.keyReference ?? '')),
-        ...endWarnings(own, generations, now),
-        ...(await compromiseWarnings(deps, generations)),
-        ...crlWarnings(crl, now),
-        ...(await registerWarnings(deps, id, crl)),
-      ]
-    : [
-        record
-          ? 'it waits for the certificate that its root has to sign'
-          : 'it has not been made yet',
-      ];
+  const warnings = [
+    ...(record ? madeWarnings(authority, record) : unmadeWarnings(deps, view, { id, ids })),
+    ...(record && !isListed(view, id) ? [notListed(id)] : []),
+    ...(record && own && record.retiredAt === undefined
+      ? [
+          ...(await keyWarnings(deps, record, authority !== undefined)),
+          ...endWarnings(own, now),
+          // One that the configuration does not name answers no device.
+          ...(authority ? raWarnings(generations, now) : []),
+          ...(await compromiseWarnings(deps, generations)),
+          ...crlWarnings(crl, now),
+          ...(await registerWarnings(deps, id, crl)),
+        ]
+      : []),
+  ];
   return { id, chain, key: kind && keyName(kind), generations, crl, warnings };
 }
+
+const madeWarnings = (authority: Authority | undefined, record: AuthorityRecord): string[] => {
+  if (!authority) return [notNamed(record.ca)];
+  return record.chain.length > 0
+    ? otherwise(authority, record)
+    : ['it waits for the certificate that its root has to sign'];
+};
+
+function unmadeWarnings(
+  { config }: Pick<AdminDeps, 'config'>,
+  view: View,
+  { id, ids }: { readonly id: string; readonly ids: readonly string[] },
+): string[] {
+  const said = notMade(id, unnamedIn(config, view, ids));
+  return said.length > 0 ? said : ['it has not been made yet'];
+}
+
+const notListed = (id: string): string =>
+  `the list of CAs, which another hand has changed, does not have it: run "scepter ca init ${id}"`;
 
 const generationsOf = (record: AuthorityRecord | undefined): GenerationStatus[] =>
   (record?.generations ?? []).map(({ id, state, certificate }) => ({
@@ -85,13 +110,13 @@ const generationsOf = (record: AuthorityRecord | undefined): GenerationStatus[] 
 
 async function keyWarnings(
   { keys, log }: Pick<AdminDeps, 'keys' | 'log'>,
-  id: string,
-  reference: string,
+  { ca: id, keyReference }: AuthorityRecord,
+  answersDevices: boolean,
 ): Promise<readonly string[]> {
   if (!keys) return [];
-  const known = async () => (await keys.signer.warnings?.(reference)) ?? [];
+  const known = async () => (await keys.signer.warnings?.(keyReference)) ?? [];
   try {
-    await keys.cas.of(id);
+    await (answersDevices ? keys.cas.of(id) : keys.cas.issuer(id));
     return known();
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
@@ -102,24 +127,19 @@ async function keyWarnings(
 
 const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
-function endWarnings(
-  { notAfter }: Certificate,
-  generations: readonly GenerationStatus[],
-  now: number,
-): string[] {
-  const warnings: string[] = [];
-  if (notAfter <= now) warnings.push(`its certificate expired on ${day(notAfter)}`);
-  else if (notAfter - now < CA_WARNING_MS) {
-    warnings.push(`its certificate expires on ${day(notAfter)}, and what it issues with it`);
-  }
+function endWarnings({ notAfter }: Certificate, now: number): string[] {
+  if (notAfter <= now) return [`its certificate expired on ${day(notAfter)}`];
+  return notAfter - now < CA_WARNING_MS
+    ? [`its certificate expires on ${day(notAfter)}, and what it issues with it`]
+    : [];
+}
+
+function raWarnings(generations: readonly GenerationStatus[], now: number): string[] {
   const current = generations.find(({ state }) => state === 'current');
-  if (!current) warnings.push('it has no current RA certificate');
-  else if (current.certificate.notAfter <= now) {
-    warnings.push(`its RA certificate expired on ${day(current.certificate.notAfter)}`);
-  } else if (current.certificate.notAfter - now < RA_WARNING_MS) {
-    warnings.push(`its RA certificate expires on ${day(current.certificate.notAfter)}`);
-  }
-  return warnings;
+  if (!current) return ['it has no current RA certificate'];
+  const { notAfter } = current.certificate;
+  if (notAfter <= now) return [`its RA certificate expired on ${day(notAfter)}`];
+  return notAfter - now < RA_WARNING_MS ? [`its RA certificate expires on ${day(notAfter)}`] : [];
 }
 
 /** An RA certificate that was revoked for keyCompromise stays in use until an operator retires it. */
@@ -194,7 +214,7 @@ export async function statusOf(deps: StatusDeps): Promise<Status> {
   if (trouble) deps.log({ event: 'status.written', severity: 'error', detail: trouble.message });
   const unwritten = trouble instanceof Outage ? trouble.message : trouble && 'the log says why';
   try {
-    const ids = [...deps.config.cas.keys()];
+    const ids = await servedCas(deps);
     const cas = await Promise.all(ids.map((id) => caStatus(deps, id)));
     const range = { kind: 'transaction', list: 'open', groups: ['pending'] } as const;
     const { records, next } = await browse(deps, range, { limit: MAX_PAGE });

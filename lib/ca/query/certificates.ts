@@ -8,6 +8,7 @@ import { type CertificateRecord, isReleased } from '../../ports/records/certific
 import { deviceOf, dueBefore } from '../../ports/records/places.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import { readCertificate } from '../../x509/certificate.ts';
+import { everyCa } from '../authority/known.ts';
 import { namesOf } from '../authorize/renew.ts';
 import type { Deps } from '../deps.ts';
 import { loadTransaction } from '../enrol/lookup.ts';
@@ -41,7 +42,7 @@ export async function listCertificates(
   { limit, cursor, ...query }: CertificateQuery,
 ): Promise<CertificatePage> {
   const { ca, state, endpoint, serial, key, expiringBefore } = query;
-  const groups = ca === undefined ? [...deps.config.cas.keys()] : [ca];
+  const groups = ca === undefined ? await everyCa(deps) : [ca];
   const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
   const now = deps.clock.now();
   const keep = (record: CertificateRecord): boolean =>

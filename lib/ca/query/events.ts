@@ -5,6 +5,7 @@ import { CLOCK_SKEW_MS, MAX_PAGE } from '../../base/limits.ts';
 import { ulid } from '../../base/ulid.ts';
 import type { EventType } from '../../base/words.ts';
 import type { EventRecord } from '../../ports/records/records.ts';
+import { everyCa } from '../authority/known.ts';
 import type { Deps } from '../deps.ts';
 import { View } from '../record/unit-of-work.ts';
 import { browse, type Range, type Turn } from './browse.ts';
@@ -80,8 +81,7 @@ async function rangeOf(
   if (serial === undefined) {
     return { kind, list: 'timeline', groups: [transaction ?? ''], ...more };
   }
-  const { store, config } = deps;
-  const certificates = await certificatesOf(new View(store), config.cas.keys(), [serial]);
+  const certificates = await certificatesOf(new View(deps.store), await everyCa(deps), [serial]);
   const groups = certificates
     .map((certificate) => certificate.transaction)
     .filter((id) => transaction === undefined || id === transaction);

@@ -8,6 +8,7 @@ import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import { isGone } from '../../ports/records/expiry.ts';
 import { deviceOf } from '../../ports/records/places.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
+import { everyCa } from '../authority/known.ts';
 import type { Deps } from '../deps.ts';
 import { csrOf, loadTransaction } from '../enrol/lookup.ts';
 import { View } from '../record/unit-of-work.ts';
@@ -41,7 +42,7 @@ export async function listTransactions(
     return { transactions: found.filter((one) => matches(one, query)) };
   }
   const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
-  const { records, ...rest } = await browse(deps, rangeOf(deps, query), turn);
+  const { records, ...rest } = await browse(deps, await rangeOf(deps, query), turn);
   return { transactions: records.filter((one) => !isGone('transaction', one, now)), ...rest };
 }
 
@@ -53,12 +54,15 @@ const matches = (one: Transaction, { endpoint, state, subject, device }: Filters
   begins(one.subject, subject) &&
   begins(deviceOf(one), device);
 
-function rangeOf(deps: Pick<Deps, 'config'>, query: Filters): Range<'transaction'> {
+async function rangeOf(
+  deps: Pick<Deps, 'config' | 'store'>,
+  query: Filters,
+): Promise<Range<'transaction'>> {
   const { endpoint, state } = query;
   const kind = 'transaction';
   const keep = (one: Transaction): boolean => matches(one, query);
   const found = searched(query);
-  if (found) return { kind, ...found, groups: casOf(deps, endpoint), keep };
+  if (found) return { kind, ...found, groups: await casOf(deps, endpoint), keep };
   const open = openStates.find((candidate) => candidate === state);
   if (open) return { kind, list: 'open', groups: [open], keep };
   const all = { kind, list: 'transactions', groups: [endpoint ?? ''], reverse: true } as const;
@@ -66,18 +70,21 @@ function rangeOf(deps: Pick<Deps, 'config'>, query: Filters): Range<'transaction
 }
 
 /** The CA of the endpoint, or all. */
-const casOf = ({ config }: Pick<Deps, 'config'>, endpoint: string | undefined): string[] => {
-  const ca = endpoint === undefined ? undefined : config.endpoints.get(endpoint)?.ca;
-  return ca === undefined ? [...config.cas.keys()] : [ca];
+const casOf = async (
+  deps: Pick<Deps, 'config' | 'store'>,
+  endpoint: string | undefined,
+): Promise<readonly string[]> => {
+  const ca = endpoint === undefined ? undefined : deps.config.endpoints.get(endpoint)?.ca;
+  return ca === undefined ? everyCa(deps) : [ca];
 };
 
 /** Of every CA that has a certificate with this serial number. */
 async function transactionsOf(
-  { store, config }: Pick<Deps, 'store' | 'config'>,
+  deps: Pick<Deps, 'store' | 'config'>,
   serial: string,
 ): Promise<Transaction[]> {
-  const view = new View(store);
-  const certificates = await certificatesOf(view, config.cas.keys(), [serial]);
+  const view = new View(deps.store);
+  const certificates = await certificatesOf(view, await everyCa(deps), [serial]);
   const ids = certificates.map(({ transaction }) => transaction);
   await view.load(ids.map((key) => ({ kind: 'transaction', key })));
   return ids.flatMap((id) => view.get('transaction', id) ?? []);

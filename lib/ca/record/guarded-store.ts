@@ -39,6 +39,7 @@ const guards: Readonly<Record<Kind, MacPurpose | undefined>> = {
   refusalBudget: 'record',
   token: 'registry',
   authority: 'registry',
+  authorities: 'registry',
   // It has a MAC of its own over what it allows; stores count its uses.
   challenge: undefined,
   // Sealed by the key service, which is as good as a MAC.

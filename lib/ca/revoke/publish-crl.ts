@@ -2,7 +2,12 @@
 // makes a new one when the register has changed, half of its life is over, or an operator has asked for it.
 
 import { Outage } from '../../base/errors.ts';
-import { CLOCK_SKEW_MS, EXPIRED_ENTRY_MS, MAX_PUBLISH_ROUNDS } from '../../base/limits.ts';
+import {
+  CLOCK_SKEW_MS,
+  EXPIRED_ENTRY_MS,
+  MAX_PUBLISH_ROUNDS,
+  UNNAMED_CRL_VALIDITY_MS,
+} from '../../base/limits.ts';
 import type { Actor, NamedActor } from '../../events/event.ts';
 import type { Crl } from '../../ports/crls.ts';
 import type { Records } from '../../ports/records/records.ts';
@@ -99,7 +104,8 @@ export async function publishCrl(
     const isWhole = entries.every((octets) => keeps(latest, describeCrlEntry(octets)));
     if (last && (changes < last.changes || !isWhole)) throw removedFrom(ca.id);
     const before = last?.number ?? (await deps.crls.floor(ca.id, now));
-    const crl = await make(deps, ca, { number: before + 1, changes, revoked }, now);
+    const lifetimeMs = deps.config.cas.get(ca.id)?.crlValidityMs ?? lifetimeOf(last);
+    const crl = await make(deps, ca, { number: before + 1, changes, revoked, lifetimeMs }, now);
     if ((await deps.crls.publish(ca.id, crl)) === 'done') {
       deps.served.published(ca.id, crl, now);
       await tell(deps, { ca: ca.id, crl, actor, now }, remembered);
@@ -142,15 +148,19 @@ async function tell(
   }
 }
 
-type Contents = Pick<Crl, 'number'> & Pick<Register, 'changes' | 'revoked'>;
+/** The CRL of a CA that the configuration does not name lives as long as the one before. */
+const lifetimeOf = (last: Crl | undefined): number =>
+  last ? last.nextUpdate - last.thisUpdate : UNNAMED_CRL_VALIDITY_MS;
+
+type Contents = Pick<Crl, 'number'> &
+  Pick<Register, 'changes' | 'revoked'> & { readonly lifetimeMs: number };
 
 async function make(
   deps: CrlDeps,
   ca: Issuer,
-  { number, changes, revoked }: Contents,
+  { number, changes, revoked, lifetimeMs }: Contents,
   now: number,
 ): Promise<Crl> {
-  const lifetimeMs = deps.config.cas.get(ca.id)?.crlValidityMs ?? 0;
   const { notBefore: thisUpdate, notAfter: nextUpdate } = validity(now, now + lifetimeMs);
   const context = {
     scheme: ca.scheme,

@@ -5,8 +5,10 @@ import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { fromBase64, fromPem, fromUtf8, pem } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
+import { disagreements } from '../../ca/authority/as-made.ts';
 import { importChain } from '../../ca/authority/import-chain.ts';
 import { initCa, type Operator, requestCa } from '../../ca/authority/init-ca.ts';
+import { everyCa } from '../../ca/authority/known.ts';
 import { initMacKeys } from '../../ca/authority/mac-keys.ts';
 import { type RotationStep, rotateRa, rotationSteps } from '../../ca/authority/rotation.ts';
 import { ownNames } from '../../ca/record/tokens.ts';
@@ -127,6 +129,12 @@ export function authorityOf({ config }: Operator, name: string): Authority {
   throw new CliError('notFound', `the configuration has no CA "${name}": it has ${known}`);
 }
 
+/** Also of one that the configuration does not name any more. @throws {CliError} if there is none */
+export async function knownCa(operator: Operator, name: string): Promise<{ readonly id: string }> {
+  const known = (await everyCa(operator)).includes(name);
+  return known ? { id: name } : authorityOf(operator, name);
+}
+
 async function recordOf({ store }: Operator, id: string): Promise<AuthorityRecord | undefined> {
   const view = new View(store);
   await view.load([{ kind: 'authority', key: id }]);
@@ -159,6 +167,8 @@ async function init(
       `the CA "${name}" waits for its certificate: run "scepter ca import-chain", or print its request again with --csr`,
     );
   }
+  const otherwise = (await disagreements(operator)).map(({ ca, said }) => `CA "${ca}": ${said}`);
+  for (const said of otherwise) io.note(said);
   const warnings = (await signer.warnings?.(reference)) ?? [];
   const asked = request && pem('CERTIFICATE REQUEST', request);
   const about = {

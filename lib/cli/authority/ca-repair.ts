@@ -13,7 +13,7 @@ import { fingerprint } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { seconds, section } from '../text.ts';
-import { authorityOf, certificatesIn, operating, shownGeneration, textOf } from './ca-keys.ts';
+import { certificatesIn, knownCa, operating, shownGeneration, textOf } from './ca-keys.ts';
 
 const actor = { kind: 'admin', id: ownNames.operator } as const;
 const where = `
@@ -99,7 +99,7 @@ async function restore(
   name: string,
   { chain: file, key, json }: RestoreFlags,
 ): Promise<void> {
-  const authority = authorityOf(operator, name);
+  const authority = await knownCa(operator, name);
   const found = certificatesIn(file, await textOf(io, file));
   const restored = await restoreCa(operator, authority, found, { key, actor });
   if (restored.kind === 'refused') {
@@ -151,7 +151,7 @@ async function macKeys(
 }
 
 async function rebuild(io: Io, operator: Operator, name: string, json: boolean): Promise<void> {
-  authorityOf(operator, name);
+  await knownCa(operator, name);
   const issuer = await new IssuingCas(operator).issuer(name);
   const rebuilt = await rebuildRegister(operator, issuer, actor);
   const { number, nextUpdate } = await publishCrl(operator, issuer, actor);

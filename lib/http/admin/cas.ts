@@ -4,7 +4,9 @@ import type { caRoutes } from '../../api/routes/cas.ts';
 import { base64, hex, pem } from '../../base/bytes.ts';
 import { HttpFailure, Outage } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
+import { servedCas } from '../../ca/authority/known.ts';
 import { type CaStatus, caStatus, fingerprints } from '../../ca/authority/status.ts';
+import type { AdminDeps } from '../../ca/deps.ts';
 import { readCrl } from '../../ca/revoke/crl-list.ts';
 import { askForCrl, publishCrl } from '../../ca/revoke/publish-crl.ts';
 import type { Crl } from '../../ports/crls.ts';
@@ -45,21 +47,22 @@ export function shownCa({ id, key, chain: [own, ...issuers], generations, ...res
   };
 }
 
-function existing(ids: ReadonlyMap<string, unknown>, id: string): string {
-  if (!ids.has(id)) throw new HttpFailure(404, 'no such CA');
+async function existing(deps: AdminDeps, id: string): Promise<string> {
+  const known = deps.config.cas.has(id) || (await servedCas(deps)).includes(id);
+  if (!known) throw new HttpFailure(404, 'no such CA');
   return id;
 }
 
 export const caHandlers: HandlersOf<typeof caRoutes> = {
   async 'GET /cas'(deps) {
-    const ids = [...deps.config.cas.keys()];
+    const ids = await servedCas(deps);
     const found = await Promise.all(ids.map((id) => caStatus(deps, id)));
     return { cas: found.map(shownCa) };
   },
   'GET /cas/{ca}': async (deps, { params }) =>
-    shownCa(await caStatus(deps, existing(deps.config.cas, params.ca))),
+    shownCa(await caStatus(deps, await existing(deps, params.ca))),
   async 'GET /crls/{ca}'(deps, { path, params, query }) {
-    const id = existing(deps.config.cas, params.ca);
+    const id = await existing(deps, params.ca);
     const { turn: asked, nextOf } = turnOf(path, query);
     const found = await readCrl(deps, id, asked);
     if (!found) throw new HttpFailure(404, 'no CRL has been published');
@@ -74,7 +77,7 @@ export const caHandlers: HandlersOf<typeof caRoutes> = {
     };
   },
   async 'POST /crls/{ca}/publish'(deps, { actor, params, once }) {
-    const id = existing(deps.config.cas, params.ca);
+    const id = await existing(deps, params.ca);
     if (!deps.keys) {
       const newest = await deps.crls.newest(id);
       if (!newest) throw new Outage('no CRL has been published');

@@ -4,6 +4,7 @@ import type { certificateRoutes } from '../../api/routes/certificates.ts';
 import { fromBase64, pem } from '../../base/bytes.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
+import { everyCa } from '../../ca/authority/known.ts';
 import type { Deps } from '../../ca/deps.ts';
 import {
   findCertificate,
@@ -83,7 +84,7 @@ export const certificateHandlers: HandlersOf<typeof certificateRoutes> = {
   async 'GET /certificates'(deps, { path, query }) {
     const { turn: asked, filters, nextOf } = turnOf(path, query);
     const { ca, endpoint } = filters;
-    if (ca !== undefined && !deps.config.cas.has(ca)) {
+    if (ca !== undefined && !(await everyCa(deps)).includes(ca)) {
       throw new HttpFailure(422, `ca: "${ca}" does not exist`);
     }
     if (endpoint !== undefined && !deps.config.endpoints.has(endpoint)) {

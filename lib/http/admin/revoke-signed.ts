@@ -4,6 +4,7 @@ import type { signedRevocationRoutes } from '../../api/routes/revoke-signed.ts';
 import { fromBase64 } from '../../base/bytes.ts';
 import { HttpFailure, Malformed } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
+import { everyCa } from '../../ca/authority/known.ts';
 import {
   type NotRevoked,
   type RevokedSigned,
@@ -48,7 +49,7 @@ export const signedRevocationHandlers: HandlersOf<typeof signedRevocationRoutes>
     deps,
     { actor, params: { ca }, body: { certificate, reason }, once },
   ) {
-    if (!deps.config.cas.has(ca)) throw new HttpFailure(404, 'no such CA');
+    if (!(await everyCa(deps)).includes(ca)) throw new HttpFailure(404, 'no such CA');
     const asked = { ca, certificate: certificateOf(certificate), reason, actor };
     const said = await revokeSigned(deps, asked, once && { once, answer: shown });
     if (typeof said !== 'string') return shown(said);

@@ -48,6 +48,8 @@ export type Records = {
   readonly event: EventRecord;
   /** Key: the CA's id. */
   readonly authority: AuthorityRecord;
+  /** Key: `all`. The ids of all CAs that were ever made here. */
+  readonly authorities: { readonly cas: readonly string[] };
   /** Key: the purpose (`MacPurpose`). */
   readonly macKeys: MacKeysRecord;
   /** Key: SHA-256 of the token; `name:` and its name, which leads to that hash. */

@@ -11,6 +11,8 @@ export type AuthorityRecord = {
    * its root has to sign. */
   readonly chain: readonly string[];
   readonly generations: readonly RaGenerationRecord[];
+  /** When an operator retired it: since then it publishes no CRL. Its id is never used again. */
+  readonly retiredAt?: number;
 };
 
 export type RaGenerationRecord = {

@@ -299,7 +299,8 @@ describe('one field of one record is changed by another hand', () => {
   const kinds: Readonly<Record<Kind, 'here' | 'ca-repair' | 'cli-ca-keys'>> = {
     ...{ transaction: 'here', request: 'here', poll: 'here', challenge: 'here', keyOwner: 'here' },
     ...{ blockedKey: 'here', subject: 'here', certificate: 'here', register: 'here' },
-    ...{ event: 'here', authority: 'here', token: 'here', idempotency: 'here' },
+    ...{ event: 'here', authority: 'here', authorities: 'here', token: 'here' },
+    ...{ idempotency: 'here' },
     ...{ lease: 'here', crlRequest: 'here', refusalBudget: 'here' },
     registerPage: 'ca-repair',
     macKeys: 'cli-ca-keys',
