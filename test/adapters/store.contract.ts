@@ -220,7 +220,7 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
       assert.equal((await one(store, 'request', 'k'))?.rev, 1);
     });
 
-    test('of 100 writers of one record one wins each time', async () => {
+    test('one of 100 writers of one record wins each time', async () => {
       const store = await open();
       const answers = await Promise.all(
         Array.from({ length: 100 }, (_, i) =>

@@ -114,7 +114,7 @@ describe('RFC 8785', () => {
 describe('any JSON value', () => {
   const anything = fc.jsonValue({ stringUnit: 'binary' }) as fc.Arbitrary<Json>;
 
-  test('means the same after it, and its canonical form is its own canonical form', () => {
+  test('a JSON value means the same in its canonical form, whose own canonical form that is', () => {
     fc.assert(
       fc.property(anything, (value) => {
         const octets = canonical(value);
@@ -126,7 +126,7 @@ describe('any JSON value', () => {
     );
   });
 
-  test('has one form, in whatever order its members were written', () => {
+  test('a JSON value has one form, in whatever order its members were written', () => {
     const members = fc.uniqueArray(fc.tuple(fc.string({ unit: 'binary' }), anything), {
       selector: ([name]) => name,
       maxLength: 8,

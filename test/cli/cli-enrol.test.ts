@@ -276,7 +276,7 @@ describe('scepter renew', () => {
     ['ec:P-384', 'rsa:2048'],
     ['rsa:2048', 'ec:P-256'],
   ] as const) {
-    test(`from ${from} to ${to ?? 'the same kind of key'}`, async () => {
+    test(`renew goes from ${from} to ${to ?? 'the same kind of key'}`, async () => {
       const { out, args } = await device('default', '--key', from);
       await passed(args);
       await passed(renewal('default', out, ...(to ? ['--key', to] : [])));
@@ -381,7 +381,7 @@ describe('scepter renew', () => {
     }
   });
 
-  test('without a certificate, with another key or without a CA, renew says so and sends nothing', async () => {
+  test('renew sends nothing without a certificate, with another key or without a CA, and says so', async () => {
     const empty = join(temporary('device'), 'nowhere');
     const none = await run(renewal('default', empty));
     assert.equal(none.code, 3);

@@ -272,7 +272,7 @@ describe('every command that asks the server', () => {
     assert.match(gone.err, /--token-file: \/no\/such\/token cannot be read: ENOENT/);
   });
 
-  test('with SCEPTER_JWT the ingress is shown the JWT, and the server the token', async () => {
+  test('the ingress is shown the JWT of SCEPTER_JWT, and the server the token', async () => {
     const seen: (string | null)[][] = [];
     const behind = await openTerminal(lab, async (request, answer) => {
       const headers = ['authorization', 'x-scepter-token'];

@@ -80,7 +80,7 @@ test('a name has one token: a second is refused with a sentence, until the first
   assert.equal((await challenge(token)).code, 4);
 });
 
-test('of many commands that make a token of one name at once, one succeeds', async () => {
+test('one of many commands that make a token of one name at once succeeds', async () => {
   const store = new MemoryStore({ schedule: () => new Promise(setImmediate) });
   const { deps } = await makeLab({ store });
   const actor = { kind: 'admin', id: 'operator' } as const;

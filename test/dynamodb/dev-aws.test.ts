@@ -47,7 +47,7 @@ async function start() {
   };
 }
 
-test('when DynamoDB Local dies, dev:aws says so and ends with all of it, exit 1', async () => {
+test('dev:aws ends with all of it when DynamoDB Local dies, says so, and exits with 1', async () => {
   const dev = await start();
   process.kill(javaAt(dev.dynamodb), 'SIGKILL');
   assert.equal(await dev.ended, 1);
@@ -55,7 +55,7 @@ test('when DynamoDB Local dies, dev:aws says so and ends with all of it, exit 1'
   await dev.nothingIsLeft();
 });
 
-test('when dev:aws is killed, its server and its emulators end too', async () => {
+test('server and emulators end when dev:aws is killed', async () => {
   const dev = await start();
   dev.child.kill('SIGKILL');
   assert.equal(await dev.ended, 'SIGKILL');

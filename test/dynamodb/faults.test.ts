@@ -162,7 +162,7 @@ describe('one fault is repaired by a retry', () => {
     }
   });
 
-  test('of two CRLs with one number, one is published, and nothing of the other is kept', async () => {
+  test('one of two CRLs with one number is published, and nothing of the other is kept', async () => {
     const { store, table, arm } = await faulty();
     const crl = (fill: number) => {
       const der = new Uint8Array(400_000).fill(fill);
@@ -366,7 +366,7 @@ describe('time runs out', () => {
   });
 });
 
-test('with every read partial and every third call failing, each device still gets one certificate', async () => {
+test('each device gets one certificate with every read partial and every third call failing', async () => {
   const { store, rows, arm, disarm } = await faulty();
   const lab = await makeLab({ store });
   const challenge = await lab.challenge({ uses: 8 });

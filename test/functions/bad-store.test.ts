@@ -257,7 +257,7 @@ const until = async (holds: () => Promise<boolean>, what: string) => {
   }
 };
 
-test('on a full disk status ends with 1 and the reason, /readyz with 503; both are good again once there is space', {
+test('status ends with 1 and the reason on a full disk, /readyz with 503; both are good again once there is space', {
   skip: mounted ? false : 'a disk of its own cannot be mounted here: prlimit stands for it above',
 }, async () => {
   const { env: given } = await fresh();

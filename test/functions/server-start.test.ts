@@ -45,7 +45,7 @@ const document = (more: object = {}) => ({
 const written = (path: string, value: object): void => writeFileSync(path, JSON.stringify(value));
 
 describe('a start that is refused makes nothing', () => {
-  test('while another process has the port, there is no folder, no key and no CA', async () => {
+  test('a start makes no folder, no key and no CA while another process has the port', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     after(() => other.close());
     await once(other, 'listening');
@@ -133,7 +133,7 @@ describe('what a start says', () => {
     ]);
   });
 
-  test('in production nothing is printed, no challenge is made, there is no endpoint legacy, and the log is JSON', async () => {
+  test('a start in production prints nothing, makes no challenge and no endpoint legacy, and its log is JSON', async () => {
     const env = await fresh({ NODE_ENV: 'production', SCEPTER_ALLOW_SOFTWARE_KEYS: '1' });
     const server = await startServer(env, { until: /"server\.ready"/ });
     const legacy = await fetch(`http://127.0.0.1:${env.PORT}/scep/legacy?operation=GetCACaps`);
@@ -256,7 +256,7 @@ describe('SIGHUP', () => {
     await server.stop();
   });
 
-  test('without a file to read again the log says why, and what a restart changes', async () => {
+  test('the log says why SIGHUP has no file to read again, and what a restart changes', async () => {
     const settings: [Record<string, string>, RegExp][] = [
       [{}, /^SCEPTER_CONFIG names no document .* HOST, PORT, SCEPTER_DATA_DIR/],
       [{ SCEPTER_CONFIG: JSON.stringify(document()) }, /^SCEPTER_CONFIG is the document itself: /],

@@ -148,7 +148,7 @@ describe('who asks, and from where', () => {
     assert.ok(!JSON.stringify(lab.log).includes(stranger));
   });
 
-  test('of a path the log has a part that a flood cannot choose the length of, as it was sent', async () => {
+  test('the log has a bounded part of a path, as it was sent', async () => {
     lab.log.length = 0;
     const long = `/${'x'.repeat(9000)}`;
     assert.equal((await lab.fetch(long)).status, 404);

@@ -304,7 +304,7 @@ describe('the address of a client', () => {
     return log[0];
   }
 
-  test('without trusted proxies the address is that of the connection, whatever the client says', async () => {
+  test('the address is that of the connection without trusted proxies, whatever the client says', async () => {
     for (const form of forms) {
       for (const forged of [
         undefined,
@@ -342,7 +342,7 @@ describe('the address of a client', () => {
     }
   });
 
-  test('with proxies known by address, the client is the last address that is not a proxy', async () => {
+  test('the client is the last address that is not a proxy, where proxies are known by address', async () => {
     const proxies = ['198.51.100.0/24', '2001:db8:5::/48', '10.0.0.1'];
     const cases: readonly (readonly [string | undefined, string])[] = [
       [undefined, '198.51.100.7'],

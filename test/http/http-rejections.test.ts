@@ -88,7 +88,7 @@ describe('envelopes of one source that do not open', () => {
 });
 
 describe('Rejections', () => {
-  test('remembers a bounded number of sources, the youngest', () => {
+  test('Rejections remember a bounded number of sources, the youngest', () => {
     const rejections = new Rejections();
     for (let i = 0; i < MAX_REJECTED_SOURCES + 10; i++) rejections.count('default', `${i}`, 0);
     assert.equal(rejections.sources, MAX_REJECTED_SOURCES);

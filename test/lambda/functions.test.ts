@@ -234,7 +234,7 @@ describe('keys', () => {
 });
 
 describe('a start that fails', () => {
-  test('is answered 503 and said in the log; the next request starts again', async () => {
+  test('a start that fails is answered 503 and logged, and the next request starts again', async () => {
     const table = `${deployment.table}-later`;
     const started = await deployment.start('scep-lambda', { SCEPTER_TABLE: table });
     for (let request = 0; request < 2; request++) {
@@ -300,12 +300,12 @@ describe('a configuration in the Parameter Store', () => {
     SCEPTER_CONFIG: `ssm:${name}`,
   });
 
-  test('is fetched when the function starts', async () => {
+  test('a configuration in the Parameter Store is fetched when the function starts', async () => {
     const started = await deployment.start('scep-lambda', env('/scepter/config'));
     assert.equal((await get(started, '/readyz')).status, 200);
   });
 
-  test('that is not there is named', async () => {
+  test('a configuration that is not in the Parameter Store is named', async () => {
     const started = await deployment.start('scep-lambda', env('/scepter/other'));
     assert.equal((await get(started, '/readyz')).status, 503);
     assert.match(

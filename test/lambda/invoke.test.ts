@@ -80,7 +80,7 @@ test('a function that is busy and says for how long is invoked again', async () 
   assert.equal(service.calls.splice(0).length, 2);
 });
 
-test('by an ARN, whose region counts, and with --url', async () => {
+test('a function is asked by its ARN, whose region counts, and with --url', async () => {
   const arn = service.arnOf('admin');
   const { code, err } = await scepter(['ca', 'show', '--url', `lambda:${arn}`], {
     SCEPTER_URL: undefined,
@@ -121,7 +121,7 @@ test('what the API refuses is said as over HTTP: the token, what is not there, w
   assert.equal((await scepter(['challenge', 'create', '--endpoint', 'nowhere'])).code, 2);
 });
 
-test('who is throttled asks again, and says so when it does not end', async () => {
+test('a command that is throttled asks again, and says so when that does not end', async () => {
   service.throttle(2);
   assert.equal((await scepter(['ca', 'show'])).code, 0);
   service.throttle(10_000);

@@ -255,7 +255,7 @@ const flights = `
   };
 `;
 
-test('in workerd a request that waits for the work of another gets it, also when the other one leaves', async () => {
+test('a request that waits for the work of another gets it in workerd, also when the other one leaves', async () => {
   const path = join(temporary('flights'), 'worker.js');
   await build({
     stdin: { contents: flights, resolveDir: root, loader: 'ts' },

@@ -146,7 +146,7 @@ describe('newSubject: an approver where no certificate was issued for this subje
     w.check();
   });
 
-  test('is read only here: one more read, and nothing is written before the certificate', async () => {
+  test('the rule costs one read more where it is set, and nothing is written before the certificate', async () => {
     const w = await world(rule);
     const [a, b] = await keys('cost a', 'cost b');
     const first = await enrol(w, a);
@@ -229,7 +229,7 @@ describe('newSubject: an approver where no certificate was issued for this subje
     w.check();
   });
 
-  test('is of one endpoint', async () => {
+  test('what one endpoint has certified spares no request at another endpoint its approver', async () => {
     const w = await world({
       config: {
         endpoints: {

@@ -233,7 +233,7 @@ describe('denied and expired', () => {
     assert.equal((await decide(only().id, 'approve')).status, 409);
   });
 
-  test('approved, and never fetched', async () => {
+  test('an approved request that is never fetched expires', async () => {
     const { lab, decide, only } = await waiting({
       endpoint: { approval: 'always', pendingTtl: '2h' },
     });
@@ -244,7 +244,7 @@ describe('denied and expired', () => {
     assert.ok(answer.pkiStatus === 'FAILURE' && /^SCEP-352: /.test(answer.text ?? ''));
   });
 
-  test('approved under a profile that the endpoint no longer has', async () => {
+  test('a request that was approved under a profile that the endpoint no longer has is denied', async () => {
     const { lab, store, decide, only } = await waiting();
     await ask(lab, { challenge: await lab.challenge() });
     await decide(only().id, 'approve');

@@ -78,7 +78,7 @@ describe('each function and the MAC keys it may open', () => {
 
 describe('simulating a request where requests are decided', () => {
   for (const approval of ['always', 'firstEnrolment', 'newSubject', 'never'] as const) {
-    test(`with approval "${approval}" it is answered without the key of what waits`, async () => {
+    test(`a simulation with approval "${approval}" is answered without the key of what waits`, async () => {
       const w = await world({ endpoint: { approval } });
       const admin = await w.instance({
         endpoint: { approval },
@@ -102,7 +102,7 @@ describe('MAC keys in records', () => {
   const deps = () => ({ store: new MemoryStore(), clock: systemClock, random: systemRandom });
   const make = async (purpose: MacPurpose) => ({ id: `of ${purpose}`, sealed: systemRandom(40) });
 
-  test('are made once; what is there is not replaced', async () => {
+  test('MAC keys are made once, and those that are there are not replaced', async () => {
     const { store, ...rest } = deps();
     assert.deepEqual(await readMacKeys(store, 'pending'), []);
     assert.deepEqual(await initMacKeys({ store, ...rest }, make), macPurposes);

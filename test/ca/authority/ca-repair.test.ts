@@ -70,7 +70,7 @@ const listed = (der: Uint8Array<ArrayBuffer>): string[] =>
   describeCrl(der).revoked.map(({ serial, reason }) => `${serial} ${reason}`);
 
 describe('a forged token', () => {
-  test('with the role admin lets nobody in, and neither does a role that was added', async () => {
+  test('a forged token with the role admin lets nobody in, and neither does a role that was added', async () => {
     const { lab, store, stored } = await open();
     const token = 'forged'.padEnd(43, 'x');
     await forge(store, 'token', tokenHash(token), { name: 'mallory', roles: ['admin'] });
@@ -84,7 +84,7 @@ describe('a forged token', () => {
     assert.deepEqual(altered(lab), ['token', 'token']);
   });
 
-  test('in the place of a good one ends it, and the operator makes another', async () => {
+  test('a forged token in the place of a good one ends that, and the operator makes another', async () => {
     const { lab, store, run } = await open();
     await forge(store, 'token', tokenHash(lab.adminToken), { name: 'test', roles: [] });
     assert.equal((await run('ca show')).code, 4);
@@ -125,7 +125,7 @@ describe('a certificate whose record was changed', () => {
     ['state', () => ({ state: 'issued' }), '/scep'],
   ];
   for (const [field, change, path] of forgeries) {
-    test(`in its ${field} renews nothing`, async () => {
+    test(`a certificate whose record was changed in its ${field} renews nothing`, async () => {
       const w = await world();
       const signer = await held(w, await deviceKey('repair forged'));
       const serial = hex(signer.certificate.serial);
@@ -138,7 +138,7 @@ describe('a certificate whose record was changed', () => {
     });
   }
 
-  test('under a good MAC, too, does not live longer than what the CA signed', async () => {
+  test('a record under a good MAC, too, lets a certificate live no longer than what the CA signed', async () => {
     const w = await world();
     const signer = await held(w, await deviceKey('repair longer'));
     await w.bend('certificate', ({ notAfter }) => ({ notAfter: notAfter + 3650 * day }));
@@ -148,7 +148,7 @@ describe('a certificate whose record was changed', () => {
 });
 
 describe('a lease until the end of time', () => {
-  test('keeps no job from being done', async () => {
+  test('a lease until the end of time keeps no job from being done', async () => {
     const { lab, store } = await open();
     await forge(store, 'lease', 'job', { until: lab.clock.at + 1000 });
     const job = { name: 'job', everyMs: 1000, limitMs: 1000, run: async () => ({ done: 1 }) };
@@ -158,7 +158,7 @@ describe('a lease until the end of time', () => {
 });
 
 describe('a CRL that was changed', () => {
-  test('in its number, to 2^53: the next is published all the same, with the next number', async () => {
+  test('after its number was changed to 2^53, the next CRL is published all the same, with the next number', async () => {
     const { lab, crls } = await open();
     const serial = await issued(lab, 'crl');
     const before = (await lab.deps.crls.newest('default')) ?? assert.fail();
@@ -170,7 +170,7 @@ describe('a CRL that was changed', () => {
     assert.equal((await crls.newest('default'))?.number, number);
   });
 
-  test('in what it says it has: the next is published at once', async () => {
+  test('after what it says it has was changed, the next CRL is published at once', async () => {
     const { lab, crls } = await open();
     const before = (await lab.deps.crls.newest('default')) ?? assert.fail();
     const serial = await issued(lab, 'changes');
@@ -181,7 +181,7 @@ describe('a CRL that was changed', () => {
     assert.ok(altered(lab).includes('crl'));
   });
 
-  test('in its octets: the last good one is given out, and none by an instance that never saw it', async () => {
+  test('after its octets were changed, the last good CRL is given out, and none by an instance that never saw it', async () => {
     const { lab, store, crls } = await open();
     const before = (await lab.deps.crls.newest('default')) ?? assert.fail();
     const der = before.der.slice();
@@ -222,7 +222,7 @@ describe('a register of revocations that was changed', () => {
   }
 
   for (const what of ['head', 'page', 'page that is in the way'] as const) {
-    test(`in its ${what}: no CRL comes of it, until it is rebuilt with everything that was revoked`, async () => {
+    test(`no CRL comes of a register that was changed in its ${what}, until it is rebuilt with everything that was revoked`, async () => {
       const { lab, store, stored, run } = await open();
       const serial = await issued(lab, 'listed');
       const digit = serial.at(-1);
@@ -262,7 +262,7 @@ describe('a register of revocations that was changed', () => {
     });
   }
 
-  test('with more pages than one write takes, in the way of the next: until it is rebuilt', async () => {
+  test('a rebuild removes more pages in the way of the next than one write takes', async () => {
     const { lab, store, run } = await open();
     const [serial, other] = [await issued(lab, 'first'), await issued(lab, 'second')];
     const digit = serial.at(-1) ?? '';
@@ -284,7 +284,7 @@ describe('a register of revocations that was changed', () => {
     await keepCrl(lab.deps, await lab.deps.cas.of('default'));
   });
 
-  test('in a hold that is over: it is not listed again', async () => {
+  test('a hold that is over is not listed again when a spoilt register is rebuilt', async () => {
     const { lab, store, run } = await open();
     const serial = await issued(lab, 'released');
     await revoke(lab.deps, { ca: 'default', serial, reason: 'certificateHold', actor: admin });
@@ -314,7 +314,7 @@ describe('a CA whose record was changed', () => {
     return (await lab.fetch('/scep?operation=GetCACert')).status;
   };
 
-  test("to another CA's key and chain: nobody is answered, until it is restored", async () => {
+  test("nobody is answered after the record was changed to another CA's key and chain, until it is restored", async () => {
     const { lab, store, stored, run } = await open(two);
     const chain = await chainOf(lab);
     const before = stored('authority', 'default');
@@ -384,7 +384,7 @@ describe('a CA whose record was changed', () => {
     assert.equal(await serving(lab), 200);
   });
 
-  test('to nothing at all, or removed: the operator names the key', async () => {
+  test('the operator names the key where the record was changed to nothing, or removed', async () => {
     const { lab, store, stored, run } = await open(two);
     const chain = await chainOf(lab, 'second');
     const { keyReference } = stored('authority', 'second');

@@ -83,7 +83,7 @@ const pollOf = async (client: Client, instance: Instance): Promise<Sent> => {
 };
 
 describe('the life of a generation, on two instances', () => {
-  test('prepared, current, previous, retired: everybody is answered by the key that he sealed for', async () => {
+  test('everybody is answered by the key that he sealed for, until it is retired', async () => {
     const w = await kmsWorld();
     const [a, b] = [w.instance(), w.instance()];
     const old = await clientOf(w, a);
@@ -175,7 +175,7 @@ describe('the life of a generation, on two instances', () => {
     w.check();
   });
 
-  test('announced without waiting: an instance that has not heard of it looks once, and answers', async () => {
+  test('an instance that has not heard of a key that was announced without waiting looks once, and answers', async () => {
     const w = await kmsWorld();
     const [a, b] = [w.instance(), w.instance()];
     await enrols(w, await clientOf(w, a), b);

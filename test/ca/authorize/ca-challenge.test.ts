@@ -56,7 +56,7 @@ describe('RFC 8894 §2.4: challengePassword', () => {
     assert.equal((await enrol(lab, { challenge })).pkiStatus, 'SUCCESS');
   });
 
-  test('belongs to one endpoint', async () => {
+  test('a challengePassword belongs to one endpoint', async () => {
     const lab = await makeLab();
     const challenge = await lab.challenge({ endpoint: 'other' });
     await refused(lab, 'SCEP-302', { challenge });

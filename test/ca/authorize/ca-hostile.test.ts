@@ -226,7 +226,7 @@ describe('locking somebody else out', () => {
     w.check();
   });
 
-  test('who does not know the challenge counts against nobody: wrong ones, other endpoints, broken envelopes', async () => {
+  test('whoever does not know the challenge counts against nobody: wrong ones, other endpoints, broken envelopes', async () => {
     const w = await world();
     const challenge = await w.lab.challenge();
     const [key] = await keys('stranger');

@@ -305,7 +305,7 @@ describe('renew, lose, repeat, revoke, hold, release, supersede, void, lapse, an
     });
   }
 
-  test('which says something: all of it has happened', () => {
+  test('the run says something: each of these has happened', () => {
     for (const what of ['renewed', 'superseded', 'voided', 'revoked', 'issued']) {
       assert.ok(reached.get(what), `none was ${what}`);
     }

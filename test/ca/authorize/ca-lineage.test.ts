@@ -232,7 +232,7 @@ describe('a certificate in use that a person revokes ends its lineage:', () => {
 });
 
 describe('a hold', () => {
-  test('of either ends the lineage until it ends itself', async () => {
+  test('a hold of either certificate ends the lineage until the hold ends', async () => {
     const w = await world(small);
     const [a, b] = (await chain(w, 2)) as [Held, Held];
     await withdraw(w, a, 'certificateHold');
@@ -405,7 +405,7 @@ describe('renewals of a lineage are counted together:', () => {
     await renewed(w, newest);
   });
 
-  test('at once, by the signer and its successor: no more than there is room for', async () => {
+  test('signer and successor renew at once no more often than there is room for', async () => {
     const w = await world(small);
     const [a, b] = (await chain(w, 2, 0)) as [Held, Held];
     const sent = await Promise.all(
@@ -425,7 +425,7 @@ describe('certificates of a lineage that are good:', () => {
     w.check();
   });
 
-  test('of four at once the oldest is superseded, in the write of the newest', async () => {
+  test('the oldest of four good ones is superseded, in the write of the newest', async () => {
     const w = await world(small);
     const all = await chain(w, 4, 8 * DAY);
     assert.deepEqual(statesOf(w, ...all), ['revoked', 'issued', 'issued', 'issued']);
@@ -445,7 +445,7 @@ describe('certificates of a lineage that are good:', () => {
     w.check();
   });
 
-  test('after twelve superseded ones only a challenge helps, until they expire', async () => {
+  test('only a challenge helps after twelve superseded ones, until they expire', async () => {
     const w = await world({
       ...small,
       endpoint: { profile: 'season' },
@@ -478,7 +478,7 @@ describe('revoked with its renewals', () => {
   const together = (w: World, one: Held, reason: RegisterReason = 'privilegeWithdrawn') =>
     revokeWithRenewals(w.lab.deps, { ca: 'default', serial: serialOf(one), reason, actor: admin });
 
-  test('are all good ones of a lineage, whichever is named; done again, nothing is done', async () => {
+  test('all good ones of a lineage are revoked, whichever is named; done again, nothing is done', async () => {
     for (const named of [0, 1, 2]) {
       const w = await world(small);
       const all = (await chain(w, 3, 300 * DAY)).slice();
@@ -502,7 +502,7 @@ describe('revoked with its renewals', () => {
     }
   });
 
-  test('is what is left, where some was revoked before; and can be a hold that ends', async () => {
+  test('what is left of a lineage is held, released and revoked where some was revoked before', async () => {
     const w = await world(small);
     const [a, b, c] = (await chain(w, 3, 8 * DAY)) as [Held, Held, Held];
     await withdraw(w, c);
@@ -515,7 +515,7 @@ describe('revoked with its renewals', () => {
     w.check();
   });
 
-  test('leaves no renewal that was on the way', async () => {
+  test('a revocation with renewals leaves no renewal that was on the way', async () => {
     const w = await world(small);
     const [a, b] = (await chain(w, 2, 8 * DAY)) as [Held, Held];
     const sent = await enrolment(w.lab, another(b));

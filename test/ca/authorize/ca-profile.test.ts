@@ -294,7 +294,7 @@ describe('a common name that TLS clients take for the host', () => {
     });
   }
 
-  test('is allowed by a rule of the profile, and then a subjectAltName', async () => {
+  test('a rule of the profile allows such a common name, which is then a subjectAltName too', async () => {
     for (const [subject, expected] of [
       ['CN=a.corp.example', ['dns:a.corp.example']],
       ['CN=10.1.2.3,O=Test', ['ip:10.1.2.3']],
@@ -326,7 +326,7 @@ describe('a common name that TLS clients take for the host', () => {
     assert.deepEqual(await outcome(server, { subject: 'CN=x,OU=bank.example' }), []);
   });
 
-  test('is looked for under every purpose by which OpenSSL takes a certificate for a server', async () => {
+  test('such a common name is looked for under every purpose by which OpenSSL takes a certificate for a server', async () => {
     const subject = 'CN=bank.example';
     for (const purpose of [
       '1.3.6.1.5.5.7.3.1',
@@ -507,7 +507,7 @@ describe('the URI with spaces that Intune writes for Cisco ISE', () => {
   const name = 'uri:ID:Microsoft Endpoint Manager:GUID:0f8fad5b-d9cb-469f-a165-70867728950e';
   const on: ProfileDocument = { endpointManagerUri: true };
 
-  test('is certified verbatim by the switch of the profile: bound, asked for, renewed', async () => {
+  test('the switch of the profile certifies the URI verbatim: bound, asked for, renewed', async () => {
     const names = [name];
     assert.deepEqual(await outcome(on, {}, { names }), names);
     assert.deepEqual(await outcome(on, { names }, { names }), names);
@@ -532,7 +532,7 @@ describe('the URI with spaces that Intune writes for Cisco ISE', () => {
     assert.equal(await outcome(on, { names: [other] }, { names: [name] }), 'SCEP-312');
   });
 
-  test('without the switch it is refused by the switch, and no challenge is made for it', async () => {
+  test('the URI is refused without the switch, by the switch, and no challenge is made for it', async () => {
     for (const uri of ['bound', 'copy'] as const) {
       const lab = await labOf({ names: { uri } });
       assert.equal(await outcome({ names: { uri } }, { names: [name] }), 'SCEP-313');
@@ -604,7 +604,7 @@ describe("a Windows account's SID", () => {
     assert.equal(await outcome(both, { names: [`uri:${uri.replace('tag', 'TAG')}`] }), 'SCEP-312');
   });
 
-  test('of two, a certificate that has each in an extension is refused, and is no outage', async () => {
+  test('a certificate that has each of two SIDs in an extension is refused, and is no outage', async () => {
     const names = [`sid:${sid}`, 'sid:S-1-5-21-1004336348-1177238915-682003330-500'];
     const lab = await labOf({ sid: 'uri' });
     const key = await deviceKey('two SIDs');
@@ -626,7 +626,7 @@ describe("a Windows account's SID", () => {
     }
   });
 
-  test('is not certified where the profile does not say how', async () => {
+  test('a SID is not certified where the profile does not say how', async () => {
     await assert.rejects((await labOf({})).challenge({ names: [`sid:${sid}`] }), {
       message: `"sid:${sid}": the profile "p" certifies no names of type sid`,
     });

@@ -120,7 +120,7 @@ describe('RFC 8894 §2.3, §2.5, §3.3.1: renewal', () => {
     }
   });
 
-  test('costs one read, two writes, one signature', async () => {
+  test('a renewal costs one read, two writes, one signature', async () => {
     const { lab: l } = await lab();
     const [first, second] = await keys('renew cost', 2);
     assert.ok(first && second);
@@ -259,7 +259,7 @@ describe('what cannot be renewed', () => {
     assert.ok(await renewed(l, old, key, { names: ['dns:a.example'] }));
   });
 
-  test('before its window; the same key where the profile wants a new one', async () => {
+  test('a certificate does not renew before its window, nor with its own key where the profile wants a new one', async () => {
     const { lab: l } = await lab({
       endpoint: { renew: { window: '30d' }, profile: 'strict' },
       config: { profiles: { strict: { sameKey: false } } },
@@ -273,7 +273,7 @@ describe('what cannot be renewed', () => {
     assert.ok(await renewed(l, old, b));
   });
 
-  test('before its last third, where the window is a fraction of the validity', async () => {
+  test('a certificate does not renew before its last third, where the window is a fraction of the validity', async () => {
     const { lab: l } = await lab({
       endpoint: { renew: { window: '1/3' }, profile: 'season' },
       config: { profiles: { season: { validity: '90d' } } },

@@ -66,7 +66,7 @@ describe('a static challenge', () => {
     assert.equal(detail, 'endpoint: "default" takes no challenges but its static one');
   });
 
-  test('enrols what its pattern fits; record, event, log and count say that it was one', async () => {
+  test('a static challenge enrols what its pattern fits; record, event, log and count say that it was one', async () => {
     const w = await printers();
     const names = ['dns:p1.print.example'];
     got(await w.ask({ challenge: secret, subject, names }));
@@ -87,7 +87,7 @@ describe('a static challenge', () => {
     w.check();
   });
 
-  test('of another subject, or of none, is refused by the rule that says so', async () => {
+  test('a request for another subject, or for none, is refused by the rule that says so', async () => {
     const w = await printers();
     const rule = 'endpoints.default.enrol.staticChallenge.subject.CN';
     const allowed = 'printer-*, plotter-*';
@@ -107,7 +107,7 @@ describe('a static challenge', () => {
     w.check();
   });
 
-  test('gives no name but those that the profile lets a request give itself', async () => {
+  test('a static challenge gives no name but those that the profile lets a request give itself', async () => {
     const w = await printers();
     for (const name of ['dns:p1.example', 'ip:10.0.0.1', 'email:a@b.example', 'upn:a@b.example']) {
       refusedWith('SCEP-312', await w.ask({ challenge: secret, subject, names: [name] }));
@@ -115,7 +115,7 @@ describe('a static challenge', () => {
     got(await w.ask({ challenge: secret, subject, names: ['dns:p1.print.example'] }));
   });
 
-  test('that is wrong, cut, longer, of another endpoint or absent is unknown; nothing locks it', async () => {
+  test('a static challenge that is wrong, cut, longer, of another endpoint or absent is unknown; nothing locks it', async () => {
     const w = await printers();
     for (const wrong of [
       `${secret} `,
@@ -139,7 +139,7 @@ describe('a static challenge', () => {
     w.check();
   });
 
-  test('is no one-time challenge, and a one-time challenge is none of these', async () => {
+  test('a one-time challenge is unknown at an endpoint with a static one, and is not looked up', async () => {
     const w = await printers();
     const challenge = await w.lab.challenge();
     w.lab.calls.length = 0;
@@ -190,7 +190,7 @@ describe('a static challenge', () => {
     w.check();
   });
 
-  test('renews by the certificate alone, and with the secret along it is still a renewal', async () => {
+  test('a device renews by its certificate alone, and with the static challenge along it is still a renewal', async () => {
     const w = await printers();
     const [a, b, c] = await keys('static r a', 'static r b', 'static r c');
     assert.ok(a && b && c);
@@ -220,7 +220,7 @@ describe('a static challenge', () => {
     w.check();
   });
 
-  test('is in no record, event or log line, granted or refused', async () => {
+  test('a static challenge stands in no record, event or log line, granted or refused', async () => {
     const w = await printers();
     got(await w.ask({ challenge: secret, subject }));
     refusedWith('SCEP-314', await w.ask({ challenge: secret, subject: 'CN=x' }));

@@ -46,7 +46,7 @@ describe("a recorded pkcsPKIEnvelope in another device's message", () => {
     });
   }
 
-  test('with a self-signed certificate it does not even open', async () => {
+  test('a recorded envelope does not even open in a message with a self-signed certificate', async () => {
     const w = await world();
     const [a, b] = await keys('owner of it', 'thief of it');
     assert.ok(a && b);
@@ -74,7 +74,7 @@ describe('the release gate holds', () => {
   });
   const unreachable = gatedBy(async () => Promise.reject(new Error('not reachable')));
 
-  test('on an instance that does not have its validator, or whose endpoint no longer asks it', async () => {
+  test('the release gate holds on an instance that does not have its validator, or whose endpoint no longer asks it', async () => {
     const w = await world(unreachable);
     const sent = await enrolment(w.lab, { challenge: await w.lab.challenge() });
     await assert.rejects(w.send(sent), /HTTP 503/);
@@ -87,7 +87,7 @@ describe('the release gate holds', () => {
     assert.equal(only(w).state, 'signed');
   });
 
-  test('for an approved request: no instance without the validator makes its certificate', async () => {
+  test('no instance without the validator makes the certificate of an approved request', async () => {
     const options = { ...unreachable, endpoint: { approval: 'always' as const } };
     const w = await world(options);
     await w.ask({ challenge: await w.lab.challenge() });

@@ -69,7 +69,7 @@ type World = Awaited<ReturnType<typeof world>>;
 const states = (w: World) => w.transactions().map(({ state }) => state);
 
 describe('a lapsed intent, then', () => {
-  test('before it lapses: 503 for the same request and for any other on its challenge', async () => {
+  test('an intent that has not lapsed is a 503 for the same request and for any other on its challenge', async () => {
     const w = await world();
     const challenge = await w.lab.challenge();
     const sent = await enrolment(w.lab, { challenge });

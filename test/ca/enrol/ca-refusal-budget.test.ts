@@ -119,13 +119,13 @@ test('whatever the instances, the times between refusals and the order of calls:
 describe('a wrong clock', () => {
   const empty = (at: number): RefusalBudget => ({ places: 0, at });
 
-  test('that was set back gives nothing, and no time counts twice', () => {
+  test('a clock that was set back gives no places, and no time counts twice', () => {
     const { places, budget } = takePlaces(empty(begin), begin - 60_000);
     assert.deepEqual([places, budget], [0, empty(begin)]);
     assert.equal(takePlaces(budget, begin + 1000).places, REFUSALS_PER_SECOND);
   });
 
-  test('that was ahead starves the budget no longer than clocks differ', () => {
+  test('a clock that was ahead starves the budget no longer than clocks differ', () => {
     for (const ahead of [1, 60_000, CLOCK_SKEW_MS]) {
       const { budget } = takePlaces(empty(begin + ahead), begin);
       assert.equal(

@@ -70,7 +70,7 @@ const refusals = (w: World) => w.transactions().filter((one) => one.state === 'r
 const told = (w: World) => w.events().filter(({ type }) => type === 'request.refused');
 
 describe('a refusal that is kept', () => {
-  test('says who asked for what and why not, without the challenge, with one event', async () => {
+  test('a refusal that is kept says who asked for what and why not, without the challenge, with one event', async () => {
     const w = await world();
     const challenge = await w.lab.challenge({ subject: 'CN=right', names: ['dns:a.example'] });
     const sent = await enrolment(w.lab, {
@@ -130,7 +130,7 @@ describe('a refusal that is kept', () => {
     w.check();
   });
 
-  test('counted against its challenge in the same write; the same request again is told at the price of a read', async () => {
+  test('a refusal is counted against its challenge in the same write; the same request again is told at the price of a read', async () => {
     const w = await world();
     const challenge = await w.lab.challenge({ subject: 'CN=right' });
     const sent = await enrolment(w.lab, { challenge, subject: 'CN=wrong' });
@@ -169,7 +169,7 @@ describe('a refusal that is kept', () => {
     w.check();
   });
 
-  test('as many and as long names as a message holds: a few are kept, the CSR by its hash, and it is counted', async () => {
+  test('a refusal with as many and as long names as a message holds keeps a few, and the CSR by its hash, and is counted', async () => {
     const w = await world();
     const key = await deviceKey('many names');
     const challenge = await w.lab.challenge({ names: ['upn:a@b.example'] });
@@ -366,7 +366,7 @@ describe('the budget of refusals', () => {
 });
 
 describe('a refusal has an end', () => {
-  test('after 30 days nobody is shown it, whether the store has deleted it or not', async () => {
+  test('nobody is shown a refusal after 30 days, whether the store has deleted it or not', async () => {
     const w = await world();
     refusedWith('SCEP-302', await w.ask({ challenge: 'not a challenge of ours' }));
     const [kept] = refusals(w);
@@ -389,7 +389,7 @@ describe('a refusal has an end', () => {
     assert.equal(refusals(w).length, 1, 'it is still in the store');
   });
 
-  test('and what was counted against a challenge is counted again by then, if it still comes', async () => {
+  test('a request that was counted against a challenge is counted again after 30 days, if it still comes', async () => {
     const w = await world();
     const challenge = await w.lab.challenge({ subject: 'CN=right', ttlMs: 2 * REFUSAL_KEPT_MS });
     const sent = await enrolment(w.lab, { challenge, subject: 'CN=wrong' });
@@ -433,7 +433,7 @@ describe('a refusal that cannot be written', () => {
     return { state, store, lab: await makeLab({ store }) };
   }
 
-  test('is the same answer, is logged, and is counted as not kept', async () => {
+  test('a refusal that cannot be written is answered alike, is logged, and is counted as not kept', async () => {
     const { state, store, lab } = await failing();
     const sent = await enrolment(lab, { challenge: 'not a challenge of ours' });
     state.down = true;
@@ -463,7 +463,7 @@ describe('a refusal that cannot be written', () => {
     assert.deepEqual(numbers, [2, 2]);
   });
 
-  test('where it has to count against its challenge, it is an outage: nobody guesses while nothing counts', async () => {
+  test('a refusal that has to count against its challenge is an outage: nobody guesses while nothing counts', async () => {
     const { state, store, lab } = await failing();
     const challenge = await lab.challenge({ subject: 'CN=right' });
     const sent = await enrolment(lab, { challenge, subject: 'CN=wrong' });

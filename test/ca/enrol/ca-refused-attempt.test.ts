@@ -258,7 +258,7 @@ describe('a request is refused while its lapsed attempt is still being signed', 
 });
 
 describe('a request is under way under its other identity', () => {
-  test('as a renewal whose certificate has been revoked since: it becomes an enrolment, and nothing else', async () => {
+  test('a request under way as a renewal whose certificate has been revoked since becomes an enrolment, and nothing else', async () => {
     const w = await world({ endpoint: { namesPerKey: 'any' } });
     const { der, signer } = await enrolled(w, 'beside a');
     const key = await deviceKey('beside b');
@@ -271,7 +271,7 @@ describe('a request is under way under its other identity', () => {
     assert.deepEqual(w.states(), ['revoked', 'voided', 'issued']);
   });
 
-  test('as a renewal that needs no approver: as an enrolment it waits for one, and nothing is issued', async () => {
+  test('a request under way as a renewal, which needs no approver, waits for one as an enrolment, and nothing is issued', async () => {
     const w = await world({ endpoint: { approval: 'firstEnrolment' } });
     const key = await deviceKey('beside a');
     const first = await w.ask({ challenge: await w.lab.challenge(), key });
@@ -292,7 +292,7 @@ describe('a request is under way under its other identity', () => {
     w.check();
   });
 
-  test('as an enrolment, and its signer may be renewed again: whoever waits gets that certificate', async () => {
+  test('a request under way as an enrolment gets that certificate, though its signer may be renewed again by then', async () => {
     const w = await world({ endpoint: { namesPerKey: 'any' } });
     const { der, signer } = await enrolled(w, 'beside a');
     await w.revoke(der, 'certificateHold');

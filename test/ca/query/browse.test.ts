@@ -87,7 +87,7 @@ describe('pages', () => {
     );
   });
 
-  test('between two bounds, in either direction', async () => {
+  test('pages between two bounds are complete, in either direction', async () => {
     const records = Array.from({ length: 30 }, (_, i) =>
       record('a', `${i + 10}`, { notBefore: i }),
     );

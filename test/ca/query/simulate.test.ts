@@ -363,7 +363,7 @@ describe('what it is asked with', () => {
     }
   });
 
-  test('where an approver would decide, it shows what he would allow', async () => {
+  test('a simulation shows what an approver would allow, where one would decide', async () => {
     const w = await world({ endpoint: { approval: 'always' } });
     const csr = base64(await csrOf(cases['an enrolment'] as Case, await rsa('simulate new')));
     const { decision, certificate } = await ok(w.lab, 'POST', '/simulate', {

@@ -45,7 +45,7 @@ function bench() {
 }
 
 describe('a lease', () => {
-  test('of many at once one does the job, the others find nothing to do', async () => {
+  test('one of many instances does the job, and the others find nothing to do', async () => {
     const { runs, begin } = bench();
     const first = await begin();
     const others = await Promise.all(Array.from({ length: 10 }, () => begin()));
@@ -58,7 +58,7 @@ describe('a lease', () => {
     assert.equal(runs.length, 1);
   });
 
-  test('of those that begin at the same moment, one', async () => {
+  test('one of the instances that begin at the same moment does the job', async () => {
     for (let round = 0; round < 20; round++) {
       const { runs, store, clock, job } = bench();
       const own = { ...job, run: async () => ({ ran: runs.push({ end() {}, fail() {} }) }) };
@@ -85,7 +85,7 @@ describe('a lease', () => {
     assert.equal((await begin()).begun, true);
   });
 
-  test('who died at work is waited for no longer than a run may take', async () => {
+  test('an instance that died at work is waited for no longer than a run may take', async () => {
     const { begin, clock, runs } = bench();
     const dead = await begin();
     clock.at += 49_999;
@@ -134,7 +134,7 @@ describe('a lease', () => {
 });
 
 describe('a CRL that is asked for', () => {
-  test('is published once, with the next run, in the name of who asked', async () => {
+  test('a CRL that is asked for is published once, with the next run, in the name of whoever asked', async () => {
     const store = new MemoryStore();
     const lab = await makeLab({ store });
     const ca = await lab.deps.cas.issuer('default');
@@ -151,7 +151,7 @@ describe('a CRL that is asked for', () => {
     assert.deepEqual(events.at(-1).actor, { kind: 'admin', id: 'bob', from: '192.0.2.7' });
   });
 
-  test('is not forgotten when it was asked for while one was being made', async () => {
+  test('a CRL is not forgotten that was asked for while one was being made', async () => {
     const store = new MemoryStore();
     const lab = await makeLab({ store });
     const ca = await lab.deps.cas.issuer('default');
@@ -169,7 +169,7 @@ describe('a CRL that is asked for', () => {
     assert.equal((await keepCrl(lab.deps, ca)).number, 3);
   });
 
-  test('of a process that may use no key: the API says that it is to come', async () => {
+  test('the API of a process that may use no key says that a CRL is to come', async () => {
     const lab = await makeLab();
     const { signer: _signer, crlSigner: _crlSigner, raKeys: _raKeys, ...own } = lab.deps;
     lab.calls.length = 0;

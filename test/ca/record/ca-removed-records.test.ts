@@ -44,7 +44,7 @@ async function open() {
 }
 
 describe('a register of revocations that was removed', () => {
-  test('takes no revocation out of the CRL: none comes of it until it is rebuilt', async () => {
+  test('a removed register takes no revocation out of the CRL: none comes of it until it is rebuilt', async () => {
     const { w, terminal, serial, publish, warnings, shard } = await open();
     await revoke(w.lab.deps, { ca: 'default', serial, reason: 'keyCompromise', actor: admin });
     assert.deepEqual(await publish(), [serial]);
@@ -61,7 +61,7 @@ describe('a register of revocations that was removed', () => {
     assert.equal(await warnings(), '');
   });
 
-  test('is rebuilt also where others were revoked since, and a CRL has come of that', async () => {
+  test('a removed register is rebuilt also where others were revoked since, and a CRL has come of that', async () => {
     const { w, terminal, serial, shard } = await open();
     await revoke(w.lab.deps, { ca: 'default', serial, reason: 'keyCompromise', actor: admin });
     await remove(w, shard);
@@ -69,7 +69,7 @@ describe('a register of revocations that was removed', () => {
     assert.deepEqual(JSON.parse(out).rebuilt, [serial.at(-1)]);
   });
 
-  test('that told of a hold alone which is over is begun anew', async () => {
+  test('a removed register that told only of a hold that is over is begun anew', async () => {
     const { w, terminal, serial, publish, shard } = await open();
     await revoke(w.lab.deps, { ca: 'default', serial, reason: 'certificateHold', actor: admin });
     await revoke(w.lab.deps, { ca: 'default', serial, reason: 'removeFromCRL', actor: admin });
@@ -83,7 +83,7 @@ describe('a register of revocations that was removed', () => {
 });
 
 describe('a CA whose record was removed', () => {
-  test('is not made anew: the next start, and ca init, name what brings it back', async () => {
+  test('a CA whose record was removed is not made anew: the next start, and ca init, name what brings it back', async () => {
     const { w, terminal, publish } = await open();
     const { deps } = w.lab;
     await publish();

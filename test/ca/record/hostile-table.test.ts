@@ -86,7 +86,7 @@ describe('Transactions that somebody made up, in the list of what is due', () =>
     assert.equal(logged(lab, 'record.altered'), 250);
   });
 
-  test('however many there are: a run does so much, and the next goes on', async () => {
+  test('a run does a bounded part of made-up Transactions, however many there are, and the next goes on', async () => {
     const { store, lab } = await open();
     await waiting(lab, 'many');
     await forge(store, pendingForgeries(SWEEP_BATCH * SWEEP_PAGES + 1));
@@ -102,7 +102,7 @@ describe('Transactions that somebody made up, in the list of what is due', () =>
 });
 
 describe('a challenge that somebody made up', () => {
-  test('is shown as invalid, and hides the true one of its id from nobody', async () => {
+  test('a made-up challenge is shown as invalid, and hides the true one of its id from nobody', async () => {
     const { store, lab, api } = await open();
     const secret = await lab.challenge();
     const [row] = store.dump().filter(({ kind }) => kind === 'challenge') as Row<'challenge'>[];
@@ -215,7 +215,7 @@ describe('a record that calls itself a later release’s', () => {
   const later = (kind: Key['kind'], key = 'k') =>
     over({ kind, key, rev: 1, record: undefined, said: '{}', later: true });
 
-  test('is an outage that names the command for it', async () => {
+  test("a record that calls itself a later release's is an outage that names the command for it", async () => {
     const view = new View(later('certificate', 'default/aa').store);
     await view.load([{ kind: 'certificate', key: 'default/aa' }]);
     assert.throws(
@@ -232,7 +232,7 @@ describe('a record that calls itself a later release’s', () => {
     );
   });
 
-  test('stops no job by standing in the place of its lease', async () => {
+  test("a record that calls itself a later release's stops no job by standing in the place of its lease", async () => {
     const { store, written } = later('lease', daily.name);
     const { lab } = await open();
     assert.deepEqual(await doIfDue({ ...lab.deps, store }, daily), {});
@@ -291,7 +291,7 @@ describe('a true row of before that is put back', () => {
   };
   const admin = { kind: 'admin', id: 'somebody' } as const;
 
-  test('as a Transaction: the certificate is not voided for that, and can be revoked', async () => {
+  test('a certificate is not voided by a Transaction that is put back, and can be revoked', async () => {
     const { w, before, serial } = await delivered();
     await putBack(
       w.store,
@@ -304,7 +304,7 @@ describe('a true row of before that is put back', () => {
     assert.deepEqual(await listedIn(w), [serial]);
   });
 
-  test('as a Transaction that is swept: the same', async () => {
+  test('a certificate is not voided by a Transaction that is put back and swept, and can be revoked', async () => {
     const { w, serial } = await delivered();
     // Its own attempt, as it was intended.
     const intended = { state: 'intended', leaseUntil: w.lab.clock.at } as const;
@@ -319,7 +319,7 @@ describe('a true row of before that is put back', () => {
   });
 
   for (const state of ['intended', 'signed', 'voided'] as const) {
-    test(`as a certificate that was ${state}: whoever has the certificate itself can have it revoked`, async () => {
+    test(`a certificate whose record says ${state} again can be revoked by whoever has the certificate itself`, async () => {
       const { w, certificate, serial } = await delivered();
       const row = w.store.dump().find(({ key }) => key === `default/${serial}`) ?? assert.fail();
       const view = new View(w.lab.deps.store);
@@ -354,7 +354,7 @@ describe('a register of revocations that is put back', () => {
   };
 
   for (const first of ['nothing', 'certificateHold'] as const) {
-    test(`to ${first}: no CRL forgets what was in one, however often it has changed since`, async () => {
+    test(`no CRL forgets what was in one after the register is put back to ${first}, however often it has changed since`, async () => {
       const w = await world();
       const names = ['a', 'b', 'c', 'd'];
       const devices = await Promise.all(names.map((name) => deviceKey(`hostile table ${name}`)));

@@ -195,7 +195,7 @@ describe('many at once', () => {
 describe('a key', () => {
   const challenge = { path: '/challenges', body: { uses: 2 } };
 
-  test('tells the same challenge again, which is in no record', async () => {
+  test('a key tells the same challenge again, which is in no record', async () => {
     const service = await open();
     const first = await post(service, challenge, 'a');
     const again = await post(service, challenge, 'a');
@@ -206,7 +206,7 @@ describe('a key', () => {
     assert.equal(answer.pkiStatus, 'SUCCESS');
   });
 
-  test('is for one request: for another it is a 422, and nothing is done', async () => {
+  test('a key is for one request: for another it is a 422, and nothing is done', async () => {
     const service = await open();
     await post(service, challenge, 'a');
     const before = service.store.dump();
@@ -234,7 +234,7 @@ describe('a key', () => {
     assert.equal(ofKind(store.dump(), 'challenge').length, 1);
   });
 
-  test('is its own for everybody', async () => {
+  test('a key of one token is another than the same key of another token', async () => {
     const service = await open();
     const mine = await post(service, challenge, 'a');
     const token = await tokenOf(service.lab.deps.store, 'challenger');
@@ -243,7 +243,7 @@ describe('a key', () => {
     assert.notEqual(theirs.json.challenge, mine.json.challenge);
   });
 
-  test('is its own for each of two tokens of one name: neither is told what the other made', async () => {
+  test('a key is another for each of two tokens of one name: neither is told what the other made', async () => {
     const service = await open();
     const tokens = ['first'.repeat(9), 'second'.repeat(9)];
     const challenges: unknown[] = [];
@@ -261,7 +261,7 @@ describe('a key', () => {
     );
   });
 
-  test('is free again after its time, and then makes another challenge', async () => {
+  test('a key is free again after its time, and then makes another challenge', async () => {
     const service = await open();
     const first = await post(service, challenge, 'a');
     service.lab.clock.at += IDEMPOTENCY_MS;
@@ -271,7 +271,7 @@ describe('a key', () => {
     assert.equal((await post(service, challenge, 'a')).text, second.text);
   });
 
-  test('whose MAC key is gone cannot tell its challenge, and makes no other', async () => {
+  test('a key whose MAC key is gone cannot tell its challenge, and makes no other', async () => {
     const service = await open();
     await post(service, challenge, 'a');
     const live = [{ id: 'later', key: new Uint8Array(32).fill(9) }] as const;
@@ -285,7 +285,7 @@ describe('a key', () => {
     assert.equal(ofKind(service.store.dump(), 'challenge').length, 1);
   });
 
-  test('at a process without the key of the CA is minded too: published since, nothing is asked for again', async () => {
+  test('a key is minded also by a process without the key of the CA: published since, nothing is asked for again', async () => {
     const store = new MemoryStore({ schedule: () => new Promise(setImmediate) });
     const service = await open({ adminOnly: true }, store);
     const publish = { path: '/crls/default/publish' };
@@ -303,7 +303,7 @@ describe('a key', () => {
     assert.equal(ofKind(store.dump(), 'crlRequest').length, 1);
   });
 
-  test('of a refusal is not used up', async () => {
+  test('a key is not used up by a refusal', async () => {
     const service = await open(approval);
     const { path } = await waiting(service);
     const deny = { path: `${path}/deny`, body: {} };
@@ -312,7 +312,7 @@ describe('a key', () => {
     assert.equal((await post(service, challenge, 'a')).status, 201);
   });
 
-  test('is 1 to 100 printable ASCII characters', async () => {
+  test('a key is 1 to 100 printable ASCII characters', async () => {
     const service = await open();
     for (const name of ['', 'x'.repeat(101), 'caf\u00e9', 'a\tb']) {
       const { status, json } = await post(service, challenge, name);
@@ -324,7 +324,7 @@ describe('a key', () => {
     }
   });
 
-  test('with a token that has no role any more tells nothing', async () => {
+  test('a key tells nothing to a token that has no role any more', async () => {
     const service = await open();
     await post(service, challenge, 'a');
     const token = await tokenOf(service.lab.deps.store, 'auditor');

@@ -52,7 +52,7 @@ const two: LabOptions = {
 };
 
 describe('a key whose certificate was revoked for keyCompromise', () => {
-  test('is blocked in the write that revokes, with its event', async () => {
+  test('the key is blocked in the write that revokes, with its event', async () => {
     const { w, key, signer } = await compromised();
     const [row] = blocked(w);
     assert.equal(row?.key, keyHash(key.spki));
@@ -64,7 +64,7 @@ describe('a key whose certificate was revoked for keyCompromise', () => {
     w.check();
   });
 
-  test('is certified at no endpoint and no CA, and spends and locks no challenge', async () => {
+  test('the key is certified at no endpoint and no CA, and spends and locks no challenge', async () => {
     const { w, key, other } = await compromised(two);
     const announced = readCaCertificates((await w.lab.deps.cas.of('second')).bag);
     for (const endpoint of ['default', 'other', 'second']) {
@@ -82,7 +82,7 @@ describe('a key whose certificate was revoked for keyCompromise', () => {
     w.check();
   });
 
-  test('is not what a renewal is for', async () => {
+  test('the key is not certified by a renewal', async () => {
     const { w, key, other } = await compromised();
     const signer = await held(w, other);
     refusedWith('SCEP-343', await w.ask({ signer, key, messageType: 'RenewalReq' }));
@@ -92,7 +92,7 @@ describe('a key whose certificate was revoked for keyCompromise', () => {
     w.check();
   });
 
-  test('signs no renewal by another certificate of it, nor gets it repeated', async () => {
+  test('the key signs no renewal by another certificate of it, nor gets one repeated', async () => {
     const w = await world();
     const [key, next] = await keys('compromised twice', 'its next');
     assert.ok(key && next);
@@ -107,7 +107,7 @@ describe('a key whose certificate was revoked for keyCompromise', () => {
     w.check();
   });
 
-  test('is denied to a request that was approved before', async () => {
+  test('the key is denied to a request that was approved before', async () => {
     const w = await world({ endpoint: { approval: 'always' } });
     const [key] = await keys('compromised while it waits');
     assert.ok(key);
@@ -128,7 +128,7 @@ describe('a key whose certificate was revoked for keyCompromise', () => {
     w.check();
   });
 
-  test('is blocked, too, when the certificate had been revoked for another reason', async () => {
+  test('the key is blocked, too, when the certificate had been revoked for another reason', async () => {
     const w = await world();
     const [key] = await keys('compromised later');
     assert.ok(key);
@@ -143,7 +143,7 @@ describe('a key whose certificate was revoked for keyCompromise', () => {
     w.check();
   });
 
-  test('is not blocked by certificates that nobody has been given, nor by any other reason', async () => {
+  test('the key is not blocked by certificates that nobody has been given, nor by any other reason', async () => {
     const w = await world();
     const [a, b] = await keys('never given', 'otherwise revoked');
     assert.ok(a && b);
@@ -157,7 +157,7 @@ describe('a key whose certificate was revoked for keyCompromise', () => {
     w.check();
   });
 
-  test('is not certified by a request that is being signed at that moment', async () => {
+  test('the key is not certified by a request that is being signed at that moment', async () => {
     let meanwhile: (() => Promise<unknown>) | undefined;
     const w = await world({
       signer: {
@@ -190,7 +190,7 @@ describe('a key whose certificate was revoked for keyCompromise', () => {
     w.check();
   });
 
-  test('stays blocked when another hand changes the record: 503, until it is written again', async () => {
+  test('the key stays blocked when another hand changes the record: 503, until it is written again', async () => {
     const { w, key, signer } = await compromised();
     await w.forge('blockedKey', () => ({ serial: '00' }));
     await assert.rejects(again(w, key), /HTTP 503/);
@@ -221,7 +221,7 @@ describe('a key whose certificate was revoked for keyCompromise', () => {
 
 describe('SCEP-341: a key whose certificate was revoked by a person', () => {
   for (const reason of revocationReasons.filter((one) => one !== 'keyCompromise')) {
-    test(`for ${reason} is free for other names`, async () => {
+    test(`the key of a certificate that was revoked for ${reason} is free for other names`, async () => {
       const w = await world();
       const key = await deviceKey(`freed ${reason}`, { type: 'EC', curve: 'P-256' });
       const first = serialOf(await held(w, key));
@@ -233,7 +233,7 @@ describe('SCEP-341: a key whose certificate was revoked by a person', () => {
     });
   }
 
-  test('is not free while it is held, and not by the end of the hold', async () => {
+  test('the key of a held certificate is not free, nor is it by the end of the hold', async () => {
     const w = await world();
     const [key] = await keys('held names');
     assert.ok(key);
@@ -245,7 +245,7 @@ describe('SCEP-341: a key whose certificate was revoked by a person', () => {
     w.check();
   });
 
-  test('is not freed by a renewal that superseded its certificate', async () => {
+  test('the key is not freed by a renewal that superseded its certificate', async () => {
     const w = await world();
     const [a, b, c] = await keys('superseding', 'superseded', 'latest');
     assert.ok(a && b && c);
@@ -256,7 +256,7 @@ describe('SCEP-341: a key whose certificate was revoked by a person', () => {
     w.check();
   });
 
-  test('is freed though an attempt for the old names was being made then, and lapsed', async () => {
+  test('the key is freed though an attempt for the old names was being made then, and lapsed', async () => {
     const w = await world();
     const [key] = await keys('lapsed names');
     assert.ok(key);
@@ -270,7 +270,7 @@ describe('SCEP-341: a key whose certificate was revoked by a person', () => {
     w.check();
   });
 
-  test('is not freed where another certificate of it is the one that owns its names', async () => {
+  test('the key is not freed where another certificate of it is the one that owns its names', async () => {
     const w = await world();
     const [key] = await keys('owned by the other');
     assert.ok(key);

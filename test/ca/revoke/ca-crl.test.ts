@@ -108,7 +108,7 @@ describe('the CRL', () => {
     assert.deepEqual(entriesOf(crl.der), expected);
   });
 
-  test('is made again when something has changed, or half of its life is over, and not otherwise', async () => {
+  test('a CRL is made again when something has changed, or half of its life is over, and not otherwise', async () => {
     const lab = await makeLab({
       config: { cas: { default: { subject: 'CN=a', key: 'ec:P-256', crlValidity: '4d' } } },
     });
@@ -179,7 +179,7 @@ describe('the CRL', () => {
     );
   });
 
-  test('for caches: ETag, Last-Modified, Expires, 304, and no longer than ten minutes', async () => {
+  test('caches get ETag, Last-Modified, Expires and 304, and keep a CRL for ten minutes at most', async () => {
     const lab = await makeLab({ caKey: 'ec:P-256' });
     const get = (headers: Record<string, string> = {}) =>
       lab.fetch('/crl/default.crl', { headers });
@@ -226,7 +226,7 @@ describe('whoever asks without a name', () => {
     assert.equal(count(lab, 'crls.newest'), 2);
   });
 
-  test('nor is one by whoever asks for a CRL that is not there', async () => {
+  test('a flood of GETs of a CRL that is not there is one read, too', async () => {
     const lab = await makeLab({ uninitialised: ['default'] });
     for (let i = 0; i < 20; i++) {
       assert.equal((await lab.fetch('/crl/default.crl')).status, 503);
@@ -261,7 +261,7 @@ describe('whoever asks without a name', () => {
     assert.equal(Number(cached) + CRL_MEMORY_MS / 1000, MAX_CRL_AGE_S);
   });
 
-  test('of two publications at once the one with the higher number is given out', async () => {
+  test('the one with the higher number is given out of two publications at once', async () => {
     const lab = await makeLab({ caKey: 'ec:P-256' });
     const crl = await newest(lab);
     const now = lab.clock.now();
@@ -315,7 +315,7 @@ describe('the CRL of a clock that jumps', () => {
     assert.equal(await listed(lab, serial), true);
   });
 
-  test('dates no revocation after itself: whoever reads it might take it for one to come', async () => {
+  test('a CRL dates no revocation after itself: whoever reads it might take it for one to come', async () => {
     const { lab, serial } = await shortLived('crl-dated');
     lab.clock.at += 730 * day;
     await revoke(lab.deps, { ca: 'default', serial, reason: 'keyCompromise', actor: admin });

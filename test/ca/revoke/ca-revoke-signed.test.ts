@@ -47,7 +47,7 @@ const raOf = async (w: World, state: string): Promise<Certificate> => {
 };
 
 describe('an RA certificate', () => {
-  test('that is announced is revoked for keyCompromise at once, and for nothing else', async () => {
+  test('an RA certificate that is announced is revoked for keyCompromise at once, and for nothing else', async () => {
     const w = await world();
     const { ra } = w.lab.announced;
     const refused = await withdraw(w, ra, 'superseded');
@@ -76,7 +76,7 @@ describe('an RA certificate', () => {
       assert.ok(types.includes(type), type);
   });
 
-  test('is used no more once the steps that its revocation names were run as they stand', async () => {
+  test('an RA certificate is used no more once the steps that its revocation names were run as they stand', async () => {
     const prepares = { prepared: 2, current: 1 } as const;
     for (const [state, generation] of Object.entries(prepares)) {
       const w = await world();
@@ -101,7 +101,7 @@ describe('an RA certificate', () => {
     }
   });
 
-  test('that another has taken the place of is revoked for any reason', async () => {
+  test('an RA certificate is revoked for any reason once another has taken its place', async () => {
     const w = await world();
     for (const step of ['prepare', 'activate'] as const) {
       await rotateRa(w.lab.deps, 'default', { step, force: true, actor: operator });
@@ -126,7 +126,7 @@ describe('a certificate whose record another hand has changed', () => {
     return { w, key, next, signer, certificate: signer.certificate };
   }
 
-  test('renews nothing, and is revoked by its octets, once', async () => {
+  test('a certificate whose record was changed renews nothing, and is revoked by its octets, once', async () => {
     const { w, next, signer, certificate } = await spoilt();
     refusedWith('SCEP-321', await w.ask({ signer, key: next, messageType: 'RenewalReq' }));
     const serial = serialOf(certificate);
@@ -145,7 +145,7 @@ describe('a certificate whose record another hand has changed', () => {
     );
   });
 
-  test('whose key is compromised has it blocked, also when it was revoked before', async () => {
+  test('a certificate whose record was changed has its compromised key blocked, also when it was revoked before', async () => {
     const { w, key, certificate } = await spoilt();
     await withdraw(w, certificate, 'superseded');
     assert.equal((await withdraw(w, certificate, 'keyCompromise')).status, 200);
@@ -156,7 +156,7 @@ describe('a certificate whose record another hand has changed', () => {
     assert.equal((await withdraw(w, certificate, 'keyCompromise')).status, 409);
   });
 
-  test('is held, held no more, and revoked from a hold', async () => {
+  test('a certificate whose record was changed is held, held no more, and revoked from a hold', async () => {
     const { w, certificate } = await spoilt();
     const serial = serialOf(certificate);
     const steps = [

@@ -68,7 +68,7 @@ async function refused(w: World, code: string, wanted: EnrolOptions): Promise<vo
 }
 
 describe('a certificate that is revoked', () => {
-  test('is on record as such in one write: certificate, Transaction, event', async () => {
+  test('a revocation is on record in one write: certificate, Transaction, event', async () => {
     const w = await world();
     const { serial } = await w.held({ challenge: await w.lab.challenge() });
     w.lab.calls.length = 0;
@@ -93,7 +93,7 @@ describe('a certificate that is revoked', () => {
     w.check();
   });
 
-  test('stays as it is when it is revoked again', async () => {
+  test('a revoked certificate stays as it is when it is revoked again', async () => {
     const w = await world();
     const { serial } = await w.held({ challenge: await w.lab.challenge() });
     assert.equal(await w.withdraw(serial), 'done');
@@ -106,7 +106,7 @@ describe('a certificate that is revoked', () => {
     assert.equal(JSON.stringify(w.store.dump()), before);
   });
 
-  test('is renewed by nobody', async () => {
+  test('a revoked certificate is renewed by nobody', async () => {
     const w = await world();
     const signer = await w.held({ challenge: await w.lab.challenge() });
     await w.withdraw(signer.serial);
@@ -115,7 +115,7 @@ describe('a certificate that is revoked', () => {
     w.check();
   });
 
-  test('is not what the same request gets again: its challenge stays spent', async () => {
+  test('the same request does not get a revoked certificate again, and its challenge stays spent', async () => {
     const w = await world();
     const challenge = await w.lab.challenge();
     const { serial } = await w.held({ challenge });
@@ -124,7 +124,7 @@ describe('a certificate that is revoked', () => {
     w.check();
   });
 
-  test('frees its device to enrol the same key again, with a fresh challenge', async () => {
+  test('a revocation frees the device to enrol the same key again, with a fresh challenge', async () => {
     const w = await world();
     const { serial } = await w.held({ challenge: await w.lab.challenge() });
     await w.withdraw(serial);
@@ -133,7 +133,7 @@ describe('a certificate that is revoked', () => {
     w.check();
   });
 
-  test('is not what a poll gets', async () => {
+  test('a poll does not get a revoked certificate', async () => {
     const w = await world({ endpoint: { approval: 'always' } });
     await w.ask({ challenge: await w.lab.challenge() });
     await decide(w.lab.deps, w.transactions()[0]?.id ?? '', 'approved', { by: 'somebody' });
@@ -144,7 +144,7 @@ describe('a certificate that is revoked', () => {
     w.check();
   });
 
-  test('lets its holder ask for nothing', async () => {
+  test('a revoked certificate lets its holder ask for nothing', async () => {
     const w = await world();
     const signer = await w.held({ challenge: await w.lab.challenge() });
     await w.withdraw(signer.serial);
@@ -193,7 +193,7 @@ test('what nobody has been given is not revoked but waits for its gate', async (
   w.check();
 });
 
-test('of ten that revoke at once, one does it', async () => {
+test('one of ten that revoke at once does it', async () => {
   const store = new MemoryStore({ schedule: () => new Promise(setImmediate) });
   const lab = await makeLab({ store });
   const sent = await enrolment(lab, { challenge: await lab.challenge() });

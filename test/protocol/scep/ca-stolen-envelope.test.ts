@@ -180,7 +180,7 @@ describe('a copy of an enrolment that waits for its approver', () => {
     await decide(w.lab.deps, transaction.id, 'approved', { by: 'somebody' });
   };
 
-  test('waits with it, and both are answered with the same certificate', async () => {
+  test('a copy waits with the enrolment, and both are answered with the same certificate', async () => {
     const [owner, thief] = await two();
     const w = await world(waiting);
     const original = await enrolment(w.lab, { challenge: await w.lab.challenge(), key: owner });
@@ -192,7 +192,7 @@ describe('a copy of an enrolment that waits for its approver', () => {
     w.check();
   });
 
-  test('leaves a device that cannot decrypt the password of its reply', async () => {
+  test('a copy leaves a device that cannot decrypt the password of its reply', async () => {
     const owner = await deviceKey('ec owner', { type: 'EC', curve: 'P-256' });
     const [, thief] = await two();
     const w = await world(waiting);
@@ -205,7 +205,7 @@ describe('a copy of an enrolment that waits for its approver', () => {
     got(await w.poll({ key: owner, challenge }));
   });
 
-  test('leaves room for the transactionIDs of the device', async () => {
+  test('a copy leaves room for the transactionIDs of the device', async () => {
     const [owner, thief] = await two();
     const w = await world(waiting);
     const original = await enrolment(w.lab, { challenge: await w.lab.challenge(), key: owner });
@@ -234,7 +234,7 @@ describe('a request and the certificate that answered it', () => {
     w.check();
   });
 
-  test('where that is not yet in its time, they are refused and not answered with it', async () => {
+  test('both are refused, and not answered with the certificate, where that is not yet in its time for renewal', async () => {
     const [owner] = await two();
     const w = await world({ endpoint: { renew: { window: '1d' } } });
     const challenge = await w.lab.challenge();

@@ -285,7 +285,7 @@ describe('captured renewals', () => {
     assert.equal(new Set(issuedIn(store).map(({ serial }) => serial)).size, 2);
   });
 
-  test('where an approver has to allow renewals: PENDING, then the certificate', async () => {
+  test('a renewal that an approver has to allow is PENDING, then gets its certificate', async () => {
     const { lab, store } = await captured('ours', { endpoint: { approval: 'always' } });
     for (const name of renewals) {
       const renewed = await putOnRecord(lab, name);

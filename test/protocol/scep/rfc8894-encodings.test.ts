@@ -153,12 +153,12 @@ describe('the certificate that signs', () => {
     );
   };
 
-  test('has a version of 3, by which its device means v3: it is answered', async () => {
+  test('a certificate with a version of 3, by which its device means v3, is answered', async () => {
     for (const version of [0, 1, 2, 3]) await issued(await withVersion(version), String(version));
     await assert.rejects(withVersion(4), /a certificate after v3/);
   });
 
-  test('stands twice in the bag, or three times: it is answered', async () => {
+  test('a message is answered whose certificate stands twice in the bag, or three times', async () => {
     const own = await signedBy();
     const { der } = own.signer.certificate;
     await issued({ ...own, shell: { certificates: [der, der] } });
@@ -195,7 +195,7 @@ describe('RFC 5652 §5.4: signed attributes that are signed as DER', () => {
       ),
   };
   for (const [how, signedAttrs] of Object.entries(sent)) {
-    test(`and sent ${how}: are read and verified`, async () => {
+    test(`signed attributes sent ${how} are read and verified`, async () => {
       const own = await signedBy();
       await issued({ ...own, shell: { signedAttrs } });
       // Repeated as DER it is the same request.
@@ -206,7 +206,7 @@ describe('RFC 5652 §5.4: signed attributes that are signed as DER', () => {
     });
   }
 
-  test('and sent with any value changed, or one added, dropped or doubled, are refused', async () => {
+  test('signed attributes sent with any value changed, or one added, dropped or doubled, are refused', async () => {
     const own = await signedBy();
     const changes: Readonly<Record<string, (parts: Bytes[]) => Bytes[]>> = {
       dropped: (parts) => parts.slice(0, -1),
@@ -256,11 +256,11 @@ describe('the PKCS#10', () => {
     for (const number of [0, 1, 2]) await issued(await version(number)(), String(number));
   });
 
-  test('of a later version gets the one answer of all that cannot be read', async () => {
+  test('a PKCS#10 of a later version gets the one answer of all that cannot be read', async () => {
     for (const number of [3, 4, 127]) await refused('SCEP-201', await version(number)());
   });
 
-  test('of a renewal has an empty challengePassword: it is renewed as without one', async () => {
+  test('a renewal with an empty challengePassword is done as without one', async () => {
     const first = await issued(await signedBy());
     const next: ClientKey = await deviceKey('encodings next');
     const { request: asked } = await enrolment(lab, { key: next });

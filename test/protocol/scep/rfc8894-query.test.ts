@@ -120,7 +120,7 @@ describe('RFC 8894 §4.5: GetCert', () => {
     }
   });
 
-  test('in the algorithms of the request', async () => {
+  test('GetCert and GetCRL are answered in the algorithms of the request', async () => {
     const { ask, w, signer, ca } = await asking({ legacy: { sha1: true, des3: true } });
     for (const [digest, cipher] of [
       ['SHA-1', '3DES'],

@@ -93,7 +93,7 @@ describe('paths (clients.md B1)', () => {
 });
 
 describe('a query with pieces that are empty, as a URL that ends in "?" gives it', () => {
-  test('is read as the clean one', async () => {
+  test('a query with empty pieces is read as the clean one', async () => {
     for (const query of [
       '??operation=GetCACaps',
       '???operation=GetCACaps&message=x',
@@ -111,14 +111,14 @@ describe('a query with pieces that are empty, as a URL that ends in "?" gives it
     }
   });
 
-  test('keeps every character of a message', async () => {
+  test('a query with empty pieces keeps every character of a message', async () => {
     const sent = await enrolment(lab, { challenge: await lab.challenge() });
     const message = base64(sent.message);
     const response = await lab.fetch(`/scep??operation=PKIOperation&message=${message}`);
     assert.equal((await sent.read(await bytesOf(response))).pkiStatus, 'SUCCESS');
   });
 
-  test('does not hide a second operation or message', async () => {
+  test('a query with empty pieces does not hide a second operation or message', async () => {
     for (const query of ['?operation=GetCACaps&?operation=GetCACert', '??message=a&message=b']) {
       assert.equal((await lab.fetch(`/scep${query}&operation=GetCACaps`)).status, 400, query);
     }

@@ -118,7 +118,7 @@ describe('RFC 8894 §7.6 [75]: where the signer must certify its own key, every 
   });
 
   for (const signer of names) {
-    test(`under a signer of ${signer}, whatever is inside of whichever key`, async () => {
+    test(`the work under a signer of ${signer} is the same, whatever is inside of whichever key`, async () => {
       const lab = await makeLab();
       const key = attackers[signer];
       for (const victim of names) {
@@ -138,7 +138,7 @@ describe('RFC 8894 §7.6 [75]: where the signer must certify its own key, every 
       }
     });
 
-    test(`under a signer of ${signer}, a request of its own costs one verification too`, async () => {
+    test(`a request of its own costs one verification too, under a signer of ${signer}`, async () => {
       const lab = await makeLab();
       const key = attackers[signer];
       const csr = await requestOf(key);
@@ -195,7 +195,7 @@ describe('RFC 8894 §7.6 [75]: where the keys may differ, every failure waits fo
     assert.equal(status, 503, `${what}: not answered without it`);
   };
 
-  test('on an endpoint with enrol.signer "any", under signers of all kinds', async () => {
+  test('every failure waits on an endpoint with enrol.signer "any", under signers of all kinds', async () => {
     const lab = await makeLab({ endpoint: { enrol: { authorize: ['challenge'], signer: 'any' } } });
     const [attackers, victims] = [await keysOf('signer'), await keysOf('victim')];
     for (const signer of names) {
