@@ -12,6 +12,7 @@ import { warnOfStaticChallenges } from '../../lib/ca/authorize/by-static-challen
 import { sampleCa, uncertifiable } from '../../lib/ca/authorize/certifiable.ts';
 import type { ServerDeps } from '../../lib/ca/deps.ts';
 import { casOfJobs } from '../../lib/ca/jobs.ts';
+import { Metrics } from '../../lib/ca/metrics.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
@@ -19,6 +20,7 @@ import { keepCrl } from '../../lib/ca/revoke/publish-crl.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
 import { type Config, ConfigError } from '../../lib/config/config.ts';
+import { countedLog } from '../../lib/http/metrics.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import type { Env } from '../env.ts';
 import { type Keys, type KeysEnv, openKeys } from '../keys.ts';
@@ -40,7 +42,7 @@ export type Embedded = {
 export async function openEmbedded(
   env: KeysEnv & Pick<Env, 'table'>,
   config: Config,
-  log: Log,
+  plainLog: Log,
 ): Promise<Embedded> {
   const { dataDir, table } = env;
   const tokenPath = join(dataDir, 'token');
@@ -50,8 +52,10 @@ export async function openEmbedded(
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const database = await (table === undefined ? openDatabaseFile(dataDir) : openTable(table));
   const keys = await openKeys(env, database);
+  const metrics = new Metrics(systemClock);
+  const log = countedLog(metrics, plainLog);
   const kept = {
-    ...{ tally: new Tally(), served: new ServedCrls() },
+    ...{ tally: new Tally(), served: new ServedCrls(), metrics },
     written: new TriedWrites(database, systemClock),
   };
   const configured = async (document: Config): Promise<Embedded> => {
@@ -80,13 +84,15 @@ type Opened = {
   readonly database: Database;
   readonly keys: Keys;
   /** What an instance remembers whatever its configuration is. */
-  readonly kept: Pick<ServerDeps, 'tally' | 'served' | 'written'>;
+  readonly kept: Pick<ServerDeps, 'tally' | 'served' | 'written' | 'metrics'>;
   readonly log: Log;
 };
 
 function depsOf(config: Config, { database, keys, kept, log }: Opened): ServerDeps {
-  const { signer, raKeys, macKeys } = keys;
-  const store = guarded(database, macKeys, log);
+  const { raKeys, macKeys } = keys;
+  const { metrics } = kept;
+  const signer = metrics?.signer(keys.signer) ?? keys.signer;
+  const store = guarded(metrics?.store(database) ?? database, macKeys, log);
   const cas = new AnsweringCas({ config, store, signer, raKeys, clock: systemClock });
   const keyOf = (id: string) => cas.publicKey(id);
   const crls = new GuardedCrls(database, { keyOf, macKeys, log });

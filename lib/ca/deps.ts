@@ -15,6 +15,7 @@ import type { Snapshots } from '../ports/snapshots.ts';
 import type { Store } from '../ports/store.ts';
 import type { Validator } from '../ports/validator.ts';
 import type { AnsweringCas, CaCertificates, IssuingCas } from './authority/ca-certificates.ts';
+import type { Metrics } from './metrics.ts';
 import type { TriedWrites } from './record/written.ts';
 import type { ServedCrls } from './revoke/served-crls.ts';
 import type { Tally } from './tally.ts';
@@ -46,6 +47,8 @@ export type Deps = {
   readonly written: TriedWrites;
   /** What this instance counts. */
   readonly tally: Tally;
+  /** What it counts for Prometheus; absent where instances come and go. */
+  readonly metrics?: Metrics;
 };
 
 /** May sign CRLs, and nothing else. */

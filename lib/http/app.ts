@@ -7,6 +7,7 @@ import { API_ROOT } from '../api/route.ts';
 import { HttpFailure } from '../base/errors.ts';
 import type { AdminDeps, Deps, ServerDeps } from '../ca/deps.ts';
 import { adminRoutes } from './admin/admin.ts';
+import { metricsRoutes } from './metrics.ts';
 import { octetsResponse, refuse } from './respond.ts';
 import { scepPath, scepRoutes } from './scep.ts';
 import { statusRoutes } from './status.ts';
@@ -33,7 +34,7 @@ function mountForDevices(app: Hono, deps: ServerDeps): void {
 }
 
 /** Lets the admin API answer at `adminHost` only, where that is set. */
-const adminPaths = ['/api/*', '/openapi.json'];
+const adminPaths = ['/api/*', '/openapi.json', '/metrics'];
 
 function mountForAdmins(app: Hono, deps: AdminDeps): void {
   for (const path of adminPaths) {
@@ -48,10 +49,21 @@ function mountForAdmins(app: Hono, deps: AdminDeps): void {
     return octetsResponse(document, 'application/json', 'public, max-age=300');
   });
   app.route(API_ROOT, adminRoutes(deps));
+  const { metrics } = deps;
+  if (metrics) app.route('/', metricsRoutes({ ...deps, metrics }));
 }
 
 function framed(deps: Deps, mount: (app: Hono) => void): Hono {
   const app = new Hono({ getPath: ({ url }) => scepPath(pathOf(url)) });
+  const { metrics, clock } = deps;
+  if (metrics) {
+    app.use(async (c, next) => {
+      const start = clock.now();
+      await next();
+      const labels = { part: partOf(c.req.path), status: String(c.res.status) };
+      metrics.observe('scepter_http_request_duration_seconds', labels, clock.now() - start);
+    });
+  }
   app.use(async (c, next) => {
     checkPath(c);
     await next();
@@ -60,4 +72,13 @@ function framed(deps: Deps, mount: (app: Hono) => void): Hono {
   app.notFound((c) => refuse(deps, new HttpFailure(404, 'no such path'), c));
   app.onError((error, c) => refuse(deps, error, c));
   return app;
+}
+
+/** What a path is for, as a label: never the path itself. */
+function partOf(path: string): string {
+  const [, first = ''] = path.split('/');
+  if (/^(?:scep|cgi-bin|certsrv)$/i.test(first)) return 'scep';
+  return (
+    ['api', 'crl', 'aia', 'metrics', 'healthz', 'readyz'].find((one) => one === first) ?? 'other'
+  );
 }
