@@ -16,6 +16,11 @@ export const transactionStates = [
 ] as const;
 export type TransactionState = (typeof transactionStates)[number];
 
+/** What a request says that it asks for. What it becomes is decided by what it proves: whoever signs with a
+ * certificate of ours may get a renewal without asking for one. */
+export const requestKinds = ['enrolment', 'renewal'] as const;
+export type RequestKind = (typeof requestKinds)[number];
+
 /** signed: waits for the release gate, and must not be handed out yet. */
 export const certificateStates = [
   'intended',

@@ -6,7 +6,7 @@ import type { Bytes } from '../base/bytes.ts';
 import { hex } from '../base/bytes.ts';
 import { canonicalText } from '../base/json.ts';
 import { ulid } from '../base/ulid.ts';
-import type { actorKinds, EventType } from '../base/words.ts';
+import type { actorKinds, EventType, RequestKind } from '../base/words.ts';
 
 export type Actor = {
   readonly kind: (typeof actorKinds)[number];
@@ -24,7 +24,7 @@ export type EventFields = {
   readonly endpoint?: string;
   readonly transaction?: string;
   readonly transactionID?: string;
-  readonly messageType?: string;
+  readonly asked?: RequestKind;
   readonly profile?: string;
   readonly serial?: string;
   readonly subject?: string;

@@ -1,4 +1,4 @@
-// RA keys: RSA-2048 pairs that decrypt requests and sign CertReps. They live in this process's
+// RA keys: RSA-2048 pairs that decrypt requests and sign replies. They live in this process's
 // memory in clear, and outside of it only sealed.
 
 import type { Bytes } from '../base/bytes.ts';

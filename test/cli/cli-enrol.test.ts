@@ -255,7 +255,7 @@ describe('scepter renew', () => {
     assert.deepEqual(san(fresh.certificate), san(old.certificate));
     const made = transactionsOf('default').find(({ serial }) => serial === fresh.serial);
     assert.equal(made?.renews, old.serial);
-    assert.equal(made?.messageType, 'RenewalReq');
+    assert.equal(made?.asked, 'renewal');
   });
 
   test('renew --same-key keeps the key, again and again', async () => {

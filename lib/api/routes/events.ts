@@ -1,7 +1,7 @@
 // Events: what happened, as it is hashed into the log.
 
 import * as z from 'zod/mini';
-import { actorKinds, eventTypes } from '../../base/words.ts';
+import { actorKinds, eventTypes, requestKinds } from '../../base/words.ts';
 import { described } from '../../config/schema.ts';
 import type { Routes } from '../route.ts';
 import { answer, hexText, moment, page, serial, time, turn, ulidText } from '../schemas.ts';
@@ -29,7 +29,7 @@ export const event = answer(
     endpoint: text,
     transaction: z.optional(ulidText),
     transactionID: text,
-    messageType: text,
+    asked: described('what the request said that it asks for', z.optional(z.enum(requestKinds))),
     profile: text,
     serial: hash,
     subject: text,

@@ -41,10 +41,10 @@ export function makePendingMac(
   redacted: Bytes,
 ): string {
   const { id, endpoint, ca, csrHash, names, profile, signer, requestHash, renews } = transaction;
-  const { messageType, subject, expiresAt, createdAt } = transaction;
+  const { asked, subject, expiresAt, createdAt } = transaction;
   const csr = hex(hash('SHA-256', redacted));
   const proven = { id, endpoint, ca, csr, csrHash, names, profile, signer, requestHash, renews };
-  const shown = { messageType, subject, expiresAt, createdAt, by: provenBy(transaction) };
+  const shown = { asked, subject, expiresAt, createdAt, by: provenBy(transaction) };
   const fields = { ...proven, ...shown };
   return tagged(macKey, mac(macKey, 'pending', fields));
 }

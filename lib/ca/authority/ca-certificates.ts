@@ -52,7 +52,7 @@ export type Generation = {
   readonly decryptionKey: RsaPrivateKey;
   /** Octets of an encrypted key addressed to it. */
   readonly modulusOctets: number;
-  /** Signs CertReps with the digest given. */
+  /** Signs replies with the digest given. */
   signer(digest: DigestName): CmsSigner;
 };
 

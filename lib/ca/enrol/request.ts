@@ -24,7 +24,7 @@ export type EnrolmentRequest = {
   readonly transactionID: string;
   readonly signer: MessageSigner;
   /** What the door wants kept with the Transaction, to answer later polls in kind. It decides nothing. */
-  readonly kept: Pick<Transaction, 'messageType' | 'reply'>;
+  readonly kept: Pick<Transaction, 'asked' | 'reply'>;
   readonly csr: ProvenRequest;
   /** `requestKey` of it as an enrolment, whose identity is the key that it asks for, whoever signed. */
   readonly requestHash: string;

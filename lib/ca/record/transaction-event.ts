@@ -5,13 +5,13 @@ import type { Transaction } from '../../ports/records/transaction.ts';
 
 /** What every event about a Transaction says. */
 export function eventOf(transaction: Transaction): Omit<EventFields, 'type' | 'actor'> {
-  const { id, ca, endpoint, messageType, profile, serial, subject, names, csrHash } = transaction;
+  const { id, ca, endpoint, asked, profile, serial, subject, names, csrHash } = transaction;
   return {
     ca,
     endpoint,
     transaction: id,
     transactionID: transaction.transactionIDs[0] ?? '',
-    messageType,
+    asked,
     profile,
     subject,
     names,

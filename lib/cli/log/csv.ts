@@ -23,7 +23,7 @@ const byField: Readonly<Record<Exclude<keyof EventBody, 'actor'>, string>> & {
   endpoint: 'endpoint',
   profile: 'profile',
   transactionID: 'transactionID',
-  messageType: 'messageType',
+  asked: 'asked',
   subject: 'subject',
   names: 'names',
   serial: 'serial',

@@ -10,6 +10,7 @@ import { explainRefusal } from '../../ca/query/explain-refusal.ts';
 import { findTransaction, listTransactions, storyOf } from '../../ca/query/transactions.ts';
 import { isReleased } from '../../ports/records/certificate.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
+import { messageTypeAsking } from '../../protocol/scep/wire/registry.ts';
 import { Refusal, reasons } from '../../refusal/reasons.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
 import { turnOf } from '../request.ts';
@@ -23,7 +24,7 @@ export function shownTransaction(one: Transaction) {
     endpoint: one.endpoint,
     ca: one.ca,
     state: one.state,
-    messageType: one.messageType,
+    messageType: messageTypeAsking[one.asked],
     signer: one.signer,
     requestHash: one.requestHash,
     transactionIDs: one.transactionIDs,

@@ -1,7 +1,7 @@
 // A Transaction: one request for a certificate and what became of it, by its state. What it has in each
 // state its type says; which state may follow which is in `ca/record/transition.ts`.
 
-import type { RevocationReason, TransactionState } from '../../base/words.ts';
+import type { RequestKind, RevocationReason, TransactionState } from '../../base/words.ts';
 import type { ContentCipherName, DigestName } from '../../crypto/algorithms.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import type { Reason } from '../../refusal/reasons.ts';
@@ -54,7 +54,8 @@ export type TransactionBase = {
   readonly id: string;
   readonly endpoint: string;
   readonly ca: string;
-  readonly messageType: 'PKCSReq' | 'RenewalReq';
+  /** For people: it decides nothing. */
+  readonly asked: RequestKind;
   /** `key:` and the hash of the signer's key, or `certificate:` and the fingerprint if it is ours. */
   readonly signer: string;
   readonly requestHash: string;

@@ -197,7 +197,7 @@ describe('captured renewals', () => {
       const [transaction] = transactionsIn(store);
       assert.equal(transaction?.state, 'issued');
       assert.equal(transaction.renews, renewed);
-      assert.equal(transaction.messageType, name.endsWith('17') ? 'RenewalReq' : 'PKCSReq');
+      assert.equal(transaction.asked, name.endsWith('17') ? 'renewal' : 'enrolment');
       const [record, ...more] = issuedIn(store);
       assert.ok(record?.der && more.length === 0);
       const certificate = readCertificate(fromBase64(record.der));

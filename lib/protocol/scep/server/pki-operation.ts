@@ -17,7 +17,7 @@ import { accepted, type Digest } from '../../../crypto/algorithms.ts';
 import { type Reason, Refusal, reasons } from '../../../refusal/reasons.ts';
 import type { PublicKey } from '../../../x509/public-key.ts';
 import { decodePkiMessage, type PkiMessage } from '../wire/decode.ts';
-import { type RequestType, requestTypeOf } from '../wire/registry.ts';
+import { askedBy, type RequestType, requestTypeOf } from '../wire/registry.ts';
 import { inUniformTime, openRequest } from './open-request.ts';
 import { asCertRep, encodeReply, type Reply, requireSealable } from './reply.ts';
 import { type Exchange, getCert, getCrl, poll, requireHolder } from './retrieve.ts';
@@ -135,7 +135,10 @@ async function decide(deps: ServerDeps, exchange: Exchange, asked: Verified): Pr
       const recipient = { ...sealedFor, challengePassword: csr.challengePassword };
       const hashes = hashesOf(endpoint.id, csr, signer);
       const { transactionID } = message;
-      const kept = { messageType, reply: { digest: digest.reply, cipher: cipher.name } };
+      const kept = {
+        asked: askedBy[messageType],
+        reply: { digest: digest.reply, cipher: cipher.name },
+      };
       const request = { endpoint, ca, transactionID, signer, csr, kept, ...hashes };
       try {
         requireSealable(recipient);

@@ -93,7 +93,7 @@ async function once(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
       ...{ endpoint, ca, signer },
       transactionID: 'simulated',
       kept: {
-        messageType: signer.ours ? 'RenewalReq' : 'PKCSReq',
+        asked: signer.ours ? 'renewal' : 'enrolment',
         reply: { digest: recipient.digest, cipher: recipient.cipher.name },
       },
       csr: { ...csr, challengePassword: secret },

@@ -1,6 +1,8 @@
 // The names and numbers of RFC 8894: attributes (§3.2.1), message types (§3.2.1.2), pkiStatus
 // (§3.2.1.3), media types (§4). failInfo (§3.2.1.4): `fail-info.ts`.
 
+import type { RequestKind } from '../../../base/words.ts';
+
 export const attributeOids = {
   messageType: '2.16.840.1.113733.1.9.2',
   pkiStatus: '2.16.840.1.113733.1.9.3',
@@ -21,6 +23,15 @@ export const messageTypes = {
 } as const;
 export type MessageType = keyof typeof messageTypes;
 export type RequestType = Exclude<MessageType, 'CertRep'>;
+
+/** A request of either message, in the core's words and back. */
+export const askedBy = { PKCSReq: 'enrolment', RenewalReq: 'renewal' } as const satisfies Partial<
+  Record<MessageType, RequestKind>
+>;
+export const messageTypeAsking = {
+  enrolment: 'PKCSReq',
+  renewal: 'RenewalReq',
+} as const satisfies Record<RequestKind, keyof typeof askedBy>;
 
 export const pkiStatus = { SUCCESS: '0', FAILURE: '2', PENDING: '3' } as const;
 
