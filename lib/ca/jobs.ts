@@ -17,6 +17,7 @@ import {
 import type { Actor } from '../events/event.ts';
 import type { Expiring } from '../ports/records/expiry.ts';
 import { dueBefore } from '../ports/records/places.ts';
+import type { Row } from '../ports/store.ts';
 import { close } from './approve/pending.ts';
 import { release } from './approve/release.ts';
 import { caStatus } from './authority/status.ts';
@@ -105,14 +106,14 @@ export async function sweep(deps: Deps): Promise<Swept> {
   const swept = { voided: 0, expired: 0, released: 0 };
   const now = deps.clock.now();
   for (const state of openStates) {
-    for await (const id of dueIn(deps, state, now)) {
+    for await (const row of dueIn(deps, state, now)) {
       try {
-        const done = await sweepOne(deps, id, now);
+        const done = await sweepOne(deps, row, now);
         if (done) swept[done]++;
       } catch (error) {
         // A Transaction that cannot be swept now does not delay the others.
         const detail = error instanceof Error ? error.message : String(error);
-        deps.log({ event: 'sweep.failed', severity: 'warning', transaction: id, detail });
+        deps.log({ event: 'sweep.failed', severity: 'warning', transaction: row.key, detail });
       }
     }
   }
@@ -125,7 +126,7 @@ async function* dueIn(
   { store, tally: { sweptUpTo } }: Deps,
   state: (typeof openStates)[number],
   now: number,
-): AsyncGenerator<string, void> {
+): AsyncGenerator<Row<'transaction'>, void> {
   const until = dueBefore((state === 'intended' ? now - SWEEP_AFTER_MS : now) + 1);
   let [begun, from] = [0, sweptUpTo.get(state)];
   for (let pages = 0; pages < SWEEP_PAGES && begun < SWEEP_BATCH; pages++) {
@@ -133,7 +134,11 @@ async function* dueIn(
     const { keys, next } = await store.list({ ...place, ...(from === undefined ? {} : { from }) });
     const view = new View(store);
     await view.load(keys.map((key) => ({ kind: 'transaction', key })));
-    const own = keys.filter((key) => view.unaltered('transaction', key)?.state === state);
+    const own = keys.flatMap((key) =>
+      view.unaltered('transaction', key)?.state === state
+        ? (view.row('transaction', key) ?? [])
+        : [],
+    );
     begun += own.length;
     yield* own;
     from = next;
@@ -143,10 +148,14 @@ async function* dueIn(
   else sweptUpTo.set(state, from);
 }
 
-async function sweepOne(deps: Deps, id: string, now: number): Promise<keyof Swept | undefined> {
-  const view = new View(deps.store);
-  const { transaction, certificate } = await loadTransaction(view, id);
-  if (!transaction) return undefined;
+/** What it touches is read after it, in a view of its own: another that was swept before it may have changed it. */
+async function sweepOne(
+  deps: Deps,
+  row: Row<'transaction'>,
+  now: number,
+): Promise<keyof Swept | undefined> {
+  const view = new View(deps.store).with([row]);
+  const { record: transaction } = row;
   const { state } = transaction;
   if (state === 'intended' && transaction.leaseUntil + SWEEP_AFTER_MS <= now) {
     const ended = await endLapsed(deps, view, transaction, { actor: sweeper, now });
@@ -157,7 +166,9 @@ async function sweepOne(deps: Deps, id: string, now: number): Promise<keyof Swep
     const closed = await close(deps, view, transaction, end);
     return closed === 'done' ? 'expired' : undefined;
   }
-  if (state === 'signed' && certificate?.state === 'signed' && transaction.leaseUntil <= now) {
+  if (state === 'signed' && transaction.leaseUntil <= now) {
+    const { certificate } = await loadTransaction(view, transaction.id);
+    if (certificate?.state !== 'signed') return undefined;
     const verdict = await release(deps, transaction, certificate, sweeper);
     return verdict === 'lost' ? undefined : 'released';
   }

@@ -13,7 +13,7 @@ import type { Crl } from '../../ports/crls.ts';
 import type { Records } from '../../ports/records/records.ts';
 import { validity } from '../../x509/certificate.ts';
 import { encodeTbsCertList } from '../../x509/crl.ts';
-import { crlEntries, describeCrlEntry } from '../../x509/describe/describe.ts';
+import { crlEntries, readCrlEntry } from '../../x509/describe/describe.ts';
 import type { Issuer } from '../authority/ca-certificates.ts';
 import { lintedCrl, requireClean, sign } from '../authority/sign.ts';
 import type { PublishDeps } from '../deps.ts';
@@ -101,7 +101,7 @@ export async function publishCrl(
     const { changes, revoked, latest } = await readRegister(deps.store, ca.id, over);
     // It was read after the last CRL, has changed at least as often as that one tells, and lost nothing of it.
     const entries = last ? crlEntries(last.der) : [];
-    const isWhole = entries.every((octets) => keeps(latest, describeCrlEntry(octets)));
+    const isWhole = entries.every((octets) => keeps(latest, readCrlEntry(octets)));
     if (last && (changes < last.changes || !isWhole)) throw removedFrom(ca.id);
     const before = last?.number ?? (await deps.crls.floor(ca.id, now));
     const lifetimeMs = deps.config.cas.get(ca.id)?.crlValidityMs ?? lifetimeOf(last);

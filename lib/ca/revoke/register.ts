@@ -159,7 +159,7 @@ export const isFinal = (reason: string | undefined): boolean =>
  * often since: how often alone does not tell. */
 export function keeps(
   latest: ReadonlyMap<string, RegisterEntry>,
-  { serial, reason }: RevokedEntry,
+  { serial, reason }: Pick<RevokedEntry, 'serial' | 'reason'>,
 ): boolean {
   const entry = latest.get(serial);
   return entry !== undefined && (isFinal(entry.reason) || !isFinal(reason));

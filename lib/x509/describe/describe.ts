@@ -230,14 +230,18 @@ const isTime = (element: Element | undefined): boolean =>
 
 /** @throws {Malformed} */
 export function describeCrlEntry(octets: Bytes): RevokedEntry {
+  const { at, ...entry } = readCrlEntry(octets);
+  return { ...entry, revokedAt: isoSeconds(readTime(at)) };
+}
+
+/** Its time is not read: that is most of the work, and there may be very many. @throws {Malformed} */
+export function readCrlEntry(
+  octets: Bytes,
+): Pick<RevokedEntry, 'serial' | 'reason'> & { readonly at: Element } {
   const [serial, at, list] = scan(octets).children;
   if (!serial || !at) throw new Malformed('not an entry of a CRL');
   const value = list && readExtensions(list).get(extensionOids.reasonCode)?.value;
   const code = value && content(scan(value));
   const reason = code && (reasonNames.get(code[0] ?? -1) ?? `code ${code.join(' ')}`);
-  return {
-    serial: hex(content(serial)),
-    revokedAt: isoSeconds(readTime(at)),
-    ...(reason ? { reason } : {}),
-  };
+  return { serial: hex(content(serial)), at, ...(reason ? { reason } : {}) };
 }
