@@ -38,8 +38,11 @@ export async function byChallenge(
   // The use that this very request holds counts as free, and as taken in time.
   const holds = own?.state === 'intended' && own.undo.challenge === key;
   const held = holds && record.open[own.id] !== undefined;
-  // The challenge was read before its attempt began.
-  if (holds && !held) return { kind: 'again' };
+  if (holds && !held) {
+    // It was read before the attempt began; or another hand has changed it, and it holds nothing.
+    await known.view.reload({ kind: 'challenge', key });
+    if (known.view.get('challenge', key)?.open[own.id] !== undefined) return { kind: 'again' };
+  }
   // Records of one read are of different moments: a challenge that names this request may be newer
   // than the pointer that did not know of it, and must not be what refuses it.
   if (!held && (await answeredSince(deps, request, known, record))) return { kind: 'again' };
