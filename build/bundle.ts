@@ -32,7 +32,7 @@ export type BuiltFile = { readonly name: string; readonly octets: Uint8Array };
 export const bundleFunction = (name: FunctionName): Promise<readonly BuiltFile[]> =>
   bundle(`functions/${name}.ts`, { external: neverLoaded });
 
-/** The command line for who has installed the package, and with it what it needs (`bin/`). */
+/** The command line for whoever has installed the package, and with it what it needs (`bin/`). */
 export const bundleCli = (): Promise<readonly BuiltFile[]> =>
   bundle('functions/cli.ts', { packages: 'external' });
 

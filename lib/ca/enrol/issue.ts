@@ -121,7 +121,7 @@ type Plan = {
 /** The key is free, or nobody asks whose it is. */
 type Free = Extract<Ownership, { kind: 'free' | 'later' }> | { readonly kind: 'unbound' };
 
-/** One write: who ends, what is taken, and what is about to be signed. */
+/** One write: which attempts end, what is taken, and what is about to be signed. */
 async function intend(
   deps: Deps,
   order: Order,

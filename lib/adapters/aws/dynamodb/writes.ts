@@ -75,9 +75,13 @@ const ways = {
    */
   take: {
     condition:
-      'attribute_exists(pk) AND v <= :v AND usesLeft >= :needed AND usesLeft <= uses AND expiresAt > :now AND (uses > :one OR failures < :locked) AND attribute_not_exists(revokedAt) AND attribute_not_exists(#open.#taker)',
+      'attribute_exists(pk) AND v <= :v' +
+      ' AND usesLeft >= :needed AND usesLeft <= uses AND expiresAt > :now' +
+      ' AND (uses > :one OR failures < :locked) AND attribute_not_exists(revokedAt)' +
+      ' AND attribute_not_exists(#open.#taker)',
     update:
-      'SET rev = rev + :one, attempt = :attempt, usesLeft = usesLeft + :delta, #open.#taker = :requestHash',
+      'SET rev = rev + :one, attempt = :attempt' +
+      ', usesLeft = usesLeft + :delta, #open.#taker = :requestHash',
   },
   /** Holders give their uses back, all :delta of them, whether or not the challenge could still be used. */
   free: {
@@ -87,7 +91,8 @@ const ways = {
   /** A refused attempt is counted, as long as the challenge is neither locked by :locked of them nor revoked. */
   fail: {
     condition:
-      'attribute_exists(pk) AND v <= :v AND (uses > :one OR failures < :locked) AND attribute_not_exists(revokedAt)',
+      'attribute_exists(pk) AND v <= :v' +
+      ' AND (uses > :one OR failures < :locked) AND attribute_not_exists(revokedAt)',
     update: 'SET rev = rev + :one, attempt = :attempt, failures = failures + :one',
   },
 } as const;

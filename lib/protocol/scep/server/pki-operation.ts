@@ -46,7 +46,7 @@ export async function pkiOperation(
   endpoint: Endpoint,
   { octets, source }: Arrival,
 ): Promise<Bytes> {
-  // 1 to 3. The message is read until its signer is known, who gets the answer.
+  // 1 to 3. The message is read until its signer is known, to whom the answer goes.
   const message = decodePkiMessage(octets);
   const ca = await deps.cas.of(endpoint.ca);
   const exchange = { endpoint, ca, message };
