@@ -10,7 +10,7 @@ import type { Log } from '../lib/ports/log.ts';
 
 const MINUTE_MS = 60_000;
 
-export type Task = {
+type Task = {
   readonly name: string;
   /** Milliseconds from the end of a run to the next. */
   readonly everyMs: number;

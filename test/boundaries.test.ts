@@ -221,6 +221,36 @@ test('named exports only, no re-exports, no TODO', () => {
   }
 });
 
+test('what is exported is imported somewhere, by a test at least', () => {
+  const all = [...files.map(({ path }) => path), ...sources('test'), ...sources('build')];
+  const imported = new Set<string>();
+  for (const path of all) {
+    const text = readFileSync(join(root, path), 'utf8');
+    for (const [, names = '', from = ''] of text.matchAll(
+      /^import\s(?:type\s)?[^;'{]*\{([^}]*)\}\sfrom '(\.[^']+)'/gm,
+    )) {
+      const target = posix.normalize(posix.join(posix.dirname(path), from));
+      for (const name of names.split(',')) {
+        const [, plain = ''] = /^\s*(?:type\s+)?(\w+)/.exec(name) ?? [];
+        imported.add(`${target} ${plain}`);
+      }
+    }
+    // A module that is loaded when it is needed, or as a whole.
+    for (const [, from = ''] of text.matchAll(/(?:import\(|\* as \w+ from )'(\.[^']+)'/g)) {
+      imported.add(`${posix.normalize(posix.join(posix.dirname(path), from))} *`);
+    }
+  }
+  const exported = /^export (?:async )?(?:function\*?|const|class|type) (\w+)/gm;
+  const unused = files.flatMap(({ path, text }) =>
+    [...text.matchAll(exported)]
+      .map(([, name = '']) => `${path} ${name}`)
+      // What Lambda calls.
+      .filter((one) => !one.endsWith(' handler') && !imported.has(`${path} *`))
+      .filter((one) => !imported.has(one)),
+  );
+  assert.deepEqual(unused, [], 'needs no "export"');
+});
+
 test('an exported name means one thing', () => {
   const exported = files.flatMap(({ path, text }) =>
     [...text.matchAll(/^export (?:async )?(?:function\*?|const|class|type|interface) (\w+)/gm)].map(

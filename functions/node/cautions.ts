@@ -3,7 +3,7 @@
 
 import { type Env, isLoopback } from '../env.ts';
 
-export type Caution = { readonly event: string; readonly detail: string };
+type Caution = { readonly event: string; readonly detail: string };
 
 type Place = {
   /** The URL at which the server's own machine finds it. */

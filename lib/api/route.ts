@@ -11,7 +11,7 @@ export const API_ROOT = '/api/v1';
 export const tokenHeader = 'X-Scepter-Token';
 
 /** `admin` has the rights of all roles. */
-export type ApiRole = Exclude<Role, 'admin'>;
+type ApiRole = Exclude<Role, 'admin'>;
 
 export type Schema = z.ZodMiniType;
 

@@ -66,7 +66,7 @@ type Open = {
   readonly indefinite: boolean;
 };
 
-export type ScanLimits = { readonly depth: number; readonly nodes: number };
+type ScanLimits = { readonly depth: number; readonly nodes: number };
 const messageLimits: ScanLimits = { depth: MAX_DER_DEPTH, nodes: MAX_DER_NODES };
 
 /**

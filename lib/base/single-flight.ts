@@ -6,7 +6,7 @@
 // still remembered was abandoned, and a caller that waited for it makes the value itself.
 
 /** Milliseconds of some clock: what is older than that is made anew. */
-export type Age = { readonly now: number; readonly maxMs: number };
+type Age = { readonly now: number; readonly maxMs: number };
 
 type Flight<T> = { readonly at: number; readonly made: Promise<T> };
 

@@ -22,14 +22,7 @@ export const requestKinds = ['enrolment', 'renewal'] as const;
 export type RequestKind = (typeof requestKinds)[number];
 
 /** signed: waits for the release gate, and must not be handed out yet. */
-export const certificateStates = [
-  'intended',
-  'signed',
-  'issued',
-  'voided',
-  'held',
-  'revoked',
-] as const;
+const certificateStates = ['intended', 'signed', 'issued', 'voided', 'held', 'revoked'] as const;
 export type CertificateState = (typeof certificateStates)[number];
 
 /** Of a certificate that may have been handed out. */

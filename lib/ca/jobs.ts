@@ -30,7 +30,7 @@ import type { Job, Measures } from './record/lease.ts';
 import { View } from './record/unit-of-work.ts';
 import { keepCrl } from './revoke/publish-crl.ts';
 
-export type Swept = {
+type Swept = {
   readonly voided: number;
   readonly expired: number;
   readonly released: number;

@@ -7,7 +7,7 @@ import { CliError, type Io, type Patient, type Said } from './io.ts';
 import { spoken } from './text.ts';
 
 /** Milliseconds for all waits of a command: several of RETRY_AFTER_S, and of a flood's window. */
-export const RETRY_FOR_MS = 5 * 60_000;
+const RETRY_FOR_MS = 5 * 60_000;
 
 /** Milliseconds of the first wait at least, doubled with each, for a server that says 0. */
 const LEAST_WAIT_MS = 1000;

@@ -80,7 +80,7 @@ export async function pagesOf<Name extends ListName>(
   }
 }
 
-export type Listing<Name extends ListName> = Wanted<Name> & {
+type Listing<Name extends ListName> = Wanted<Name> & {
   readonly columns: readonly string[];
   readonly row: (item: ItemOf<Name>) => readonly string[];
   /** The sentence for an empty list. */

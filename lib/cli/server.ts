@@ -6,7 +6,7 @@ import { Patience, retryOption } from './busy.ts';
 import { CliError, type Io } from './io.ts';
 
 /** The `io` for commands that ask a server, and the function that gives them the options. */
-export type Asking = {
+type Asking = {
   readonly io: Io;
   /** @param alone names of commands that ask no server */
   readonly addOptions: (command: Command, alone: readonly string[]) => void;

@@ -187,7 +187,7 @@ function padBlocks(octetsToPad: Uint8Array, blockOctets: number): Bytes {
   return concat([octetsToPad, new Uint8Array(count).fill(count)]);
 }
 
-export type EnvelopeRecipient = {
+type EnvelopeRecipient = {
   readonly certificate: Certificate;
   readonly key: Pick<PublicKey, 'native'>;
 };

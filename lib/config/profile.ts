@@ -36,7 +36,7 @@ export type Profile = {
 };
 
 /** What may be certified. */
-export type KeyRules = {
+type KeyRules = {
   /** Bits of the modulus, both inclusive; undefined: no RSA. */
   readonly rsa: { readonly min: number; readonly max: number } | undefined;
   readonly ec: readonly CurveName[];
@@ -68,7 +68,7 @@ const requestable = nameKinds.filter((kind) => kind !== 'sid');
 type Requestable = (typeof requestable)[number];
 
 const sidForms = ['none', 'uri', 'extension', 'both'] as const;
-export type SidForm = (typeof sidForms)[number];
+type SidForm = (typeof sidForms)[number];
 
 const purposes = ['clientAuth', 'serverAuth', 'emailProtection', 'ipsecIKE', 'smartcardLogon'];
 const purposeText = `must be ${purposes.join(', ')} or a dotted OID`;

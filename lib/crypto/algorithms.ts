@@ -4,7 +4,7 @@
 // the switch that an endpoint must set before it is accepted.
 
 /** The legacy switches of an endpoint's configuration; all are off unless it says otherwise. */
-export type LegacySwitch = 'sha1' | 'md5' | 'des3' | 'des';
+type LegacySwitch = 'sha1' | 'md5' | 'des3' | 'des';
 export type Legacy = Readonly<Record<LegacySwitch, boolean>>;
 
 /** RFC 8894 §3.5.2; `SHA-384` is not in the RFC, strongSwan before 5.9.11 needs it. */
@@ -137,7 +137,7 @@ export const contentCiphers = {
 } as const satisfies Record<ContentCipherName, ContentCipher>;
 
 export type CurveName = 'P-256' | 'P-384' | 'P-521';
-export type Curve = {
+type Curve = {
   readonly name: CurveName;
   readonly oid: string;
   /** Octets of a coordinate, and of each half of a raw ECDSA signature. */

@@ -50,7 +50,7 @@ export type EventFields = {
 /** Version of the form below. */
 const EVENT_VERSION = 1;
 
-export type Event = { readonly id: string; readonly body: string };
+type Event = { readonly id: string; readonly body: string };
 
 /**
  * @param now milliseconds since 1970

@@ -18,7 +18,7 @@ type Headers1 = Readonly<Record<string, string | undefined>>;
 type HeadersN = Readonly<Record<string, readonly string[] | undefined>>;
 
 /** Payload 2.0: Function URL, HTTP API. */
-export type EventV2 = {
+type EventV2 = {
   readonly version: '2.0';
   readonly rawPath: string;
   readonly rawQueryString: string;
@@ -33,7 +33,7 @@ export type EventV2 = {
 };
 
 /** Payload 1.0: REST API, HTTP API; and ALB, whose maps have one value or many, as it is set up. */
-export type EventV1 = {
+type EventV1 = {
   readonly httpMethod: string;
   readonly path: string;
   readonly queryStringParameters?: Headers1 | null;
@@ -58,7 +58,7 @@ export type LambdaReply = {
   readonly multiValueHeaders?: Readonly<Record<string, readonly string[]>>;
 };
 
-export type EventRequest = {
+type EventRequest = {
   readonly request: Request;
   readonly connection: Connection;
   /** The ingress took a binary body for text, so that octets are lost. */

@@ -51,7 +51,7 @@ export function countedLog(metrics: Metrics, log: Log): Log {
   };
 }
 
-export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 export function metricsRoutes(deps: AdminDeps & { readonly metrics: Metrics }): Hono<Admin> {
   const app = new Hono<Admin>();

@@ -26,7 +26,7 @@ export function scepPath(path: string): string {
 }
 
 /** What clients append to the URL that they are given: /scep/pkiclient.exe. */
-export const scripts: readonly string[] = ['pkiclient.exe', 'mscep.dll', 'cgi-bin'];
+const scripts: readonly string[] = ['pkiclient.exe', 'mscep.dll', 'cgi-bin'];
 
 export function scepRoutes(deps: ServerDeps): Hono {
   const app = new Hono();

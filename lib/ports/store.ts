@@ -60,7 +60,7 @@ export type Action =
   | (Key<'challenge'> & UseChange);
 
 /** There are three ways to use one. */
-export type UseChange = { readonly do: 'use' } & (TakeUse | FreeUses | CountRefused);
+type UseChange = { readonly do: 'use' } & (TakeUse | FreeUses | CountRefused);
 
 /** Takes one use for a Transaction. Conditions: a use is left or freed in the same change, `usesLeft` is at most
  * `uses`, the challenge has not expired at `now`, is neither locked nor revoked, and that Transaction holds

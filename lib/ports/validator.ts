@@ -11,11 +11,11 @@ export type ValidationRequest = {
   readonly csr: Bytes;
 };
 
-export type ValidatorAnswer =
+type ValidatorAnswer =
   | { readonly allow: true; readonly note?: string }
   | { readonly allow: false; readonly note?: string };
 
-export type IssuedNotice = ValidationRequest & {
+type IssuedNotice = ValidationRequest & {
   readonly serial: string;
   /** The certificate, DER. */
   readonly certificate: Bytes;

@@ -22,7 +22,7 @@ export type SignatureScheme =
   | { readonly kind: 'ECDSA'; readonly digest: Digest }
   | { readonly kind: 'Ed25519'; readonly digest: Digest };
 
-export type AlgorithmIdentifier = {
+type AlgorithmIdentifier = {
   readonly oid: string;
   readonly parameters: Element | undefined;
 };

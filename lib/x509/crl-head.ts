@@ -10,7 +10,7 @@ import { Malformed } from '../base/errors.ts';
 import { readSignatureAlgorithm, type SignatureScheme } from './algorithm.ts';
 import { readExtensions } from './extensions.ts';
 
-export type CrlHead = {
+type CrlHead = {
   readonly number: number;
   /** Milliseconds since 1970. */
   readonly thisUpdate: number;

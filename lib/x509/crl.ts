@@ -7,7 +7,7 @@ import { type Bytes, concat } from '../base/bytes.ts';
 import { type SignatureScheme, signatureAlgorithm } from './algorithm.ts';
 import { authorityKeyIdentifier, crlNumber, crlReason } from './extensions.ts';
 
-export type TbsCertList = {
+type TbsCertList = {
   readonly scheme: SignatureScheme;
   /** Name, DER. */
   readonly issuer: Bytes;
@@ -31,7 +31,7 @@ const crlReasons = {
   privilegeWithdrawn: 9,
   aACompromise: 10,
 } as const;
-export type CrlReason = keyof typeof crlReasons;
+type CrlReason = keyof typeof crlReasons;
 
 /** By code; 8 stands in delta CRLs only, which we do not make. */
 export const reasonNames: ReadonlyMap<number, string> = new Map([

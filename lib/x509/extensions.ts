@@ -32,7 +32,7 @@ import {
   type GeneralName,
 } from './names/general-name.ts';
 
-export type Extension = { readonly critical: boolean; readonly value: Bytes };
+type Extension = { readonly critical: boolean; readonly value: Bytes };
 export type Extensions = ReadonlyMap<string, Extension>;
 
 /** @throws {Malformed} also for an extension that stands twice (RFC 5280 §4.2) */

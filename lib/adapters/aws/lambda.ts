@@ -4,14 +4,14 @@
 import { InvokeCommand, type InvokeCommandOutput, LambdaClient } from '@aws-sdk/client-lambda';
 import { repeated, systemTimer, type Timer, told } from './aws.ts';
 
-export type FunctionRequest = {
+type FunctionRequest = {
   readonly method: string;
   /** With its query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
 };
-export type FunctionAnswer = {
+type FunctionAnswer = {
   readonly status: number;
   readonly text: string;
   readonly retryAfter?: string | undefined;

@@ -133,7 +133,7 @@ export async function followPolls(
   await deps.store.write(draft.actions);
 }
 
-export type Verdict = {
+type Verdict = {
   readonly by: string;
   /** The address that the decision came from. */
   readonly from?: string | undefined;

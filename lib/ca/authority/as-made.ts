@@ -16,7 +16,7 @@ import { loadCas, unnamedIn } from './known.ts';
 
 type Ports = { readonly config: Pick<Config, 'cas'>; readonly store: Pick<Store, 'read'> };
 
-export type Disagreement = {
+type Disagreement = {
   readonly ca: string;
   readonly said: string;
   /** Undefined where there is no such CA, or none any more: it is not made without being asked for. */

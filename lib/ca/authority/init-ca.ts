@@ -46,7 +46,7 @@ export type Operator = LifecycleDeps &
     readonly close: () => void;
   };
 
-export type InitOptions = {
+type InitOptions = {
   readonly actor?: Actor;
   /** Makes the CA's key, or adopts an existing one. @returns its reference */
   readonly takeKey?: () => Promise<string>;

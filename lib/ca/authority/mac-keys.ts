@@ -40,7 +40,7 @@ function sealedKeysIn(said: unknown): SealedKeys {
 }
 
 /** Sealed MAC keys as a backup has them: they open only with the key that sealed them. */
-export type MacKeysBackup = Readonly<Partial<Record<MacPurpose, SealedKeys>>>;
+type MacKeysBackup = Readonly<Partial<Record<MacPurpose, SealedKeys>>>;
 
 /** @throws {TypeError|SyntaxError} for a text that is not such a backup */
 export function readMacKeysBackup(text: string): MacKeysBackup {

@@ -65,7 +65,7 @@ export const caExtensions = ({ key }: CaKey): Bytes[] => [
 
 const identifierOf = (spki: Bytes): Bytes => keyIdentifier(subjectPublicKeyOf(scan(spki)));
 
-export type SelfSigned = {
+type SelfSigned = {
   readonly id: string;
   /** Name, DER. */
   readonly subject: Bytes;

@@ -24,9 +24,7 @@ import { changedMeanwhile, type LifecycleDeps } from './init-ca.ts';
 import { enterCa, loadCas } from './known.ts';
 import { makeGeneration, signingKeyOf } from './own-certificates.ts';
 
-export type Restored =
-  | Exclude<Imported, { kind: 'done' }>
-  | (RestoredCa & { readonly kind: 'done' });
+type Restored = Exclude<Imported, { kind: 'done' }> | (RestoredCa & { readonly kind: 'done' });
 type RestoredCa = {
   readonly chain: readonly Certificate[];
   readonly generations: readonly RaGenerationRecord[];

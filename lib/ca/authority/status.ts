@@ -26,7 +26,7 @@ import { registerChanges, removedFrom } from '../revoke/register.ts';
 import { notMade, notNamed, otherwise } from './as-made.ts';
 import { isListed, loadCas, servedCas, unnamedIn } from './known.ts';
 
-export type GenerationStatus = {
+type GenerationStatus = {
   readonly id: number;
   readonly state: RaGenerationState;
   readonly certificate: Certificate;
@@ -182,7 +182,7 @@ async function registerWarnings(
   }
 }
 
-export type EndpointStatus = {
+type EndpointStatus = {
   readonly id: string;
   readonly ca: string;
   readonly profile: string;
@@ -197,7 +197,7 @@ export type EndpointStatus = {
   readonly warnings: readonly string[];
 };
 
-export type Status = {
+type Status = {
   readonly at: number;
   /** Undefined where the store could not be asked. */
   readonly cas: readonly CaStatus[] | undefined;

@@ -238,7 +238,7 @@ const withdrawn = (
   certificate.notAfter > now &&
   transaction?.timeline.some(({ state }) => state === 'issued') === true;
 
-export type Approved = {
+type Approved = {
   readonly endpoint: Endpoint;
   readonly ca: Ca;
   /** Approved, or an approved one whose attempt has lapsed. */

@@ -28,7 +28,7 @@ export type Certifier = Pick<Ca, 'id' | 'scheme' | 'keyIdentifier'> & {
   readonly certificate: Pick<Ca['certificate'], 'subject' | 'notBefore' | 'notAfter'>;
 };
 
-export type BuiltTbs = {
+type BuiltTbs = {
   /** TBSCertificate, DER. */
   readonly tbs: Bytes;
   readonly notBefore: number;

@@ -41,7 +41,7 @@ export const othersGood = (
 export const excessOf = (stay: readonly Member[]): number =>
   Math.max(0, stay.length + 2 - MAX_GOOD_OF_LINEAGE);
 
-export type Change = {
+type Change = {
   /** The lineage's recent renewals without an attempt that ends. */
   readonly recent: readonly number[];
   /** Good ones that stay beside the signer. */

@@ -56,7 +56,7 @@ export type CertifiedNames = {
 
 type AskedNames = Pick<CertificationRequest, 'subjectAltName' | 'securityIdentifier'>;
 /** What is asked for; without a key where that is still open. */
-export type Asked = AskedNames & Pick<CertificationRequest, 'subject'> & { publicKey?: PublicKey };
+type Asked = AskedNames & Pick<CertificationRequest, 'subject'> & { publicKey?: PublicKey };
 
 /** The names that the CSR asks for: subjectAltName, and Microsoft's SID. @throws {Malformed} */
 export function askedNames({ subjectAltName: names, securityIdentifier: sid }: AskedNames) {

@@ -58,7 +58,7 @@ const not = (reason: Reason, evidence: Evidence = {}): Renewal => ({
   evidence,
 });
 
-export type RenewalRequest = {
+type RenewalRequest = {
   readonly endpoint: Endpoint;
   readonly csr: ProvenRequest;
   /** The certificate that signed, DER, and its key. */

@@ -34,7 +34,7 @@ async function listing({ macKeys, clock, log }: Reading) {
   };
 }
 
-export type ChallengeQuery = Turn & {
+type ChallengeQuery = Turn & {
   readonly endpoint: string;
   readonly state?: ChallengeState | undefined;
 };

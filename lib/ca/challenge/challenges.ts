@@ -15,7 +15,7 @@ import type { Deps } from '../deps.ts';
 import { type Once, type Remembered, Repeated } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 
-export type NewChallenge = {
+type NewChallenge = {
   readonly binding: Binding;
   readonly uses: number;
   readonly ttlMs: number;
@@ -29,7 +29,7 @@ export type MadeChallenge = {
   readonly expiresAt: number;
 };
 
-export type ChallengeMaker = {
+type ChallengeMaker = {
   readonly actor: Actor;
   /** Of a request that may come again: its challenge is derived instead of drawn, and its answer is given
    * without it. */

@@ -31,7 +31,7 @@ import { loadTransaction } from './lookup.ts';
 import { type Act, endAttempt, loadForEnd, voidTransaction } from './rollback.ts';
 
 /** What a certificate is issued for: a Transaction to be, or one that is approved or lapsed. */
-export type Order = {
+type Order = {
   readonly ca: Ca;
   readonly endpoint: Endpoint;
   readonly csr: ProvenRequest;

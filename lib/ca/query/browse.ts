@@ -9,7 +9,7 @@ import type { Page, Store } from '../../ports/store.ts';
 import { View } from '../record/unit-of-work.ts';
 
 /** Sort values after the one and before the other only, in the direction of the range. */
-export type Bounds = { readonly from?: string; readonly until?: string };
+type Bounds = { readonly from?: string; readonly until?: string };
 
 /** The range to read: the same list of one or more groups, in the order of its sort values. */
 type Places<K extends Kind> = Bounds & {
@@ -40,7 +40,7 @@ export type Turn = {
   readonly cursor?: string;
 };
 
-export type Browsed<Shown> = {
+type Browsed<Shown> = {
   readonly records: readonly Shown[];
   /** Where to go on; absent at the end. */
   readonly next?: string;

@@ -17,7 +17,7 @@ import { View } from '../record/unit-of-work.ts';
 import { browse, type Range, type Turn } from './browse.ts';
 import { begins, certificatesOf, type Search, searched } from './search.ts';
 
-export type CertificateQuery = Turn &
+type CertificateQuery = Turn &
   Search & {
     readonly ca?: string | undefined;
     readonly state?: ListedState | undefined;
@@ -28,7 +28,7 @@ export type CertificateQuery = Turn &
     readonly expiringBefore?: number | undefined;
   };
 
-export type CertificatePage = {
+type CertificatePage = {
   readonly certificates: readonly CertificateRecord[];
   readonly next?: string;
 };
@@ -132,7 +132,7 @@ export async function findCertificate(
 }
 
 /** A certificate among its renewals. */
-export type Renewals = {
+type Renewals = {
   /** All that lead to one another by renewals, oldest first. */
   readonly certificates: readonly (CertificateRecord & { readonly renews?: string })[];
   /** There are more than these. */

@@ -11,7 +11,7 @@ import { View } from '../record/unit-of-work.ts';
 import { browse, type Range, type Turn } from './browse.ts';
 import { certificatesOf } from './search.ts';
 
-export type EventQuery = {
+type EventQuery = {
   /** Milliseconds since 1970: from the one on, before the other. */
   readonly from?: number | undefined;
   readonly until?: number | undefined;
@@ -26,7 +26,7 @@ export type EventQuery = {
 type EventDeps = Pick<Deps, 'store' | 'config' | 'clock'>;
 
 /** Bodies of events: JSON text. */
-export type EventPage = { readonly events: readonly string[]; readonly next?: string };
+type EventPage = { readonly events: readonly string[]; readonly next?: string };
 
 export async function listEvents(
   deps: EventDeps,

@@ -17,7 +17,7 @@ export const begins = (text: string, wanted: string | undefined): boolean =>
   wanted === undefined || searchText(text).startsWith(searchText(wanted));
 
 /** Sort values that begin with a text. They are ASCII: none of them comes after the last of it. */
-export function beginningWith(text: string) {
+function beginningWith(text: string) {
   const from = searchText(text);
   return { from, until: `${from}\x7f` } as const;
 }

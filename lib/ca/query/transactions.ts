@@ -18,14 +18,14 @@ import { begins, certificatesOf, type Search, searched } from './search.ts';
 /** States in which something is still to be done; the store lists these by when it is due. */
 export const openStates = ['pending', 'approved', 'intended', 'signed'] as const;
 
-export type TransactionQuery = Turn &
+type TransactionQuery = Turn &
   Search & {
     /** Only those of this endpoint. A query that searches for nothing has to name one. */
     readonly endpoint?: string | undefined;
     readonly state?: TransactionState | undefined;
   };
 
-export type TransactionPage = {
+type TransactionPage = {
   readonly transactions: readonly Transaction[];
   /** Where to go on. Where few of many are asked for, a page may be short and still not the last. */
   readonly next?: string;
@@ -100,7 +100,7 @@ export async function findTransaction(
   return found && !isGone('transaction', found, clock.now()) ? found : undefined;
 }
 
-export type TransactionStory = {
+type TransactionStory = {
   readonly transaction: Transaction;
   readonly csr: Bytes;
   /** Of its latest attempt. */

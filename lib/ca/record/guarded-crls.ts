@@ -14,7 +14,7 @@ import { holds, tagged } from '../approve/approval-mac.ts';
 import { mac } from '../challenge/challenges.ts';
 
 /** Returns the public key of a CA, by the CA's id. */
-export type KeyOf = (ca: string) => Promise<PublicKey>;
+type KeyOf = (ca: string) => Promise<PublicKey>;
 
 /** More changes than any register has, so that the next look at the register publishes a new CRL. */
 const UNKNOWN_CHANGES = -1;

@@ -33,16 +33,16 @@ export const transitions = {
 >;
 
 type Table = typeof transitions;
-export type StateOrBegin = keyof Table;
+type StateOrBegin = keyof Table;
 /** What can happen in every one of these states. */
-export type TransactionEvent<S extends StateOrBegin> = keyof Table[S] & string;
+type TransactionEvent<S extends StateOrBegin> = keyof Table[S] & string;
 type Next<S extends StateOrBegin, E> = S extends S
   ? E extends keyof Table[S]
     ? Table[S][E]
     : never
   : never;
 
-export const transition = <S extends StateOrBegin, E extends TransactionEvent<S>>(
+const transition = <S extends StateOrBegin, E extends TransactionEvent<S>>(
   state: S,
   event: E,
 ): Next<S, E> => transitions[state][event] as Next<S, E>;

@@ -22,7 +22,7 @@ import { rebuildRegister } from './rebuild-register.ts';
 import { registerChanges } from './register.ts';
 import { revoke } from './revoke.ts';
 
-export type Told = {
+type Told = {
   readonly ca: string;
   /** Of the CRL in the backup; undefined if it has none. */
   readonly before: number | undefined;

@@ -5,7 +5,7 @@ import { crlEntries, describeCrlEntry, type RevokedEntry } from '../../x509/desc
 import type { Deps } from '../deps.ts';
 import type { Turn } from '../query/browse.ts';
 
-export type CrlPage = {
+type CrlPage = {
   readonly crl: Crl;
   /** How many entries it has. */
   readonly count: number;

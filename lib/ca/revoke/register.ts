@@ -25,7 +25,7 @@ export const registerKeys = (ca: string, serials: readonly string[]): Key[] =>
   serials.map((serial) => ({ kind: 'register', key: shardOf(ca, serial) }));
 
 /** A revocation, a hold, or its end. */
-export type Revoking = {
+type Revoking = {
   readonly reason: RegisterEntry['reason'];
   readonly at: number;
   /** Serial of the renewal whose intent supersedes it. */
@@ -96,7 +96,7 @@ export function list(
   });
 }
 
-export type RegisterEntry = RegisterPage['entries'][string];
+type RegisterEntry = RegisterPage['entries'][string];
 
 /** The latest entry of a serial number; undefined if there is none. The view has read its records then. */
 export async function listed(

@@ -25,7 +25,7 @@ import { Draft, View } from '../record/unit-of-work.ts';
 import { enter, listed, list as putIn } from './register.ts';
 import { revoke } from './revoke.ts';
 
-export type SignedRevocation = {
+type SignedRevocation = {
   readonly ca: string;
   readonly certificate: Certificate;
   readonly reason: RegisterReason;

@@ -122,7 +122,7 @@ export async function operating(
   }
 }
 
-export function authorityOf({ config }: Operator, name: string): Authority {
+function authorityOf({ config }: Operator, name: string): Authority {
   const authority = config.cas.get(name);
   if (authority) return authority;
   const known = [...config.cas.keys()].map((id) => `"${id}"`).join(', ');

@@ -29,7 +29,7 @@ import { durationOf, isBusy, type Patience, retryOption } from '../busy.ts';
 import { CliError, type Io, send, timesOf } from '../io.ts';
 import { spoken } from '../text.ts';
 
-export type Server = CaCertResponse &
+type Server = CaCertResponse &
   Algorithms & { readonly url: string; readonly post: boolean; readonly renewal: boolean };
 
 export const random = (octets: number): Bytes => crypto.getRandomValues(new Uint8Array(octets));

@@ -14,7 +14,7 @@ import { CliError, type Io } from '../io.ts';
 import { csvHeadings, csvRow, idOfRow } from './csv.ts';
 import type { EventBody } from './happened.ts';
 
-export type Format = {
+type Format = {
   readonly head: string;
   readonly line: (event: EventBody) => string;
   /** The id of the event in a line that `line` made. */

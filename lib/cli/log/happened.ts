@@ -13,16 +13,16 @@ const textOfCode = new Map<string, string>(
 );
 
 /** `SCEP-311: the subject is not ...`, of a code. */
-export const codeText = (code: string): string => {
+const codeText = (code: string): string => {
   const text = textOfCode.get(code);
   return text === undefined ? code : `${code}: ${text}`;
 };
 
-export const whoOf = ({ actor: { kind, id, from } }: Pick<EventBody, 'actor'>): string =>
+const whoOf = ({ actor: { kind, id, from } }: Pick<EventBody, 'actor'>): string =>
   kind === 'admin' ? (id ?? kind) + (from === undefined ? '' : `@${from}`) : kind;
 
 /** The details of the event. */
-export function whatOf(event: EventBody): string {
+function whatOf(event: EventBody): string {
   const { code, reason, note, serial, number, authorizedBy = [] } = event;
   return [
     code && codeText(code),

@@ -3,7 +3,7 @@
 import { assumed, measured, price, watched, workersPaid } from './prices.ts';
 
 export const targets = ['functionUrl', 'httpApi', 'cloudfront', 'workers'] as const;
-export type Target = (typeof targets)[number];
+type Target = (typeof targets)[number];
 
 export type Fleet = {
   readonly devices: number;
@@ -20,7 +20,7 @@ export type Fleet = {
 };
 
 /** Of a month. */
-export type Counts = {
+type Counts = {
   readonly first: number;
   readonly renewals: number;
   readonly listed: number;
@@ -71,7 +71,7 @@ export const parts = [
   'logs and traces',
   'alarms and metrics',
 ] as const;
-export type Bill = Readonly<Record<(typeof parts)[number], number>>;
+type Bill = Readonly<Record<(typeof parts)[number], number>>;
 
 /** @returns US dollars a month */
 export function billOf(fleet: Fleet, target: Target): Bill {

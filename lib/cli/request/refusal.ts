@@ -14,7 +14,7 @@ export function reasonOf(text: string): Reason | undefined {
   );
 }
 
-export type RefusedRequest = {
+type RefusedRequest = {
   readonly reason?: string;
   readonly evidence?: Evidence;
   readonly endpoint: string;

@@ -32,7 +32,7 @@ const shownCrl = ({ number, thisUpdate, nextUpdate }: Crl) => ({
   nextUpdate: iso(nextUpdate),
 });
 
-export function shownCa({ id, key, chain: [own, ...issuers], generations, ...rest }: CaStatus) {
+function shownCa({ id, key, chain: [own, ...issuers], generations, ...rest }: CaStatus) {
   return {
     id,
     ...(key === undefined ? {} : { key }),

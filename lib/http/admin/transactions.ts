@@ -17,7 +17,7 @@ import { turnOf } from '../request.ts';
 import type { ApiCall, HandlersOf } from './handlers.ts';
 
 /** A Transaction as the API shows it, without sealed and internal fields and MACs. */
-export function shownTransaction(one: Transaction) {
+function shownTransaction(one: Transaction) {
   const { approval, expiresAt, serial: number, gates, reason, evidence: looked, renews } = one;
   return {
     id: one.id,

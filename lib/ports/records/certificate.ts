@@ -40,7 +40,7 @@ type NotRevoked = {
   readonly unseen?: never;
 };
 
-export type CertificateBase = {
+type CertificateBase = {
   readonly ca: string;
   /** As many digits as the INTEGER has in DER. */
   readonly serial: string;

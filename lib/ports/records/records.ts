@@ -107,14 +107,14 @@ export type Challenge = {
 };
 
 /** A certificate of this key was revoked for keyCompromise: it is never certified again. It never expires. */
-export type BlockedKey = {
+type BlockedKey = {
   readonly ca: string;
   readonly serial: string;
   readonly at: number;
 };
 
 /** A certificate was issued for this subject and these names. */
-export type SubjectRecord = {
+type SubjectRecord = {
   readonly serial: string;
 };
 

@@ -120,7 +120,7 @@ export const describedCertificate = (certificate: Certificate): DescribedCertifi
 export const describeRequest = (der: Bytes): DescribedRequest =>
   describedRequest(readCertificationRequest(der));
 
-export function describedRequest(request: CertificationRequest): DescribedRequest {
+function describedRequest(request: CertificationRequest): DescribedRequest {
   const { der, challengePassword: secret, subjectAltName: names } = request;
   const removed = secret === '';
   return {
@@ -149,7 +149,7 @@ export async function describeProven(der: Bytes): Promise<DescribedRequest> {
 }
 
 /** A SubjectPublicKeyInfo. */
-export function describeKey(spki: Element): DescribedKey {
+function describeKey(spki: Element): DescribedKey {
   const sha256 = hex(hash('SHA-256', raw(spki)));
   const described = orOctets(raw(spki), () => {
     const key = readPublicKey(spki);
@@ -184,7 +184,7 @@ export const schemeName = ({ kind, digest }: SignatureScheme): string =>
   kind === 'Ed25519' ? kind : `${kind} with ${digest.name}`;
 
 /** An AlgorithmIdentifier of a signature. */
-export const describeSignature = (algorithm: Element): string =>
+const describeSignature = (algorithm: Element): string =>
   orOctets(raw(algorithm), () => {
     const scheme = readSignatureAlgorithm(algorithm);
     return scheme ? schemeName(scheme) : readAlgorithm(algorithm).oid;

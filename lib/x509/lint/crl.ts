@@ -32,7 +32,7 @@ import {
   timeIsEncoded,
 } from './rule.ts';
 
-export type CrlContext = {
+type CrlContext = {
   /** What the list is about to be signed with. */
   readonly scheme: SignatureScheme;
   /** The issuer's Name, DER, and its subjectKeyIdentifier. */

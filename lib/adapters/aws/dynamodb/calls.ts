@@ -45,7 +45,7 @@ type Send<T> = (
   options: { readonly abortSignal: AbortSignal },
 ) => Promise<T>;
 
-export type Write = {
+type Write = {
   /** The API's name of the call. */
   readonly name: string;
   readonly send: Send<unknown>;

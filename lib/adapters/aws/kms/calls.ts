@@ -45,7 +45,7 @@ const remedies: Readonly<Record<string, string>> = {
 const unreachable = 'see the route to KMS, AWS_REGION and AWS_ENDPOINT_URL_KMS';
 const theirs = 'see the health of KMS in this region';
 
-export type Call = {
+type Call = {
   /** The API's name of it. */
   readonly action: string;
   /** Id, ARN or alias of the key; absent while it is being made. */

@@ -20,7 +20,7 @@ import {
 import { type PublicKey, verifySignature } from '../../../x509/public-key.ts';
 
 /** What is known of a request before its envelope is opened. */
-export type Opening = {
+type Opening = {
   /** The key that signed the pkiMessage. */
   readonly signer: PublicKey;
   /** `same`: the request must be for the key that signed. `any`: it may be for another one. */

@@ -73,7 +73,7 @@ export function requireSealable({ key, challengePassword }: ReplyRecipient): voi
   }
 }
 
-export type ReplySigner = {
+type ReplySigner = {
   /** That the request was encrypted to. */
   readonly generation: Generation;
   /** The digest of an answer that names none. */

@@ -38,7 +38,7 @@ import { type ProvenRequest, readCertificationRequest } from '../../../x509/csr.
 import { verifySignature } from '../../../x509/public-key.ts';
 import { requireSealable } from './reply.ts';
 
-export type SimulatedRequest = {
+type SimulatedRequest = {
   readonly endpoint: Endpoint;
   /** A PKCS#10, DER. */
   readonly csr: Bytes;
@@ -48,7 +48,7 @@ export type SimulatedRequest = {
   readonly renews: CertificateRecord | undefined;
 };
 
-export type Simulation =
+type Simulation =
   /** The signature of `certificate` is a dummy; the signed part is what a device would get. */
   | { readonly decision: 'grant'; readonly certificate: Certificate }
   /** What an approver would allow, unless there is a reason to refuse it then. */

@@ -11,7 +11,7 @@ import {
 
 type Keyword = Capability | 'POSTPKIOperation' | 'Renewal' | 'SCEPStandard';
 
-export function capabilities(legacy: Legacy): readonly Keyword[] {
+function capabilities(legacy: Legacy): readonly Keyword[] {
   const algorithms = [...Object.values(contentCiphers), ...Object.values(digests)]
     .filter((entry) => accepted(entry, legacy))
     .flatMap(({ capability }) => capability ?? []);

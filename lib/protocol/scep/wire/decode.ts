@@ -49,7 +49,7 @@ export function decodePkiMessage(message: Bytes): PkiMessage {
 }
 
 /** §3.3.3: the plaintext of a CertPoll. Names, DER. */
-export type IssuerAndSubject = { readonly issuer: Bytes; readonly subject: Bytes };
+type IssuerAndSubject = { readonly issuer: Bytes; readonly subject: Bytes };
 
 /** @throws {Malformed} */
 export function readIssuerAndSubject(plaintext: Bytes): IssuerAndSubject {
@@ -62,7 +62,7 @@ export function readIssuerAndSubject(plaintext: Bytes): IssuerAndSubject {
 }
 
 /** §3.3.4: the plaintext of a GetCert or GetCRL. Name, BER; content octets of the INTEGER, DER. */
-export type IssuerAndSerialNumber = { readonly issuer: Bytes; readonly serialNumber: Bytes };
+type IssuerAndSerialNumber = { readonly issuer: Bytes; readonly serialNumber: Bytes };
 
 /** @throws {Malformed} */
 export function readIssuerAndSerialNumber(plaintext: Bytes): IssuerAndSerialNumber {

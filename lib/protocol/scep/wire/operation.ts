@@ -45,7 +45,7 @@ export function parseOperation(method: 'GET' | 'POST', rawQuery: string): Operat
  * that was form-decoded, and the URL-safe alphabet and missing padding are accepted.
  * @throws {HttpFailure} 400
  */
-export function decodeMessage(raw: string): Bytes {
+function decodeMessage(raw: string): Bytes {
   if (raw.length > 4 * MAX_MESSAGE_OCTETS) throw new HttpFailure(413, 'the message is too long');
   const text = percentDecode(raw)
     .replace(/[\r\n\t]/g, '')
