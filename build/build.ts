@@ -15,16 +15,20 @@ export async function writeFiles(folder: string, files: readonly BuiltFile[]): P
   }
 }
 
-/** @returns the files of each function, by its name */
-export async function buildAll(): Promise<ReadonlyMap<string, readonly BuiltFile[]>> {
-  await rm(dist, { recursive: true, force: true });
+/**
+ * Replaces what an earlier build has left in the folder, and leaves there what is not its own, such as a release.
+ * @returns the files of each function, by its name
+ */
+export async function buildAll(folder = dist): Promise<ReadonlyMap<string, readonly BuiltFile[]>> {
+  const replaced = [...functionNames, 'cli'].map((name) => join(folder, name));
+  await Promise.all(replaced.map((path) => rm(path, { recursive: true, force: true })));
   const functions = new Map<string, readonly BuiltFile[]>();
   for (const name of functionNames) {
     const files = await bundleFunction(name);
     functions.set(name, files);
-    await writeFiles(join(dist, name), files);
+    await writeFiles(join(folder, name), files);
   }
-  await writeFiles(join(dist, 'cli'), await bundleCli());
+  await writeFiles(join(folder, 'cli'), await bundleCli());
   return functions;
 }
 

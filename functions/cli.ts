@@ -1,57 +1,48 @@
 // The command line: `scepter`.
 
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { arrayBuffer } from 'node:stream/consumers';
 import { systemClock } from '../lib/adapters/system.ts';
-import { visible } from '../lib/base/text.ts';
-import { CliError } from '../lib/cli/io.ts';
+import { exitCodes } from '../lib/cli/io.ts';
 import { runCli } from '../lib/cli/main.ts';
+import { checkedToken, tokenIn } from '../lib/cli/server.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { readDocument } from './default-config.ts';
-import { readEnv } from './env.ts';
-import { stopped } from './node/stopped.ts';
+import { type Env, readEnv } from './env.ts';
+import { terminal } from './node/terminal.ts';
 
-const env = readEnv();
+const env = environment();
 
-/** The token that was given, or the one the embedded server keeps in its folder. */
-async function token(): Promise<string> {
-  if (env.token) return env.token;
-  const path = join(env.dataDir, 'token');
-  const kept = await readFile(path, 'utf8').catch(() => undefined);
-  if (kept === undefined) {
-    throw new CliError(
-      'notAllowed',
-      `no token: set SCEPTER_TOKEN, or SCEPTER_DATA_DIR to the server's folder (${path} is not there)`,
-    );
+function environment(): Env {
+  try {
+    return readEnv();
+  } catch (error) {
+    process.stderr.write(`scepter: ${error instanceof Error ? error.message : error}\n`);
+    return process.exit(exitCodes.usage);
   }
-  return kept.trim();
 }
 
-/** Output that a command passes through, such as an export, is escaped on a terminal. */
-const harmless = (text: string): string => text.split('\n').map(visible).join('\n');
+const tokenPath = join(env.dataDir, 'token');
 
-// `scepter ... | head` closes the pipe when it has enough lines, which is not a failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  process.stderr.write(`scepter: standard output cannot be written: ${error.message}\n`);
-  process.exit(1);
-});
+/** The token that was given, or the one the embedded server keeps in its folder. */
+const token = async (): Promise<string> =>
+  env.token
+    ? checkedToken('SCEPTER_TOKEN', env.token)
+    : tokenIn(
+        'the admin token',
+        tokenPath,
+        `no token: set SCEPTER_TOKEN, or SCEPTER_DATA_DIR to the server's folder (${tokenPath} is not there)`,
+      );
 
 process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   url: env.url ?? env.localUrl,
   token,
+  tokenFrom: env.token ? 'the token of SCEPTER_TOKEN' : `the token in ${tokenPath}`,
   jwt: env.jwt,
   invoke: async (target, request) =>
     (await import('./lambda/admin-function.ts')).invoke(target, request),
   stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
-  out: (data) => process.stdout.write(process.stdout.isTTY ? harmless(data) : data),
-  columns: process.stdout.columns,
-  note: (line) => process.stderr.write(`${harmless(line)}\n`),
-  progress: process.stderr.isTTY
-    ? (line) => process.stderr.write(`\r\u001b[K${visible(line)}`)
-    : undefined,
-  stopped,
+  ...terminal,
   clock: systemClock,
   config: (file) => readDocument(env, file),
   operator: async () => (await import('./node/operator.ts')).openOperator(env),

@@ -45,6 +45,13 @@ export type Env = {
   readonly jwt: string | undefined;
 };
 
+/** @throws {Error} for a value that says neither yes nor no: it would be taken for no without a word */
+function isOn(env: Readonly<Record<string, string | undefined>>, name: string): boolean {
+  const value = env[name] ?? '';
+  if (['', '0', '1'].includes(value)) return value === '1';
+  throw new Error(`${name} must be 1 for yes, or 0, not "${value}"`);
+}
+
 /** Of a host as a URL has it or as it is listened at. */
 export const isLoopback = (host: string): boolean =>
   /^(?:localhost|\[?::1\]?)$/.test(host) || (isIP(host) === 4 && host.startsWith('127.'));
@@ -64,7 +71,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     sealingKey: env.SCEPTER_SEALING_KEY || undefined,
     originSecrets: (env.SCEPTER_ORIGIN_SECRETS ?? '').split(',').filter((one) => one !== ''),
     adminToken: env.SCEPTER_ADMIN_TOKEN || undefined,
-    plainHttp: env.SCEPTER_PLAIN_HTTP === '1',
+    plainHttp: isOn(env, 'SCEPTER_PLAIN_HTTP'),
     host,
     port,
     localUrl: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
@@ -73,7 +80,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     production,
     config: env.SCEPTER_CONFIG || undefined,
     refuseSoftwareKeys:
-      production && !env.SCEPTER_SEALING_KEY && env.SCEPTER_ALLOW_SOFTWARE_KEYS !== '1',
+      production && !env.SCEPTER_SEALING_KEY && !isOn(env, 'SCEPTER_ALLOW_SOFTWARE_KEYS'),
     url: env.SCEPTER_URL || undefined,
     token: env.SCEPTER_TOKEN || undefined,
     jwt: env.SCEPTER_JWT || undefined,

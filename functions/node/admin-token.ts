@@ -3,10 +3,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+import { isToken } from '../../lib/api/route.ts';
 import { MIN_ADMIN_TOKEN } from '../../lib/base/limits.ts';
 import { ownNames, tokenHash, tokenNameKey, tokenNameRecord } from '../../lib/ca/record/tokens.ts';
 import { Draft, View } from '../../lib/ca/record/unit-of-work.ts';
-import { isToken } from '../../lib/http/admin/auth.ts';
 import type { Store } from '../../lib/ports/store.ts';
 
 const name = ownNames.tokenFile;

@@ -3,11 +3,10 @@
 
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { hex } from '../../lib/base/bytes.ts';
 import { iso } from '../../lib/base/text.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
-import { hash } from '../../lib/crypto/native.ts';
 import type { Log } from '../../lib/ports/log.ts';
+import { fingerprint } from '../../lib/x509/certificate.ts';
 import type { Env } from '../env.ts';
 import { cautions } from './cautions.ts';
 import { setUp } from './command.ts';
@@ -25,6 +24,16 @@ export async function say({ log, ...started }: Started & { readonly log: Log }):
   const { publicUrl } = embedded.deps.config;
   const warned = cautions(env, publicUrl, { address, machine: hostname() });
   for (const { event, detail } of warned) log({ event, severity: 'warning', detail });
+  for (const id of embedded.deps.config.cas.keys()) {
+    const ca = await embedded.deps.cas.of(id).catch(() => undefined);
+    if (ca)
+      log({
+        event: 'server.ca',
+        severity: 'info',
+        ca: id,
+        sha256: fingerprint(ca.certificate.der),
+      });
+  }
   log({ event: 'server.ready', severity: 'info', publicUrl, address, at: whereabouts(env) });
   if (env.production) return;
   const text = await banner(
@@ -57,7 +66,7 @@ async function banner(started: Started, warned: readonly string[]): Promise<stri
     lines.push(
       `  CA           ${publicUrl}/aia/${id}.cer${made.includes(id) ? '   made just now' : ''}`,
     );
-    lines.push(`  SHA-256      ${hex(hash('SHA-256', ca.certificate.der))}`);
+    lines.push(`  SHA-256      ${fingerprint(ca.certificate.der)}`);
   }
   lines.push(...(await firstSteps(started)), ...warned.flatMap((sentence) => ['', sentence]));
   if (env.sealingKey === undefined) {

@@ -1,9 +1,9 @@
 // Runs before the service at Cloudflare: refuses floods and plain http, and answers from the cache.
 
+import { isToken } from '../../lib/api/route.ts';
 import { FLOOD_RETRY_S, MIN_ADMIN_TOKEN } from '../../lib/base/limits.ts';
 import { ownNames, tokenHash } from '../../lib/ca/record/tokens.ts';
 import { type Config, ConfigError } from '../../lib/config/config.ts';
-import { isToken } from '../../lib/http/admin/auth.ts';
 import { type Connection, forwardedFor, subscriber } from '../../lib/http/client.ts';
 import { forbidden, tooMany, unavailable } from '../../lib/http/respond.ts';
 import type { Log } from '../../lib/ports/log.ts';

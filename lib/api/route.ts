@@ -10,6 +10,9 @@ export const API_ROOT = '/api/v1';
 /** The header with the token, where an ingress has a JWT or a signature in `Authorization`. */
 export const tokenHeader = 'X-Scepter-Token';
 
+/** A token has only characters that a header can carry. */
+export const isToken = (text: string): boolean => /^[\x21-\x7e]{16,256}$/.test(text);
+
 /** `admin` has the rights of all roles. */
 type ApiRole = Exclude<Role, 'admin'>;
 

@@ -62,7 +62,10 @@ export async function askApi(
   });
   const { status, text } = await (io.patience ? io.patience.until(io.url, asked) : asked());
   if (status >= 200 && status < 300) return answerIn(text, io.url);
-  throw new CliError(exitOf(status), `${io.url}: ${detailOf(text, status)}`);
+  const detail = detailOf(text, status);
+  const more =
+    status === 401 ? `: ${io.tokenFrom} is another server's, or was revoked` : whyOf(text, status);
+  throw new CliError(exitOf(status), `${io.url}: ${detail}${more}`);
 }
 
 /** The fields that have a value. */
@@ -104,8 +107,16 @@ function exitOf(status: number): keyof typeof exitCodes {
 function detailOf(text: string, status: number): string {
   try {
     const problem = JSON.parse(text) as { detail?: unknown; title?: unknown };
-    return String(problem.detail ?? problem.title);
+    const said = problem.detail ?? problem.title;
+    if (typeof said === 'string') return said;
   } catch {
-    return `the server answered with HTTP ${status}`;
+    // An ingress that answers by itself.
   }
+  return `the server answered with HTTP ${status}`;
+}
+
+/** Of our own trouble the log has the reason, under this id. */
+function whyOf(text: string, status: number): string {
+  const [, id] = /"id":"([0-9A-Z]{26})"/.exec(text) ?? [];
+  return status === 503 && id ? `; the server's log says why, at ${id}` : '';
 }

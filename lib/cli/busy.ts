@@ -57,7 +57,7 @@ export class Patience implements Patient {
         const more = this.#waitedMs === 0 ? '' : ` after ${spoken(this.#waitedMs)} of waiting`;
         throw new CliError(
           'remote',
-          `${about}${more} and asks to come again in ${spoken(wait)}: --retry-for ${spoken(this.#limitMs)} ends before that`,
+          `${about}${more} and asks to come again in ${spoken(wait)}: --retry-for ${spoken(this.#limitMs)} ends before that; its log says why it is busy`,
         );
       }
       this.#io.note(

@@ -12,6 +12,8 @@ export type Io = {
    * bearer token for it. */
   readonly url: string;
   readonly token: () => Promise<string>;
+  /** Where that token is from, for people. */
+  readonly tokenFrom: string;
   /** The JWT for an ingress in front of it, if that wants one. */
   readonly jwt: string | undefined;
   /** The command's patience with that server; absent: it has none. */
@@ -97,6 +99,15 @@ export class CliError extends Error {
 /** Milliseconds to wait for a server before giving up. */
 const TIMEOUT_MS = 30_000;
 
+/** What a runtime says of a wrong address, in our words. */
+const causes: readonly (readonly [RegExp, string])[] = [
+  [
+    /wrong version number|packet length too long/i,
+    'it speaks no TLS: say http:// instead of https://',
+  ],
+  [/unexpected redirect/i, 'it sends elsewhere (a redirect): give the address that it sends to'],
+];
+
 /** A request; trouble on the way is a sentence with the URL in it. */
 export async function send(
   url: string,
@@ -112,8 +123,39 @@ export async function send(
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const why = cause instanceof Error ? cause.message || cause.name : String(cause);
-    throw new CliError('remote', `${new URL(url).origin} did not answer: ${why}`);
+    const known = causes.find(([pattern]) => pattern.test(why))?.[1] ?? why;
+    throw new CliError('remote', `${new URL(url).origin} did not answer: ${known}`);
   }
+}
+
+/**
+ * The address as it was given.
+ * @param name the option or variable that gave it
+ * @throws {CliError} usage, with what is missing
+ */
+export function webAddress(name: string, text: string): string {
+  if (URL.canParse(text) && /^https?:\/\//i.test(text)) return text;
+  const host = /^[\w.[\]-]+(?::\d*)?(?:[/?]|$)(?!\/)/;
+  const noScheme = host.test(text) && URL.canParse(`http://${text}`);
+  const how = noScheme
+    ? `it has no scheme: say http://${text}, or https://${text}`
+    : 'one begins with http:// or https://';
+  throw new CliError('usage', `${name}: "${text}" is not the address of a server: ${how}`);
+}
+
+/** All of standard input. @throws {CliError} usage where nothing comes, as after a command that failed */
+export async function readStdin(io: Pick<Io, 'stdin'>): Promise<Bytes> {
+  const octets = await io.stdin();
+  if (octets.some((octet) => octet > 0x20)) return octets;
+  throw new CliError(
+    'usage',
+    'standard input is empty: the command before the pipe has printed nothing, or failed',
+  );
+}
+
+/** The reader of standard output has gone, and has had what it wanted: the command ends without an error. */
+export class ReaderGone extends Error {
+  override readonly name = 'ReaderGone';
 }
 
 /** The answer's Retry-After, and the server's clock. */

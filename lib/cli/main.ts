@@ -9,7 +9,7 @@ import { addRetire, retireCommands } from './authority/ca-retire.ts';
 import { certCommand } from './certificate/cert.ts';
 import { enrolCommand } from './device/enrol.ts';
 import { renewCommand } from './device/renew.ts';
-import { CliError, exitCodes, type Io } from './io.ts';
+import { CliError, exitCodes, type Io, ReaderGone } from './io.ts';
 import { logCommand } from './log/log.ts';
 import { explainCommand } from './look/explain.ts';
 import { inspectCommand } from './look/inspect.ts';
@@ -75,6 +75,7 @@ export async function runCli(args: readonly string[], version: string, io: Io): 
     await makeProgram(version, io).parseAsync(args, { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
+    if (error instanceof ReaderGone) return exitCodes.ok;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
     io.note(`scepter: ${visible(error instanceof Error ? error.message : String(error))}`);
     return exitCodes[error instanceof CliError ? error.exit : 'failure'];

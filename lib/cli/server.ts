@@ -2,8 +2,9 @@
 
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { isToken } from '../api/route.ts';
 import { Patience, retryOption } from './busy.ts';
-import { CliError, type Io } from './io.ts';
+import { CliError, type Io, webAddress } from './io.ts';
 
 /** The `io` for commands that ask a server, and the function that gives them the options. */
 type Asking = {
@@ -15,7 +16,7 @@ type Asking = {
 type Given = { readonly url?: string; readonly tokenFile?: string; readonly retryFor: number };
 
 export function askingServer(io: Io): Asking {
-  let { url, token } = io;
+  let { url, token, tokenFrom } = io;
   let patience: Patience | undefined;
   /** Commands without commands below them; they are the ones that do something. */
   const addOptions: Asking['addOptions'] = (command, alone) => {
@@ -33,7 +34,10 @@ export function askingServer(io: Io): Asking {
       const { url: given, tokenFile, retryFor } = command.opts<Given>();
       patience = new Patience(io, retryFor);
       url = given === undefined ? addressOf('SCEPTER_URL', url) : addressOf('--url', given);
-      if (tokenFile !== undefined) token = () => tokenIn(tokenFile);
+      if (tokenFile !== undefined) {
+        token = () => tokenIn('--token-file', tokenFile);
+        tokenFrom = `the token in ${tokenFile}`;
+      }
       // These options are not sent as filters of a list.
       for (const name of ['url', 'tokenFile', 'retryFor']) command.setOptionValue(name, undefined);
     });
@@ -47,6 +51,9 @@ export function askingServer(io: Io): Asking {
       },
       get patience() {
         return patience;
+      },
+      get tokenFrom() {
+        return tokenFrom;
       },
       token: () => token(),
     },
@@ -67,17 +74,33 @@ function addressOf(name: string, text: string): string {
       `${name}: "${target}" is neither the name nor the ARN of a Lambda function`,
     );
   }
-  if (!URL.canParse(text) || !/^https?:/i.test(text)) {
-    throw new CliError('usage', `${name}: "${text}" is not the address of a server`);
-  }
-  return text.replace(/\/+$/, '');
+  return webAddress(name, text).replace(/\/+$/, '');
 }
 
-async function tokenIn(path: string): Promise<string> {
+/**
+ * The token in a file.
+ * @param missing what to say where there is no file
+ * @throws {CliError}
+ */
+export async function tokenIn(name: string, path: string, missing?: string): Promise<string> {
+  let text: string;
   try {
-    return (await readFile(path, 'utf8')).trim();
+    text = (await readFile(path, 'utf8')).trim();
   } catch (error) {
+    const gone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (gone && missing) throw new CliError('notAllowed', missing);
     const why = error instanceof Error ? error.message : String(error);
-    throw new CliError('notAllowed', `--token-file: ${path} cannot be read: ${why}`);
+    throw new CliError('notAllowed', `${name}: ${path} cannot be read: ${why}`);
   }
+  return checkedToken(`${name}: ${path}`, text);
+}
+
+/** What no server could take, and no header can carry, is said here instead of by a server. */
+export function checkedToken(name: string, token: string): string {
+  if (token === '') throw new CliError('notAllowed', `${name}: is empty, and holds no token`);
+  if (!isToken(token)) {
+    const may = 'one has 16 to 256 letters, digits and signs, without spaces';
+    throw new CliError('notAllowed', `${name}: is not a token: ${may}`);
+  }
+  return token;
 }

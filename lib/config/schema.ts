@@ -16,11 +16,17 @@ export function parseDuration(text: string): number | undefined {
 export const described = <T extends z.ZodMiniType>(text: string, schema: T): T =>
   schema.check(z.describe(text));
 
+/** For a number it says what a number lacks. */
+const unitOf =
+  (text: string) =>
+  ({ input }: { readonly input?: unknown }): string =>
+    typeof input === 'number' ? `${text}, not ${input}: write "${input}d" for days` : text;
+
 const durationText = 'must be a duration such as "30s", "15m", "1h" or "365d"';
 
 /** A duration's text; its value is milliseconds. */
 export const duration = z.pipe(
-  z.string(durationText).check(z.regex(durationPattern, durationText)),
+  z.string({ error: unitOf(durationText) }).check(z.regex(durationPattern, durationText)),
   z.transform((text) => parseDuration(text) ?? 0),
 );
 
@@ -37,7 +43,7 @@ function parseFraction(text: string): number | undefined {
 
 /** A duration's text, or that of a fraction of something that lasts. */
 export const durationOrFraction = z.pipe(
-  z.string(durationOrFractionText).check(
+  z.string({ error: unitOf(durationOrFractionText) }).check(
     z.regex(durationOrFractionPattern, { error: durationOrFractionText, abort: true }),
     z.refine((text) => (parseFraction(text) ?? 0) <= 1, durationOrFractionText),
   ),
@@ -95,7 +101,7 @@ function explain(issue: z.core.$ZodIssue): string[] {
       return [`must be ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`];
     case 'invalid_type': {
       const type = words[issue.expected] ?? issue.expected;
-      const must = `must be ${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
+      const must = custom(issue) ?? `must be ${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
       return [issue.input === undefined ? `is missing; it ${must}` : must];
     }
     case 'too_small':

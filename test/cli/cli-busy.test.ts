@@ -126,7 +126,7 @@ describe('enrol and renew at a busy server', () => {
     assert.deepEqual(terminal.slept, seconds(30, 30));
     assert.match(
       err,
-      /is busy \(HTTP 503\) after 1m of waiting and asks to come again in 30s: --retry-for 1m10s ends before that\n$/,
+      /is busy \(HTTP 503\) after 1m of waiting and asks to come again in 30s: --retry-for 1m10s ends before that; its log says why it is busy\n$/,
     );
     const patient = await enrolment();
     const long = await run(patient.args, { times: 99, headers: { 'retry-after': '60' } });
@@ -139,7 +139,7 @@ describe('enrol and renew at a busy server', () => {
     ['9'.repeat(400), /asks to come again in 3650d: --retry-for 5m ends before that/],
     ['Fri, 31 Dec 9999 23:59:59 GMT', /asks to come again in 3650d: --retry-for/],
     ...['-5', '1.5', '30s', 'soon', 'Sun, 99 Foo 1994 08:49:37 GMT', ''].map(
-      (text) => [text, /is busy \(HTTP 503\)\n$/] as const,
+      (text) => [text, /is busy \(HTTP 503\): "busy"; the server's log says why\n$/] as const,
     ),
   ] as const) {
     test(`Retry-After "${said.slice(0, 40)}" is not waited for`, async () => {

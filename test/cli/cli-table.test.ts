@@ -19,6 +19,7 @@ after(() => terminal.close());
 
 const silent: Io = {
   url: 'http://127.0.0.1:9',
+  tokenFrom: 'none',
   token: async () => 'x',
   jwt: undefined,
   invoke: () => Promise.reject(new Error('none')),

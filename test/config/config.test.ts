@@ -36,6 +36,22 @@ const staticCases = (cases: readonly (readonly [string, object, string])[]): Wro
   ]);
 
 describe('configuration', () => {
+  test('a duration without a unit: what it may be, what it is, and how days are written', () => {
+    const d = {
+      ...good(),
+      cas: { default: { subject: 'CN=CA', validity: 90 } },
+      profiles: { p: { validity: 90 } },
+      endpoints: { default: { ca: 'default', pendingTtl: 7, renew: { window: 30 } } },
+    };
+    const may = 'must be a duration such as "30s", "15m", "1h" or "365d"';
+    assert.deepEqual(problems(d), [
+      `cas.default.validity: ${may}, not 90: write "90d" for days`,
+      `profiles.p.validity: ${may}, not 90: write "90d" for days`,
+      'endpoints.default.renew.window: must be a duration such as "30d", or a fraction such as "1/3", at most "1/1", not 30: write "30d" for days',
+      `endpoints.default.pendingTtl: ${may}, not 7: write "7d" for days`,
+    ]);
+  });
+
   test('the smallest document is completed with its defaults', () => {
     const config = checkConfig(good());
     assert.deepEqual(config.cas.get('default'), {

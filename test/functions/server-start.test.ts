@@ -146,6 +146,7 @@ describe('what a start says', () => {
     for (const line of server.logged().trimEnd().split('\n')) JSON.parse(line);
     const [ready] = loggedIn(server.logged(), 'server.ready');
     assert.equal(ready?.address, `http://127.0.0.1:${env.PORT}`);
+    assert.match(String(loggedIn(server.logged(), 'server.ca')[0]?.sha256), /^[0-9a-f]{64}$/);
   });
 
   test('HOST=0.0.0.0: tokens cross the network in clear, and which name certificates point to', async () => {

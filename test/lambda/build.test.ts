@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { unzipSync } from 'fflate';
-import { writeFiles } from '../../build/build.ts';
+import { buildAll, writeFiles } from '../../build/build.ts';
 import { bundleCli, bundleFunction, functionNames } from '../../build/bundle.ts';
 import { loadTime, SCEP_START_OCTETS, weigh } from '../../build/measure.ts';
 import { zip } from '../../build/zip.ts';
@@ -84,6 +84,26 @@ test('the module loads by itself, and a client that few need is not loaded with 
   const module = await readFile(join(folder, 'index.mjs'), 'utf8');
   assert.ok(!module.includes('ParameterNotFound'), 'the SSM client is in the main module');
   assert.match(module, /import\("\.\/ssm-\w+\.mjs"\)/);
+});
+
+test('a build replaces the one before it, and leaves the release where it is', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'scepter-dist-'));
+  try {
+    for (const [name, file] of [
+      ['release', 'SHA256SUMS'],
+      ['cli', 'of-before.mjs'],
+    ] as const) {
+      await mkdir(join(folder, name));
+      await writeFile(join(folder, name, file), '');
+    }
+    await buildAll(folder);
+    assert.deepEqual(await readdir(join(folder, 'release')), ['SHA256SUMS']);
+    const built = await readdir(join(folder, 'cli'));
+    assert.ok(built.includes('index.mjs') && !built.includes('of-before.mjs'), built.join(' '));
+    assert.deepEqual((await readdir(folder)).sort(), ['cli', 'release', ...functionNames].sort());
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test('the command line runs from a package that was installed, where Node strips no types', async () => {

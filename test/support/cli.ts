@@ -75,6 +75,7 @@ export async function openTerminal(
       const code = await runCli(args, '0.0.0', {
         url,
         token: async () => token,
+        tokenFrom: 'the token of this test',
         jwt,
         invoke,
         stdin: async () => (typeof stdin === 'string' ? utf8(stdin) : stdin),

@@ -122,7 +122,7 @@ export async function startServer(env: Environment, { until }: Ready = {}): Prom
     child.once('close', (code) => reject(new Error(`the server ended with ${code}: ${logged}`)));
   });
   return {
-    url: /ready at (\S+),/.exec(printed)?.[1] ?? '',
+    url: (/ready at (\S+),/.exec(printed) ?? /"publicUrl":"(.*?)"/.exec(logged))?.[1] ?? '',
     printed: () => printed,
     logged: () => logged,
     child,

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { installFolder, root } from './installed.ts';
 import { freePort } from './process.ts';
 
@@ -37,8 +37,11 @@ export const loggedIn = (printed: string, event: string): Readonly<Record<string
     .map((line) => JSON.parse(line))
     .filter((line) => line.event === event);
 
-/** What `wrangler deploy` would upload, as wrangler bundles it, and what it says of its size. */
-export async function bundleWorker(): Promise<{ path: string; said: string }> {
+/**
+ * What `wrangler deploy` would upload, as wrangler bundles it, and what it says of its size.
+ * @param entry another module in place of the one that is deployed
+ */
+export async function bundleWorker(...entry: readonly string[]) {
   await installFolder('infra/cloudflare');
   const out = mkdtempSync(join(tmpdir(), 'scepter-bundle-'));
   process.once('exit', () => rmSync(out, { recursive: true, force: true }));
@@ -46,7 +49,7 @@ export async function bundleWorker(): Promise<{ path: string; said: string }> {
     process.execPath,
     [
       join(folder, 'node_modules', 'wrangler', 'bin', 'wrangler.js'),
-      ...['deploy', '--dry-run', '--config', wranglerConfig, '--outdir', out],
+      ...['deploy', ...entry, '--dry-run', '--config', wranglerConfig, '--outdir', out],
     ],
     {
       cwd: folder,
@@ -55,7 +58,8 @@ export async function bundleWorker(): Promise<{ path: string; said: string }> {
     },
   );
   if (status !== 0) throw new Error(`wrangler deploy --dry-run: ${stderr.slice(-2000)}`);
-  return { path: join(out, 'worker.js'), said: stdout };
+  const name = `${basename(entry[0] ?? 'worker', '.ts')}.js`;
+  return { path: join(out, name), said: stdout };
 }
 
 export type Workerd = {

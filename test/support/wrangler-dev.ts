@@ -12,6 +12,8 @@ import { guarded } from './server-process.ts';
 import { loggedIn, wranglerConfig } from './workerd.ts';
 
 const folder = join(root, 'infra', 'cloudflare');
+/** The Worker as it runs over emulators. */
+export const patientWorker = join(import.meta.dirname, 'patient-worker.ts');
 const wrangler = join('node_modules', 'wrangler', 'bin', 'wrangler.js');
 
 export type WorkerProcess = {
@@ -48,7 +50,7 @@ export async function startWorker({ env, port, onOutput }: Options): Promise<Wor
   const lines = (secrets ?? []).map(([name, value]) => `${name}='${value}'\n`);
   await writeFile(variables, lines.join(''), { mode: 0o600 });
   const args = [
-    ...['dev', join(import.meta.dirname, 'patient-worker.ts'), '--config', wranglerConfig],
+    ...['dev', patientWorker, '--config', wranglerConfig],
     ...['--ip', '127.0.0.1', '--port', String(at)],
     ...['--inspector-port', String(await freePort()), '--env-file', variables],
     ...['--persist-to', join(scratch, 'state'), '--show-interactive-dev-session=false'],

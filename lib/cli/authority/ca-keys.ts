@@ -17,7 +17,7 @@ import type { Authority } from '../../config/config.ts';
 import type { AuthorityRecord, RaGenerationRecord } from '../../ports/records/registry.ts';
 import { type Certificate, fingerprint, readCertificate } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
-import { CliError, type Io, jsonLine } from '../io.ts';
+import { CliError, type Io, jsonLine, readStdin } from '../io.ts';
 import { type Field, fromNow, seconds, section } from '../text.ts';
 
 const actor = { kind: 'admin', id: ownNames.operator } as const;
@@ -211,7 +211,7 @@ async function importFrom(
 }
 
 export async function textOf(io: Io, file: string): Promise<string> {
-  if (file === '-') return fromUtf8(await io.stdin());
+  if (file === '-') return fromUtf8(await readStdin(io));
   try {
     return await readFile(file, 'utf8');
   } catch (error) {

@@ -8,7 +8,7 @@ import { buildRequest, selfSigned } from '../../protocol/scep/client/client.ts';
 import { parseGeneralName } from '../../x509/names/general-name.ts';
 import { parseName, printName } from '../../x509/names/name.ts';
 import { Patience } from '../busy.ts';
-import { CliError, type Io } from '../io.ts';
+import { CliError, type Io, readStdin } from '../io.ts';
 import { chainPem, keyIn, keySpecs, openFolder, replaceFile, report } from './folder.ts';
 import {
   discover,
@@ -75,7 +75,9 @@ Examples:
 async function enrol(io: Io, options: Options): Promise<void> {
   const subject = syntax(() => parseName(options.subject));
   const names = syntax(() => options.san.map(parseGeneralName));
-  const challenge = options.challengeStdin ? fromUtf8(await io.stdin()).trim() : options.challenge;
+  const challenge = options.challengeStdin
+    ? fromUtf8(await readStdin(io)).trim()
+    : options.challenge;
   if (!challenge) throw new CliError('usage', 'give --challenge or --challenge-stdin');
   const { url, fingerprint, out } = options;
   const trusted = fingerprint === undefined ? undefined : [plainFingerprint(fingerprint)];

@@ -4,6 +4,7 @@
 import { Option } from 'commander';
 import { type Bytes, equal } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
+import { visible } from '../../base/text.ts';
 import {
   type Algorithms,
   buildPkiMessage,
@@ -26,7 +27,7 @@ import {
   readCertificate,
 } from '../../x509/certificate.ts';
 import { durationOf, isBusy, type Patience, retryOption } from '../busy.ts';
-import { CliError, type Io, send, timesOf } from '../io.ts';
+import { CliError, type Io, send, timesOf, webAddress } from '../io.ts';
 import { spoken } from '../text.ts';
 
 type Server = CaCertResponse &
@@ -47,7 +48,7 @@ export async function discover(
   url: string,
   trusted: readonly string[] | undefined,
 ): Promise<Server> {
-  const { origin, pathname } = syntax(() => new URL(url));
+  const { origin, pathname } = new URL(webAddress('--url', url));
   const base = origin + pathname;
   const get = (operation: string) => asked(patience, `${base}?operation=${operation}`);
   const bag = await octetsOf(await get('GetCACert'), base);
@@ -225,9 +226,14 @@ async function operate(
   return octetsOf(response, url);
 }
 
+/** Characters of what a server says of itself. */
+const MAX_SAID = 120;
+
 async function octetsOf(response: Response, url: string): Promise<Bytes> {
   if (isBusy(response.status)) {
-    throw new CliError('remote', `${url} is busy (HTTP ${response.status})`);
+    const said = visible((await response.text()).trim().slice(0, MAX_SAID));
+    const own = response.status === 503 ? `: "${said}"; the server's log says why` : '';
+    throw new CliError('remote', `${url} is busy (HTTP ${response.status})${own}`);
   }
   if (!response.ok) {
     throw new CliError(

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import type { Bytes } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
 import type { DescribedEncoding } from '../../protocol/scep/wire/describe.ts';
-import { CliError, type Io, jsonLine } from '../io.ts';
+import { CliError, type Io, jsonLine, readStdin } from '../io.ts';
 import { pageOf } from './decoded.ts';
 import { describePart, partsOf } from './encodings.ts';
 
@@ -67,7 +67,7 @@ export async function describeFile(
 
 /** Of a file, or of standard input for `-`. @throws {CliError} */
 export async function fileOctets(io: Io, file: string): Promise<Bytes> {
-  if (file === '-') return io.stdin();
+  if (file === '-') return readStdin(io);
   try {
     return new Uint8Array(await readFile(file));
   } catch (error) {

@@ -6,7 +6,7 @@ import { visible } from '../../base/text.ts';
 import { sampleCa, uncertifiable } from '../../ca/authorize/certifiable.ts';
 import { type Config, ConfigError, checkConfig, completed } from '../../config/config.ts';
 import { callApi } from '../api.ts';
-import { CliError, type Io, jsonLine } from '../io.ts';
+import { CliError, type Io, jsonLine, readStdin } from '../io.ts';
 import { counted } from '../text.ts';
 
 const fileText = 'a JSON file, "-" for standard input (default: as a server started here would)';
@@ -58,7 +58,7 @@ type Source = { readonly name: string; readonly document: unknown };
 async function read(io: Io, file: string | undefined): Promise<Source> {
   try {
     if (file !== '-') return await io.config(file);
-    return { name: 'standard input', document: JSON.parse(fromUtf8(await io.stdin())) };
+    return { name: 'standard input', document: JSON.parse(fromUtf8(await readStdin(io))) };
   } catch (error) {
     if (error instanceof ConfigError) throw new CliError('usage', error.message);
     if (file !== '-' || !(error instanceof SyntaxError)) throw error;

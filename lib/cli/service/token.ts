@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { fromUtf8 } from '../../base/bytes.ts';
 import { type Role, roles } from '../../base/words.ts';
 import { makeToken, ownNames, revokeToken } from '../../ca/record/tokens.ts';
-import { CliError, type Io, jsonLine } from '../io.ts';
+import { CliError, type Io, jsonLine, readStdin } from '../io.ts';
 
 const actor = { kind: 'admin', id: ownNames.operator } as const;
 
@@ -86,7 +86,7 @@ async function create(io: Io, { name, role, json }: CreateFlags): Promise<void> 
 }
 
 async function revoke(io: Io, { name, json }: RevokeFlags): Promise<void> {
-  const which = name === undefined ? { token: fromUtf8(await io.stdin()).trim() } : { name };
+  const which = name === undefined ? { token: fromUtf8(await readStdin(io)).trim() } : { name };
   const operator = await io.operator();
   try {
     const done = await revokeToken(operator, which, actor);

@@ -3,7 +3,7 @@
 // comes in `X-Scepter-Token`.
 
 import type { MiddlewareHandler } from 'hono';
-import { tokenHeader } from '../../api/route.ts';
+import { isToken, tokenHeader } from '../../api/route.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import type { Role } from '../../base/words.ts';
 import type { Deps } from '../../ca/deps.ts';
@@ -19,9 +19,6 @@ export type Admin = {
     readonly tokenHash: string;
   };
 };
-
-/** A token has only characters that a header can carry. */
-export const isToken = (text: string): boolean => /^[\x21-\x7e]{16,256}$/.test(text);
 
 /** A request with `X-Scepter-Token` has it in place of `Authorization`, which is the ingress's then. */
 function tokenOf(header: (name: string) => string | undefined): string | undefined {
