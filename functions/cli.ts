@@ -45,6 +45,7 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   ...terminal,
   clock: systemClock,
   config: (file) => readDocument(env, file),
+  serve: async (json) => (await import('./server.ts')).serve(json),
   operator: async () => (await import('./node/operator.ts')).openOperator(env),
   backups: async () => (await import('./backup/backups.ts')).backupsOf(env),
 });

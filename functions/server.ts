@@ -1,4 +1,4 @@
-// Plain Node: the embedded default over HTTP. `npm start`, `scepter serve`.
+// Plain Node: the embedded default over HTTP. `scepter serve`, which is `npm start`.
 
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
 import { STOP_GRACE_MS } from '../lib/base/limits.ts';
@@ -11,12 +11,19 @@ import { listening } from './node/listen.ts';
 import { runService, type Service } from './node/service.ts';
 import { obeySignals } from './node/signals.ts';
 
-async function start(): Promise<void> {
+/** Resolves when it is ready; a start that fails ends the process. */
+export const serve = (json = false): Promise<void> => start(json).catch(fail);
+
+async function start(json: boolean): Promise<void> {
   const env = readEnv();
   if (env.refuseSoftwareKeys) {
     throw new Error(
       'NODE_ENV is "production" and the CA keys would be files: use KMS, or set SCEPTER_ALLOW_SOFTWARE_KEYS=1',
     );
+  }
+  // A log that cannot be written (its disk is full, its reader gone) does not end the service.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.removeAllListeners('error').on('error', () => {});
   }
   const log = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
   const config = await loadConfig(env);
@@ -36,7 +43,7 @@ async function start(): Promise<void> {
     setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS).unref();
   };
   obeySignals({ stop, reload: service.reload });
-  await say({ env, embedded, address, log });
+  await say({ env, embedded, address, log }, json);
 }
 
 function fail(error: unknown): void {
@@ -45,6 +52,4 @@ function fail(error: unknown): void {
   process.exit(code);
 }
 
-// A log that cannot be written (its disk is full, its reader gone) does not end the service.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-start().catch(fail);
+if (import.meta.main) await serve();

@@ -3,7 +3,7 @@
 
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { iso } from '../../lib/base/text.ts';
+import { iso, visible } from '../../lib/base/text.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { fingerprint } from '../../lib/x509/certificate.ts';
@@ -19,7 +19,11 @@ type Started = {
   readonly address: string;
 };
 
-export async function say({ log, ...started }: Started & { readonly log: Log }): Promise<void> {
+/** @param json one line for programs instead of a page for people */
+export async function say(
+  { log, ...started }: Started & { readonly log: Log },
+  json: boolean,
+): Promise<void> {
   const { env, embedded, address } = started;
   const { publicUrl } = embedded.deps.config;
   const warned = cautions(env, publicUrl, { address, machine: hostname() });
@@ -34,8 +38,10 @@ export async function say({ log, ...started }: Started & { readonly log: Log }):
         sha256: fingerprint(ca.certificate.der),
       });
   }
-  log({ event: 'server.ready', severity: 'info', publicUrl, address, at: whereabouts(env) });
-  if (env.production) return;
+  const ready = { publicUrl, address, at: whereabouts(env) };
+  log({ event: 'server.ready', severity: 'info', ...ready });
+  if (json) process.stdout.write(`${visible(JSON.stringify(ready))}\n`);
+  if (json || env.production) return;
   const text = await banner(
     started,
     warned.map(({ detail }) => detail),

@@ -38,6 +38,8 @@ export type Io = {
   readonly config: (
     file?: string,
   ) => Promise<{ readonly name: string; readonly document: unknown }>;
+  /** Starts a server in this process, by the environment; resolves when it is ready, and has said so. */
+  readonly serve: (json: boolean) => Promise<void>;
   /** The store and the keys themselves, for commands that work without a server. */
   readonly operator: () => Promise<Operator>;
   /** Makes backups of the data folder and restores them. */

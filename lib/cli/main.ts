@@ -21,6 +21,7 @@ import { askingServer } from './server.ts';
 import { backupCommand, restoreCommand } from './service/backup.ts';
 import { completionCommand } from './service/completion.ts';
 import { configCommand } from './service/config.ts';
+import { serveCommand } from './service/serve.ts';
 import { statusCommand } from './service/status.ts';
 import { tokenCommand } from './service/token.ts';
 
@@ -54,11 +55,12 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     explainCommand(io),
     tokenCommand(io),
     configCommand(server.io),
+    serveCommand(io),
     costCommand(io),
     completionCommand(io, () => program),
   ];
   const alone = [
-    ...['enrol', 'renew', 'inspect', 'explain', 'token', 'validate', 'completion', 'cost'],
+    ...['enrol', 'renew', 'inspect', 'explain', 'token', 'validate', 'completion', 'serve', 'cost'],
     ...keyCommands,
     ...repairCommands,
     ...retireCommands,

@@ -31,6 +31,7 @@ const silent: Io = {
   stopped: () => new AbortController().signal,
   clock: { now: () => 0, sleep: async () => {} },
   config: async () => ({ name: 'x', document: {} }),
+  serve: () => Promise.reject(new Error('none')),
   operator: () => Promise.reject(new Error('none')),
   backups: () => Promise.reject(new Error('none')),
 };
@@ -104,6 +105,7 @@ test('the table has every command', () => {
       'token revoke',
       'config validate',
       'config print',
+      'serve',
       'cost',
       'completion',
     ],

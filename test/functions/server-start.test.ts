@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -147,6 +147,25 @@ describe('what a start says', () => {
     const [ready] = loggedIn(server.logged(), 'server.ready');
     assert.equal(ready?.address, `http://127.0.0.1:${env.PORT}`);
     assert.match(String(loggedIn(server.logged(), 'server.ca')[0]?.sha256), /^[0-9a-f]{64}$/);
+  });
+
+  test('scepter serve --json says where it is in one line', async () => {
+    const env = await fresh();
+    const child = spawn(process.execPath, [join(root, 'bin/scepter.js'), 'serve', '--json'], {
+      env: { PATH: process.env.PATH, ...env },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const ended = once(child, 'exit');
+    try {
+      const [line] = await once(child.stdout, 'data');
+      const { address, publicUrl } = JSON.parse(String(line));
+      assert.deepEqual([address, publicUrl], Array(2).fill(`http://127.0.0.1:${env.PORT}`));
+      assert.equal((await fetch(`${address}/readyz`)).status, 200);
+      child.kill('SIGTERM');
+      assert.deepEqual(await ended, [0, null]);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   test('HOST=0.0.0.0: tokens cross the network in clear, and which name certificates point to', async () => {
@@ -363,6 +382,48 @@ describe('npm start', () => {
       assert.equal((await ask()).status, 200);
     } finally {
       process.kill(pid, 'SIGKILL');
+    }
+  });
+});
+
+describe('a system whose Node is too old', () => {
+  const bin = join(root, 'bin', 'scepter.js');
+  /** Runs a file as if this Node were version 20. */
+  const old = [
+    '--import',
+    'data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.1.0"}})',
+  ];
+
+  test('without the Node that the project brings, a sentence says how to get one', () => {
+    const folder = temporary('old-node');
+    cpSync(join(root, 'bin'), join(folder, 'bin'), { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    const args = [...old, join(folder, 'bin', 'scepter.js'), 'serve'];
+    const { status, stderr, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    assert.equal(status, 1);
+    assert.equal(stdout, '');
+    assert.match(
+      stderr,
+      /^scepter: needs Node 24 or later; this is Node 20\.1\.0 on \S+, .*install Node 24 or later\n$/,
+    );
+  });
+
+  test('with it, the server runs on that, and ends with whoever started it, killed or told to', async () => {
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      const env = await fresh();
+      const child = spawn(process.execPath, [...old, bin, 'serve'], {
+        env: { PATH: process.env.PATH, ...env },
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      const ended = once(child, 'exit');
+      let printed = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        printed += text;
+      });
+      await answered(() => assert.match(printed, /Scepter is ready at/));
+      child.kill(signal);
+      await ended;
+      await answered(async () => assert.ok(await isFree(Number(env.PORT)), 'it still listens'));
     }
   });
 });

@@ -2,11 +2,13 @@
 // whole for whoever unpacks it.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { unzipSync } from 'fflate';
@@ -15,6 +17,8 @@ import { bundleCli, bundleFunction, functionNames } from '../../build/bundle.ts'
 import { loadTime, SCEP_START_OCTETS, weigh } from '../../build/measure.ts';
 import { zip } from '../../build/zip.ts';
 import { unpacked } from '../support/lambda-deployment.ts';
+import { freePort } from '../support/process.ts';
+import { answered } from '../support/server-process.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const run = promisify(execFile);
@@ -129,7 +133,38 @@ test('the command line runs from a package that was installed, where Node strips
       env: { PATH: process.env.PATH, HOME: folder, SCEPTER_TOKEN: 'x'.repeat(43) },
     });
     await assert.rejects(asked, { code: 2, stderr: /^scepter: lambda:admin: no AWS region: / });
+    await served(bin, folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+/** `scepter serve` of an installed package: it becomes ready, enrols nobody else, and ends when it is told to. */
+async function served(bin: string, folder: string): Promise<void> {
+  const port = await freePort();
+  const child = spawn(process.execPath, [bin, 'serve'], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, HOME: folder, PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  try {
+    const printed = text(child.stdout);
+    await answered(async () => {
+      const { status } = await fetch(`http://127.0.0.1:${port}/readyz`);
+      assert.equal(status, 200);
+    });
+    const made = await run(process.execPath, [bin, 'challenge', 'create'], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, HOME: folder, PORT: String(port) },
+    });
+    assert.match(made.stdout, /^[0-9a-z]{26}\n$/);
+    child.kill('SIGTERM');
+    assert.deepEqual(await ended, [0, null]);
+    const [, command = ''] = /\n {2}(scepter enrol .*)\n/.exec(await printed) ?? [];
+    assert.match(command, /^scepter enrol --url http/);
+    assert.doesNotMatch(await printed, /export PATH/);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}

@@ -98,6 +98,7 @@ export async function openTerminal(
         },
         config: (file) => readDocument(readEnv({ SCEPTER_CONFIG: config }), file),
         backups: async () => Promise.reject(new Error('there is no data folder here')),
+        serve: () => Promise.reject(new Error('a server is a process of its own')),
         operator: async () => operator ?? { ...lab.deps, close: () => {} },
       });
       return { code, out, err };
