@@ -13,6 +13,10 @@ export type Env = {
   /** `HOST` and `PORT`: where the embedded server listens. */
   readonly host: string;
   readonly port: number;
+  /** `SCEPTER_TLS_CERT` and `SCEPTER_TLS_KEY`: PEM files, with which it speaks TLS; without them plain http. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** `SCEPTER_HTTP_PORT`: where it speaks plain http beside TLS, for devices and relying parties only. */
+  readonly httpPort: number | undefined;
   /** The URL of that server for clients on this machine. */
   readonly localUrl: string;
   /** The server listens on this machine only. */
@@ -59,10 +63,16 @@ export const isLoopback = (host: string): boolean =>
 /** @throws {Error} with a sentence that names the variable */
 export function readEnv(env: Readonly<Record<string, string | undefined>> = process.env): Env {
   const host = env.HOST || '127.0.0.1';
-  const portText = env.PORT || '8080';
-  const port = /^\d{1,5}$/.test(portText) ? Number(portText) : Number.NaN;
-  if (!(port <= 65_535))
-    throw new Error(`PORT must be a number from 0 to 65535, not "${portText}"`);
+  const port = portIn('PORT', env.PORT || '8080');
+  const tls = tlsIn(env);
+  const httpPort = env.SCEPTER_HTTP_PORT
+    ? portIn('SCEPTER_HTTP_PORT', env.SCEPTER_HTTP_PORT)
+    : undefined;
+  if (httpPort !== undefined && !tls) {
+    throw new Error(
+      'SCEPTER_HTTP_PORT is for plain http beside TLS: set SCEPTER_TLS_CERT and SCEPTER_TLS_KEY too, or leave it out',
+    );
+  }
   const production = env.NODE_ENV === 'production';
   return {
     dataDir: resolve(env.SCEPTER_DATA_DIR || './.scepter'),
@@ -72,9 +82,8 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     originSecrets: (env.SCEPTER_ORIGIN_SECRETS ?? '').split(',').filter((one) => one !== ''),
     adminToken: env.SCEPTER_ADMIN_TOKEN || undefined,
     plainHttp: isOn(env, 'SCEPTER_PLAIN_HTTP'),
-    host,
-    port,
-    localUrl: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    ...{ host, port, tls, httpPort },
+    localUrl: `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
     loopback: isLoopback(host),
     defaults: { dataDir: !env.SCEPTER_DATA_DIR, address: !env.HOST && !env.PORT },
     production,
@@ -85,6 +94,20 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     token: env.SCEPTER_TOKEN || undefined,
     jwt: env.SCEPTER_JWT || undefined,
   };
+}
+
+function portIn(name: string, text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw new Error(`${name} must be a number from 0 to 65535, not "${text}"`);
+}
+
+function tlsIn(env: Readonly<Record<string, string | undefined>>): Env['tls'] {
+  const { SCEPTER_TLS_CERT: cert = '', SCEPTER_TLS_KEY: key = '' } = env;
+  if (cert !== '' && key !== '') return { cert, key };
+  if (cert === '' && key === '') return undefined;
+  const [set, missing] = cert === '' ? ['KEY', 'CERT'] : ['CERT', 'KEY'];
+  throw new Error(`SCEPTER_TLS_${set} is set without SCEPTER_TLS_${missing}: TLS needs both files`);
 }
 
 /**

@@ -29,20 +29,22 @@ async function start(json: boolean): Promise<void> {
   const config = await loadConfig(env);
   // Nothing is made before the port can be had; a request that comes meanwhile waits.
   const ready = Promise.withResolvers<Service>();
-  const { server, address } = await listening(env, {
+  const { servers, address, reloadTls } = await listening(env, {
     fetch: async (request, connection) => (await ready.promise).fetch(request, connection),
   });
-  server.on('error', fail);
+  for (const server of servers) server.on('error', fail);
   const embedded = await openEmbedded(env, config, log);
   const service = runService(env, embedded, log);
   ready.resolve(service);
   const stop = () => {
     const stopped = service.stop();
-    server.close(() => stopped.then(embedded.close));
+    const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    void Promise.all(closed).then(() => stopped.then(embedded.close));
+    const cut = () => servers.map((server) => server.closeAllConnections());
     // Whoever is still sending after a while is cut off.
-    setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS).unref();
+    setTimeout(cut, STOP_GRACE_MS).unref();
   };
-  obeySignals({ stop, reload: service.reload });
+  obeySignals({ stop, reload: () => reloadTls(log).then(service.reload) });
   await say({ env, embedded, address, log }, json);
 }
 

@@ -13,7 +13,7 @@ type Place = {
 };
 
 export function cautions(
-  env: Pick<Env, 'host' | 'loopback' | 'config'>,
+  env: Pick<Env, 'host' | 'loopback' | 'config' | 'tls' | 'httpPort'>,
   publicUrl: string,
   { address, machine }: Place,
 ): Caution[] {
@@ -21,12 +21,14 @@ export function cautions(
   const add = (event: string, detail: string) => found.push({ event, detail });
   const { protocol, hostname, port } = new URL(publicUrl);
   const isHere = isLoopback(hostname) || [env.host, machine].includes(hostname);
-  const listens = new URL(address).port || '80';
-  if (!env.loopback) {
+  const listens = env.tls ? String(env.httpPort ?? '') : new URL(address).port || '80';
+  if (!env.loopback && !env.tls) {
     add(
       'start.plainHttp',
-      `HOST is ${env.host}, and this server speaks plain http: tokens of the admin API and challenges cross the network for all to read who are on the way. Put a proxy with TLS before it and set HOST=127.0.0.1, or ask the admin API on this machine only`,
+      `HOST is ${env.host}, and this server speaks plain http: tokens of the admin API and challenges cross the network for all to read who are on the way. Set SCEPTER_TLS_CERT and SCEPTER_TLS_KEY, put a proxy with TLS before it and set HOST=127.0.0.1, or ask the admin API on this machine only`,
     );
+  }
+  if (!env.loopback) {
     if (env.config === undefined) {
       add(
         'start.publicUrl',

@@ -1,10 +1,16 @@
-// Serves the service with node:http.
+// Serves the service with node:http, or with node:https and files in PEM.
 
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
 import { MAX_REQUEST_LINE_OCTETS } from '../../lib/base/limits.ts';
 import { type Connection, connectionOf } from '../../lib/http/client.ts';
+import { forbidden } from '../../lib/http/respond.ts';
+import { isForDevices } from '../../lib/http/target.ts';
+import type { Log } from '../../lib/ports/log.ts';
 import type { Env } from '../env.ts';
 
 type App = {
@@ -20,21 +26,27 @@ function targetOf({ url = '', headersDistinct }: IncomingMessage) {
   return { target: rest?.startsWith('/') ? rest : `/${rest}`, host: authority };
 }
 
+type TlsFiles = { readonly cert: Buffer; readonly key: Buffer };
+
 /** A server that does not listen yet. */
-export function serverOf(app: App): Server {
+export function serverOf(app: App, tls?: TlsFiles): Server | TlsServer {
   const connections = new WeakMap<IncomingMessage, Omit<Connection, 'hops'>>();
   const listener = getRequestListener((request, { incoming }) => {
     const connection = connectionOf(request, incoming.socket.remoteAddress);
     return app.fetch(request, { ...connection, ...connections.get(incoming as IncomingMessage) });
   });
-  const server = createServer({ maxHeaderSize: MAX_REQUEST_LINE_OCTETS }, (incoming, outgoing) => {
+  const answer: RequestListener = (incoming, outgoing) => {
     const { target, host } = targetOf(incoming);
     connections.set(incoming, { path: target.replace(/[?#].*$/s, ''), host });
     // The client's Host, which HTTP/1.0 does not have, is not used for the URL.
     incoming.url = target;
     incoming.headers.host = 'localhost';
     return listener(incoming, outgoing);
-  });
+  };
+  const options = { maxHeaderSize: MAX_REQUEST_LINE_OCTETS };
+  const server = tls
+    ? createTlsServer({ ...options, ...tls }, answer)
+    : createServer(options, answer);
   // RFC 9112 §9.6: a client that has sent its request may say that no more will come, and waits.
   return Object.assign(server, { httpAllowHalfOpen: true });
 }
@@ -53,19 +65,86 @@ const refusals: Readonly<Record<string, (env: Pick<Env, 'host' | 'port'>) => str
 
 /**
  * Listens where the environment says.
- * @returns the server, and the URL at which this machine finds it
+ * @returns the servers, and the URL at which this machine finds the first
  * @throws {Error} with a sentence that names the variable
  */
 export async function listening(
-  env: Pick<Env, 'host' | 'port' | 'localUrl'>,
+  env: Pick<Env, 'host' | 'port' | 'localUrl' | 'tls' | 'httpPort'>,
   app: App,
-): Promise<{ readonly server: Server; readonly address: string }> {
-  const server = serverOf(app);
-  server.listen(env.port, env.host);
+): Promise<Listening> {
+  const { host, port: wanted, tls, httpPort } = env;
+  const server = serverOf(app, tls && (await readTls(tls)));
+  const port = await listen(server, { host, port: wanted });
+  const servers = [server];
+  if (httpPort !== undefined) {
+    const plain = serverOf({
+      fetch: (request, connection) =>
+        isForDevices(connection.path ?? '') ? app.fetch(request, connection) : forbidden(),
+    });
+    await listen(plain, { host, port: httpPort });
+    servers.push(plain);
+  }
+  const reloadTls = async (log: Log): Promise<void> => {
+    if (!tls || !('setSecureContext' in server)) return;
+    try {
+      server.setSecureContext(await readTls(tls));
+      log({ event: 'tls.reloaded', severity: 'info', detail: tls.cert });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const detail = `${why} (the certificate that was in force stays)`;
+      log({ event: 'tls.notReloaded', severity: 'error', detail });
+    }
+  };
+  return { servers, address: env.localUrl.replace(/:\d+$/, `:${port}`), reloadTls };
+}
+
+type Listening = {
+  readonly servers: readonly (Server | TlsServer)[];
+  readonly address: string;
+  /** Connections from now on get the certificate that is in the files, or the log says why not. */
+  readonly reloadTls: (log: Log) => Promise<void>;
+};
+
+async function listen(server: Server | TlsServer, at: Pick<Env, 'host' | 'port'>): Promise<number> {
+  server.listen(at.port, at.host);
   await once(server, 'listening').catch((error) => {
-    throw new Error(refusals[error.code]?.(env) ?? `HOST, PORT: ${error.message}`);
+    throw new Error(refusals[error.code]?.(at) ?? `HOST, PORT: ${error.message}`);
   });
   const bound = server.address();
-  const port = typeof bound === 'object' && bound ? bound.port : env.port;
-  return { server, address: env.localUrl.replace(/:\d+$/, `:${port}`) };
+  return typeof bound === 'object' && bound ? bound.port : at.port;
+}
+
+/** @throws {Error} with a sentence that names the variable and the file */
+async function readTls({ cert, key }: NonNullable<Env['tls']>): Promise<TlsFiles> {
+  const read = async (name: string, path: string): Promise<Buffer> => {
+    try {
+      return await readFile(path);
+    } catch (error) {
+      throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  const files = {
+    cert: await read('SCEPTER_TLS_CERT', cert),
+    key: await read('SCEPTER_TLS_KEY', key),
+  };
+  const certificate = asPem(
+    `SCEPTER_TLS_CERT: ${cert} must be a certificate and its issuers, in PEM, that of the server first`,
+    () => new X509Certificate(files.cert),
+  );
+  const privateKey = asPem(
+    `SCEPTER_TLS_KEY: ${key} must be a private key in PEM, without a passphrase`,
+    () => createPrivateKey(files.key),
+  );
+  if (!certificate.checkPrivateKey(privateKey)) {
+    throw new Error(`SCEPTER_TLS_KEY: ${key} is not the key of the certificate in ${cert}`);
+  }
+  return files;
+}
+
+function asPem<T>(sentence: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch {
+    throw new Error(sentence);
+  }
 }

@@ -6,6 +6,7 @@ import { ownNames, tokenHash } from '../../lib/ca/record/tokens.ts';
 import { type Config, ConfigError } from '../../lib/config/config.ts';
 import { type Connection, forwardedFor, subscriber } from '../../lib/http/client.ts';
 import { forbidden, tooMany, unavailable } from '../../lib/http/respond.ts';
+import { isForDevices } from '../../lib/http/target.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import type { AdminToken } from '../../lib/ports/records/registry.ts';
 
@@ -24,9 +25,6 @@ export function connectionFrom(request: Request): Connection {
   return { hops: client === '' || hops.at(-1) === client ? hops : [...hops, client] };
 }
 
-/** The paths for devices and relying parties. Only they may be asked for over plain http. */
-const forDevices = /^\/+(?:scep|cgi-bin|certsrv\/+mscep|crl|aia|healthz|readyz)(?:\/|$)/i;
-
 const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** @returns the refusal of a request that does not come in */
@@ -36,7 +34,7 @@ export async function refusal(
 ): Promise<Response | undefined> {
   const { protocol, hostname, pathname } = new URL(request.url);
   // No zone redirects by itself, and a token of the admin API must not cross a network in clear.
-  const mayBePlain = loopback.test(hostname) || (plainHttp && forDevices.test(pathname));
+  const mayBePlain = loopback.test(hostname) || (plainHttp && isForDevices(pathname));
   if (protocol === 'http:' && !mayBePlain) return forbidden();
   const key = subscriber(clientAddress(request));
   const { success } = await floods.limit({ key }).catch((error: unknown) => {

@@ -73,3 +73,7 @@ export function checkAdminHost({ adminHost }: Pick<Config, 'adminHost'>, c: Cont
     (wanted.port === '' || asked.port === wanted.port);
   if (!same) throw new HttpFailure(404, 'no such path');
 }
+
+/** For devices and relying parties: only such paths may be asked for over plain http. */
+export const isForDevices = (path: string): boolean =>
+  /^\/+(?:scep|cgi-bin|certsrv\/+mscep|crl|aia|healthz|readyz)(?:\/|$)/i.test(path);
