@@ -2,13 +2,14 @@
 
 import { join } from 'node:path';
 import type { KmsKeys } from '../lib/adapters/aws/kms/kms-keys.ts';
-import { SoftwareKeys } from '../lib/adapters/software-keys.ts';
+import { beginAnew, SoftwareKeys } from '../lib/adapters/software-keys.ts';
 import { readMacKeys } from '../lib/ca/authority/mac-keys.ts';
+import { ownNames, tokenNameKey } from '../lib/ca/record/tokens.ts';
 import { ConfigError } from '../lib/config/config.ts';
 import type { MacKeys } from '../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../lib/ports/ra-keys.ts';
 import type { Signer } from '../lib/ports/signer.ts';
-import type { Store } from '../lib/ports/store.ts';
+import type { Key, Store } from '../lib/ports/store.ts';
 import type { Env } from './env.ts';
 
 export type Keys = {
@@ -17,7 +18,43 @@ export type Keys = {
   readonly macKeys: MacKeys;
   /** What only an operator does, where they are in KMS. */
   readonly kms?: Pick<KmsKeys, 'adopt' | 'makeMacKey' | 'close'>;
+  /** References of the keys of CAs, where they are files. */
+  readonly caKeys?: () => Promise<readonly string[]>;
 };
+
+/** Records that a server and `ca init` write before and with the first CA. */
+const witnesses: readonly Key[] = [
+  { kind: 'token', key: tokenNameKey(ownNames.tokenFile) },
+  { kind: 'authorities', key: 'all' },
+];
+
+/**
+ * Looks whether records and keys in files are of each other, before a CA is made: a lost database looks like that
+ * of a first start, and a CA made in it would have the name of the one that was lost.
+ * @param store guarded with these keys
+ * @throws {Error} with what is missing, how to restore it, and how to begin anew
+ */
+export async function requireTogether(
+  { caKeys }: Pick<Keys, 'caKeys'>,
+  store: Pick<Store, 'read'>,
+  { dataDir, cas }: { readonly dataDir: string; readonly cas: Iterable<string> },
+): Promise<void> {
+  if (!caKeys) return;
+  const authorities = [...cas].map((key) => ({ kind: 'authority', key }) as const);
+  const rows = await store.read([...witnesses, ...authorities]);
+  if (rows.some((row) => row.record !== undefined || row.later)) return;
+  const folder = join(dataDir, 'keys');
+  if (rows.length > 0) {
+    throw new Error(
+      `the records were written with other keys than those in ${folder}: the database and the keys are of different data folders; restore both from one backup, or ${beginAnew}`,
+    );
+  }
+  const made = await caKeys();
+  if (made.length === 0) return;
+  throw new Error(
+    `${folder} has keys of CAs (${made.join(', ')}), and the records know none of them: the database was lost, or is another's; restore it from a backup ("scepter restore"), or ${beginAnew} with a new CA`,
+  );
+}
 
 export type KeysEnv = Pick<Env, 'dataDir' | 'sealingKey' | 'deployment'>;
 
@@ -26,7 +63,10 @@ export async function openKeys(
   { dataDir, sealingKey, deployment }: KeysEnv,
   store: Store,
 ): Promise<Keys> {
-  if (sealingKey === undefined) return SoftwareKeys.open(join(dataDir, 'keys'));
+  if (sealingKey === undefined) {
+    const begins = (await store.read(witnesses)).length === 0;
+    return SoftwareKeys.open(join(dataDir, 'keys'), { begins });
+  }
   if (deployment === undefined) throw new ConfigError(['SCEPTER_DEPLOYMENT must be set']);
   const { KmsKeys } = await import('../lib/adapters/aws/kms/kms-keys.ts');
   const kms = new KmsKeys({

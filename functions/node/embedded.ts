@@ -23,7 +23,7 @@ import { type Config, ConfigError } from '../../lib/config/config.ts';
 import { countedLog } from '../../lib/http/metrics.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import type { Env } from '../env.ts';
-import { type Keys, type KeysEnv, openKeys } from '../keys.ts';
+import { type Keys, type KeysEnv, openKeys, requireTogether } from '../keys.ts';
 import { readStaticSecrets } from '../static-secrets.ts';
 import { keepToken, readToken } from './admin-token.ts';
 import { type Database, openDatabaseFile, openTable } from './database.ts';
@@ -69,9 +69,11 @@ export async function openEmbedded(
     const served = await casOfJobs(deps);
     return { deps, made, served, configured, close: () => database.close() };
   };
-  const embedded = await configured(config);
-  await keepToken({ path: tokenPath, token }, embedded.deps.store);
-  return embedded;
+  const store = guarded(database, keys.macKeys, log);
+  await requireTogether(keys, store, { dataDir, cas: config.cas.keys() });
+  // Before the first CA is made: it shows later that the database is of these keys.
+  await keepToken({ path: tokenPath, token }, store);
+  return configured(config);
 }
 
 /** Before anything is made for it. @throws {ConfigError} */

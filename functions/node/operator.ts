@@ -2,6 +2,7 @@
 // with the operator's own credentials. No server does this for anybody: its role cannot make keys.
 
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { jsonLog, systemClock, systemRandom } from '../../lib/adapters/system.ts';
 import { CaCertificates } from '../../lib/ca/authority/ca-certificates.ts';
 import type { Operator } from '../../lib/ca/authority/init-ca.ts';
@@ -12,7 +13,8 @@ import type { Config } from '../../lib/config/config.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { loadConfig } from '../default-config.ts';
 import type { Env } from '../env.ts';
-import { type Keys, openKeys } from '../keys.ts';
+import { type Keys, openKeys, requireTogether } from '../keys.ts';
+import { keepToken, readToken } from './admin-token.ts';
 import { type Database, openDatabaseFile, openTable } from './database.ts';
 
 /** @throws {Error} with a sentence, also while a server has the folder: its database has one owner */
@@ -23,7 +25,16 @@ export async function openOperator(env: Env): Promise<Operator> {
   if (inFolder) await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const database = await (table === undefined ? openDatabaseFile(dataDir) : openTable(table));
   const log = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
-  return operatorOf(config, database, await openKeys(env, database), log);
+  const keys = await openKeys(env, database);
+  const operator = operatorOf(config, database, keys, log);
+  if (!keys.caKeys) return operator;
+  const begin = async (): Promise<void> => {
+    const { store } = operator;
+    await requireTogether(keys, store, { dataDir, cas: config.cas.keys() });
+    const path = join(dataDir, 'token');
+    await keepToken({ path, token: await readToken(path) }, store);
+  };
+  return { ...operator, begin };
 }
 
 export function operatorOf(

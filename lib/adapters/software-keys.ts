@@ -1,7 +1,14 @@
 // Keys in files of mode 0600, for the embedded default: CA keys, RA keys, MAC keys. Nothing here is
 // sealed against whoever can read the folder, which is why a production start refuses it.
 
-import { createPrivateKey, generateKeyPair, type KeyObject, randomBytes, sign } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,21 +23,24 @@ const signAsync = promisify(sign);
 
 export class SoftwareKeys {
   readonly #folder: string;
+  readonly #begins: boolean;
   readonly #signing = new Map<string, Promise<KeyObject>>();
   #macKeys: Promise<readonly [MacKey, ...MacKey[]]> | undefined;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, begins: boolean) {
     this.#folder = folder;
+    this.#begins = begins;
   }
 
   /**
    * @param folder is made with mode 0700 if it does not exist
-   * @throws {Error} when its MAC keys are damaged, or missing beside other keys
+   * @param begins nothing has been written with its MAC keys yet: they may be made
+   * @throws {Error} when its MAC keys are damaged, or were lost
    */
-  static async open(folder: string): Promise<SoftwareKeys> {
+  static async open(folder: string, { begins = true } = {}): Promise<SoftwareKeys> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await chmod(folder, 0o700);
-    const keys = new SoftwareKeys(folder);
+    const keys = new SoftwareKeys(folder, begins);
     // It is made before any other key of the folder: if it is missing beside other keys, it was lost.
     await keys.macKeys.live('record');
     return keys;
@@ -42,7 +52,11 @@ export class SoftwareKeys {
       await this.#generate(reference, spec);
       return reference;
     },
-    publicKey: (reference) => this.#readKey(`${reference}.spki`),
+    // From the private key: without it the CA could not sign.
+    publicKey: async (reference) => {
+      const key = createPublicKey(await this.#signingKey(reference));
+      return concat([key.export({ type: 'spki', format: 'der' })]);
+    },
     sign: async (reference, { digest }: SigningAlgorithm, tbs) => {
       const key = await this.#signingKey(reference);
       return concat([await signAsync(digests[digest].node, tbs, key)]);
@@ -60,8 +74,18 @@ export class SoftwareKeys {
       if (!new RegExp(`^${purpose}-${ca}-[0-9a-f]{8}$`).test(reference)) {
         throw new Error(`"${reference}" is not a key of the CA "${ca}"`);
       }
-      return this.#readKey(`${reference}.p8`);
+      const path = `${reference}.p8`;
+      const remedy = `, or replace it: "scepter ca rotate-ra ${ca} --force", three times`;
+      const pkcs8 = await this.#readKey(path, remedy);
+      this.#parsed(path, pkcs8);
+      return pkcs8;
     },
+  };
+
+  /** References of the keys that were made for CAs. */
+  readonly caKeys = async (): Promise<readonly string[]> => {
+    const files = await readdir(this.#folder);
+    return files.flatMap((name) => /^(ca-.+)\.p8$/.exec(name)?.[1] ?? []).sort();
   };
 
   /** One key for all purposes: whoever has this folder has every key anyway. */
@@ -90,9 +114,8 @@ export class SoftwareKeys {
   #signingKey(reference: string): Promise<KeyObject> {
     const known = this.#signing.get(reference);
     if (known) return known;
-    const key = readFile(join(this.#folder, `${reference}.p8`)).then((pkcs8) =>
-      createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }),
-    );
+    const name = `${reference}.p8`;
+    const key = this.#readKey(name).then((pkcs8) => this.#parsed(name, pkcs8));
     this.#signing.set(reference, key);
     key.catch(() => this.#signing.delete(reference));
     return key;
@@ -109,22 +132,33 @@ export class SoftwareKeys {
       if (!isMissing(error)) throw error;
     }
     // With a fresh MAC key every record would look altered.
-    if ((await readdir(this.#folder)).some((file) => file.endsWith('.p8')))
-      throw new Error(`${join(this.#folder, name)} is missing: restore it from a backup`);
+    if (!this.#begins || (await readdir(this.#folder)).some((file) => file.endsWith('.p8'))) {
+      throw new Error(
+        `${join(this.#folder, name)} is missing: the records were written with it; restore the folder of keys from a backup, or ${beginAnew}`,
+      );
+    }
     const stored = { id: randomBytes(4).toString('hex'), key: randomBytes(32).toString('hex') };
     await this.#write(name, utf8(JSON.stringify([stored])));
     return [restore(stored)];
   }
 
   /** The records may be a shared or restored table whose keys are in another folder. */
-  async #readKey(name: string): Promise<Bytes> {
+  async #readKey(name: string, remedy = ''): Promise<Bytes> {
     try {
       return await this.#read(name);
     } catch (error) {
       if (!isMissing(error)) throw error;
       throw new Error(
-        `the key ${name} is not in ${this.#folder}: the records belong to another folder of keys, set SCEPTER_DATA_DIR to that`,
+        `${join(this.#folder, name)} is missing: restore it from a backup, or set SCEPTER_DATA_DIR to the folder of these records' keys${remedy}`,
       );
+    }
+  }
+
+  #parsed(name: string, pkcs8: Bytes): KeyObject {
+    try {
+      return createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' });
+    } catch {
+      throw new Error(`${join(this.#folder, name)} is damaged: restore it from a backup`);
     }
   }
 
@@ -139,6 +173,9 @@ export class SoftwareKeys {
     await rename(`${path}.new`, path);
   }
 }
+
+/** What an operator does who wants none of what there is. */
+export const beginAnew = 'set SCEPTER_DATA_DIR to an empty folder to begin anew';
 
 type Stored = { readonly id: string; readonly key: string };
 const restore = ({ id, key }: Stored): MacKey => {

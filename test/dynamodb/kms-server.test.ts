@@ -49,7 +49,7 @@ test('ca init, enrol, a second instance and a rotation work from an empty table;
   const { table, env, cli, refused } = await deployment();
   assert.match(
     await refused({}),
-    /\nscepter: the MAC key for "registry" is not on record: run "scepter ca init", or, if it was removed, "scepter ca mac-keys --restore FILE"\n$/,
+    /^scepter: the MAC key for "registry" is not on record: run "scepter ca init", or, if it was removed, "scepter ca mac-keys --restore FILE"\n$/,
   );
   const made = await cli('ca', 'init', '--json');
   assert.equal(made.code, 0, made.err);

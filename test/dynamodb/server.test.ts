@@ -54,7 +54,7 @@ test('npm start with SCEPTER_TABLE keeps its records there, and finds them again
   assert.equal(third.code, 1);
   assert.match(
     third.err,
-    /^scepter: the record authority default was changed .*SCEPTER_DATA_DIR is not the folder of its keys/m,
+    /^scepter: .*keys\/mac-keys\.json is missing: the records were written with it; restore the folder of keys/m,
   );
   checkCa(await rowsOf(table), delivered);
 });

@@ -114,7 +114,10 @@ describe('a start that cannot succeed ends with the reason', () => {
     const path = join(dataDir, 'keys', 'mac-keys.json');
     const good = readFileSync(path);
     rmSync(path);
-    await refused(env, /mac-keys\.json is missing: restore it from a backup/);
+    await refused(
+      env,
+      /mac-keys\.json is missing: the records were written with it; restore the folder of keys/,
+    );
     writeFileSync(path, '[{"id":"00000000","key":"00"}]');
     await refused(env, /mac-keys\.json is damaged: restore it from a backup/);
     writeFileSync(path, good);

@@ -41,6 +41,8 @@ export type Operator = LifecycleDeps &
   Pick<PublishDeps, 'crls' | 'served' | 'crlSigner'> & {
     /** Takes a key that exists for a CA's; absent where keys are files. @returns its reference */
     readonly adoptKey?: (key: string, spec: KeySpec) => Promise<string>;
+    /** Before a CA is made, where keys are files: whether the records are of these keys. @throws {Error} if not */
+    readonly begin?: () => Promise<void>;
     /** Absent where MAC keys make themselves. */
     readonly makeMacKey?: (purpose: MacPurpose) => Promise<SealedMacKey>;
     readonly close: () => void;

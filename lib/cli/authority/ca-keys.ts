@@ -154,6 +154,7 @@ async function init(
   }
   const taken =
     key !== undefined && adoptKey ? { takeKey: () => adoptKey(key, authority.key) } : {};
+  await operator.begin?.();
   const purposes = makeMacKey ? await initMacKeys(operator, makeMacKey) : [];
   for (const purpose of purposes) io.note(`made the MAC key for "${purpose}"`);
   const request = csr ? await requestCa(operator, authority, { actor, ...taken }) : undefined;
