@@ -46,6 +46,6 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   clock: systemClock,
   config: (file) => readDocument(env, file),
   serve: async (json) => (await import('./server.ts')).serve(json),
-  operator: async () => (await import('./node/operator.ts')).openOperator(env),
+  operator: async () => (await import('./node/operator.ts')).findOperator(env),
   backups: async () => (await import('./backup/backups.ts')).backupsOf(env),
 });

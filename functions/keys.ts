@@ -17,7 +17,7 @@ export type Keys = {
   readonly raKeys: RaKeys;
   readonly macKeys: MacKeys;
   /** What only an operator does, where they are in KMS. */
-  readonly kms?: Pick<KmsKeys, 'adopt' | 'makeMacKey' | 'close'>;
+  readonly kms?: Pick<KmsKeys, 'adopt' | 'makeMacKey' | 'reload' | 'close'>;
   /** References of the keys of CAs, where they are files. */
   readonly caKeys?: () => Promise<readonly string[]>;
 };

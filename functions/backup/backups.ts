@@ -205,7 +205,8 @@ async function restore(
       });
     }
     const challenges = await revokeOpenChallenges({ ...operator, macKeys: keys.macKeys }, actor);
-    operator.close();
+    database.close();
+    keys.kms?.close();
     await commitRestore(dataDir);
     return { dataDir, madeAt: manifest.madeAt, records: manifest.records, cas, challenges };
   } catch (error) {

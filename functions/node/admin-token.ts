@@ -5,9 +5,17 @@ import { randomBytes } from 'node:crypto';
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { isToken } from '../../lib/api/route.ts';
 import { MIN_ADMIN_TOKEN } from '../../lib/base/limits.ts';
-import { ownNames, tokenHash, tokenNameKey, tokenNameRecord } from '../../lib/ca/record/tokens.ts';
+import type { Deps } from '../../lib/ca/deps.ts';
+import {
+  madeEvent,
+  ownNames,
+  revokedEvent,
+  tokenHash,
+  tokenNameKey,
+  tokenNameRecord,
+} from '../../lib/ca/record/tokens.ts';
 import { Draft, View } from '../../lib/ca/record/unit-of-work.ts';
-import type { Store } from '../../lib/ports/store.ts';
+import type { Actor } from '../../lib/events/event.ts';
 
 const name = ownNames.tokenFile;
 const pointer = { kind: 'token', key: tokenNameKey(name) } as const;
@@ -31,29 +39,60 @@ export async function readToken(path: string): Promise<string | undefined> {
   return token;
 }
 
+type TokenDeps = Pick<Deps, 'store' | 'clock' | 'random'>;
+
 /** Made once; its hash is put into the store at every start. */
 export async function keepToken(
   { path, token }: { readonly path: string; readonly token: string | undefined },
-  store: Store,
+  deps: TokenDeps,
 ): Promise<void> {
-  const kept = token ?? randomBytes(32).toString('base64url');
-  if (token === undefined) {
-    // The file is written whole or not at all, also on a full disk.
-    await writeFile(`${path}.new`, `${kept}\n`, { mode: 0o600, flush: true });
-    await rename(`${path}.new`, path);
-  }
+  const kept = token ?? (await writeToken(path, newToken()));
   await chmod(path, 0o600);
-  const hash = tokenHash(kept);
+  await record(deps, tokenHash(kept), { kind: 'system' });
+}
+
+/** Another token for the file; the one before is revoked. */
+export async function replaceToken(path: string, deps: TokenDeps, actor: Actor): Promise<void> {
+  const before = await readToken(path);
+  // The file comes first: if this process dies between the two, the next start revokes the one before.
+  const token = await writeToken(path, newToken());
+  try {
+    await record(deps, tokenHash(token), actor);
+  } catch (error) {
+    // The file must have a token that is let in.
+    if (before !== undefined) await writeToken(path, before);
+    throw error;
+  }
+}
+
+const newToken = (): string => randomBytes(32).toString('base64url');
+
+/** The file is written whole or not at all, also on a full disk. */
+async function writeToken(path: string, token: string): Promise<string> {
+  await writeFile(`${path}.new`, `${token}\n`, { mode: 0o600, flush: true });
+  await rename(`${path}.new`, path);
+  return token;
+}
+
+async function record(deps: TokenDeps, hash: string, actor: Actor): Promise<void> {
+  const { store, clock, random } = deps;
+  const now = clock.now();
   const view = new View(store);
   await view.load([pointer]);
   const before = view.get('token', pointer.key)?.name;
   await view.load([...new Set([hash, before ?? hash])].map((key) => ({ kind: 'token', key })));
   // An altered or removed record would lock the CLI out: it is written again.
-  if (before === hash && view.get('token', hash)) return;
+  if (before === hash && view.get('token', hash)?.createdAt !== undefined) return;
+  const made = { name, roles: ['admin'], createdAt: now } as const;
   const draft = new Draft(view);
   // The token of a file that was deleted or replaced is revoked.
-  if (before !== undefined && before !== hash) draft.remove('token', before);
-  draft.put('token', hash, { name, roles: ['admin'] });
+  if (before !== undefined && before !== hash) {
+    draft.remove('token', before);
+    draft.event(now, random, revokedEvent(made, actor));
+  }
+  draft.put('token', hash, made);
   draft.put('token', pointer.key, tokenNameRecord(hash));
-  await store.write(draft.actions);
+  draft.event(now, random, madeEvent(made, actor));
+  // A conflict: somebody else has just made or revoked it.
+  if ((await store.write(draft.actions)) === 'conflict') await record(deps, hash, actor);
 }

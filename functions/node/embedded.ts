@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
 import { disagreements, warnOfDisagreements } from '../../lib/ca/authority/as-made.ts';
 import { type AnsweringCa, AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
-import { initCa, type LifecycleDeps } from '../../lib/ca/authority/init-ca.ts';
+import { initCa } from '../../lib/ca/authority/init-ca.ts';
 import { warnOfStaticChallenges } from '../../lib/ca/authorize/by-static-challenge.ts';
 import { sampleCa, uncertifiable } from '../../lib/ca/authorize/certifiable.ts';
-import type { ServerDeps } from '../../lib/ca/deps.ts';
+import type { AdminDeps, LifecycleDeps, Operator, ServerDeps } from '../../lib/ca/deps.ts';
 import { casOfJobs } from '../../lib/ca/jobs.ts';
 import { Metrics } from '../../lib/ca/metrics.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
@@ -25,11 +25,11 @@ import type { Log } from '../../lib/ports/log.ts';
 import type { Env } from '../env.ts';
 import { type Keys, type KeysEnv, openKeys, requireTogether } from '../keys.ts';
 import { readStaticSecrets } from '../static-secrets.ts';
-import { keepToken, readToken } from './admin-token.ts';
+import { keepToken, readToken, replaceToken } from './admin-token.ts';
 import { type Database, openDatabaseFile, openTable } from './database.ts';
 
 export type Embedded = {
-  readonly deps: ServerDeps;
+  readonly deps: ServerDeps & Pick<AdminDeps, 'operator'>;
   /** CAs made by this start, or for this configuration. */
   readonly made: readonly string[];
   /** CAs that have a CRL: also those that the configuration does not name any more. */
@@ -67,12 +67,16 @@ export async function openEmbedded(
     await requireCertifiable(document, (id) => deps.cas.of(id).catch(() => undefined));
     await warnOfDisagreements(deps);
     const served = await casOfJobs(deps);
-    return { deps, made, served, configured, close: () => database.close() };
+    // One process has the file of the database: what an operator does goes through it.
+    const operator = table === undefined ? { operator: operating(deps, keys, tokenPath) } : {};
+    const close = () => database.close();
+    return { deps: { ...deps, ...operator }, made, served, configured, close };
   };
   const store = guarded(database, keys.macKeys, log);
   await requireTogether(keys, store, { dataDir, cas: config.cas.keys() });
   // Before the first CA is made: it shows later that the database is of these keys.
-  await keepToken({ path: tokenPath, token }, store);
+  const ports = { store, clock: systemClock, random: systemRandom };
+  await keepToken({ path: tokenPath, token }, ports);
   return configured(config);
 }
 
@@ -108,6 +112,18 @@ function depsOf(config: Config, { database, keys, kept, log }: Opened): ServerDe
     clock: systemClock,
     random: systemRandom,
     ...kept,
+  };
+}
+
+function operating(deps: ServerDeps, { signer, raKeys, kms }: Keys, tokenPath: string): Operator {
+  return {
+    ...{ ...deps, signer, raKeys, alone: true },
+    ...(kms ? { adoptKey: kms.adopt.bind(kms), makeMacKey: kms.makeMacKey.bind(kms) } : {}),
+    replaceTokenFile: (actor) => replaceToken(tokenPath, deps, actor),
+    reload: () => {
+      deps.cas.reload();
+      kms?.reload();
+    },
   };
 }
 

@@ -1,40 +1,103 @@
-// What `scepter ca init`, `rotate-ra` and `import-chain` work with: the store and the keys themselves,
-// with the operator's own credentials. No server does this for anybody: its role cannot make keys.
+// What an operator's commands work with where no server has the store and the keys: both themselves, with the
+// operator's own credentials, behind an admin API of this process.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { InUse } from '../../lib/adapters/sqlite/file.ts';
 import { jsonLog, systemClock, systemRandom } from '../../lib/adapters/system.ts';
+import { base64url } from '../../lib/base/bytes.ts';
 import { CaCertificates } from '../../lib/ca/authority/ca-certificates.ts';
-import type { Operator } from '../../lib/ca/authority/init-ca.ts';
+import type { AdminDeps, Operator } from '../../lib/ca/deps.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
+import { ownNames, tokenHash } from '../../lib/ca/record/tokens.ts';
+import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
+import { Tally } from '../../lib/ca/tally.ts';
+import type { Elsewhere, Operating } from '../../lib/cli/io.ts';
 import type { Config } from '../../lib/config/config.ts';
+import type { Actor } from '../../lib/events/event.ts';
+import { makeOwnApp } from '../../lib/http/app.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { loadConfig } from '../default-config.ts';
 import type { Env } from '../env.ts';
 import { type Keys, openKeys, requireTogether } from '../keys.ts';
-import { keepToken, readToken } from './admin-token.ts';
+import { keepToken, readToken, replaceToken } from './admin-token.ts';
 import { type Database, openDatabaseFile, openTable } from './database.ts';
 
-/** @throws {Error} with a sentence, also while a server has the folder: its database has one owner */
-export async function openOperator(env: Env): Promise<Operator> {
+/** Where the records are a table, it is worked on with the operator's credentials; a folder only while no server
+ * has it. */
+export async function findOperator(env: Env): Promise<Operating | Elsewhere> {
+  if (env.table === undefined && env.url !== undefined) {
+    return { hint: 'without SCEPTER_URL, and while no server runs, SCEPTER_DATA_DIR is worked on' };
+  }
+  try {
+    const { deps, close } = await openOperator(env);
+    return operatingOf(deps, close);
+  } catch (error) {
+    if (!(error instanceof InUse)) throw error;
+    return { hint: `${env.dataDir} is in use: set SCEPTER_URL to the address of its server` };
+  }
+}
+
+/** The admin API for one command, whose token nobody else has. */
+export function operatingOf(deps: AdminDeps, close: () => void): Operating {
+  const token = base64url(systemRandom(32));
+  const own = { name: ownNames.operator, roles: ['admin'] } as const;
+  const app = makeOwnApp({ ...deps, tokens: new Map([[tokenHash(token), own]]) });
+  return {
+    async ask({ method, path, headers, body }) {
+      const request = new Request(`http://localhost${path}`, {
+        method,
+        headers: { ...headers, authorization: `Bearer ${token}` },
+        ...(body === undefined ? {} : { body }),
+      });
+      const response = await app.fetch(request);
+      return { status: response.status, text: await response.text() };
+    },
+    close,
+  };
+}
+
+type Opened = { readonly deps: AdminDeps; close(): void };
+
+/** @throws {Error} with a sentence @throws {InUse} */
+export async function openOperator(env: Env): Promise<Opened> {
   const config = await loadConfig(env);
   const { dataDir, table } = env;
   const inFolder = table === undefined || env.sealingKey === undefined;
   if (inFolder) await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const database = await (table === undefined ? openDatabaseFile(dataDir) : openTable(table));
-  const log = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
   const keys = await openKeys(env, database);
-  const operator = operatorOf(config, database, keys, log);
-  if (!keys.caKeys) return operator;
-  const begin = async (): Promise<void> => {
-    const { store } = operator;
-    await requireTogether(keys, store, { dataDir, cas: config.cas.keys() });
-    const path = join(dataDir, 'token');
-    await keepToken({ path, token: await readToken(path) }, store);
+  const printed = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
+  // What a command is refused, it says itself.
+  const log: Log = (entry) => {
+    if (entry.event !== 'http.refused') printed(entry);
   };
-  return { ...operator, begin };
+  const path = join(dataDir, 'token');
+  const shared = operatorOf(config, database, keys, log);
+  const begin = async (): Promise<void> => {
+    await requireTogether(keys, shared.store, { dataDir, cas: config.cas.keys() });
+    await keepToken({ path, token: await readToken(path) }, shared);
+  };
+  const operator: Operator = {
+    ...shared,
+    ...(keys.caKeys ? { begin } : {}),
+    ...(table === undefined
+      ? { alone: true, replaceTokenFile: (actor: Actor) => replaceToken(path, shared, actor) }
+      : {}),
+  };
+  return {
+    deps: {
+      ...{ ...shared, operator, validators: new Map(), staticSecrets: new Map() },
+      written: new TriedWrites(database, systemClock),
+      tally: new Tally(),
+    },
+    close: () => {
+      database.close();
+      keys.kms?.close();
+    },
+  };
 }
 
 export function operatorOf(
@@ -42,34 +105,21 @@ export function operatorOf(
   database: Database,
   { signer, raKeys, macKeys, kms }: Keys,
   log: Log,
-): Operator {
+): Operator & Pick<AdminDeps, 'cas'> {
   const store = guarded(database, macKeys, log);
   const cas = new CaCertificates({ config, store, clock: systemClock });
   const keyOf = (id: string) => cas.publicKey(id);
   const crls = new GuardedCrls(database, { keyOf, macKeys, log });
-  const served = new ServedCrls();
   return {
-    ...{
-      config,
-      store,
-      crls,
-      served,
-      signer,
-      crlSigner: signer,
-      raKeys,
-      clock: systemClock,
-      random: systemRandom,
-      log,
-    },
-    ...(kms
-      ? {
-          adoptKey: (key, spec) => kms.adopt(key, spec),
-          makeMacKey: (purpose) => kms.makeMacKey(purpose),
-        }
-      : {}),
-    close: () => {
-      database.close();
-      kms?.close();
+    ...{ config, store, crls, cas, macKeys, log },
+    ...{ signer, crlSigner: signer, raKeys },
+    served: new ServedCrls(),
+    clock: systemClock,
+    random: systemRandom,
+    ...(kms ? { adoptKey: kms.adopt.bind(kms), makeMacKey: kms.makeMacKey.bind(kms) } : {}),
+    reload: () => {
+      cas.reload();
+      kms?.reload();
     },
   };
 }

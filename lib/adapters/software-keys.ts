@@ -10,7 +10,7 @@ import {
   sign,
 } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Bytes, concat, fromHex, fromUtf8, utf8 } from '../base/bytes.ts';
 import { digests, type KeySpec, type SigningAlgorithm } from '../crypto/algorithms.ts';
@@ -144,6 +144,8 @@ export class SoftwareKeys {
 
   /** The records may be a shared or restored table whose keys are in another folder. */
   async #readKey(name: string, remedy = ''): Promise<Bytes> {
+    // An operator may name a key through a server.
+    if (basename(name) !== name) throw new Error(`${name} is not the name of a key`);
     try {
       return await this.#read(name);
     } catch (error) {

@@ -1,13 +1,16 @@
 // The admin API: all its routes, in the order of its documentation.
 
 import type { AnswerOf, Route, Routes } from './route.ts';
+import { caKeyRoutes } from './routes/ca-keys.ts';
 import { caRoutes } from './routes/cas.ts';
 import { certificateRoutes } from './routes/certificates.ts';
 import { challengeRoutes } from './routes/challenges.ts';
 import { eventRoutes } from './routes/events.ts';
+import { repairRoutes } from './routes/repair.ts';
 import { signedRevocationRoutes } from './routes/revoke-signed.ts';
 import { simulateRoutes } from './routes/simulate.ts';
 import { serviceRoutes } from './routes/status.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { transactionRoutes } from './routes/transactions.ts';
 
 const api = {
@@ -16,6 +19,9 @@ const api = {
   ...certificateRoutes,
   ...signedRevocationRoutes,
   ...caRoutes,
+  ...caKeyRoutes,
+  ...repairRoutes,
+  ...tokenRoutes,
   ...eventRoutes,
   ...serviceRoutes,
   ...simulateRoutes,

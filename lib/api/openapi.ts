@@ -123,7 +123,7 @@ function parametersOf(place: 'path' | 'query', schema: Schema | undefined): obje
   );
 }
 
-function refusals({ method, params, body, conflict }: NamedRoute): object {
+function refusals({ method, params, body, missing, conflict }: NamedRoute): object {
   const malformed = [
     ...(body ? ['the body is not JSON'] : []),
     ...(params ? ['the path has dot segments, however they are escaped'] : []),
@@ -132,7 +132,7 @@ function refusals({ method, params, body, conflict }: NamedRoute): object {
     ...(malformed.length > 0 ? { 400: malformed.join('; or ') } : {}),
     401: 'no valid bearer token',
     403: 'the token has none of the roles',
-    ...(params ? { 404: 'there is none' } : {}),
+    ...(params || missing ? { 404: 'there is none' } : {}),
     ...(conflict === undefined ? {} : { 409: conflict }),
     ...(method === 'GET' ? {} : { 413: `the body is over ${MAX_ADMIN_BODY_OCTETS} octets` }),
     422: 'a field is wrong, or none that exists here; the detail says which',

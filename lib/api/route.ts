@@ -30,6 +30,8 @@ export type Route = {
   readonly body?: Schema;
   readonly status?: 201;
   readonly answer: Schema;
+  /** For the documentation: what the body names may not be there (404). */
+  readonly missing?: true;
   /** For the documentation: when the route answers 409. */
   readonly conflict?: string;
   /** With an Idempotency-Key the request is done once, however often it is sent. */

@@ -34,6 +34,10 @@ export const ulidText = z.string().check(z.regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'is
 export const endpointId = described('name of an endpoint', z.string());
 export const caId = described('name of a CA', id);
 
+/** For the documentation of what only an operator does: when it is a conflict. */
+export const notHere =
+  'a server whose records are in a table has no right to do this: an operator does it with credentials of his own; or it cannot be done now, and the detail says why';
+
 const serialText = 'must be a serial number: 2 to 40 hexadecimal digits';
 /** Hexadecimal, as people copy it: in any case, with or without colons. */
 export const serial = described(

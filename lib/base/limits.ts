@@ -305,6 +305,11 @@ export const KMS_OPERATOR_MS = 30_000;
 /** Characters of an admin token that an operator chooses, at least: 128 bits in hexadecimal. */
 export const MIN_ADMIN_TOKEN = 32;
 
+/** Milliseconds between two records of a token's use: one write unit an hour for each token that is used. And
+ * how long such a record is kept. */
+export const TOKEN_USE_MS = 60 * 60 * 1000;
+export const TOKEN_USE_KEPT_MS = 400 * 24 * 60 * 60 * 1000;
+
 /** Seconds after which one of a flood may come again: the longest window of the rate limit binding of
  * Cloudflare Workers. */
 export const FLOOD_RETRY_S = 60;

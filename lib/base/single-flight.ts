@@ -34,6 +34,11 @@ export class SingleFlight<T> {
     this.#flights.set(name, { at, made: Promise.resolve(value) });
   }
 
+  /** What is being made meanwhile is only for callers that asked before. */
+  clear(): void {
+    this.#flights.clear();
+  }
+
   #begin(name: string, make: () => Promise<T>, at: number): Promise<T> {
     const flight = { at, made: make() };
     this.#flights.set(name, flight);

@@ -72,6 +72,14 @@ export type RegisterReason = (typeof registerReasons)[number];
 export const roles = ['admin', 'approver', 'challenger', 'auditor'] as const;
 export type Role = (typeof roles)[number];
 
+/** What a MAC key is for: `ports/mac-keys.ts` says who makes and who checks such MACs. */
+export const macPurposes = ['challenge', 'pending', 'approval', 'record', 'registry'] as const;
+export type MacPurpose = (typeof macPurposes)[number];
+
+/** The steps to another RA key. */
+export const rotationSteps = ['prepare', 'activate', 'retire'] as const;
+export type RotationStep = (typeof rotationSteps)[number];
+
 export const actorKinds = ['device', 'admin', 'system'] as const;
 
 /** Types of events are never renamed, only added. The noun first, then what happened to it. */

@@ -2,11 +2,14 @@
 // says what a process may do: administer, publish CRLs too, enrol, or all of it.
 
 import type { Bytes, Random } from '../base/bytes.ts';
+import type { MacPurpose } from '../base/words.ts';
 import type { Config } from '../config/config.ts';
+import type { KeySpec } from '../crypto/algorithms.ts';
+import type { Actor } from '../events/event.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Crls } from '../ports/crls.ts';
 import type { Log } from '../ports/log.ts';
-import type { MacKeys } from '../ports/mac-keys.ts';
+import type { MacKeys, SealedMacKey } from '../ports/mac-keys.ts';
 import type { RaKeys } from '../ports/ra-keys.ts';
 import type { Expiring } from '../ports/records/expiry.ts';
 import type { AdminToken } from '../ports/records/registry.ts';
@@ -68,7 +71,32 @@ export type ServerDeps = PublishDeps &
     readonly cas: AnsweringCas;
   };
 
-/** What the admin API works with: `keys` where its process also serves devices. */
+/** Makes CAs and their keys. */
+export type LifecycleDeps = Pick<Deps, 'config' | 'store' | 'clock' | 'random' | 'log'> & {
+  readonly signer: Signer;
+  readonly raKeys: RaKeys;
+  /** No other process has this store open: nobody else has to learn of a change before it counts. */
+  readonly alone?: boolean;
+};
+
+/** The store and the keys of a process that does what an operator asks. */
+export type Operator = LifecycleDeps &
+  Pick<PublishDeps, 'crls' | 'served' | 'crlSigner' | 'macKeys'> & {
+    /** Takes a key that exists for a CA's; absent where keys are files. @returns its reference */
+    readonly adoptKey?: (key: string, spec: KeySpec) => Promise<string>;
+    /** Before a CA is made, where keys are files: whether the records are of these keys. @throws {Error} if not */
+    readonly begin?: () => Promise<void>;
+    /** Absent where MAC keys make themselves. */
+    readonly makeMacKey?: (purpose: MacPurpose) => Promise<SealedMacKey>;
+    /** Replaces the token that is kept in a file; absent where there is none. */
+    readonly replaceTokenFile?: (actor: Actor) => Promise<void>;
+    /** Forgets what this process has loaded of CAs and keys: from now on a change counts here. */
+    readonly reload: () => void;
+  };
+
+/** What the admin API works with: `keys` where its process also serves devices, `operator` where it may do what
+ * only an operator does: make and revoke tokens, make CAs and change their keys. */
 export type AdminDeps = Deps & {
+  readonly operator?: Operator;
   readonly keys?: Pick<ServerDeps, 'crlSigner' | 'signer' | 'cas'>;
 };

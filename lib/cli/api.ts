@@ -43,28 +43,32 @@ export async function askApi(
   name: RouteName,
   { params = {}, query = {}, body }: Parts = {},
 ): Promise<unknown> {
+  const { own } = io;
   const [method = '', path = ''] = name.split(' ');
   const filled = path.replace(/\{(\w+)\}/g, (_, field) => encodeURIComponent(params[field] ?? ''));
   const request = {
     method,
     path: `${API_ROOT}${filled}${queryText(query)}`,
     headers: {
-      ...authorization(await io.token(), io.jwt),
+      ...(own ? {} : authorization(await io.token(), io.jwt)),
       ...(body ? { 'content-type': 'application/json' } : {}),
-      ...(method === 'POST' ? { 'idempotency-key': crypto.randomUUID() } : {}),
+      ...(method === 'POST' && !own ? { 'idempotency-key': crypto.randomUUID() } : {}),
     },
     ...(body ? { body: JSON.stringify(body) } : {}),
   };
   const asked = async () => ({
     retryAfter: undefined,
     date: undefined,
-    ...(await ask(io, request)),
+    ...(await (own ? own.ask(request) : ask(io, request))),
   });
-  const { status, text } = await (io.patience ? io.patience.until(io.url, asked) : asked());
+  const { status, text } = await (io.patience && !own ? io.patience.until(io.url, asked) : asked());
   if (status >= 200 && status < 300) return answerIn(text, io.url);
   const detail = detailOf(text, status);
-  const more =
-    status === 401 ? `: ${io.tokenFrom} is another server's, or was revoked` : whyOf(text, status);
+  if (own) throw new CliError(exitOf(status), detail);
+  const strange = status === 401 && !detail.includes('has expired');
+  const more = strange
+    ? `: ${io.tokenFrom} is another server's, or was revoked`
+    : whyOf(text, status);
   throw new CliError(exitOf(status), `${io.url}: ${detail}${more}`);
 }
 

@@ -3,7 +3,6 @@
 
 import type { Bytes } from '../base/bytes.ts';
 import { visible } from '../base/text.ts';
-import type { Operator } from '../ca/authority/init-ca.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Backups } from './backups.ts';
 
@@ -40,10 +39,26 @@ export type Io = {
   ) => Promise<{ readonly name: string; readonly document: unknown }>;
   /** Starts a server in this process, by the environment; resolves when it is ready, and has said so. */
   readonly serve: (json: boolean) => Promise<void>;
-  /** The store and the keys themselves, for commands that work without a server. */
-  readonly operator: () => Promise<Operator>;
+  /** For commands that do what only an operator may: the store and the keys themselves, or the server that has
+   * them. */
+  readonly operator: () => Promise<Operating | Elsewhere>;
   /** Makes backups of the data folder and restores them. */
   readonly backups: () => Promise<Backups>;
+  /** What is asked in place of a server. */
+  readonly own?: Operating;
+};
+
+/** The admin API of this process, with the store and the keys of whoever runs it. */
+export type Operating = {
+  readonly ask: (request: ApiRequest) => Promise<ApiAnswer>;
+  readonly close: () => void;
+};
+
+/** A server has the store and the keys, and is asked. */
+export type Elsewhere = {
+  readonly ask?: undefined;
+  /** Said if it does not answer. */
+  readonly hint?: string;
 };
 
 /** The headers of an answer that are about time. */

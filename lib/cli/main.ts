@@ -3,9 +3,9 @@
 import { Command, CommanderError } from 'commander';
 import { visible } from '../base/text.ts';
 import { caCommand, crlCommand } from './authority/ca.ts';
-import { addKeyCommands, keyCommands } from './authority/ca-keys.ts';
-import { addCaRepair, addCrlRepair, repairCommands } from './authority/ca-repair.ts';
-import { addRetire, retireCommands } from './authority/ca-retire.ts';
+import { addKeyCommands } from './authority/ca-keys.ts';
+import { addCaRepair, addCrlRepair } from './authority/ca-repair.ts';
+import { addRetire } from './authority/ca-retire.ts';
 import { certCommand } from './certificate/cert.ts';
 import { enrolCommand } from './device/enrol.ts';
 import { renewCommand } from './device/renew.ts';
@@ -42,8 +42,8 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     challengeCommand(server.io),
     txnCommand(server.io),
     certCommand(server.io),
-    addCrlRepair(crlCommand(server.io), io),
-    addRetire(addCaRepair(addKeyCommands(caCommand(server.io), io), io), io),
+    addCrlRepair(crlCommand(server.io), server.io),
+    addRetire(addCaRepair(addKeyCommands(caCommand(server.io), server.io), server.io), server.io),
     enrolCommand(io),
     renewCommand(io),
     inspectCommand(io),
@@ -53,18 +53,13 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     policyCommand(server.io),
     logCommand(server.io),
     explainCommand(io),
-    tokenCommand(io),
+    tokenCommand(server.io),
     configCommand(server.io),
     serveCommand(io),
     costCommand(io),
     completionCommand(io, () => program),
   ];
-  const alone = [
-    ...['enrol', 'renew', 'inspect', 'explain', 'token', 'validate', 'completion', 'serve', 'cost'],
-    ...keyCommands,
-    ...repairCommands,
-    ...retireCommands,
-  ];
+  const alone = ['enrol', 'renew', 'inspect', 'explain', 'validate', 'completion', 'serve', 'cost'];
   for (const command of commands) server.addOptions(command, alone);
   for (const command of commands) program.addCommand(command);
   strict(program, io);

@@ -18,6 +18,7 @@ type Given = { readonly url?: string; readonly tokenFile?: string; readonly retr
 export function askingServer(io: Io): Asking {
   let { url, token, tokenFrom } = io;
   let patience: Patience | undefined;
+  let named = false;
   /** Commands without commands below them; they are the ones that do something. */
   const addOptions: Asking['addOptions'] = (command, alone) => {
     if (alone.includes(command.name())) return;
@@ -33,6 +34,7 @@ export function askingServer(io: Io): Asking {
     command.hook('preAction', () => {
       const { url: given, tokenFile, retryFor } = command.opts<Given>();
       patience = new Patience(io, retryFor);
+      named = given !== undefined;
       url = given === undefined ? addressOf('SCEPTER_URL', url) : addressOf('--url', given);
       if (tokenFile !== undefined) {
         token = () => tokenIn('--token-file', tokenFile);
@@ -56,6 +58,8 @@ export function askingServer(io: Io): Asking {
         return tokenFrom;
       },
       token: () => token(),
+      // A server that was named is asked.
+      operator: async () => (named ? {} : io.operator()),
     },
   };
 }

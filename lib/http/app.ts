@@ -13,7 +13,7 @@ import { scepPath, scepRoutes } from './scep.ts';
 import { statusRoutes } from './status.ts';
 import { checkAdminHost, checkPath, pathOf } from './target.ts';
 
-export function makeApp(deps: ServerDeps): Hono {
+export function makeApp(deps: ServerDeps & Pick<AdminDeps, 'operator'>): Hono {
   return framed(deps, (app) => {
     mountForDevices(app, deps);
     mountForAdmins(app, { ...deps, keys: deps });
@@ -27,6 +27,12 @@ export const makeDeviceApp = (deps: ServerDeps): Hono =>
 /** The admin API and its documentation. */
 export const makeAdminApp = (deps: AdminDeps): Hono =>
   framed(deps, (app) => mountForAdmins(app, deps));
+
+/** The admin API for whoever runs this process: there is no ingress, and so no Host. */
+export const makeOwnApp = (deps: AdminDeps): Hono =>
+  framed(deps, (app) => {
+    app.route('/api/v1', adminRoutes(deps));
+  });
 
 function mountForDevices(app: Hono, deps: ServerDeps): void {
   app.route('/', scepRoutes(deps));

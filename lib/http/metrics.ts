@@ -6,6 +6,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { statusOf } from '../ca/authority/status.ts';
 import type { AdminDeps } from '../ca/deps.ts';
 import { type Metrics, seriesOf } from '../ca/metrics.ts';
+import { TokenUses } from '../ca/record/token-use.ts';
 import type { Log } from '../ports/log.ts';
 import { type Admin, requireRole } from './admin/auth.ts';
 import { octetsResponse } from './respond.ts';
@@ -55,7 +56,8 @@ const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 export function metricsRoutes(deps: AdminDeps & { readonly metrics: Metrics }): Hono<Admin> {
   const app = new Hono<Admin>();
-  app.get('/metrics', requireRole(deps, 'auditor'), async () => {
+  const uses = new TokenUses(deps);
+  app.get('/metrics', requireRole(deps, uses, 'auditor'), async () => {
     const text = (await standing(deps)) + deps.metrics.print();
     return octetsResponse(text, METRICS_TYPE, 'no-store');
   });

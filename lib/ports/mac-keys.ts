@@ -18,9 +18,7 @@
 // nothing by it: it may use the CA's key.
 
 import type { Bytes } from '../base/bytes.ts';
-
-export const macPurposes = ['challenge', 'pending', 'approval', 'record', 'registry'] as const;
-export type MacPurpose = (typeof macPurposes)[number];
+import type { MacPurpose } from '../base/words.ts';
 
 export type MacKey = {
   /** Short and public; stands beside every MAC made with the key. */

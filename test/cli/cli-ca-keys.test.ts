@@ -1,8 +1,8 @@
 // scepter ca init, import-chain, rotate-ra and show --keys, on a store and the KMS emulator as an
-// operator has them; and on the folder of a server, which has one owner.
+// operator has them; and through a running server, whose folder has one owner.
 
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import {
@@ -15,16 +15,17 @@ import { readEnv } from '../../functions/env.ts';
 import { openOperator } from '../../functions/node/operator.ts';
 import { fromPem, pem } from '../../lib/base/bytes.ts';
 import { RA_PREPARED_MS, RA_PREVIOUS_MS } from '../../lib/base/limits.ts';
-import type { Operator } from '../../lib/ca/authority/init-ca.ts';
+import { macPurposes } from '../../lib/base/words.ts';
 import { readMacKeys } from '../../lib/ca/authority/mac-keys.ts';
+import type { Operator } from '../../lib/ca/deps.ts';
 import { View } from '../../lib/ca/record/unit-of-work.ts';
-import { macPurposes } from '../../lib/ports/mac-keys.ts';
 import type { MacKeysRecord } from '../../lib/ports/records/registry.ts';
-import { readCertificate } from '../../lib/x509/certificate.ts';
+import { readCaCertificates } from '../../lib/protocol/scep/client/client.ts';
+import { fingerprint, readCertificate } from '../../lib/x509/certificate.ts';
 import { readCertificationRequest } from '../../lib/x509/csr.ts';
 import { openTerminal, type TerminalOptions } from '../support/cli.ts';
 import { openKms } from '../support/kms.ts';
-import { makeLab } from '../support/lab.ts';
+import { makeLab, operatorOf } from '../support/lab.ts';
 import { freePort, run, startServer, temporary } from '../support/process.ts';
 
 const config = {
@@ -52,13 +53,15 @@ async function account() {
     ...lab.deps,
     adoptKey: (key, spec) => keys.adopt(key, spec),
     makeMacKey: (purpose) => keys.makeMacKey(purpose),
-    close: () => {
-      closed++;
-    },
+    reload: () => lab.deps.cas.reload(),
   };
   const cli = async (line: string, options: TerminalOptions = {}) => {
     const before = closed;
-    const finished = await terminal.run(line.split(' '), { operator, ...options });
+    const finished = await terminal.run(line.split(' '), {
+      operator,
+      closed: () => closed++,
+      ...options,
+    });
     const opened = finished.code !== 2 && /^ca (init|rotate)/.test(line);
     if (opened) assert.equal(closed, before + 1, 'what was opened is closed');
     return finished;
@@ -162,7 +165,7 @@ describe('ca init', () => {
     for (const more of [[], ['--csr']]) {
       const { code, out, err } = await terminal.run(
         ['ca', 'init', 'twin', '--key', keyReference, ...more],
-        { operator: { ...lab.deps, adoptKey, close: () => {} } },
+        { operator: { ...operatorOf(lab.deps), adoptKey } },
       );
       assert.deepEqual([code, out], [1, '']);
       assert.match(err, /the key arn:\S+ is that of the CA "default": name another/);
@@ -174,7 +177,7 @@ describe('ca init', () => {
     const unknown = await cli('ca init nowhere');
     assert.equal(unknown.code, 3);
     assert.match(unknown.err, /has no CA "nowhere": it has "default", "below"/);
-    const files: Operator = { ...lab.deps, close: () => {} };
+    const files = operatorOf(lab.deps);
     const terminal = await openTerminal(lab);
     closing.push(() => terminal.close());
     const refused = await terminal.run(['ca', 'init', '--key', 'x'], { operator: files });
@@ -214,7 +217,7 @@ describe('ca init --csr, and import-chain', () => {
     assert.deepEqual([refused.code, refused.out], [6, '']);
     assert.match(
       refused.err,
-      /chain\.pem is not imported: none of the certificates is of the CA's key/,
+      /the chain is not imported: none of the certificates is of the CA's key/,
     );
     const done = await json(`ca import-chain ${file}`);
     const [der] = fromPem('CERTIFICATE', own);
@@ -269,7 +272,7 @@ describe('ca rotate-ra', () => {
     assert.deepEqual([early.code, early.out], [1, '']);
     assert.match(
       early.err,
-      /too early: --activate from \S+Z on \(in 10m\): by then every instance has loaded the prepared key; --force does not wait/,
+      /too early: --activate from \S+Z on: by then every instance has loaded the prepared key; --force does not wait/,
     );
     const twice = await cli('ca rotate-ra --prepare');
     assert.match(twice.err, /an RA key is prepared already: go on with --activate/);
@@ -464,12 +467,12 @@ describe('ca mac-keys', () => {
 
   test('ca mac-keys refuses a file that it did not write, and keys that are files', async () => {
     const { cli, lab } = await account();
-    for (const stdin of ['', '{}', '[]', 'null', '{"record":[]}', '{"record":[{"id":1}]}']) {
+    for (const stdin of ['{}', '[]', 'null', '{"record":[]}', '{"record":[{"id":1}]}']) {
       const { code, err } = await cli('ca mac-keys --restore -', { stdin });
       assert.equal(code, 2, stdin);
       assert.match(err, /- is not what "scepter ca mac-keys" prints/);
     }
-    const files: Operator = { ...lab.deps, close: () => {} };
+    const files = operatorOf(lab.deps);
     const { code, err } = await cli('ca mac-keys', { operator: files });
     assert.equal(code, 2);
     assert.match(err, /the MAC keys are a file here, keys\/mac-keys\.json: keep a copy of that/);
@@ -477,30 +480,78 @@ describe('ca mac-keys', () => {
 });
 
 describe("a server's folder", () => {
-  test('commands refuse the folder of a running server, and work once it has ended', async () => {
+  test('a running server takes every step of a rotation at once, and with it ended the folder is worked on', async () => {
     const dataDir = join(temporary('operator'), 'data');
     const env = { SCEPTER_DATA_DIR: dataDir, PORT: String(await freePort()) };
-    const cli = (...args: string[]) => run('functions/cli.ts', args, { env });
-    const server = await startServer(env);
-    const refused = await cli('ca', 'rotate-ra');
-    assert.deepEqual([refused.code, refused.out], [1, '']);
-    assert.match(refused.err, /^scepter: \S+scepter\.db is (in use|open)/);
-    await server.stop();
-    for (const step of ['prepare', 'activate']) {
-      const { code, err } = await cli('ca', 'rotate-ra', `--${step}`, '--force');
+    const cli = async (...args: string[]) => {
+      const { code, out, err } = await run('functions/cli.ts', [...args, '--json'], { env });
       assert.equal(code, 0, err);
+      return JSON.parse(out);
+    };
+    const rotate = (...flags: string[]) => cli('ca', 'rotate-ra', ...flags);
+    const server = await startServer(env);
+    const announced = async () => {
+      const response = await fetch(`${server.url}/scep?operation=GetCACert`);
+      const { ra } = readCaCertificates(new Uint8Array(await response.arrayBuffer()));
+      return fingerprint(ra.der);
+    };
+    try {
+      const [first] = (await cli('ca', 'show', 'default')).ra;
+      assert.equal(await announced(), first.certificate.sha256);
+      await rotate('--prepare');
+      assert.equal(await announced(), first.certificate.sha256);
+      // No other process has to load the key first.
+      const { ra, next } = await rotate('--activate');
+      assert.deepEqual(
+        ra.map(({ state }: { state: string }) => state),
+        ['previous', 'current'],
+      );
+      assert.equal(next.step, 'retire');
+      assert.equal(await announced(), ra[1].sha256);
+      assert.deepEqual((await cli('ca', 'show', 'default', '--keys')).warnings, []);
+      const { token } = await cli('token', 'create', 'portal', '--role', 'auditor');
+      const asked = async () =>
+        (
+          await fetch(`${server.url}/api/v1/events`, {
+            headers: { authorization: `Bearer ${token}` },
+          })
+        ).status;
+      assert.equal(await asked(), 200);
+      await cli('token', 'revoke', 'portal');
+      assert.equal(await asked(), 401);
+      const kept = readFileSync(join(dataDir, 'token'), 'utf8');
+      await cli('token', 'revoke', 'token-file');
+      assert.notEqual(readFileSync(join(dataDir, 'token'), 'utf8'), kept);
+      const { tokens } = await cli('token', 'list');
+      assert.deepEqual(
+        tokens.map(({ name }: { name: string }) => name),
+        ['token-file'],
+      );
+    } finally {
+      await server.stop();
     }
-    const again = await startServer(env);
-    const bag = await (await fetch(`${again.url}/scep?operation=GetCACert`)).arrayBuffer();
-    await again.stop();
-    assert.ok(bag.byteLength > 0);
-    const operator = await openOperator(readEnv(env));
-    const view = new View(operator.store);
+    await rotate('--prepare');
+    const { deps, close } = await openOperator(readEnv(env));
+    const view = new View(deps.store);
     await view.load([{ kind: 'authority', key: 'default' }]);
-    operator.close();
+    close();
     assert.deepEqual(
       view.get('authority', 'default')?.generations.map(({ state }) => state),
-      ['previous', 'current'],
+      ['previous', 'current', 'prepared'],
+    );
+  });
+
+  test('a folder that is in use, and no server where one was looked for: the sentence says what to set', async () => {
+    const dataDir = join(temporary('operator'), 'data');
+    const env = { SCEPTER_DATA_DIR: dataDir, PORT: String(await freePort()) };
+    const { close } = await openOperator(readEnv(env));
+    writeFileSync(join(dataDir, 'token'), 'a-token-of-this-folder'.padEnd(43, 'x'));
+    const { code, out, err } = await run('functions/cli.ts', ['token', 'list'], { env });
+    close();
+    assert.deepEqual([code, out], [5, '']);
+    assert.match(
+      err,
+      /^scepter: http:\/\/127\.0\.0\.1:\d+ did not answer: .* \(\S+data is in use: set SCEPTER_URL to the address of its server\)$/m,
     );
   });
 

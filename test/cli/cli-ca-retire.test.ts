@@ -115,7 +115,7 @@ describe('ca retire', () => {
       },
       uninitialised: ['third'],
     });
-    const operator = { ...other.deps, config, close: () => {} };
+    const operator = { ...other.deps, config, reload: () => {} };
     const made = await terminal.run(['ca', 'init', 'third'], { operator });
     assert.equal(made.code, 0, made.err);
     assert.match(made.err, /^CA "gone": the configuration does not name it: /);

@@ -102,6 +102,7 @@ test('the table has every command', () => {
       'log export',
       'explain',
       'token create',
+      'token list',
       'token revoke',
       'config validate',
       'config print',

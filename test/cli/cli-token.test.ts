@@ -70,7 +70,7 @@ test('a name has one token: a second is refused with a sentence, until the first
   assert.deepEqual([second.code, second.token], [1, '']);
   assert.equal(
     second.err,
-    'scepter: --name: "once" is the name of another token: take another name, or revoke that token first\n',
+    'scepter: name: "once" is the name of another token: take another name, or revoke that token first\n',
   );
   assert.equal((await challenge(token)).code, 0, 'the first is as it was');
   assert.equal((await revoke(token)).code, 0);
@@ -85,7 +85,9 @@ test('one of many commands that make a token of one name at once succeeds', asyn
   const { deps } = await makeLab({ store });
   const actor = { kind: 'admin', id: 'operator' } as const;
   const wanted = { name: 'contested', roles: ['challenger'] } as const;
-  const made = await Promise.all(Array.from({ length: 20 }, () => makeToken(deps, wanted, actor)));
+  const made = await Promise.all(
+    Array.from({ length: 20 }, () => makeToken(deps, wanted, { actor })),
+  );
   assert.equal(made.filter((token) => token !== undefined).length, 1);
   const tokens = store.dump().filter(({ kind, record }) => {
     return kind === 'token' && 'name' in record && record.name === 'contested';
@@ -96,7 +98,8 @@ test('one of many commands that make a token of one name at once succeeds', asyn
 test('a name whose record was altered may be given to a new token', async () => {
   const store = new MemoryStore();
   const { deps } = await makeLab({ store });
-  const make = () => makeToken(deps, { name: 'spoilt', roles: ['auditor'] }, { kind: 'system' });
+  const make = () =>
+    makeToken(deps, { name: 'spoilt', roles: ['auditor'] }, { actor: { kind: 'system' } });
   assert.ok(await make());
   const key = tokenNameKey('spoilt');
   const row = store.dump().find((one) => one.kind === 'token' && one.key === key);
@@ -120,6 +123,6 @@ test('names by which the service itself acts are refused for tokens', async () =
   for (const name of ['operator', 'token-file', 'worker-secret']) {
     const { code, token, err } = await create(name, 'challenger');
     assert.deepEqual([code, token], [2, ''], name);
-    assert.match(err, /--name: "[a-z-]+" is a name that Scepter itself acts by: take another/);
+    assert.match(err, /name: "[a-z-]+" is a name that Scepter itself acts by: take another/);
   }
 });

@@ -12,7 +12,7 @@ import { backUpMacKeys, initMacKeys, restoreMacKeys } from '../../lib/ca/authori
 import { restoreCa } from '../../lib/ca/authority/restore.ts';
 import { lookAtRetiring, retireCa } from '../../lib/ca/authority/retire.ts';
 import { rotateRa } from '../../lib/ca/authority/rotation.ts';
-import { makeToken, revokeToken } from '../../lib/ca/record/tokens.ts';
+import { listTokens, makeToken, revokeToken } from '../../lib/ca/record/tokens.ts';
 import { publishCrl } from '../../lib/ca/revoke/publish-crl.ts';
 import { rebuildRegister } from '../../lib/ca/revoke/rebuild-register.ts';
 import type { RegisterPage, RegisterShard } from '../../lib/ports/records/register.ts';
@@ -278,10 +278,15 @@ test('the operator makes CAs, keys and tokens, and ends tokens', async () => {
     const own = readCertificate(
       fromBase64(record && 'chain' in record ? (record.chain[0] ?? '') : ''),
     );
-    assert.equal((await importChain(deps, authority('second'), [own], somebody)).kind, 'done');
+    assert.equal(
+      (await importChain(deps, authority('second'), [own], { actor: somebody })).kind,
+      'done',
+    );
     const name = 'portal';
-    assert.ok(await makeToken(deps, { name, roles: ['auditor'] }, somebody));
-    assert.equal(await revokeToken(deps, { name }, somebody), 'done');
+    const by = { actor: somebody };
+    assert.ok(await makeToken(deps, { name, roles: ['auditor'] }, by));
+    assert.equal((await listTokens(deps, { limit: 9 })).tokens.length, 1);
+    assert.equal((await revokeToken(deps, { name }, by))?.name, name);
     const named = new Map([...deps.config.cas].filter(([id]) => id !== 'second'));
     const without = { ...deps, config: { ...deps.config, cas: named } };
     assert.equal((await lookAtRetiring(without, 'second')).valid, 0);

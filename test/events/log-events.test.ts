@@ -9,17 +9,17 @@ import { jsonLog } from '../../lib/adapters/system.ts';
 import { type Bytes, base64, concat, hex, utf8 } from '../../lib/base/bytes.ts';
 import { canonicalText, type Json } from '../../lib/base/json.ts';
 import { LEASE_MS, REFUSAL_PLACES_MS, SWEEP_AFTER_MS } from '../../lib/base/limits.ts';
-import { type EventType, eventTypes } from '../../lib/base/words.ts';
+import { type EventType, eventTypes, macPurposes } from '../../lib/base/words.ts';
 import { decide } from '../../lib/ca/approve/pending.ts';
 import { importChain } from '../../lib/ca/authority/import-chain.ts';
 import { initMacKeys } from '../../lib/ca/authority/mac-keys.ts';
+import { retireCa } from '../../lib/ca/authority/retire.ts';
 import { rotateRa } from '../../lib/ca/authority/rotation.ts';
 import { revokeChallenge } from '../../lib/ca/challenge/challenge-list.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
 import { Draft, View } from '../../lib/ca/record/unit-of-work.ts';
 import { revoke } from '../../lib/ca/revoke/revoke.ts';
 import { makeEvent } from '../../lib/events/event.ts';
-import { macPurposes } from '../../lib/ports/mac-keys.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
 import { deviceKey, memoryMacKeys, memoryRaKeys } from '../support/keys.ts';
 import type { LabOptions } from '../support/lab.ts';
@@ -79,9 +79,19 @@ const sessions: Record<string, () => Promise<World>> = {
     const authority = w.lab.config.cas.get('default');
     const { certificate } = await w.lab.deps.cas.of('default');
     assert.ok(authority);
-    const imported = await importChain(w.lab.deps, authority, [certificate], actor);
+    const imported = await importChain(w.lab.deps, authority, [certificate], { actor });
     assert.equal(imported.kind, 'done');
     assert.deepEqual(next(), ['ca.chainImported']);
+    return w;
+  },
+  'a CA that is retired': async () => {
+    const w = await world();
+    const next = since(w);
+    next();
+    const { config } = w.lab;
+    const without = { ...w.lab.deps, config: { ...config, cas: new Map() } };
+    await retireCa(without, 'default', { kind: 'admin', id: 'somebody' });
+    assert.deepEqual(next(), ['ca.retired']);
     return w;
   },
   'the MAC keys of a deployment': async () => {
@@ -283,6 +293,7 @@ const audit: Record<string, readonly EventType[] | string> = {
   'ca.key.created': ['ca.key.created'],
   'ca.key.scheduled_deletion': 'made in KMS by an operator, and told of by CloudTrail',
   'ca.key.rotated': 'a CA keeps its key: another key is another CA',
+
   'ca.cert.issued': ['ca.created', 'ca.chainImported'],
   'ca.cert.rolled': ['ca.ra.prepared', 'ca.ra.current', 'ca.ra.retired'],
   'profile.created': 'comes with the log of the configuration',
@@ -327,8 +338,8 @@ test('every type that auditors ask for has one here, or a reason why there is no
     if (typeof ours === 'string') continue;
     for (const type of ours) assert.ok(eventTypes.includes(type), asked);
   }
-  // And nothing here that none of them asks for, but for what an attempt or a challenge adds.
-  const added: readonly EventType[] = ['certificate.voided', 'challenge.revoked'];
+  // And nothing here that none of them asks for, but for what an attempt, a challenge or the end of a CA adds.
+  const added: readonly EventType[] = ['certificate.voided', 'challenge.revoked', 'ca.retired'];
   const known = new Set([...Object.values(audit).flat(), ...added]);
   assert.deepEqual(
     eventTypes.filter((type) => !known.has(type)),

@@ -26,6 +26,19 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'POST /certificates/{ca}/{serial}/revoke': [],
   'GET /cas': everybody,
   'GET /cas/{ca}': everybody,
+  'POST /cas/{ca}/init': [],
+  'POST /cas/{ca}/chain': [],
+  'POST /cas/{ca}/rotate-ra': [],
+  'POST /cas/{ca}/restore': [],
+  'GET /cas/{ca}/key': [],
+  'GET /cas/{ca}/retirement': [],
+  'POST /cas/{ca}/retire': [],
+  'GET /mac-keys': [],
+  'POST /mac-keys/restore': [],
+  'POST /crls/{ca}/rebuild': [],
+  'POST /tokens': [],
+  'GET /tokens': [],
+  'POST /tokens/revoke': [],
   'GET /crls/{ca}': ['auditor'],
   'POST /crls/{ca}/publish': [],
   'GET /events': ['auditor'],
@@ -45,11 +58,15 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /challenges': { endpoint: 'nowhere' },
   'POST /certificates/{ca}/revoke': { certificate: 'AAAA', reason: 'unspecified' },
   'POST /certificates/{ca}/{serial}/revoke': { reason: 'unspecified' },
+  'POST /cas/{ca}/chain': { chain: '' },
+  'POST /cas/{ca}/restore': { chain: '' },
+  'POST /tokens': { name: 'operator', roles: ['auditor'] },
+  'POST /tokens/revoke': { name: 'nobody has it' },
   'POST /simulate': { csr: 'AAAA', endpoint: 'nowhere' },
 };
 
 const store = new MemoryStore();
-const lab = await makeLab({ store });
+const lab = await makeLab({ store, operates: true });
 const tokens = new Map(
   await Promise.all(
     roles.map(async (role) => [role, await tokenOf(lab.deps.store, role)] as const),

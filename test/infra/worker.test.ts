@@ -12,7 +12,7 @@ import { DecryptCommand, SignCommand } from '@aws-sdk/client-kms';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
-import { macPurposes } from '../../lib/ports/mac-keys.ts';
+import { macPurposes } from '../../lib/base/words.ts';
 import * as strongswan from '../interop/clients/strongswan.ts';
 import { openssl, serialOf, verify } from '../interop/openssl.ts';
 import { run, temporary } from '../support/process.ts';

@@ -4,11 +4,12 @@
 import { serve } from '@hono/node-server';
 import { readDocument } from '../../functions/default-config.ts';
 import { readEnv } from '../../functions/env.ts';
+import { operatingOf } from '../../functions/node/operator.ts';
 import { type Bytes, utf8 } from '../../lib/base/bytes.ts';
-import type { Operator } from '../../lib/ca/authority/init-ca.ts';
+import type { Operator } from '../../lib/ca/deps.ts';
 import type { Io } from '../../lib/cli/io.ts';
 import { runCli } from '../../lib/cli/main.ts';
-import type { Lab } from './lab.ts';
+import { type Lab, operatorOf } from './lab.ts';
 import type { Finished } from './process.ts';
 
 export type Answer = (request: Request) => Promise<Response>;
@@ -21,8 +22,10 @@ export type TerminalOptions = {
   readonly stop?: AbortSignal;
   /** What SCEPTER_CONFIG is. */
   readonly config?: string;
-  /** Whom `ca init` and its like work as; default: the lab itself. */
-  readonly operator?: Operator;
+  /** What `ca init` and its like work with; default: the lab itself. `server`: its server does it. */
+  readonly operator?: Operator | 'server';
+  /** Called when what was opened for that is closed. */
+  readonly closed?: () => void;
   /** Called when a command waits, with how often it has, after the lab's clock was put forward. */
   readonly waits?: (count: number) => unknown;
 };
@@ -67,7 +70,7 @@ export async function openTerminal(
     slept,
     run: async (
       args,
-      { stdin = '', token = lab.adminToken, jwt, config, stop, waits, operator } = {},
+      { stdin = '', token = lab.adminToken, jwt, config, stop, waits, operator, closed } = {},
     ) => {
       slept.length = 0;
       let out = '';
@@ -99,7 +102,13 @@ export async function openTerminal(
         config: (file) => readDocument(readEnv({ SCEPTER_CONFIG: config }), file),
         backups: async () => Promise.reject(new Error('there is no data folder here')),
         serve: () => Promise.reject(new Error('a server is a process of its own')),
-        operator: async () => operator ?? { ...lab.deps, close: () => {} },
+        operator: async () =>
+          operator === 'server'
+            ? {}
+            : operatingOf(
+                { ...lab.deps, ...operator, operator: operator ?? operatorOf(lab.deps) },
+                closed ?? (() => {}),
+              ),
       });
       return { code, out, err };
     },

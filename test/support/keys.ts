@@ -2,8 +2,9 @@
 
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { type Bytes, concat, fromUtf8, utf8 } from '../../lib/base/bytes.ts';
+import { macPurposes } from '../../lib/base/words.ts';
 import type { KeySpec } from '../../lib/crypto/algorithms.ts';
-import { type MacKeys, macPurposes } from '../../lib/ports/mac-keys.ts';
+import type { MacKeys } from '../../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../../lib/ports/ra-keys.ts';
 import type { Signer } from '../../lib/ports/signer.ts';
 import {

@@ -6,7 +6,8 @@ import { CreateKeyCommand, type CreateKeyCommandInput } from '@aws-sdk/client-km
 import type { Timer } from '../../lib/adapters/aws/aws.ts';
 import { makeKmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { KmsKeys, type KmsSettings } from '../../lib/adapters/aws/kms/kms-keys.ts';
-import { type MacPurpose, macPurposes, type SealedMacKey } from '../../lib/ports/mac-keys.ts';
+import { type MacPurpose, macPurposes } from '../../lib/base/words.ts';
+import type { SealedMacKey } from '../../lib/ports/mac-keys.ts';
 import { type KmsEmulator, startKmsEmulator } from './kms-emulator.ts';
 import { patient } from './timers.ts';
 

@@ -4,10 +4,10 @@
 import { systemRandom } from '../../lib/adapters/system.ts';
 import { type Bytes, type Random, utf8 } from '../../lib/base/bytes.ts';
 import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
-import { initCa, type LifecycleDeps } from '../../lib/ca/authority/init-ca.ts';
+import { initCa } from '../../lib/ca/authority/init-ca.ts';
 import { normalBinding } from '../../lib/ca/challenge/binding.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
-import type { ServerDeps } from '../../lib/ca/deps.ts';
+import type { LifecycleDeps, Operator, ServerDeps } from '../../lib/ca/deps.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { tokenHash } from '../../lib/ca/record/tokens.ts';
@@ -63,6 +63,8 @@ export type LabOptions = {
   readonly uninitialised?: readonly string[];
   /** The service is that of a process that administers, and has no key. */
   readonly adminOnly?: true;
+  /** The process does what only an operator may, as the embedded server does. */
+  readonly operates?: true;
   /** Milliseconds since 1970; default now. */
   readonly now?: number;
   /** Default: the system's. */
@@ -170,7 +172,8 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
   for (const authority of made) await keepCrl(deps, await cas.of(authority.id));
   const adminToken = 'a'.repeat(43);
   await putToken(deps.store, adminToken, { name: 'test', roles: ['admin'] });
-  const app = options.adminOnly ? makeAdminApp(deps) : makeApp(deps);
+  const able = options.operates ? { ...deps, operator: operatorOf(deps) } : deps;
+  const app = options.adminOnly ? makeAdminApp(able) : makeApp(able);
   const endpoint = (id = 'default'): Endpoint => {
     const found = config.endpoints.get(id);
     if (!found) throw new Error(`no endpoint ${id}`);
@@ -209,6 +212,12 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
   calls.length = 0;
   return lab;
 }
+
+/** What an operator has, where all of it is in this process. */
+export const operatorOf = (deps: LabDeps): Operator => ({
+  ...deps,
+  reload: () => deps.cas.reload(),
+});
 
 /** Stores a token of the admin API, if it is not there. */
 export async function putToken(store: Store, token: string, record: AdminToken): Promise<void> {

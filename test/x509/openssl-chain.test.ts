@@ -108,7 +108,7 @@ withOpenssl((openssl) => {
       lab.deps,
       authority,
       certificates.map((der) => readCertificate(der)),
-      actor,
+      { actor },
     );
   };
   const asked = async (lab: Lab, id: string): Promise<string> => {

@@ -115,6 +115,12 @@ export class CaCertificates {
     return this.#served.get('served', () => servedCas(this.#ports), age);
   }
 
+  /** Forgets what has been loaded, because it has been changed. */
+  reload(): void {
+    this.#certificates.clear();
+    this.#served.clear();
+  }
+
   /** @throws {Outage} when the CA is not there */
   certificate(id: string): Promise<Certificate> {
     const age = { now: this.#ports.clock.now(), maxMs: RA_RELOAD_MS };
@@ -162,6 +168,11 @@ export class AnsweringCas extends IssuingCas {
   /** @throws {Outage} when the CA is not there or one of its keys does not fit its certificate */
   of(id: string): Promise<AnsweringCa> {
     return this.#get(id, RA_RELOAD_MS);
+  }
+
+  override reload(): void {
+    super.reload();
+    this.#loaded.clear();
   }
 
   override ca(id: string): Promise<Ca> {

@@ -14,14 +14,20 @@ import {
   subjectKeyIdentifierOf,
 } from '../../x509/certificate.ts';
 import { nameOf, printName, sameAttributes } from '../../x509/names/name.ts';
+import type { LifecycleDeps } from '../deps.ts';
+import type { Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import type { Issuer } from './ca-certificates.ts';
-import { changedMeanwhile, type LifecycleDeps } from './init-ca.ts';
+import { changedMeanwhile } from './init-ca.ts';
 import { makeGeneration, raEvent, signingKeyOf } from './own-certificates.ts';
 
-export type Imported =
-  | { readonly kind: 'done'; readonly chain: readonly Certificate[] }
-  | { readonly kind: 'refused'; readonly why: string };
+export type ImportDone = { readonly kind: 'done'; readonly chain: readonly Certificate[] };
+export type Imported = ImportDone | { readonly kind: 'refused'; readonly why: string };
+
+type ImportOptions = {
+  readonly actor: Actor;
+  readonly remembered?: Remembered<ImportDone> | undefined;
+};
 
 /**
  * Puts the chain on record, with a first RA generation if the CA has none.
@@ -32,11 +38,13 @@ export async function importChain(
   deps: LifecycleDeps,
   authority: Authority,
   found: readonly Certificate[],
-  actor: Actor,
+  { actor, remembered }: ImportOptions,
 ): Promise<Imported> {
   const { id } = authority;
   const view = new View(deps.store);
-  await view.load([{ kind: 'authority', key: id }]);
+  const asked = remembered ? [remembered.once.recordKey] : [];
+  await view.load([{ kind: 'authority', key: id }, ...asked]);
+  remembered?.once.requireNew(view, deps.clock.now());
   const record = view.get('authority', id);
   if (!record) {
     throw new Outage(`the CA "${id}" has no key yet: run "scepter ca init ${id} --csr"`);
@@ -70,8 +78,10 @@ export async function importChain(
   for (const ra of made) {
     draft.event(now, deps.random, { ...about, ...raEvent('ca.ra.current', ra) });
   }
+  const done = { kind: 'done', chain } as const;
+  remembered?.once.remember(draft, now, remembered.answer(done));
   if ((await deps.store.write(draft.actions)) === 'conflict') throw changedMeanwhile(id);
-  return { kind: 'done', chain };
+  return done;
 }
 
 /** Issued certificates name their issuer octet by octet, so its name must stay the same. */

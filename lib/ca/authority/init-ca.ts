@@ -5,17 +5,14 @@ import { type Bytes, base64, fromBase64 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { MAX_INIT_ROUNDS } from '../../base/limits.ts';
 import type { Authority } from '../../config/config.ts';
-import type { KeySpec } from '../../crypto/algorithms.ts';
 import type { Actor } from '../../events/event.ts';
 import type { Crls } from '../../ports/crls.ts';
-import type { MacPurpose, SealedMacKey } from '../../ports/mac-keys.ts';
-import type { RaKeys } from '../../ports/ra-keys.ts';
 import type { AuthorityRecord } from '../../ports/records/registry.ts';
-import type { Signer } from '../../ports/signer.ts';
 import { fingerprint, readCertificate } from '../../x509/certificate.ts';
 import { encodeCaRequestInfo } from '../../x509/csr.ts';
 import { printName } from '../../x509/names/name.ts';
-import type { Deps, PublishDeps } from '../deps.ts';
+import type { LifecycleDeps } from '../deps.ts';
+import type { Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { retiredOn } from './as-made.ts';
 import { enterCa, isListed, loadCas } from './known.ts';
@@ -28,30 +25,14 @@ import {
 } from './own-certificates.ts';
 import { lintedRequest, requireClean, sign } from './sign.ts';
 
-export type LifecycleDeps = Pick<Deps, 'config' | 'store' | 'clock' | 'random' | 'log'> & {
-  readonly signer: Signer;
-  readonly raKeys: RaKeys;
-};
-
 /** The ports that make a CA; its CRLs show whether it existed before. */
 type InitDeps = LifecycleDeps & { readonly crls: Pick<Crls, 'floor'> };
-
-/** The store and the keys, opened for an operator's commands. */
-export type Operator = LifecycleDeps &
-  Pick<PublishDeps, 'crls' | 'served' | 'crlSigner'> & {
-    /** Takes a key that exists for a CA's; absent where keys are files. @returns its reference */
-    readonly adoptKey?: (key: string, spec: KeySpec) => Promise<string>;
-    /** Before a CA is made, where keys are files: whether the records are of these keys. @throws {Error} if not */
-    readonly begin?: () => Promise<void>;
-    /** Absent where MAC keys make themselves. */
-    readonly makeMacKey?: (purpose: MacPurpose) => Promise<SealedMacKey>;
-    readonly close: () => void;
-  };
 
 type InitOptions = {
   readonly actor?: Actor;
   /** Makes the CA's key, or adopts an existing one. @returns its reference */
   readonly takeKey?: () => Promise<string>;
+  readonly remembered?: Remembered<void> | undefined;
 };
 
 const system: Actor = { kind: 'system' };
@@ -65,11 +46,11 @@ const system: Actor = { kind: 'system' };
 export async function initCa(
   deps: InitDeps,
   { id, subject, key, validityMs }: Authority,
-  { actor = system, takeKey = () => deps.signer.create(id, key) }: InitOptions = {},
+  { actor = system, takeKey = () => deps.signer.create(id, key), remembered }: InitOptions = {},
 ): Promise<'done' | 'exists' | 'waiting'> {
   const now = deps.clock.now();
   const wasThere = await hasPublished(deps, id, now);
-  const view = await authorities(deps, id);
+  const view = await authorities(deps, id, remembered);
   const known = view.get('authority', id);
   if (known) {
     requireInService(id, known);
@@ -83,7 +64,7 @@ export async function initCa(
   const { der } = issuer.certificate;
   const ra = await makeGeneration(deps, issuer, { id: 1, state: 'current' }, now);
   const record = { ca: id, keyReference, chain: [base64(der)], generations: [ra] };
-  return enter(deps, view, record, (draft) => {
+  return enter({ deps, remembered }, view, record, (draft) => {
     const about = { actor, ca: id };
     draft.event(now, deps.random, { ...about, type: 'ca.key.created', key: keyReference });
     draft.event(now, deps.random, {
@@ -99,7 +80,7 @@ export async function initCa(
 /** Writes the record of a new CA, and its id into the list of all. Another CA that is made at the same time
  * changes that list, too. */
 async function enter(
-  deps: LifecycleDeps,
+  { deps, remembered }: { readonly deps: LifecycleDeps } & Pick<InitOptions, 'remembered'>,
   first: View,
   record: AuthorityRecord,
   tell: (draft: Draft) => void,
@@ -111,8 +92,9 @@ async function enter(
     draft.put('authority', id, record);
     enterCa(draft, id);
     tell(draft);
+    remembered?.once.remember(draft, deps.clock.now(), remembered.answer());
     if ((await deps.store.write(draft.actions)) === 'done') return 'done';
-    view = await authorities(deps, id);
+    view = await authorities(deps, id, remembered);
     if (view.get('authority', id)) return 'exists';
   }
   throw changedMeanwhile(id);
@@ -140,10 +122,10 @@ function requireInService(id: string, { retiredAt }: AuthorityRecord): void {
 export async function requestCa(
   deps: InitDeps,
   { id, subject: configured, key }: Authority,
-  { actor = system, takeKey = () => deps.signer.create(id, key) }: InitOptions = {},
+  { actor = system, takeKey = () => deps.signer.create(id, key), remembered }: InitOptions = {},
 ): Promise<Bytes> {
   const wasThere = await hasPublished(deps, id, deps.clock.now());
-  const view = await authorities(deps, id);
+  const view = await authorities(deps, id, remembered);
   const known = view.get('authority', id);
   if (!known && wasThere) throw removed(id);
   if (known) requireInService(id, known);
@@ -152,7 +134,7 @@ export async function requestCa(
   if (!known) {
     const record = { ca: id, keyReference, chain: [], generations: [] };
     const event = { type: 'ca.key.created', actor, ca: id, key: keyReference } as const;
-    const made = await enter(deps, view, record, (draft) =>
+    const made = await enter({ deps, remembered }, view, record, (draft) =>
       draft.event(deps.clock.now(), deps.random, event),
     );
     if (made === 'exists') throw changedMeanwhile(id);
@@ -173,10 +155,16 @@ const removed = (id: string): Outage =>
   );
 
 /** This CA's record, and those of all others. */
-async function authorities(deps: LifecycleDeps, id: string): Promise<View> {
+async function authorities(
+  deps: LifecycleDeps,
+  id: string,
+  remembered: InitOptions['remembered'],
+): Promise<View> {
   const view = new View(deps.store);
   await loadCas(deps, view);
-  await view.load([{ kind: 'authority', key: id }]);
+  const asked = remembered ? [remembered.once.recordKey] : [];
+  await view.load([{ kind: 'authority', key: id }, ...asked]);
+  remembered?.once.requireNew(view, deps.clock.now());
   return view;
 }
 

@@ -3,8 +3,9 @@
 
 import { base64, fromBase64 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
+import { type MacPurpose, macPurposes } from '../../base/words.ts';
 import type { Actor } from '../../events/event.ts';
-import { type MacPurpose, macPurposes, type SealedMacKey } from '../../ports/mac-keys.ts';
+import type { SealedMacKey } from '../../ports/mac-keys.ts';
 import type { MacKeysRecord } from '../../ports/records/registry.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Deps } from '../deps.ts';

@@ -17,35 +17,44 @@ import {
   subjectKeyIdentifierOf,
 } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
+import type { LifecycleDeps } from '../deps.ts';
+import type { Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { type Issuer, openGeneration } from './ca-certificates.ts';
-import type { Imported } from './import-chain.ts';
-import { changedMeanwhile, type LifecycleDeps } from './init-ca.ts';
+import type { ImportDone, Imported } from './import-chain.ts';
+import { changedMeanwhile } from './init-ca.ts';
 import { enterCa, loadCas } from './known.ts';
 import { makeGeneration, signingKeyOf } from './own-certificates.ts';
 
-type Restored = Exclude<Imported, { kind: 'done' }> | (RestoredCa & { readonly kind: 'done' });
-type RestoredCa = {
-  readonly chain: readonly Certificate[];
+type Restored = Exclude<Imported, ImportDone> | RestoreDone;
+export type RestoreDone = ImportDone & {
   readonly generations: readonly RaGenerationRecord[];
   /** No generation of the record could be proven, so a new one was made. */
   readonly isNew: boolean;
 };
 
+type CaRestoreOptions = {
+  /** The signer's reference of the CA's key; by default the one in the record, if the chain fits it. */
+  readonly key: string | undefined;
+  readonly actor: Actor;
+  readonly remembered?: Remembered<RestoreDone> | undefined;
+};
+
 /**
  * @param found the CA's certificate and its issuers, in any order
- * @param key the signer's reference of the CA's key; by default the one in the record, if the chain fits it
  * @throws {Outage} if the record is not altered, or the key of the CA is unknown
  */
 export async function restoreCa(
   deps: LifecycleDeps,
   { id }: Pick<Authority, 'id'>,
   found: readonly Certificate[],
-  { key, actor }: { readonly key: string | undefined; readonly actor: Actor },
+  { key, actor, remembered }: CaRestoreOptions,
 ): Promise<Restored> {
   const view = new View(deps.store);
   await loadCas(deps, view);
-  await view.load([{ kind: 'authority', key: id }]);
+  const asked = remembered ? [remembered.once.recordKey] : [];
+  await view.load([{ kind: 'authority', key: id }, ...asked]);
+  remembered?.once.requireNew(view, deps.clock.now());
   if (view.unaltered('authority', id)) {
     throw new Outage(`the record of the CA "${id}" holds: there is nothing to restore`);
   }
@@ -87,8 +96,10 @@ export async function restoreCa(
     certificateHash: fingerprint(own.der),
     note: `restored the CA "${id}" with ${generations.length} RA generations`,
   });
+  const done = { kind: 'done', chain, generations, isNew } as const;
+  remembered?.once.remember(draft, now, remembered.answer(done));
   if ((await deps.store.write(draft.actions)) === 'conflict') throw changedMeanwhile(id);
-  return { kind: 'done', chain, generations, isNew };
+  return done;
 }
 
 /** The CA's generations, one of them current: if several or none are, the newest. */

@@ -12,6 +12,7 @@ import { fingerprint, readCertificate } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
 import type { Deps } from '../deps.ts';
 import { browse } from '../query/browse.ts';
+import type { Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { retiredOn } from './as-made.ts';
 import { changedMeanwhile } from './init-ca.ts';
@@ -52,8 +53,13 @@ export async function lookAtRetiring(deps: RetireDeps, id: string): Promise<Reti
 }
 
 /** @throws {Outage} as above, or if somebody else has just changed it */
-export async function retireCa(deps: RetireDeps, id: string, actor: Actor): Promise<void> {
-  const { record, view } = await retirable(deps, id);
+export async function retireCa(
+  deps: RetireDeps,
+  id: string,
+  actor: Actor,
+  remembered?: Remembered<void>,
+): Promise<void> {
+  const { record, view } = await retirable(deps, id, remembered);
   const now = deps.clock.now();
   const retired = ({ sealedKey: _forgotten, ...one }: RaGenerationRecord): RaGenerationRecord =>
     one.state === 'retired' ? one : { ...one, state: 'retired', since: now };
@@ -71,17 +77,24 @@ export async function retireCa(deps: RetireDeps, id: string, actor: Actor): Prom
     key: record.keyReference,
     ...(own === undefined ? {} : { certificateHash: fingerprint(fromBase64(own)) }),
   });
+  remembered?.once.remember(draft, now, remembered.answer());
   if ((await deps.store.write(draft.actions)) === 'conflict') throw changedMeanwhile(id);
 }
 
-async function retirable({ config, store }: RetireDeps, id: string) {
+async function retirable(
+  { config, store, clock }: RetireDeps,
+  id: string,
+  remembered?: Remembered<void>,
+) {
   if (config.cas.has(id)) {
     throw new Outage(
       `the configuration names the CA "${id}": take it and its endpoints out first; without them it issues nothing, and its CRL goes on`,
     );
   }
   const view = new View(store);
-  await view.load([{ kind: 'authority', key: id }]);
+  const asked = remembered ? [remembered.once.recordKey] : [];
+  await view.load([{ kind: 'authority', key: id }, ...asked]);
+  remembered?.once.requireNew(view, clock.now());
   const record = view.get('authority', id);
   if (!record) throw new Outage(`there is no CA "${id}"`);
   if (record.retiredAt !== undefined) {

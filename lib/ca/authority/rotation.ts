@@ -1,29 +1,29 @@
 // RA generations on their way (shared design 4.1): prepared, current, previous, retired. Each step is
 // an operator's command and one conditional write with its events; no request ever makes one. Instances
-// follow within RA_RELOAD_MS, or when a request names a recipient that they do not know. The order and the
-// waiting keep every client answered: a key is announced only once every instance can use it, and is
-// retired only once clients no longer use it.
+// follow within RA_RELOAD_MS, or when a request names a recipient that they do not know; one that does it all
+// itself follows at once. The order and the waiting keep every client answered: a key is announced only once
+// every instance can use it, and is retired only once clients no longer use it.
 
 import { RA_PREPARED_MS, RA_PREVIOUS_MS } from '../../base/limits.ts';
-import type { RaGenerationState } from '../../base/words.ts';
+import type { RaGenerationState, RotationStep } from '../../base/words.ts';
 import type { Actor } from '../../events/event.ts';
 import type { AuthorityRecord, RaGenerationRecord } from '../../ports/records/registry.ts';
+import type { LifecycleDeps } from '../deps.ts';
+import type { Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { IssuingCas } from './ca-certificates.ts';
-import { changedMeanwhile, type LifecycleDeps } from './init-ca.ts';
+import { changedMeanwhile } from './init-ca.ts';
 import { makeGeneration, raEvent } from './own-certificates.ts';
 
-export const rotationSteps = ['prepare', 'activate', 'retire'] as const;
-export type RotationStep = (typeof rotationSteps)[number];
-
+export type RotationDone = {
+  readonly kind: 'done';
+  readonly step: RotationStep;
+  readonly generations: readonly RaGenerationRecord[];
+  /** When the next step may be taken, milliseconds since 1970; undefined if no step follows. */
+  readonly next: { readonly step: RotationStep; readonly from: number } | undefined;
+};
 export type Rotated =
-  | {
-      readonly kind: 'done';
-      readonly step: RotationStep;
-      readonly generations: readonly RaGenerationRecord[];
-      /** When the next step may be taken, milliseconds since 1970; undefined if no step follows. */
-      readonly next: { readonly step: RotationStep; readonly from: number } | undefined;
-    }
+  | RotationDone
   | { readonly kind: 'early'; readonly step: RotationStep; readonly from: number }
   /** The CA has no generation in the state that this step needs. */
   | { readonly kind: 'none'; readonly step: RotationStep };
@@ -34,6 +34,7 @@ export type RotationOptions = {
   /** Do not wait. */
   readonly force?: boolean;
   readonly actor: Actor;
+  readonly remembered?: Remembered<RotationDone> | undefined;
 };
 
 /**
@@ -43,10 +44,12 @@ export type RotationOptions = {
 export async function rotateRa(
   deps: LifecycleDeps,
   ca: string,
-  { step: asked, force = false, actor }: RotationOptions,
+  { step: asked, force = false, actor, remembered }: RotationOptions,
 ): Promise<Rotated> {
   const view = new View(deps.store);
-  await view.load([{ kind: 'authority', key: ca }]);
+  const asks = remembered ? [remembered.once.recordKey] : [];
+  await view.load([{ kind: 'authority', key: ca }, ...asks]);
+  remembered?.once.requireNew(view, deps.clock.now());
   const issuer = await new IssuingCas(deps).issuer(ca);
   const record = view.get('authority', ca);
   if (!record) throw changedMeanwhile(ca);
@@ -58,11 +61,13 @@ export async function rotateRa(
   const draft = new Draft(view);
   const write = async (generations: readonly RaGenerationRecord[]): Promise<Rotated> => {
     draft.put('authority', ca, { ...record, generations });
-    if ((await deps.store.write(draft.actions)) === 'conflict') throw changedMeanwhile(ca);
     const after = nextStep({ generations });
     const from = dueAt(generations, after, wait);
     const next = after === 'prepare' ? undefined : { step: after, from };
-    return { kind: 'done', step, generations, next };
+    const done = { kind: 'done', step, generations, next } as const;
+    remembered?.once.remember(draft, now, remembered.answer(done));
+    if ((await deps.store.write(draft.actions)) === 'conflict') throw changedMeanwhile(ca);
+    return done;
   };
   const tell = (type: 'ca.ra.prepared' | 'ca.ra.current' | 'ca.ra.retired') => {
     return (generation: RaGenerationRecord) =>
@@ -112,11 +117,11 @@ export async function rotateRa(
 type Wait = { readonly activate: number; readonly retire: number };
 
 /** Devices that wait for an approver repeat a message that was sealed for an earlier generation. */
-function waitOf({ config }: LifecycleDeps, ca: string): Wait {
+function waitOf({ config, alone }: LifecycleDeps, ca: string): Wait {
   const pending = [...config.endpoints.values()]
     .filter((endpoint) => endpoint.ca === ca)
     .map(({ pendingTtlMs }) => pendingTtlMs);
-  return { activate: RA_PREPARED_MS, retire: Math.max(RA_PREVIOUS_MS, ...pending) };
+  return { activate: alone ? 0 : RA_PREPARED_MS, retire: Math.max(RA_PREVIOUS_MS, ...pending) };
 }
 
 function nextStep({ generations }: Pick<AuthorityRecord, 'generations'>): RotationStep {

@@ -8,8 +8,9 @@
 // them: that is an outage. SECURITY.md names the command that ends each of these.
 
 import { canonicalText, type Json } from '../../base/json.ts';
+import type { MacPurpose } from '../../base/words.ts';
 import type { Log } from '../../ports/log.ts';
-import type { MacKey, MacKeys, MacPurpose } from '../../ports/mac-keys.ts';
+import type { MacKey, MacKeys } from '../../ports/mac-keys.ts';
 import type { Kind } from '../../ports/records/records.ts';
 import {
   type Action,

@@ -74,9 +74,13 @@ export class Once {
    * @param id of the challenge: a key that is used again one day derives another
    */
   deriveChallenge(macKey: MacKey, id: string): Bytes {
+    return this.derive(macKey, 'challenge', id).slice(0, CHALLENGE_OCTETS);
+  }
+
+  /** 32 octets for a secret that is stored nowhere and can be told again. @param id of what it is the secret of */
+  derive(macKey: MacKey, what: 'challenge' | 'token', id: string): Bytes {
     const message = { by: this.#by, name: this.#name, id };
-    const purpose = 'challenge of an Idempotency-Key';
-    return hmacSha256(macKey.key, canonical([purpose, message])).slice(0, CHALLENGE_OCTETS);
+    return hmacSha256(macKey.key, canonical([`${what} of an Idempotency-Key`, message]));
   }
 
   #live(view: View, now: number): IdempotencyRecord | undefined {

@@ -15,7 +15,7 @@ import type { RegisterPage } from '../../ports/records/register.ts';
 import type { Action, Store } from '../../ports/store.ts';
 import { crlEntries, describeCrlEntry } from '../../x509/describe/describe.ts';
 import type { Issuer } from '../authority/ca-certificates.ts';
-import type { LifecycleDeps } from '../authority/init-ca.ts';
+import type { LifecycleDeps } from '../deps.ts';
 import { certificateKey } from '../record/keys.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { digits, isFinal, pageKey, shardKey } from './register.ts';

@@ -1,17 +1,20 @@
-// scepter token create, revoke: access to the admin API. They ask no server: they work on the store, with
-// the credentials of whoever runs them.
+// scepter token create, list, revoke: access to the admin API.
 
 import { Command } from 'commander';
 import { fromUtf8 } from '../../base/bytes.ts';
 import { type Role, roles } from '../../base/words.ts';
-import { makeToken, ownNames, revokeToken } from '../../ca/record/tokens.ts';
+import { callApi } from '../api.ts';
+import { durationOf } from '../busy.ts';
 import { CliError, type Io, jsonLine, readStdin } from '../io.ts';
-
-const actor = { kind: 'admin', id: ownNames.operator } as const;
+import { operating, where } from '../operating.ts';
+import { type PageOptions, pageOptions, showList } from '../pages.ts';
+import { fromNow, seconds } from '../text.ts';
 
 type CreateFlags = {
-  readonly name: string;
+  readonly name?: string;
   readonly role: readonly string[];
+  readonly ttl?: string;
+  readonly expires?: string;
   readonly json?: true;
 };
 
@@ -21,84 +24,114 @@ export function tokenCommand(io: Io): Command {
   const token = new Command('token').description('tokens of the admin API');
   token
     .command('create')
+    .argument('[name]', 'the name of its holder, which events show')
     .description('make a token, which is shown this once')
-    .requiredOption('--name <name>', 'the name of its holder, which events show')
     .requiredOption('--role <role...>', `what it is for: ${roles.join(', ')}`)
+    .option('--ttl <duration>', 'how long it is good for (default: until it is revoked)')
+    .option('--expires <time>', 'until when it is good: 2031-01-31 or 2031-01-31T09:00:00Z')
+    .option('--name <name>', 'the name, as an option')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      `
-With the environment of the functions (SCEPTER_CONFIG, SCEPTER_TABLE, SCEPTER_SEALING_KEY,
-SCEPTER_DEPLOYMENT) and your own AWS credentials, or on SCEPTER_DATA_DIR while no server runs.
-
+      `${where}
 Examples:
-  scepter token create --name portal --role challenger
-  scepter token create --name alice --role approver auditor --json`,
+  scepter token create portal --role challenger --ttl 90d
+  scepter token create alice --role approver auditor --json`,
     )
-    .action((options: CreateFlags) => create(io, options));
+    .action((name: string | undefined, options: CreateFlags) =>
+      operating(io, (asked) => create(asked, name, options)),
+    );
+  const list = token
+    .command('list')
+    .description('the tokens by name: roles, when they were made, last used, and when they expire');
+  for (const option of pageOptions()) list.addOption(option);
+  list
+    .addHelpText(
+      'after',
+      `
+The last use is known to the hour.
+${where}
+Examples:
+  scepter token list
+  scepter token list --all --json | jq -r '.tokens[] | select(.usedAt == null).name'`,
+    )
+    .action((options: PageOptions) => operating(io, (asked) => showTokens(asked, options)));
   token
     .command('revoke')
-    .description('revoke a token, which is read from stdin')
-    .option('--name <name>', 'the name of a token instead, if the token is lost')
+    .argument('[name]', 'the name of the token (default: the token itself is read from stdin)')
+    .description('revoke a token: from now on it is refused')
+    .option('--name <name>', 'the name, as an option')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
+The token of the server's own folder, "token-file", is replaced: its file has another one then.
+${where}
 Examples:
-  scepter token revoke < token.txt
-  scepter token revoke --name portal`,
+  scepter token revoke portal
+  scepter token revoke < token.txt`,
     )
-    .action((options: RevokeFlags) => revoke(io, options));
+    .action((name: string | undefined, options: RevokeFlags) =>
+      operating(io, (asked) => revoke(asked, name, options)),
+    );
   return token;
 }
 
 const isRole = (text: string): text is Role => roles.some((role) => role === text);
 
-async function create(io: Io, { name, role, json }: CreateFlags): Promise<void> {
-  if (!/^[\x21-\x7e]{1,64}$/.test(name)) {
-    throw new CliError('usage', '--name must be 1 to 64 printable characters without spaces');
+async function create(
+  io: Io,
+  given: string | undefined,
+  { name = given, role, ttl, expires, json }: CreateFlags,
+): Promise<void> {
+  if (name === undefined || (given !== undefined && given !== name)) {
+    throw new CliError('usage', 'name the token once: scepter token create NAME --role ROLE');
   }
-  if (Object.values<string>(ownNames).includes(name)) {
-    const why = `"${name}" is a name that Scepter itself acts by: take another`;
-    throw new CliError('usage', `--name: ${why}`);
-  }
+  const wanted = role.filter(isRole);
   const unknown = role.find((one) => !isRole(one));
   if (unknown !== undefined) {
     throw new CliError('usage', `--role must be ${roles.join(', ')}, not "${unknown}"`);
   }
-  const wanted = role.filter(isRole);
-  const operator = await io.operator();
-  try {
-    const token = await makeToken(operator, { name, roles: wanted }, actor);
-    if (token === undefined) {
-      const why = `"${name}" is the name of another token`;
-      throw new CliError(
-        'failure',
-        `--name: ${why}: take another name, or revoke that token first`,
-      );
-    }
-    if (json) return io.out(jsonLine({ name, roles: wanted, token }));
-    io.note(`the token "${name}" with the roles ${wanted.join(', ')}; it cannot be shown again:`);
-    io.out(`${token}\n`);
-  } finally {
-    operator.close();
-  }
+  if (ttl !== undefined) durationOf(ttl);
+  const body = { name, roles: wanted, ttl, expiresAt: expires };
+  const made = await callApi(io, 'POST /tokens', { body });
+  if (json) return io.out(jsonLine(made));
+  const until = made.expiresAt === undefined ? '' : ` until ${seconds(made.expiresAt)}`;
+  io.note(
+    `the token "${name}" with the roles ${role.join(', ')}${until}; it cannot be shown again:`,
+  );
+  io.out(`${made.token}\n`);
 }
 
-async function revoke(io: Io, { name, json }: RevokeFlags): Promise<void> {
-  const which = name === undefined ? { token: fromUtf8(await readStdin(io)).trim() } : { name };
-  const operator = await io.operator();
-  try {
-    const done = await revokeToken(operator, which, actor);
-    if (done === 'unknown') {
-      const why = name === undefined ? 'this token is unknown, or revoked already' : noneOf(name);
-      throw new CliError('notFound', why);
-    }
-    if (json) return io.out(jsonLine({ revoked: true }));
-    io.note('the token is revoked');
-  } finally {
-    operator.close();
-  }
-}
+const showTokens = (io: Io, options: PageOptions): Promise<void> =>
+  showList(
+    io,
+    {
+      ...{ name: 'GET /tokens', noun: 'tokens', none: 'there are no tokens' },
+      columns: ['NAME', 'ROLES', 'CREATED', 'LAST USE', 'EXPIRES'],
+      row: ({ name, roles: held, createdAt, usedAt, expiresAt, state }) => [
+        name,
+        held.join(','),
+        createdAt === undefined ? '-' : seconds(createdAt),
+        usedAt === undefined ? '-' : fromNow(usedAt, io.clock.now()),
+        expiresAt === undefined
+          ? 'never'
+          : `${seconds(expiresAt)}${state === 'expired' ? ' (expired)' : ''}`,
+      ],
+    },
+    options,
+  );
 
-const noneOf = (name: string): string => `no token has the name "${name}"`;
+async function revoke(
+  io: Io,
+  given: string | undefined,
+  { name = given, json }: RevokeFlags,
+): Promise<void> {
+  if (given !== undefined && given !== name) {
+    throw new CliError('usage', 'name the token once: scepter token revoke NAME');
+  }
+  const body = name === undefined ? { token: fromUtf8(await readStdin(io)).trim() } : { name };
+  const { replaced } = await callApi(io, 'POST /tokens/revoke', { body });
+  if (json) return io.out(jsonLine({ revoked: true }));
+  io.note(replaced ? 'the token is revoked, and its file has another one' : 'the token is revoked');
+}

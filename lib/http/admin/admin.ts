@@ -10,6 +10,10 @@ import type { Json } from '../../base/json.ts';
 import { MAX_ADMIN_BODY_OCTETS } from '../../base/limits.ts';
 import type { AdminDeps } from '../../ca/deps.ts';
 import { Once, OtherRequest, Repeated } from '../../ca/record/idempotency.ts';
+import { TokenUses } from '../../ca/record/token-use.ts';
+import { caKeyHandlers } from '../operator/ca-keys.ts';
+import { repairHandlers } from '../operator/repair.ts';
+import { tokenHandlers } from '../operator/tokens.ts';
 import { bodyOf, checked, queryOf } from '../request.ts';
 import { json, lines } from '../respond.ts';
 import { type Admin, requireRole } from './auth.ts';
@@ -29,6 +33,9 @@ const handlers: HandlersOf<Api> = {
   ...certificateHandlers,
   ...signedRevocationHandlers,
   ...caHandlers,
+  ...caKeyHandlers,
+  ...repairHandlers,
+  ...tokenHandlers,
   ...eventHandlers,
   ...serviceHandlers,
   ...simulateHandlers,
@@ -50,9 +57,10 @@ export function adminRoutes(deps: AdminDeps): Hono<Admin> {
       },
     }),
   );
+  const uses = new TokenUses(deps);
   for (const one of served) {
     const { method, path, roles } = one.route;
-    const role = requireRole(deps, ...roles);
+    const role = requireRole(deps, uses, ...roles);
     app.on(method, honoPath(path), role, (c) => answer(deps, one, c));
   }
   for (const [path, known] of Map.groupBy(routes, (route) => honoPath(route.path))) {

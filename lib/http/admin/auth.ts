@@ -7,7 +7,8 @@ import { isToken, tokenHeader } from '../../api/route.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import type { Role } from '../../base/words.ts';
 import type { Deps } from '../../ca/deps.ts';
-import { tokenHash } from '../../ca/record/tokens.ts';
+import type { TokenUses } from '../../ca/record/token-use.ts';
+import { isExpired, tokenHash } from '../../ca/record/tokens.ts';
 import type { NamedActor } from '../../events/event.ts';
 import type { AdminToken } from '../../ports/records/registry.ts';
 import { clientOf } from '../client.ts';
@@ -28,7 +29,8 @@ function tokenOf(header: (name: string) => string | undefined): string | undefin
 
 /** Lets a request pass whose token has one of the roles; `admin` has them all. */
 export function requireRole(
-  { config, store, tokens }: Pick<Deps, 'config' | 'store' | 'tokens'>,
+  { config, store, clock, tokens }: Pick<Deps, 'config' | 'store' | 'clock' | 'tokens'>,
+  uses: TokenUses,
   ...allowed: readonly Role[]
 ): MiddlewareHandler<Admin> {
   const known = async (hash: string): Promise<AdminToken | undefined> => {
@@ -46,10 +48,14 @@ export function requireRole(
     const from = clientOf({ config }, c);
     // A refusal is logged with it.
     c.set('actor', { kind: 'admin', id: name, ...(from === undefined ? {} : { from }) });
+    if (isExpired(record, clock.now())) {
+      throw new HttpFailure(401, `the token "${name}" has expired: have another one made`);
+    }
     if (!roles.some((role) => role === 'admin' || allowed.includes(role))) {
       throw new HttpFailure(403, `this needs one of the roles ${['admin', ...allowed].join(', ')}`);
     }
     c.set('tokenHash', hash);
+    if (!tokens?.has(hash)) await uses.used(hash);
     await next();
   };
 }

@@ -21,6 +21,8 @@ export type List =
   | 'expiring'
   /** Certificates of a key, whichever CA is theirs, by notBefore; the group is `keyHash`. */
   | 'keys'
+  /** Tokens of the admin API by their names; the group is `all`. */
+  | 'tokens'
   /** All events, by id, which is by time; the group is `all`. */
   | 'events'
   /** Events of a Transaction, by id. */
@@ -88,6 +90,9 @@ const placesByKind: {
     ];
   },
   challenge: ({ id, endpoint }) => [{ list: 'challenges', group: endpoint, sort: id }],
+  // The record of a name is none.
+  token: ({ name, roles }, key) =>
+    roles.length === 0 ? [] : [{ list: 'tokens', group: 'all', sort: `${name}/${key}` }],
   event: ({ transaction }, key) => [
     { list: 'events', group: 'all', sort: key },
     ...(transaction === undefined

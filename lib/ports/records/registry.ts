@@ -35,4 +35,7 @@ export type AdminToken = {
   /** The name of the token's holder, for people and events. */
   readonly name: string;
   readonly roles: readonly Role[];
+  /** Milliseconds since 1970. From `expiresAt` on the token is refused; without it, it is good until revoked. */
+  readonly createdAt?: number;
+  readonly expiresAt?: number;
 };

@@ -12,13 +12,13 @@ import {
   RA_PREVIOUS_MS,
   RA_RELOAD_MS,
 } from '../../../lib/base/limits.ts';
+import { rotationSteps } from '../../../lib/base/words.ts';
 import { decide } from '../../../lib/ca/approve/pending.ts';
 import { initCa } from '../../../lib/ca/authority/init-ca.ts';
 import {
   type Rotated,
   type RotationOptions,
   rotateRa,
-  rotationSteps,
 } from '../../../lib/ca/authority/rotation.ts';
 import { readCaCertificates } from '../../../lib/protocol/scep/client/client.ts';
 import { parseName } from '../../../lib/x509/names/name.ts';

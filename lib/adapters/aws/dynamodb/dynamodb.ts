@@ -13,7 +13,7 @@
 //                                                                        transaction that is refused,
 //                                                                        request that only was
 //   place, placeSort      index `places`: `list#group#shard`, sort       transaction, certificate,
-//                                                                        challenge, event
+//                                                                        challenge, event, token
 //   due, dueSort          index `due`, the same                          transaction that is open,
 //                                                                        certificate, event
 //   subject, subjectSort  index `subjects`, the same                     transaction; certificate, by key
@@ -35,7 +35,10 @@
 // the indexes, which are written later): 5 keys read, 6 and 3 items written and 1 checked, 26 write
 // units of the table, 4 of `places`, 5 of `due`, 2 of `subjects`, 1 of `devices`.
 //
-// 10,000 of them a second are 260,000 write and 50,000 read units of the table. A partition takes
+// A token of the admin API costs 2 write units an hour in which it is used, for its last use, and each
+// instance a read of that.
+//
+// 10,000 enrolments a second are 260,000 write and 50,000 read units of the table. A partition takes
 // 1,000 and 3,000: 260 partitions, over which keys are spread by DynamoDB's hash of them. A new table
 // takes 4,000 write units, later twice its last peak: warm throughput must be set beforehand.
 // Hot are:

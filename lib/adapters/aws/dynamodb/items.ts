@@ -36,6 +36,7 @@ export const lists: Readonly<Record<List, Listed>> = {
   challenges: { kind: 'challenge', index: places, shards: 32 },
   certificates: { kind: 'certificate', index: places, shards: 32 },
   events: { kind: 'event', index: places, shards: 64 },
+  tokens: { kind: 'token', index: places, shards: 1 },
   open: { kind: 'transaction', index: due, shards: 32 },
   expiring: { kind: 'certificate', index: due, shards: 32 },
   timeline: { kind: 'event', index: due, shards: 1 },

@@ -19,8 +19,9 @@
 // function's policy allows, by a condition on the context, only the purposes that it needs.
 
 import type { KMSClient } from '@aws-sdk/client-kms';
+import type { MacPurpose } from '../../../base/words.ts';
 import type { KeySpec } from '../../../crypto/algorithms.ts';
-import type { MacKeys, MacPurpose, SealedMacKey } from '../../../ports/mac-keys.ts';
+import type { MacKeys, SealedMacKey } from '../../../ports/mac-keys.ts';
 import type { RaKeys } from '../../../ports/ra-keys.ts';
 import type { Signer } from '../../../ports/signer.ts';
 import type { Timer } from '../aws.ts';
@@ -82,6 +83,11 @@ export class KmsKeys {
   /** A new MAC key, sealed, to be put on record. Only an operator's command asks for one. */
   makeMacKey(purpose: MacPurpose): Promise<SealedMacKey> {
     return this.#sealed.makeMacKey(purpose);
+  }
+
+  /** Forgets which MAC keys are on record, because they have been changed. */
+  reload(): void {
+    this.#sealed.reload();
   }
 
   close(): void {

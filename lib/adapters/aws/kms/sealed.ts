@@ -10,7 +10,8 @@ import { type Bytes, base64, concat, hex } from '../../../base/bytes.ts';
 import { Outage } from '../../../base/errors.ts';
 import { MAC_RELOAD_MS } from '../../../base/limits.ts';
 import { SingleFlight } from '../../../base/single-flight.ts';
-import type { MacKey, MacKeys, MacPurpose, SealedMacKey } from '../../../ports/mac-keys.ts';
+import type { MacPurpose } from '../../../base/words.ts';
+import type { MacKey, MacKeys, SealedMacKey } from '../../../ports/mac-keys.ts';
 import type { RaKeys, SealContext } from '../../../ports/ra-keys.ts';
 import { given, type KmsCalls, title } from './calls.ts';
 
@@ -74,6 +75,11 @@ export class KmsSealed implements RaKeys, MacKeys {
   live(purpose: MacPurpose): ReturnType<MacKeys['live']> {
     const age = { now: this.#calls.timer.now(), maxMs: MAC_RELOAD_MS };
     return this.#live.get(purpose, () => this.#onRecord(purpose), age);
+  }
+
+  /** The keys on record have been changed. */
+  reload(): void {
+    this.#live.clear();
   }
 
   async #onRecord(purpose: MacPurpose): Promise<[MacKey, ...MacKey[]]> {

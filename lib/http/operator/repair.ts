@@ -1,0 +1,60 @@
+// Repairs what another hand has changed in the store.
+
+import type { repairRoutes } from '../../api/routes/repair.ts';
+import { HttpFailure } from '../../base/errors.ts';
+import { iso } from '../../base/text.ts';
+import { IssuingCas } from '../../ca/authority/ca-certificates.ts';
+import { backUpMacKeys, restoreMacKeys } from '../../ca/authority/mac-keys.ts';
+import { type RestoreDone, restoreCa } from '../../ca/authority/restore.ts';
+import { publishCrl } from '../../ca/revoke/publish-crl.ts';
+import { rebuildRegister } from '../../ca/revoke/rebuild-register.ts';
+import type { Crl } from '../../ports/crls.ts';
+import type { HandlersOf } from '../admin/handlers.ts';
+import { certificatesIn, shownChain, shownGeneration } from './ca-keys.ts';
+import { operated, requireCa } from './operating.ts';
+
+/** Keys in a folder are sealed by nothing. */
+const keysAreFiles = (): HttpFailure =>
+  new HttpFailure(422, 'the MAC keys are a file here, keys/mac-keys.json: keep a copy of that');
+
+export const repairHandlers: HandlersOf<typeof repairRoutes> = {
+  'POST /cas/{ca}/restore': (deps, { actor, params: { ca }, body: { chain, key }, once }) =>
+    operated(deps, async (operator) => {
+      await requireCa(deps, ca);
+      const answer = ({ chain: done, generations, isNew }: RestoreDone) => ({
+        id: ca,
+        chain: shownChain(done),
+        ra: generations.map(shownGeneration),
+        isNew,
+      });
+      const options = { key, actor, remembered: once && { once, answer } };
+      const restored = await restoreCa(operator, { id: ca }, certificatesIn(chain), options);
+      if (restored.kind === 'done') return answer(restored);
+      throw new HttpFailure(422, `the CA "${ca}" is not restored: ${restored.why}`);
+    }),
+  'GET /mac-keys': (deps) =>
+    operated(deps, async ({ makeMacKey, store }) => {
+      if (!makeMacKey) throw keysAreFiles();
+      return backUpMacKeys(store);
+    }),
+  'POST /mac-keys/restore': (deps, { actor, body }) =>
+    operated(deps, async (operator) => {
+      if (!operator.makeMacKey) throw keysAreFiles();
+      const given = Object.entries(body).filter(([, keys]) => keys !== undefined);
+      return { restored: await restoreMacKeys(operator, Object.fromEntries(given), actor) };
+    }),
+  'POST /crls/{ca}/rebuild': (deps, { actor, params: { ca }, once }) =>
+    operated(deps, async (operator) => {
+      await requireCa(deps, ca);
+      const issuer = await new IssuingCas(operator).issuer(ca);
+      const rebuilt = await rebuildRegister(operator, issuer, actor);
+      const answer = ({ number, nextUpdate }: Crl) => ({
+        ca,
+        rebuilt,
+        number,
+        nextUpdate: iso(nextUpdate),
+      });
+      const remembered = once && { once, answer };
+      return answer(await publishCrl(operator, issuer, actor, remembered));
+    }),
+};

@@ -1,0 +1,107 @@
+// Makes, lists and revokes tokens of the admin API.
+
+import type { tokenRoutes } from '../../api/routes/tokens.ts';
+import { HttpFailure } from '../../base/errors.ts';
+import { iso } from '../../base/text.ts';
+import {
+  type DatedToken,
+  findToken,
+  isExpired,
+  isOwnName,
+  type ListedToken,
+  listTokens,
+  makeToken,
+  ownNames,
+  revokeToken,
+  tellAgain,
+} from '../../ca/record/tokens.ts';
+import { View } from '../../ca/record/unit-of-work.ts';
+import type { AdminToken } from '../../ports/records/registry.ts';
+import type { HandlersOf } from '../admin/handlers.ts';
+import { turnOf } from '../request.ts';
+import { operated } from './operating.ts';
+
+const shown = ({ name, roles, createdAt, expiresAt }: AdminToken) => ({
+  name,
+  roles,
+  ...(createdAt === undefined ? {} : { createdAt: iso(createdAt) }),
+  ...(expiresAt === undefined ? {} : { expiresAt: iso(expiresAt) }),
+});
+
+const listed = (one: ListedToken, now: number) => ({
+  ...shown(one),
+  state: isExpired(one, now) ? ('expired' as const) : ('live' as const),
+  ...(one.usedAt === undefined ? {} : { usedAt: iso(one.usedAt) }),
+});
+
+/** What is remembered of a token that was made. */
+type Kept = ReturnType<typeof shown>;
+const datedOf = ({ createdAt = '', expiresAt, ...rest }: Kept): DatedToken => ({
+  ...rest,
+  createdAt: Date.parse(createdAt),
+  ...(expiresAt === undefined ? {} : { expiresAt: Date.parse(expiresAt) }),
+});
+
+/** @throws {HttpFailure} 422 */
+function endOf(now: number, ttl: number | undefined, until: number | undefined) {
+  if (ttl !== undefined && until !== undefined) {
+    throw new HttpFailure(422, 'expiresAt: not together with ttl');
+  }
+  const expiresAt = ttl === undefined ? until : now + ttl;
+  if (expiresAt !== undefined && expiresAt <= now) {
+    throw new HttpFailure(422, 'expiresAt: is over already');
+  }
+  return expiresAt === undefined ? {} : { expiresAt };
+}
+
+export const tokenHandlers: HandlersOf<typeof tokenRoutes> = {
+  'POST /tokens': {
+    handle: (deps, { actor, body: { name, roles, ttl, expiresAt }, once }) =>
+      operated(deps, async (operator) => {
+        if (isOwnName(name)) {
+          const why = `"${name}" is a name that Scepter itself acts by: take another`;
+          throw new HttpFailure(422, `name: ${why}`);
+        }
+        const wanted = { name, roles, ...endOf(deps.clock.now(), ttl, expiresAt) };
+        const remembered = once && { once, answer: shown };
+        const made = await makeToken(operator, wanted, { actor, remembered });
+        if (made) return { ...shown(made), token: made.token };
+        const why = `"${name}" is the name of another token`;
+        throw new HttpFailure(409, `name: ${why}: take another name, or revoke that token first`);
+      }),
+    async repeat(deps, once, kept) {
+      const made = JSON.parse(kept.answer) as Kept;
+      const token = await tellAgain(deps, once, kept.macKey, datedOf(made));
+      if (token !== undefined) return { ...made, token };
+      throw new HttpFailure(
+        409,
+        'the token that was made under this Idempotency-Key can no longer be told: its MAC key is gone',
+      );
+    },
+  },
+  async 'GET /tokens'(deps, { path, query }) {
+    const { turn: asked, nextOf } = turnOf(path, query);
+    const { tokens, next } = await listTokens(deps, asked);
+    const now = deps.clock.now();
+    return { tokens: tokens.map((one) => listed(one, now)), next: nextOf(next) };
+  },
+  'POST /tokens/revoke': (deps, { actor, body: { name, token }, once }) =>
+    operated(deps, async (operator) => {
+      if ((name === undefined) === (token === undefined)) {
+        throw new HttpFailure(422, 'the body: must have either name or token');
+      }
+      const wanted = token === undefined ? { name: name ?? '' } : { token };
+      const { replaceTokenFile } = operator;
+      const found = await findToken(new View(deps.store), wanted);
+      if (found?.token.name === ownNames.tokenFile && replaceTokenFile) {
+        // The next start would bring back the token of the file: the file gets another.
+        await replaceTokenFile(actor);
+        return { ...shown(found.token), replaced: true as const };
+      }
+      const remembered = once && { once, answer: shown };
+      const gone = await revokeToken(operator, wanted, { actor, remembered });
+      if (gone) return shown(gone);
+      const unknown = 'this token is unknown, or revoked already';
+      throw new HttpFailure(404, name === undefined ? unknown : `no token has the name "${name}"`);
+    }),
+};
