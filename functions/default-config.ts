@@ -9,12 +9,22 @@ import {
   ConfigError,
   checkConfig,
 } from '../lib/config/config.ts';
-import type { Env } from './env.ts';
+import type { Secrets } from '../lib/config/enrolment.ts';
+import { parseJsonc } from '../lib/config/schema.ts';
+import { type Env, readVariable } from './env.ts';
 
 /** @throws {ConfigError} with sentences that name what is wrong */
 export async function loadConfig(env: Env, connection?: AwsConnection): Promise<Config> {
-  return checkConfig((await readDocument(env, undefined, connection)).document);
+  const { document, secrets } = await readDocument(env, undefined, connection);
+  return checkConfig(document, secrets);
 }
+
+type Source = {
+  readonly name: string;
+  readonly document: unknown;
+  /** Of a server that starts here; absent: the document is for another place, where they are looked up. */
+  readonly secrets?: Secrets;
+};
 
 /**
  * The document that a server with this environment would take, and what people call it.
@@ -25,15 +35,16 @@ export async function readDocument(
   env: Env,
   file?: string,
   connection?: AwsConnection,
-): Promise<{ readonly name: string; readonly document: unknown }> {
+): Promise<Source> {
   const source = file ?? env.config;
   if (source === undefined) {
-    return { name: 'the embedded default', document: embeddedDefault(env) };
+    return { name: 'the embedded default', document: embeddedDefault(env), secrets: readVariable };
   }
   const inline = source.trimStart().startsWith('{');
   const name = file ?? (inline ? 'SCEPTER_CONFIG' : `SCEPTER_CONFIG (${source})`);
   try {
-    return { name, document: JSON.parse(inline ? source : await textOf(source, connection)) };
+    const document = parseJsonc(inline ? source : await textOf(source, connection));
+    return file === undefined ? { name, document, secrets: readVariable } : { name, document };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const what = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';

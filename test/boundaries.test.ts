@@ -32,6 +32,7 @@ const packagesIn: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^hono(\/|$)/, ['http']],
   [/^@hono\//, ['functions']],
   [/^zod\//, ['config', 'api', 'http']],
+  [/^(strip-json-comments|fastest-levenshtein)$/, ['config']],
   [/^commander$/, ['cli']],
   [/^@aws-sdk\//, ['adapters']],
   [/^node:/, ['adapters', 'cli', 'functions']],

@@ -3,6 +3,7 @@
 
 import type { Bytes } from '../base/bytes.ts';
 import { visible } from '../base/text.ts';
+import type { Secrets } from '../config/enrolment.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Backups } from './backups.ts';
 
@@ -32,11 +33,12 @@ export type Io = {
   /** From now on Ctrl-C and SIGTERM abort the returned signal; only a second one ends the process. */
   readonly stopped: () => AbortSignal;
   readonly clock: Clock;
-  /** The configuration in a file, or the one that a server started here would take.
+  /** The configuration in a file, or the one that a server started here would take, with where it
+   * would look for secrets.
    * @throws {ConfigError} if it cannot be read or is not JSON */
   readonly config: (
     file?: string,
-  ) => Promise<{ readonly name: string; readonly document: unknown }>;
+  ) => Promise<{ readonly name: string; readonly document: unknown; readonly secrets?: Secrets }>;
   /** Starts a server in this process, by the environment; resolves when it is ready, and has said so. */
   readonly serve: (json: boolean) => Promise<void>;
   /** For commands that do what only an operator may: the store and the keys themselves, or the server that has

@@ -12,8 +12,16 @@ import { lintSubject } from '../x509/lint/rules.ts';
 import { lintTexts } from '../x509/lint/text.ts';
 import { type IpRange, parseIpRange } from '../x509/names/general-name.ts';
 import { parseName } from '../x509/names/name.ts';
-import { checkEnrol, type Enrolment, enrolSchema, type ValidatorId } from './enrolment.ts';
+import {
+  checkEnrol,
+  type Enrolment,
+  enrolSchema,
+  type Secrets,
+  secretProblem,
+  type ValidatorId,
+} from './enrolment.ts';
 import { checkProfile, type Profile, profileSchema } from './profile.ts';
+import { partOf, requireKnown } from './references.ts';
 import {
   described,
   duration,
@@ -225,79 +233,89 @@ export const configSchema = (): z.core.JSONSchema.BaseSchema =>
 export type ConfigDocument = z.input<typeof document>;
 
 /**
+ * Everything that is wrong is found in one round: what refers to each other is looked at also where another
+ * field has a fault.
  * @param input the parsed JSON
+ * @param secrets looks references to secrets up; without it they are not looked at
  * @throws {ConfigError} naming every field that is wrong
  */
-export function checkConfig(input: unknown): Config {
+export function checkConfig(input: unknown, secrets?: Secrets): Config {
   const result = z.safeParse(document, input, { reportInput: true });
-  if (!result.success)
-    throw new ConfigError(explainIssues(result.error.issues, 'the configuration'));
-  const { publicUrl, trustedProxies, adminHost, cas, profiles, endpoints, blockedKeys } =
-    result.data;
   const problems = prototypesIn(input).map((path) => `${path}: cannot be the name of anything`);
-  const known = new Map(
-    Object.entries({ device: z.parse(profileSchema, {}), ...profiles }).map(([name, input]) => [
-      name,
-      checkProfile(name, input, `profiles.${name}`, problems),
-    ]),
-  );
-  for (const [name, { crlValidity }] of Object.entries(cas)) {
+  if (!result.success) {
+    problems.unshift(...explainIssues(result.error.issues, 'the configuration', configSchema()));
+  }
+  const cas = partOf(input, 'cas', authority);
+  for (const [name, { crlValidity }] of cas.good) {
     if (crlValidity < MIN_CRL_VALIDITY_MS) {
       problems.push(
         `cas.${name}.crlValidity: must be at least "1h": caches keep a CRL for minutes`,
       );
     }
   }
+  const profiles = partOf(input, 'profiles', profileSchema);
+  if (!profiles.good.has('device')) profiles.good.set('device', z.parse(profileSchema, {}));
+  const known = new Map(
+    [...profiles.good].map(([name, profile]) => [
+      name,
+      checkProfile(name, profile, `profiles.${name}`, problems),
+    ]),
+  );
+  const endpoints = partOf(input, 'endpoints', endpoint);
+  requireKnown(endpoints.written, 'ca', [...cas.written.keys()], problems);
+  requireKnown(
+    endpoints.written,
+    'profile',
+    [...known.keys(), ...profiles.written.keys()],
+    problems,
+  );
   const checked = new Map<string, Endpoint>();
-  for (const [name, endpoint] of Object.entries(endpoints)) {
-    const chosen = known.get(endpoint.profile);
-    if (!Object.hasOwn(cas, endpoint.ca)) {
-      problems.push(unknownName(`endpoints.${name}.ca`, endpoint.ca, Object.keys(cas)));
-    }
-    if (!chosen) {
-      problems.push(unknownName(`endpoints.${name}.profile`, endpoint.profile, [...known.keys()]));
-      continue;
-    }
+  for (const [name, { enrol, renew, ...given }] of endpoints.good) {
+    const profile = known.get(given.profile);
+    const enrolment = checkEnrol(enrol, `endpoints.${name}.enrol`, problems);
+    if (secrets) problems.push(...secretProblems(name, enrolment, secrets));
+    if (!profile) continue;
     checked.set(name, {
-      id: name,
-      ca: endpoint.ca,
-      profile: chosen,
-      enrol: checkEnrol(endpoint.enrol, `endpoints.${name}.enrol`, problems),
-      renew: { authorize: [], window: endpoint.renew.window },
-      namesPerKey: endpoint.namesPerKey,
-      approval: endpoint.approval,
-      pendingTtlMs: endpoint.pendingTtl,
-      repeatMs: endpoint.repeat,
-      challengeTtlMs: endpoint.challengeTtl,
-      legacy: endpoint.legacy,
+      ...{ id: name, ca: given.ca, profile, enrol: enrolment },
+      renew: { authorize: [], window: renew.window },
+      namesPerKey: given.namesPerKey,
+      approval: given.approval,
+      pendingTtlMs: given.pendingTtl,
+      repeatMs: given.repeat,
+      challengeTtlMs: given.challengeTtl,
+      legacy: given.legacy,
     });
   }
-  if (checked.has('cgi-bin')) {
+  if (endpoints.written.has('cgi-bin')) {
     problems.push('endpoints.cgi-bin: cannot be the name of one: clients append it to /scep');
   }
-  if (checked.size === 0 && problems.length === 0)
+  if (result.success && endpoints.written.size === 0) {
     problems.push('endpoints: must name at least one');
-  if (problems.length > 0) throw new ConfigError(problems);
+  }
+  if (!result.success || problems.length > 0) throw new ConfigError(problems);
+  const { publicUrl, trustedProxies, adminHost, blockedKeys } = result.data;
   return {
     document: input as ConfigDocument,
-    publicUrl,
-    trustedProxies,
-    adminHost,
+    ...{ publicUrl, trustedProxies, adminHost },
     endpoints: checked,
     blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
     cas: new Map(
-      Object.entries(cas).map(([name, ca]) => [
+      [...cas.good].map(([name, { subject, key, validity, crlValidity }]) => [
         name,
         {
-          id: name,
-          subject: ca.subject,
-          key: caKeys[ca.key].spec,
-          validityMs: ca.validity,
-          crlValidityMs: ca.crlValidity,
+          ...{ id: name, subject, key: caKeys[key].spec },
+          ...{ validityMs: validity, crlValidityMs: crlValidity },
         },
       ]),
     ),
   };
+}
+
+function secretProblems(name: string, { staticChallenge }: Enrolment, secrets: Secrets): string[] {
+  if (!staticChallenge) return [];
+  const { secret } = staticChallenge;
+  const wrong = secretProblem(secret, secrets);
+  return wrong === undefined ? [] : [`endpoints.${name}.enrol.staticChallenge.secret: ${wrong}`];
 }
 
 /** A valid document with its defaults written out; it means the same. */
@@ -305,6 +323,3 @@ export function completed(input: ConfigDocument): ConfigDocument {
   const profiles = { device: {}, ...input.profiles };
   return withDefaults(configSchema(), { ...input, profiles }) as ConfigDocument;
 }
-
-const unknownName = (path: string, value: string, allowed: readonly string[]): string =>
-  `${path}: "${value}" is not defined; it may be ${allowed.map((name) => `"${name}"`).join(', ')}`;

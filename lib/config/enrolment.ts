@@ -2,6 +2,8 @@
 // and the static challenge with its restrictions.
 
 import * as z from 'zod/mini';
+import { utf8 } from '../base/bytes.ts';
+import { MIN_STATIC_SECRET_OCTETS } from '../base/limits.ts';
 import { byAttribute, patterns } from './profile.ts';
 import { described } from './schema.ts';
 
@@ -102,4 +104,19 @@ export function checkEnrol(
   const listed = (value: string | readonly string[]): readonly string[] => [value].flat();
   const subject = byAttribute(`${here}.subject`, staticChallenge.subject, listed, problems);
   return { authorize, signer, staticChallenge: { secret: staticChallenge.secret, subject } };
+}
+
+/** What stands for the name of a secret; undefined if nothing does. */
+export type Secrets = (variable: string) => string | undefined;
+
+/** `env:NAME`: the variable's name. */
+export const variableOf = (reference: string): string => reference.replace(/^env:/, '');
+
+/** @returns what is wrong with the secret that a reference names, if anything is */
+export function secretProblem(reference: string, secrets: Secrets): string | undefined {
+  const name = variableOf(reference);
+  const { length } = utf8(secrets(name) ?? '');
+  if (length >= MIN_STATIC_SECRET_OCTETS) return undefined;
+  const what = length === 0 ? 'is not set' : 'is too short';
+  return `the environment variable ${name} ${what}; it must have at least ${MIN_STATIC_SECRET_OCTETS} octets`;
 }

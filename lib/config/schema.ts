@@ -1,7 +1,13 @@
 // What the schemas of the configuration and of the API's bodies share: the small types that JSON has
 // no words for, and the sentences that say what is wrong.
 
+import { closest, distance } from 'fastest-levenshtein';
+import stripJsonComments from 'strip-json-comments';
 import * as z from 'zod/mini';
+
+/** JSON in which `//`, block comments and trailing commas may stand. @throws {SyntaxError} */
+export const parseJsonc = (text: string): unknown =>
+  JSON.parse(stripJsonComments(text, { trailingCommas: true }));
 
 const durationPattern = /^([1-9]\d{0,5})([smhd])$/;
 const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -71,15 +77,45 @@ export const parsed = <T>(parse: (text: string) => T) =>
     }),
   );
 
+type JsonSchema = z.core.JSONSchema._JSONSchema;
+
 /**
  * One sentence for each field that a schema finds wrong, beginning with its path.
  * @param whole what to call the document itself
+ * @param schema of the document, for whoever mistyped the name of a field
  */
-export const explainIssues = (issues: readonly z.core.$ZodIssue[], whole: string): string[] =>
+export const explainIssues = (
+  issues: readonly z.core.$ZodIssue[],
+  whole: string,
+  schema: JsonSchema = {},
+): string[] =>
   issues.flatMap((issue) => {
-    const path = issue.path.map(String).join('.') || whole;
-    return explain(issue).map((said) => `${path}: ${said}`);
+    const names = issue.path.map(String);
+    const fields = () => fieldsAt(schema, names);
+    return explain(issue, fields).map((said) => `${names.join('.') || whole}: ${said}`);
   });
+
+/** Characters of a word that may be one of ours, mistyped. */
+const MAX_MISTYPED = 64;
+
+/** `; did you mean "device"?`, or nothing where none of the words is like the one that was written. */
+export function didYouMean(word: unknown, words: readonly string[]): string {
+  if (words.length === 0 || typeof word !== 'string' || word.length > MAX_MISTYPED) return '';
+  const like = closest(word, [...words]);
+  return distance(word, like) * 3 <= Math.max(word.length, 3) ? `; did you mean "${like}"?` : '';
+}
+
+/** What may stand in the object at that path. */
+function fieldsAt(schema: JsonSchema, [name, ...rest]: readonly string[]): string[] {
+  if (typeof schema === 'boolean') return [];
+  const shapes = [schema, ...(schema.anyOf ?? [])];
+  return shapes.flatMap((shape) => {
+    if (typeof shape === 'boolean') return [];
+    const { properties = {}, additionalProperties = {} } = shape;
+    if (name === undefined) return Object.keys(properties);
+    return fieldsAt(properties[name] ?? additionalProperties, rest);
+  });
+}
 
 /**
  * Paths of the fields of a valid document that are called `__proto__`: zod's records leave them out
@@ -93,12 +129,16 @@ export function prototypesIn(value: unknown, path: readonly string[] = []): stri
   });
 }
 
-function explain(issue: z.core.$ZodIssue): string[] {
+function explain(issue: z.core.$ZodIssue, fields: () => readonly string[]): string[] {
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => `"${key}" is not a field that exists here`);
-    case 'invalid_value':
-      return [`must be ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`];
+      return issue.keys.map(
+        (key) => `"${key}" is not a field that exists here${didYouMean(key, fields())}`,
+      );
+    case 'invalid_value': {
+      const like = didYouMean(issue.input, issue.values.map(String));
+      return [`must be ${issue.values.map((value) => JSON.stringify(value)).join(', ')}${like}`];
+    }
     case 'invalid_type': {
       const type = words[issue.expected] ?? issue.expected;
       const must = custom(issue) ?? `must be ${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
@@ -126,7 +166,7 @@ const words: Readonly<Record<string, string>> = { record: 'object', int: 'whole 
  * A valid document with every default of its JSON Schema written out, in the order of the schema.
  * Where a field may be one of several things, an object is the one with properties.
  */
-export function withDefaults(schema: z.core.JSONSchema._JSONSchema, value: unknown): unknown {
+export function withDefaults(schema: JsonSchema, value: unknown): unknown {
   if (typeof schema === 'boolean' || typeof value !== 'object' || value === null) return value;
   const options = [schema, ...(schema.anyOf ?? [])];
   const shape = options.find((option) => option.properties || option.additionalProperties);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ConfigError, checkConfig, configSchema } from '../../lib/config/config.ts';
-import { parseDuration } from '../../lib/config/schema.ts';
+import { parseDuration, parseJsonc } from '../../lib/config/schema.ts';
 import { parseName } from '../../lib/x509/names/name.ts';
 
 const good = () => ({
@@ -687,7 +687,7 @@ describe('configuration', () => {
       (d) => {
         Object.assign(d, { ca: 1 });
       },
-      'the configuration: "ca" is not a field that exists here',
+      'the configuration: "ca" is not a field that exists here; did you mean "cas"?',
     ],
   ];
   for (const [name, bend, sentence] of wrong) {
@@ -758,6 +758,67 @@ describe('configuration', () => {
     const { dns } = config.endpoints.get('default')?.profile.names ?? {};
     assert.deepEqual(dns, { rule: 'pattern', patterns: ['cam-*.example'] });
   });
+});
+
+describe('a document with several faults', () => {
+  const document = {
+    publicURL: 'https://scep.example.com',
+    cas: {
+      default: { subject: 'CN=CA', key: 'rsa2048' },
+      other: { subject: '' },
+      third: { subject: 'CN=CA', crlValidity: '5m' },
+    },
+    profiles: { vpn: { validty: '30d' }, wifi: { names: { dns: ['*.*.example'] } } },
+    endpoints: {
+      default: { ca: 'defalt', aproval: 'always' },
+      vpn: { ca: 'other', profile: 'vpm', enrol: { authorize: ['staticChalenge'] } },
+      printers: {
+        ca: 'default',
+        profile: 'vpn',
+        enrol: {
+          authorize: ['staticChallenge'],
+          staticChallenge: { secret: 'env:PRINTERS', subject: { CN: 'p-*' } },
+        },
+      },
+    },
+  };
+
+  test('all are found in one round: fields, what refers to something else, and secrets', () => {
+    assert.throws(
+      () => checkConfig(document, () => undefined),
+      (error) => {
+        assert.ok(error instanceof ConfigError);
+        assert.deepEqual(error.problems, [
+          'publicUrl: is missing; it must be a string',
+          'cas.default.key: must be "rsa:2048", "rsa:3072", "rsa:4096", "ec:P-256", "ec:P-384"; did you mean "rsa:2048"?',
+          'cas.other.subject: must name at least one attribute, such as CN=...',
+          'profiles.vpn: "validty" is not a field that exists here; did you mean "validity"?',
+          'profiles.wifi.names.dns: must be "none", "bound", "copy" or {"pattern": [...]}',
+          'endpoints.default: "aproval" is not a field that exists here; did you mean "approval"?',
+          'endpoints.vpn.enrol.authorize.0: must be "challenge", "staticChallenge"; did you mean "staticChallenge"?',
+          'the configuration: "publicURL" is not a field that exists here; did you mean "publicUrl"?',
+          'cas.third.crlValidity: must be at least "1h": caches keep a CRL for minutes',
+          'endpoints.default.ca: "defalt" is not defined; it may be "default", "other", "third"; did you mean "default"?',
+          'endpoints.vpn.profile: "vpm" is not defined; it may be "device", "vpn", "wifi"; did you mean "vpn"?',
+          'endpoints.printers.enrol.staticChallenge.secret: the environment variable PRINTERS is not set; it must have at least 16 octets',
+        ]);
+        return true;
+      },
+    );
+  });
+
+  test('a name that is like none is not guessed at', () => {
+    const { endpoints: _, ...rest } = good();
+    assert.deepEqual(problems({ ...rest, endpoints: { default: { ca: 'zebra' } } }), [
+      'endpoints.default.ca: "zebra" is not defined; it may be "default"',
+    ]);
+  });
+});
+
+test('comments and trailing commas are read, and what is no JSON says where', () => {
+  const text = '{ // of the plant\n  "a": "http://x" /* and\n so on */, "b": [1,],\n}';
+  assert.deepEqual(parseJsonc(text), { a: 'http://x', b: [1] });
+  assert.throws(() => parseJsonc('{\n  // one\n  "a": 1\n  "b": 2\n}'), /line 4 column 3/);
 });
 
 describe('every field of the document, set to wrong values in turn', () => {

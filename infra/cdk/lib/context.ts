@@ -7,6 +7,7 @@ import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct, Node } from 'constructs';
+import { parseJsonc } from '../../../lib/config/schema.ts';
 import type { AdminAccess, BackendProps, Domain, Ingress, ScepServiceProps } from './props.ts';
 
 /** Names and what they mean; `docs/deploy-aws.md` has them too. */
@@ -191,7 +192,7 @@ function originSecretsOf(scope: Construct, context: Context): ISecret[] | undefi
 function readConfig(path: string): ScepServiceProps['config'] {
   if (!existsSync(path)) fail('config', `there is no file ${path}`);
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    return parseJsonc(readFileSync(path, 'utf8')) as ScepServiceProps['config'];
   } catch (error) {
     return fail('config', `${path} is no JSON: ${error instanceof Error ? error.message : error}`);
   }

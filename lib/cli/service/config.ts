@@ -5,11 +5,13 @@ import { fromUtf8 } from '../../base/bytes.ts';
 import { visible } from '../../base/text.ts';
 import { sampleCa, uncertifiable } from '../../ca/authorize/certifiable.ts';
 import { type Config, ConfigError, checkConfig, completed } from '../../config/config.ts';
+import { parseJsonc } from '../../config/schema.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine, readStdin } from '../io.ts';
 import { counted } from '../text.ts';
 
-const fileText = 'a JSON file, "-" for standard input (default: as a server started here would)';
+const fileText =
+  'a file of JSON, comments allowed, "-" for standard input (default: as a server started here would)';
 
 export function configCommand(io: Io): Command {
   const config = new Command('config').description('the configuration: one JSON document');
@@ -53,12 +55,12 @@ Examples:
 }
 
 type PrintOptions = { readonly server?: true; readonly json?: true };
-type Source = { readonly name: string; readonly document: unknown };
+type Source = Awaited<ReturnType<Io['config']>>;
 
 async function read(io: Io, file: string | undefined): Promise<Source> {
   try {
     if (file !== '-') return await io.config(file);
-    return { name: 'standard input', document: JSON.parse(fromUtf8(await readStdin(io))) };
+    return { name: 'standard input', document: parseJsonc(fromUtf8(await readStdin(io))) };
   } catch (error) {
     if (error instanceof ConfigError) throw new CliError('usage', error.message);
     if (file !== '-' || !(error instanceof SyntaxError)) throw error;
@@ -79,9 +81,9 @@ async function checked({ name, document }: Source): Promise<Config> {
 }
 
 async function validate(io: Io, file: string | undefined, json: boolean): Promise<void> {
-  const { name, document } = await read(io, file);
+  const { name, document, secrets } = await read(io, file);
   try {
-    const config = checkConfig(document);
+    const config = checkConfig(document, secrets);
     const { cas, endpoints } = config;
     const samples = [...cas.values()].map((authority) =>
       uncertifiable(config, sampleCa(authority)),

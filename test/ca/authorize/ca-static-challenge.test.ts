@@ -244,11 +244,12 @@ describe('a static challenge', () => {
 });
 
 describe('at the start', () => {
-  const checked = checkConfig({
+  const document = {
     publicUrl: 'http://scep.test',
     cas: { default: { subject: 'CN=CA' } },
     ...endpointsOf({}),
-  });
+  };
+  const checked = checkConfig(document);
 
   test('each endpoint that has one is warned of', () => {
     const said: LogEntry[] = [];
@@ -268,7 +269,7 @@ describe('at the start', () => {
     assert.deepEqual([...secrets.keys()], ['env:PRINTERS', 'env:OTHERS']);
     assert.ok([...secrets.values()].every((digest) => digest.length === 32));
     assert.throws(
-      () => readStaticSecrets(checked, (name) => (name === 'OTHERS' ? '15 octets of it' : '')),
+      () => checkConfig(document, (name) => (name === 'OTHERS' ? '15 octets of it' : '')),
       {
         name: 'ConfigError',
         problems: [
