@@ -258,7 +258,6 @@ describe('private keys are not read', () => {
 
 describe('unreadable input', () => {
   const cases: [string, string | Bytes, RegExp][] = [
-    ['nothing', '', /is neither PEM, base64 nor DER: it is empty/],
     ['prose', 'hello, world', /is neither PEM, base64 nor DER: base64 must be/],
     ['words', 'not a certificate', /nor DER: its base64 is not DER/],
     ['octets', random(300).fill(0xff, 0, 1), /is neither PEM, base64 nor DER/],
@@ -275,6 +274,14 @@ describe('unreadable input', () => {
       assert.match(err, said);
     });
   }
+
+  test('an empty file: exit 1 and a sentence', async () => {
+    const path = join(temporary('inspect'), 'empty.pem');
+    writeFileSync(path, '');
+    const { code, err } = await terminal.run(['inspect', path]);
+    assert.equal(code, 1);
+    assert.match(err, /is neither PEM, base64 nor DER: it is empty/);
+  });
 
   test('blocks that begin and never end, however many, cost one pass and hide no whole one', async () => {
     const endless = '-----BEGIN CERTIFICATE-----\n'.repeat(75_000);

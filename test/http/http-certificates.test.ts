@@ -359,6 +359,8 @@ describe('POST revoke', () => {
     const w = await world();
     const a = await held(w, await key('between a'));
     const b = await renewed(w, a, 'between b');
+    // The first request notes when its token was used.
+    assert.equal((await call(w.lab, 'GET', '/status')).status, 200);
     const { write } = w.store;
     let writes = 0;
     w.store.write = async (actions) => {

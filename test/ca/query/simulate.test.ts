@@ -250,6 +250,8 @@ describe('what is foretold is what happens', () => {
       const signer = await one.prepare?.(w);
       const key = await (one.key?.() ?? rsa('simulate new'));
       const { challenge = {} } = one;
+      // The first request notes when its token was used.
+      await ok(w.lab, 'GET', '/status');
       const before = w.store.dump();
       w.lab.calls.length = 0;
       const logged = w.lab.log.length;
