@@ -17,7 +17,7 @@ import { Tally } from '../../lib/ca/tally.ts';
 import type { Elsewhere, Operating } from '../../lib/cli/io.ts';
 import type { Config } from '../../lib/config/config.ts';
 import type { Actor } from '../../lib/events/event.ts';
-import { makeOwnApp } from '../../lib/http/app.ts';
+import { makeOperatorApp } from '../../lib/http/app.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { loadConfig } from '../default-config.ts';
 import type { Env } from '../env.ts';
@@ -44,7 +44,7 @@ export async function findOperator(env: Env): Promise<Operating | Elsewhere> {
 export function operatingOf(deps: AdminDeps, close: () => void): Operating {
   const token = base64url(systemRandom(32));
   const own = { name: ownNames.operator, roles: ['admin'] } as const;
-  const app = makeOwnApp({ ...deps, tokens: new Map([[tokenHash(token), own]]) });
+  const app = makeOperatorApp({ ...deps, tokens: new Map([[tokenHash(token), own]]) });
   return {
     async ask({ method, path, headers, body }) {
       const request = new Request(`http://localhost${path}`, {

@@ -4,6 +4,7 @@
 import { ConfigError } from '../../lib/config/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import type { Connection } from '../../lib/http/client.ts';
+import { operatorHandlers } from '../../lib/http/operator/handlers.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { loadConfig } from '../default-config.ts';
 import type { Env } from '../env.ts';
@@ -20,7 +21,7 @@ export type Service = {
 
 export function runService(env: Env, embedded: Embedded, log: Log): Service {
   const begin = ({ deps, served }: Embedded) => ({
-    app: makeApp(deps),
+    app: makeApp(deps, operatorHandlers),
     endUpkeep: keepUp(upkeepOf(deps, served), log),
   });
   let running = begin(embedded);
@@ -28,7 +29,7 @@ export function runService(env: Env, embedded: Embedded, log: Log): Service {
   const change = async (): Promise<void> => {
     const { deps, made, ...next } = await embedded.configured(await loadConfig(env));
     const before = running;
-    running = { ...before, app: makeApp(deps) };
+    running = { ...before, app: makeApp(deps, operatorHandlers) };
     // Two of one task never run at once.
     await before.endUpkeep();
     running = begin({ deps, made, ...next });

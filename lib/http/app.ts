@@ -8,15 +8,20 @@ import { HttpFailure } from '../base/errors.ts';
 import type { AdminDeps, Deps, ServerDeps } from '../ca/deps.ts';
 import { adminRoutes } from './admin/admin.ts';
 import { metricsRoutes } from './metrics.ts';
+import { type OperatorHandlers, operatorRoutes } from './operator/handlers.ts';
 import { octetsResponse, refuse } from './respond.ts';
 import { scepPath, scepRoutes } from './scep.ts';
 import { statusRoutes } from './status.ts';
 import { checkAdminHost, checkPath, pathOf } from './target.ts';
 
-export function makeApp(deps: ServerDeps & Pick<AdminDeps, 'operator'>): Hono {
+/** @param operated for a process that may do what only an operator does */
+export function makeApp(
+  deps: ServerDeps & Pick<AdminDeps, 'operator'>,
+  operated?: OperatorHandlers,
+): Hono {
   return framed(deps, (app) => {
     mountForDevices(app, deps);
-    mountForAdmins(app, { ...deps, keys: deps });
+    mountForAdmins(app, { ...deps, keys: deps }, operated);
   });
 }
 
@@ -28,10 +33,10 @@ export const makeDeviceApp = (deps: ServerDeps): Hono =>
 export const makeAdminApp = (deps: AdminDeps): Hono =>
   framed(deps, (app) => mountForAdmins(app, deps));
 
-/** The admin API for whoever runs this process: there is no ingress, and so no Host. */
-export const makeOwnApp = (deps: AdminDeps): Hono =>
+/** For whoever runs this process: there is no ingress, and so no Host. */
+export const makeOperatorApp = (deps: AdminDeps): Hono =>
   framed(deps, (app) => {
-    app.route('/api/v1', adminRoutes(deps));
+    app.route(API_ROOT, operatorRoutes(deps));
   });
 
 function mountForDevices(app: Hono, deps: ServerDeps): void {
@@ -42,7 +47,7 @@ function mountForDevices(app: Hono, deps: ServerDeps): void {
 /** Lets the admin API answer at `adminHost` only, where that is set. */
 const adminPaths = ['/api/*', '/openapi.json', '/metrics'];
 
-function mountForAdmins(app: Hono, deps: AdminDeps): void {
+function mountForAdmins(app: Hono, deps: AdminDeps, operated?: OperatorHandlers): void {
   for (const path of adminPaths) {
     app.use(path, async (c, next) => {
       checkAdminHost(deps.config, c);
@@ -54,7 +59,7 @@ function mountForAdmins(app: Hono, deps: AdminDeps): void {
     document ??= JSON.stringify(openApi());
     return octetsResponse(document, 'application/json', 'public, max-age=300');
   });
-  app.route(API_ROOT, adminRoutes(deps));
+  app.route(API_ROOT, adminRoutes(deps, operated));
   const { metrics } = deps;
   if (metrics) app.route('/', metricsRoutes({ ...deps, metrics }));
 }

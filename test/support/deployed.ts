@@ -34,7 +34,7 @@ export const functions = {
   scep: 'functions/scep-lambda.ts',
   admin: 'functions/admin-lambda.ts',
   maintenance: 'functions/maintenance-lambda.ts',
-  operator: 'functions/cli.ts',
+  operator: 'functions/node/operator.ts',
 } as const;
 export type Role = keyof typeof functions;
 export const roles = Object.keys(functions) as Role[];

@@ -25,6 +25,7 @@ import type { Legacy } from '../../lib/crypto/algorithms.ts';
 import { hash } from '../../lib/crypto/native.ts';
 import { makeAdminApp, makeApp } from '../../lib/http/app.ts';
 import type { Connection } from '../../lib/http/client.ts';
+import { operatorHandlers } from '../../lib/http/operator/handlers.ts';
 import type { CrlStore } from '../../lib/ports/crls.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
 import type { MacKeys } from '../../lib/ports/mac-keys.ts';
@@ -173,7 +174,9 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
   const adminToken = 'a'.repeat(43);
   await putToken(deps.store, adminToken, { name: 'test', roles: ['admin'] });
   const able = options.operates ? { ...deps, operator: operatorOf(deps) } : deps;
-  const app = options.adminOnly ? makeAdminApp(able) : makeApp(able);
+  const app = options.adminOnly
+    ? makeAdminApp(able)
+    : makeApp(able, options.operates ? operatorHandlers : undefined);
   const endpoint = (id = 'default'): Endpoint => {
     const found = config.endpoints.get(id);
     if (!found) throw new Error(`no endpoint ${id}`);

@@ -1,158 +1,34 @@
-// The admin API: JSON in, JSON out, problem+json (RFC 9457) for refusals. Hono asks the handlers of its routes
-// what the contract (`lib/api/`) lets through.
+// The handlers of the admin API that every process with it has, and what only an operator does where they are
+// given: code that a function may not use is not in its bundle.
 
-import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
-import * as z from 'zod/mini';
-import { type Api, type NamedRoute, routes } from '../../api/api.ts';
-import { HttpFailure, Outage } from '../../base/errors.ts';
-import type { Json } from '../../base/json.ts';
-import { MAX_ADMIN_BODY_OCTETS } from '../../base/limits.ts';
+import type { Hono } from 'hono';
+import type { Api } from '../../api/api.ts';
 import type { AdminDeps } from '../../ca/deps.ts';
-import { Once, OtherRequest, Repeated } from '../../ca/record/idempotency.ts';
-import { TokenUses } from '../../ca/record/token-use.ts';
-import { caKeyHandlers } from '../operator/ca-keys.ts';
-import { repairHandlers } from '../operator/repair.ts';
-import { tokenHandlers } from '../operator/tokens.ts';
-import { bodyOf, checked, queryOf } from '../request.ts';
-import { json, lines } from '../respond.ts';
-import { type Admin, requireRole } from './auth.ts';
+import type { OperatorHandlers } from '../operator/handlers.ts';
+import { tokenListHandlers } from '../operator/token-list.ts';
+import type { Admin } from './auth.ts';
 import { caHandlers } from './cas.ts';
 import { certificateHandlers } from './certificates.ts';
 import { challengeHandlers } from './challenges.ts';
 import { eventHandlers } from './events.ts';
-import type { ApiCall, Handler, HandlersOf } from './handlers.ts';
+import type { HandlersOf } from './handlers.ts';
 import { signedRevocationHandlers } from './revoke-signed.ts';
+import { type Handlers, serveApi } from './serve.ts';
 import { simulateHandlers } from './simulate.ts';
 import { serviceHandlers } from './status.ts';
 import { transactionHandlers } from './transactions.ts';
 
-const handlers: HandlersOf<Api> = {
+const handlers: HandlersOf<Omit<Api, keyof OperatorHandlers>> = {
   ...challengeHandlers,
   ...transactionHandlers,
   ...certificateHandlers,
   ...signedRevocationHandlers,
   ...caHandlers,
-  ...caKeyHandlers,
-  ...repairHandlers,
-  ...tokenHandlers,
+  ...tokenListHandlers,
   ...eventHandlers,
   ...serviceHandlers,
   ...simulateHandlers,
 };
 
-type Served = { readonly route: NamedRoute; readonly handler: Handler };
-const served: readonly Served[] = routes.map((route) => {
-  const handler: Handler | Handler['handle'] = handlers[route.name];
-  return { route, handler: typeof handler === 'function' ? { handle: handler } : handler };
-});
-
-export function adminRoutes(deps: AdminDeps): Hono<Admin> {
-  const app = new Hono<Admin>();
-  app.use(
-    bodyLimit({
-      maxSize: MAX_ADMIN_BODY_OCTETS,
-      onError: () => {
-        throw new HttpFailure(413, `the body must be at most ${MAX_ADMIN_BODY_OCTETS} octets`);
-      },
-    }),
-  );
-  const uses = new TokenUses(deps);
-  for (const one of served) {
-    const { method, path, roles } = one.route;
-    const role = requireRole(deps, uses, ...roles);
-    app.on(method, honoPath(path), role, (c) => answer(deps, one, c));
-  }
-  for (const [path, known] of Map.groupBy(routes, (route) => honoPath(route.path))) {
-    const methods = known.map(({ method }) => (method === 'GET' ? 'GET, HEAD' : method));
-    app.all(path, (c) => {
-      for (const route of known) paramsOf(route, c);
-      throw new HttpFailure(
-        405,
-        `the method ${c.req.method} is not allowed here`,
-        methods.join(', '),
-      );
-    });
-  }
-  app.all('*', () => {
-    throw new HttpFailure(404, 'no such resource');
-  });
-  return app;
-}
-
-const honoPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
-
-const nothing = z.strictObject({});
-
-/** Refuses parameters that name nothing, before the store is read. @throws {HttpFailure} 404 */
-function paramsOf({ params, noun }: NamedRoute, c: Context): unknown {
-  const result = z.safeParse(params ?? nothing, c.req.param());
-  if (!result.success) throw new HttpFailure(404, `no such ${noun}`);
-  return result.data;
-}
-
-async function answer(
-  deps: AdminDeps,
-  { route, handler }: Served,
-  c: Context<Admin>,
-): Promise<Response> {
-  const params = paramsOf(route, c);
-  const query = checked(route.query ?? nothing, queryOf(c), 'the query');
-  const sent = route.body ? await bodyOf(c) : undefined;
-  const body = route.body && checked(route.body, sent, 'the body');
-  const { method, path } = c.req;
-  const actor = c.get('actor');
-  const once = route.repeatable && onceOf(c, [method, path, query as Json, sent as Json]);
-  const call = { actor, path, params, query, body, once };
-  const status = route.status ?? 200;
-  if (once) return json(status, await onlyOnce(deps, handler, call, once));
-  if (handler.lines && c.req.header('accept')?.includes(ndjson)) {
-    return lines(ndjson, handler.lines(deps, call));
-  }
-  return json(status, (await handler.handle(deps, call)) as object);
-}
-
-const ndjson = 'application/x-ndjson';
-
-/** @throws {HttpFailure} 422 for a malformed Idempotency-Key */
-function onceOf(c: Context<Admin>, request: Json): Once | undefined {
-  const key = c.req.header('idempotency-key');
-  if (key === undefined) return undefined;
-  if (!/^[\x20-\x7e]{1,100}$/.test(key)) {
-    throw new HttpFailure(422, 'Idempotency-Key: must be 1 to 100 printable ASCII characters');
-  }
-  return new Once(c.get('tokenHash'), key, request);
-}
-
-/** Handles a request once; each repeat gets the same answer. */
-async function onlyOnce(
-  deps: AdminDeps,
-  handler: Handler,
-  call: ApiCall,
-  once: Once,
-): Promise<object> {
-  const before = await kept(deps, handler, once);
-  if (before) return before;
-  let answered: unknown;
-  try {
-    answered = await handler.handle(deps, call);
-  } catch (error) {
-    // The request may have been done in spite of the error: by its twin, or before the error.
-    const after = await kept(deps, handler, once);
-    if (after) return after;
-    throw error instanceof Repeated ? new Outage('an answer has been forgotten') : error;
-  }
-  return (await kept(deps, handler, once)) ?? (answered as object);
-}
-
-async function kept(deps: AdminDeps, handler: Handler, once: Once): Promise<object | undefined> {
-  try {
-    const record = await once.recalled(deps.store, deps.clock.now());
-    if (!record) return undefined;
-    const again = await handler.repeat?.(deps, once, record);
-    return (again ?? JSON.parse(record.answer)) as object;
-  } catch (error) {
-    if (!(error instanceof OtherRequest)) throw error;
-    throw new HttpFailure(422, 'Idempotency-Key: was used for another request');
-  }
-}
+export const adminRoutes = (deps: AdminDeps, operated?: OperatorHandlers): Hono<Admin> =>
+  serveApi(deps, { ...handlers, ...operated } as Handlers);

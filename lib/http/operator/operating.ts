@@ -5,9 +5,7 @@ import { HttpFailure, Outage } from '../../base/errors.ts';
 import { everyCa } from '../../ca/authority/known.ts';
 import type { AdminDeps, Operator } from '../../ca/deps.ts';
 import type { Authority } from '../../config/config.ts';
-
-const elsewhere =
-  'this server has no right to do that: run the command with SCEPTER_TABLE, SCEPTER_DEPLOYMENT, SCEPTER_SEALING_KEY and SCEPTER_CONFIG, as the server has them, and your own AWS credentials';
+import { noRight } from './no-right.ts';
 
 /**
  * Does what an operator asks. Trouble is told in its own words, because nobody but the operator can end it.
@@ -17,7 +15,7 @@ export async function operated<T>(
   { operator }: AdminDeps,
   work: (operator: Operator) => Promise<T>,
 ): Promise<T> {
-  if (!operator) throw new HttpFailure(409, elsewhere);
+  if (!operator) throw noRight();
   try {
     return await work(operator);
   } catch (error) {

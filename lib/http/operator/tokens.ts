@@ -1,41 +1,23 @@
-// Makes, lists and revokes tokens of the admin API.
+// Makes and revokes tokens of the admin API.
 
 import type { tokenRoutes } from '../../api/routes/tokens.ts';
 import { HttpFailure } from '../../base/errors.ts';
-import { iso } from '../../base/text.ts';
 import {
   type DatedToken,
   findToken,
-  isExpired,
   isOwnName,
-  type ListedToken,
-  listTokens,
   makeToken,
   ownNames,
   revokeToken,
   tellAgain,
 } from '../../ca/record/tokens.ts';
 import { View } from '../../ca/record/unit-of-work.ts';
-import type { AdminToken } from '../../ports/records/registry.ts';
 import type { HandlersOf } from '../admin/handlers.ts';
-import { turnOf } from '../request.ts';
 import { operated } from './operating.ts';
-
-const shown = ({ name, roles, createdAt, expiresAt }: AdminToken) => ({
-  name,
-  roles,
-  ...(createdAt === undefined ? {} : { createdAt: iso(createdAt) }),
-  ...(expiresAt === undefined ? {} : { expiresAt: iso(expiresAt) }),
-});
-
-const listed = (one: ListedToken, now: number) => ({
-  ...shown(one),
-  state: isExpired(one, now) ? ('expired' as const) : ('live' as const),
-  ...(one.usedAt === undefined ? {} : { usedAt: iso(one.usedAt) }),
-});
+import { shownToken } from './token-list.ts';
 
 /** What is remembered of a token that was made. */
-type Kept = ReturnType<typeof shown>;
+type Kept = ReturnType<typeof shownToken>;
 const datedOf = ({ createdAt = '', expiresAt, ...rest }: Kept): DatedToken => ({
   ...rest,
   createdAt: Date.parse(createdAt),
@@ -54,7 +36,7 @@ function endOf(now: number, ttl: number | undefined, until: number | undefined) 
   return expiresAt === undefined ? {} : { expiresAt };
 }
 
-export const tokenHandlers: HandlersOf<typeof tokenRoutes> = {
+export const tokenHandlers: HandlersOf<Omit<typeof tokenRoutes, 'GET /tokens'>> = {
   'POST /tokens': {
     handle: (deps, { actor, body: { name, roles, ttl, expiresAt }, once }) =>
       operated(deps, async (operator) => {
@@ -63,9 +45,9 @@ export const tokenHandlers: HandlersOf<typeof tokenRoutes> = {
           throw new HttpFailure(422, `name: ${why}`);
         }
         const wanted = { name, roles, ...endOf(deps.clock.now(), ttl, expiresAt) };
-        const remembered = once && { once, answer: shown };
+        const remembered = once && { once, answer: shownToken };
         const made = await makeToken(operator, wanted, { actor, remembered });
-        if (made) return { ...shown(made), token: made.token };
+        if (made) return { ...shownToken(made), token: made.token };
         const why = `"${name}" is the name of another token`;
         throw new HttpFailure(409, `name: ${why}: take another name, or revoke that token first`);
       }),
@@ -79,12 +61,6 @@ export const tokenHandlers: HandlersOf<typeof tokenRoutes> = {
       );
     },
   },
-  async 'GET /tokens'(deps, { path, query }) {
-    const { turn: asked, nextOf } = turnOf(path, query);
-    const { tokens, next } = await listTokens(deps, asked);
-    const now = deps.clock.now();
-    return { tokens: tokens.map((one) => listed(one, now)), next: nextOf(next) };
-  },
   'POST /tokens/revoke': (deps, { actor, body: { name, token }, once }) =>
     operated(deps, async (operator) => {
       if ((name === undefined) === (token === undefined)) {
@@ -96,11 +72,11 @@ export const tokenHandlers: HandlersOf<typeof tokenRoutes> = {
       if (found?.token.name === ownNames.tokenFile && replaceTokenFile) {
         // The next start would bring back the token of the file: the file gets another.
         await replaceTokenFile(actor);
-        return { ...shown(found.token), replaced: true as const };
+        return { ...shownToken(found.token), replaced: true as const };
       }
-      const remembered = once && { once, answer: shown };
+      const remembered = once && { once, answer: shownToken };
       const gone = await revokeToken(operator, wanted, { actor, remembered });
-      if (gone) return shown(gone);
+      if (gone) return shownToken(gone);
       const unknown = 'this token is unknown, or revoked already';
       throw new HttpFailure(404, name === undefined ? unknown : `no token has the name "${name}"`);
     }),
