@@ -243,7 +243,7 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
   const result = z.safeParse(document, input, { reportInput: true });
   const problems = prototypesIn(input).map((path) => `${path}: cannot be the name of anything`);
   if (!result.success) {
-    problems.unshift(...explainIssues(result.error.issues, 'the configuration', configSchema()));
+    problems.unshift(...explainIssues(result.error.issues, 'the configuration', document));
   }
   const cas = partOf(input, 'cas', authority);
   for (const [name, { crlValidity }] of cas.good) {

@@ -77,8 +77,6 @@ export const parsed = <T>(parse: (text: string) => T) =>
     }),
   );
 
-type JsonSchema = z.core.JSONSchema._JSONSchema;
-
 /**
  * One sentence for each field that a schema finds wrong, beginning with its path.
  * @param whole what to call the document itself
@@ -87,11 +85,11 @@ type JsonSchema = z.core.JSONSchema._JSONSchema;
 export const explainIssues = (
   issues: readonly z.core.$ZodIssue[],
   whole: string,
-  schema: JsonSchema = {},
+  schema?: z.core.$ZodType,
 ): string[] =>
   issues.flatMap((issue) => {
     const names = issue.path.map(String);
-    const fields = () => fieldsAt(schema, names);
+    const fields = () => (schema ? fieldsAt(schema, names) : []);
     return explain(issue, fields).map((said) => `${names.join('.') || whole}: ${said}`);
   });
 
@@ -105,16 +103,25 @@ export function didYouMean(word: unknown, words: readonly string[]): string {
   return distance(word, like) * 3 <= Math.max(word.length, 3) ? `; did you mean "${like}"?` : '';
 }
 
-/** What may stand in the object at that path. */
-function fieldsAt(schema: JsonSchema, [name, ...rest]: readonly string[]): string[] {
-  if (typeof schema === 'boolean') return [];
-  const shapes = [schema, ...(schema.anyOf ?? [])];
-  return shapes.flatMap((shape) => {
-    if (typeof shape === 'boolean') return [];
-    const { properties = {}, additionalProperties = {} } = shape;
-    if (name === undefined) return Object.keys(properties);
-    return fieldsAt(properties[name] ?? additionalProperties, rest);
-  });
+/** What may stand in the object at that path: by the parts that a schema of zod is made of. */
+function fieldsAt(schema: z.core.$ZodType, path: readonly string[]): string[] {
+  const [name, ...rest] = path;
+  const { def } = schema._zod as z.core.$ZodTypes['_zod'];
+  switch (def.type) {
+    case 'object':
+      if (name === undefined) return Object.keys(def.shape);
+      return def.shape[name] ? fieldsAt(def.shape[name], rest) : [];
+    case 'record':
+      return name === undefined ? [] : fieldsAt(def.valueType, rest);
+    case 'union':
+      return def.options.flatMap((option) => fieldsAt(option, path));
+    case 'optional':
+    case 'default':
+    case 'prefault':
+      return fieldsAt(def.innerType, path);
+    default:
+      return [];
+  }
 }
 
 /**
@@ -166,7 +173,7 @@ const words: Readonly<Record<string, string>> = { record: 'object', int: 'whole 
  * A valid document with every default of its JSON Schema written out, in the order of the schema.
  * Where a field may be one of several things, an object is the one with properties.
  */
-export function withDefaults(schema: JsonSchema, value: unknown): unknown {
+export function withDefaults(schema: z.core.JSONSchema._JSONSchema, value: unknown): unknown {
   if (typeof schema === 'boolean' || typeof value !== 'object' || value === null) return value;
   const options = [schema, ...(schema.anyOf ?? [])];
   const shape = options.find((option) => option.properties || option.additionalProperties);

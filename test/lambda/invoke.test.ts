@@ -115,7 +115,10 @@ test('what the API refuses is said as over HTTP: the token, what is not there, w
   const wrong = await scepter(['ca', 'show'], { SCEPTER_TOKEN: 'x'.repeat(43) });
   assert.deepEqual(
     [wrong.code, wrong.err],
-    [4, 'scepter: lambda:admin: a valid bearer token is required\n'],
+    [
+      4,
+      "scepter: lambda:admin: a valid bearer token is required: the token of SCEPTER_TOKEN is another server's, or was revoked\n",
+    ],
   );
   assert.equal((await scepter(['ca', 'show', 'nobody'])).code, 3);
   assert.equal((await scepter(['challenge', 'create', '--endpoint', 'nowhere'])).code, 2);
