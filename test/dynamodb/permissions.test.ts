@@ -66,6 +66,24 @@ async function fillRegister({ lab }: Deployed): Promise<void> {
   }
 }
 
+/** What the attempt under way has taken is as before it: so a batch read may see it that was made as it began. */
+async function forget({ lab, transactions }: Deployed): Promise<void> {
+  const [{ ca, undo } = assert.fail('no attempt')] = await transactions('intended');
+  const { store } = lab.deps;
+  const [certificate] = await store.read([{ kind: 'certificate', key: `${ca}/${undo.signer}` }]);
+  if (certificate) {
+    const { key, rev, record } = certificate as Row<'certificate'>;
+    const before = { ...record, successors: {} };
+    await store.write([{ do: 'put', kind: 'certificate', key, rev, record: before }]);
+  }
+  const [owner] = await store.read([{ kind: 'keyOwner', key: undo.keyOwner?.key ?? '' }]);
+  if (owner && undo.keyOwner?.previous) {
+    const { key, rev } = owner;
+    const record = undo.keyOwner.previous;
+    await store.write([{ do: 'put', kind: 'keyOwner', key, rev, record }]);
+  }
+}
+
 test('scep enrols and renews, and takes the place of attempts that lapsed', async () => {
   const w = await deployed({
     config: {
@@ -99,6 +117,19 @@ test('scep enrols and renews, and takes the place of attempts that lapsed', asyn
   const renewal = { signer: owner, messageType: 'RenewalReq', subject: other.subject } as const;
   await w.stuck({ ...renewal, key: await deviceKey('permissions g') });
   await w.enrolled({ ...renewal, key: await deviceKey('permissions g') });
+  // Attempts whose end rests on records that do not tell of them.
+  const third = { ...other, challenge: await w.lab.challenge() };
+  await w.stuck(third);
+  await forget(w);
+  await w.enrolled({ challenge: third.challenge, key: await deviceKey('permissions h') });
+  await w.stuck({ ...renewal, key: await deviceKey('permissions i') });
+  await forget(w);
+  const { certificate } = owner;
+  await w.admin('POST', `/certificates/default/${serialOf(certificate)}/revoke`, {
+    reason: 'cessationOfOperation',
+  });
+  const refusal = await w.ask({ ...renewal, key: await deviceKey('permissions i') });
+  assert.equal(refusal.pkiStatus, 'FAILURE');
 });
 
 test('scep counts a refused request against its challenge', async () => {
@@ -199,6 +230,16 @@ test('maintenance gives back what abandoned attempts held, and expires what was 
   await w.upkeep();
   assert.equal((await w.transactions('voided')).length, 3);
   assert.deepEqual(await w.transactions('intended'), []);
+  for (const wanted of [
+    { challenge: await w.lab.challenge(), key: a },
+    { signer, key: d, messageType: 'RenewalReq' },
+  ] as const) {
+    await w.stuck(wanted);
+    await forget(w);
+    w.lab.clock.at += SWEEP_AFTER_MS;
+    await w.upkeep();
+    assert.deepEqual(await w.transactions('intended'), []);
+  }
 
   const approving = await deployed({ endpoint: { approval: 'always', pendingTtl: '2h' } });
   for (const key of [a, b]) {
