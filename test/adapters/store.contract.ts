@@ -36,7 +36,7 @@ export const transactionRecord = (id: string, changes: object = {}): Transaction
     endpoint: 'default',
     ca: 'default',
     state: 'intended',
-    messageType: 'PKCSReq',
+    asked: 'enrolment',
     signer: 'key:00',
     requestHash: `hash-${id}`,
     transactionIDs: ['odd \u0000 \u00ff "id"', '\u{1f600}'],
