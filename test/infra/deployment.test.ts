@@ -124,7 +124,7 @@ test("the guide's commands invoke the admin function, which has no URL, and enro
   const folder = temporary('infra-guide');
   const node = `'${process.execPath}' '${join(root, 'bin', 'scepter.js')}'`;
   try {
-    const { status, stderr } = await shell(`npx() { shift; ${node} "$@"; }\n${commands}`, folder, {
+    const { status, stderr } = await shell(`scepter() { ${node} "$@"; }\n${commands}`, folder, {
       ...service.env,
       SCEPTER_TOKEN: token,
       ADMIN: name,
