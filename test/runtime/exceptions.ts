@@ -6,6 +6,7 @@
 export const elsewhere: Readonly<Record<string, string>> = {
   'cli-': 'the command line is run by Node',
   server: 'the server of `npm start`, as a process of its own',
+  'lost-parts': 'the server of `npm start` and its files, some of them lost',
   backup: 'the data folder of `npm start`, backed up and restored',
   'production-guide': 'the server and the commands of a guide, as processes of their own',
   'bad-store': 'the server of `npm start` and its files, spoilt',
@@ -73,6 +74,11 @@ export const exceptions: readonly Exception[] = [
     file: 'ca-static-challenge',
     title: 'at the start > a real server refuses to start without it, and has made nothing',
     reason: 'starts the server of `npm start` as a process',
+  },
+  {
+    file: 'metrics',
+    title: 'the dashboard and the alerts of the guide ask only for metrics that there are',
+    reason: 'reads the documents of the repository',
   },
   {
     file: 'log-events',
