@@ -17,7 +17,7 @@ import {
   type Enrolment,
   enrolSchema,
   type Secrets,
-  secretProblem,
+  secretProblems,
   type ValidatorId,
 } from './enrolment.ts';
 import { checkProfile, type Profile, profileSchema } from './profile.ts';
@@ -309,13 +309,6 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
       ]),
     ),
   };
-}
-
-function secretProblems(name: string, { staticChallenge }: Enrolment, secrets: Secrets): string[] {
-  if (!staticChallenge) return [];
-  const { secret } = staticChallenge;
-  const wrong = secretProblem(secret, secrets);
-  return wrong === undefined ? [] : [`endpoints.${name}.enrol.staticChallenge.secret: ${wrong}`];
 }
 
 /** A valid document with its defaults written out; it means the same. */

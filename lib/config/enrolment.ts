@@ -112,11 +112,22 @@ export type Secrets = (variable: string) => string | undefined;
 /** `env:NAME`: the variable's name. */
 export const variableOf = (reference: string): string => reference.replace(/^env:/, '');
 
-/** @returns what is wrong with the secret that a reference names, if anything is */
-export function secretProblem(reference: string, secrets: Secrets): string | undefined {
-  const name = variableOf(reference);
+/**
+ * What is wrong with the secret that an endpoint's static challenge refers to: a sentence, or nothing.
+ * @param endpoint its name
+ */
+export function secretProblems(
+  endpoint: string,
+  { staticChallenge }: Enrolment,
+  secrets: Secrets,
+): string[] {
+  if (!staticChallenge) return [];
+  const name = variableOf(staticChallenge.secret);
   const { length } = utf8(secrets(name) ?? '');
-  if (length >= MIN_STATIC_SECRET_OCTETS) return undefined;
+  if (length >= MIN_STATIC_SECRET_OCTETS) return [];
+  const path = `endpoints.${endpoint}.enrol.staticChallenge.secret`;
   const what = length === 0 ? 'is not set' : 'is too short';
-  return `the environment variable ${name} ${what}; it must have at least ${MIN_STATIC_SECRET_OCTETS} octets`;
+  return [
+    `${path}: the environment variable ${name} ${what}; it must have at least ${MIN_STATIC_SECRET_OCTETS} octets`,
+  ];
 }

@@ -268,16 +268,19 @@ describe('at the start', () => {
     const secrets = readStaticSecrets(checked, (name) => variables[name]);
     assert.deepEqual([...secrets.keys()], ['env:PRINTERS', 'env:OTHERS']);
     assert.ok([...secrets.values()].every((digest) => digest.length === 32));
-    assert.throws(
-      () => checkConfig(document, (name) => (name === 'OTHERS' ? '15 octets of it' : '')),
-      {
+    const wrong = (name: string) => (name === 'OTHERS' ? '15 octets of it' : '');
+    for (const reads of [
+      () => checkConfig(document, wrong),
+      () => readStaticSecrets(checked, wrong),
+    ]) {
+      assert.throws(reads, {
         name: 'ConfigError',
         problems: [
           'endpoints.default.enrol.staticChallenge.secret: the environment variable PRINTERS is not set; it must have at least 16 octets',
           'endpoints.other.enrol.staticChallenge.secret: the environment variable OTHERS is too short; it must have at least 16 octets',
         ],
-      },
-    );
+      });
+    }
   });
 
   test('a real server refuses to start without it, and has made nothing', async () => {
