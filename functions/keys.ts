@@ -22,6 +22,10 @@ export type Keys = {
   readonly caKeys?: () => Promise<readonly string[]>;
 };
 
+/** What an operator does with keys in KMS, and nobody does with keys in files. */
+export const ceremonies = ({ kms }: Keys) =>
+  kms ? { adoptKey: kms.adopt.bind(kms), makeMacKey: kms.makeMacKey.bind(kms) } : {};
+
 /** Records that a server and `ca init` write before and with the first CA. */
 const witnesses: readonly Key[] = [
   { kind: 'token', key: tokenNameKey(ownNames.tokenFile) },

@@ -23,7 +23,7 @@ import { type Config, ConfigError } from '../../lib/config/config.ts';
 import { countedLog } from '../../lib/http/metrics.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import type { Env } from '../env.ts';
-import { type Keys, type KeysEnv, openKeys, requireTogether } from '../keys.ts';
+import { ceremonies, type Keys, type KeysEnv, openKeys, requireTogether } from '../keys.ts';
 import { readStaticSecrets } from '../static-secrets.ts';
 import { keepToken, readToken, replaceToken } from './admin-token.ts';
 import { type Database, openDatabaseFile, openTable } from './database.ts';
@@ -48,7 +48,7 @@ export async function openEmbedded(
   const tokenPath = join(dataDir, 'token');
   // What can be found wrong before anything is made.
   const token = await readToken(tokenPath);
-  await requireGood(config);
+  await requireCertifiable(config);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const database = await (table === undefined ? openDatabaseFile(dataDir) : openTable(table));
   const keys = await openKeys(env, database);
@@ -59,7 +59,10 @@ export async function openEmbedded(
     written: new TriedWrites(database, systemClock),
   };
   const configured = async (document: Config): Promise<Embedded> => {
-    await requireGood(document);
+    await requireCertifiable(document);
+    return begin(document);
+  };
+  const begin = async (document: Config): Promise<Embedded> => {
     const deps = depsOf(document, { database, keys, kept, log });
     warnOfStaticChallenges(document, log);
     const { signer, raKeys, kms } = keys;
@@ -77,13 +80,7 @@ export async function openEmbedded(
   // Before the first CA is made: it shows later that the database is of these keys.
   const ports = { store, clock: systemClock, random: systemRandom };
   await keepToken({ path: tokenPath, token }, ports);
-  return configured(config);
-}
-
-/** Before anything is made for it. @throws {ConfigError} */
-async function requireGood(config: Config): Promise<void> {
-  readStaticSecrets(config);
-  await requireCertifiable(config);
+  return begin(config);
 }
 
 type Opened = {
@@ -115,10 +112,10 @@ function depsOf(config: Config, { database, keys, kept, log }: Opened): ServerDe
   };
 }
 
-function operating(deps: ServerDeps, { signer, raKeys, kms }: Keys, tokenPath: string): Operator {
+function operating(deps: ServerDeps, keys: Keys, tokenPath: string): Operator {
+  const { signer, raKeys, kms } = keys;
   return {
-    ...{ ...deps, signer, raKeys, alone: true },
-    ...(kms ? { adoptKey: kms.adopt.bind(kms), makeMacKey: kms.makeMacKey.bind(kms) } : {}),
+    ...{ ...deps, ...ceremonies(keys), signer, raKeys, alone: true },
     replaceTokenFile: (actor) => replaceToken(tokenPath, deps, actor),
     reload: () => {
       deps.cas.reload();

@@ -21,7 +21,7 @@ import { makeOperatorApp } from '../../lib/http/app.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { loadConfig } from '../default-config.ts';
 import type { Env } from '../env.ts';
-import { type Keys, openKeys, requireTogether } from '../keys.ts';
+import { ceremonies, type Keys, openKeys, requireTogether } from '../keys.ts';
 import { keepToken, readToken, replaceToken } from './admin-token.ts';
 import { type Database, openDatabaseFile, openTable } from './database.ts';
 
@@ -103,9 +103,10 @@ export async function openOperator(env: Env): Promise<Opened> {
 export function operatorOf(
   config: Config,
   database: Database,
-  { signer, raKeys, macKeys, kms }: Keys,
+  keys: Keys,
   log: Log,
 ): Operator & Pick<AdminDeps, 'cas'> {
+  const { signer, raKeys, macKeys, kms } = keys;
   const store = guarded(database, macKeys, log);
   const cas = new CaCertificates({ config, store, clock: systemClock });
   const keyOf = (id: string) => cas.publicKey(id);
@@ -116,7 +117,7 @@ export function operatorOf(
     served: new ServedCrls(),
     clock: systemClock,
     random: systemRandom,
-    ...(kms ? { adoptKey: kms.adopt.bind(kms), makeMacKey: kms.makeMacKey.bind(kms) } : {}),
+    ...ceremonies(keys),
     reload: () => {
       cas.reload();
       kms?.reload();

@@ -236,7 +236,7 @@ export const SWEEP_PAGES = 20;
 /** Octets of a request line with its headers: a GET of an RSA-4096 request with a chain. */
 export const MAX_REQUEST_LINE_OCTETS = 32 * 1024;
 
-/** Characters of a path in the log: any path of the service with its longest names, and not all of a flood's. */
+/** Characters of a path in the log: enough for the longest path of the service; a longer one is cut. */
 export const MAX_LOGGED_PATH = 300;
 
 /** Milliseconds that a stopping server waits for running requests before it closes their connections. */

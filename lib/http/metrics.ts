@@ -8,6 +8,7 @@ import type { AdminDeps } from '../ca/deps.ts';
 import { type Metrics, seriesOf } from '../ca/metrics.ts';
 import { TokenUses } from '../ca/record/token-use.ts';
 import type { Log } from '../ports/log.ts';
+import { requestTypeOf } from '../protocol/scep/wire/registry.ts';
 import { type Admin, requireRole } from './admin/auth.ts';
 import { octetsResponse } from './respond.ts';
 
@@ -26,15 +27,6 @@ export const gauges = {
 } as const;
 type Gauge = keyof typeof gauges;
 
-/** By the number in a message; what else was sent is `other`. */
-const messageTypes: Readonly<Record<string, string>> = {
-  17: 'RenewalReq',
-  19: 'PKCSReq',
-  20: 'CertPoll',
-  21: 'GetCert',
-  22: 'GetCRL',
-};
-
 /** The same log, its lines counted, and the answers to SCEP messages that it tells of. */
 export function countedLog(metrics: Metrics, log: Log): Log {
   return (entry) => {
@@ -43,7 +35,8 @@ export function countedLog(metrics: Metrics, log: Log): Log {
     if (event === 'scep.pkiOperation') {
       metrics.count('scepter_pki_operations_total', {
         endpoint: String(endpoint),
-        type: messageTypes[String(messageType)] ?? 'other',
+        // A number that is none of ours is counted as one: its sender chose it.
+        type: requestTypeOf(String(messageType)) ?? 'other',
         status: String(pkiStatus),
         code: String(code),
       });

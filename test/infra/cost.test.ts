@@ -4,7 +4,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { billOf, countsOf, type Fleet, privateCa, totalOf } from '../../lib/cli/plan/arithmetic.ts';
+import {
+  billOf,
+  countsOf,
+  enrolmentsIn,
+  type Fleet,
+  privateCa,
+  totalOf,
+} from '../../lib/cli/plan/arithmetic.ts';
 import { watched } from '../../lib/cli/plan/prices.ts';
 import { root } from '../support/installed.ts';
 import { at, listAt, maybe, ofType, templateOf } from './templates.ts';
@@ -15,10 +22,7 @@ const fleetOf = (devices: number, revoked = 0): Fleet => ({
 });
 const dollars = (amount: number, digits = 2): string =>
   `$${amount.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
-const enrolmentsOf = (fleet: Fleet): number => {
-  const { first, renewals } = countsOf(fleet);
-  return first + renewals;
-};
+const enrolmentsOf = (fleet: Fleet): number => enrolmentsIn(countsOf(fleet));
 const headOf = (fleet: Fleet): string[] =>
   [fleet.devices, enrolmentsOf(fleet)].map((count) => count.toLocaleString('en'));
 

@@ -16,7 +16,7 @@ import { csrOf, type Known } from '../enrol/lookup.ts';
 import { beginTransaction } from '../enrol/new-transaction.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
 import { lapsed, loadForEnd, voidTransaction } from '../enrol/rollback.ts';
-import type { Remembered } from '../record/idempotency.ts';
+import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { certificateKey, pollKey } from '../record/keys.ts';
 import { eventOf } from '../record/transaction-event.ts';
 import { moved } from '../record/transition.ts';
@@ -154,9 +154,7 @@ export async function decide(
   for (;;) {
     const now = deps.clock.now();
     const view = new View(deps.store);
-    const record = remembered?.once.recordKey;
-    await view.load([{ kind: 'transaction', key: id }, ...(record ? [record] : [])]);
-    remembered?.once.requireNew(view, now);
+    await loadNew(view, [{ kind: 'transaction', key: id }], remembered, now);
     const transaction = view.get('transaction', id);
     if (!transaction) return 'missing';
     if (transaction.state !== 'pending') return transaction.state;

@@ -15,7 +15,7 @@ import {
 } from '../../x509/certificate.ts';
 import { nameOf, printName, sameAttributes } from '../../x509/names/name.ts';
 import type { LifecycleDeps } from '../deps.ts';
-import type { Remembered } from '../record/idempotency.ts';
+import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import type { Issuer } from './ca-certificates.ts';
 import { changedMeanwhile } from './init-ca.ts';
@@ -42,9 +42,7 @@ export async function importChain(
 ): Promise<Imported> {
   const { id } = authority;
   const view = new View(deps.store);
-  const asked = remembered ? [remembered.once.recordKey] : [];
-  await view.load([{ kind: 'authority', key: id }, ...asked]);
-  remembered?.once.requireNew(view, deps.clock.now());
+  await loadNew(view, [{ kind: 'authority', key: id }], remembered, deps.clock.now());
   const record = view.get('authority', id);
   if (!record) {
     throw new Outage(`the CA "${id}" has no key yet: run "scepter ca init ${id} --csr"`);

@@ -12,7 +12,7 @@ import { fingerprint, readCertificate } from '../../x509/certificate.ts';
 import { encodeCaRequestInfo } from '../../x509/csr.ts';
 import { printName } from '../../x509/names/name.ts';
 import type { LifecycleDeps } from '../deps.ts';
-import type { Remembered } from '../record/idempotency.ts';
+import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { retiredOn } from './as-made.ts';
 import { enterCa, isListed, loadCas } from './known.ts';
@@ -162,9 +162,7 @@ async function authorities(
 ): Promise<View> {
   const view = new View(deps.store);
   await loadCas(deps, view);
-  const asked = remembered ? [remembered.once.recordKey] : [];
-  await view.load([{ kind: 'authority', key: id }, ...asked]);
-  remembered?.once.requireNew(view, deps.clock.now());
+  await loadNew(view, [{ kind: 'authority', key: id }], remembered, deps.clock.now());
   return view;
 }
 

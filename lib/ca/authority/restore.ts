@@ -18,7 +18,7 @@ import {
 } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
 import type { LifecycleDeps } from '../deps.ts';
-import type { Remembered } from '../record/idempotency.ts';
+import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { type Issuer, openGeneration } from './ca-certificates.ts';
 import type { ImportDone, Imported } from './import-chain.ts';
@@ -52,9 +52,7 @@ export async function restoreCa(
 ): Promise<Restored> {
   const view = new View(deps.store);
   await loadCas(deps, view);
-  const asked = remembered ? [remembered.once.recordKey] : [];
-  await view.load([{ kind: 'authority', key: id }, ...asked]);
-  remembered?.once.requireNew(view, deps.clock.now());
+  await loadNew(view, [{ kind: 'authority', key: id }], remembered, deps.clock.now());
   if (view.unaltered('authority', id)) {
     throw new Outage(`the record of the CA "${id}" holds: there is nothing to restore`);
   }

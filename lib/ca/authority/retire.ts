@@ -12,7 +12,7 @@ import { fingerprint, readCertificate } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
 import type { Deps } from '../deps.ts';
 import { browse } from '../query/browse.ts';
-import type { Remembered } from '../record/idempotency.ts';
+import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { retiredOn } from './as-made.ts';
 import { changedMeanwhile } from './init-ca.ts';
@@ -92,9 +92,7 @@ async function retirable(
     );
   }
   const view = new View(store);
-  const asked = remembered ? [remembered.once.recordKey] : [];
-  await view.load([{ kind: 'authority', key: id }, ...asked]);
-  remembered?.once.requireNew(view, clock.now());
+  await loadNew(view, [{ kind: 'authority', key: id }], remembered, clock.now());
   const record = view.get('authority', id);
   if (!record) throw new Outage(`there is no CA "${id}"`);
   if (record.retiredAt !== undefined) {

@@ -9,7 +9,7 @@ import type { RaGenerationState, RotationStep } from '../../base/words.ts';
 import type { Actor } from '../../events/event.ts';
 import type { AuthorityRecord, RaGenerationRecord } from '../../ports/records/registry.ts';
 import type { LifecycleDeps } from '../deps.ts';
-import type { Remembered } from '../record/idempotency.ts';
+import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { IssuingCas } from './ca-certificates.ts';
 import { changedMeanwhile } from './init-ca.ts';
@@ -47,9 +47,7 @@ export async function rotateRa(
   { step: asked, force = false, actor, remembered }: RotationOptions,
 ): Promise<Rotated> {
   const view = new View(deps.store);
-  const asks = remembered ? [remembered.once.recordKey] : [];
-  await view.load([{ kind: 'authority', key: ca }, ...asks]);
-  remembered?.once.requireNew(view, deps.clock.now());
+  await loadNew(view, [{ kind: 'authority', key: ca }], remembered, deps.clock.now());
   const issuer = await new IssuingCas(deps).issuer(ca);
   const record = view.get('authority', ca);
   if (!record) throw changedMeanwhile(ca);

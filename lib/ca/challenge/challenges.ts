@@ -12,7 +12,7 @@ import type { Actor } from '../../events/event.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';
 import type { Binding, Challenge } from '../../ports/records/records.ts';
 import type { Deps } from '../deps.ts';
-import { type Once, type Remembered, Repeated } from '../record/idempotency.ts';
+import { loadNew, type Once, type Remembered, Repeated } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 
 type NewChallenge = {
@@ -48,8 +48,7 @@ export async function createChallenge(
 ): Promise<MadeChallenge> {
   const now = clock.now();
   const view = new View(store);
-  if (remembered) await view.load([remembered.once.recordKey]);
-  remembered?.once.requireNew(view, now);
+  await loadNew(view, [], remembered, now);
   const [macKey] = await macKeys.live('challenge');
   const id = ulid(now, random(10));
   const secret = remembered?.once.deriveChallenge(macKey, id) ?? random(CHALLENGE_OCTETS);

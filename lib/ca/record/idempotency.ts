@@ -8,7 +8,7 @@ import { CHALLENGE_OCTETS, IDEMPOTENCY_MS } from '../../base/limits.ts';
 import { hash, hmacSha256 } from '../../crypto/native.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';
 import type { IdempotencyRecord } from '../../ports/records/records.ts';
-import type { Store } from '../../ports/store.ts';
+import type { Key, Store } from '../../ports/store.ts';
 import { type Draft, View } from './unit-of-work.ts';
 
 const kind = 'idempotency';
@@ -94,3 +94,17 @@ export type Remembered<Outcome> = {
   readonly once: Once;
   readonly answer: (outcome: Outcome) => Json;
 };
+
+/**
+ * Reads records, and with them whether the request has been answered already.
+ * @throws {Repeated}
+ */
+export async function loadNew(
+  view: View,
+  keys: readonly Key[],
+  remembered: { readonly once: Once } | undefined,
+  now: number,
+): Promise<void> {
+  await view.load([...keys, ...(remembered ? [remembered.once.recordKey] : [])]);
+  remembered?.once.requireNew(view, now);
+}

@@ -9,7 +9,7 @@ import { placesOf } from '../../ports/records/places.ts';
 import type { AdminToken } from '../../ports/records/registry.ts';
 import type { Deps } from '../deps.ts';
 import type { Turn } from '../query/browse.ts';
-import type { Once, Remembered } from './idempotency.ts';
+import { loadNew, type Once, type Remembered } from './idempotency.ts';
 import { useKey, useOf } from './token-use.ts';
 import { Draft, View } from './unit-of-work.ts';
 
@@ -74,9 +74,7 @@ export async function makeToken(
   const now = clock.now();
   const nameKey = tokenNameKey(name);
   const view = new View(store);
-  const record = remembered?.once.recordKey;
-  await view.load([{ kind: 'token', key: nameKey }, ...(record ? [record] : [])]);
-  remembered?.once.requireNew(view, now);
+  await loadNew(view, [{ kind: 'token', key: nameKey }], remembered, now);
   const before = view.get('token', nameKey)?.name;
   if (before !== undefined) await view.load([{ kind: 'token', key: before }]);
   const holder = view.get('token', before);
@@ -150,8 +148,7 @@ export async function revokeToken(
   const { actor, remembered } = by;
   const now = clock.now();
   const view = new View(store);
-  if (remembered) await view.load([remembered.once.recordKey]);
-  remembered?.once.requireNew(view, now);
+  await loadNew(view, [], remembered, now);
   const found = await findToken(view, which);
   if (!found) return undefined;
   const { key, token } = found;

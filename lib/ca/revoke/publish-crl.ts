@@ -17,7 +17,7 @@ import { crlEntries, readCrlEntry } from '../../x509/describe/describe.ts';
 import type { Issuer } from '../authority/ca-certificates.ts';
 import { lintedCrl, requireClean, sign } from '../authority/sign.ts';
 import type { PublishDeps } from '../deps.ts';
-import type { Remembered } from '../record/idempotency.ts';
+import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { keeps, type Register, readRegister, registerChanges, removedFrom } from './register.ts';
 
@@ -67,12 +67,10 @@ export async function askForCrl(
   { id: by, from }: NamedActor,
   remembered?: Remembered<void>,
 ): Promise<void> {
-  const record = remembered?.once.recordKey;
   for (let round = 0; round < MAX_PUBLISH_ROUNDS; round++) {
     const now = clock.now();
     const view = new View(store);
-    await view.load([{ kind: 'crlRequest', key: ca }, ...(record ? [record] : [])]);
-    remembered?.once.requireNew(view, now);
+    await loadNew(view, [{ kind: 'crlRequest', key: ca }], remembered, now);
     const draft = new Draft(view);
     draft.put('crlRequest', ca, { by, at: now, ...(from === undefined ? {} : { from }) });
     remembered?.once.remember(draft, now, remembered.answer());

@@ -8,7 +8,7 @@ import type { CertificateState } from '../../base/words.ts';
 import { type CertificateRecord, isReleased } from '../../ports/records/certificate.ts';
 import type { Deps } from '../deps.ts';
 import { certificatesOf } from '../query/search.ts';
-import type { Remembered } from '../record/idempotency.ts';
+import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { isFor, type Revocation, revoke } from './revoke.ts';
 
@@ -33,9 +33,7 @@ export async function revokeWithRenewals(
   for (let round = 0; round < MAX_ISSUE_ROUNDS; round++) {
     const now = deps.clock.now();
     const view = new View(deps.store);
-    const record = remembered?.once.recordKey;
-    await view.load(record ? [record] : []);
-    remembered?.once.requireNew(view, now);
+    await loadNew(view, [], remembered, now);
     const [certificate] = await certificatesOf(view, [ca], [serial]);
     if (!certificate) return 'missing';
     if (!isReleased(certificate)) return certificate.state;

@@ -19,7 +19,7 @@ import {
 } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
 import type { Deps } from '../deps.ts';
-import type { Remembered } from '../record/idempotency.ts';
+import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { certificateKey, keyHash } from '../record/keys.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { enter, listed, list as putIn } from './register.ts';
@@ -74,14 +74,12 @@ export async function revokeSigned(
   for (let round = 0; round < MAX_ISSUE_ROUNDS; round++) {
     const now = deps.clock.now();
     const view = new View(deps.store);
-    const record = remembered?.once.recordKey;
-    await view.load([
+    const keys = [
       { kind: 'certificate', key: certificateKey(ca, serial) },
       { kind: 'authority', key: ca },
       blocked,
-      ...(record ? [record] : []),
-    ]);
-    remembered?.once.requireNew(view, now);
+    ] as const;
+    await loadNew(view, keys, remembered, now);
     const generation = generationOf(view, ca, serial);
     const done: RevokedSigned = {
       ...{ ...about, subject, reason },

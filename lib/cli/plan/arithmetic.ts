@@ -45,6 +45,10 @@ export function countsOf(fleet: Fleet): Counts {
   };
 }
 
+/** With a challenge or by renewal. */
+export const enrolmentsIn = ({ first, renewals }: Pick<Counts, 'first' | 'renewals'>): number =>
+  first + renewals;
+
 type Units = { readonly writeUnits: number; readonly readUnits: number };
 const unitsOf = (times: number, { writeUnits, readUnits }: Units): number =>
   times * (writeUnits * price.writeUnit + readUnits * price.readUnit);
@@ -76,7 +80,7 @@ type Bill = Readonly<Record<(typeof parts)[number], number>>;
 /** @returns US dollars a month */
 export function billOf(fleet: Fleet, target: Target): Bill {
   const counts = countsOf(fleet);
-  const enrolments = counts.first + counts.renewals;
+  const enrolments = enrolmentsIn(counts);
   const aws = {
     keys: 3 * price.kmsKey,
     signatures: enrolments * price.sign,
@@ -96,7 +100,7 @@ type Rest = Omit<Bill, 'keys' | 'signatures' | 'writes and reads' | 'storage'>;
 
 function onLambda(counts: Counts, ingress: Exclude<Target, 'workers'>): Rest {
   const { seconds, logOctets } = assumed;
-  const enrolments = counts.first + counts.renewals;
+  const enrolments = enrolmentsIn(counts);
   const requests = enrolments * assumed.requests;
   const cached = ingress === 'cloudfront';
   // Each CRL is fetched from the functions where no cache is in between.
@@ -136,9 +140,10 @@ function onLambda(counts: Counts, ingress: Exclude<Target, 'workers'>): Rest {
 }
 
 /** Cloudflare asks nothing for traffic. */
-function onWorkers({ first, renewals, crlFetches }: Counts): Rest {
+function onWorkers(counts: Counts): Rest {
   const { worker } = assumed;
-  const enrolments = first + renewals;
+  const { crlFetches } = counts;
+  const enrolments = enrolmentsIn(counts);
   const cpuMs =
     enrolments * worker.enrolmentMs + crlFetches * worker.crlMs + MINUTES * worker.upkeepMs;
   const lines = enrolments * worker.enrolmentLines + MINUTES * worker.upkeepLines;

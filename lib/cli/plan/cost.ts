@@ -3,7 +3,16 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Io, jsonLine } from '../io.ts';
 import { aligned } from '../text.ts';
-import { billOf, countsOf, type Fleet, parts, privateCa, targets, totalOf } from './arithmetic.ts';
+import {
+  billOf,
+  countsOf,
+  enrolmentsIn,
+  type Fleet,
+  parts,
+  privateCa,
+  targets,
+  totalOf,
+} from './arithmetic.ts';
 import { MAX_FUNCTION_REPLY } from './prices.ts';
 
 type Options = Fleet & { readonly json?: true };
@@ -66,9 +75,8 @@ const whole = (value: number): string => dollars(value, 0);
 
 function cost(io: Io, { json, ...fleet }: Options): void {
   const counts = countsOf(fleet);
-  const enrolments = counts.first + counts.renewals;
   const bills = targets.map((target) => ({ target, bill: billOf(fleet, target) }));
-  const connector = privateCa(enrolments);
+  const connector = privateCa(enrolmentsIn(counts));
   if (json) {
     const each = bills.map(({ target, bill }) => [target, { ...bill, total: totalOf(bill) }]);
     io.out(
