@@ -119,7 +119,7 @@ test("the guide's commands invoke the admin function, which has no URL, and enro
   const service = await startLambdaService({ [name]: admin }, contexts.httpApi.context);
   const guide = readFileSync(join(root, 'docs', 'deploy-aws.md'), 'utf8');
   const [, commands = ''] =
-    /^```sh\n(export SCEPTER_URL=lambda:\$ADMIN\n.*?)^```$/ms.exec(guide) ?? [];
+    /^```sh account\n(export SCEPTER_URL=lambda:\$ADMIN\n.*?)^```$/ms.exec(guide) ?? [];
   assert.match(commands, /challenge create.*\n.*scepter enrol/);
   const folder = temporary('infra-guide');
   const node = `'${process.execPath}' '${join(root, 'bin', 'scepter.js')}'`;

@@ -65,8 +65,8 @@ export const required: readonly string[] = [
   'cli-rsa cli',
   'cli-ec cli',
   'log server',
-  'readme cli',
-  'readme strongswan',
-  'readme micromdm',
-  'readme certmonger',
+  'guide cli',
+  'guide strongswan',
+  'guide micromdm',
+  'guide certmonger',
 ];

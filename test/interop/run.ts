@@ -1,12 +1,12 @@
-// npm run test:interop: real clients against a plain `npm start`, then every command of the README.
+// npm run test:interop: real clients against a plain `npm start`, then the commands of README and docs/enrol.md.
 // With arguments only the rows named by them run (`3a`, `micromdm`, `"7 certmonger"`).
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NotRun } from './command.ts';
+import { guideReports } from './guides.ts';
 import { openLab, type Row } from './lab.ts';
-import { readmeReports } from './readme.ts';
 import { required } from './required.ts';
 import { aftermathRows } from './rows/aftermath.ts';
 import { cliRows } from './rows/cli.ts';
@@ -65,7 +65,7 @@ async function runRows(scratch: string): Promise<Report[]> {
 
 const scratch = await mkdtemp(join(tmpdir(), 'scepter-interop-'));
 const reports: Report[] = [];
-for (const part of [runRows, (folder: string) => readmeReports(root, folder, wanted)]) {
+for (const part of [runRows, (folder: string) => guideReports(root, folder, wanted)]) {
   try {
     reports.push(...(await part(scratch)));
   } catch (error) {

@@ -32,7 +32,7 @@ export type StartOptions = {
   readonly root: string;
   /** Where its output goes, and its data unless `port` is left to the default. */
   readonly folder: string;
-  /** Default: a free port and a data folder in `folder`. `plain` sets neither: README readers. */
+  /** Default: a free port and a data folder in `folder`. `plain` sets neither: readers of guides. */
   readonly settings?: 'plain';
   /** Without its publicUrl; default: the embedded default. */
   readonly config?: object;

@@ -1,4 +1,4 @@
-// README's RFC 8894 coverage table, from the points and the titles of the tests. `npm run docs`
+// The RFC 8894 coverage table of docs/rfc8894.md, from the points and the titles of the tests. `npm run docs`
 // writes it; a test fails when it is not current.
 
 import { readFileSync } from 'node:fs';
@@ -41,9 +41,9 @@ export function coverageTable(): string {
   );
 }
 
-/** The README with the table in its place. */
-export function withCoverage(readme: string): string {
-  const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
-  if (from < 0 || to < from) throw new Error('README has no place for the coverage table');
-  return readme.slice(0, from) + coverageTable() + readme.slice(to + end.length);
+/** The page with the table in its place. */
+export function withCoverage(page: string): string {
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
+  if (from < 0 || to < from) throw new Error('the page has no place for the coverage table');
+  return page.slice(0, from) + coverageTable() + page.slice(to + end.length);
 }

@@ -1,5 +1,5 @@
 // The server's side of RFC 8894 as numbered points. A test proves a point by naming its number in
-// brackets in its title; README's coverage table is made from both. A point without a test says why.
+// brackets in its title; the coverage table of docs/rfc8894.md is made from both. A point without a test says why.
 
 export type Point = {
   readonly number: number;

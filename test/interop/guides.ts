@@ -1,4 +1,4 @@
-// The README's commands, as its readers run them: each fenced block whose info string says
+// The commands of README and docs/enrol.md, as their readers run them: each fenced block whose info string says
 // `interop=NAME` goes unchanged to bash, in a copy of this checkout, beside a plain `npm start` on
 // the default port. It must exit with 0 and leave a certificate of this CA and the key to it.
 
@@ -11,41 +11,47 @@ import { hold, publicKeyOf, verify } from './openssl.ts';
 import { startServer } from './server.ts';
 import { type Report, report } from './table.ts';
 
-/** What the README must show. */
+/** What they must show. */
 const names = ['cli', 'strongswan', 'micromdm', 'certmonger'];
 /** The last is written by suites beside this one, and what is in it may be gone when it is copied. */
 const notCopied = ['node_modules', '.git', '.scepter', '.wrangler'];
 
-type Block = { readonly line: number; readonly text: string };
+const guides = ['README.md', 'docs/enrol.md'];
 
-export async function readmeReports(
+type Block = { readonly guide: string; readonly line: number; readonly text: string };
+
+export async function guideReports(
   root: string,
   scratch: string,
   wanted: (name: string) => boolean,
 ): Promise<Report[]> {
-  const readme = await readFile(join(root, 'README.md'), 'utf8').catch(() => '');
-  const blocks = blocksIn(readme);
+  const blocks = new Map<string, Block[]>();
+  for (const guide of guides) {
+    const text = await readFile(join(root, guide), 'utf8');
+    for (const [name, found] of blocksIn(guide, text)) {
+      blocks.set(name, [...(blocks.get(name) ?? []), ...found]);
+    }
+  }
   const reports: Report[] = [];
   for (const name of new Set([...names, ...blocks.keys()])) {
-    if (!wanted(`readme ${name}`)) continue;
+    if (!wanted(`guide ${name}`)) continue;
     const mine = blocks.get(name) ?? [];
-    const lines = mine.map(({ line }) => line).join(', ');
-    const title = mine.length > 0 ? `README.md, line ${lines}` : 'README.md';
-    reports.push(await report(`readme ${name}`, title, () => runBlocks(root, scratch, name, mine)));
+    const title = mine.map(({ guide, line }) => `${guide}, line ${line}`).join('; ');
+    reports.push(await report(`guide ${name}`, title, () => runBlocks(root, scratch, name, mine)));
   }
   return reports;
 }
 
 /** By name; blocks of one name are steps of one guide. @throws {Error} for an unnamed one */
-export function blocksIn(markdown: string): Map<string, Block[]> {
+export function blocksIn(guide: string, markdown: string): Map<string, Block[]> {
   const blocks = new Map<string, Block[]>();
   const fenced = /^(```+)([^\n`]*)\n([\s\S]*?)^\1[ \t]*$/gm;
   for (const { index, 2: info = '', 3: text = '' } of markdown.matchAll(fenced)) {
     if (!/\binterop\b/.test(info)) continue;
     const line = markdown.slice(0, index).split('\n').length;
     const [, name] = /(?:^|\s)interop=([a-z0-9-]+)(?:\s|$)/.exec(info) ?? [];
-    if (!name) throw new Error(`README.md, line ${line}: "${info}" does not say interop=NAME`);
-    blocks.set(name, [...(blocks.get(name) ?? []), { line, text }]);
+    if (!name) throw new Error(`${guide}, line ${line}: "${info}" does not say interop=NAME`);
+    blocks.set(name, [...(blocks.get(name) ?? []), { guide, line, text }]);
   }
   return blocks;
 }
@@ -56,8 +62,8 @@ async function runBlocks(
   name: string,
   blocks: readonly Block[],
 ): Promise<string> {
-  hold(blocks.length > 0, `README.md has a block "sh interop=${name}"`);
-  const folder = join(scratch, `readme-${name}`);
+  hold(blocks.length > 0, `a guide has a block "sh interop=${name}"`);
+  const folder = join(scratch, `guide-${name}`);
   const copy = join(folder, 'scepter');
   await cp(root, copy, {
     recursive: true,
@@ -73,11 +79,11 @@ async function runBlocks(
   env.PATH = `${join(copy, 'bin')}:${env.PATH}`;
   const server = await startServer({ root: copy, folder, settings: 'plain' });
   try {
-    for (const { line, text } of blocks) {
+    for (const { guide, line, text } of blocks) {
       const options = { cwd: copy, env };
       const { code, stdout, stderr } = await run('bash', ['-euo', 'pipefail', '-c', text], options);
       const said = lastLines(`${stdout}\n${stderr}`, 12);
-      hold(code === 0, `the block of line ${line} exits with 0, not ${code}:\n${said}`);
+      hold(code === 0, `the block of ${guide}, line ${line}, exits with 0, not ${code}:\n${said}`);
     }
     const { ca } = await fetchCa(server, join(folder, 'fetched'));
     const left = (await filesBelow(copy)).filter((path) => !before.has(path));
