@@ -47,7 +47,7 @@ function runOn(node) {
   // By the channel the other process notices when this one is killed.
   const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
   const child = spawn(node, [cli, ...process.argv.slice(2)], { stdio });
-  // Who stops this process means the one that does the work.
+  // Whoever stops this process means the one that does the work.
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   for (const signal of signals) process.on(signal, () => child.kill(signal));
   child.once('error', ({ code, message }) => {

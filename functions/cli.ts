@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { arrayBuffer } from 'node:stream/consumers';
 import { systemClock } from '../lib/adapters/system.ts';
+import { errorText } from '../lib/base/errors.ts';
 import { exitCodes } from '../lib/cli/io.ts';
 import { runCli } from '../lib/cli/main.ts';
 import { checkedToken, tokenIn } from '../lib/cli/server.ts';
@@ -17,7 +18,7 @@ function environment(): Env {
   try {
     return readEnv();
   } catch (error) {
-    process.stderr.write(`scepter: ${error instanceof Error ? error.message : error}\n`);
+    process.stderr.write(`scepter: ${errorText(error)}\n`);
     return process.exit(exitCodes.usage);
   }
 }

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { AwsConnection } from '../lib/adapters/aws/aws.ts';
+import { errorText } from '../lib/base/errors.ts';
 import {
   type Config,
   type ConfigDocument,
@@ -46,7 +47,7 @@ export async function readDocument(
     const document = parseJsonc(inline ? source : await textOf(source, connection));
     return file === undefined ? { name, document, secrets: readVariable } : { name, document };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     const what = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
     throw new ConfigError([`${file ?? 'SCEPTER_CONFIG'} ${what}: ${why}`]);
   }

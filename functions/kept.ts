@@ -1,6 +1,7 @@
 // Keeps a value between the requests of a Lambda process or a Workers isolate: it is made once and shared.
 // A start that fails is not kept: its request is answered 503, and the next one starts again.
 
+import { errorText } from '../lib/base/errors.ts';
 import { SingleFlight } from '../lib/base/single-flight.ts';
 import type { Log } from '../lib/ports/log.ts';
 
@@ -14,7 +15,7 @@ export function kept<T, Given extends readonly unknown[] = []>(
     try {
       return await open(...given);
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
+      const detail = errorText(error);
       log({ event: 'start.failed', severity: 'error', detail });
       throw error;
     }

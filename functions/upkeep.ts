@@ -2,6 +2,7 @@
 // function when it is called. A job that fails is logged and tried again at its next time; it neither delays
 // the others nor ends the process.
 
+import { errorText } from '../lib/base/errors.ts';
 import { warnOfDisagreements } from '../lib/ca/authority/as-made.ts';
 import type { PublishDeps } from '../lib/ca/deps.ts';
 import { casOfJobs, jobsOf } from '../lib/ca/jobs.ts';
@@ -69,7 +70,7 @@ function within(
 }
 
 const failure = (task: string, error: unknown) => {
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = errorText(error);
   return { event: 'upkeep.failed', severity: 'error', task, detail } as const;
 };
 

@@ -25,7 +25,7 @@ export function cautions(
   if (!env.loopback && !env.tls) {
     add(
       'start.plainHttp',
-      `HOST is ${env.host}, and this server speaks plain http: tokens of the admin API and challenges cross the network for all to read who are on the way. Set SCEPTER_TLS_CERT and SCEPTER_TLS_KEY, put a proxy with TLS before it and set HOST=127.0.0.1, or ask the admin API on this machine only`,
+      `HOST is ${env.host}, and this server speaks plain http: tokens of the admin API and challenges cross the network, where anyone on the way can read them. Set SCEPTER_TLS_CERT and SCEPTER_TLS_KEY, put a proxy with TLS before it and set HOST=127.0.0.1, or ask the admin API on this machine only`,
     );
   }
   if (!env.loopback) {

@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
+import { errorText } from '../../lib/base/errors.ts';
 import { disagreements, warnOfDisagreements } from '../../lib/ca/authority/as-made.ts';
 import { type AnsweringCa, AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
 import { initCa } from '../../lib/ca/authority/init-ca.ts';
@@ -149,7 +150,7 @@ async function look(deps: ServerDeps): Promise<string[]> {
     try {
       await keepCrl(deps, await deps.cas.of(id));
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
+      const detail = errorText(error);
       deps.log({ event: 'start.ca', severity: 'error', ca: id, detail });
     }
   }

@@ -1,5 +1,6 @@
 // The message of a failed start: the reason, and what to do where the system's error does not say it.
 
+import { errorText } from '../../lib/base/errors.ts';
 import { ConfigError } from '../../lib/config/config.ts';
 
 const hints: readonly (readonly [RegExp, string])[] = [
@@ -11,7 +12,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
 
 /** Exit codes as in the CLI: 2 for a wrong setting, 1 for everything else. */
 export function refusalOf(error: unknown): { readonly said: string; readonly code: 1 | 2 } {
-  const said = error instanceof Error ? error.message : String(error);
+  const said = errorText(error);
   const hint = hints.find(([pattern]) => pattern.test(said))?.[1];
   return {
     said: hint === undefined ? said : `${said} (${hint})`,

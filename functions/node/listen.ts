@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
+import { errorText } from '../../lib/base/errors.ts';
 import { MAX_REQUEST_LINE_OCTETS } from '../../lib/base/limits.ts';
 import { type Connection, connectionOf } from '../../lib/http/client.ts';
 import { forbidden } from '../../lib/http/respond.ts';
@@ -90,7 +91,7 @@ export async function listening(
       server.setSecureContext(await readTls(tls));
       log({ event: 'tls.reloaded', severity: 'info', detail: tls.cert });
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       const detail = `${why} (the certificate that was in force stays)`;
       log({ event: 'tls.notReloaded', severity: 'error', detail });
     }
@@ -120,7 +121,7 @@ async function readTls({ cert, key }: NonNullable<Env['tls']>): Promise<TlsFiles
     try {
       return await readFile(path);
     } catch (error) {
-      throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new Error(`${name}: ${errorText(error)}`);
     }
   };
   const files = {

@@ -1,6 +1,7 @@
 // Runs before the service at Cloudflare: refuses floods and plain http, and answers from the cache.
 
 import { isToken } from '../../lib/api/route.ts';
+import { errorText } from '../../lib/base/errors.ts';
 import { FLOOD_RETRY_S, MIN_ADMIN_TOKEN } from '../../lib/base/limits.ts';
 import { ownNames, tokenHash } from '../../lib/ca/record/tokens.ts';
 import { type Config, ConfigError } from '../../lib/config/config.ts';
@@ -61,7 +62,7 @@ export function warnOfPlainUrl(
 export const broken =
   (log: Log) =>
   (error: unknown): Response => {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     log({ event: 'http.outage', severity: 'error', detail });
     return unavailable();
   };

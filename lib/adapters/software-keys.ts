@@ -176,7 +176,7 @@ export class SoftwareKeys {
   }
 }
 
-/** What an operator does who wants none of what there is. */
+/** What an operator does to start afresh. */
 export const beginAnew = 'set SCEPTER_DATA_DIR to an empty folder to begin anew';
 
 type Stored = { readonly id: string; readonly key: string };

@@ -26,3 +26,7 @@ export class HttpFailure extends Error {
 export class Outage extends Error {
   override readonly name = 'Outage';
 }
+
+/** What a thrown value says, whatever was thrown. */
+export const errorText = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);

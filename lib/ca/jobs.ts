@@ -4,7 +4,7 @@
 // lag, so each record is read before it is acted on, and each write is conditional: two sweepers at once do
 // no harm.
 
-import { Outage } from '../base/errors.ts';
+import { errorText, Outage } from '../base/errors.ts';
 import {
   DAILY_MS,
   EXPIRE_BATCH,
@@ -112,7 +112,7 @@ export async function sweep(deps: Deps): Promise<Swept> {
         if (done) swept[done]++;
       } catch (error) {
         // A Transaction that cannot be swept now does not delay the others.
-        const detail = error instanceof Error ? error.message : String(error);
+        const detail = errorText(error);
         deps.log({ event: 'sweep.failed', severity: 'warning', transaction: row.key, detail });
       }
     }

@@ -1,6 +1,7 @@
 // The table of commands, and how a command ends.
 
 import { Command, CommanderError } from 'commander';
+import { errorText } from '../base/errors.ts';
 import { visible } from '../base/text.ts';
 import { caCommand, crlCommand } from './authority/ca.ts';
 import { addKeyCommands } from './authority/ca-keys.ts';
@@ -74,7 +75,7 @@ export async function runCli(args: readonly string[], version: string, io: Io): 
   } catch (error) {
     if (error instanceof ReaderGone) return exitCodes.ok;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-    io.note(`scepter: ${visible(error instanceof Error ? error.message : String(error))}`);
+    io.note(`scepter: ${visible(errorText(error))}`);
     return exitCodes[error instanceof CliError ? error.exit : 'failure'];
   }
 }

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { isToken } from '../api/route.ts';
+import { errorText } from '../base/errors.ts';
 import { Patience, retryOption } from './busy.ts';
 import { CliError, type Io, webAddress } from './io.ts';
 
@@ -93,7 +94,7 @@ export async function tokenIn(name: string, path: string, missing?: string): Pro
   } catch (error) {
     const gone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
     if (gone && missing) throw new CliError('notAllowed', missing);
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new CliError('notAllowed', `${name}: ${path} cannot be read: ${why}`);
   }
   return checkedToken(`${name}: ${path}`, text);

@@ -4,6 +4,7 @@
 import { closest, distance } from 'fastest-levenshtein';
 import stripJsonComments from 'strip-json-comments';
 import * as z from 'zod/mini';
+import { errorText } from '../base/errors.ts';
 
 /** JSON in which `//`, block comments and trailing commas may stand. @throws {SyntaxError} */
 export const parseJsonc = (text: string): unknown =>
@@ -70,7 +71,7 @@ export const parsed = <T>(parse: (text: string) => T) =>
       try {
         return parse(text);
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
+        const message = errorText(error);
         context.issues.push({ code: 'custom', message, input: text });
         return z.NEVER;
       }

@@ -3,7 +3,7 @@
 
 import type { Context } from 'hono';
 import { type Bytes, utf8 } from '../base/bytes.ts';
-import { HttpFailure, Malformed } from '../base/errors.ts';
+import { errorText, HttpFailure, Malformed } from '../base/errors.ts';
 import { MAX_LOGGED_PATH, RETRY_AFTER_S } from '../base/limits.ts';
 import { ulid } from '../base/ulid.ts';
 import type { Deps } from '../ca/deps.ts';
@@ -80,7 +80,7 @@ export function refuse(deps: Deps, error: unknown, c: Context): Response {
   const id = ulid(clock.now(), random(10));
   const status: Status =
     error instanceof HttpFailure ? error.status : error instanceof Malformed ? 400 : 503;
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = errorText(error);
   if (status === 503) {
     const trace = error instanceof Error ? error.stack : undefined;
     log({ event: 'http.outage', severity: 'error', id, ...about, detail, trace });

@@ -51,7 +51,7 @@ export async function chainOf(
       const name = printName(last.issuer);
       return named.length > 0
         ? `${called(last)} does not verify with the key of ${name}`
-        : `the certificate of ${name}, who issued ${called(last)}, is missing: give all certificates up to the root`;
+        : `the certificate of ${name}, which issued ${called(last)}, is missing: give all certificates up to the root`;
     }
     chain.push(issuer);
     left = left.filter((one) => one !== issuer);

@@ -15,7 +15,7 @@ function maker() {
   return { begun, make };
 }
 
-test('all who ask meanwhile and later have what one has made', async () => {
+test('callers that ask meanwhile and later get what one has made', async () => {
   const flight = new SingleFlight<number>();
   const { begun, make } = maker();
   const asked = [flight.get('a', make), flight.get('a', make)];
@@ -47,7 +47,7 @@ test('what is too old is made anew, as is what a clock that was set back says no
   assert.deepEqual([await at(1000), await at(1099), await at(1100), await at(500)], [1, 1, 2, 3]);
 });
 
-/** A promise as workerd has it when its request has ended: who waits is told, what is to follow is not. */
+/** A promise as workerd has it when its request has ended: whoever waits is told, what is to follow is not. */
 function abandoned(): Promise<number> {
   const failed = Promise.reject(new Error('created by a request that has since ended'));
   failed.catch(() => undefined);

@@ -113,7 +113,7 @@ const sessions: Record<string, () => Promise<World>> = {
     next();
     await w.ask({ challenge: 'nobody made this challenge' });
     await w.ask({ plaintext: random(64) });
-    assert.deepEqual(next(), ['request.refused'], 'of a stranger, only who proved a key');
+    assert.deepEqual(next(), ['request.refused'], 'only strangers who proved a key have an event');
     for (let i = 0; i < 9; i++) await w.ask({ challenge, subject: `CN=wrong ${i}` });
     const both = ['challenge.refused', 'request.refused'];
     assert.deepEqual(next().sort(), Array(9).fill(both).flat().sort());

@@ -199,7 +199,7 @@ class Process {
     const gate = gateOf(this.#world);
     return {
       // With it the CAs as the lab has loaded them: a load is shared by the requests of a process, and
-      // who waits for another's load has no turn to give.
+      // whoever waits for another's load has no turn to give.
       ...lab.deps,
       config,
       clock,

@@ -65,7 +65,7 @@ export const attributeOf = (
   name: keyof typeof scepAttributes,
 ): string | undefined => valueAfter(nodes, scepAttributes[name])?.value;
 
-/** The content of a SignedData whose signature openssl has verified; who signed is not judged. */
+/** The content of a SignedData whose signature openssl has verified; the signer is not judged. */
 export const signedContent = (message: Uint8Array): Promise<Buffer> =>
   openssl(['cms', '-verify', '-noverify', '-inform', 'DER', '-binary'], { input: message });
 

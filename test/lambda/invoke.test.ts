@@ -191,7 +191,7 @@ for (const [what, env, code, says] of failures) {
   });
 }
 
-test('a sentence and exit 4: who may not invoke it, with what AWS says he lacks', async () => {
+test('whoever may not invoke it gets exit 4 and a sentence with the permission that AWS misses', async () => {
   const done = await scepter(['ca', 'show'], service.stranger);
   assert.match(
     done.err,

@@ -69,7 +69,7 @@ export type Model = {
   lapse(table: Table): readonly Table[];
   /** @returns what is wrong with a state */
   wrong(state: State): string | undefined;
-  /** @returns whether everybody who must has come to an end */
+  /** @returns whether each that must has come to an end */
   ended(state: State): boolean;
   /** Names of conditions that are taken away. */
   readonly without?: ReadonlySet<string>;

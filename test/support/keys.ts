@@ -64,7 +64,7 @@ export const memoryRaKeys: RaKeys = {
   },
 };
 
-/** Another key for each purpose: who takes the wrong one does not get through. */
+/** Another key for each purpose: a caller that takes the wrong one does not get through. */
 export const memoryMacKeys: MacKeys = {
   live: async (purpose) => [
     { id: 'test', key: new Uint8Array(32).fill(7 + macPurposes.indexOf(purpose)) },

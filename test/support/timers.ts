@@ -25,7 +25,7 @@ export const impatient = (): Timer => {
   };
 };
 
-/** Time that passes only while all who are left sleep, however slow the store is. */
+/** Time that passes only while all that are left sleep, however slow the store is. */
 export function idleTime(parties: number) {
   let awake = parties;
   let sleepers: (() => void)[] = [];

@@ -276,7 +276,7 @@ withOpenssl((openssl) => {
       {
         what: 'without its root',
         chain: async (lab) => [...(await own(lab, asCa(), policy)), policy.certificate],
-        why: /^the certificate of CN=Offline Root,O=Lab, who issued the certificate of CN=Policy CA,O=Lab, is missing: /,
+        why: /^the certificate of CN=Offline Root,O=Lab, which issued the certificate of CN=Policy CA,O=Lab, is missing: /,
       },
       {
         what: 'with a root of the same name and another key',

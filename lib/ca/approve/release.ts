@@ -3,7 +3,7 @@
 // refusal, or an hour without an answer, revokes it before anyone has seen it.
 
 import { type Bytes, fromBase64 } from '../../base/bytes.ts';
-import { Outage } from '../../base/errors.ts';
+import { errorText, Outage } from '../../base/errors.ts';
 import { SWEEP_AFTER_MS } from '../../base/limits.ts';
 import type { Actor } from '../../events/event.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
@@ -39,9 +39,7 @@ export async function release(
     verdict = goes && (await asked(deps, transaction, der)) ? 'issued' : 'revoked';
   } catch (error) {
     if (now < transaction.leaseUntil + SWEEP_AFTER_MS) {
-      throw new Outage(
-        `a release gate did not answer: ${error instanceof Error ? error.message : error}`,
-      );
+      throw new Outage(`a release gate did not answer: ${errorText(error)}`);
     }
     verdict = 'revoked';
   }

@@ -3,7 +3,7 @@
 
 import { raw } from '../../asn1/reader.ts';
 import { fromBase64, hex } from '../../base/bytes.ts';
-import { Outage } from '../../base/errors.ts';
+import { errorText, Outage } from '../../base/errors.ts';
 import {
   CA_WARNING_MS,
   CLOCK_SKEW_MS,
@@ -119,7 +119,7 @@ async function keyWarnings(
     await (answersDevices ? keys.cas.of(id) : keys.cas.issuer(id));
     return known();
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     log({ event: 'status.keys', severity: 'error', ca: id, detail });
     return ['its keys cannot be used: the log says why', ...(await known())];
   }
@@ -223,7 +223,7 @@ export async function statusOf(deps: StatusDeps): Promise<Status> {
     const endpoints = endpointsOf(deps, pendingAt);
     return { at, cas, unwritten, endpoints, morePending: next !== undefined };
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     deps.log({ event: 'status.store', severity: 'error', detail });
     const endpoints = endpointsOf(deps, () => 0);
     return { at, cas: undefined, unwritten, endpoints, morePending: false };

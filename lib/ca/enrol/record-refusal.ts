@@ -4,7 +4,7 @@
 // all instances, are only counted. Failures of a one-time challenge are always counted, up to ten, which
 // lock it; those of a challenge of several uses are counted within that rate.
 
-import { Outage } from '../../base/errors.ts';
+import { errorText, Outage } from '../../base/errors.ts';
 import { MAX_CHALLENGE_FAILURES, REFUSAL_KEPT_MS } from '../../base/limits.ts';
 import type { EventFields } from '../../events/event.ts';
 import { isGone } from '../../ports/records/expiry.ts';
@@ -94,7 +94,7 @@ export async function recordRefusal(
   } catch (error) {
     // The refusal is answered whether it could be kept or not.
     deps.tally.lostRefusal(endpoint, before);
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     deps.log({ event: 'refusal.unstored', severity: 'error', endpoint, detail });
     return outcome;
   }

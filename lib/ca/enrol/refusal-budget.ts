@@ -3,6 +3,7 @@
 // conditional write, and not often, so that a flood of refusals does not become a flood of writes. Places
 // that an instance took and never used are lost.
 
+import { errorText } from '../../base/errors.ts';
 import {
   CLOCK_SKEW_MS,
   REFUSAL_PLACES,
@@ -57,7 +58,7 @@ export async function leasePlaces(
     const done = (await store.write(draft.actions)) === 'done';
     return done ? { places, pauseMs: REFUSAL_PLACES_MS } : none;
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = errorText(error);
     log({ event: 'refusals.budgetUnknown', severity: 'error', endpoint, detail });
     return none;
   }

@@ -5,6 +5,7 @@
 // of its own would be a permission more for the role of each, and none of them may write a token.
 
 import { hex } from '../../base/bytes.ts';
+import { errorText } from '../../base/errors.ts';
 import { canonical } from '../../base/json.ts';
 import { TOKEN_USE_KEPT_MS, TOKEN_USE_MS } from '../../base/limits.ts';
 import { hash } from '../../crypto/native.ts';
@@ -44,7 +45,7 @@ export class TokenUses {
     try {
       await this.#write(token, now);
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
+      const detail = errorText(error);
       log({ event: 'token.useLost', severity: 'warning', detail });
     }
   }

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { AnswerTo } from '../../api/api.ts';
 import { fromPem, fromUtf8 } from '../../base/bytes.ts';
-import { Malformed } from '../../base/errors.ts';
+import { errorText, Malformed } from '../../base/errors.ts';
 import { type RotationStep, rotationSteps } from '../../base/words.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import { callApi } from '../api.ts';
@@ -145,7 +145,7 @@ export async function textOf(io: Io, file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    throw new CliError('notFound', error instanceof Error ? error.message : String(error));
+    throw new CliError('notFound', errorText(error));
   }
 }
 

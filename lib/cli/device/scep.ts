@@ -3,7 +3,7 @@
 
 import { Option } from 'commander';
 import { type Bytes, equal } from '../../base/bytes.ts';
-import { Malformed } from '../../base/errors.ts';
+import { errorText, Malformed } from '../../base/errors.ts';
 import { visible } from '../../base/text.ts';
 import {
   type Algorithms,
@@ -254,7 +254,7 @@ export function syntax<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    throw new CliError('usage', error instanceof Error ? error.message : String(error));
+    throw new CliError('usage', errorText(error));
   }
 }
 

@@ -6,6 +6,7 @@ import { type FileHandle, open, rename } from 'node:fs/promises';
 import type { Api } from '../../api/api.ts';
 import type { SentTo } from '../../api/route.ts';
 import { type Bytes, fromLatin1 } from '../../base/bytes.ts';
+import { errorText } from '../../base/errors.ts';
 import { canonicalText } from '../../base/json.ts';
 import { MAX_PAGE } from '../../base/limits.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
@@ -110,7 +111,7 @@ async function opened(part: string, goOn: boolean): Promise<FileHandle> {
       const advice = 'add --continue to go on behind it, or remove it';
       throw new CliError('failure', `${part} is from an export that was interrupted: ${advice}`);
     }
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new CliError('failure', `${part} cannot be written: ${why}`);
   }
 }

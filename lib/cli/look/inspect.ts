@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import type { Bytes } from '../../base/bytes.ts';
-import { Malformed } from '../../base/errors.ts';
+import { errorText, Malformed } from '../../base/errors.ts';
 import type { DescribedEncoding } from '../../protocol/scep/wire/describe.ts';
 import { CliError, type Io, jsonLine, readStdin } from '../io.ts';
 import { pageOf } from './decoded.ts';
@@ -73,7 +73,7 @@ export async function fileOctets(io: Io, file: string): Promise<Bytes> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT') throw new CliError('notFound', `there is no file ${file}`);
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new CliError('failure', `${file} cannot be read: ${why}`);
   }
 }

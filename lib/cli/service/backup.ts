@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { type Bytes, concat, fromPem } from '../../base/bytes.ts';
-import { Malformed } from '../../base/errors.ts';
+import { errorText, Malformed } from '../../base/errors.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine, send } from '../io.ts';
 import { counted, type Field, section } from '../text.ts';
@@ -175,6 +175,6 @@ async function read(path: string): Promise<Bytes> {
   try {
     return concat([await readFile(path)]);
   } catch (error) {
-    throw new CliError('notFound', `--crl: ${error instanceof Error ? error.message : error}`);
+    throw new CliError('notFound', `--crl: ${errorText(error)}`);
   }
 }

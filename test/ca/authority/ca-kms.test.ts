@@ -344,7 +344,7 @@ describe('keys that may not be used', () => {
     w.check();
   });
 
-  test('the sealing key is disabled: who has opened its keys goes on, who starts answers 503', async () => {
+  test('the sealing key is disabled: an instance that has opened its keys goes on, one that starts answers 503', async () => {
     const w = await kmsWorld();
     const warm = w.instance();
     const first = await enrolling(w);

@@ -526,7 +526,7 @@ describe('the URI with spaces that Intune writes for Cisco ISE', () => {
     assert.deepEqual(namesOf(readCertificate(renewed.certificates[0] ?? certificate.der)), names);
   });
 
-  test('the switch gives it to nobody: who may have it is for names.uri to say', async () => {
+  test('the switch alone allows the name to no device: names.uri says which may have it', async () => {
     assert.equal(await outcome(on, { names: [name] }), 'SCEP-312');
     const other = name.replace(/e$/, 'f');
     assert.equal(await outcome(on, { names: [other] }, { names: [name] }), 'SCEP-312');

@@ -235,7 +235,7 @@ async function record(w: World, of: Held, change: Partial<CertificateRecord>): P
   return of;
 }
 
-describe('RFC 8894 §7.8: who is no holder', () => {
+describe('RFC 8894 §7.8: a stranger', () => {
   /** Signers that are refused, and how they come to be. */
   const strangers: [string, (w: World, signer: Held) => Promise<Held>][] = [
     [
