@@ -89,6 +89,11 @@ export const turn = {
 export const time = z
   .string()
   .check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/), z.meta({ format: 'date-time' }));
+/** Of what an administrator did. */
+export const author = {
+  by: described('name of the token, or `system`', z.string()),
+  from: described('the address that the request came from, if known', z.optional(z.string())),
+};
 export const hexText = z.string().check(z.regex(/^[0-9a-f]*$/));
 /** DER, in base64. */
 export const der = described('DER, base64', z.string().check(z.regex(/^[A-Za-z0-9+/]*={0,2}$/)));

@@ -198,6 +198,7 @@ describe('GET /challenges', () => {
       { ...list[1], id: '', createdAt: '', expiresAt: '' },
       {
         ...{ id: '', endpoint: 'default', state: 'open', subject: 'CN=x,O=y' },
+        madeBy: { by: 'system' },
         ...{ san: ['dns:a.example'], uses: 2, usesLeft: 2, failures: 0 },
         ...{ createdAt: '', expiresAt: '' },
       },

@@ -179,6 +179,49 @@ describe('searches and one Transaction', () => {
     }
   });
 
+  test('a Transaction says who made its challenge, who decided on it, and from which addresses', async () => {
+    const w = await world({ endpoint: { approval: 'always' } });
+    const headers = { authorization: `Bearer ${w.lab.adminToken}` };
+    const post = async (path: string, from: string, body = '{}'): Promise<api.Body> => {
+      const init = { method: 'POST', body, headers };
+      const answer = await w.lab.fetch(`/api/v1${path}`, init, { hops: [from] });
+      assert.equal(answer.status < 300, true, path);
+      return (await answer.json()) as api.Body;
+    };
+    const shown: Record<string, api.Body> = {};
+    for (const [n, verdict] of ['approve', 'deny'].entries()) {
+      const made = await post('/challenges', '192.0.2.7');
+      const asked = { challenge: String(made.challenge), subject: `CN=${verdict}` };
+      const key = await deviceKey(`author ${verdict}`);
+      await w.ask({ ...asked, key, transactionID: verdict });
+      const { id = '' } = w.transactions().find(({ subject }) => subject === asked.subject) ?? {};
+      assert.deepEqual((await api.ok(w.lab, 'GET', `/challenges/${made.id}`)).madeBy, {
+        by: 'test',
+        from: '192.0.2.7',
+      });
+      await post(`/transactions/${id}/${verdict}`, `192.0.2.${n + 8}`);
+      const poll = { key, transactionID: verdict };
+      assert.equal((await w.poll(poll)).pkiStatus, n === 0 ? 'SUCCESS' : 'FAILURE');
+      shown[verdict] = await api.ok(w.lab, 'GET', `/transactions/${id}`);
+    }
+    const { approve = {}, deny = {} } = shown;
+    const maker = { by: 'test', from: '192.0.2.7' };
+    assert.deepEqual([approve.challengeBy, deny.challengeBy], [maker, maker]);
+    const { at: _at, ...approval } = approve.approval as api.Body;
+    assert.deepEqual(approval, { by: 'test', from: '192.0.2.8' });
+    const decided = (story: api.Body): api.Body | undefined =>
+      (story.timeline as api.Body[]).find(
+        ({ state }) => state === 'denied' || state === 'approved',
+      );
+    assert.deepEqual(
+      [decided(approve), decided(deny)].map((step) => [step?.by, step?.from]),
+      [
+        ['test', '192.0.2.8'],
+        ['test', '192.0.2.9'],
+      ],
+    );
+  });
+
   test('a refused Transaction is shown with the reason in words', async () => {
     const w = await world();
     const challenge = await w.lab.challenge({ subject: 'CN=right' });

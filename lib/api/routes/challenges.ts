@@ -5,7 +5,7 @@ import { MAX_NAMES } from '../../base/limits.ts';
 import { challengeStates } from '../../base/words.ts';
 import { described, duration } from '../../config/schema.ts';
 import type { Routes } from '../route.ts';
-import { answer, body, endpointId, page, time, turn, ulidText } from '../schemas.ts';
+import { answer, author, body, endpointId, page, time, turn, ulidText } from '../schemas.ts';
 
 const newChallenge = body(
   'NewChallenge',
@@ -52,6 +52,7 @@ const challenge = answer(
     usesLeft: z.int(),
     failures: described('refused attempts', z.int()),
     createdAt: time,
+    madeBy: z.optional(z.strictObject(author)),
     expiresAt: time,
     revokedAt: z.optional(time),
   }),

@@ -7,6 +7,7 @@ import { decodedRequest } from '../decoded.ts';
 import type { Routes } from '../route.ts';
 import {
   answer,
+  author,
   beginning,
   body,
   der,
@@ -38,14 +39,18 @@ const fields = {
   profile: z.string(),
   authorizedBy: z.array(z.string()),
   serial: described('of the certificate of the latest attempt', z.optional(hexText)),
-  approval: z.optional(z.strictObject({ by: z.string(), at: time })),
+  challengeBy: described('whoever made its challenge', z.optional(z.strictObject(author))),
+  approval: z.optional(z.strictObject({ ...author, at: time })),
   gates: z.optional(z.array(z.string())),
   reason: z.optional(z.string()),
   evidence: z.optional(evidence),
   renews: described('serial of the certificate that it renews', z.optional(hexText)),
   expiresAt: z.optional(time),
   reply: z.strictObject({ digest: z.string(), cipher: z.string() }),
-  timeline: z.array(z.strictObject({ at: time, state, by: z.optional(z.string()) })),
+  timeline: described(
+    'by whom, unless it was the device',
+    z.array(z.strictObject({ at: time, state, ...author, by: z.optional(z.string()) })),
+  ),
   createdAt: time,
 };
 

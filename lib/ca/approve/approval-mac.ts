@@ -41,10 +41,10 @@ export function makePendingMac(
   redacted: Bytes,
 ): string {
   const { id, endpoint, ca, csrHash, names, profile, signer, requestHash, renews } = transaction;
-  const { asked, subject, expiresAt, createdAt } = transaction;
+  const { asked, subject, expiresAt, createdAt, challengeBy } = transaction;
   const csr = hex(hash('SHA-256', redacted));
   const proven = { id, endpoint, ca, csr, csrHash, names, profile, signer, requestHash, renews };
-  const shown = { asked, subject, expiresAt, createdAt, by: provenBy(transaction) };
+  const shown = { asked, subject, expiresAt, createdAt, challengeBy, by: provenBy(transaction) };
   const fields = { ...proven, ...shown };
   return tagged(macKey, mac(macKey, 'pending', fields));
 }
@@ -52,12 +52,10 @@ export function makePendingMac(
 export const makeApproval = (
   macKey: MacKey,
   { id, pendingMac }: Pick<Transaction<'pending'>, 'id' | 'pendingMac'>,
-  by: string,
-  at: number,
+  given: Omit<Approval, 'mac'>,
 ): Approval => ({
-  by,
-  at,
-  mac: tagged(macKey, mac(macKey, 'approval', { id, pendingMac, by, at })),
+  ...given,
+  mac: tagged(macKey, mac(macKey, 'approval', { id, pendingMac, ...given })),
 });
 
 /** Approved, or an attempt of an approved one. */
@@ -77,12 +75,13 @@ export function requireApproval(
 ): Approval {
   const { id, approval, pendingMac = '' } = transaction;
   const proven = holds(macKeys.pending, pendingMac, (key) => makePendingMac(key, transaction, csr));
+  const { mac: tag = '', ...given } = approval ?? {};
   const approved =
     approval !== undefined &&
     holds(
       macKeys.approval,
-      approval.mac,
-      (key) => makeApproval(key, { id, pendingMac }, approval.by, approval.at).mac,
+      tag,
+      (key) => makeApproval(key, { id, pendingMac }, given as Approval).mac,
     );
   if (!proven || !approved) throw new Outage(`the approval of ${id} does not hold`);
   return approval;

@@ -5,7 +5,7 @@
 import { base64 } from '../../base/bytes.ts';
 import { MAX_TRANSACTION_IDS } from '../../base/limits.ts';
 import type { Actor } from '../../events/event.ts';
-import type { Transaction } from '../../ports/records/transaction.ts';
+import type { Author, Transaction } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import type { Reason } from '../../refusal/reasons.ts';
 import { redact, sameKey } from '../../x509/csr.ts';
@@ -53,6 +53,7 @@ export async function pend(
     ...moved(begun, 'pend', now),
     names,
     authorizedBy: grounds.by,
+    ...(grounds.challengeBy ? { challengeBy: grounds.challengeBy } : {}),
     undo: challenge ? { challenge: challenge.key } : {},
     expiresAt: now + endpoint.pendingTtlMs,
     ...(grounds.renews ? { renews: grounds.renews.serial } : {}),
@@ -133,10 +134,7 @@ export async function followPolls(
   await deps.store.write(draft.actions);
 }
 
-type Verdict = {
-  readonly by: string;
-  /** The address that the decision came from. */
-  readonly from?: string | undefined;
+type Verdict = Author & {
   readonly reason?: string;
   readonly remembered?: Remembered<Transaction> | undefined;
 };
@@ -147,15 +145,15 @@ type Verdict = {
  */
 export async function decide(
   deps: Deps,
-  id: string,
+  key: string,
   verdict: 'approved' | 'denied',
-  { by, from, reason, remembered }: Verdict,
+  { reason, remembered, ...by }: Verdict,
 ): Promise<'done' | 'missing' | Transaction['state']> {
   for (;;) {
     const now = deps.clock.now();
     const view = new View(deps.store);
-    await loadNew(view, [{ kind: 'transaction', key: id }], remembered, now);
-    const transaction = view.get('transaction', id);
+    await loadNew(view, [{ kind: 'transaction', key }], remembered, now);
+    const transaction = view.get('transaction', key);
     if (!transaction) return 'missing';
     if (transaction.state !== 'pending') return transaction.state;
     if (transaction.expiresAt <= now) return 'expired';
@@ -165,6 +163,7 @@ export async function decide(
       if (csr.length === 0) return 'missing';
       requireApprovable(deps.config.endpoints.get(transaction.endpoint), transaction, csr);
     }
+    const { by: id, ...address } = by;
     const draft = new Draft(view);
     const { sealedPassword: _sealed, ...withoutPassword } = transaction;
     const [macKey] = await deps.macKeys.live('approval');
@@ -173,7 +172,7 @@ export async function decide(
         ? {
             ...transaction,
             ...moved(transaction, 'approve', now, by),
-            approval: makeApproval(macKey, transaction, by, now),
+            approval: makeApproval(macKey, transaction, { ...by, at: now }),
           }
         : {
             ...withoutPassword,
@@ -181,11 +180,11 @@ export async function decide(
             reason: 'requestDenied',
             repeatUntil: now + repeatMs(deps, transaction),
           };
-    draft.put('transaction', id, next);
+    draft.put('transaction', key, next);
     draft.event(now, deps.random, {
       ...eventOf(next),
       type: verdict === 'approved' ? 'request.approved' : 'request.denied',
-      actor: { kind: 'admin', id: by, ...(from === undefined ? {} : { from }) },
+      actor: { kind: 'admin', id, ...address },
       ...(reason === undefined ? {} : { note: reason }),
     });
     remembered?.once.remember(draft, now, remembered.answer(next));
@@ -216,7 +215,7 @@ export async function close(
   const draft = new Draft(view);
   const next: Transaction<'expired' | 'denied'> = {
     ...rest,
-    ...moved(transaction, event, now, 'system'),
+    ...moved(transaction, event, now, { by: 'system' }),
     reason,
     ...(evidence ? { evidence } : {}),
     repeatUntil: now + repeatMs(deps, transaction),

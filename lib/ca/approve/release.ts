@@ -90,7 +90,7 @@ async function settle(
     const verdict = stopped ? 'revoked' : said;
     const draft = new Draft(view);
     draft.hold(blocked.kind, blocked.key);
-    const by = actor.kind === 'device' ? undefined : actor.kind;
+    const by = actor.kind === 'device' ? undefined : { by: actor.kind };
     let next: Transaction<'issued' | 'revoked'>;
     if (verdict === 'revoked') {
       const { sealedPassword: _sealed, ...rest } = transaction;

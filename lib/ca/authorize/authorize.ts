@@ -275,6 +275,7 @@ export async function authorizeApproved(
     const base: Grounds = {
       names: { subject: csr.subject, names: transaction.names.map(parseGeneralName) },
       by: [...provenBy(transaction), `approved by ${approval.by}`],
+      ...(transaction.challengeBy ? { challengeBy: transaction.challengeBy } : {}),
       ends: [],
       repeatsForLife: false,
       gates: gatesOf(deps, endpoint.enrol.authorize),

@@ -86,6 +86,7 @@ export async function byChallenge(
   const grounds = {
     names,
     by: [`challenge ${record.id}`],
+    ...(record.madeBy ? { challengeBy: record.madeBy } : {}),
     ...(held ? {} : { challenge: { key, clear: holders.clear } }),
     ends: record.usesLeft > 0 ? [] : holders.ends.slice(0, 1),
     repeatsForLife: record.uses === 1,

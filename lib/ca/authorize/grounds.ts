@@ -2,7 +2,7 @@
 
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { Lineage } from '../../ports/records/lineage.ts';
-import type { Transaction } from '../../ports/records/transaction.ts';
+import type { Author, Transaction } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import type { Reason } from '../../refusal/reasons.ts';
 import type { CertifiedNames } from './policy.ts';
@@ -13,6 +13,8 @@ export type Grounds = {
   /** For the record and people: `challenge <id>`, `static challenge of endpoint <id>`,
    * `renewal of <serial>`, `approved by <name>`. */
   readonly by: readonly string[];
+  /** Whoever made the challenge. */
+  readonly challengeBy?: Author;
   /** Key of the challenge whose use is taken; finished holders that are no longer listed. */
   readonly challenge?: { readonly key: string; readonly clear: readonly string[] };
   /** The certificate that is renewed, those that are superseded, and the lineage as that leaves it. */

@@ -11,8 +11,10 @@ import { hmacSha256 } from '../../crypto/native.ts';
 import type { Actor } from '../../events/event.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';
 import type { Binding, Challenge } from '../../ports/records/records.ts';
+import type { Author } from '../../ports/records/transaction.ts';
 import type { Deps } from '../deps.ts';
 import { loadNew, type Once, type Remembered, Repeated } from '../record/idempotency.ts';
+import { authorOf } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 
 type NewChallenge = {
@@ -53,9 +55,10 @@ export async function createChallenge(
   const id = ulid(now, random(10));
   const secret = remembered?.once.deriveChallenge(macKey, id) ?? random(CHALLENGE_OCTETS);
   const challenge = base32(secret);
-  const { key, record } = makeChallenge(macKey, endpoint.id, challenge, { ...wanted, id, now });
+  const made = { ...wanted, id, now, madeBy: authorOf(actor) };
+  const { key, record } = makeChallenge(macKey, endpoint.id, challenge, made);
   const { binding, expiresAt } = record;
-  const made = { id, endpoint: endpoint.id, expiresAt };
+  const shown = { id, endpoint: endpoint.id, expiresAt };
   const draft = new Draft(view);
   draft.create('challenge', key, record);
   draft.event(now, random, {
@@ -67,13 +70,13 @@ export async function createChallenge(
     ...(binding.subject === undefined ? {} : { subject: binding.subject }),
     number: record.uses,
   });
-  remembered?.once.remember(draft, now, remembered.answer(made), macKey);
+  remembered?.once.remember(draft, now, remembered.answer(shown), macKey);
   if ((await store.write(draft.actions)) !== 'done') {
     if (remembered) throw new Repeated();
     // 128 random bits that exist already mean a broken generator or a broken store.
     throw new Outage('a fresh challenge exists');
   }
-  return { ...made, challenge };
+  return { ...shown, challenge };
 }
 
 /** A new challenge, and the key of its record. */
@@ -81,10 +84,22 @@ export function makeChallenge(
   macKey: MacKey,
   endpoint: string,
   challenge: string,
-  { id, now, binding, uses, ttlMs }: NewChallenge & { readonly id: string; readonly now: number },
+  {
+    id,
+    now,
+    binding,
+    uses,
+    ttlMs,
+    madeBy,
+  }: NewChallenge & {
+    readonly id: string;
+    readonly now: number;
+    readonly madeBy?: Author;
+  },
 ): { readonly key: string; readonly record: Challenge } {
   const key = challengeKey(macKey, endpoint, challenge);
-  const fixed = { id, endpoint, binding, uses, expiresAt: now + ttlMs };
+  const by = madeBy === undefined ? {} : { madeBy };
+  const fixed = { id, endpoint, binding, uses, expiresAt: now + ttlMs, ...by };
   const mac = hex(bindingMac(macKey, key, fixed));
   const record = {
     ...fixed,
@@ -141,12 +156,12 @@ export function bindingHolds(
   );
 }
 
-type Fixed = Pick<Challenge, 'id' | 'endpoint' | 'binding' | 'uses' | 'expiresAt'>;
+type Fixed = Pick<Challenge, 'id' | 'endpoint' | 'binding' | 'uses' | 'expiresAt' | 'madeBy'>;
 
 function bindingMac(macKey: MacKey, key: string, fixed: Fixed): Bytes {
-  const { id, endpoint, uses, expiresAt } = fixed;
+  const { id, endpoint, uses, expiresAt, madeBy } = fixed;
   const binding = { subject: fixed.binding.subject, names: fixed.binding.names };
-  return mac(macKey, 'binding', { key, id, endpoint, binding, uses, expiresAt });
+  return mac(macKey, 'binding', { key, id, endpoint, binding, uses, expiresAt, madeBy });
 }
 
 /** Whether a MAC holds over what another hand may have written: nothing, where it is of no form that one can

@@ -252,7 +252,7 @@ function putAttempt(
 ): Transaction<'intended'> {
   const { ca, endpoint, csr, transaction } = order;
   const { serial, linted, notBefore, notAfter } = prepared;
-  const { renews: _before, ...attempt } = transaction;
+  const { renews: _renews, challengeBy: _maker, ...attempt } = transaction;
   const next: Transaction<'intended'> = {
     ...attempt,
     ...moved(transaction, 'intend', now),
@@ -261,6 +261,7 @@ function putAttempt(
     leaseUntil: now + LEASE_MS,
     names: grounds.names.names.map(printGeneralName),
     authorizedBy: grounds.by,
+    ...(grounds.challengeBy ? { challengeBy: grounds.challengeBy } : {}),
     gates: grounds.gates,
     repeatUntil: grounds.repeatsForLife ? notAfter : now + endpoint.repeatMs,
     undo,

@@ -120,7 +120,7 @@ export function voidTransaction(
     const { serial: _serial, leaseUntil: _lease, ...rest } = transaction;
     draft.put('transaction', transaction.id, {
       ...rest,
-      ...moved(transaction, 'reopen', now, actor.kind),
+      ...moved(transaction, 'reopen', now, { by: actor.kind }),
       undo: { ...(challenge ? { challenge } : {}) },
     });
     return;
@@ -131,7 +131,7 @@ export function voidTransaction(
   }
   draft.put('transaction', transaction.id, {
     ...transaction,
-    ...moved(transaction, 'void', now, actor.kind),
+    ...moved(transaction, 'void', now, { by: actor.kind }),
     undo: {},
   });
 }

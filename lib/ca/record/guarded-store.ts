@@ -51,11 +51,12 @@ const guards: Readonly<Record<Kind, MacPurpose | undefined>> = {
 
 /** A record without a MAC over all of it must at least have the right form; otherwise it is not believed. */
 const forms: Partial<Record<Kind, (row: Said) => boolean>> = {
-  challenge: ({ rev, record: { binding, open, revokedAt = 0, ...record } }) =>
+  challenge: ({ rev, record: { binding, open, madeBy, revokedAt = 0, ...record } }) =>
     // A store counts its uses, from the count of its writes on.
     rev !== SPOILT_REV &&
     isTexts([record.id, record.bindingMac, record.endpoint, Object(binding).subject ?? '']) &&
     isTexts(Object(binding).names) &&
+    (madeBy === undefined || isTexts([Object(madeBy).by, Object(madeBy).from ?? ''])) &&
     [record.uses, record.usesLeft, record.failures].every(Number.isFinite) &&
     [record.createdAt, record.expiresAt, revokedAt].every(isTime) &&
     typeof open === 'object' &&

@@ -4,7 +4,8 @@
 
 import { MAX_TIMELINE } from '../../base/limits.ts';
 import type { TransactionState } from '../../base/words.ts';
-import type { TimelineEntry, TransactionBase } from '../../ports/records/transaction.ts';
+import type { Actor } from '../../events/event.ts';
+import type { Author, TimelineEntry, TransactionBase } from '../../ports/records/transaction.ts';
 
 /** By state, and by what happens in it: the next state. `begin` is that of a Transaction without a record. */
 export const transitions = {
@@ -61,9 +62,14 @@ export function moved<S extends StateOrBegin, E extends TransactionEvent<S>>(
   { state, timeline }: { readonly state: S; readonly timeline: readonly TimelineEntry[] },
   event: E,
   at: number,
-  by?: string,
+  by?: Author,
 ): { readonly state: Next<S, E>; readonly timeline: readonly TimelineEntry[] } {
   const next = transition(state, event);
-  const step = { at, state: next, ...(by === undefined ? {} : { by }) };
+  const step = { at, state: next, ...by };
   return { state: next, timeline: [...timeline, step].slice(-MAX_TIMELINE) };
 }
+
+export const authorOf = ({ kind, id, from }: Actor): Author => ({
+  by: id ?? kind,
+  ...(from === undefined ? {} : { from }),
+});

@@ -20,7 +20,7 @@ import { certificatesOf } from '../query/search.ts';
 import type { Remembered } from '../record/idempotency.ts';
 import { certificateKey } from '../record/keys.ts';
 import { eventOf } from '../record/transaction-event.ts';
-import { moved } from '../record/transition.ts';
+import { authorOf, moved } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { enter, loadRegister } from './register.ts';
 
@@ -138,8 +138,8 @@ function endTransaction(
   if (!transaction) return;
   if (reason === 'certificateHold' || reason === 'removeFromCRL') return;
   const { sealedPassword: _sealed, ...rest } = transaction;
-  const by = actor.id ?? actor.kind;
-  draft.put('transaction', rest.id, { ...rest, ...moved(transaction, 'revoke', now, by), reason });
+  const ended = moved(transaction, 'revoke', now, authorOf(actor));
+  draft.put('transaction', rest.id, { ...rest, ...ended, reason });
 }
 
 /** Its renewals that have not been seen in use cannot renew while it is revoked or held; the end of a hold,

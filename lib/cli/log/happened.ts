@@ -18,8 +18,17 @@ const codeText = (code: string): string => {
   return text === undefined ? code : `${code}: ${text}`;
 };
 
-const whoOf = ({ actor: { kind, id, from } }: Pick<EventBody, 'actor'>): string =>
-  kind === 'admin' ? (id ?? kind) + (from === undefined ? '' : `@${from}`) : kind;
+const whoOf = ({ actor: { kind, id = kind, from } }: Pick<EventBody, 'actor'>): string =>
+  kind === 'admin' ? authorText({ by: id, ...(from === undefined ? {} : { from }) }) : kind;
+
+/** Whoever did something, and from which address. */
+export const authorText = ({
+  by,
+  from,
+}: {
+  readonly by: string;
+  readonly from?: string;
+}): string => (from === undefined ? by : `${by}@${from}`);
 
 /** The details of the event. */
 function whatOf(event: EventBody): string {

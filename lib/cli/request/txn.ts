@@ -9,7 +9,7 @@ import { tooLarge } from '../../ca/query/explain-refusal.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
 import { callApi } from '../api.ts';
 import { type Io, jsonLine } from '../io.ts';
-import { inOrder, stepRow } from '../log/happened.ts';
+import { authorText, inOrder, stepRow } from '../log/happened.ts';
 import { requestFields } from '../look/decoded.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
 import { aligned, type Field, rowsOf, seconds, section, shortLine } from '../text.ts';
@@ -111,6 +111,7 @@ const listTransactions = (
 
 function page(story: Story): string {
   const { id, endpoint, ca, profile, state, messageType, reason, expiresAt, moreEvents } = story;
+  const { challengeBy, approval } = story;
   const refused = refusalFields(story);
   const waits = state === 'pending' || state === 'approved';
   const fields: Field[] = [
@@ -125,6 +126,8 @@ function page(story: Story): string {
     ['signer', story.signer],
     ['CSR SHA-256', story.csrHash],
     ['authorized by', story.authorizedBy],
+    ['challenge by', challengeBy && authorText(challengeBy)],
+    ['approved by', approval && `${authorText(approval)}, ${seconds(approval.at)}`],
     ['renews', story.renews],
     ['serial', story.serial],
     ['created', seconds(story.createdAt)],

@@ -18,7 +18,7 @@ import type { HandlersOf } from './handlers.ts';
 
 function shown(record: ListedChallenge) {
   const { id, endpoint, binding, uses, usesLeft, failures, createdAt, expiresAt } = record;
-  const { state, revokedAt } = record;
+  const { state, revokedAt, madeBy } = record;
   return {
     id,
     endpoint,
@@ -27,6 +27,7 @@ function shown(record: ListedChallenge) {
     san: binding.names,
     ...{ uses, usesLeft, failures },
     createdAt: iso(createdAt),
+    ...(madeBy ? { madeBy } : {}),
     expiresAt: iso(expiresAt),
     ...(revokedAt === undefined ? {} : { revokedAt: iso(revokedAt) }),
   };

@@ -8,8 +8,9 @@ import { decide } from '../../ca/approve/pending.ts';
 import type { Deps } from '../../ca/deps.ts';
 import { explainRefusal } from '../../ca/query/explain-refusal.ts';
 import { findTransaction, listTransactions, storyOf } from '../../ca/query/transactions.ts';
+import { authorOf } from '../../ca/record/transition.ts';
 import { isReleased } from '../../ports/records/certificate.ts';
-import type { Transaction } from '../../ports/records/transaction.ts';
+import type { Approval, Transaction } from '../../ports/records/transaction.ts';
 import { messageTypeAsking } from '../../protocol/scep/wire/registry.ts';
 import { Refusal, reasons } from '../../refusal/reasons.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
@@ -19,6 +20,7 @@ import type { ApiCall, HandlersOf } from './handlers.ts';
 /** A Transaction as the API shows it, without sealed and internal fields and MACs. */
 function shownTransaction(one: Transaction) {
   const { approval, expiresAt, serial: number, gates, reason, evidence: looked, renews } = one;
+  const { challengeBy } = one;
   return {
     id: one.id,
     endpoint: one.endpoint,
@@ -34,7 +36,8 @@ function shownTransaction(one: Transaction) {
     profile: one.profile,
     authorizedBy: one.authorizedBy,
     ...(number === undefined ? {} : { serial: number }),
-    ...(approval ? { approval: { by: approval.by, at: iso(approval.at) } } : {}),
+    ...(challengeBy ? { challengeBy } : {}),
+    ...(approval ? { approval: shownApproval(approval) } : {}),
     ...(gates ? { gates } : {}),
     ...(reason === undefined ? {} : { reason }),
     ...(looked ? { evidence: looked } : {}),
@@ -45,6 +48,8 @@ function shownTransaction(one: Transaction) {
     createdAt: iso(one.createdAt),
   };
 }
+
+const shownApproval = ({ at, mac: _mac, ...author }: Approval) => ({ ...author, at: iso(at) });
 
 /** The service parsed this request once; if it no longer can, the octets are shown without a description. */
 function requestOf(der: Bytes) {
@@ -71,11 +76,11 @@ type Deciding = ApiCall<(typeof transactionRoutes)['POST /transactions/{id}/appr
 
 async function decided(
   deps: Deps,
-  { actor: { id: by, from }, params: { id }, body: { reason }, once }: Deciding,
+  { actor, params: { id }, body: { reason }, once }: Deciding,
   state: 'approved' | 'denied',
 ) {
   const remembered = once && { once, answer: shownTransaction };
-  const verdict = { by, from, remembered, ...(reason === undefined ? {} : { reason }) };
+  const verdict = { ...authorOf(actor), remembered, ...(reason === undefined ? {} : { reason }) };
   const said = await decide(deps, id, state, verdict).catch(notApprovable);
   if (said === 'missing') throw new HttpFailure(404, 'no such transaction');
   if (said !== 'done') throw new HttpFailure(409, `the transaction is ${said}, not pending`);

@@ -6,7 +6,7 @@ import type { Reason } from '../../refusal/reasons.ts';
 import type { CertificateRecord, KeyOwner } from './certificate.ts';
 import type { RegisterPage, RegisterShard } from './register.ts';
 import type { AdminToken, AuthorityRecord, MacKeysRecord } from './registry.ts';
-import type { Transaction } from './transaction.ts';
+import type { Author, Transaction } from './transaction.ts';
 
 /** A store refuses, with a sentence, records of a later version than it knows. */
 export const RECORD_VERSION = 1;
@@ -91,7 +91,8 @@ export type Challenge = {
   readonly id: string;
   readonly endpoint: string;
   readonly binding: Binding;
-  /** Over key, id, endpoint, binding, uses and expiry: a changed record authorizes nothing. */
+  readonly madeBy?: Author;
+  /** Over key, id, endpoint, binding, uses, expiry and maker: a changed record authorizes nothing. */
   readonly bindingMac: string;
   /** How often it may be used in all, and how often it still may. */
   readonly uses: number;

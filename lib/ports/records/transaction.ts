@@ -71,6 +71,8 @@ export type TransactionBase = {
   /** What allowed it: `challenge <id>`, `static challenge of endpoint <id>`, `renewal of <serial>`,
    * `approved by <name>`; for people. */
   readonly authorizedBy: readonly string[];
+  /** Whoever made its challenge. */
+  readonly challengeBy?: Author;
   /** What an end of the current attempt has to give back. */
   readonly undo: Undo;
   /** Serial of the certificate that it renews. */
@@ -94,12 +96,14 @@ export type TransactionBase = {
   readonly createdAt: number;
 };
 
+/** The name of an administrator's token, or `system`; and the address that the request came from, if known. */
+export type Author = { readonly by: string; readonly from?: string };
+
+/** By the actor, unless it was the device. */
 export type TimelineEntry = {
   readonly at: number;
   readonly state: TransactionState;
-  /** The actor, unless it was the device. */
-  readonly by?: string;
-};
+} & Partial<Author>;
 
 export type Undo = {
   /** Key of the challenge whose use it holds. */
@@ -112,8 +116,7 @@ export type Undo = {
   readonly recent?: readonly number[];
 };
 
-export type Approval = {
-  readonly by: string;
+export type Approval = Author & {
   readonly at: number;
   /** Over pendingMac, approver and time: a changed record approves nothing. */
   readonly mac: string;

@@ -270,6 +270,11 @@ describe('whoever can write records cannot widen them', () => {
       'another approver',
       ({ approval }) => (approval ? { approval: { ...approval, by: 'mallory' } } : {}),
     ],
+    [
+      'an approval from another address',
+      ({ approval }) => (approval ? { approval: { ...approval, from: '192.0.2.66' } } : {}),
+    ],
+    ['another maker of the challenge', () => ({ challengeBy: { by: 'mallory' } })],
     ['another profile', () => ({ profile: 'other' })],
   ];
   for (const [what, changes] of bend) {

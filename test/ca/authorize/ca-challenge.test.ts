@@ -121,10 +121,15 @@ describe('RFC 8894 §2.4: challengePassword', () => {
     assert.ok(!JSON.stringify(store.dump()).includes(challenge));
     const row = store.dump().find(({ kind }) => kind === 'challenge');
     assert.ok(row);
-    const record = { ...(row.record as Challenge), binding: { names: ['dns:admin.example'] } };
-    await store.write([{ do: 'put', kind: 'challenge', key: row.key, rev: row.rev, record }]);
-    await refused(lab, 'SCEP-302', { challenge });
-    assert.ok(lab.log.some(({ event }) => event === 'challenge.tampered'));
+    const { key, rev } = row;
+    const changes = [{ binding: { names: ['dns:admin.example'] } }, { madeBy: { by: 'somebody' } }];
+    for (const [n, change] of changes.entries()) {
+      const record = { ...(row.record as Challenge), ...change };
+      await store.write([{ do: 'put', kind: 'challenge', key, rev: rev + n, record }]);
+      await refused(lab, 'SCEP-302', { challenge });
+      const tampered = lab.log.filter(({ event }) => event === 'challenge.tampered');
+      assert.equal(tampered.length, n + 1);
+    }
   });
 });
 

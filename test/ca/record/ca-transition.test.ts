@@ -42,8 +42,8 @@ test('every arrow gives a Transaction its next state and one line more in its ti
     const given = { state, timeline: [] } as unknown as Parameters<
       typeof moved<'pending', 'deny'>
     >[0];
-    const after = moved(given, event as 'deny', 7, 'somebody');
-    const timeline = [{ at: 7, state: next, by: 'somebody' }];
+    const after = moved(given, event as 'deny', 7, { by: 'somebody', from: '192.0.2.9' });
+    const timeline = [{ at: 7, state: next, by: 'somebody', from: '192.0.2.9' }];
     assert.deepEqual(after, { state: next, timeline }, arrow);
   }
 });

@@ -140,6 +140,7 @@ describe('a challenge that somebody made up', () => {
     'holders that are no text': { open: { a: 1 } },
     'names that are no text': { binding: { names: [1] } },
     'a MAC that is none': { bindingMac: 'zz' },
+    'a maker that is no text': { madeBy: { by: 1 } },
     'half a character': { binding: { subject: 'CN=\ud800', names: [] } },
   };
   for (const [what, changed] of Object.entries(spoilt)) {
