@@ -43,7 +43,7 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   invoke: async (target, request) =>
     (await import('./lambda/admin-function.ts')).invoke(target, request),
   stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
-  ...terminal,
+  ...terminal(env.pager),
   clock: systemClock,
   config: (file) => readDocument(env, file),
   serve: async (json) => (await import('./server.ts')).serve(json),

@@ -47,6 +47,8 @@ export type Env = {
   readonly token: string | undefined;
   /** `SCEPTER_JWT`: the JWT for an ingress in front of that server that wants one. */
   readonly jwt: string | undefined;
+  /** `SCEPTER_PAGER`, or else `PAGER`: the command line of the CLI's pager; empty: none. */
+  readonly pager: string | undefined;
 };
 
 /** @throws {Error} for a value that says neither yes nor no: it would be taken for no without a word */
@@ -93,6 +95,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     url: env.SCEPTER_URL || undefined,
     token: env.SCEPTER_TOKEN || undefined,
     jwt: env.SCEPTER_JWT || undefined,
+    pager: env.SCEPTER_PAGER ?? env.PAGER,
   };
 }
 

@@ -1,9 +1,11 @@
 // Standard output, standard error and the signals of a command. Characters that would act on a terminal are
-// escaped on one. Ctrl-C reaches this process and the script that started it, which passes it on: so it arrives
+// escaped on one. What is longer than its screen goes through a pager. Ctrl-C reaches this process and the script that started it, which passes it on: so it arrives
 // twice.
 
+import { styleText } from 'node:util';
 import { visible } from '../../lib/base/text.ts';
 import { ReaderGone } from '../../lib/cli/io.ts';
+import type { Tone } from '../../lib/cli/text.ts';
 
 const harmless = (text: string): string => text.split('\n').map(visible).join('\n');
 
@@ -16,11 +18,42 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(1);
 });
 
-export const terminal = {
-  out: (data: string): void => {
+function out(data: string): void {
+  if (readerGone.signal.aborted) throw new ReaderGone();
+  process.stdout.write(process.stdout.isTTY ? harmless(data) : data);
+}
+
+const colours = {
+  good: 'green',
+  bad: 'red',
+  warning: 'yellow',
+  over: 'gray',
+} as const satisfies Record<Tone, string>;
+
+const ESCAPE = '\u001b';
+
+/** What `style` has put around a text, and nothing else that acts on a terminal. */
+const coloured = (text: string): string =>
+  text
+    .split(new RegExp(`(${ESCAPE}\\[\\d{1,2}m)`))
+    .map((part, at) => (at % 2 === 0 ? harmless(part) : part))
+    .join('');
+
+/** @param pager a command line; empty: none */
+export const terminal = (pager: string | undefined) => ({
+  out,
+  page: async (text: string, paged: boolean): Promise<void> => {
+    const { isTTY, rows = Number.POSITIVE_INFINITY } = process.stdout;
     if (readerGone.signal.aborted) throw new ReaderGone();
-    process.stdout.write(process.stdout.isTTY ? harmless(data) : data);
+    const shown = isTTY ? coloured(text) : text;
+    const isLong = isTTY && text.split('\n').length > rows;
+    if (!(paged && isLong && pager !== '' && (await throughPager(pager, shown)))) {
+      process.stdout.write(shown);
+    }
   },
+  /** Node knows of NO_COLOR, FORCE_COLOR, and of terminals without colours. */
+  style: (tone: Tone, text: string): string =>
+    styleText(colours[tone], text, { stream: process.stdout }),
   columns: process.stdout.columns,
   note: (line: string): void => {
     process.stderr.write(`${harmless(line)}\n`);
@@ -31,7 +64,33 @@ export const terminal = {
       }
     : undefined,
   stopped: (): AbortSignal => AbortSignal.any([stopped(), readerGone.signal]),
-};
+});
+
+/** What a shell says of a program that it cannot find or run. */
+const NOT_FOUND = [126, 127];
+
+/** @returns whether there is such a pager, and it has had the text */
+async function throughPager(given: string | undefined, text: string): Promise<boolean> {
+  const { spawn } = await import('node:child_process');
+  const child = spawn(given ?? 'less', given === undefined ? ['-FRX'] : [], {
+    shell: given !== undefined,
+    stdio: ['pipe', 'inherit', 'inherit'],
+  });
+  // Whoever looks at a page stops the pager with Ctrl-C, or something in it, and not this command.
+  const ignore = (): void => {};
+  process.on('SIGINT', ignore);
+  // A pager that is left early closes its end.
+  child.stdin.on('error', ignore);
+  child.stdin.end(text);
+  try {
+    return await new Promise((resolve) => {
+      child.once('error', () => resolve(false));
+      child.once('close', (code) => resolve(!NOT_FOUND.includes(code ?? 0)));
+    });
+  } finally {
+    process.off('SIGINT', ignore);
+  }
+}
 
 /** Milliseconds in which a second signal is the first one, passed on. A later one ends the process. */
 const SAME_SIGNAL_MS = 500;

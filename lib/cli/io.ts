@@ -6,6 +6,7 @@ import { visible } from '../base/text.ts';
 import type { Secrets } from '../config/enrolment.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Backups } from './backups.ts';
+import type { Tone } from './text.ts';
 
 export type Io = {
   /** Base URL of the server whose admin API is used, or `lambda:` and its function's name; and the
@@ -24,7 +25,11 @@ export type Io = {
   readonly timeoutMs?: number;
   readonly stdin: () => Promise<Bytes>;
   readonly out: (text: string) => void;
-  /** Characters of a line of help; undefined if the width is unknown. */
+  /** To standard output as well, for people, with colours; through a pager if it is longer than the screen. */
+  readonly page: (text: string, pager: boolean) => Promise<void>;
+  /** The text in its colour, where there are colours. */
+  readonly style: (tone: Tone, text: string) => string;
+  /** Characters of a line; undefined if the width is unknown. */
   readonly columns: number | undefined;
   /** Notes for people, each a line. */
   readonly note: (text: string) => void;

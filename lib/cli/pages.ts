@@ -5,14 +5,13 @@ import type { AnswerTo, Api, RouteName } from '../api/api.ts';
 import type { SentTo } from '../api/route.ts';
 import { MAX_PAGE } from '../base/limits.ts';
 import { askApi, type Parts } from './api.ts';
-import { type Io, jsonLine } from './io.ts';
-import { aligned } from './text.ts';
+import type { Io } from './io.ts';
+import { formatOf, outputOption, pagerOption, type ShowOptions, show } from './show.ts';
 
-export type PageOptions = {
+export type PageOptions = ShowOptions & {
   readonly limit: number;
   readonly cursor?: string;
   readonly all?: true;
-  readonly json?: true;
 };
 
 export const pageOptions = (): Option[] => [
@@ -21,7 +20,9 @@ export const pageOptions = (): Option[] => [
     .default(20, '20'),
   new Option('--cursor <cursor>', 'go on where another list ended'),
   new Option('--all', 'to the end of the list').conflicts('limit'),
+  outputOption(),
   new Option('--json', 'print one JSON object'),
+  pagerOption(),
 ];
 
 export function limitOf(text: string): number {
@@ -87,7 +88,7 @@ type Listing<Name extends ListName> = Wanted<Name> & {
   readonly none: string;
 };
 
-/** A table on stdout, or one JSON object as the API has it; how to go on, on stderr. */
+/** A table on stdout, CSV, or one JSON object as the API has it; how to go on, on stderr. */
 export async function showList<Name extends ListName>(
   io: Io,
   listing: Listing<Name>,
@@ -95,10 +96,15 @@ export async function showList<Name extends ListName>(
 ): Promise<void> {
   const { noun, columns, row, none } = listing;
   const { items, next } = await pagesOf<Name>(io, listing, options);
-  if (options.json) io.out(jsonLine({ [noun]: items, next }));
-  else if (items.length > 0) io.out(aligned([columns, ...items.map(row)]));
+  const table = () => ({ columns, rows: items.map(row) });
+  const page = () => (items.length > 0 ? [[table()]] : []);
+  await show(io, options, { json: { [noun]: items, next }, page, table });
   if (items.length === 0) io.note(none);
-  if (next !== null && !options.json) {
-    io.note(`there are more: add --all, or --cursor ${next}`);
-  }
+  noteNext(io, options, next);
+}
+
+/** How to go on with a list; the JSON has it. */
+export function noteNext(io: Io, options: ShowOptions, next: string | null): void {
+  if (next === null || formatOf(options) === 'json') return;
+  io.note(`there are more: add --all, or --cursor ${next}`);
 }

@@ -26,6 +26,8 @@ const silent: Io = {
   stdin: async () => new Uint8Array(0),
   out: () => {},
   note: () => {},
+  page: async () => {},
+  style: (_, text) => text,
   columns: undefined,
   progress: undefined,
   stopped: () => new AbortController().signal,

@@ -88,6 +88,10 @@ export async function openTerminal(
         note: (text) => {
           err += `${text}\n`;
         },
+        page: async (text) => {
+          out += text;
+        },
+        style: (_, text) => text,
         columns: undefined,
         progress: undefined,
         stopped: () => stop ?? new AbortController().signal,

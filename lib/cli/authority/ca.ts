@@ -6,8 +6,9 @@ import { visible } from '../../base/text.ts';
 import { callApi } from '../api.ts';
 import { replaceFile } from '../device/folder.ts';
 import { type Io, jsonLine } from '../io.ts';
-import { type PageOptions, pageOptions, pagesOf } from '../pages.ts';
-import { aligned, type Field, fromNow, seconds, section } from '../text.ts';
+import { noteNext, type PageOptions, pageOptions, pagesOf } from '../pages.ts';
+import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
+import { type Field, type Fields, fromNow, seconds } from '../text.ts';
 import { withKeyWarnings } from './ca-keys.ts';
 
 type Ca = AnswerTo<'GET /cas/{ca}'>;
@@ -19,7 +20,9 @@ export function caCommand(io: Io): Command {
     .argument('[name]', 'name of one (default: all)')
     .description('CAs: certificate, fingerprints, RA certificates, CRL, and what to worry about')
     .option('--keys', 'ask KMS itself about their keys, with your own AWS credentials')
+    .addOption(outputOption())
     .option('--json', 'print one JSON object')
+    .addOption(pagerOption())
     .addHelpText(
       'after',
       `
@@ -27,17 +30,18 @@ Examples:
   scepter ca show
   scepter ca show default --json | jq -r .certificate.sha256`,
     )
-    .action(async (name: string | undefined, { keys, json }: { keys?: true; json?: true }) => {
+    .action(async (name: string | undefined, { keys, ...options }: CaShowOptions) => {
+      const now = io.clock.now();
       const asked = async (one: Ca): Promise<Ca> => (keys ? withKeyWarnings(io, one) : one);
       if (name !== undefined) {
         const one = await asked(await callApi(io, 'GET /cas/{ca}', { params: { ca: name } }));
-        return io.out(json ? jsonLine(one) : caPage(one, io.clock.now()));
+        return show(io, options, { json: one, page: () => [[caPart(one, now)]] });
       }
       const found = await callApi(io, 'GET /cas');
       const cas: Ca[] = [];
       for (const one of found.cas) cas.push(await asked(one));
-      const pages = cas.map((one) => caPage(one, io.clock.now()));
-      io.out(json ? jsonLine({ ...found, cas }) : pages.join('\n'));
+      const page = () => cas.map((one) => [caPart(one, now)]);
+      return show(io, options, { json: { ...found, cas }, page });
     });
   ca.command('export')
     .argument('[name]', 'name of the CA', 'default')
@@ -55,6 +59,7 @@ Examples:
   return ca;
 }
 
+type CaShowOptions = ShowOptions & { readonly keys?: true };
 type ExportOptions = { readonly out?: string; readonly json?: true };
 
 async function exportChain(io: Io, name: string, { out, json }: ExportOptions): Promise<void> {
@@ -67,7 +72,7 @@ async function exportChain(io: Io, name: string, { out, json }: ExportOptions): 
   if (certificate) io.note(`SHA-256 of the CA certificate: ${certificate.sha256}`);
 }
 
-function caPage({ id, key, certificate, chain, ra, crl, warnings }: Ca, now: number): string {
+function caPart({ id, key, certificate, chain, ra, crl, warnings }: Ca, now: number): Fields {
   const own: Field[] = certificate
     ? [
         ['subject', certificate.subject],
@@ -80,7 +85,7 @@ function caPage({ id, key, certificate, chain, ra, crl, warnings }: Ca, now: num
         ['SHA-1', certificate.sha1],
       ]
     : [];
-  return section(`CA ${id}`, [
+  const fields: Field[] = [
     ...own,
     ['issuers', chain.map(({ subject, sha256 }) => `${subject}, SHA-256 ${sha256}`)],
     [
@@ -92,7 +97,8 @@ function caPage({ id, key, certificate, chain, ra, crl, warnings }: Ca, now: num
     ],
     ['CRL', crl && crlText(crl, now)],
     ['warning', warnings],
-  ]);
+  ];
+  return { heading: `CA ${id}`, fields };
 }
 
 const until = (iso: string, now: number): string => `${seconds(iso)} (${fromNow(iso, now)})`;
@@ -142,21 +148,29 @@ async function showCrl(io: Io, ca: string, options: PageOptions): Promise<void> 
     { name: 'GET /crls/{ca}', params: { ca }, noun: 'entries' },
     options,
   );
-  if (options.json) return io.out(jsonLine({ ...first, entries: items, next }));
-  const head = section(`CRL of CA ${first.ca}`, [
+  const fields: Field[] = [
     ['number', first.number],
     ['thisUpdate', seconds(first.thisUpdate)],
     ['nextUpdate', until(first.nextUpdate, io.clock.now())],
     ['URL', first.url],
     ['size', `${first.size} octets`],
     ['revoked', first.count],
-  ]);
+  ];
   const rows = items.map(({ serial, revokedAt, reason = 'unspecified' }) => [
-    '  ',
     serial,
     seconds(revokedAt),
     reason,
   ]);
-  io.out(`${head}${aligned(rows)}`);
-  if (next !== null) io.note(`there are more: add --all, or --cursor ${next}`);
+  const table = { columns: ['SERIAL', 'REVOKED', 'REASON'], rows };
+  await show(io, options, {
+    json: { ...first, entries: items, next },
+    page: () => [
+      [
+        { heading: `CRL of CA ${first.ca}`, fields },
+        { ...table, nameless: true, indent: 4 },
+      ],
+    ],
+    table: () => table,
+  });
+  noteNext(io, options, next);
 }

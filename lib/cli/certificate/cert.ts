@@ -17,7 +17,8 @@ import { CliError, type Io, jsonLine } from '../io.ts';
 import { certificateFields } from '../look/decoded.ts';
 import { describeFile, fileOctets } from '../look/inspect.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
-import { aligned, type Field, rowsOf, seconds, section, shortLine } from '../text.ts';
+import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
+import { type Field, type Page, seconds, type Table } from '../text.ts';
 import { revokeFile, revokeOfRa } from './cert-signed.ts';
 
 type Whole = AnswerTo<'GET /certificates/{ca}/{serial}'>;
@@ -41,7 +42,7 @@ type ListOptions = PageOptions & {
   /** Milliseconds. */
   readonly expiring?: number;
 };
-type One = { readonly ca?: string; readonly json?: true };
+type One = ShowOptions & { readonly ca?: string };
 
 const caOption = (): Option =>
   new Option('--ca <name>', 'the CA that issued it (default: whichever has this serial number)');
@@ -54,8 +55,10 @@ export function certCommand(io: Io): Command {
     .argument('<serial>', 'hexadecimal, as "cert list" prints it')
     .description('one certificate: its state, and all that is in it')
     .addOption(caOption())
-    .addOption(new Option('--pem', 'print the certificate itself').conflicts('json'))
+    .addOption(new Option('--pem', 'print the certificate itself').conflicts(['json', 'output']))
+    .addOption(outputOption())
     .option('--json', 'print one JSON object, with the certificate as DER and PEM')
+    .addOption(pagerOption())
     .addHelpText(
       'after',
       `
@@ -63,14 +66,16 @@ Examples:
   scepter cert show 5f1c2a9d3b7e48f0a1b2c3d4e5f60718
   scepter cert show 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --pem | openssl x509 -text -noout`,
     )
-    .action((serial: string, options: One & { pem?: true }) => show(io, serial, options));
+    .action((serial: string, options: One & { pem?: true }) => showOne(io, serial, options));
   cert.addCommand(revokeCommand(io));
   cert
     .command('renewals')
     .argument('<serial>', 'hexadecimal, as "cert list" prints it')
     .description('a certificate among its renewals: what it renews, and what renews it')
     .addOption(caOption())
+    .addOption(outputOption())
     .option('--json', 'print one JSON object')
+    .addOption(pagerOption())
     .addHelpText(
       'after',
       `
@@ -132,7 +137,7 @@ Examples:
             seconds(one.notBefore),
             seconds(one.notAfter),
             one.ca,
-            shortLine(one.subject),
+            one.subject,
           ],
           none: 'no such certificates',
         },
@@ -264,17 +269,15 @@ async function paramsOf(io: Io, serial: string, ca: string | undefined): Promise
   return { ca: first.ca, serial };
 }
 
-async function show(io: Io, serial: string, { ca, pem, json }: One & { pem?: true }) {
+async function showOne(io: Io, serial: string, { ca, pem, ...options }: One & { pem?: true }) {
   const params = await paramsOf(io, serial, ca);
   const whole = await callApi(io, 'GET /certificates/{ca}/{serial}', { params });
-  if (json) io.out(jsonLine(whole));
-  else if (!pem) io.out(page(whole, io.clock.now()));
-  else if (whole.pem) io.out(whole.pem);
-  else
-    throw new CliError('failure', `it is not handed out while the certificate is ${whole.state}`);
+  if (!pem) return show(io, options, { json: whole, page: () => page(whole, io.clock.now()) });
+  if (whole.pem) return io.out(whole.pem);
+  throw new CliError('failure', `it is not handed out while the certificate is ${whole.state}`);
 }
 
-function page(whole: Whole, now: number): string {
+function page(whole: Whole, now: number): Page {
   const { ca, state, endpoint, transaction, revokedAt, revocationReason, der } = whole;
   const since = revokedAt ? ` since ${seconds(revokedAt)}, ${revocationReason}` : '';
   const fields: Field[] = [
@@ -291,19 +294,26 @@ function page(whole: Whole, now: number): string {
     ['seen in use', whole.confirmed ? 'yes: it has signed a renewal' : undefined],
   ];
   const decoded = der && certificateFields(describeCertificate(fromBase64(der)), now);
-  return `${aligned(rowsOf(fields))}${decoded ? section('certificate', decoded) : ''}`;
+  return [[{ fields }, ...(decoded ? [{ heading: 'certificate', fields: decoded }] : [])]];
 }
 
-async function renewals(io: Io, serial: string, { ca, json }: One): Promise<void> {
+async function renewals(io: Io, serial: string, { ca, ...options }: One): Promise<void> {
   const params = await paramsOf(io, serial, ca);
   const answer = await callApi(io, 'GET /certificates/{ca}/{serial}/renewals', { params });
-  if (json) io.out(jsonLine(answer));
-  else io.out(tree(answer.certificates, serial));
+  const { certificates } = answer;
+  await show(io, options, {
+    json: answer,
+    page: () => [[tree(certificates, serial)]],
+    table: () => ({
+      columns: ['SERIAL', 'STATE', 'FROM', 'UNTIL', 'SUBJECT', 'RENEWS'],
+      rows: certificates.map((one) => [one.serial, ...aboutOf(one), one.renews ?? '']),
+    }),
+  });
   if (answer.more) io.note('there are more than these');
 }
 
 /** Each below the one that it renews; a star at the one that was asked for. */
-function tree(certificates: readonly Renewal[], asked: string): string {
+function tree(certificates: readonly Renewal[], asked: string): Table {
   const plain = asked.replaceAll(':', '').toLowerCase();
   const known = new Set(certificates.map(({ serial }) => serial));
   const below = (serial: string | undefined, depth: number): string[][] =>
@@ -312,14 +322,16 @@ function tree(certificates: readonly Renewal[], asked: string): string {
         ({ renews }) => (renews !== undefined && known.has(renews) ? renews : undefined) === serial,
       )
       .flatMap((one) => [
-        [
-          `${'  '.repeat(depth)}${one.serial}${one.serial === plain ? ' *' : ''}`,
-          one.state,
-          seconds(one.notBefore),
-          seconds(one.notAfter),
-          shortLine(one.subject),
-        ],
+        [`${'  '.repeat(depth)}${one.serial}${one.serial === plain ? ' *' : ''}`, ...aboutOf(one)],
         ...below(one.serial, depth + 1),
       ]);
-  return aligned([['SERIAL', 'STATE', 'FROM', 'UNTIL', 'SUBJECT'], ...below(undefined, 0)]);
+  const columns = ['SERIAL', 'STATE', 'FROM', 'UNTIL', 'SUBJECT'];
+  return { columns, rows: below(undefined, 0) };
 }
+
+const aboutOf = ({ state, notBefore, notAfter, subject }: Renewal): string[] => [
+  state,
+  seconds(notBefore),
+  seconds(notAfter),
+  subject,
+];

@@ -9,7 +9,9 @@ import { parseDuration } from '../../config/schema.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { limitOf } from '../pages.ts';
+import { formatOf, outputOption, type ShowOptions } from '../show.ts';
 import { counted, seconds } from '../text.ts';
+import { csvHeadings, csvRow } from './csv.ts';
 import { eventPages, formats, openFile, type Sink } from './export.ts';
 import { type EventBody, stepRow } from './happened.ts';
 
@@ -44,6 +46,7 @@ export function logCommand(io: Io): Command {
     .option('-f, --follow', 'go on until stopped');
   for (const option of filters()) tail.addOption(option);
   tail
+    .addOption(outputOption())
     .option('--json', 'one JSON object a line')
     .addHelpText(
       'after',
@@ -86,22 +89,30 @@ Examples:
   return log;
 }
 
-type TailOptions = Filters & {
-  readonly lines: number;
-  readonly follow?: true;
-  readonly json?: true;
-};
+type TailOptions = Filters &
+  ShowOptions & {
+    readonly lines: number;
+    readonly follow?: true;
+  };
+
+const lines = {
+  table: (event) => `${lineOf(event)}\n`,
+  json: (event) => `${visible(canonicalText(event))}\n`,
+  csv: csvRow,
+} as const satisfies Record<string, (event: EventBody) => string>;
 
 /** Milliseconds between two looks at the log. */
 const FOLLOW_MS = 2000;
 /** How far back a look goes: events of several servers do not arrive in the order of their times. */
 const OVERLAP_MS = 10_000;
 
-async function tailLog(io: Io, { lines, follow, json, ...query }: TailOptions): Promise<void> {
-  const show = (event: EventBody) =>
-    io.out(json ? `${visible(canonicalText(event))}\n` : `${lineOf(event)}\n`);
-  const newest = { ...query, order: 'newest', limit: lines } as const;
+async function tailLog(io: Io, options: TailOptions): Promise<void> {
+  const { lines: limit, follow, output, json, ...query } = options;
+  const format = formatOf(options);
+  const show = (event: EventBody) => io.out(lines[format](event));
+  const newest = { ...query, order: 'newest', limit } as const;
   const { events } = await callApi(io, 'GET /events', { query: newest });
+  if (format === 'csv') io.out(csvHeadings);
   for (const event of [...events].reverse()) show(event);
   if (events.length === 0 && !follow) io.note('no such events');
   let seen = new Set(events.map(({ id }) => id));

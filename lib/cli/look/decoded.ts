@@ -13,7 +13,7 @@ import type {
   DescribedRequest,
 } from '../../x509/describe/describe.ts';
 import type { DescribedExtension } from '../../x509/describe/extensions.ts';
-import { aligned, type Field, fromNow, section } from '../text.ts';
+import { type Field, fromNow, type Page } from '../text.ts';
 
 const keyFields = ({ algorithm, accepted, sha256 }: DescribedKey): Field[] => [
   ['key', accepted ? algorithm : `${algorithm} (no endpoint takes it)`],
@@ -72,9 +72,9 @@ function proofText({ proof, signatureAlgorithm }: DescribedRequest): string {
 /** Entries on a page; all of them are in the JSON. */
 const MAX_ENTRIES = 20;
 
-function crlPage(crl: DescribedCrl, now: number): string {
+function crlPage(crl: DescribedCrl, now: number): Page {
   const { issuer, thisUpdate, nextUpdate, revoked } = crl;
-  const head = section('CRL', [
+  const fields: readonly Field[] = [
     ['issuer', issuer],
     ['thisUpdate', thisUpdate],
     ['nextUpdate', nextUpdate && `${nextUpdate} (${fromNow(nextUpdate, now)})`],
@@ -83,12 +83,19 @@ function crlPage(crl: DescribedCrl, now: number): string {
     ['SHA-256', crl.sha256],
     ['SHA-1', crl.sha1],
     ['revoked', String(revoked.length)],
-  ]);
+  ];
   const rows = revoked
     .slice(0, MAX_ENTRIES)
-    .map(({ serial, revokedAt, reason = '' }) => ['', '', serial, revokedAt, reason]);
+    .map(({ serial, revokedAt, reason = '' }) => [serial, revokedAt, reason]);
   const left = revoked.length - MAX_ENTRIES;
-  return `${head}${aligned(rows)}${left > 0 ? `    ... and ${left} more: --json has all\n` : ''}`;
+  const lines = left > 0 ? [`    ... and ${left} more: --json has all`] : [];
+  return [
+    [
+      { heading: 'CRL', fields },
+      { columns: ['SERIAL', 'REVOKED', 'REASON'], rows, nameless: true, indent: 4 },
+      { lines },
+    ],
+  ];
 }
 
 const envelopeFields = ({ recipients, contentEncryption, octets }: DescribedEnvelope): Field[] => [
@@ -104,9 +111,9 @@ const signatures = {
   unchecked: 'not checked: its algorithm or key is not known here',
 } as const;
 
-function messagePage(message: DescribedMessage, now: number): string {
+function messagePage(message: DescribedMessage, now: number): Page {
   const { envelope, otherAttributes, signer, digest, signatureAlgorithm } = message;
-  const head = section('pkiMessage', [
+  const fields: readonly Field[] = [
     ['messageType', message.messageType],
     ['transactionID', message.transactionID],
     ['pkiStatus', message.pkiStatus],
@@ -119,34 +126,39 @@ function messagePage(message: DescribedMessage, now: number): string {
     ['digest', digest],
     ['signature', `${signatures[message.signature]} (${signatureAlgorithm})`],
     ...(envelope ? envelopeFields(envelope) : []),
-  ]);
-  return `${head}\n${section('signer', certificateFields(signer, now))}`;
+  ];
+  return [
+    [{ heading: 'pkiMessage', fields }],
+    [{ heading: 'signer', fields: certificateFields(signer, now) }],
+  ];
 }
 
-function certificatesPage({ certificates, crls }: DescribedCertificates, now: number): string {
-  const pages = [
-    ...certificates.map((one) => section('certificate', certificateFields(one, now))),
-    ...crls.map((crl) => crlPage(crl, now)),
+function certificatesPage({ certificates, crls }: DescribedCertificates, now: number): Page {
+  const page = [
+    ...certificates.flatMap((one) => fieldsPage('certificate', certificateFields(one, now))),
+    ...crls.flatMap((crl) => crlPage(crl, now)),
   ];
-  return pages.length > 0 ? pages.join('\n') : 'a list without certificates or CRLs\n';
+  return page.length > 0 ? page : [[{ lines: ['a list without certificates or CRLs'] }]];
 }
+
+const fieldsPage = (heading: string, fields: readonly Field[]): Page => [[{ heading, fields }]];
 
 /** @param now milliseconds since 1970 */
-export function pageOf(described: DescribedEncoding, now: number): string {
+export function pageOf(described: DescribedEncoding, now: number): Page {
   switch (described.type) {
     case 'certificate':
-      return section('certificate', certificateFields(described, now));
+      return fieldsPage('certificate', certificateFields(described, now));
     case 'request':
-      return section('certification request', requestFields(described));
+      return fieldsPage('certification request', requestFields(described));
     case 'crl':
       return crlPage(described, now);
     case 'publicKey':
-      return section('public key', keyFields(described.key));
+      return fieldsPage('public key', keyFields(described.key));
     case 'certificates':
       return certificatesPage(described, now);
     case 'pkiMessage':
       return messagePage(described, now);
     case 'envelope':
-      return section('envelope', envelopeFields(described));
+      return fieldsPage('envelope', envelopeFields(described));
   }
 }

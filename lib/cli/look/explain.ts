@@ -3,9 +3,10 @@
 import { Command } from 'commander';
 import { failInfo, failInfoOf } from '../../protocol/scep/wire/fail-info.ts';
 import { type Reason, reasons } from '../../refusal/reasons.ts';
-import { CliError, type Io, jsonLine } from '../io.ts';
+import { CliError, type Io } from '../io.ts';
 import { reasonOf } from '../request/refusal.ts';
-import { aligned, section } from '../text.ts';
+import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
+import type { Page } from '../text.ts';
 
 export function explainCommand(io: Io): Command {
   return new Command('explain')
@@ -15,7 +16,9 @@ export function explainCommand(io: Io): Command {
     )
     .description('what a refusal means, and what to change')
     .option('--list', 'print all codes')
+    .addOption(outputOption())
     .option('--json', 'print one JSON object')
+    .addOption(pagerOption())
     .addHelpText(
       'after',
       `
@@ -24,21 +27,20 @@ Examples:
   scepter explain --list
   scepter explain keyIsRoca --json | jq -r .text`,
     )
-    .action((code: string | undefined, { list, json }: { list?: true; json?: true }) => {
+    .action((code: string | undefined, { list, ...options }: ShowOptions & { list?: true }) => {
       if ((code === undefined) !== (list === true)) {
         throw new CliError('usage', 'give a code, or --list for all of them');
       }
       if (code === undefined) {
         const all = (Object.keys(reasons) as Reason[]).map(explained);
-        io.out(json ? jsonLine({ codes: all }) : table(all));
-      } else {
-        const reason = reasonOf(code);
-        if (!reason) {
-          throw new CliError('notFound', `there is no code "${code}"; --list prints all codes`);
-        }
-        const found = explained(reason);
-        io.out(json ? jsonLine(found) : page(found));
+        return show(io, options, { json: { codes: all }, page: () => table(all) });
       }
+      const reason = reasonOf(code);
+      if (!reason) {
+        throw new CliError('notFound', `there is no code "${code}"; --list prints all codes`);
+      }
+      const found = explained(reason);
+      return show(io, options, { json: found, page: () => page(found) });
     });
 }
 
@@ -48,16 +50,25 @@ const explained = (reason: Reason) => {
 };
 type Explained = ReturnType<typeof explained>;
 
-const page = ({ code, reason, failInfo: info, text, means, rule, change }: Explained): string =>
-  section(`${code} ${reason}`, [
-    ['told', `failInfo ${info} (${failInfo[info]}), failInfoText "${code}: ${text}"`],
-    ['means', means],
-    ['rule', rule],
-    ['change', change],
-  ]);
+const page = ({ code, reason, failInfo: info, text, means, rule, change }: Explained): Page => [
+  [
+    {
+      heading: `${code} ${reason}`,
+      fields: [
+        ['told', `failInfo ${info} (${failInfo[info]}), failInfoText "${code}: ${text}"`],
+        ['means', means],
+        ['rule', rule],
+        ['change', change],
+      ],
+    },
+  ],
+];
 
-const table = (all: readonly Explained[]): string =>
-  aligned([
-    ['CODE', 'REASON', 'FAILINFO', 'TEXT'],
-    ...all.map(({ code, reason, failInfo: info, text }) => [code, reason, info, text]),
-  ]);
+const table = (all: readonly Explained[]): Page => [
+  [
+    {
+      columns: ['CODE', 'REASON', 'FAILINFO', 'TEXT'],
+      rows: all.map(({ code, reason, failInfo: info, text }) => [code, reason, info, text]),
+    },
+  ],
+];

@@ -5,7 +5,8 @@ import { Command } from 'commander';
 import type { Bytes } from '../../base/bytes.ts';
 import { errorText, Malformed } from '../../base/errors.ts';
 import type { DescribedEncoding } from '../../protocol/scep/wire/describe.ts';
-import { CliError, type Io, jsonLine, readStdin } from '../io.ts';
+import { CliError, type Io, readStdin } from '../io.ts';
+import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { pageOf } from './decoded.ts';
 import { describePart, partsOf } from './encodings.ts';
 
@@ -13,7 +14,9 @@ export function inspectCommand(io: Io): Command {
   return new Command('inspect')
     .description('say what is in a file: request, certificate, chain, CRL, pkiMessage, public key')
     .argument('<file>', 'PEM, DER or base64; "-" for standard input')
+    .addOption(outputOption())
     .option('--json', 'print one JSON object')
+    .addOption(pagerOption())
     .addHelpText(
       'after',
       `
@@ -25,10 +28,10 @@ Examples:
   scepter inspect request.csr --json | jq -r '.items[].subject'
   curl -s http://127.0.0.1:8080/crl/default.crl | scepter inspect -`,
     )
-    .action((file: string, { json }: { json?: true }) => inspect(io, file, json === true));
+    .action((file: string, options: ShowOptions) => inspect(io, file, options));
 }
 
-async function inspect(io: Io, path: string, json: boolean): Promise<void> {
+async function inspect(io: Io, path: string, options: ShowOptions): Promise<void> {
   const file = path === '-' ? 'standard input' : path;
   const items = await describeFile(await fileOctets(io, path), file);
   const shown = items.filter((item) => item !== undefined);
@@ -37,11 +40,10 @@ async function inspect(io: Io, path: string, json: boolean): Promise<void> {
     const advice = 'its public half says as much: openssl pkey -in FILE -pubout';
     throw new CliError('failure', `${file} holds a private key, which is not read: ${advice}`);
   }
-  io.out(
-    json
-      ? jsonLine({ items: shown })
-      : shown.map((item) => pageOf(item, io.clock.now())).join('\n'),
-  );
+  await show(io, options, {
+    json: { items: shown },
+    page: () => shown.flatMap((item) => pageOf(item, io.clock.now())),
+  });
   if (secret > 0) io.note(`${file} also holds a private key, which was not read`);
 }
 

@@ -1,8 +1,9 @@
 // scepter cost: what a fleet costs a month, before anything is deployed.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type Io, jsonLine } from '../io.ts';
-import { aligned } from '../text.ts';
+import type { Io } from '../io.ts';
+import { formatOf, outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
+import type { Table } from '../text.ts';
 import {
   billOf,
   countsOf,
@@ -15,7 +16,7 @@ import {
 } from './arithmetic.ts';
 import { MAX_FUNCTION_REPLY } from './prices.ts';
 
-type Options = Fleet & { readonly json?: true };
+type Options = Fleet & ShowOptions;
 
 /** A number, or a share in percent. */
 function amount(text: string): number {
@@ -54,7 +55,9 @@ export function costCommand(io: Io): Command {
     .addOption(option('--revoked <share>', 'certificates that the CRL lists', share, 0))
     .addOption(option('--crl-fetches <count>', 'fetches of the CRL for a device a day', amount, 1))
     .addOption(option('--years <count>', 'years that records are kept', amount, 3))
+    .addOption(outputOption())
     .option('--json', 'print one JSON object')
+    .addOption(pagerOption())
     .addHelpText(
       'after',
       `
@@ -73,38 +76,34 @@ const dollars = (value: number, digits = 2): string =>
   value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const whole = (value: number): string => dollars(value, 0);
 
-function cost(io: Io, { json, ...fleet }: Options): void {
+async function cost(io: Io, options: Options): Promise<void> {
+  const { output, json, pager, ...fleet } = options;
   const counts = countsOf(fleet);
   const bills = targets.map((target) => ({ target, bill: billOf(fleet, target) }));
   const connector = privateCa(enrolmentsIn(counts));
-  if (json) {
-    const each = bills.map(({ target, bill }) => [target, { ...bill, total: totalOf(bill) }]);
-    io.out(
-      jsonLine({ ...fleet, month: counts, ...Object.fromEntries(each), awsPrivateCa: connector }),
-    );
-    return;
-  }
-  io.out(
+  const each = bills.map(({ target, bill }) => [target, { ...bill, total: totalOf(bill) }]);
+  const month =
     `A month: ${whole(counts.first)} first enrolments, ${whole(counts.renewals)} renewals, ` +
-      `${whole(counts.crlFetches)} fetches of a CRL of ${dollars(counts.crlOctets / 1000, 1)} kB (${whole(counts.listed)} certificates)\n\n`,
-  );
+    `${whole(counts.crlFetches)} fetches of a CRL of ${dollars(counts.crlOctets / 1000, 1)} kB (${whole(counts.listed)} certificates)`;
   const rows = parts.map((part) => [part, ...bills.map(({ bill }) => dollars(bill[part]))]);
   const total = ['total', ...bills.map(({ bill }) => dollars(totalOf(bill)))];
-  io.out(rightAligned([['US DOLLARS', ...targets], ...rows, total]));
-  io.out(`\nAWS Private CA with its Connector for SCEP: ${dollars(connector)}\n`);
-  if (counts.crlOctets > MAX_FUNCTION_REPLY) {
+  const table: Table = {
+    columns: ['US DOLLARS', ...targets],
+    rows: [...rows, total],
+    numbers: true,
+  };
+  await show(io, options, {
+    json: { ...fleet, month: counts, ...Object.fromEntries(each), awsPrivateCa: connector },
+    page: () => [
+      [{ lines: [month] }],
+      [table],
+      [{ lines: [`AWS Private CA with its Connector for SCEP: ${dollars(connector)}`] }],
+    ],
+    table: () => table,
+  });
+  if (counts.crlOctets > MAX_FUNCTION_REPLY && formatOf(options) !== 'json') {
     io.note(
       'a CRL of more than 6 MB does not fit into the answer of a function: shorten the validity, or revoke less',
     );
   }
-}
-
-/** Columns of numbers end below each other. */
-function rightAligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, at) =>
-    Math.max(...rows.map((row) => row[at]?.length ?? 0)),
-  );
-  return aligned(
-    rows.map((row) => row.map((cell, at) => (at === 0 ? cell : cell.padStart(widths[at] ?? 0)))),
-  );
 }

@@ -6,7 +6,7 @@ import { type ChallengeState, challengeStates } from '../../base/words.ts';
 import { callApi } from '../api.ts';
 import { type Io, jsonLine } from '../io.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
-import { seconds, shortLine } from '../text.ts';
+import { seconds } from '../text.ts';
 
 type ListOptions = PageOptions & {
   readonly endpoint: string;
@@ -76,7 +76,7 @@ Examples:
             `${one.usesLeft} of ${one.uses}`,
             seconds(one.createdAt),
             seconds(one.expiresAt),
-            shortLine([one.subject ?? [], one.san].flat().join(' ') || 'any name'),
+            [one.subject ?? [], one.san].flat().join(' ') || 'any name',
           ],
           none: `no ${state ? `${state} ` : ''}challenges at endpoint ${endpoint}`,
         },

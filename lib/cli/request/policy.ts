@@ -3,24 +3,23 @@
 import { Command, Option } from 'commander';
 import type { AnswerTo } from '../../api/api.ts';
 import { base64 } from '../../base/bytes.ts';
-import { visible } from '../../base/text.ts';
 import { callApi } from '../api.ts';
 import { verified } from '../device/scep.ts';
-import { CliError, type Io, jsonLine } from '../io.ts';
+import { CliError, type Io } from '../io.ts';
 import { extensionFields } from '../look/decoded.ts';
 import { describePart, partsOf } from '../look/encodings.ts';
 import { fileOctets } from '../look/inspect.ts';
-import { type Field, seconds, section } from '../text.ts';
+import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
+import { type Field, type Page, seconds } from '../text.ts';
 import { reasonOf, refusalFields } from './refusal.ts';
 
-type Options = {
+type Options = ShowOptions & {
   readonly endpoint: string;
   readonly csr: string;
   readonly challenge: boolean;
   readonly subject?: string;
   readonly san: readonly string[];
   readonly renews?: string;
-  readonly json?: true;
 };
 
 type Simulation = AnswerTo<'POST /simulate'>;
@@ -49,7 +48,9 @@ export function policyCommand(io: Io): Command {
       new Option('--no-challenge', 'as if it came without one').conflicts(['subject', 'renews']),
     )
     .option('--renews <serial>', 'as if it was signed with this certificate, without a challenge')
+    .addOption(outputOption())
     .option('--json', 'print one JSON object')
+    .addOption(pagerOption())
     .addHelpText(
       'after',
       `
@@ -66,14 +67,14 @@ Examples:
 }
 
 async function testPolicy(io: Io, options: Options): Promise<void> {
-  const { endpoint, csr: file, challenge: challenged, subject, san, renews, json } = options;
+  const { endpoint, csr: file, challenge: challenged, subject, san, renews } = options;
   const bound = subject !== undefined || san.length > 0;
   const challenge =
     bound || (challenged && renews === undefined) ? { subject, san } : ('none' as const);
   const csr = await requestIn(io, file);
   const body = { endpoint, csr, challenge, renews };
   const found = await callApi(io, 'POST /simulate', { body });
-  io.out(json ? jsonLine(found) : page(found, endpoint, csr));
+  await show(io, options, { json: found, page: () => page(found, endpoint, csr) });
   if (found.decision === 'deny') throw new CliError('failure', 'the request would be refused');
 }
 
@@ -94,15 +95,14 @@ function page(
   { decision, code, text, evidence = {}, certificate }: Simulation,
   endpoint: string,
   csr: string,
-): string {
+): Page {
   const reason = code === undefined ? undefined : reasonOf(code);
   const why: readonly Field[] = (reason &&
     refusalFields({ reason, evidence, endpoint, csr, profile: '<profile>' })) ?? [
     ['code', code && `${code}: ${text}`],
   ];
-  const refused = decision === 'deny' ? section('why', why) : '';
-  const would = certificate
-    ? section('certificate', [
+  const would: readonly Field[] = certificate
+    ? [
         ['subject', certificate.subject || '(empty)'],
         ['issuer', certificate.issuer],
         ['notBefore', seconds(certificate.notBefore)],
@@ -110,7 +110,13 @@ function page(
         ['key', certificate.key],
         ...extensionFields(certificate.extensions),
         ['lint', certificate.lint],
-      ])
-    : '';
-  return `${visible(decisions[decision])}\n${refused}${would}`;
+      ]
+    : [];
+  return [
+    [
+      { lines: [decisions[decision]] },
+      ...(decision === 'deny' ? [{ heading: 'why', fields: why }] : []),
+      ...(certificate ? [{ heading: 'certificate', fields: would }] : []),
+    ],
+  ];
 }

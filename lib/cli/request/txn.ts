@@ -12,7 +12,8 @@ import { type Io, jsonLine } from '../io.ts';
 import { authorText, inOrder, stepRow } from '../log/happened.ts';
 import { requestFields } from '../look/decoded.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
-import { aligned, type Field, rowsOf, seconds, section, shortLine } from '../text.ts';
+import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
+import { type Field, type Page, seconds } from '../text.ts';
 import { refusalFields } from './refusal.ts';
 
 type Story = AnswerTo<'GET /transactions/{id}'>;
@@ -68,7 +69,9 @@ Examples:
     .command('show')
     .argument('<id>', 'as "txn list" prints it')
     .description('one transaction: what was asked, by whom, and what happened when')
+    .addOption(outputOption())
     .option('--json', 'print one JSON object, with the CSR in base64')
+    .addOption(pagerOption())
     .addHelpText(
       'after',
       `
@@ -76,9 +79,9 @@ Examples:
   scepter txn show 01K4QD6W6ZJ5S5M0V1X7TB2C3D
   scepter txn show 01K4QD6W6ZJ5S5M0V1X7TB2C3D --json | jq -r .csr | base64 -d | openssl req -inform DER -text`,
     )
-    .action(async (id: string, { json }: { json?: true }) => {
+    .action(async (id: string, options: ShowOptions) => {
       const story = await callApi(io, 'GET /transactions/{id}', { params: { id } });
-      io.out(json ? jsonLine(story) : page(story));
+      await show(io, options, { json: story, page: () => page(story) });
     });
   for (const verdict of ['approve', 'deny'] as const) txn.addCommand(decide(io, verdict));
   return txn;
@@ -95,13 +98,7 @@ const listTransactions = (
       query: { endpoint, state, subject, device, serial },
       noun: 'transactions',
       columns: ['ID', 'STATE', 'CREATED', 'ENDPOINT', 'SUBJECT'],
-      row: (one) => [
-        one.id,
-        one.state,
-        seconds(one.createdAt),
-        one.endpoint,
-        shortLine(one.subject),
-      ],
+      row: (one) => [one.id, one.state, seconds(one.createdAt), one.endpoint, one.subject],
       none: `no ${state ? `${state} ` : ''}transactions ${
         (subject ?? device ?? serial) ? 'were found' : `at endpoint ${endpoint ?? 'default'}`
       }`,
@@ -109,7 +106,7 @@ const listTransactions = (
     options,
   );
 
-function page(story: Story): string {
+function page(story: Story): Page {
   const { id, endpoint, ca, profile, state, messageType, reason, expiresAt, moreEvents } = story;
   const { challengeBy, approval } = story;
   const refused = refusalFields(story);
@@ -133,16 +130,26 @@ function page(story: Story): string {
     ['created', seconds(story.createdAt)],
     ['expires', waits && expiresAt ? seconds(expiresAt) : undefined],
   ];
-  const steps = inOrder(story.events).map((event) => ['', ...stepRow(event)]);
-  const more = moreEvents ? `  ... and more: scepter log export --transaction ${id}\n` : '';
-  const why = refused ? section('why it was refused', refused) : '';
-  const sent = section(
-    'what the device sent',
+  const sent: readonly Field[] =
     story.csr === ''
       ? [['request', tooLarge]]
-      : requestFields(describeRequest(fromBase64(story.csr))),
-  );
-  return `${aligned(rowsOf(fields))}${sent}${why}timeline\n${aligned(steps)}${more}`;
+      : requestFields(describeRequest(fromBase64(story.csr)));
+  return [
+    [
+      { fields },
+      { heading: 'what the device sent', fields: sent },
+      ...(refused ? [{ heading: 'why it was refused', fields: refused }] : []),
+      {
+        heading: 'timeline',
+        columns: ['TIME', 'TYPE', 'WHO', 'WHAT'],
+        rows: inOrder(story.events).map(stepRow),
+        nameless: true,
+      },
+      {
+        lines: moreEvents ? [`  ... and more: scepter log export --transaction ${id}`] : [],
+      },
+    ],
+  ];
 }
 
 function decide(io: Io, verdict: 'approve' | 'deny'): Command {

@@ -4,15 +4,18 @@ import { Command } from 'commander';
 import type { AnswerTo } from '../../api/api.ts';
 import { CLOCK_SKEW_MS } from '../../base/limits.ts';
 import { callApi } from '../api.ts';
-import { CliError, type Io, jsonLine } from '../io.ts';
-import { aligned, counted, fromNow, rowsOf, seconds, spoken } from '../text.ts';
+import { CliError, type Io } from '../io.ts';
+import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
+import { counted, type Field, fromNow, type Page, seconds, spoken } from '../text.ts';
 
 type Status = AnswerTo<'GET /status'>;
 
 export function statusCommand(io: Io): Command {
   return new Command('status')
     .description('how the service stands: store, CAs, CRLs, endpoints, requests that wait')
+    .addOption(outputOption())
     .option('--json', 'print one JSON object')
+    .addOption(pagerOption())
     .addHelpText(
       'after',
       `
@@ -24,17 +27,20 @@ Examples:
   scepter status --json | jq -r '.endpoints[] | select(.pending > 0).id'
   scepter status > /dev/null || mail -s "the CA needs attention" operator@example.com`,
     )
-    .action(({ json }: { json?: true }) => status(io, json === true));
+    .action((options: ShowOptions) => status(io, options));
 }
 
-async function status(io: Io, json: boolean): Promise<void> {
+async function status(io: Io, options: ShowOptions): Promise<void> {
   const found = await callApi(io, 'GET /status');
   const now = io.clock.now();
   const apart = Math.abs(Date.parse(found.time) - now);
   const here =
     apart > CLOCK_SKEW_MS ? [`its clock and the one here are ${spoken(apart)} apart`] : [];
   const warnings = [...found.warnings, ...here];
-  io.out(json ? jsonLine({ ...found, warnings }) : page(found, warnings, io.url, now));
+  await show(io, options, {
+    json: { ...found, warnings },
+    page: () => page(found, warnings, io.url, now),
+  });
   const wrong =
     here.length +
     found.cas.reduce((sum, one) => sum + one.warnings.length, isGood(found.store) ? 0 : 1);
@@ -46,14 +52,14 @@ const isGood = ({ reachable, writable }: Status['store']): boolean => reachable 
 const storeText = ({ reachable, writable }: Status['store']): string =>
   reachable ? (writable ? 'reachable, takes writes' : 'TAKES NO WRITES') : 'NOT REACHABLE';
 
-function page(found: Status, warnings: readonly string[], url: string, now: number): string {
+function page(found: Status, warnings: readonly string[], url: string, now: number): Page {
   const { version, store, cas, endpoints, morePending } = found;
   const until = (iso: string | undefined): string =>
     iso === undefined ? '-' : `${seconds(iso)} (${fromNow(iso, now)})`;
-  const head = rowsOf([
+  const fields: Field[] = [
     ['server', `${url}, Scepter ${version}`],
-    ['store', storeText(store)],
-  ]);
+    ['store', storeText(store), isGood(store) ? 'good' : 'bad'],
+  ];
   const caRows = cas.map(({ id, notAfter, raNotAfter, crl }) => [
     id,
     until(notAfter),
@@ -69,11 +75,13 @@ function page(found: Status, warnings: readonly string[], url: string, now: numb
     legacy.join(',') || '-',
     `${pending}${morePending ? ' or more' : ''}`,
   ]);
-  const warned = warnings.length > 0 ? `\n${aligned(rowsOf([['warning', warnings]]))}` : '';
-  const caTable = [['CA', 'UNTIL', 'RA UNTIL', 'CRL', 'NEXT CRL BY'], ...caRows];
-  const endpointTable = [
-    ['ENDPOINT', 'CA', 'PROFILE', 'APPROVAL', 'LEGACY', 'PENDING'],
-    ...endpointRows,
+  const caColumns = ['CA', 'UNTIL', 'RA UNTIL', 'CRL', 'NEXT CRL BY'];
+  const endpointColumns = ['ENDPOINT', 'CA', 'PROFILE', 'APPROVAL', 'LEGACY', 'PENDING'];
+  const warned: Field = ['warning', warnings];
+  return [
+    [{ fields }],
+    [{ columns: caColumns, rows: caRows }],
+    [{ columns: endpointColumns, rows: endpointRows }],
+    ...(warnings.length > 0 ? [[{ fields: [warned] }]] : []),
   ];
-  return `${aligned(head)}\n${aligned(caTable)}\n${aligned(endpointTable)}${warned}`;
 }
