@@ -70,7 +70,8 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
 /** @returns the exit code */
 export async function runCli(args: readonly string[], version: string, io: Io): Promise<number> {
   try {
-    await makeProgram(version, io).parseAsync(args, { from: 'user' });
+    const program = makeProgram(version, io);
+    await program.parseAsync(asksForHelp(program, args), { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof ReaderGone) return exitCodes.ok;
@@ -78,6 +79,20 @@ export async function runCli(args: readonly string[], version: string, io: Io): 
     io.note(`scepter: ${visible(errorText(error))}`);
     return exitCodes[error instanceof CliError ? error.exit : 'failure'];
   }
+}
+
+/** `help cert list` is `cert list --help`; a word that is no command is said to be none. */
+function asksForHelp(program: Command, args: readonly string[]): readonly string[] {
+  const [help, ...words] = args;
+  if (help !== 'help') return args;
+  let command = program;
+  for (const [at, word] of words.entries()) {
+    const next = command.commands.find((child) => child.name() === word);
+    if (next) command = next;
+    else if (command.commands.length > 0) return words;
+    else return [...words.slice(0, at), '--help'];
+  }
+  return [...words, '--help'];
 }
 
 const HELP_COLUMNS = 80;

@@ -5,7 +5,7 @@
 import { Option } from 'commander';
 import { visible } from '../base/text.ts';
 import { CliError, type Io, jsonLine } from './io.ts';
-import { type Page, pageText, type Table, valuesOf } from './text.ts';
+import { pageText, type Sheet, type Table, valuesOf } from './text.ts';
 
 const formats = ['table', 'json', 'csv'] as const;
 type Format = (typeof formats)[number];
@@ -31,7 +31,7 @@ export function formatOf({ output, json }: ShowOptions): Format {
 
 type View = {
   readonly json: object;
-  readonly page: () => Page;
+  readonly page: () => Sheet;
   /** The lines of CSV, where they are not the whole page. */
   readonly table?: () => Table;
 };
@@ -40,12 +40,8 @@ export async function show(io: Io, options: ShowOptions, { json, page, table }: 
   const format = formatOf(options);
   if (format === 'json') return io.out(jsonLine(json));
   if (format === 'csv') return io.out(table ? csvTable(table()) : csvPage(page()));
-  await showPage(io, options, page());
+  await io.page(pageText(page(), io), options.pager ?? true);
 }
-
-/** For people only. */
-export const showPage = (io: Io, { pager = true }: ShowOptions, page: Page): Promise<void> =>
-  io.page(pageText(page, io), pager);
 
 export type CsvValue = string | number | readonly string[] | undefined;
 
@@ -62,7 +58,7 @@ export const csvLine = (cells: readonly CsvValue[]): string =>
 
 const csvTable = ({ columns, rows }: Table): string => [columns, ...rows].map(csvLine).join('');
 
-function csvPage(page: Page): string {
+function csvPage(page: Sheet): string {
   const parts = page.flat();
   const [only, ...others] = parts;
   if (only && 'columns' in only && others.length === 0) return csvTable(only);

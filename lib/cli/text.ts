@@ -9,7 +9,7 @@ export type Tone = 'good' | 'bad' | 'warning' | 'over';
 type Cell = { readonly text: string; readonly tone: Tone | undefined };
 
 /** Where text goes: how wide a line is, where that is known, and how it is coloured. */
-export type Paper = {
+type Paper = {
   readonly columns: number | undefined;
   readonly style: (tone: Tone, text: string) => string;
 };
@@ -32,12 +32,12 @@ export type Table = {
   readonly numbers?: true;
   readonly indent?: number;
 };
-export type Fields = { readonly heading?: string; readonly fields: readonly Field[] };
+export type FieldList = { readonly heading?: string; readonly fields: readonly Field[] };
 /** Sentences between tables; programs do not get them. */
 type Lines = { readonly lines: readonly string[] };
-export type Part = Table | Fields | Lines;
+type Part = Table | FieldList | Lines;
 /** Parts that belong together; an empty line separates them from the next. */
-export type Page = readonly (readonly Part[])[];
+export type Sheet = readonly (readonly Part[])[];
 
 const stateTones: Readonly<Record<TransactionState | ShownState | ChallengeState, Tone>> = {
   issued: 'good',
@@ -109,13 +109,6 @@ function lined(rows: readonly (readonly Cell[])[], { style }: Paper): string {
   return rows.map((row) => `${line(row)}\n`).join('');
 }
 
-/** Rows of text in columns. */
-export const aligned = (rows: readonly (readonly string[])[]): string =>
-  lined(
-    rows.map((row) => row.map((text) => ({ text: visible(text), tone: undefined }))),
-    plain,
-  );
-
 export const valuesOf = (value: Field[1]): string[] => [value ?? []].flat().map(String);
 
 /** A page of fields below a heading. */
@@ -125,7 +118,7 @@ export const section = (heading: string, fields: readonly Field[]): string =>
 /** The last column of a table, where nobody knows how long a line may be. */
 const MAX_SHOWN = 80;
 
-export const pageText = (page: Page, paper: Paper = plain): string =>
+export const pageText = (page: Sheet, paper: Paper = plain): string =>
   page.map((parts) => parts.map((part) => partText(part, paper)).join('')).join('\n');
 
 function partText(part: Part, paper: Paper): string {
@@ -135,7 +128,7 @@ function partText(part: Part, paper: Paper): string {
   return head + ('fields' in part ? fieldsText(part, paper) : tableText(part, paper));
 }
 
-function fieldsText({ heading, fields }: Fields, paper: Paper): string {
+function fieldsText({ heading, fields }: FieldList, paper: Paper): string {
   const indent = heading === undefined ? [] : [{ text: '', tone: undefined }];
   const rows = fields.flatMap(([name, value, tone]) =>
     valuesOf(value).map((text, at) => [

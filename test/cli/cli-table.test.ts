@@ -148,8 +148,11 @@ for (const { path, command } of all) {
       );
     });
 
-    test('a command has --json', () => {
-      assert.ok(command.options.some(({ long }) => long === '--json'));
+    test('a command has --json, and where it lists or shows -o and --no-pager', () => {
+      const has = (wanted: string) => command.options.some(({ long }) => long === wanted);
+      assert.ok(has('--json'));
+      if (!/\b(list|show|renewals|status|explain|inspect|cost|test)$/.test(name)) return;
+      assert.ok(has('--output') && has('--no-pager'));
     });
 
     test('a mistyped option is exit 2 with the right one, and stdout is empty', async () => {
@@ -188,6 +191,24 @@ describe('mistyped commands', () => {
       assert.equal(code, 2, args.join(' '));
       assert.equal(out, '');
       assert.match(err, /^Usage: scepter/);
+    }
+  });
+
+  test('help and the words of a command are its help, on stdout; those of no command are exit 2', async () => {
+    for (const words of [[], ['cert'], ['cert', 'list'], ['enrol']]) {
+      const { code, out } = await terminal.run(['help', ...words]);
+      assert.equal(code, 0);
+      assert.equal(out, (await terminal.run([...words, '--help'])).out);
+      assert.ok(out.startsWith(`Usage: ${['scepter', ...words].join(' ')} `), out);
+    }
+    const shown = await terminal.run(['help', 'cert', 'revoke', '00ff']);
+    assert.equal(shown.code, 0);
+    assert.ok(shown.out.startsWith('Usage: scepter cert revoke '));
+    for (const words of [['crt'], ['cert', 'lst'], ['cert', 'lst', 'x']]) {
+      const { code, out, err } = await terminal.run(['help', ...words]);
+      assert.equal(code, 2, words.join(' '));
+      assert.equal(out, '');
+      assert.match(err, /unknown command/);
     }
   });
 

@@ -8,7 +8,7 @@ import { replaceFile } from '../device/folder.ts';
 import { type Io, jsonLine } from '../io.ts';
 import { noteNext, type PageOptions, pageOptions, pagesOf } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
-import { type Field, type Fields, fromNow, seconds } from '../text.ts';
+import { type Field, type FieldList, fromNow, seconds } from '../text.ts';
 import { withKeyWarnings } from './ca-keys.ts';
 
 type Ca = AnswerTo<'GET /cas/{ca}'>;
@@ -72,7 +72,7 @@ async function exportChain(io: Io, name: string, { out, json }: ExportOptions): 
   if (certificate) io.note(`SHA-256 of the CA certificate: ${certificate.sha256}`);
 }
 
-function caPart({ id, key, certificate, chain, ra, crl, warnings }: Ca, now: number): Fields {
+function caPart({ id, key, certificate, chain, ra, crl, warnings }: Ca, now: number): FieldList {
   const own: Field[] = certificate
     ? [
         ['subject', certificate.subject],

@@ -18,7 +18,7 @@ import { certificateFields } from '../look/decoded.ts';
 import { describeFile, fileOctets } from '../look/inspect.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
-import { type Field, type Page, seconds, type Table } from '../text.ts';
+import { type Field, type Sheet, seconds, type Table } from '../text.ts';
 import { revokeFile, revokeOfRa } from './cert-signed.ts';
 
 type Whole = AnswerTo<'GET /certificates/{ca}/{serial}'>;
@@ -277,7 +277,7 @@ async function showOne(io: Io, serial: string, { ca, pem, ...options }: One & { 
   throw new CliError('failure', `it is not handed out while the certificate is ${whole.state}`);
 }
 
-function page(whole: Whole, now: number): Page {
+function page(whole: Whole, now: number): Sheet {
   const { ca, state, endpoint, transaction, revokedAt, revocationReason, der } = whole;
   const since = revokedAt ? ` since ${seconds(revokedAt)}, ${revocationReason}` : '';
   const fields: Field[] = [

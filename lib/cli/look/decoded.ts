@@ -13,7 +13,7 @@ import type {
   DescribedRequest,
 } from '../../x509/describe/describe.ts';
 import type { DescribedExtension } from '../../x509/describe/extensions.ts';
-import { type Field, fromNow, type Page } from '../text.ts';
+import { type Field, fromNow, type Sheet } from '../text.ts';
 
 const keyFields = ({ algorithm, accepted, sha256 }: DescribedKey): Field[] => [
   ['key', accepted ? algorithm : `${algorithm} (no endpoint takes it)`],
@@ -72,7 +72,7 @@ function proofText({ proof, signatureAlgorithm }: DescribedRequest): string {
 /** Entries on a page; all of them are in the JSON. */
 const MAX_ENTRIES = 20;
 
-function crlPage(crl: DescribedCrl, now: number): Page {
+function crlPage(crl: DescribedCrl, now: number): Sheet {
   const { issuer, thisUpdate, nextUpdate, revoked } = crl;
   const fields: readonly Field[] = [
     ['issuer', issuer],
@@ -111,7 +111,7 @@ const signatures = {
   unchecked: 'not checked: its algorithm or key is not known here',
 } as const;
 
-function messagePage(message: DescribedMessage, now: number): Page {
+function messagePage(message: DescribedMessage, now: number): Sheet {
   const { envelope, otherAttributes, signer, digest, signatureAlgorithm } = message;
   const fields: readonly Field[] = [
     ['messageType', message.messageType],
@@ -133,7 +133,7 @@ function messagePage(message: DescribedMessage, now: number): Page {
   ];
 }
 
-function certificatesPage({ certificates, crls }: DescribedCertificates, now: number): Page {
+function certificatesPage({ certificates, crls }: DescribedCertificates, now: number): Sheet {
   const page = [
     ...certificates.flatMap((one) => fieldsPage('certificate', certificateFields(one, now))),
     ...crls.flatMap((crl) => crlPage(crl, now)),
@@ -141,10 +141,10 @@ function certificatesPage({ certificates, crls }: DescribedCertificates, now: nu
   return page.length > 0 ? page : [[{ lines: ['a list without certificates or CRLs'] }]];
 }
 
-const fieldsPage = (heading: string, fields: readonly Field[]): Page => [[{ heading, fields }]];
+const fieldsPage = (heading: string, fields: readonly Field[]): Sheet => [[{ heading, fields }]];
 
 /** @param now milliseconds since 1970 */
-export function pageOf(described: DescribedEncoding, now: number): Page {
+export function pageOf(described: DescribedEncoding, now: number): Sheet {
   switch (described.type) {
     case 'certificate':
       return fieldsPage('certificate', certificateFields(described, now));

@@ -6,7 +6,7 @@ import { type Reason, reasons } from '../../refusal/reasons.ts';
 import { CliError, type Io } from '../io.ts';
 import { reasonOf } from '../request/refusal.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
-import type { Page } from '../text.ts';
+import type { Sheet } from '../text.ts';
 
 export function explainCommand(io: Io): Command {
   return new Command('explain')
@@ -50,7 +50,7 @@ const explained = (reason: Reason) => {
 };
 type Explained = ReturnType<typeof explained>;
 
-const page = ({ code, reason, failInfo: info, text, means, rule, change }: Explained): Page => [
+const page = ({ code, reason, failInfo: info, text, means, rule, change }: Explained): Sheet => [
   [
     {
       heading: `${code} ${reason}`,
@@ -64,7 +64,7 @@ const page = ({ code, reason, failInfo: info, text, means, rule, change }: Expla
   ],
 ];
 
-const table = (all: readonly Explained[]): Page => [
+const table = (all: readonly Explained[]): Sheet => [
   [
     {
       columns: ['CODE', 'REASON', 'FAILINFO', 'TEXT'],

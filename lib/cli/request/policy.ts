@@ -10,7 +10,7 @@ import { extensionFields } from '../look/decoded.ts';
 import { describePart, partsOf } from '../look/encodings.ts';
 import { fileOctets } from '../look/inspect.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
-import { type Field, type Page, seconds } from '../text.ts';
+import { type Field, type Sheet, seconds } from '../text.ts';
 import { reasonOf, refusalFields } from './refusal.ts';
 
 type Options = ShowOptions & {
@@ -95,7 +95,7 @@ function page(
   { decision, code, text, evidence = {}, certificate }: Simulation,
   endpoint: string,
   csr: string,
-): Page {
+): Sheet {
   const reason = code === undefined ? undefined : reasonOf(code);
   const why: readonly Field[] = (reason &&
     refusalFields({ reason, evidence, endpoint, csr, profile: '<profile>' })) ?? [

@@ -13,7 +13,7 @@ import { authorText, inOrder, stepRow } from '../log/happened.ts';
 import { requestFields } from '../look/decoded.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
-import { type Field, type Page, seconds } from '../text.ts';
+import { type Field, type Sheet, seconds } from '../text.ts';
 import { refusalFields } from './refusal.ts';
 
 type Story = AnswerTo<'GET /transactions/{id}'>;
@@ -106,7 +106,7 @@ const listTransactions = (
     options,
   );
 
-function page(story: Story): Page {
+function page(story: Story): Sheet {
   const { id, endpoint, ca, profile, state, messageType, reason, expiresAt, moreEvents } = story;
   const { challengeBy, approval } = story;
   const refused = refusalFields(story);

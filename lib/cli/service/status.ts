@@ -6,7 +6,7 @@ import { CLOCK_SKEW_MS } from '../../base/limits.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io } from '../io.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
-import { counted, type Field, fromNow, type Page, seconds, spoken } from '../text.ts';
+import { counted, type Field, fromNow, type Sheet, seconds, spoken } from '../text.ts';
 
 type Status = AnswerTo<'GET /status'>;
 
@@ -52,7 +52,7 @@ const isGood = ({ reachable, writable }: Status['store']): boolean => reachable 
 const storeText = ({ reachable, writable }: Status['store']): string =>
   reachable ? (writable ? 'reachable, takes writes' : 'TAKES NO WRITES') : 'NOT REACHABLE';
 
-function page(found: Status, warnings: readonly string[], url: string, now: number): Page {
+function page(found: Status, warnings: readonly string[], url: string, now: number): Sheet {
   const { version, store, cas, endpoints, morePending } = found;
   const until = (iso: string | undefined): string =>
     iso === undefined ? '-' : `${seconds(iso)} (${fromNow(iso, now)})`;
