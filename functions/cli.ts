@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { arrayBuffer } from 'node:stream/consumers';
 import { systemClock } from '../lib/adapters/system.ts';
 import { errorText } from '../lib/base/errors.ts';
+import { addressesIn } from '../lib/cli/address.ts';
 import { exitCodes } from '../lib/cli/io.ts';
 import { runCli } from '../lib/cli/main.ts';
 import { checkedToken, tokenIn } from '../lib/cli/server.ts';
@@ -24,6 +25,11 @@ function environment(): Env {
 }
 
 const tokenPath = join(env.dataDir, 'token');
+/** Where the server of this folder was started last. */
+const remembered = env.url === undefined || !env.token ? await addressesIn(env.dataDir) : [];
+const given = env.url === undefined ? undefined : [env.url];
+const [local = env.localUrl] = env.defaults.address ? remembered : [];
+const own = remembered.length > 0 ? remembered : [local];
 
 /** The token that was given, or the one the embedded server keeps in its folder. */
 const token = async (): Promise<string> =>
@@ -36,9 +42,11 @@ const token = async (): Promise<string> =>
       );
 
 process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
-  url: env.url ?? env.localUrl,
+  url: env.url ?? local,
   token,
   tokenFrom: env.token ? 'the token of SCEPTER_TOKEN' : `the token in ${tokenPath}`,
+  tokenOf: env.token ? given : own,
+  jwtOf: given,
   jwt: env.jwt,
   invoke: async (target, request) =>
     (await import('./lambda/admin-function.ts')).invoke(target, request),

@@ -4,6 +4,7 @@ import { jsonLog, systemClock } from '../lib/adapters/system.ts';
 import { STOP_GRACE_MS } from '../lib/base/limits.ts';
 import { loadConfig } from './default-config.ts';
 import { readEnv } from './env.ts';
+import { keepAddresses } from './node/admin-token.ts';
 import { say } from './node/banner.ts';
 import { openEmbedded } from './node/embedded.ts';
 import { refusalOf } from './node/failed-start.ts';
@@ -34,6 +35,7 @@ async function start(json: boolean): Promise<void> {
   });
   for (const server of servers) server.on('error', fail);
   const embedded = await openEmbedded(env, config, log);
+  await keepAddresses(env.dataDir, [address, embedded.deps.config.publicUrl]);
   const service = runService(env, embedded, log);
   ready.resolve(service);
   const stop = () => {

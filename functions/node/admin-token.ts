@@ -1,5 +1,5 @@
-// The admin token of the embedded default: a file beside the database, which the CLI on the same machine
-// uses. The store holds its hash.
+// The admin token of the embedded default, and the addresses of its server: files beside the database, which the
+// CLI on the same machine uses. The store holds the token's hash.
 
 import { randomBytes } from 'node:crypto';
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
@@ -15,6 +15,7 @@ import {
   tokenNameRecord,
 } from '../../lib/ca/record/tokens.ts';
 import { Draft, View } from '../../lib/ca/record/unit-of-work.ts';
+import { addressFile } from '../../lib/cli/address.ts';
 import type { Actor } from '../../lib/events/event.ts';
 
 const name = ownNames.tokenFile;
@@ -67,11 +68,23 @@ export async function replaceToken(path: string, deps: TokenDeps, actor: Actor):
 
 const newToken = (): string => randomBytes(32).toString('base64url');
 
-/** The file is written whole or not at all, also on a full disk. */
+/** For commands from this folder, which send its token to no other server. A start that changes nothing here
+ * needs no space on the disk. */
+export async function keepAddresses(dataDir: string, all: readonly string[]): Promise<void> {
+  const path = addressFile(dataDir);
+  const lines = `${[...new Set(all)].join('\n')}\n`;
+  if ((await readFile(path, 'utf8').catch(() => '')) !== lines) await writeWhole(path, lines);
+}
+
 async function writeToken(path: string, token: string): Promise<string> {
-  await writeFile(`${path}.new`, `${token}\n`, { mode: 0o600, flush: true });
-  await rename(`${path}.new`, path);
+  await writeWhole(path, `${token}\n`);
   return token;
+}
+
+/** The file is written whole or not at all, also on a full disk. */
+async function writeWhole(path: string, content: string): Promise<void> {
+  await writeFile(`${path}.new`, content, { mode: 0o600, flush: true });
+  await rename(`${path}.new`, path);
 }
 
 async function record(deps: TokenDeps, hash: string, actor: Actor): Promise<void> {

@@ -113,8 +113,8 @@ async function firstSteps({ env, embedded, address }: Started): Promise<string[]
 
 /** The options with which our command finds this server, where it would look for another. */
 function asking({ dataDir, defaults }: Env, address: string): string {
-  const url = defaults.address ? '' : ` --url ${address}`;
-  return defaults.dataDir ? url : `${url} --token-file ${join(dataDir, 'token')}`;
+  // A folder remembers its server.
+  return defaults.dataDir ? '' : ` --url ${address} --token-file ${join(dataDir, 'token')}`;
 }
 
 function whereabouts({ dataDir, table, sealingKey }: Env): string {

@@ -15,6 +15,9 @@ export type Io = {
   readonly token: () => Promise<string>;
   /** Where that token is from, for people. */
   readonly tokenFrom: string;
+  /** The addresses of the server that this token, and that JWT, are of; undefined: of whichever is asked. */
+  readonly tokenOf?: readonly string[] | undefined;
+  readonly jwtOf?: readonly string[] | undefined;
   /** The JWT for an ingress in front of it, if that wants one. */
   readonly jwt: string | undefined;
   /** The command's patience with that server; absent: it has none. */

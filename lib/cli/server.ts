@@ -1,9 +1,11 @@
-// Which server a command asks, and with which token: options override the environment.
+// Which server a command asks, and with which token: options override the environment. A token is sent to the
+// server that it is of, and to no other: an address on the command line does not lead it elsewhere.
 
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { isToken } from '../api/route.ts';
 import { errorText } from '../base/errors.ts';
+import { isOf, otherServers } from './address.ts';
 import { Patience, retryOption } from './busy.ts';
 import { CliError, type Io, webAddress } from './io.ts';
 
@@ -17,7 +19,7 @@ type Asking = {
 type Given = { readonly url?: string; readonly tokenFile?: string; readonly retryFor: number };
 
 export function askingServer(io: Io): Asking {
-  let { url, token, tokenFrom } = io;
+  let { url, token, tokenFrom, jwt } = io;
   let patience: Patience | undefined;
   let named = false;
   /** Commands without commands below them; they are the ones that do something. */
@@ -40,7 +42,10 @@ export function askingServer(io: Io): Asking {
       if (tokenFile !== undefined) {
         token = () => tokenIn('--token-file', tokenFile);
         tokenFrom = `the token in ${tokenFile}`;
+      } else if (!isOf(io.tokenOf, url)) {
+        token = () => Promise.reject(otherServers(io, url));
       }
+      if (!isOf(io.jwtOf, url)) jwt = undefined;
       // These options are not sent as filters of a list.
       for (const name of ['url', 'tokenFile', 'retryFor']) command.setOptionValue(name, undefined);
     });
@@ -57,6 +62,9 @@ export function askingServer(io: Io): Asking {
       },
       get tokenFrom() {
         return tokenFrom;
+      },
+      get jwt() {
+        return jwt;
       },
       token: () => token(),
       // A server that was named is asked.

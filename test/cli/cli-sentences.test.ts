@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -108,11 +108,57 @@ describe('a server in trouble', () => {
 describe('tokens', () => {
   const status = (env: Readonly<Record<string, string>>, ...more: readonly string[]) =>
     runProcess('bin/scepter.js', ['status', '--url', terminal.url, ...more], { env });
-  const folderWith = (token: string): string => {
+  /** The data folder of the server at this address. */
+  const folderWith = (token: string, address = terminal.url): string => {
     const folder = temporary('token');
     writeFileSync(join(folder, 'token'), token);
+    writeFileSync(join(folder, 'address'), `${address}\nhttp://scep.example.com\n`);
     return folder;
   };
+
+  test('a token of one server is not sent to another: a sentence, and no request', async () => {
+    let asked = 0;
+    const other = await answering((_, response) => {
+      asked++;
+      response.end('{}');
+    });
+    const folder = folderWith(lab.adminToken);
+    const [env, out] = [{ SCEPTER_DATA_DIR: folder }, ''];
+    const said = (from: string, of: string) => ({
+      ...{ code: 4, out },
+      err: `scepter: ${from} is of the server at ${of}, and is not sent to ${other}: name the token for that one with --token-file\n`,
+    });
+    const ofFolder = said(
+      `the token in ${folder}/token`,
+      `${terminal.url} or http://scep.example.com`,
+    );
+    const command = (...more: readonly string[]) => ['challenge', 'list', ...more];
+    const cli = (args: readonly string[], more: Readonly<Record<string, string>>) =>
+      runProcess('bin/scepter.js', args, { env: { ...env, ...more } });
+    assert.deepEqual(await cli(command('--url', `${other}/`), {}), ofFolder);
+    assert.deepEqual(await cli(command(), { SCEPTER_URL: other }), ofFolder);
+    const variables = { SCEPTER_URL: terminal.url, SCEPTER_TOKEN: lab.adminToken };
+    assert.deepEqual(
+      await cli(command('--url', other), { ...variables, SCEPTER_JWT: 'a.b.c' }),
+      said('the token of SCEPTER_TOKEN', terminal.url),
+    );
+    assert.equal(asked, 0);
+    const named = command('--url', other, '--token-file', join(folder, 'token'));
+    await cli(named, {});
+    assert.equal(asked, 1);
+  });
+
+  test('a command from a data folder finds its server, and a token and an address that are both given are believed', async () => {
+    const folder = folderWith(lab.adminToken);
+    const list = ['challenge', 'list', '--json'];
+    const found = await runProcess('bin/scepter.js', list, { env: { SCEPTER_DATA_DIR: folder } });
+    assert.equal(found.code, 0, found.err);
+    const given = { SCEPTER_TOKEN: lab.adminToken, SCEPTER_DATA_DIR: temporary('none') };
+    const told = await runProcess('bin/scepter.js', [...list, '--url', terminal.url], {
+      env: given,
+    });
+    assert.equal(told.code, 0, told.err);
+  });
 
   test("a token file of another server: the answer's 401 names the file", async () => {
     const folder = folderWith('o'.repeat(43));
@@ -143,9 +189,9 @@ describe('tokens', () => {
   });
 
   test('a token file that cannot be read is not called missing', async () => {
-    const folder = temporary('token');
+    const folder = folderWith('');
+    rmSync(join(folder, 'token'));
     mkdirSync(join(folder, 'token'));
-    chmodSync(folder, 0o700);
     const { code, err } = await status({ SCEPTER_DATA_DIR: folder });
     assert.equal(code, 4);
     assert.match(err, /^scepter: the admin token: \S+\/token cannot be read: EISDIR/);

@@ -109,6 +109,10 @@ describe('what a start says', () => {
     const second = await startServer(env);
     assert.doesNotMatch(second.printed(), /Challenge/);
     assert.match(second.printed(), /\n {2}scepter challenge create --url \S+ --token-file \S+ /);
+    // From its folder nothing else has to be known of it.
+    const { SCEPTER_DATA_DIR } = env;
+    const { code, err } = await run('bin/scepter.js', ['status'], { env: { SCEPTER_DATA_DIR } });
+    assert.equal(code, 0, err);
     await second.stop();
   });
 
