@@ -1,14 +1,13 @@
 // Plain Node: the embedded default over HTTP. `scepter serve`, which is `npm start`.
 
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
-import { STOP_GRACE_MS } from '../lib/base/limits.ts';
 import { loadConfig } from './default-config.ts';
 import { readEnv } from './env.ts';
 import { keepAddresses } from './node/admin-token.ts';
 import { say } from './node/banner.ts';
 import { openEmbedded } from './node/embedded.ts';
 import { refusalOf } from './node/failed-start.ts';
-import { listening } from './node/listen.ts';
+import { closed, listening } from './node/listen.ts';
 import { runService, type Service } from './node/service.ts';
 import { obeySignals } from './node/signals.ts';
 
@@ -39,12 +38,11 @@ async function start(json: boolean): Promise<void> {
   const service = runService(env, embedded, log);
   ready.resolve(service);
   const stop = () => {
-    const stopped = service.stop();
-    const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
-    void Promise.all(closed).then(() => stopped.then(embedded.close));
-    const cut = () => servers.map((server) => server.closeAllConnections());
-    // Whoever is still sending after a while is cut off.
-    setTimeout(cut, STOP_GRACE_MS).unref();
+    void closed(servers, service.stop(), () => {
+      const detail = 'work was still running, and is taken up by the next start';
+      log({ event: 'server.cutOff', severity: 'warning', detail });
+      process.exit();
+    }).then(embedded.close);
   };
   obeySignals({ stop, reload: () => reloadTls(log).then(service.reload) });
   await say({ env, embedded, address, log }, json);

@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
 import { errorText } from '../../lib/base/errors.ts';
-import { MAX_REQUEST_LINE_OCTETS } from '../../lib/base/limits.ts';
+import { MAX_REQUEST_LINE_OCTETS, STOP_GRACE_MS, STOP_LIMIT_MS } from '../../lib/base/limits.ts';
 import { type Connection, connectionOf } from '../../lib/http/client.ts';
 import { forbidden } from '../../lib/http/respond.ts';
 import { isForDevices } from '../../lib/http/target.ts';
@@ -32,9 +32,13 @@ type TlsFiles = { readonly cert: Buffer; readonly key: Buffer };
 /** A server that does not listen yet. */
 export function serverOf(app: App, tls?: TlsFiles): Server | TlsServer {
   const connections = new WeakMap<IncomingMessage, Omit<Connection, 'hops'>>();
-  const listener = getRequestListener((request, { incoming }) => {
+  const listener = getRequestListener(async (request, { incoming, outgoing }) => {
     const connection = connectionOf(request, incoming.socket.remoteAddress);
-    return app.fetch(request, { ...connection, ...connections.get(incoming as IncomingMessage) });
+    const asked = { ...connection, ...connections.get(incoming as IncomingMessage) };
+    const response = await app.fetch(request, asked);
+    // RFC 9112 §9.6: a server that ends says so, before the client sends more on this connection.
+    if (!server.listening) Object.assign(outgoing, { shouldKeepAlive: false });
+    return response;
   });
   const answer: RequestListener = (incoming, outgoing) => {
     const { target, host } = targetOf(incoming);
@@ -105,6 +109,23 @@ type Listening = {
   /** Connections from now on get the certificate that is in the files, or the log says why not. */
   readonly reloadTls: (log: Log) => Promise<void>;
 };
+
+/**
+ * Takes no more requests. Those that have begun are answered; whoever is still sending after a while is cut off.
+ * @param upkeep resolves when other work has ended
+ * @param cutOff ends the process, and with it what has not ended by then: an end as by a power failure loses nothing
+ */
+export async function closed(
+  servers: readonly Pick<Server, 'close' | 'closeAllConnections'>[],
+  upkeep: Promise<void>,
+  cutOff: () => void,
+): Promise<void> {
+  const hangUp = () => servers.map((server) => server.closeAllConnections());
+  setTimeout(hangUp, STOP_GRACE_MS).unref();
+  setTimeout(cutOff, STOP_LIMIT_MS).unref();
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  await upkeep;
+}
 
 async function listen(server: Server | TlsServer, at: Pick<Env, 'host' | 'port'>): Promise<number> {
   server.listen(at.port, at.host);

@@ -9,17 +9,30 @@ import { readVariable } from '../env.ts';
 
 type Deeds = { readonly stop: () => void; readonly reload: () => void };
 
-/** @param deeds of which `stop` is called once; a second signal of a kind ends the process at once */
+/** @param deeds of which `stop` is called once; a signal that insists ends the process at once */
 export function obeySignals({ stop, reload }: Deeds): void {
   let stopped = false;
   const stopOnce = (): void => {
     if (!stopped) stop();
     stopped = true;
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stopOnce);
+  // A signal for the whole group, such as Ctrl-C, comes a second time from npm or `bin/scepter.js`, which pass on
+  // their own.
+  let passedOn = wasStarted();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (stopped && !passedOn) process.exit(130);
+      if (stopped) passedOn = false;
+      stopOnce();
+    });
+  }
   process.on('SIGHUP', () => (isTerminalClosed() ? stopOnce() : reload()));
   whenStarterEnds(stopOnce);
 }
+
+const isOfNpm = (): boolean => readVariable('npm_lifecycle_event') !== undefined;
+/** By npm or by `bin/scepter.js`. */
+const wasStarted = (): boolean => process.connected || isOfNpm();
 
 const terminals = [0, 1, 2].filter((stream) => isatty(stream));
 /** A closed terminal sends SIGHUP as well, and ends what runs in it. */
@@ -34,7 +47,7 @@ export function whenStarterEnds(stop: () => void): void {
     process.channel?.unref();
   }
   // A server that was started in another way may lose its parent: `nohup`, a closed terminal, a daemon.
-  if (readVariable('npm_lifecycle_event') === undefined) return;
+  if (!isOfNpm()) return;
   const parent = process.ppid;
   let npm: number | undefined;
   void npmBehind(parent).then((found) => {

@@ -242,6 +242,9 @@ export const MAX_LOGGED_PATH = 300;
 /** Milliseconds that a stopping server waits for running requests before it closes their connections. */
 export const STOP_GRACE_MS = 5000;
 
+/** Milliseconds after which it ends whatever still runs: those who stop a container kill it after ten seconds. */
+export const STOP_LIMIT_MS = 8000;
+
 /** Milliseconds for which a successful try of a write answers `status` and `/readyz` of an instance: one write
  * unit a minute on DynamoDB; and for which a failed one does, so that the end of the trouble is soon seen. */
 export const WRITE_TRIED_MS = 60_000;
