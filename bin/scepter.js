@@ -46,7 +46,8 @@ function broughtNode() {
 function runOn(node) {
   // By the channel the other process notices when this one is killed.
   const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
-  const child = spawn(node, [cli, ...process.argv.slice(2)], { stdio });
+  const self = fileURLToPath(import.meta.url);
+  const child = spawn(node, [self, ...process.argv.slice(2)], { stdio });
   // Whoever stops this process means the one that does the work.
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   for (const signal of signals) process.on(signal, () => child.kill(signal));

@@ -9,7 +9,6 @@ import { exitCodes } from '../lib/cli/io.ts';
 import { runCli } from '../lib/cli/main.ts';
 import { checkedToken, tokenIn } from '../lib/cli/server.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { readDocument } from './default-config.ts';
 import { type Env, readEnv } from './env.ts';
 import { terminal } from './node/terminal.ts';
 
@@ -53,7 +52,7 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
   ...terminal(env.pager),
   clock: systemClock,
-  config: (file) => readDocument(env, file),
+  config: async (file) => (await import('./default-config.ts')).readDocument(env, file),
   serve: async (json) => (await import('./server.ts')).serve(json),
   operator: async () => (await import('./node/operator.ts')).findOperator(env),
   backups: async () => (await import('./backup/backups.ts')).backupsOf(env),

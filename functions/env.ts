@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import type { AwsConnection } from '../lib/adapters/aws/aws.ts';
-import { ConfigError } from '../lib/config/config.ts';
+import { ConfigError } from '../lib/config/error.ts';
 
 export type Env = {
   /** `SCEPTER_DATA_DIR`: database, keys and token of the embedded default. */

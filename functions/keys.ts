@@ -5,7 +5,7 @@ import type { KmsKeys } from '../lib/adapters/aws/kms/kms-keys.ts';
 import { beginAnew, SoftwareKeys } from '../lib/adapters/software-keys.ts';
 import { readMacKeys } from '../lib/ca/authority/mac-keys.ts';
 import { ownNames, tokenNameKey } from '../lib/ca/record/tokens.ts';
-import { ConfigError } from '../lib/config/config.ts';
+import { ConfigError } from '../lib/config/error.ts';
 import type { MacKeys } from '../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../lib/ports/ra-keys.ts';
 import type { Signer } from '../lib/ports/signer.ts';

@@ -1,8 +1,9 @@
 // The static challenges of the configuration, found where its references say.
 
 import { type Bytes, utf8 } from '../lib/base/bytes.ts';
-import { type Config, ConfigError } from '../lib/config/config.ts';
+import type { Config } from '../lib/config/config.ts';
 import { type Secrets, secretProblems, variableOf } from '../lib/config/enrolment.ts';
+import { ConfigError } from '../lib/config/error.ts';
 import { hash } from '../lib/crypto/native.ts';
 import { readVariable } from './env.ts';
 

@@ -1,7 +1,7 @@
 // Cloudflare Workers: the whole service in one isolate, its records and keys at AWS by HTTPS.
 
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
-import { ConfigError } from '../lib/config/config.ts';
+import { ConfigError } from '../lib/config/error.ts';
 import { makeApp } from '../lib/http/app.ts';
 import { unavailable } from '../lib/http/respond.ts';
 import { readAwsConnection, readEnv } from './env.ts';

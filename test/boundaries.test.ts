@@ -124,6 +124,22 @@ test('a package is imported only in the rooms it belongs to', () => {
   }
 });
 
+test('the command line loads neither schemas nor SDKs before a command needs them', () => {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const packages = new Set<string>();
+  const visit = (path: string, seen: Set<string>): void => {
+    const file = byPath.get(path);
+    if (!file || seen.has(path)) return;
+    seen.add(path);
+    for (const [, from = ''] of file.text.matchAll(/^import\s(?!type\b)[^;]*?from '([^']+)'/gms)) {
+      if (from.startsWith('.')) visit(posix.normalize(posix.join(posix.dirname(path), from)), seen);
+      else if (!from.startsWith('node:')) packages.add(from);
+    }
+  };
+  visit('functions/cli.ts', new Set());
+  assert.deepEqual([...packages], ['commander']);
+});
+
 test('pure rooms take time, randomness, environment and I/O as arguments', () => {
   const banned =
     /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bgetRandomValues\b|\brandomUUID\b|\bprocess\b|\bBuffer\b|\bfetch\(|\bconsole\b|\bperformance\b/;

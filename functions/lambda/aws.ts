@@ -20,7 +20,7 @@ import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
-import { ConfigError } from '../../lib/config/config.ts';
+import { ConfigError } from '../../lib/config/error.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { loadConfig } from '../default-config.ts';
 import { readEnv } from '../env.ts';

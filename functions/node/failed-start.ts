@@ -1,7 +1,7 @@
 // The message of a failed start: the reason, and what to do where the system's error does not say it.
 
 import { errorText } from '../../lib/base/errors.ts';
-import { ConfigError } from '../../lib/config/config.ts';
+import { ConfigError } from '../../lib/config/error.ts';
 
 const hints: readonly (readonly [RegExp, string])[] = [
   [

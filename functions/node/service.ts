@@ -1,7 +1,7 @@
 // A service that runs: the newest configuration that was good, and its upkeep. SIGHUP reads the document
 // anew; a request that has begun ends under the configuration that it began with.
 
-import { ConfigError } from '../../lib/config/config.ts';
+import { ConfigError } from '../../lib/config/error.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import type { Connection } from '../../lib/http/client.ts';
 import { operatorHandlers } from '../../lib/http/operator/handlers.ts';

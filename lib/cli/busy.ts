@@ -2,7 +2,7 @@
 // the same request goes out again, as long as all these waits together stay within a limit.
 
 import { Option } from 'commander';
-import { parseDuration } from '../config/schema.ts';
+import { parseDuration } from '../config/duration.ts';
 import { CliError, type Io, type Patient, type Said } from './io.ts';
 import { spoken } from './text.ts';
 

@@ -5,7 +5,6 @@
 import * as z from 'zod/mini';
 import type { Bytes } from '../base/bytes.ts';
 import { MIN_CRL_VALIDITY_MS } from '../base/limits.ts';
-import { visible } from '../base/text.ts';
 import { caKeyNames, caKeys, type KeySpec, type Legacy } from '../crypto/algorithms.ts';
 import { isAbsoluteUri } from '../x509/lint/names.ts';
 import { lintSubject } from '../x509/lint/rules.ts';
@@ -20,6 +19,7 @@ import {
   secretProblems,
   type ValidatorId,
 } from './enrolment.ts';
+import { ConfigError } from './error.ts';
 import { checkProfile, type Profile, profileSchema } from './profile.ts';
 import { partOf, requireKnown } from './references.ts';
 import {
@@ -86,21 +86,6 @@ export type Config = {
   /** As it was written. */
   readonly document: ConfigDocument;
 };
-
-/** Characters of a sentence about one field. */
-const MAX_PROBLEM_CHARACTERS = 1000;
-
-/** The document is refused; `problems` are whole sentences, one for each field. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly problems: readonly string[];
-  constructor(problems: readonly string[]) {
-    // The sentence repeats what was written in the document, which may be of any length.
-    const lines = problems.map((problem) => visible(problem).slice(0, MAX_PROBLEM_CHARACTERS));
-    super(lines.join('\n'));
-    this.problems = lines;
-  }
-}
 
 const legacy = z.strictObject({
   sha1: described('SHA-1 digests and signatures of clients', z._default(z.boolean(), false)),

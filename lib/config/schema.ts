@@ -5,19 +5,11 @@ import { closest, distance } from 'fastest-levenshtein';
 import stripJsonComments from 'strip-json-comments';
 import * as z from 'zod/mini';
 import { errorText } from '../base/errors.ts';
+import { durationPattern, parseDuration } from './duration.ts';
 
 /** JSON in which `//`, block comments and trailing commas may stand. @throws {SyntaxError} */
 export const parseJsonc = (text: string): unknown =>
   JSON.parse(stripJsonComments(text, { trailingCommas: true }));
-
-const durationPattern = /^([1-9]\d{0,5})([smhd])$/;
-const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-/** Milliseconds of `30s`, `15m`, `1h`, `365d`; undefined for other text. */
-export function parseDuration(text: string): number | undefined {
-  const [, count, unit] = durationPattern.exec(text) ?? [];
-  return count && unit ? Number(count) * unitMs[unit as keyof typeof unitMs] : undefined;
-}
 
 /** A schema with the sentence that the published JSON Schema says about it. */
 export const described = <T extends z.ZodMiniType>(text: string, schema: T): T =>

@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ConfigError, checkConfig, configSchema } from '../../lib/config/config.ts';
-import { parseDuration, parseJsonc } from '../../lib/config/schema.ts';
+import { checkConfig, configSchema } from '../../lib/config/config.ts';
+import { parseDuration } from '../../lib/config/duration.ts';
+import { ConfigError } from '../../lib/config/error.ts';
+import { parseJsonc } from '../../lib/config/schema.ts';
 import { parseName } from '../../lib/x509/names/name.ts';
 
 const good = () => ({

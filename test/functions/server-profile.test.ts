@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openEmbedded } from '../../functions/node/embedded.ts';
-import { type Config, ConfigError, checkConfig } from '../../lib/config/config.ts';
+import { type Config, checkConfig } from '../../lib/config/config.ts';
+import { ConfigError } from '../../lib/config/error.ts';
 
 const config = checkConfig({
   publicUrl: 'https://scep.example',

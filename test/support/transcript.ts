@@ -16,7 +16,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import type { ConfigDocument } from '../../lib/config/config.ts';
-import { parseDuration } from '../../lib/config/schema.ts';
+import { parseDuration } from '../../lib/config/duration.ts';
 import { openTerminal, type Terminal } from './cli.ts';
 import { type Lab, makeLab } from './lab.ts';
 import { temporary } from './process.ts';

@@ -10,7 +10,7 @@ import {
   type RegisterReason,
   registerReasons,
 } from '../../base/words.ts';
-import { parseDuration } from '../../config/schema.ts';
+import { parseDuration } from '../../config/duration.ts';
 import { describeCertificate } from '../../x509/describe/describe.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';

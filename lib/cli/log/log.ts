@@ -5,7 +5,7 @@ import { canonicalText } from '../../base/json.ts';
 import { visible } from '../../base/text.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
 import { type EventType, eventTypes } from '../../base/words.ts';
-import { parseDuration } from '../../config/schema.ts';
+import { parseDuration } from '../../config/duration.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { limitOf } from '../pages.ts';

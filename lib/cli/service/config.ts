@@ -3,12 +3,14 @@
 import { Command, Option } from 'commander';
 import { fromUtf8 } from '../../base/bytes.ts';
 import { visible } from '../../base/text.ts';
-import { sampleCa, uncertifiable } from '../../ca/authorize/certifiable.ts';
-import { type Config, ConfigError, checkConfig, completed } from '../../config/config.ts';
-import { parseJsonc } from '../../config/schema.ts';
+import type { Config } from '../../config/config.ts';
+import { ConfigError } from '../../config/error.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine, readStdin } from '../io.ts';
 import { counted } from '../text.ts';
+
+// The schemas are most of what this command line would load, and few commands need them.
+const schemas = () => import('../../config/config.ts');
 
 const fileText =
   'a file of JSON, comments allowed, "-" for standard input (default: as a server started here would)';
@@ -48,7 +50,7 @@ Examples:
       if (server && file) throw new CliError('usage', 'give a file or --server, not both');
       const document = server
         ? await callApi(io, 'GET /config')
-        : completed((await checked(await read(io, file))).document);
+        : (await schemas()).completed((await checked(await read(io, file))).document);
       io.out(json ? jsonLine(document) : indented(document));
     });
   return config;
@@ -60,6 +62,7 @@ type Source = Awaited<ReturnType<Io['config']>>;
 async function read(io: Io, file: string | undefined): Promise<Source> {
   try {
     if (file !== '-') return await io.config(file);
+    const { parseJsonc } = await import('../../config/schema.ts');
     return { name: 'standard input', document: parseJsonc(fromUtf8(await readStdin(io))) };
   } catch (error) {
     if (error instanceof ConfigError) throw new CliError('usage', error.message);
@@ -70,6 +73,7 @@ async function read(io: Io, file: string | undefined): Promise<Source> {
 
 /** @throws {CliError} usage, with the first sentence and how many more there are */
 async function checked({ name, document }: Source): Promise<Config> {
+  const { checkConfig } = await schemas();
   try {
     return checkConfig(document);
   } catch (error) {
@@ -82,6 +86,8 @@ async function checked({ name, document }: Source): Promise<Config> {
 
 async function validate(io: Io, file: string | undefined, json: boolean): Promise<void> {
   const { name, document, secrets } = await read(io, file);
+  const { checkConfig } = await schemas();
+  const { sampleCa, uncertifiable } = await import('../../ca/authorize/certifiable.ts');
   try {
     const config = checkConfig(document, secrets);
     const { cas, endpoints } = config;

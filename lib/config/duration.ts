@@ -1,0 +1,10 @@
+// Durations as people write them, in the configuration and at the command line.
+
+export const durationPattern = /^([1-9]\d{0,5})([smhd])$/;
+const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Milliseconds of `30s`, `15m`, `1h`, `365d`; undefined for other text. */
+export function parseDuration(text: string): number | undefined {
+  const [, count, unit] = durationPattern.exec(text) ?? [];
+  return count && unit ? Number(count) * unitMs[unit as keyof typeof unitMs] : undefined;
+}
