@@ -1,6 +1,6 @@
-// Keys for tests: made once per process and kind, held in memory, handed to every lab.
+// Keys for tests: one for each name and kind in a process, held in memory, handed to every lab.
 
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { type Bytes, concat, fromUtf8, utf8 } from '../../lib/base/bytes.ts';
 import { macPurposes } from '../../lib/base/words.ts';
 import type { KeySpec } from '../../lib/crypto/algorithms.ts';
@@ -11,7 +11,9 @@ import {
   type ClientKey,
   type ClientKeySpec,
   generateKey,
+  importKey,
 } from '../../lib/protocol/scep/client/client.ts';
+import { rsaPrivateKey } from './rsa-keys.ts';
 
 type Pair = { readonly spki: Bytes; readonly pkcs8: Bytes; readonly privateKey: KeyObject };
 const pairs = new Map<string, Pair>();
@@ -19,12 +21,12 @@ const pairs = new Map<string, Pair>();
 function pair(name: string, spec: KeySpec): Pair {
   const known = pairs.get(name);
   if (known) return known;
-  const { publicKey, privateKey } =
+  const privateKey =
     spec.type === 'RSA'
-      ? generateKeyPairSync('rsa', { modulusLength: spec.bits })
-      : generateKeyPairSync('ec', { namedCurve: spec.curve });
+      ? rsaPrivateKey(spec.bits)
+      : generateKeyPairSync('ec', { namedCurve: spec.curve }).privateKey;
   const made = {
-    spki: concat([publicKey.export({ type: 'spki', format: 'der' })]),
+    spki: concat([createPublicKey(privateKey).export({ type: 'spki', format: 'der' })]),
     pkcs8: concat([privateKey.export({ type: 'pkcs8', format: 'der' })]),
     privateKey,
   };
@@ -79,7 +81,15 @@ export function deviceKey(
   spec: ClientKeySpec = { type: 'RSA', bits: 2048 },
 ): Promise<ClientKey> {
   const id = `${name} ${JSON.stringify(spec)}`;
-  const known = clientKeys.get(id) ?? generateKey(spec);
+  const known = clientKeys.get(id) ?? newKey(spec);
   clientKeys.set(id, known);
   return known;
+}
+
+async function newKey(spec: ClientKeySpec): Promise<ClientKey> {
+  if (spec.type !== 'RSA') return generateKey(spec);
+  const pkcs8 = rsaPrivateKey(spec.bits).export({ type: 'pkcs8', format: 'der' });
+  const key = await importKey(concat([pkcs8]));
+  if (!key) throw new Error('a key of the pool cannot be imported');
+  return key;
 }

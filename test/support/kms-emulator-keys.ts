@@ -6,6 +6,7 @@ import {
   createDecipheriv,
   createECDH,
   createHash,
+  createPublicKey,
   generateKeyPairSync,
   type KeyObject,
   privateEncrypt,
@@ -15,6 +16,7 @@ import {
 } from 'node:crypto';
 import { integer, sequence } from '../../lib/asn1/writer.ts';
 import { fromHex, hex } from '../../lib/base/bytes.ts';
+import { rsaPrivateKey } from './rsa-keys.ts';
 
 const rsaAlgorithms = ['PSS', 'PKCS1_V1_5'].flatMap((padding) =>
   [256, 384, 512].map((bits) => `RSASSA_${padding}_SHA_${bits}`),
@@ -59,7 +61,7 @@ export type Pair = { readonly publicKey: KeyObject; readonly privateKey: KeyObje
 const made = new Map<string, Pair>();
 
 /**
- * The pair of this number; RSA pairs take long to make, so all emulators of a process have the same,
+ * The pair of this number; all emulators of a process have the same,
  * each of them every pair once.
  */
 export function pairOf(keySpec: string, number: number): Pair {
@@ -69,10 +71,15 @@ export function pairOf(keySpec: string, number: number): Pair {
   const pair =
     made.get(name) ??
     ('bits' in spec
-      ? generateKeyPairSync('rsa', { modulusLength: spec.bits })
+      ? rsaPair(spec.bits)
       : generateKeyPairSync('ec', { namedCurve: spec.curve.name }));
   made.set(name, pair);
   return pair;
+}
+
+function rsaPair(bits: number): Pair {
+  const privateKey = rsaPrivateKey(bits);
+  return { privateKey, publicKey: createPublicKey(privateKey) };
 }
 
 const bitsOf = (algorithm: string): 256 | 384 | 512 =>

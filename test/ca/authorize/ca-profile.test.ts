@@ -10,11 +10,7 @@ import { type Bytes, concat, hex, latin1, utf8 } from '../../../lib/base/bytes.t
 import { MAX_NAMES } from '../../../lib/base/limits.ts';
 import type { ConfigDocument } from '../../../lib/config/config.ts';
 import { hash } from '../../../lib/crypto/native.ts';
-import {
-  buildRequest,
-  type ClientKey,
-  generateKey,
-} from '../../../lib/protocol/scep/client/client.ts';
+import { buildRequest, type ClientKey } from '../../../lib/protocol/scep/client/client.ts';
 import { type Certificate, readCertificate } from '../../../lib/x509/certificate.ts';
 import { securityIdentifier } from '../../../lib/x509/extensions.ts';
 import {
@@ -76,15 +72,13 @@ describe('keys', () => {
     ['P-384 where only P-384 is', { ec: ['P-384'] }, 'P-384', true],
     ['P-256 where only RSA is', { ec: [], ed25519: false }, 'P-256', false],
   ];
-  const keys = new Map<string, Promise<ClientKey>>();
-  const keyOf = (name: string) => {
-    const spec = name.startsWith('rsa:')
-      ? ({ type: 'RSA', bits: Number(name.slice(4)) } as const)
-      : ({ type: 'EC', curve: name as 'P-256' | 'P-384' } as const);
-    const key = keys.get(name) ?? generateKey(spec);
-    keys.set(name, key);
-    return key;
-  };
+  const keyOf = (name: string): Promise<ClientKey> =>
+    deviceKey(
+      'of this kind',
+      name.startsWith('rsa:')
+        ? { type: 'RSA', bits: Number(name.slice(4)) }
+        : { type: 'EC', curve: name as 'P-256' | 'P-384' },
+    );
   for (const [name, rules, spec, allowed] of cases) {
     test(`RFC 8894 §7.1 [73]: ${name}: ${allowed ? 'certified' : 'badAlg'}`, async () => {
       const answer = await ask(await labOf({ keys: rules ?? {} }), { key: await keyOf(spec) });
