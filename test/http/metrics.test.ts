@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { roles } from '../../lib/base/words.ts';
 import { families, Metrics, seriesOf } from '../../lib/ca/metrics.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { countedLog, gauges } from '../../lib/http/metrics.ts';
+import { tokenOf } from '../support/api.ts';
 import { makeLab } from '../support/lab.ts';
 import { enrolment } from '../support/messages.ts';
 
@@ -42,6 +44,13 @@ test('nobody reads it without a token, and Prometheus gets its own media type', 
   const type = 'text/plain; version=0.0.4; charset=utf-8';
   assert.equal(response.headers.get('content-type'), type);
   assert.equal(response.headers.get('cache-control'), 'no-store');
+});
+
+test('of the roles, admin and auditor read it; approver and challenger get 403', async () => {
+  for (const role of roles) {
+    const { status } = await scrape(await tokenOf(lab.deps.store, role));
+    assert.equal(status, ['admin', 'auditor'].includes(role) ? 200 : 403, role);
+  }
 });
 
 test('a process that counts nothing has no such path', async () => {

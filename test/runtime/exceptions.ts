@@ -9,6 +9,7 @@ export const elsewhere: Readonly<Record<string, string>> = {
   'lost-parts': 'the server of `npm start` and its files, some of them lost',
   backup: 'the data folder of `npm start`, backed up and restored',
   'production-guide': 'the server and the commands of a guide, as processes of their own',
+  upgrade: 'data folders of releases, opened by the server of `npm start`',
   'bad-store': 'the server of `npm start` and its files, spoilt',
   sqlite: 'SQLite: node:sqlite has no databases there',
   'http-lambda-events': 'what Lambda hands over, as Requests',
