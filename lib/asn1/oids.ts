@@ -71,6 +71,9 @@ export const accessMethods = {
   caIssuers: '1.3.6.1.5.5.7.48.2',
 } as const;
 
+/** The one type of an OCSP response that there is: RFC 6960 §4.2.1. */
+export const ocspResponseTypes = { basic: '1.3.6.1.5.5.7.48.1.1' } as const;
+
 /** Types of an otherName; both are Microsoft's. */
 export const otherNames = {
   userPrincipalName: '1.3.6.1.4.1.311.20.2.3',

@@ -10,6 +10,7 @@ import { addRetire } from './authority/ca-retire.ts';
 import { certCommand } from './certificate/cert.ts';
 import { enrolCommand } from './device/enrol.ts';
 import { renewCommand } from './device/renew.ts';
+import { doctorCommand } from './doctor/doctor.ts';
 import { CliError, exitCodes, type Io, ReaderGone } from './io.ts';
 import { logCommand } from './log/log.ts';
 import { explainCommand } from './look/explain.ts';
@@ -58,9 +59,20 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     configCommand(server.io),
     serveCommand(io),
     costCommand(io),
+    doctorCommand(io),
     completionCommand(io, () => program),
   ];
-  const alone = ['enrol', 'renew', 'inspect', 'explain', 'validate', 'completion', 'serve', 'cost'];
+  const alone = [
+    'enrol',
+    'renew',
+    'inspect',
+    'explain',
+    'validate',
+    'completion',
+    'serve',
+    'cost',
+    'doctor',
+  ];
   for (const command of commands) server.addOptions(command, alone);
   for (const command of commands) program.addCommand(command);
   strict(program, io);

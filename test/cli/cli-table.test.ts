@@ -110,6 +110,7 @@ test('the table has every command', () => {
       'config print',
       'serve',
       'cost',
+      'doctor',
       'completion',
     ],
   );

@@ -1,4 +1,5 @@
-// docs/production.md: its shell blocks run as they stand, beside a server that serves and after it was stopped.
+// docs/production.md and docs/doctor.md: their shell blocks run as they stand, beside a server that serves and
+// after it was stopped.
 // Those for a machine with systemd run in test/infra/release.test.ts.
 
 import assert from 'node:assert/strict';
@@ -10,8 +11,10 @@ import { test } from 'node:test';
 import { freePort, run, startServer, temporary } from '../support/process.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const guide = readFileSync(join(root, 'docs', 'production.md'), 'utf8');
-const blocks = [...guide.matchAll(/^```sh tested=(\w+)\n([\s\S]*?)^```$/gm)].map(
+const guides = ['docs/production.md', 'docs/doctor.md'].map((name) =>
+  readFileSync(join(root, name), 'utf8'),
+);
+const blocks = [...guides.join('\n').matchAll(/^```sh tested=(\w+)\n([\s\S]*?)^```$/gm)].map(
   ([, when = '', script = '']) => ({ when, script }),
 );
 const during = (when: string) => blocks.filter((block) => block.when === when);
@@ -40,7 +43,7 @@ async function runBlock(script: string): Promise<void> {
   assert.equal(code, 0, `${script}\n${out}\n${err}`);
 }
 
-test('the shell blocks of the production guide run as they stand, and the restored server goes on', async () => {
+test('the shell blocks of the guides run as they stand, and the restored server goes on', async () => {
   assert.ok(during('running').length >= 2 && during('stopped').length >= 1);
   const known = ['running', 'stopped', 'install', 'systemd'].flatMap(during);
   assert.equal(known.length, blocks.length);

@@ -10,7 +10,10 @@ import type { LambdaFunction } from './lambda-runtime.ts';
 
 export type Bridge = { readonly origin: string; stop(): void };
 
-export async function bridge(form: Form, { invoke }: LambdaFunction): Promise<Bridge> {
+export async function bridge(
+  form: Form,
+  { invoke }: Pick<LambdaFunction, 'invoke'>,
+): Promise<Bridge> {
   const server = createServer(async (request, response) => {
     const { method = 'GET', url: target = '/', rawHeaders, socket } = request;
     const headers = Array.from({ length: rawHeaders.length / 2 }, (_, i) => {

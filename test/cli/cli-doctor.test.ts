@@ -1,0 +1,420 @@
+// scepter doctor against a server with one fault at a time, and against every ingress of Lambda: each fault is
+// named, with whom it hits, and nothing else is.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { checks, type Section } from '../../lib/cli/doctor/observation.ts';
+import { makeApp } from '../../lib/http/app.ts';
+import { replyOf, requestOf } from '../../lib/http/lambda-event.ts';
+import {
+  type Answered,
+  type Asked,
+  type Fault,
+  startBrokenServer,
+} from '../support/broken-server.ts';
+import { openTerminal } from '../support/cli.ts';
+import { bridge } from '../support/lambda-bridge.ts';
+import { forms } from '../support/lambda-ingress.ts';
+
+const server = await startBrokenServer();
+const { lab } = server;
+const terminal = await openTerminal(lab);
+after(async () => {
+  await terminal.close();
+  await server.close();
+});
+
+type Report = { readonly faults: number; readonly sections: readonly Section[] };
+
+async function examined(fault: Fault, ...options: readonly string[]) {
+  server.arm(fault);
+  const { code, out, err } = await terminal.run(
+    ['doctor', `${server.url}/scep`, '--json', ...options],
+    {},
+  );
+  return { code, err, findings: findingsIn(out), troubles: troublesIn(out) };
+}
+
+const findingsIn = (out: string) =>
+  (JSON.parse(out) as Report).sections.flatMap(({ findings }) => findings);
+const troublesIn = (out: string) => findingsIn(out).filter(({ mark }) => mark !== 'good');
+
+const text = (body: string): Partial<Answered> => ({ body: Buffer.from(body) });
+const typed = ({ headers }: Answered, type: string): Partial<Answered> => ({
+  headers: { ...headers, 'content-type': type },
+});
+const plain = (status: number, body = ''): Answered => ({
+  status,
+  headers: { 'content-type': 'text/plain' },
+  body: Buffer.from(body),
+});
+const at = (operation: string, change: (answered: Answered) => Partial<Answered>): Fault => ({
+  after: (answered, asked) => (asked.operation === operation ? change(answered) : undefined),
+});
+const messageOf = ({ target }: Asked): string => /[?&]message=([^&]*)/.exec(target)?.[1] ?? '';
+const byGet = ({ method, operation }: Asked): boolean =>
+  method === 'GET' && operation === 'PKIOperation';
+const refusedIf = (refuses: (asked: Asked) => boolean, status: number): Fault => ({
+  before: (asked) => (refuses(asked) ? plain(status) : undefined),
+});
+const caps = 'AES\nSHA-256\nSHA-384\nSHA-512\nPOSTPKIOperation\nRenewal\nSCEPStandard';
+
+/** What the server does; which checks it is found by, each with its mark; what is said. */
+const faults: Readonly<Record<string, readonly [Fault, readonly string[], RegExp]>> = {
+  'every answer is a redirect': [
+    {
+      before: ({ target }) => ({
+        ...plain(301),
+        headers: { location: `https://scep.example${target}` },
+      }),
+    },
+    ['http10 fault', 'caps fault', 'cert fault'],
+    /a redirect to https:\/\/scep\.example\/scep.*body of a POST is lost/s,
+  ],
+  'another server answers with pages': [
+    { before: () => ({ ...plain(200, '<html>'), headers: { 'content-type': 'text/html' } }) },
+    ['caps fault', 'cert fault', 'cert fault'],
+    /page of HTML/,
+  ],
+  'nothing but GetCACaps is there': [
+    refusedIf(({ operation }) => operation !== 'GetCACaps', 404),
+    ['cert fault'],
+    /HTTP 404/,
+  ],
+  'capabilities in lines of CR LF': [
+    at('GetCACaps', () => text(caps.replaceAll('\n', '\r\n'))),
+    ['caps fault', 'clients fault'],
+    /Apple: "CA does not have the required capability"/,
+  ],
+  'no SHA-384': [
+    at('GetCACaps', () => text(caps.replace('SHA-384\n', ''))),
+    ['clients fault'],
+    /strongSwan 5\.9\.8: "AES_CBC encryption algorithm not supported by CA"/,
+  ],
+  'SCEPStandard alone': [
+    at('GetCACaps', () => text('SCEPStandard')),
+    ['caps fault', 'caps warning', 'caps warning', 'clients fault', 'clients fault'],
+    /POSTPKIOperation is not listed.*Apple: .*no SHA keyword.*strongSwan 5\.9\.8/s,
+  ],
+  'keywords in other letters': [
+    at('GetCACaps', () => text(caps.toLowerCase())),
+    [
+      'caps fault',
+      'caps fault',
+      'caps warning',
+      'caps warning',
+      'clients fault',
+      'clients fault',
+      'clients fault',
+    ],
+    /POSTPKIOperation.* is not spelt so/,
+  ],
+  'capabilities that are too long': [
+    at('GetCACaps', () => text(`${caps}\n${'COM.EXAMPLE.WORD\n'.repeat(80)}`)),
+    ['caps fault', 'clients fault'],
+    /certmonger: GetCACaps has more than 1,024 octets/,
+  ],
+  'no Renewal': [
+    at('GetCACaps', () => text(caps.replace('Renewal\n', ''))),
+    ['caps warning'],
+    /strongSwan does not renew/,
+  ],
+  'GetNextCACert that is listed, and not there': [
+    at('GetCACaps', () => text(`${caps}\nGetNextCACert`)),
+    ['next warning'],
+    /listed, and answered with HTTP 40\d/,
+  ],
+  'a charset behind the type of GetCACert': [
+    at('GetCACert', (answered) => typed(answered, 'application/x-x509-ca-ra-cert; charset=utf-8')),
+    ['cert fault', 'clients fault', 'clients fault', 'clients fault'],
+    /Apple: it compares the Content-Type.*certmonger: .*micromdm: "malformed tbs/s,
+  ],
+  'GetCACert of a type that no client knows': [
+    at('GetCACert', (answered) => typed(answered, 'application/octet-stream')),
+    ['cert fault'],
+    /say application\/x-x509-ca-ra-cert/,
+  ],
+  'a PKCS#7 by the name of a certificate': [
+    at('GetCACert', (answered) => typed(answered, 'application/x-x509-ca-cert')),
+    ['cert fault'],
+    /a PKCS#7 as application\/x-x509-ca-cert/,
+  ],
+  'GetCACert that is half there': [
+    at('GetCACert', ({ body }) => ({ body: body.subarray(0, 700) })),
+    ['cert fault'],
+    /no certificate can be read in it \(700 octets/,
+  ],
+  'answers that are compressed unasked': [
+    at('GetCACert', ({ headers }) => ({ headers: { ...headers, 'content-encoding': 'gzip' } })),
+    ['cert fault'],
+    /compressed \(gzip\)/,
+  ],
+  'a CA that must be named': [
+    refusedIf(({ target }) => /message=(default|0)$/.test(target), 404),
+    ['message fault'],
+    /not answered with message="default", "0"/,
+  ],
+  'nothing below the path': [
+    refusedIf(({ target }) => target.includes('pkiclient.exe'), 404),
+    ['path fault'],
+    /Windows and Cisco IOS append it/,
+  ],
+  'no POST': [refusedIf(({ method }) => method === 'POST', 405), ['post fault'], /HTTP 405/],
+  'a proxy that drops bodies': [
+    { before: ({ method }) => (method === 'POST' ? { body: Buffer.alloc(0) } : undefined) },
+    ['post fault'],
+    /a GET is answered with a CertRep, the same by POST with HTTP 400/,
+  ],
+  'a proxy that takes bodies for text': [
+    {
+      before: ({ method, body }) =>
+        method === 'POST' ? { body: Buffer.from(body.toString('utf8')) } : undefined,
+    },
+    ['post fault'],
+    /takes it for text/,
+  ],
+  'no POST without a Content-Type': [
+    refusedIf(
+      ({ method, incoming }) => method === 'POST' && !incoming.headers['content-type'],
+      415,
+    ),
+    ['post fault'],
+    /sscep and strongSwan send none/,
+  ],
+  'half-closed connections are closed': [
+    {
+      before: (asked) => {
+        // The raw request is the one with capitals in the names of its headers.
+        if (asked.incoming.rawHeaders.includes('Content-Length')) asked.incoming.socket.destroy();
+        return undefined;
+      },
+    },
+    ['halfClosed warning'],
+    /ends its half of the connection/,
+  ],
+  'no GET': [refusedIf(byGet, 405), ['get fault'], /certmonger and Cisco IOS send all by GET/],
+  'targets of up to 4,000 characters': [
+    refusedIf((asked) => byGet(asked) && asked.target.length > 4000, 414),
+    ['get fault', 'get warning'],
+    /GET of 4 kB: HTTP 414.*GET of 6 kB: HTTP 414/s,
+  ],
+  'targets of up to 5,000 characters': [
+    refusedIf((asked) => byGet(asked) && asked.target.length > 5000, 414),
+    ['get warning'],
+    /GET of 6 kB: HTTP 414.*4096 bits/s,
+  ],
+  '"+" in a query is a space': [
+    refusedIf((asked) => byGet(asked) && messageOf(asked).includes('+'), 400),
+    ['get fault'],
+    /macOS and jscep/,
+  ],
+  'base64 in one line only': [
+    refusedIf((asked) => byGet(asked) && messageOf(asked).includes('%0A'), 400),
+    ['get fault'],
+    /sscep, strongSwan and Cisco IOS break base64/,
+  ],
+  'parameters in one order only': [
+    refusedIf((asked) => byGet(asked) && /\?message=/.test(asked.target), 400),
+    ['get warning'],
+    /scepclient 2\.1\.0/,
+  ],
+  'a charset behind the type of replies': [
+    at('PKIOperation', (answered) => typed(answered, 'application/x-pki-message; charset=utf-8')),
+    ['reply fault'],
+    /certmonger compares it as a whole/,
+  ],
+  'replies as plain text': [
+    at('PKIOperation', (answered) => typed(answered, 'text/plain')),
+    ['reply fault'],
+    /sscep, certmonger and jscep refuse it/,
+  ],
+  'replies with HTTP 400': [
+    at('PKIOperation', () => ({ status: 400 })),
+    ['reply fault'],
+    /it comes with HTTP 400/,
+  ],
+  'no reply, but an HTTP error': [
+    {
+      after: ({ status }, { operation }) =>
+        operation === 'PKIOperation' ? plain(500, `failed ${status}`) : undefined,
+    },
+    ['reply fault'],
+    /HTTP 500 instead of a CertRep/,
+  ],
+  'the same HTTP error to everything': [
+    { after: (_, { operation }) => (operation === 'PKIOperation' ? plain(500) : undefined) },
+    ['post warning', 'reply fault'],
+    /cannot be told from here/,
+  ],
+  'a reply that was changed on the way': [
+    at('PKIOperation', ({ body }) => ({
+      body: Buffer.from(body.map((octet, at) => (at === body.length - 1 ? octet ^ 1 : octet))),
+    })),
+    ['reply fault'],
+    /its signature does not verify \(signatureWrong\)/,
+  ],
+  'a clock that is an hour late': [
+    {
+      after: ({ headers }) => ({
+        headers: { ...headers, date: new Date(lab.clock.now() - 3_600_000).toUTCString() },
+      }),
+    },
+    ['clock fault'],
+    /1h.* apart/,
+  ],
+  'HTTP/1.0 is refused': [
+    refusedIf(({ incoming }) => incoming.httpVersion === '1.0', 505),
+    ['http10 fault'],
+    /HTTP 505.*Cisco IOS/s,
+  ],
+  'no CRL': [
+    refusedIf(({ target }) => target.startsWith('/crl/'), 404),
+    ['crl fault'],
+    /crl\/default\.crl: HTTP 404/,
+  ],
+  'a CRL in PEM': [
+    {
+      after: ({ body }, { target }) =>
+        target.startsWith('/crl/')
+          ? text(`-----BEGIN X509 CRL-----\n${body.toString('base64')}\n-----END X509 CRL-----\n`)
+          : undefined,
+    },
+    ['crl fault'],
+    /is in PEM/,
+  ],
+  'a page in place of the CRL': [
+    { after: (_, { target }) => (target.startsWith('/crl/') ? text('<html>') : undefined) },
+    ['crl fault'],
+    /is no CRL/,
+  ],
+  'a CRL that was changed': [
+    {
+      after: ({ body }, { target }) =>
+        target.startsWith('/crl/')
+          ? {
+              body: Buffer.from(
+                body.map((octet, at) => (at === body.length - 1 ? octet ^ 1 : octet)),
+              ),
+            }
+          : undefined,
+    },
+    ['crl fault'],
+    /is not signed by CN=Lab CA,O=Lab/,
+  ],
+};
+
+test('a server without a fault has none, and exit code 0', async () => {
+  const { code, err, findings, troubles } = await examined({});
+  assert.deepEqual(troubles, []);
+  assert.equal(code, 0, err);
+  const seen = new Set(findings.map(({ check }) => check));
+  for (const check of ['clients', 'ra', 'chain', 'post', 'get', 'halfClosed', 'reply', 'crl']) {
+    assert.ok(
+      [...seen].some((one) => one === check),
+      check,
+    );
+  }
+});
+
+describe('a fault is named, and nothing else is', () => {
+  for (const [name, [fault, expected, said]] of Object.entries(faults)) {
+    test(name, async () => {
+      const { code, troubles } = await examined(fault);
+      assert.deepEqual(
+        troubles.map(({ check, mark }) => `${check} ${mark}`),
+        expected,
+        JSON.stringify(troubles),
+      );
+      const all = troubles.map(({ says, means, fix }) => `${says} ${means} ${fix}`).join('\n');
+      assert.match(all, said);
+      assert.equal(code, expected.some((one) => one.endsWith('fault')) ? 1 : 0);
+    });
+  }
+});
+
+/** What a server of AWS does with connections is not known here. */
+const inFront = ['halfClosed'];
+
+describe('the service has no fault behind', () => {
+  for (const form of forms) {
+    test(`the ingress ${form} of Lambda`, async () => {
+      server.arm({});
+      const app = makeApp(lab.deps);
+      const invoke = async (event: unknown) => {
+        const { request, connection } = requestOf(JSON.parse(JSON.stringify(event)));
+        return JSON.parse(
+          JSON.stringify(await replyOf(event, await app.fetch(request, connection))),
+        );
+      };
+      const ingress = await bridge(form, { invoke });
+      try {
+        const { out } = await terminal.run(['doctor', `${ingress.origin}/scep`, '--json']);
+        assert.deepEqual(
+          troublesIn(out).filter(({ check }) => !inFront.includes(check)),
+          [],
+        );
+      } finally {
+        ingress.stop();
+      }
+    });
+  }
+});
+
+describe('with a challenge', () => {
+  test('a certificate is had and looked at', async () => {
+    const challenge = await lab.challenge({ subject: 'CN=probe' });
+    const { code, findings, troubles } = await examined(
+      {},
+      ...['--challenge', challenge, '--subject', 'CN=probe'],
+    );
+    assert.deepEqual(troubles, []);
+    assert.equal(code, 0);
+    const enrolled = findings.find(({ check }) => check === 'enrol');
+    assert.match(enrolled?.says ?? '', /^CN=probe, serial [0-9a-f]{32}, until .*to be revoked$/);
+  });
+  test('that is wrong, the refusal is said', async () => {
+    const { code, troubles } = await examined({}, '--challenge', 'x'.repeat(26));
+    assert.deepEqual(
+      troubles.map(({ check, mark }) => `${check} ${mark}`),
+      ['enrol fault'],
+    );
+    assert.match(troubles[0]?.says ?? '', /^refused: badRequest: SCEP-\d+/);
+    assert.equal(code, 1);
+  });
+  test('without one, and whatever it sends, nothing is issued, refused or kept', async () => {
+    lab.calls.length = 0;
+    await examined({});
+    assert.deepEqual(
+      lab.calls.filter((call) => /\.(write|sign|unseal)$/.test(call)),
+      [],
+    );
+  });
+});
+
+describe('exit code 2 where it could not be run', () => {
+  test('nothing listens there', async () => {
+    const { code, out, err } = await terminal.run(['doctor', 'http://127.0.0.1:1/scep']);
+    assert.equal(code, 2);
+    assert.match(out, /✗ {2}GetCACaps .*127\.0\.0\.1:1: nothing listens there/);
+    assert.equal(err, 'scepter: nothing could be asked at http://127.0.0.1:1\n');
+  });
+  test('there is no such name', async () => {
+    const { code, out } = await terminal.run(['doctor', 'https://nowhere.invalid/scep']);
+    assert.equal(code, 2);
+    assert.match(out, /✗ {2}DNS .*nowhere\.invalid does not resolve/);
+  });
+  test('it is no address', async () => {
+    const { code, err } = await terminal.run(['doctor', 'scep.example.com']);
+    assert.equal(code, 2);
+    assert.match(err, /it has no scheme/);
+  });
+});
+
+test('the guide says of every check what it looks at', () => {
+  const guide = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'doctor.md'), 'utf8');
+  const [, table = ''] = /^## What it looks at\n([\s\S]*?)^## /m.exec(guide) ?? [];
+  const named = [...table.matchAll(/^\| ([^|]+?) \| /gm)].map(([, name]) => name);
+  assert.deepEqual(named.slice(1).sort(), Object.values(checks).sort());
+});
