@@ -25,10 +25,19 @@ async function broken(name: string, seed: string, turns: Turns): Promise<Tried> 
   return { ...tried, store, begin };
 }
 
+/** The history that noticed it when this was written: it goes first, the others follow where code has moved. */
+const noticedBy: Readonly<Record<string, number>> = {
+  'loses conditions on Transactions': 1,
+  'loses conditions on certificates': 1,
+  'loses conditions on pointers': 2,
+  'loses conditions on key owners': 2,
+  'gives uses of a challenge that are not left': 7,
+};
+
 describe('a store is found out that', () => {
   for (const name of Object.keys(breaks)) {
     test(name, async () => {
-      for (let i = 0; i < 20; i++) {
+      for (const i of new Set([noticedBy[name] ?? 0, ...Array(20).keys()])) {
         const open = (turns: Turns) => broken(name, `${i}`, turns);
         try {
           await history({ seed: `broken ${i}`, operations: 150, order: 'seeded', open });
