@@ -101,3 +101,9 @@ export const evidence = described(
   'what the rule looked at',
   z.record(z.string(), z.union([z.string(), z.number()])),
 );
+
+/** Answered where a request found done what it asks for. */
+export const unchanged = described(
+  'true: it was so already, and nothing was written',
+  z.optional(z.literal(true)),
+);

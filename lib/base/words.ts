@@ -109,6 +109,7 @@ export const eventTypes = [
   'certificate.superseded',
   'certificate.held',
   'certificate.released',
+  'certificate.reasonRaised',
   'crl.published',
   'admin.acted',
   'key.blocked',

@@ -195,7 +195,7 @@ describe('cert show', () => {
   });
 
   test('a certificate that does not exist is exit 3, for every command', async () => {
-    for (const verb of ['show', 'revoke', 'renewals']) {
+    for (const verb of ['show', 'revoke', 'hold', 'release', 'renewals']) {
       for (const args of [['00ff'], ['00ff', '--ca', 'default'], [serials.b, '--ca', 'second']]) {
         const { code, err, out } = await cert(verb, ...args);
         assert.equal(code, 3, `${verb} ${args}: ${err}`);
@@ -255,8 +255,8 @@ describe('cert revoke', () => {
       const file = join(folder, 'ra.pem');
       await writeFile(file, pem('CERTIFICATE', der));
       const again = await cert('revoke', '--file', file, '--reason', 'keyCompromise');
-      assert.deepEqual([again.code, again.out], [1, '']);
-      assert.match(again.err, /the certificate is revoked/);
+      assert.equal(again.code, 0);
+      assert.match(again.out, / is revoked already \(keyCompromise\): /);
       assert.equal((await cert('revoke', number, '--file', file)).code, 2);
       assert.equal((await cert('revoke')).code, 2);
       assert.equal((await cert('revoke', '00ff')).code, 3);
@@ -265,13 +265,38 @@ describe('cert revoke', () => {
     }
   });
 
-  test('revoking a revoked certificate is exit 1 with its state', async () => {
-    for (const reason of ['keyCompromise', 'removeFromCRL', 'certificateHold']) {
-      const { code, out, err } = await cert('revoke', d, '--reason', reason);
-      assert.equal(code, 1);
-      assert.match(err, /the certificate is revoked/);
-      assert.equal(out, '');
+  test('what is so already is said and exit 0; a revoked certificate is neither held nor released, which is exit 1', async () => {
+    const already = `${d} of CA default is revoked already (keyCompromise): CN=d,O=Test\n`;
+    for (const reason of ['keyCompromise', 'superseded', 'unspecified']) {
+      const { code, out } = await cert('revoke', d, '--reason', reason);
+      assert.deepEqual([code, out], [0, already]);
     }
+    for (const verb of ['hold', 'release']) {
+      const { code, out, err } = await cert(verb, d);
+      assert.deepEqual([code, out], [1, '']);
+      assert.match(err, /the certificate is revoked/);
+    }
+  });
+
+  test('cert hold and cert release suspend a certificate and end that, however often they are asked to', async () => {
+    const key = await deviceKey('cert f');
+    const f = hex((await enrolled({ key, subject: 'CN=f,O=Test' })).serial);
+    const about = (state: string) => `${f} of CA default is ${state}: CN=f,O=Test\n`;
+    const steps = [
+      ['release', 'issued already'],
+      ['hold', 'held (certificateHold)'],
+      ['hold', 'held already (certificateHold)'],
+      ['release', 'issued (removeFromCRL)'],
+      ['release', 'issued already'],
+    ] as const;
+    for (const [verb, state] of steps) {
+      assert.deepEqual(await cert(verb, f), { code: 0, out: about(state), err: '' });
+    }
+    assert.equal((await cert('revoke', f)).out, about('revoked (unspecified)'));
+    assert.equal(
+      (await cert('revoke', f, '--reason', 'keyCompromise')).out,
+      about('revoked (keyCompromise)'),
+    );
   });
 
   test('a revocation names the other good certificates of the lineage, and the command that revokes them', async () => {

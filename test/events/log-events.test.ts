@@ -57,14 +57,16 @@ const sessions: Record<string, () => Promise<World>> = {
     assert.deepEqual(next().sort(), [...issued, 'certificate.superseded'].sort());
     const admin = { kind: 'admin', id: 'somebody' } as const;
     const serial = hex(signer.certificate.serial);
-    for (const reason of ['certificateHold', 'removeFromCRL', 'keyCompromise'] as const) {
+    const reasons = ['certificateHold', 'removeFromCRL', 'superseded', 'keyCompromise'] as const;
+    for (const reason of reasons) {
       assert.equal(
         await revoke(w.lab.deps, { ca: 'default', serial, reason, actor: admin }),
         'done',
       );
     }
     const hold = ['certificate.held', 'certificate.released'];
-    assert.deepEqual(next(), [...hold, 'key.blocked', 'certificate.revoked']);
+    const raised = ['key.blocked', 'certificate.reasonRaised'];
+    assert.deepEqual(next(), [...hold, 'certificate.revoked', ...raised]);
     return w;
   },
   'the keys and the chain of a CA': async () => {
@@ -314,6 +316,7 @@ const audit: Record<string, readonly EventType[] | string> = {
     'certificate.revoked',
     'certificate.held',
     'certificate.released',
+    'certificate.reasonRaised',
     'key.blocked',
   ],
   'cert.expired': 'a date in the certificate; nothing happens at that time',

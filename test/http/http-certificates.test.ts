@@ -292,10 +292,14 @@ describe('POST revoke', () => {
       }
       const revoked = await ok(w.lab, 'POST', path, { body: { reason } });
       assert.deepEqual([revoked.state, revoked.revocationReason], ['revoked', reason]);
-      const again = await call(w.lab, 'POST', path, { body: { reason: 'superseded' } });
-      assert.deepEqual([again.status, again.json.detail], [409, 'the certificate is revoked']);
-      const shown = await ok(w.lab, 'GET', `/certificates/default/${serialOf(signer)}`);
-      assert.equal(shown.revocationReason, reason);
+      const before = JSON.stringify(w.store.dump());
+      for (const same of [reason, 'unspecified']) {
+        const again = await ok(w.lab, 'POST', path, { body: { reason: same } });
+        const { unchanged, ...rest } = again;
+        assert.equal(unchanged, true);
+        assert.deepEqual({ ...rest, sameKey: undefined }, { ...revoked, sameKey: undefined });
+      }
+      assert.equal(JSON.stringify(w.store.dump()), before);
       const challenge = 'x'.repeat(16);
       const renewal = { signer, key: await key('revoke 2'), challenge };
       const answer = await w.ask({ ...renewal, messageType: 'RenewalReq' });
@@ -309,15 +313,17 @@ describe('POST revoke', () => {
     const path = `/certificates/default/${serialOf(await held(w, await key('hold')))}/revoke`;
     const ask = async (reason: string) => {
       const { status, json } = await call(w.lab, 'POST', path, { body: { reason } });
-      return [status, status === 200 ? json.state : json.detail];
+      return [status, status === 200 ? json.state : json.detail, ...(json.unchanged ? ['so'] : [])];
     };
-    assert.deepEqual(await ask('removeFromCRL'), [409, 'the certificate is issued']);
+    assert.deepEqual(await ask('removeFromCRL'), [200, 'issued', 'so']);
     assert.deepEqual(await ask('certificateHold'), [200, 'held']);
-    assert.deepEqual(await ask('certificateHold'), [409, 'the certificate is held']);
+    assert.deepEqual(await ask('certificateHold'), [200, 'held', 'so']);
     assert.deepEqual(await ask('removeFromCRL'), [200, 'issued']);
     assert.deepEqual(await ask('certificateHold'), [200, 'held']);
     assert.deepEqual(await ask('keyCompromise'), [200, 'revoked']);
-    assert.deepEqual(await ask('removeFromCRL'), [409, 'the certificate is revoked']);
+    for (const reason of ['removeFromCRL', 'certificateHold']) {
+      assert.deepEqual(await ask(reason), [409, 'the certificate is revoked']);
+    }
     w.check();
   });
 
@@ -342,8 +348,9 @@ describe('POST revoke', () => {
       const again = await post(one, `again ${serialOf(one)}`);
       assert.equal(again.status, 200, again.text);
       assert.deepEqual([again.json.state, again.json.withRenewals], ['revoked', []]);
+      assert.equal(again.json.unchanged, true);
     }
-    assert.equal((await post(a, 'alone', false)).status, 409);
+    assert.equal((await post(a, 'alone', false)).json.unchanged, true);
     const get = (one: typeof a) => ok(w.lab, 'GET', `/certificates/default/${serialOf(one)}`);
     assert.equal((await get(other)).state, 'issued');
     assert.equal((await get(lost)).supersededBy, serialOf(b));

@@ -91,8 +91,10 @@ export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = [], 
 function checkWrites({ rev, record }: Row<'transaction'>, ofTransaction: EventsOf): void {
   const { id, timeline, transactionIDs, state } = record;
   if (timeline.length >= MAX_TIMELINE) return;
-  // Another write has added each transactionID but the first.
-  assert.equal(rev, timeline.length + transactionIDs.length - 1, `${id} (${state}): its writes`);
+  // Another write has added each transactionID but the first, and each has raised the reason of its end.
+  const raised = ofTransaction(id).filter(({ type }) => type === 'certificate.reasonRaised');
+  const more = transactionIDs.length - 1 + (state === 'revoked' ? raised.length : 0);
+  assert.equal(rev, timeline.length + more, `${id} (${state}): its writes`);
   const seen = new Map<string, number>();
   for (const step of timeline) {
     // An attempt of an approved one that ends without a certificate makes it approved again.

@@ -20,6 +20,7 @@ import {
   time,
   turn,
   ulidText,
+  unchanged,
 } from '../schemas.ts';
 
 const fields = {
@@ -85,7 +86,7 @@ const revocation = body(
   'Revocation',
   z.strictObject({
     reason: described(
-      'CRLReason (RFC 5280 section 5.3.1); certificateHold can end, by removeFromCRL',
+      'CRLReason (RFC 5280 section 5.3.1); certificateHold can end, by removeFromCRL; a final one is raised (unspecified, then others, then aACompromise and cACompromise, then keyCompromise), never lowered, and keeps its date',
       z.enum(registerReasons),
     ),
     withRenewals: described(
@@ -99,6 +100,7 @@ const revoked = answer(
   'RevokedCertificate',
   z.strictObject({
     ...fields,
+    unchanged,
     withRenewals: described(
       'where that was asked for: serial numbers of the others of its lineage that this request has revoked, held or released',
       z.optional(z.array(hexText)),

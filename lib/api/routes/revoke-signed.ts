@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { raGenerationStates, registerReasons } from '../../base/words.ts';
 import { described } from '../../config/schema.ts';
 import type { Routes } from '../route.ts';
-import { answer, body, caId, der, hexText, time } from '../schemas.ts';
+import { answer, body, caId, der, hexText, time, unchanged } from '../schemas.ts';
 
 const revocation = body(
   'SignedRevocation',
@@ -25,6 +25,7 @@ const revoked = answer(
     subject: described('RFC 4514', z.string()),
     notAfter: time,
     revocationReason: z.enum(registerReasons),
+    unchanged,
     generation: described(
       'of an RA certificate that is still used: the CRL ends its trust, and "ca rotate-ra" its use',
       z.optional(

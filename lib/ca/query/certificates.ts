@@ -122,13 +122,15 @@ export async function goodOfKey(
   return records;
 }
 
+/** @returns `altered` where another hand has changed its record */
 export async function findCertificate(
   { store }: Pick<Deps, 'store'>,
   ca: string,
   serial: string,
-): Promise<CertificateRecord | undefined> {
-  const [found] = await certificatesOf(new View(store), [ca], [serial]);
-  return found;
+): Promise<CertificateRecord | 'altered' | undefined> {
+  const view = new View(store);
+  const [found] = await certificatesOf(view, [ca], [serial]);
+  return view.isAltered('certificate', certificateKey(ca, serial)) ? 'altered' : found;
 }
 
 /** A certificate among its renewals. */

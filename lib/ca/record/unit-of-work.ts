@@ -71,6 +71,12 @@ export class View {
     return this.#rows.has(nameOf({ kind, key })) && !this.#found({ kind, key })?.record;
   }
 
+  /** It was read, is there, and another hand has changed it. */
+  isAltered(kind: Kind, key: string): boolean {
+    const found = this.#found({ kind, key });
+    return found !== undefined && found.record === undefined;
+  }
+
   /** The record if it holds, without the trouble that `get` has with some that do not. */
   unaltered<K extends Kind>(kind: K, key: string): Records[K] | undefined {
     return this.#found({ kind, key })?.record as Records[K] | undefined;

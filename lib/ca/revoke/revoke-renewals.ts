@@ -9,6 +9,7 @@ import { type CertificateRecord, isReleased } from '../../ports/records/certific
 import type { Deps } from '../deps.ts';
 import { certificatesOf } from '../query/search.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
+import { certificateKey } from '../record/keys.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { isFor, type Revocation, revoke } from './revoke.ts';
 
@@ -16,10 +17,12 @@ export type RevokedTogether = {
   readonly certificate: CertificateRecord;
   /** Serial numbers of the others that this call has revoked, held or released. */
   readonly others: readonly string[];
+  /** All of it was so already. */
+  readonly unchanged: boolean;
 };
 
 /**
- * @returns `missing`, or the state of a certificate that has not been handed out yet
+ * @returns `missing`, `altered`, or the state of a certificate that has not been handed out yet
  * @throws {Outage} when our own side failed; asking again is safe
  * @throws {Repeated}
  */
@@ -27,27 +30,34 @@ export async function revokeWithRenewals(
   deps: Deps,
   asked: Revocation,
   remembered?: Remembered<RevokedTogether>,
-): Promise<RevokedTogether | 'missing' | CertificateState> {
+): Promise<RevokedTogether | 'missing' | 'altered' | CertificateState> {
   const { ca, serial, reason } = asked;
   const others: string[] = [];
+  let unchanged = true;
   for (let round = 0; round < MAX_ISSUE_ROUNDS; round++) {
     const now = deps.clock.now();
     const view = new View(deps.store);
     await loadNew(view, [], remembered, now);
     const [certificate] = await certificatesOf(view, [ca], [serial]);
-    if (!certificate) return 'missing';
+    if (!certificate) {
+      return view.isAltered('certificate', certificateKey(ca, serial)) ? 'altered' : 'missing';
+    }
     if (!isReleased(certificate)) return certificate.state;
-    // A revoked certificate stays so, but the new reason may still block its key.
-    if (certificate.state === 'revoked') await revoke(deps, asked);
+    // A revoked certificate stays so, but its reason may be raised, and that may block its key.
+    if (certificate.state === 'revoked' && (await revoke(deps, asked)) === 'done') {
+      unchanged = false;
+      continue;
+    }
     // Expired ones too, because by a clock that is ahead good ones look expired.
     const rest = (await lineageOf(view, certificate)).filter((one) => isFor(reason, one));
     for (const one of rest) {
       const said = await revoke(deps, { ...asked, serial: one.serial });
+      unchanged &&= said !== 'done';
       if (said === 'done' && one !== certificate) others.push(one.serial);
     }
     if (rest.length > 0) continue;
-    const done = { certificate, others };
-    if (!remembered) return done;
+    const done = { certificate, others, unchanged };
+    if (!remembered || unchanged) return done;
     const draft = new Draft(view);
     remembered.once.remember(draft, now, remembered.answer(done));
     if ((await deps.store.write(draft.actions)) === 'done') return done;

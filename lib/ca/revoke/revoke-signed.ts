@@ -22,7 +22,7 @@ import type { Deps } from '../deps.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { certificateKey, keyHash } from '../record/keys.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { enter, listed, list as putIn } from './register.ts';
+import { enter, listed, list as putIn, standing } from './register.ts';
 import { revoke } from './revoke.ts';
 
 type SignedRevocation = {
@@ -39,6 +39,8 @@ export type RevokedSigned = {
   readonly notAfter: number;
   /** Its entry in the register now. */
   readonly reason: RegisterReason;
+  /** It was so already. */
+  readonly unchanged?: true;
   /** For an RA certificate: its generation, which stays in use until an operator retires it. */
   readonly generation?: { readonly id: number; readonly state: RaGenerationState };
 };
@@ -48,10 +50,8 @@ export type NotRevoked =
   /** A certificate of another CA, or the CA's own, which its CRL cannot revoke. */
   | 'foreign'
   | 'own'
-  /** It is revoked already, or held already; or it is not held, where a hold should end. */
+  /** It is revoked, and can neither be held nor released. */
   | 'revoked'
-  | 'held'
-  | 'good'
   /** An RA generation that is announced, or will be: devices would get a revoked RA certificate. */
   | 'announced';
 
@@ -90,8 +90,10 @@ export async function revokeSigned(
     if (kin && !isUnreleased(kin)) {
       const said = await revoke(deps, { ca, serial, reason, actor }, kept);
       if (said === 'done') return done;
-      if (said === 'issued') return 'good';
-      if (said === 'held' || said === 'revoked') return said;
+      if (said === 'unchanged') {
+        return { ...done, reason: kin.revocationReason ?? reason, unchanged: true };
+      }
+      if (said === 'revoked') return said;
       continue;
     }
     const compromised = reason === 'keyCompromise';
@@ -99,8 +101,11 @@ export async function revokeSigned(
     if (announced && !compromised) return 'announced';
     const before = await listed(view, ca, serial);
     const blocks = compromised && view.unaltered('blockedKey', blocked.key) === undefined;
-    const refused = standsAgainst(before?.reason, reason);
-    if (refused && !(refused === 'revoked' && blocks)) return refused;
+    const how = standing(before?.reason, reason);
+    if (how === 'excluded') return 'revoked';
+    if (how === 'unchanged' && !blocks) {
+      return { ...done, reason: before?.reason ?? reason, unchanged: true };
+    }
     const draft = new Draft(view);
     const told = {
       actor,
@@ -114,14 +119,17 @@ export async function revokeSigned(
       draft.put('blockedKey', blocked.key, { ca, serial, at: now });
       draft.event(now, deps.random, { ...told, type: 'key.blocked', keyHash: blocked.key });
     }
-    if (!refused) {
+    if (how !== 'unchanged') {
+      const at = how === 'raised' ? Math.min(before?.at ?? now, now) : now;
       // One that nobody has been given, and whoever asks has: another hand has put an earlier record back.
-      if (!kin) putIn(draft, about, reason, now);
+      if (!kin) putIn(draft, about, reason, at);
       else {
         const as = { ...kin, state: 'signed', der: base64(certificate.der) } as const;
-        enter(draft, as, { reason, at: now });
+        enter(draft, as, { reason, at });
       }
-      draft.event(now, deps.random, { ...told, type: eventTypes[reason] ?? 'certificate.revoked' });
+      const usual = eventTypes[reason] ?? 'certificate.revoked';
+      const type = how === 'raised' ? 'certificate.reasonRaised' : usual;
+      draft.event(now, deps.random, { ...told, type });
     }
     remembered?.once.remember(draft, now, remembered.answer(done));
     if ((await deps.store.write(draft.actions)) === 'done') return done;
@@ -133,18 +141,6 @@ const eventTypes: Partial<Record<RegisterReason, 'certificate.held' | 'certifica
   certificateHold: 'certificate.held',
   removeFromCRL: 'certificate.released',
 };
-
-/** Whether the register's entry excludes the requested change. */
-function standsAgainst(
-  before: RegisterReason | undefined,
-  asked: RegisterReason,
-): 'revoked' | 'held' | 'good' | undefined {
-  if (before === undefined || before === 'removeFromCRL') {
-    return asked === 'removeFromCRL' ? 'good' : undefined;
-  }
-  if (before !== 'certificateHold') return 'revoked';
-  return asked === 'certificateHold' ? 'held' : undefined;
-}
 
 /** The RA generation with this serial number, unless it is retired and so not in use. */
 function generationOf(view: View, ca: string, serial: string): RevokedSigned['generation'] {

@@ -12,7 +12,11 @@ import { Outage } from '../../base/errors.ts';
 import { MAX_ISSUE_ROUNDS } from '../../base/limits.ts';
 import type { CertificateState, EventType, RegisterReason } from '../../base/words.ts';
 import type { Actor, EventFields } from '../../events/event.ts';
-import { type CertificateRecord, isReleased } from '../../ports/records/certificate.ts';
+import {
+  type CertificateRecord,
+  isReleased,
+  isUnreleased,
+} from '../../ports/records/certificate.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import type { Deps } from '../deps.ts';
 import { loadTransaction } from '../enrol/lookup.ts';
@@ -22,7 +26,7 @@ import { certificateKey } from '../record/keys.ts';
 import { eventOf } from '../record/transaction-event.ts';
 import { authorOf, moved } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { enter, loadRegister } from './register.ts';
+import { enter, loadRegister, standing } from './register.ts';
 
 export type Revocation = {
   readonly ca: string;
@@ -38,9 +42,9 @@ export type Revocation = {
 type RevokingDeps = Pick<Deps, 'store' | 'clock' | 'random'>;
 
 /**
- * @returns `missing`, or its state if that does not allow it; `revoked`: it was revoked already, and keeps
- *   its time and reason; if the reason is keyCompromise now, its key is blocked in addition. A certificate
- *   that has not been handed out yet (intended, signed) is not revoked.
+ * @returns `unchanged`: it was so already. A revoked certificate keeps its time, and its reason is raised and never
+ *   lowered. `altered`: its record says nothing that counts. Or its state, if that does not allow it: a revoked
+ *   certificate is not held or released, and one that has not been handed out yet (intended, signed) is not revoked.
  * @throws {Outage} when our own side failed; asking again is safe
  * @throws {Repeated}
  */
@@ -48,7 +52,7 @@ export async function revoke(
   deps: RevokingDeps,
   asked: Revocation,
   remembered?: Remembered<CertificateRecord>,
-): Promise<'done' | 'missing' | CertificateState> {
+): Promise<'done' | 'unchanged' | 'missing' | 'altered' | CertificateState> {
   const { ca, serial, reason } = asked;
   const key = certificateKey(ca, serial);
   for (let round = 0; round < MAX_ISSUE_ROUNDS; round++) {
@@ -59,29 +63,34 @@ export async function revoke(
     await loadRegister(view, ca, [serial], others);
     remembered?.once.requireNew(view, now);
     const certificate = view.get('certificate', key);
-    if (!certificate) return 'missing';
-    const mayBlock = reason === 'keyCompromise' && isReleased(certificate);
+    if (!certificate) return view.isAltered('certificate', key) ? 'altered' : 'missing';
+    if (isUnreleased(certificate) || !isReleased(certificate)) return certificate.state;
+    const mayBlock = reason === 'keyCompromise';
     const blocked = { kind: 'blockedKey', key: certificate.keyHash } as const;
     const about = { kind: 'transaction', key: certificate.transaction } as const;
     await view.load([about, ...(mayBlock ? [blocked] : [])]);
     const blocks = mayBlock && view.unaltered('blockedKey', blocked.key) === undefined;
-    const ends = isFor(reason, certificate);
-    if (!ends && !blocks) return certificate.state;
+    const how = standing(certificate.revocationReason, reason);
+    if (how === 'excluded') return certificate.state;
+    if (how === 'unchanged' && !blocks) return 'unchanged';
     const loaded = await loadTransaction(view, certificate.transaction);
-    const issued = issuedAs(serial, loaded.transaction);
-    const transaction = ends ? issued : loaded.transaction;
+    const transaction = ofCertificate(serial, loaded.transaction);
     const draft = new Draft(view);
     const event = eventFor(deps, draft, { asked, certificate, transaction, now });
     if (blocks) {
       draft.put('blockedKey', blocked.key, { ca, serial, at: now });
       event('key.blocked', { keyHash: blocked.key });
     }
-    if (ends) {
+    if (how !== 'unchanged') {
+      const { revokedAt: since = now } = how === 'raised' ? certificate : {};
       draft.hold('transaction', certificate.transaction);
-      endTransaction(draft, issued, asked, now);
-      enter(draft, certificate, { reason, at: asked.at ?? now });
+      // That of a certificate which a renewal has superseded says that it was issued, as before.
+      if (how === 'new' || transaction?.state === 'revoked') {
+        endTransaction(draft, transaction, asked, now);
+      }
+      enter(draft, certificate, { reason, at: Math.min(since, asked.at ?? now) });
       await endHeirs(draft, certificate, reason);
-      event(eventTypeOf(reason));
+      event(how === 'raised' ? 'certificate.reasonRaised' : eventTypeOf(reason));
     }
     remembered?.once.remember(
       draft,
@@ -103,11 +112,14 @@ export const isFor = (
     : certificate.state === 'issued' && reason !== 'removeFromCRL';
 
 /** One of another moment, which the write finds out, or that another hand has put back, is none. */
-const issuedAs = (
+const ofCertificate = (
   serial: string,
   transaction: Transaction | undefined,
-): Transaction<'issued'> | undefined =>
-  transaction?.state === 'issued' && transaction.serial === serial ? transaction : undefined;
+): Transaction<'issued' | 'revoked'> | undefined =>
+  (transaction?.state === 'issued' || transaction?.state === 'revoked') &&
+  transaction.serial === serial
+    ? transaction
+    : undefined;
 
 type Revoked = {
   readonly asked: Revocation;
@@ -131,15 +143,18 @@ function eventFor(
 /** A missing or altered Transaction does not prevent the revocation of its certificate. */
 function endTransaction(
   draft: Draft,
-  transaction: Transaction<'issued'> | undefined,
+  transaction: Transaction<'issued' | 'revoked'> | undefined,
   { reason, actor }: Revocation,
   now: number,
 ): void {
   if (!transaction) return;
   if (reason === 'certificateHold' || reason === 'removeFromCRL') return;
   const { sealedPassword: _sealed, ...rest } = transaction;
-  const ended = moved(transaction, 'revoke', now, authorOf(actor));
-  draft.put('transaction', rest.id, { ...rest, ...ended, reason });
+  const ended =
+    transaction.state === 'issued'
+      ? { ...rest, ...moved(transaction, 'revoke', now, authorOf(actor)), reason }
+      : { ...transaction, reason };
+  draft.put('transaction', rest.id, ended);
 }
 
 /** Its renewals that have not been seen in use cannot renew while it is revoked or held; the end of a hold,

@@ -52,8 +52,7 @@ async function revokeSigned(io: Io, ca: string, der: Bytes, { reason, json }: As
   });
   const ended = reason === 'removeFromCRL' || reason === 'certificateHold';
   const state = reason === 'removeFromCRL' ? 'issued' : ended ? 'held' : 'revoked';
-  const said = `${done.serial} of CA ${done.ca} is ${state} (${reason}): ${done.subject}`;
-  io.out(json ? jsonLine(done) : `${visible(said)}\n`);
+  io.out(json ? jsonLine(done) : `${visible(saidOf({ ...done, state, reason }))}\n`);
   if (reason === 'keyCompromise') io.note('its key is blocked: no CA here certifies it');
   if (!done.generation || ended) return;
   const { id, state: use } = done.generation;
@@ -65,6 +64,25 @@ async function revokeSigned(io: Io, ca: string, der: Bytes, { reason, json }: As
   for (const step of steps[use] ?? ['--retire --force']) {
     io.note(`  scepter ca rotate-ra ${done.ca} ${step}`);
   }
+}
+
+type Said = {
+  readonly ca: string;
+  readonly serial: string;
+  readonly subject: string;
+  readonly state: string;
+  readonly revocationReason?: RegisterReason;
+  readonly unchanged?: true;
+  /** That was asked for. */
+  readonly reason: RegisterReason;
+};
+
+/** What a certificate is now, in a line. */
+export function saidOf({ ca, serial, subject, state, ...how }: Said): string {
+  const { revocationReason, unchanged, reason } = how;
+  const why = revocationReason ?? (unchanged ? undefined : reason);
+  const already = unchanged ? ' already' : '';
+  return `${serial} of CA ${ca} is ${state}${already}${why ? ` (${why})` : ''}: ${subject}`;
 }
 
 /** @throws {CliError} */

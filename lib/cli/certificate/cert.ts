@@ -1,35 +1,23 @@
-// scepter cert list, show, revoke, renewals: certificates, and what is to become of them.
+// scepter cert list, show, renewals: certificates as they are found and shown.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AnswerTo } from '../../api/api.ts';
 import { fromBase64 } from '../../base/bytes.ts';
-import { visible } from '../../base/text.ts';
-import {
-  type ListedState,
-  listedStates,
-  type RegisterReason,
-  registerReasons,
-} from '../../base/words.ts';
+import { type ListedState, listedStates } from '../../base/words.ts';
 import { parseDuration } from '../../config/duration.ts';
 import { describeCertificate } from '../../x509/describe/describe.ts';
 import { callApi } from '../api.ts';
-import { CliError, type Io, jsonLine } from '../io.ts';
+import { CliError, type Io } from '../io.ts';
 import { certificateFields } from '../look/decoded.ts';
 import { describeFile, fileOctets } from '../look/inspect.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds, type Table } from '../text.ts';
-import { revokeFile, revokeOfRa } from './cert-signed.ts';
+import { holdCommand, releaseCommand, revokeCommand } from './cert-revoke.ts';
+import { caOption, paramsOf } from './which.ts';
 
 type Whole = AnswerTo<'GET /certificates/{ca}/{serial}'>;
 type Renewal = AnswerTo<'GET /certificates/{ca}/{serial}/renewals'>['certificates'][number];
-type Params = { readonly ca: string; readonly serial: string };
-
-type RevokeOptions = One & {
-  readonly reason: RegisterReason;
-  readonly withRenewals?: true;
-  readonly file?: string;
-};
 
 type ListOptions = PageOptions & {
   readonly ca?: string;
@@ -43,9 +31,6 @@ type ListOptions = PageOptions & {
   readonly expiring?: number;
 };
 type One = ShowOptions & { readonly ca?: string };
-
-const caOption = (): Option =>
-  new Option('--ca <name>', 'the CA that issued it (default: whichever has this serial number)');
 
 export function certCommand(io: Io): Command {
   const cert = new Command('cert').description('certificates that were issued');
@@ -68,6 +53,8 @@ Examples:
     )
     .action((serial: string, options: One & { pem?: true }) => showOne(io, serial, options));
   cert.addCommand(revokeCommand(io));
+  cert.addCommand(holdCommand(io));
+  cert.addCommand(releaseCommand(io));
   cert
     .command('renewals')
     .argument('<serial>', 'hexadecimal, as "cert list" prints it')
@@ -161,112 +148,6 @@ function durationOf(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 12h or 30d.');
   return ms;
-}
-
-function revokeCommand(io: Io): Command {
-  return new Command('revoke')
-    .argument('[serial]', 'hexadecimal, as "cert list" prints it; of an RA as "ca show" does')
-    .description('revoke a certificate, at once and for good; or hold it, or end a hold')
-    .addOption(
-      new Option(
-        '--reason <reason>',
-        'the reason (RFC 5280, 5.3.1); a certificateHold can be ended by removeFromCRL',
-      )
-        .choices(registerReasons)
-        .default('unspecified'),
-    )
-    .option('--with-renewals', 'the same for every other good certificate of its lineage')
-    .addOption(
-      new Option(
-        '--file <file>',
-        'the certificate itself, for one without a good record',
-      ).conflicts('withRenewals'),
-    )
-    .addOption(caOption())
-    .option('--json', 'print one JSON object')
-    .addHelpText(
-      'after',
-      `
-The command does not ask for confirmation; it prints what it did. The reason keyCompromise also blocks the
-key, at every CA and for ever, even if the certificate was revoked for another reason before; after any other
-reason the key is free for other names. From then on renewal and GetCert refuse the certificate; the next CRL
-has it, which the server publishes within a minute.
-
-A device may have several good certificates: the one that it renewed, and its renewal. Revoking or holding
-a certificate in use ends its lineage: none of its certificates can renew any more. The others stay good
-until they expire, unless --with-renewals revokes them too. A certificate is no longer in use once its
-renewal has itself renewed; revoking it then stops nothing else. After the reason superseded, its own
-renewal may go on.
-
-Examples:
-  scepter cert revoke 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --reason cessationOfOperation --with-renewals
-  scepter cert revoke 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --reason keyCompromise
-  scepter cert revoke 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --reason certificateHold
-  scepter cert revoke 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --reason removeFromCRL
-  scepter cert revoke --file ra.pem --reason keyCompromise`,
-    )
-    .action((serial: string | undefined, options: RevokeOptions) => revoke(io, serial, options));
-}
-
-async function revoke(io: Io, serial: string | undefined, options: RevokeOptions) {
-  const { ca, reason, withRenewals, file, json } = options;
-  const plainly = { reason, json: json === true };
-  if ((serial === undefined) === (file === undefined)) {
-    throw new CliError('usage', 'name either a serial number or, with --file, the certificate');
-  }
-  if (file !== undefined) return revokeFile(io, file, ca, plainly);
-  if (serial === undefined) return;
-  const params = await paramsOf(io, serial, ca).catch((error: unknown) => {
-    if (error instanceof CliError) return error;
-    throw error;
-  });
-  if (ca !== undefined || params instanceof CliError) {
-    if (await revokeOfRa(io, serial, ca, plainly)) return;
-  }
-  if (params instanceof CliError) throw params;
-  // The lineage is read first, so that a failure to read it cannot hide that the revocation was done.
-  const lineage = withRenewals
-    ? []
-    : (await callApi(io, 'GET /certificates/{ca}/{serial}/renewals', { params })).certificates;
-  const done = await callApi(io, 'POST /certificates/{ca}/{serial}/revoke', {
-    params,
-    body: { reason, withRenewals },
-  });
-  const why = done.revocationReason ?? reason;
-  const said = `${done.serial} of CA ${done.ca} is ${done.state} (${why}): ${done.subject}`;
-  const others = (done.withRenewals ?? []).map((one) => `${one} of its lineage too`);
-  io.out(json ? jsonLine(done) : [said, ...others].map((line) => `${visible(line)}\n`).join(''));
-  if (reason === 'keyCompromise') {
-    io.note('its key is blocked: no CA here certifies it again');
-    for (const { ca: at, serial: other, state, notAfter } of done.sameKey ?? []) {
-      const until = `${state}, until ${seconds(notAfter)}`;
-      io.note(`of the same key, and as compromised: ${other} of CA ${at} (${until})`);
-    }
-  }
-  if (reason === 'removeFromCRL') return;
-  const now = io.clock.now();
-  const good = lineage.filter(
-    (one) => one.serial !== done.serial && one.state === 'issued' && Date.parse(one.notAfter) > now,
-  );
-  if (good.length === 0) return;
-  for (const one of good) {
-    io.note(`still good, of the same lineage: ${one.serial} until ${seconds(one.notAfter)}`);
-  }
-  const command = `scepter cert revoke ${done.serial} --reason ${reason} --with-renewals`;
-  io.note(`to ${reason === 'certificateHold' ? 'hold' : 'revoke'} all of it: ${command}`);
-}
-
-/** The CA of a certificate is looked up unless --ca names it. */
-async function paramsOf(io: Io, serial: string, ca: string | undefined): Promise<Params> {
-  if (ca !== undefined) return { ca, serial };
-  const { certificates } = await callApi(io, 'GET /certificates', { query: { serial } });
-  const [first, ...others] = certificates;
-  if (!first) throw new CliError('notFound', `no CA has issued a certificate ${serial}`);
-  if (others.length > 0) {
-    const names = certificates.map((one) => one.ca).join(', ');
-    throw new CliError('usage', `several CAs have it: add --ca with one of ${names}`);
-  }
-  return { ca: first.ca, serial };
 }
 
 async function showOne(io: Io, serial: string, { ca, pem, ...options }: One & { pem?: true }) {

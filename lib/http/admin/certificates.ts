@@ -4,6 +4,7 @@ import type { certificateRoutes } from '../../api/routes/certificates.ts';
 import { fromBase64, pem } from '../../base/bytes.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
+import type { CertificateState } from '../../base/words.ts';
 import { everyCa } from '../../ca/authority/known.ts';
 import type { Deps } from '../../ca/deps.ts';
 import {
@@ -64,7 +65,11 @@ const shownRevoked = (one: CertificateRecord, { now, ofKey }: OfKey) => ({
 const isSame = (a: CertificateRecord, b: CertificateRecord): boolean =>
   a.ca === b.ca && a.serial === b.serial;
 
-const shownTogether = ({ certificate: one, others }: RevokedTogether, { now, ofKey }: OfKey) => ({
+const shownTogether = (
+  { certificate: one, others, unchanged }: RevokedTogether,
+  { now, ofKey }: OfKey,
+) => ({
+  ...(unchanged ? { unchanged } : {}),
   ...shownRevoked(one, {
     now,
     ofKey: ofKey?.filter(({ ca, serial: other }) => ca !== one.ca || !others.includes(other)),
@@ -76,8 +81,22 @@ const noSuch = (): never => {
   throw new HttpFailure(404, 'no such certificate');
 };
 
+const alteredRecord = (number: string): never => {
+  throw new HttpFailure(
+    409,
+    `the record of the certificate ${number} was changed by another hand: nothing that it says counts, and the certificate itself can be revoked ("cert revoke --file")`,
+  );
+};
+
+const refused = (said: 'missing' | 'altered' | CertificateState, number: string): never => {
+  if (said === 'missing') return noSuch();
+  if (said === 'altered') return alteredRecord(number);
+  throw new HttpFailure(409, `the certificate is ${said}`);
+};
+
 async function existing(deps: Deps, ca: string, number: string): Promise<CertificateRecord> {
-  return (await findCertificate(deps, ca, number)) ?? noSuch();
+  const found = await findCertificate(deps, ca, number);
+  return found === 'altered' ? alteredRecord(number) : (found ?? noSuch());
 }
 
 export const certificateHandlers: HandlersOf<typeof certificateRoutes> = {
@@ -127,15 +146,13 @@ export const certificateHandlers: HandlersOf<typeof certificateRoutes> = {
     if (asked.withRenewals) {
       const answered = (done: RevokedTogether) => shownTogether(done, about);
       const said = await revokeWithRenewals(deps, wanted, once && { once, answer: answered });
-      if (typeof said === 'object') return answered(said);
-      if (said === 'missing') return noSuch();
-      throw new HttpFailure(409, `the certificate is ${said}`);
+      return typeof said === 'object' ? answered(said) : refused(said, number);
     }
     const answered = (done: CertificateRecord) => shownRevoked(done, about);
     const remembered = once && { once, answer: answered };
     const said = await revoke(deps, wanted, remembered);
-    if (said === 'missing') return noSuch();
-    if (said !== 'done') throw new HttpFailure(409, `the certificate is ${said}`);
-    return answered(await existing(deps, ca, number));
+    if (said !== 'done' && said !== 'unchanged') return refused(said, number);
+    const done = answered(await existing(deps, ca, number));
+    return said === 'unchanged' ? { ...done, unchanged: true as const } : done;
   },
 };

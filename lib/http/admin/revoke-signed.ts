@@ -24,8 +24,6 @@ const sentences: Readonly<Record<NotRevoked, string>> = {
   foreign: 'certificate: was not signed by this CA',
   own: 'certificate: is of the key of the CA itself, which its own CRL cannot end',
   revoked: 'the certificate is revoked',
-  held: 'the certificate is held',
-  good: 'the certificate is not held',
   announced:
     'the certificate is of the RA, and devices are told of it: take the next steps of "scepter ca rotate-ra" first; for keyCompromise it is revoked at once',
 };

@@ -339,10 +339,16 @@ describe('a true row of before that is put back', () => {
       const said = await revokeSigned(w.lab.deps, wanted);
       assert.equal(typeof said === 'object' && said.serial, serial);
       assert.deepEqual(await listedIn(w), [serial]);
-      assert.equal(await revokeSigned(w.lab.deps, wanted), 'revoked');
+      assert.deepEqual(await revokeSigned(w.lab.deps, wanted), {
+        ...Object(said),
+        unchanged: true,
+      });
       w.lab.clock.at += 2 * SWEEP_AFTER_MS;
       await sweep(w.lab.deps);
-      assert.equal(await revokeSigned(w.lab.deps, wanted), 'revoked');
+      assert.deepEqual(await revokeSigned(w.lab.deps, wanted), {
+        ...Object(said),
+        unchanged: true,
+      });
     });
   }
 });

@@ -5,8 +5,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sequence, tlv } from '../../../lib/asn1/writer.ts';
 import { type Bytes, hex } from '../../../lib/base/bytes.ts';
-import { revocationReasons } from '../../../lib/base/words.ts';
+import { type RegisterReason, revocationReasons } from '../../../lib/base/words.ts';
 import { decide } from '../../../lib/ca/approve/pending.ts';
+import { readRegister } from '../../../lib/ca/revoke/register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';
 import type { EventRecord } from '../../../lib/ports/records/records.ts';
@@ -101,7 +102,7 @@ describe('a certificate that is revoked', () => {
     w.lab.clock.at += 5000;
     assert.equal(
       await revoke(w.lab.deps, { ca: 'default', serial, reason: 'superseded', actor: admin }),
-      'revoked',
+      'unchanged',
     );
     assert.equal(JSON.stringify(w.store.dump()), before);
   });
@@ -169,6 +170,69 @@ test('every final reason of RFC 5280 §5.3.1 can be given', async () => {
   w.check();
 });
 
+describe('a reason that is raised', () => {
+  const revoked = async (w: Awaited<ReturnType<typeof world>>, serial: string) => {
+    const { latest } = await readRegister(w.store, 'default', 0);
+    const { at, reason } = latest.get(serial) ?? assert.fail();
+    const [one] = w.certificates().filter((record) => record.serial === serial);
+    assert.deepEqual([one?.revokedAt, one?.revocationReason], [at, reason]);
+    const transaction = w.transactions().find((record) => record.serial === serial);
+    assert.equal(transaction?.reason, reason);
+    return { at, reason };
+  };
+
+  test('a higher reason takes the place of a lower one, in the certificate, its Transaction and the CRL; the date stays', async () => {
+    const w = await world();
+    const { serial } = await w.held({ challenge: await w.lab.challenge() });
+    const since = w.lab.clock.at;
+    const steps: [RegisterReason, RegisterReason, string][] = [
+      ['unspecified', 'unspecified', 'done'],
+      ['unspecified', 'unspecified', 'unchanged'],
+      ['superseded', 'superseded', 'done'],
+      ['affiliationChanged', 'superseded', 'unchanged'],
+      ['unspecified', 'superseded', 'unchanged'],
+      ['cACompromise', 'cACompromise', 'done'],
+      ['keyCompromise', 'keyCompromise', 'done'],
+      ['aACompromise', 'keyCompromise', 'unchanged'],
+      ['certificateHold', 'keyCompromise', 'revoked'],
+      ['removeFromCRL', 'keyCompromise', 'revoked'],
+    ];
+    for (const [reason, stands, said] of steps) {
+      const asked = { ca: 'default', serial, reason, actor: admin };
+      assert.equal(await revoke(w.lab.deps, asked), said, reason);
+      assert.deepEqual(await revoked(w, serial), { at: since, reason: stands }, reason);
+      w.lab.clock.at += 5000;
+    }
+    const raised = w.events().filter(({ type }) => type === 'certificate.reasonRaised');
+    assert.deepEqual(
+      raised.map(({ reason }) => reason),
+      ['superseded', 'cACompromise', 'keyCompromise'],
+    );
+    assert.equal(w.events().filter(({ type }) => type === 'certificate.revoked').length, 1);
+    w.check();
+  });
+
+  test('a certificate that its renewal superseded, and whose key was compromised, was revoked by a person from then on', async () => {
+    const w = await world();
+    const signer = await w.held({ challenge: await w.lab.challenge() });
+    const renewal = async (name: string) => ({
+      ...{ signer, key: await deviceKey(name), messageType: 'RenewalReq' as const },
+    });
+    const lost = await w.held(await renewal('raised, lost'));
+    await w.held(await renewal('raised, second'));
+    const asked = { ca: 'default', serial: lost.serial, actor: admin };
+    const found = () => w.certificates().find(({ serial }) => serial === lost.serial);
+    const { revokedAt } = found() ?? {};
+    w.lab.clock.at += 5000;
+    assert.equal(await revoke(w.lab.deps, { ...asked, reason: 'keyCompromise' }), 'done');
+    assert.ok(revokedAt);
+    const { supersededBy, revocationReason, revokedAt: at } = found() ?? {};
+    assert.deepEqual([supersededBy, revocationReason, at], [undefined, 'keyCompromise', revokedAt]);
+    await refused(w, 'SCEP-421', await renewal('raised, third'));
+    w.check();
+  });
+});
+
 test('a serial number that does not exist is missing, of whatever CA', async () => {
   const w = await world();
   const { serial } = await w.held({ challenge: await w.lab.challenge() });
@@ -205,6 +269,6 @@ test('one of ten that revoke at once does it', async () => {
       revoke(lab.deps, { ca: 'default', serial, reason: 'unspecified', actor: admin }),
     ),
   );
-  assert.deepEqual(said.sort(), ['done', ...Array(9).fill('revoked')]);
+  assert.deepEqual(said.sort(), ['done', ...Array(9).fill('unchanged')]);
   checkCa(store.dump(), answer.certificates);
 });
