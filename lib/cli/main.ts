@@ -60,7 +60,11 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     serveCommand(io),
     costCommand(io),
     doctorCommand(io),
-    completionCommand(io, () => program),
+    completionCommand(
+      io,
+      () => program,
+      (args, quiet) => runCli(args, version, quiet),
+    ),
   ];
   const alone = [
     'enrol',
