@@ -1,12 +1,11 @@
 // An enrolment here beside one at another server, as ratios of one run: processes of their own on this
 // machine, an RSA-2048 CA key in each, the same load generator, in turn.
 
-import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { ConfigDocument } from '../../lib/config/config.ts';
-import { freePort, isFree, startServer, temporary } from '../support/process.ts';
+import { freePort, startServer, temporary } from '../support/process.ts';
+import { startScepserver } from '../support/scep-peers.ts';
 import {
   buildMessages,
   type Device,
@@ -54,31 +53,9 @@ async function ours(): Promise<Server> {
 
 /** Debian's package `scep`. @returns undefined when it is not installed */
 async function scepserver(): Promise<Server | undefined> {
-  const depot = temporary('scepserver');
-  const made = spawnSync('scepserver', ['ca', '-init', '-keySize', '2048', '-depot', depot]);
-  if (made.error) return undefined;
-  const port = await freePort();
   const challenge = 'bench';
-  const child = spawn(
-    'scepserver',
-    ['-depot', depot, '-port', `${port}`, '-challenge', challenge, '-allowrenew', '0'],
-    { stdio: 'ignore' },
-  );
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  while (await isFree(port)) {
-    if (child.exitCode !== null) throw new Error(`scepserver ended with ${child.exitCode}`);
-    await pause(50);
-  }
-  return {
-    pid: child.pid ?? 0,
-    port,
-    path: '/scep',
-    challenge: async () => challenge,
-    stop: async () => {
-      child.kill();
-      await ended;
-    },
-  };
+  const peer = await startScepserver(challenge);
+  return peer && { ...peer, challenge: async () => challenge };
 }
 
 type Say = (line: string) => void;

@@ -64,6 +64,8 @@ export const required: readonly string[] = [
   '21b certmonger',
   'cli-rsa cli',
   'cli-ec cli',
+  'doctor-scepserver cli',
+  'doctor-step-ca cli',
   'log server',
   'guide cli',
   'guide strongswan',

@@ -12,6 +12,7 @@ import { aftermathRows } from './rows/aftermath.ts';
 import { cliRows } from './rows/cli.ts';
 import { conformanceRows } from './rows/conformance.ts';
 import { discoveryRows } from './rows/discovery.ts';
+import { doctorRows } from './rows/doctor.ts';
 import { getRows } from './rows/get.ts';
 import { legacyRows } from './rows/legacy.ts';
 import { pathClientRows } from './rows/path-clients.ts';
@@ -44,6 +45,7 @@ const rows: readonly Row[] = [
   ...pathClientRows,
   ...conformanceRows,
   ...cliRows,
+  ...doctorRows,
   ...rotationRows,
   ...aftermathRows,
 ];

@@ -15,6 +15,7 @@ import type { LambdaReply } from '../../lib/http/lambda-event.ts';
 import * as micromdm from '../interop/clients/micromdm.ts';
 import * as strongswan from '../interop/clients/strongswan.ts';
 import { openssl, verify } from '../interop/openssl.ts';
+import { onlyMisplaced } from '../support/doctor.ts';
 import { outside } from '../support/dynamodb.ts';
 import { type Bridge, bridge } from '../support/lambda-bridge.ts';
 import { type Deployment, deploy, document } from '../support/lambda-deployment.ts';
@@ -111,6 +112,15 @@ describe('a SCEP client enrols through', () => {
     assert.ok(operations.every(({ client, pkiStatus }) => client && pkiStatus === 'SUCCESS'));
     assert.deepEqual(scep.logged('http.outage'), []);
   });
+});
+
+test('scepter doctor finds nothing to mend', async () => {
+  const ingress = await bridge('http-api', scep);
+  try {
+    await onlyMisplaced(`${ingress.origin}/scep`, document.publicUrl);
+  } finally {
+    ingress.stop();
+  }
 });
 
 describe("AWS's Runtime Interface Emulator", () => {

@@ -9,6 +9,7 @@ import { Certmonger, subjectOf } from '../interop/clients/certmonger.ts';
 import * as micromdm from '../interop/clients/micromdm.ts';
 import * as strongswan from '../interop/clients/strongswan.ts';
 import { checkCertificate, openssl, serialOf } from '../interop/openssl.ts';
+import { onlyMisplaced } from '../support/doctor.ts';
 import { run, temporary } from '../support/process.ts';
 import { answered } from '../support/server-process.ts';
 import { startWorker, type WorkerProcess } from '../support/wrangler-dev.ts';
@@ -86,6 +87,9 @@ test('scepclient enrols with DES and SHA-1, where an endpoint takes them', async
   assert.equal(enrolled.ran.code, 0, enrolled.ran.stderr);
   await checkCertificate({ ...enrolled, ca: held.ca.ca, subject: micromdm.subjectOf('old') });
 });
+
+test('scepter doctor finds nothing to mend', () =>
+  onlyMisplaced(`${worker.url}/scep`, 'http://scep.test'));
 
 test('certmonger enrols by GET', async () => {
   const daemon = await Certmonger.start(temporary('worker-certmonger'));

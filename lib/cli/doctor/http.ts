@@ -166,6 +166,7 @@ const known: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there (the connection was refused)',
   ECONNRESET: 'it broke the connection off without an answer',
   ENOTFOUND: 'its name does not resolve',
+  EAI_AGAIN: 'its name does not resolve now',
   EHOSTUNREACH: 'there is no way to it',
   ENETUNREACH: 'there is no way to it',
   EPROTO: 'it speaks no TLS there, or a version that is not spoken any more',
