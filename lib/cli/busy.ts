@@ -32,14 +32,43 @@ export function durationOf(text: string): number {
 
 export const isBusy = (status: number): boolean => status === 503 || status === 429;
 
+/** The answer of a server that is busy, and says when to come again, or does not. */
+export class Busy extends CliError {
+  readonly said: Said;
+  constructor(message: string, said: Said) {
+    super('remote', message);
+    this.said = said;
+  }
+}
+
+type Waiter = Pick<Io, 'clock' | 'note' | 'progress'>;
+
+/**
+ * Waits, and says so: on a terminal the time that is left, in one line.
+ * @param text with the time
+ */
+export async function wait(io: Waiter, ms: number, text: (time: string) => string): Promise<void> {
+  const { clock, note, progress } = io;
+  if (!progress) {
+    note(text(spoken(ms)));
+    return clock.sleep(ms);
+  }
+  for (let left = ms; left > 0; left -= SECOND_MS) {
+    progress(text(spoken(left)));
+    await clock.sleep(Math.min(left, SECOND_MS));
+  }
+  progress('');
+}
+const SECOND_MS = 1000;
+
 /** The waits of one command. */
 export class Patience implements Patient {
-  readonly #io: Pick<Io, 'clock' | 'note'>;
+  readonly #io: Waiter;
   readonly #limitMs: number;
   #waitedMs = 0;
   #waits = 0;
 
-  constructor(io: Pick<Io, 'clock' | 'note'>, limitMs: number) {
+  constructor(io: Waiter, limitMs: number) {
     this.#io = io;
     this.#limitMs = limitMs;
   }
@@ -51,20 +80,18 @@ export class Patience implements Patient {
       const asked = isBusy(said.status) ? waitOf(said, this.#io.clock.now()) : undefined;
       if (asked === undefined || this.#limitMs === 0) return said;
       const least = Math.min(LEAST_WAIT_MS * 2 ** this.#waits, MAX_LEAST_WAIT_MS);
-      const wait = Math.max(asked, least);
+      const pause = Math.max(asked, least);
       const about = `${who} is busy (HTTP ${said.status})`;
-      if (this.#waitedMs + wait > this.#limitMs) {
+      if (this.#waitedMs + pause > this.#limitMs) {
         const more = this.#waitedMs === 0 ? '' : ` after ${spoken(this.#waitedMs)} of waiting`;
         throw new CliError(
           'remote',
-          `${about}${more} and asks to come again in ${spoken(wait)}: --retry-for ${spoken(this.#limitMs)} ends before that; its log says why it is busy`,
+          `${about}${more} and asks to come again in ${spoken(pause)}: --retry-for ${spoken(this.#limitMs)} ends before that; its log says why it is busy`,
         );
       }
-      this.#io.note(
-        `${about}: asking again in ${spoken(wait)} (waited ${spoken(this.#waitedMs)} of ${spoken(this.#limitMs)})`,
-      );
-      await this.#io.clock.sleep(wait);
-      this.#waitedMs += wait;
+      const waited = `waited ${spoken(this.#waitedMs)} of ${spoken(this.#limitMs)}`;
+      await wait(this.#io, pause, (time) => `${about}: asking again in ${time} (${waited})`);
+      this.#waitedMs += pause;
       this.#waits++;
     }
   }
@@ -74,7 +101,7 @@ export class Patience implements Patient {
 const LONGEST_MS = 3650 * 24 * 60 * 60 * 1000;
 
 /** @returns milliseconds from now; undefined where Retry-After has neither of its two forms */
-function waitOf({ retryAfter = '', date = '' }: Said, now: number): number | undefined {
+export function waitOf({ retryAfter = '', date = '' }: Said, now: number): number | undefined {
   const text = retryAfter.trim();
   if (/^\d+$/.test(text)) return Math.min(Number(text) * 1000, LONGEST_MS);
   const at = httpDate(text);

@@ -117,9 +117,12 @@ export const exitCodes = {
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exit: keyof typeof exitCodes;
-  constructor(exit: keyof typeof exitCodes, message: string) {
+  /** The command that says more. */
+  readonly next: string | undefined;
+  constructor(exit: keyof typeof exitCodes, message: string, next?: string) {
     super(message);
     this.exit = exit;
+    this.next = next;
   }
 }
 

@@ -93,6 +93,7 @@ export async function runCli(args: readonly string[], version: string, io: Io): 
     if (error instanceof ReaderGone) return exitCodes.ok;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
     io.note(`scepter: ${visible(errorText(error))}`);
+    if (error instanceof CliError && error.next) io.note(`to know more: ${error.next}`);
     return exitCodes[error instanceof CliError ? error.exit : 'failure'];
   }
 }

@@ -196,7 +196,10 @@ describe('scepter enrol, when an approver has to allow it', () => {
     const denied = await device('waits');
     const first = await run(denied.args, { waits: () => decide('deny') });
     assert.equal(first.code, 1);
-    assert.match(first.err, /refused: badRequest: SCEP-351: an approver denied the request/);
+    assert.match(
+      first.err,
+      /refused: badRequest: SCEP-351: an approver denied the request\nto know more: scepter explain SCEP-351\n$/,
+    );
     const expired = await device('waits', '--poll-interval', '8d', '--max-wait', '30d');
     const second = await run(expired.args);
     assert.equal(second.code, 1);
@@ -216,6 +219,38 @@ describe('scepter enrol, when an approver has to allow it', () => {
     assert.equal(code, 0, err);
     assert.match(err, /is busy \(HTTP 503\)/);
     await pairIn(out);
+  });
+
+  test('a server that is busy while a request waits is left alone as long as it says', async () => {
+    const { args } = await device('waits');
+    const slept: number[] = [];
+    const waits = async (count: number) => {
+      slept.push(...terminal.slept.slice(-1));
+      const headers = { 'retry-after': count === 1 ? '120' : '1' };
+      const busy = async () => new Response('', { status: 503, headers });
+      between = count < 3 ? busy : undefined;
+      if (count === 3) await decide('approve');
+    };
+    const { code, err } = await run(args, { waits });
+    assert.equal(code, 0, err);
+    assert.deepEqual(slept, [5000, 120_000, 20_000]);
+  });
+
+  test('on a terminal the time that is left stands in one line, which is gone at the end', async () => {
+    const { args } = await device('waits', '--poll-interval', '3s');
+    const lines: string[] = [];
+    const waits = async (count: number) => {
+      if (count === 3) await decide('approve');
+    };
+    const { code, err } = await run(args, { waits, progress: (line) => lines.push(line) });
+    assert.equal(code, 0, err);
+    assert.deepEqual(lines, [
+      'asking again in 3s (waited 0s of 1h)',
+      'asking again in 2s (waited 0s of 1h)',
+      'asking again in 1s (waited 0s of 1h)',
+      '',
+    ]);
+    assert.doesNotMatch(err, /asking again/);
   });
 
   for (const [option, value] of [
@@ -292,7 +327,10 @@ describe('scepter renew', () => {
     lab.clock.at += day;
     const late = await run(renewal('brief', expired.out));
     assert.equal(late.code, 1);
-    assert.match(late.err, /SCEP-322: the certificate that signed the message has expired/);
+    assert.match(
+      late.err,
+      /SCEP-322: the certificate that signed the message has expired\nto know more: scepter explain SCEP-322\n$/,
+    );
     const { 'next-key.pem': prepared, ...rest } = snapshot(expired.out);
     assert.ok(prepared);
     assert.deepEqual(rest, before);

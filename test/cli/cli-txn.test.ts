@@ -345,6 +345,53 @@ describe('names and transactionIDs from devices', () => {
   });
 });
 
+describe('txn watch', () => {
+  const decision = (verdict: 'approve' | 'deny', id: string): [string, RequestInit] => [
+    `/api/v1/transactions/${id}/${verdict}`,
+    { method: 'POST', body: '{}', headers: { authorization: `Bearer ${lab.adminToken}` } },
+  ];
+  const watch = (id: string, waits: (count: number) => unknown, ...more: string[]) =>
+    terminal.run(['txn', 'watch', id, ...more], { waits });
+
+  test('txn watch says each change on stderr, the end on stdout, and is exit 0 when it was issued', async () => {
+    const { id } = await pending('watched');
+    const waits = async (count: number) => {
+      if (count === 2) await lab.fetch(...decision('approve', id));
+      if (count === 4) await ask({ transactionID: 'watched', messageType: 'CertPoll' });
+    };
+    const { code, out, err } = await watch(id, waits);
+    assert.equal(code, 0, err);
+    assert.deepEqual(terminal.slept, [5000, 5000, 5000, 5000]);
+    const { serial } = of('watched');
+    assert.ok(serial);
+    assert.equal(out, `${id} issued: ${of('watched').subject}, serial ${serial}\n`);
+    assert.equal(
+      err,
+      `${id} pending: an approver has to allow it\n${id} approved: its device has to ask again\n`,
+    );
+    const json = await txn('watch', id, '--json');
+    assert.deepEqual(JSON.parse(json.out), JSON.parse((await txn('show', id, '--json')).out));
+  });
+
+  test('a request that is denied, or still waits at the end of --max-wait, is exit 1 with what it is', async () => {
+    const { id } = await pending('watched in vain');
+    const short = await txn('watch', id, '--max-wait', '12s');
+    assert.equal(short.code, 1);
+    assert.equal(short.out, '');
+    assert.match(short.err, /^scepter: still pending after 12s$/m);
+    assert.deepEqual(terminal.slept, [5000, 5000, 2000]);
+    const { code, out, err } = await watch(id, () => lab.fetch(...decision('deny', id)));
+    assert.equal(code, 1);
+    assert.match(out, new RegExp(`^${id} denied: `));
+    assert.match(
+      err,
+      new RegExp(
+        `the request was not granted: it is denied\nto know more: scepter txn show ${id}\n$`,
+      ),
+    );
+  });
+});
+
 test('every command of txn has help with examples and --json', async () => {
   for (const verb of ['list', 'show', 'approve', 'deny']) {
     const { code, out } = await txn(verb, '--help');

@@ -28,6 +28,8 @@ export type TerminalOptions = {
   readonly closed?: () => void;
   /** Called when a command waits, with how often it has, after the lab's clock was put forward. */
   readonly waits?: (count: number) => unknown;
+  /** As on a terminal: what stands in the line that is written again and again. */
+  readonly progress?: (line: string) => void;
 };
 
 /** Functions of AWS are asked in `test/lambda`. */
@@ -70,7 +72,17 @@ export async function openTerminal(
     slept,
     run: async (
       args,
-      { stdin = '', token = lab.adminToken, jwt, config, stop, waits, operator, closed } = {},
+      {
+        stdin = '',
+        token = lab.adminToken,
+        jwt,
+        config,
+        stop,
+        waits,
+        operator,
+        closed,
+        progress,
+      } = {},
     ) => {
       slept.length = 0;
       let out = '';
@@ -93,7 +105,7 @@ export async function openTerminal(
         },
         style: (_, text) => text,
         columns: undefined,
-        progress: undefined,
+        progress,
         stopped: () => stop ?? new AbortController().signal,
         clock: {
           now: lab.clock.now,

@@ -26,8 +26,9 @@ import {
   publicKeyOf,
   readCertificate,
 } from '../../x509/certificate.ts';
-import { durationOf, isBusy, type Patience, retryOption } from '../busy.ts';
+import { Busy, durationOf, isBusy, type Patience, retryOption, wait, waitOf } from '../busy.ts';
 import { CliError, type Io, send, timesOf, webAddress } from '../io.ts';
+import { reasonOf } from '../request/refusal.ts';
 import { spoken } from '../text.ts';
 
 type Server = CaCertResponse &
@@ -155,6 +156,7 @@ export async function obtain(
   let result = await exchange(server, ask, first, patience);
   const began = io.clock.now();
   let pause = pollInterval;
+  let leave = 0;
   if (result.pkiStatus === 'PENDING') {
     io.note(`PENDING: an approver has to allow transactionID ${ask.transactionID}`);
     io.note('it is safe to stop here: the same command goes on with the same request');
@@ -165,31 +167,44 @@ export async function obtain(
       const said = `still PENDING after ${spoken(waited)}; the same command asks again`;
       throw new CliError('failure', said);
     }
-    const next = Math.min(pause, maxWait - waited);
-    io.note(`asking again in ${spoken(next)} (waited ${spoken(waited)} of ${spoken(maxWait)})`);
-    await io.clock.sleep(next);
+    const next = Math.min(Math.max(pause, leave), maxWait - waited);
+    const so = `waited ${spoken(waited)} of ${spoken(maxWait)}`;
+    await wait(io, next, (time) => `asking again in ${time} (${so})`);
     pause = Math.min(pause * 2, MAX_POLL_INTERVAL_MS);
-    result = await polled(io, server, ask);
+    ({ result, leave } = await polled(io, server, ask));
   }
-  if (result.pkiStatus === 'FAILURE') {
-    const text = result.text ?? 'no further text';
-    throw new CliError('failure', `refused: ${result.failInfo}: ${text}`);
-  }
+  if (result.pkiStatus === 'FAILURE') throw refusal(result.failInfo, result.text);
   const certificates = await verified(async () => result.certificates.map(readCertificate));
   const ours = certificates.find((certificate) => certifies(certificate, ask.key));
   if (!ours) throw new CliError('verification', 'the reply holds no certificate for this key');
   return ours;
 }
 
-/** A server that fails to answer once has not decided, so it is asked again. */
-async function polled(io: Io, server: Server, ask: Ask): Promise<CertRepResult> {
+/** The refusal as a device gets it; of a code of ours there is more to say. */
+function refusal(failInfo: string, text = 'no further text'): CliError {
+  const [code = ''] = /^SCEP-\d{3}(?=:)/.exec(text) ?? [];
+  const more = reasonOf(code) ? `scepter explain ${code}` : undefined;
+  return new CliError('failure', `refused: ${failInfo}: ${text}`, more);
+}
+
+/**
+ * A server that fails to answer once has not decided, so it is asked again.
+ * @returns also the milliseconds for which a busy one asks to be left alone
+ */
+async function polled(
+  io: Io,
+  server: Server,
+  ask: Ask,
+): Promise<{ readonly result: CertRepResult; readonly leave: number }> {
   try {
     const plaintext = issuerAndSubject(server, ask.subject);
-    return await exchange(server, ask, { messageType: 'CertPoll', plaintext });
+    const result = await exchange(server, ask, { messageType: 'CertPoll', plaintext });
+    return { result, leave: 0 };
   } catch (error) {
     if (!(error instanceof CliError) || error.exit !== 'remote') throw error;
     io.note(error.message);
-    return { pkiStatus: 'PENDING' };
+    const leave = error instanceof Busy ? (waitOf(error.said, io.clock.now()) ?? 0) : 0;
+    return { result: { pkiStatus: 'PENDING' }, leave };
   }
 }
 
@@ -233,7 +248,8 @@ async function octetsOf(response: Response, url: string): Promise<Bytes> {
   if (isBusy(response.status)) {
     const said = visible((await response.text()).trim().slice(0, MAX_SAID));
     const own = response.status === 503 ? `: "${said}"; the server's log says why` : '';
-    throw new CliError('remote', `${url} is busy (HTTP ${response.status})${own}`);
+    const message = `${url} is busy (HTTP ${response.status})${own}`;
+    throw new Busy(message, { status: response.status, ...timesOf(response) });
   }
   if (!response.ok) {
     throw new CliError(

@@ -15,6 +15,7 @@ import { type PageOptions, pageOptions, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds } from '../text.ts';
 import { refusalFields } from './refusal.ts';
+import { watchCommand } from './watch.ts';
 
 type Story = AnswerTo<'GET /transactions/{id}'>;
 
@@ -84,6 +85,7 @@ Examples:
       await show(io, options, { json: story, page: () => page(story) });
     });
   for (const verdict of ['approve', 'deny'] as const) txn.addCommand(decide(io, verdict));
+  txn.addCommand(watchCommand(io));
   return txn;
 }
 

@@ -41,6 +41,7 @@ const argumentAsks: Readonly<Record<string, OfferKind>> = {
   'scepter txn id': 'transaction',
   'scepter txn approve id': 'pending',
   'scepter txn deny id': 'pending',
+  'scepter txn watch id': 'pending',
 };
 type Word = { readonly word: string; readonly text: string };
 
