@@ -10,6 +10,7 @@ import { runCli } from '../lib/cli/main.ts';
 import { checkedToken, tokenIn } from '../lib/cli/server.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { type Env, readEnv } from './env.ts';
+import { home } from './node/command.ts';
 import { terminal } from './node/terminal.ts';
 
 const env = environment();
@@ -51,7 +52,7 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
     (await import('./lambda/admin-function.ts')).invoke(target, request),
   stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
   ...terminal(env.pager),
-  clock: systemClock,
+  ...{ home, clock: systemClock },
   config: async (file) => (await import('./default-config.ts')).readDocument(env, file),
   serve: async (json) => (await import('./server.ts')).serve(json),
   operator: async () => (await import('./node/operator.ts')).findOperator(env),

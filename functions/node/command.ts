@@ -4,10 +4,17 @@
 import { join, sep } from 'node:path';
 
 const root = join(import.meta.dirname, '..', '..');
+const isInstalled = root.split(sep).includes('node_modules');
+
+/** What it comes with. */
+export const home = {
+  schema: join(root, 'docs', 'config.schema.json'),
+  repository: isInstalled ? undefined : root,
+};
 
 /** Lines for a terminal, after which it knows `scepter`; none where the package is installed. */
 export function setUp(platform: NodeJS.Platform = process.platform): string[] {
-  if (root.split(sep).includes('node_modules')) return [];
+  if (isInstalled) return [];
   const bin = join(root, 'bin');
   return platform === 'win32' ? [`  set PATH=${bin};%PATH%`] : [`  export PATH="${bin}:$PATH"`];
 }

@@ -2,9 +2,10 @@
 // escaped on one. What is longer than its screen goes through a pager. Ctrl-C reaches this process and the script that started it, which passes it on: so it arrives
 // twice.
 
+import { createInterface } from 'node:readline';
 import { styleText } from 'node:util';
 import { visible } from '../../lib/base/text.ts';
-import { ReaderGone } from '../../lib/cli/io.ts';
+import { CliError, type Prompt, ReaderGone } from '../../lib/cli/io.ts';
 import type { Tone } from '../../lib/cli/text.ts';
 
 const harmless = (text: string): string => text.split('\n').map(visible).join('\n');
@@ -63,8 +64,26 @@ export const terminal = (pager: string | undefined) => ({
         process.stderr.write(`\r\u001b[K${visible(line)}`);
       }
     : undefined,
+  prompt: process.stdin.isTTY && process.stderr.isTTY ? prompt : undefined,
   stopped: (): AbortSignal => AbortSignal.any([stopped(), readerGone.signal]),
 });
+
+/** Lines that are pasted at once wait for their questions. */
+function prompt(): Prompt {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const next = lines[Symbol.asyncIterator]();
+  lines.on('SIGINT', () => lines.close());
+  return {
+    ask: async (question) => {
+      lines.setPrompt(question);
+      lines.prompt();
+      const { done, value } = await next.next();
+      if (done) throw new CliError('failure', 'stopped: nothing was written');
+      return value;
+    },
+    close: () => lines.close(),
+  };
+}
 
 /** What a shell says of a program that it cannot find or run. */
 const NOT_FOUND = [126, 127];

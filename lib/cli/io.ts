@@ -38,6 +38,11 @@ export type Io = {
   readonly note: (text: string) => void;
   /** On a terminal: a line that takes the place of the one before; an empty one ends it. */
   readonly progress: ((line: string) => void) | undefined;
+  /** On a terminal: asks whoever sits there, until it is closed. */
+  readonly prompt: (() => Prompt) | undefined;
+  /** Where this installation has what it comes with: the JSON Schema of the configuration, and its repository, if it
+   * is one. */
+  readonly home: { readonly schema: string; readonly repository: string | undefined };
   /** From now on Ctrl-C and SIGTERM abort the returned signal; only a second one ends the process. */
   readonly stopped: () => AbortSignal;
   readonly clock: Clock;
@@ -56,6 +61,12 @@ export type Io = {
   readonly backups: () => Promise<Backups>;
   /** What is asked in place of a server. */
   readonly own?: Operating;
+};
+
+export type Prompt = {
+  /** @returns the next line of the terminal @throws {CliError} at its end, as with Ctrl-C */
+  readonly ask: (question: string) => Promise<string>;
+  readonly close: () => void;
 };
 
 /** The admin API of this process, with the store and the keys of whoever runs it. */

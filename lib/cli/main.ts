@@ -11,6 +11,7 @@ import { certCommand } from './certificate/cert.ts';
 import { enrolCommand } from './device/enrol.ts';
 import { renewCommand } from './device/renew.ts';
 import { doctorCommand } from './doctor/doctor.ts';
+import { initCommand } from './init/init.ts';
 import { CliError, exitCodes, type Io, ReaderGone } from './io.ts';
 import { logCommand } from './log/log.ts';
 import { explainCommand } from './look/explain.ts';
@@ -57,6 +58,7 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     explainCommand(io),
     tokenCommand(server.io),
     configCommand(server.io),
+    initCommand(io),
     serveCommand(io),
     costCommand(io),
     doctorCommand(io),
@@ -77,7 +79,9 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     'cost',
     'doctor',
   ];
-  for (const command of commands) server.addOptions(command, alone);
+  // "ca init" asks a server, and "init" does not.
+  const asking = commands.filter((command) => command.name() !== 'init');
+  for (const command of asking) server.addOptions(command, alone);
   for (const command of commands) program.addCommand(command);
   strict(program, io);
   return program;

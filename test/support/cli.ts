@@ -106,6 +106,8 @@ export async function openTerminal(
         style: (_, text) => text,
         columns: undefined,
         progress,
+        prompt: undefined,
+        home: { schema: '/config.schema.json', repository: undefined },
         stopped: () => stop ?? new AbortController().signal,
         clock: {
           now: lab.clock.now,

@@ -1,0 +1,173 @@
+// The stubs for AWS: cdk.json for the app of the quick start, and a root module for Terraform. Both take the
+// construct, the module and the packages of the functions from the repository.
+
+import {
+  type Answers,
+  addressOf,
+  bare,
+  configurationFile,
+  configurationOf,
+  DEPLOYMENT,
+  needsSecret,
+  noAddress,
+  type Places,
+  SECRET,
+  type Stub,
+  type StubFile,
+} from './configuration.ts';
+
+const indented = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
+export const quoted = (path: string): string =>
+  /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path}'`;
+
+export const placeholder = ({ domain }: Answers): readonly string[] =>
+  domain === undefined
+    ? [
+        'publicUrl is set once the address is known: then deploy again, before the first certificate',
+      ]
+    : [];
+
+/** The toolkit, from the repository: in this folder npx would fetch whichever there is. */
+export const toolkit = ({ repository }: Places): string =>
+  quoted(`${repository}/infra/cdk/node_modules/.bin/cdk`);
+
+export const built = (
+  { repository }: Places,
+  folder: string,
+  release: boolean,
+): readonly string[] => [
+  `npm --prefix ${quoted(repository)} ci${release ? ` && npm --prefix ${quoted(repository)} run release` : ''}`,
+  `npm --prefix ${quoted(`${repository}/infra/${folder}`)} ci`,
+];
+
+/** As in infra/cdk/cdk.json. */
+const toolkitSettings = {
+  '@aws-cdk/aws-iam:minimizePolicies': false,
+  '@aws-cdk/core:checkSecretUsage': true,
+  '@aws-cdk/core:target-partitions': ['aws'],
+  '@aws-cdk/core:validateAgainstDefaultRules': true,
+};
+
+/** cdk.json for one of the apps of the repository. */
+export function cdkFile(
+  { repository }: Places,
+  app: 'app' | 'worker',
+  context: Readonly<Record<string, string>>,
+): StubFile {
+  const paths = ['node_modules/.bin/node', `infra/cdk/bin/${app}.ts`];
+  const command = paths.map((path) => `"${repository}/${path}"`).join(' ');
+  return {
+    name: 'cdk.json',
+    what: 'what "cdk deploy" deploys',
+    text: indented({ app: command, context: { ...context, ...toolkitSettings } }),
+  };
+}
+
+export const doctor = (answers: Answers): readonly string[] =>
+  addressOf(answers) === noAddress ? [] : [`scepter doctor ${addressOf(answers)}/scep`];
+
+export function withCdk(answers: Answers, places: Places): Stub {
+  const { domain, zone, region, secret } = answers;
+  const context = {
+    config: 'scepter.jsonc',
+    region,
+    deployment: DEPLOYMENT,
+    packages: `${places.repository}/dist/release`,
+    ingress: 'httpApi',
+    ...(domain && zone ? { domain, hostedZoneId: zone.id, hostedZoneName: zone.name } : {}),
+    ...(secret ? { secrets: `${SECRET}=${secret}` } : {}),
+  };
+  return {
+    files: [configurationFile(answers, places), cdkFile(places, 'app', context)],
+    next: [
+      ...built(places, 'cdk', true),
+      `${toolkit(places)} bootstrap`,
+      `${toolkit(places)} deploy --outputs-file out.json`,
+      ...doctor(answers),
+    ],
+    notes: [
+      ...placeholder(answers),
+      'the CA is made by the operator: docs/deploy-aws.md, "The first certificate"',
+    ],
+  };
+}
+
+export function withTerraform(answers: Answers, places: Places): Stub {
+  const { domain, zone, region } = answers;
+  const { repository } = places;
+  const text = JSON.stringify;
+  const main = `# Scepter on AWS. What else the module takes: ${repository}/infra/terraform/variables.tf
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7"
+    }
+  }
+}
+
+provider "aws" {
+  region = ${text(region)}
+}
+${
+  needsSecret(answers)
+    ? `
+variable "mdm_challenge" {
+  description = "What the MDM puts into its profiles as their challenge; by TF_VAR_mdm_challenge, and in no file."
+  type        = string
+  sensitive   = true
+}
+`
+    : ''
+}
+module "scepter" {
+  source = ${text(`${repository}/infra/terraform`)}
+
+  # Only CloudFront wants something in us-east-1.
+  providers = {
+    aws           = aws
+    aws.us_east_1 = aws
+  }
+
+  config         = file("\${path.module}/scepter.json")
+  deployment     = ${text(DEPLOYMENT)}
+  lambda_package = ${text(`${repository}/dist/release`)}
+  ingress        = "httpApi"
+${domain && zone ? `  domain         = { name = ${text(domain)}, zone_id = ${text(zone.id)} }\n` : ''}${needsSecret(answers) ? `  secrets        = { ${SECRET} = var.mdm_challenge }\n` : ''}}
+
+output "scep_url" {
+  description = "The URL that devices are given."
+  value       = module.scepter.scep_url
+}
+
+output "scepter" {
+  description = "What \\"scepter ca init\\" and the guide need."
+  value       = module.scepter
+}
+`;
+  const [release = ''] = built(places, 'terraform', true);
+  return {
+    files: [
+      // Terraform reads no comments in JSON.
+      {
+        name: 'scepter.json',
+        what: 'the configuration',
+        text: bare(configurationOf(answers, places.schema)),
+      },
+      { name: 'main.tf', what: 'what "terraform apply" applies', text: main },
+    ],
+    next: [
+      release,
+      'terraform init',
+      ...(needsSecret(answers) ? ['export TF_VAR_mdm_challenge="$(openssl rand -hex 16)"'] : []),
+      'terraform apply',
+      ...doctor(answers),
+    ],
+    notes: [
+      ...placeholder(answers),
+      'the CA is made by the operator: docs/deploy-aws.md, "The first certificate"',
+    ],
+  };
+}

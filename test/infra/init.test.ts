@@ -1,0 +1,96 @@
+// What `scepter init` writes, taken by the tools that it is for: the CDK, wrangler, and a reader of HCL.
+// Terraform's own look is in test/infra/terraform.ts, where its provider is to be had.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { parseJsonc } from '../../lib/config/schema.ts';
+import { installFolder, root } from '../support/installed.ts';
+import { run, temporary } from '../support/process.ts';
+
+const json = (...path: string[]): Readonly<Record<string, unknown>> =>
+  parseJsonc(readFileSync(join(...path), 'utf8')) as never;
+const domain = ['--domain', 'scep.example.com'];
+const zone = ['--zone', 'Z0123456789'];
+const account = ['-c', 'account=111122223333'];
+
+async function written(...args: string[]): Promise<string> {
+  const folder = join(temporary('stub'), 'deployment');
+  const { code, err } = await run('bin/scepter.js', ['init', folder, ...args, '--yes']);
+  assert.equal(code, 0, err);
+  return folder;
+}
+
+function ran(folder: string, command: string, args: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    env: {
+      ...process.env,
+      ...{ CI: 'true', NO_COLOR: '1', AWS_EC2_METADATA_DISABLED: 'true' },
+      ...{ CDK_DISABLE_CLI_TELEMETRY: '1', WRANGLER_SEND_METRICS: 'false' },
+      WRANGLER_LOG_PATH: temporary('wrangler'),
+    },
+  });
+  assert.equal(status, 0, `${error ?? ''}${stdout}${stderr}`);
+  return stdout;
+}
+const tool = (folder: string, name: string): string =>
+  join(root, 'infra', folder, 'node_modules', '.bin', name);
+
+test('cdk synth takes the stub for AWS, whose settings are those of infra/cdk', async () => {
+  const arn = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:challenge-AbCdEf';
+  const isStatic = ['--mdm', 'static', '--names', 'mac-*', '--secret', arn];
+  const place = ['--target', 'aws-cdk', '--region', 'eu-west-1'];
+  const folder = await written(...place, ...domain, ...zone, ...isStatic);
+  const packages = ['-c', `packages=${process.env.INFRA_PACKAGES}`];
+  ran(folder, tool('cdk', 'cdk'), ['synth', '--quiet', ...account, ...packages]);
+  const [template = ''] = readdirSync(join(folder, 'cdk.out')).filter((name) =>
+    name.endsWith('.template.json'),
+  );
+  const text = readFileSync(join(folder, 'cdk.out', template), 'utf8');
+  assert.match(text, /"DomainName": "scep\.example\.com"/);
+  assert.match(text, /challenge-AbCdEf/);
+  const ours = json(root, 'infra', 'cdk', 'cdk.json').context as object;
+  assert.partialDeepStrictEqual(json(folder, 'cdk.json').context, ours);
+});
+
+test('wrangler and the CDK take the stub for Workers, whose Worker is the one of infra/cloudflare', async () => {
+  await installFolder('infra/cloudflare');
+  const folder = await written('--target', 'workers', ...domain);
+  const { app, context } = json(folder, 'cdk.json');
+  const env = JSON.stringify({ ...(context as object), account: '111122223333' });
+  ran(folder, 'sh', ['-c', `CDK_CONTEXT_JSON='${env}' CDK_OUTDIR=cdk.out ${app}`]);
+  assert.ok(readdirSync(join(folder, 'cdk.out')).some((name) => name.endsWith('.template.json')));
+  const node = join(root, 'node_modules', '.bin');
+  const path = `${node}:${process.env.PATH}`;
+  const wrangler = tool('cloudflare', 'wrangler');
+  const out = ran(folder, 'sh', ['-c', `PATH='${path}' '${wrangler}' deploy --dry-run`]);
+  assert.match(out, /--dry-run: exiting now/);
+  const { $schema: _, main: __, ...ours } = json(root, 'infra', 'cloudflare', 'wrangler.jsonc');
+  const { routes, workers_dev, main: ___, ...its } = json(folder, 'wrangler.jsonc');
+  assert.deepEqual(its, ours);
+  assert.deepEqual(
+    [routes, workers_dev],
+    [[{ pattern: 'scep.example.com', custom_domain: true }], false],
+  );
+});
+
+test('the root module for Terraform is HCL, and sets only what the module has', async () => {
+  const isStatic = ['--mdm', 'static', '--names', 'mac-*'];
+  const folder = await written('--target', 'aws-terraform', ...domain, ...zone, ...isStatic);
+  const python = join(process.env.INFRA_PYTHON ?? '', 'python');
+  const hcl = (of: string) =>
+    JSON.parse(ran(folder, python, [join(import.meta.dirname, 'hcl.py'), of]));
+  const [{ scepter }] = hcl(folder)['main.tf'].module;
+  const variables = hcl(join(root, 'infra', 'terraform'))['variables.tf'].variable.map(
+    (one: object) => Object.keys(one)[0],
+  );
+  const { source, providers: _, ...set } = scepter;
+  for (const name of Object.keys(set)) assert.ok(variables.includes(name), name);
+  assert.equal(join(folder, source), join(root, 'infra', 'terraform'));
+  assert.deepEqual(scepter.domain, { name: 'scep.example.com', zone_id: 'Z0123456789' });
+});
