@@ -1,12 +1,12 @@
 // The answers of `scepter init`, and the configuration that they make, with comments where what reads it allows
 // them.
 
-export const targets = ['node', 'aws-cdk', 'aws-terraform', 'workers'] as const;
-export type Target = (typeof targets)[number];
+export const stubTargets = ['node', 'aws-cdk', 'aws-terraform', 'workers'] as const;
+export type Target = (typeof stubTargets)[number];
 
 /** How devices come by what lets them enrol. */
 export const challengeWays = ['none', 'static', 'proxy'] as const;
-export type Way = (typeof challengeWays)[number];
+export type ChallengeWay = (typeof challengeWays)[number];
 
 export type Answers = {
   readonly target: Target;
@@ -17,7 +17,7 @@ export type Answers = {
   readonly region: string;
   readonly subject: string;
   readonly key: string;
-  readonly mdm: Way;
+  readonly mdm: ChallengeWay;
   /** For a static challenge: what the common name of a device looks like; and at AWS its secret's ARN. */
   readonly names: string | undefined;
   readonly secret: string | undefined;

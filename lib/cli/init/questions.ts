@@ -4,11 +4,11 @@ import { caKeyNames } from '../../crypto/algorithms.ts';
 import { CliError, type Io, type Prompt } from '../io.ts';
 import {
   type Answers,
+  type ChallengeWay,
   challengeWays,
   configurationOf,
+  stubTargets,
   type Target,
-  targets,
-  type Way,
 } from './configuration.ts';
 
 const names = [
@@ -92,9 +92,9 @@ export const questions: readonly Question[] = [
   {
     name: 'target',
     flags: '--target <where>',
-    help: `where it runs: ${targets.join(', ')}`,
+    help: `where it runs: ${stubTargets.join(', ')}`,
     prompt: 'Where does it run?',
-    choices: targets,
+    choices: stubTargets,
     fallback: () => 'node',
   },
   {
@@ -223,7 +223,7 @@ export async function answersOf(
     domain: domain || undefined,
     zone: zone && domain ? { id, name: name ?? domain.replace(/^[^.]+\./, '') } : undefined,
     ...{ region, subject, key },
-    mdm: mdm as Way,
+    mdm: mdm as ChallengeWay,
     ...{ names, secret, repository },
   };
 }
