@@ -20,10 +20,16 @@ export function answer<T extends Schema>(name: string, schema: T): T {
   return schema;
 }
 
+export const altered = described(
+  'records (kind and key) that another hand has changed: what stands in them is not told',
+  z.optional(z.array(z.string())),
+);
+
 /** The fields of one page of a list. */
 export const pageShape = <Noun extends string, T extends Schema>(noun: Noun, item: T) => ({
   ...({ [noun]: z.array(item) } as Record<Noun, z.ZodMiniArray<T>>),
   next: described('`cursor` of the next page; null at the end', z.nullable(z.string())),
+  altered,
 });
 
 export const page = <Noun extends string, T extends Schema>(name: string, noun: Noun, item: T) =>
@@ -38,6 +44,14 @@ export const caId = described('name of a CA', id);
 export const notHere =
   'a server whose records are in a table has no right to do this: an operator does it with credentials of his own; or it cannot be done now, and the detail says why';
 
+/** The beginning of an id, and less than all of it. */
+export const idPrefix = described(
+  'how the id begins',
+  z.optional(
+    z.string().check(z.regex(/^[0-9A-HJKMNP-TV-Z]{1,25}$/, 'is not the beginning of an id')),
+  ),
+);
+
 const serialText = 'must be a serial number: 2 to 40 hexadecimal digits';
 /** Hexadecimal, as people copy it: in any case, with or without colons. */
 export const serial = described(
@@ -45,6 +59,18 @@ export const serial = described(
   z.pipe(
     z.string().check(z.regex(/^[0-9a-f]{2}(:?[0-9a-f]{2}){0,19}$/i, serialText)),
     z.transform((text: string) => text.replaceAll(':', '').toLowerCase()),
+  ),
+);
+
+const serialPrefixText = 'must be 2 to 39 hexadecimal digits';
+/** The beginning of a serial number, as people copy it. */
+export const serialPrefix = described(
+  'how the serial number begins, hexadecimal',
+  z.optional(
+    z.pipe(
+      z.string().check(z.regex(/^[0-9a-f]{2}(:?[0-9a-f]){0,37}:?$/i, serialPrefixText)),
+      z.transform((text: string) => text.replaceAll(':', '').toLowerCase()),
+    ),
   ),
 );
 

@@ -257,8 +257,11 @@ export const TRIED_OCTETS = 128 * 1024;
 export const MAX_PAGE = 100;
 
 /** Rounds of reading a list, one query for each shard, until a page is returned although it is not full: only
- * some of the records read may be wanted. */
+ * some of the records read may be wanted. Of several lists together, or one round of them all if that is more. */
 export const MAX_PAGE_READS = 10;
+
+/** Keys that a round reads at most where most of their records need not be read: some 8 MB of a table's index. */
+export const MAX_KEYS_READ = 1000;
 
 /** Milliseconds of one call of a remote store: ordinary ones take 10, a new TLS connection 200. */
 export const STORE_CALL_MS = 1000;

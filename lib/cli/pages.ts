@@ -5,7 +5,7 @@ import type { AnswerTo, Api, RouteName } from '../api/api.ts';
 import type { SentTo } from '../api/route.ts';
 import { MAX_PAGE } from '../base/limits.ts';
 import { askApi, type Parts } from './api.ts';
-import type { Io } from './io.ts';
+import { CliError, type Io } from './io.ts';
 import { formatOf, outputOption, pagerOption, type ShowOptions, show } from './show.ts';
 
 export type PageOptions = ShowOptions & {
@@ -33,7 +33,7 @@ export function limitOf(text: string): number {
   return limit;
 }
 
-type Where<Test, Of> = { [Key in keyof Of]: Of[Key] extends Test ? Key : never }[keyof Of];
+type Where<Test, Of> = { [Key in keyof Of]-?: Of[Key] extends Test ? Key : never }[keyof Of];
 
 /** The routes whose answer is a page of a list. */
 type ListName = Where<{ readonly next: string | null }, { [Name in RouteName]: AnswerTo<Name> }>;
@@ -57,6 +57,7 @@ export async function pagesOf<Name extends ListName>(
   readonly items: readonly ItemOf<Name>[];
   readonly next: string | null;
   readonly first: AnswerTo<Name>;
+  readonly altered: readonly string[];
 }> {
   const { name, noun } = wanted;
   const { params, query } = wanted as Parts;
@@ -64,16 +65,18 @@ export async function pagesOf<Name extends ListName>(
   let first: AnswerTo<Name> | undefined;
   let cursor = from;
   let shown = false;
+  const altered = new Set<string>();
   for (;;) {
     const asked = { ...query, limit: all ? MAX_PAGE : limit, cursor };
     const page = (await askApi(io, name, { params, query: asked })) as AnswerTo<Name>;
     first ??= page;
     items.push(...(page[noun] as ItemOf<Name>[]));
-    const { next } = page;
+    const { next, altered: told = [] } = page as typeof page & Told;
+    for (const name of told) altered.add(name);
     // A page can be empty although the next one is not.
     if (next === null || (!all && items.length > 0)) {
       if (shown) io.progress?.('');
-      return { items, next, first };
+      return { items, next, first, altered: [...altered] };
     }
     cursor = next;
     shown = true;
@@ -93,18 +96,45 @@ export async function showList<Name extends ListName>(
   io: Io,
   listing: Listing<Name>,
   options: PageOptions,
-): Promise<void> {
+): Promise<readonly ItemOf<Name>[]> {
   const { noun, columns, row, none } = listing;
-  const { items, next } = await pagesOf<Name>(io, listing, options);
+  const { items, next, altered } = await pagesOf<Name>(io, listing, options);
   const table = () => ({ columns, rows: items.map(row) });
   const page = () => (items.length > 0 ? [[table()]] : []);
-  await show(io, options, { json: { [noun]: items, next }, page, table });
-  if (items.length === 0) io.note(none);
+  await show(io, options, {
+    ...{ json: { [noun]: items, next, ...(altered.length > 0 ? { altered } : {}) } },
+    ...{ page, table },
+  });
+  if (items.length === 0 && altered.length === 0) io.note(none);
   noteNext(io, options, next);
+  requireUnaltered(io, altered);
+  return items;
+}
+
+type Told = { readonly altered?: readonly string[] };
+
+/**
+ * What has been shown is true, and is not all: whatever another hand has changed is left out.
+ * @throws {CliError} failure
+ */
+export function requireUnaltered(io: Io, altered: readonly string[] = []): void {
+  if (altered.length === 0) return;
+  noteAltered(io, altered);
+  const what = altered.length === 1 ? '1 record was' : `${altered.length} records were`;
+  throw new CliError(
+    'failure',
+    `${what} changed by another hand: SECURITY.md says what that means`,
+  );
 }
 
 /** How to go on with a list; the JSON has it. */
 export function noteNext(io: Io, options: ShowOptions, next: string | null): void {
   if (next === null || formatOf(options) === 'json') return;
   io.note(`there are more: add --all, or --cursor ${next}`);
+}
+
+export function noteAltered(io: Io, altered: readonly string[]): void {
+  for (const name of altered) {
+    io.note(`the record ${name} was changed by another hand: nothing that it says is shown`);
+  }
 }

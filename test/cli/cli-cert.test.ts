@@ -204,6 +204,26 @@ describe('cert show', () => {
     }
   });
 
+  test('the beginning of a serial is enough for every command; one that several begin with is exit 2 with all of them', async () => {
+    const begun = await cert('show', serials.b.slice(0, 9).toUpperCase());
+    assert.equal(begun.out, (await cert('show', serials.b)).out, begun.err);
+    assert.deepEqual(listed((await cert('list', '--serial', serials.b.slice(0, 9))).out), [
+      serials.b,
+    ]);
+    const [row] = await lab.deps.store.read([{ kind: 'certificate', key: `default/${serials.c}` }]);
+    const twin = `${serials.c.slice(0, 30)}${serials.c.endsWith('00') ? '01' : '00'}`;
+    const record = { ...(row?.record as CertificateRecord), serial: twin };
+    const key = `default/${twin}`;
+    await lab.deps.store.write([{ do: 'put', kind: 'certificate', key, rev: 0, record }]);
+    for (const verb of ['show', 'revoke', 'hold', 'release', 'renewals']) {
+      const { code, out, err } = await cert(verb, twin.slice(0, 12));
+      assert.deepEqual([code, out], [2, '']);
+      assert.match(err, / begins several serial numbers: give more of it\n$/);
+      assert.ok(err.includes(serials.c) && err.includes(twin), err);
+    }
+    await store.write([{ do: 'delete', kind: 'certificate', key, rev: 1 }]);
+  });
+
   test('a serial that two CAs have is refused until --ca says which', async () => {
     const [row] = await lab.deps.store.read([{ kind: 'certificate', key: `default/${serials.c}` }]);
     const record = { ...(row?.record as CertificateRecord), ca: 'second' };

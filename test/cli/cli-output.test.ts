@@ -64,7 +64,7 @@ function rowsIn(csv: string): string[][] {
 
 describe('-o', () => {
   const shows: readonly (readonly [columns: string, ...args: string[]])[] = [
-    ['ID,STATE,USES LEFT,CREATED,EXPIRES,FOR', 'challenge', 'list'],
+    ['ID,STATE,USES LEFT,CREATED,EXPIRES,ENDPOINT,FOR', 'challenge', 'list'],
     ['ID,STATE,CREATED,ENDPOINT,SUBJECT', 'txn', 'list'],
     ['SECTION,FIELD,VALUE', 'txn', 'show', id],
     ['SERIAL,STATE,FROM,UNTIL,CA,SUBJECT', 'cert', 'list'],

@@ -75,6 +75,7 @@ test('the table has every command', () => {
     [
       'challenge create',
       'challenge list',
+      'challenge show',
       'challenge revoke',
       'txn list',
       'txn show',
@@ -230,6 +231,7 @@ describe('every command that asks the server', () => {
   const asking: readonly (readonly string[])[] = [
     ['challenge', 'create'],
     ['challenge', 'list'],
+    ['challenge', 'show', '01K4QD6W6ZJ5S5M0V1X7TB2C3D'],
     ['challenge', 'revoke', '01K4QD6W6ZJ5S5M0V1X7TB2C3D'],
     ['txn', 'list'],
     ['txn', 'show', '01K4QD6W6ZJ5S5M0V1X7TB2C3D'],

@@ -87,10 +87,28 @@ describe('txn list', () => {
     assert.deepEqual(none, {
       code: 0,
       out: '',
-      err: 'no revoked transactions at endpoint default\n',
+      err: 'no revoked transactions\n',
     });
     const { out } = await txn('list', '--endpoint', 'direct', '--json');
     assert.equal(out, '{"transactions":[],"next":null}\n');
+  });
+
+  test('the beginning of an id is enough; one that several begin with is exit 2 with all of them', async () => {
+    const ids =
+      (await txn('list', '--all', '--json')).out.match(/[0-9A-Z]{26}(?=","endpoint")/g) ?? [];
+    const [one = '', ...others] = ids;
+    assert.ok(others.length > 0);
+    let own = 10;
+    while (others.some((other) => other.startsWith(one.slice(0, own)))) own++;
+    const shown = await txn('show', one.slice(0, own).toLowerCase());
+    assert.equal(shown.out, (await txn('show', one)).out);
+    const several = await txn('show', one.slice(0, 2));
+    assert.equal(several.code, 2);
+    assert.match(several.err, /: 01 begins the id of several transactions: give more of it\n$/);
+    assert.ok(several.err.includes(one) && several.err.includes(others[0] ?? '-'), several.err);
+    const none = await txn('deny', '7ZZZ');
+    assert.deepEqual([none.code, none.out], [3, '']);
+    assert.match(none.err, /no transaction has an id that begins with 7ZZZ\n$/);
   });
 
   test('a page, the next one by its cursor, and --all give the same list', async () => {

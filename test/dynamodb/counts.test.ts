@@ -24,6 +24,7 @@ import { hex } from '../../lib/base/bytes.ts';
 import { REFUSAL_PLACES, REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
 import { listCertificates } from '../../lib/ca/query/certificates.ts';
+import { listTransactions } from '../../lib/ca/query/transactions.ts';
 import { measured } from '../../lib/cli/plan/prices.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
 import { freshStore, freshTable, itemsOf, outside, recorder } from '../support/dynamodb.ts';
@@ -242,7 +243,7 @@ test('a refusal reads once and writes one transaction within its budget, none be
   assert.equal(await refused(), `BatchGetItem,${stored},TransactWriteItems`);
 });
 
-test('a page of expired certificates is one query for each shard and one read, of expired ones only', async () => {
+test('a page of expired certificates is one query for each shard and one read, of expired ones only; one of all endpoints is that for each', async () => {
   const { store } = await freshStore(client);
   const lab = await makeLab({
     store,
@@ -268,6 +269,31 @@ test('a page of expired certificates is one query for each shard and one read, o
   const [read, ...others] = made.filter(({ name }) => name !== 'Query');
   const [part] = Object.values(read?.input.RequestItems as Record<string, { Keys: unknown[] }>);
   assert.deepEqual([others, part?.Keys.length], [[], 2]);
+  // Of all endpoints: one query for each shard of each, one read, and no more than these at once.
+  const since = commands.length;
+  const { transactions } = await listTransactions(lab.deps, { limit: 20 });
+  assert.deepEqual(transactions.map(({ endpoint }) => endpoint).sort(), [
+    'default',
+    'default',
+    'default',
+    'short',
+    'short',
+  ]);
+  const all = commands.slice(since).map(({ name }) => name);
+  assert.deepEqual(all.sort(), ['BatchGetItem', ...Array(2 * 32).fill('Query')]);
+  const [first] = transactions;
+  const begun = commands.length;
+  const found = await listTransactions(lab.deps, { limit: 10, idPrefix: first?.id.slice(0, 20) });
+  assert.ok(found.transactions.some(({ id }) => id === first?.id));
+  const serial = first?.serial ?? '';
+  const prefixed = { serialPrefix: serial.slice(0, 8), ca: 'default', limit: 10 };
+  const { certificates } = await listCertificates(lab.deps, prefixed);
+  assert.deepEqual(
+    certificates.map((one) => one.serial),
+    [serial],
+  );
+  const asked = commands.slice(begun).filter(({ name }) => name === 'Query');
+  assert.equal(asked.length, 2 * 32 + 32);
 });
 
 test('lists are queries, one for each shard', async () => {

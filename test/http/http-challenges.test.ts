@@ -212,18 +212,27 @@ describe('GET /challenges', () => {
     }
   });
 
-  test('the list of one endpoint comes page by page', async () => {
+  test('the list of one endpoint, and of all in one order, comes page by page', async () => {
     const w = await world();
     for (let i = 0; i < 7; i++) {
       w.lab.clock.at += 1;
       await w.lab.challenge({ endpoint: i % 2 ? 'other' : 'default' });
     }
-    const found = await pages(w.lab, '/challenges?limit=3', 'challenges');
+    const found = await pages(w.lab, '/challenges?limit=3&endpoint=default', 'challenges');
     assert.deepEqual(
       found.map(({ length }) => length),
       [3, 1],
     );
     assert.ok(found.flat().every(({ endpoint }) => endpoint === 'default'));
+    const every = (await pages(w.lab, '/challenges?limit=3', 'challenges')).flat();
+    assert.deepEqual(
+      every.map(({ id }) => id),
+      w
+        .challenges()
+        .map(({ id }) => id)
+        .sort()
+        .reverse(),
+    );
     assert.equal((await pages(w.lab, '/challenges?endpoint=other', 'challenges')).flat().length, 3);
   });
 });

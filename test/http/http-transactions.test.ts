@@ -66,11 +66,18 @@ async function all(w: World, query: string): Promise<Body['transactions'][]> {
 describe('pages of a list', () => {
   test('requests that wait at one endpoint are not hidden behind those of another', async () => {
     const w = await waiting(12, 'other', 'other', 'other', 'default');
-    const pages = await all(w, 'state=pending&limit=2');
+    const pages = await all(w, 'state=pending&limit=2&endpoint=default');
     assert.deepEqual(
       pages.flat().map(({ subject }) => subject),
       ['CN=default-3', 'CN=default-7', 'CN=default-11'],
     );
+    const every = (await all(w, 'limit=5')).flat().map(({ subject }) => subject);
+    const newest = Array.from({ length: 12 }, (_, i) => 11 - i);
+    assert.deepEqual(
+      every,
+      newest.map((i) => `CN=${i % 4 === 3 ? 'default' : 'other'}-${i}`),
+    );
+    assert.equal((await all(w, 'state=pending&limit=100')).flat().length, 12);
     assert.deepEqual(
       pages.map(({ length }) => length),
       [2, 1],

@@ -6,6 +6,7 @@ import { described } from '../../config/schema.ts';
 import { decodedCertificate } from '../decoded.ts';
 import type { Routes } from '../route.ts';
 import {
+  altered,
   answer,
   beginning,
   body,
@@ -17,6 +18,7 @@ import {
   moment,
   page,
   serial,
+  serialPrefix,
   time,
   turn,
   ulidText,
@@ -77,6 +79,7 @@ const renewals = answer(
       ),
     ),
     more: described('there are more than these', z.boolean()),
+    altered,
   }),
 );
 
@@ -123,6 +126,7 @@ export const certificateRoutes = {
       state: z.optional(z.enum(listedStates)),
       endpoint: z.optional(endpointId),
       serial: z.optional(serial),
+      serialPrefix,
       subject: described('how the subject begins, in any case', z.optional(beginning)),
       device: described(
         'how the first subjectAltName begins, or else the common name',

@@ -5,7 +5,17 @@ import { MAX_NAMES } from '../../base/limits.ts';
 import { challengeStates } from '../../base/words.ts';
 import { described, duration } from '../../config/schema.ts';
 import type { Routes } from '../route.ts';
-import { answer, author, body, endpointId, page, time, turn, ulidText } from '../schemas.ts';
+import {
+  answer,
+  author,
+  body,
+  endpointId,
+  idPrefix,
+  page,
+  time,
+  turn,
+  ulidText,
+} from '../schemas.ts';
 
 const newChallenge = body(
   'NewChallenge',
@@ -78,10 +88,11 @@ export const challengeRoutes = {
   'GET /challenges': {
     noun: 'challenge',
     roles: ['challenger', 'auditor'],
-    summary: 'Challenges of an endpoint, newest first',
+    summary: 'Challenges of an endpoint or of all, newest first',
     query: z.strictObject({
-      endpoint: z._default(endpointId, 'default'),
+      endpoint: z.optional(endpointId),
       state: z.optional(z.enum(challengeStates)),
+      idPrefix,
       ...turn,
     }),
     answer: page('Challenges', 'challenges', challenge),

@@ -6,6 +6,7 @@ import { described } from '../../config/schema.ts';
 import { decodedRequest } from '../decoded.ts';
 import type { Routes } from '../route.ts';
 import {
+  altered,
   answer,
   author,
   beginning,
@@ -14,6 +15,7 @@ import {
   endpointId,
   evidence,
   hexText,
+  idPrefix,
   page,
   serial,
   time,
@@ -82,6 +84,7 @@ const story = answer(
     ),
     certificate: z.optional(der),
     events: described('everything that happened to it, oldest first', z.array(event)),
+    altered,
     moreEvents: described(
       'there are more events than these: see /events?transaction=',
       z.optional(z.literal(true)),
@@ -116,13 +119,11 @@ export const transactionRoutes = {
     noun: 'transaction',
     roles: ['auditor', 'approver'],
     summary:
-      'Transactions of an endpoint, newest first; those of an open state by when they are due; or what a search finds at all endpoints',
+      'Transactions of an endpoint or of all, newest first; those of an open state by when they are due; or what a search finds',
     query: z.strictObject({
-      endpoint: described(
-        'only of this one; "default" if nothing is searched for',
-        z.optional(endpointId),
-      ),
+      endpoint: z.optional(endpointId),
       state: z.optional(state),
+      idPrefix,
       subject: described('how the subject begins, in any case', z.optional(beginning)),
       device: described(
         'how the first subjectAltName begins, or else the common name',

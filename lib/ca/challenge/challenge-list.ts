@@ -2,14 +2,15 @@
 
 import { Outage } from '../../base/errors.ts';
 import { MAX_ISSUE_ROUNDS, MAX_PAGE, MAX_PAGE_READS } from '../../base/limits.ts';
+import { timeOfUlid } from '../../base/ulid.ts';
 import type { ChallengeState } from '../../base/words.ts';
 import type { Actor } from '../../events/event.ts';
 import type { Challenge } from '../../ports/records/records.ts';
 import { isLocked, type Row } from '../../ports/store.ts';
 import type { Deps } from '../deps.ts';
-import { browseAs, type Selection, type Turn } from '../query/browse.ts';
+import { type Altered, browseAs, type Selection, type Turn } from '../query/browse.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { bindingHolds } from './challenges.ts';
+import { bindingHolds, revokedChallenge } from './challenges.ts';
 
 export type ListedChallenge = Challenge & { readonly state: ChallengeState };
 
@@ -30,23 +31,34 @@ async function listing({ macKeys, clock, log }: Reading) {
   return (record: Challenge, key: string): ListedChallenge => {
     const holds = bindingHolds(live, key, record);
     if (!holds) log({ event: 'challenge.tampered', severity: 'error', challengeId: record.id });
-    return { ...record, state: holds ? challengeState(record, clock.now()) : 'invalid' };
+    if (!holds) return { ...record, state: 'invalid' };
+    // Its id is under its MAC, and begins with the time.
+    return {
+      ...record,
+      createdAt: timeOfUlid(record.id),
+      state: challengeState(record, clock.now()),
+    };
   };
 }
 
 type ChallengeQuery = Turn & {
-  readonly endpoint: string;
+  /** Only those of this endpoint; otherwise of every one that is configured. */
+  readonly endpoint?: string | undefined;
   readonly state?: ChallengeState | undefined;
+  /** How the id begins; not all of it. */
+  readonly idPrefix?: string | undefined;
 };
 
 /** Newest first. */
 export async function listChallenges(
-  deps: Reading,
-  { endpoint, state, ...turn }: ChallengeQuery,
-): Promise<{ readonly challenges: readonly ListedChallenge[]; readonly next?: string }> {
+  deps: Reading & Pick<Deps, 'config'>,
+  { endpoint, state, idPrefix, ...turn }: ChallengeQuery,
+): Promise<Altered & { readonly challenges: readonly ListedChallenge[]; readonly next?: string }> {
   const listed = await listing(deps);
+  const groups = endpoint === undefined ? [...deps.config.endpoints.keys()] : [endpoint];
   const selection: Selection<'challenge', ListedChallenge> = {
-    ...{ kind: 'challenge', list: 'challenges', groups: [endpoint], reverse: true },
+    ...{ kind: 'challenge', list: 'challenges', groups, reverse: true },
+    ...(idPrefix === undefined ? {} : { from: `${idPrefix}~`, until: idPrefix }),
     select(record, key) {
       const challenge = listed(record, key);
       return state === undefined || challenge.state === state ? challenge : undefined;
@@ -122,7 +134,9 @@ export async function revokeChallenge(
     const draft = new Draft(view);
     // From this write on no device can take a use of it.
     const { state: _state, ...record } = row.record;
-    const revoked = { ...record, revokedAt: now };
+    const live = await deps.macKeys.live('challenge');
+    const revoked = revokedChallenge(live, row.key, record, now);
+    if (!revoked) return { ...record, state: 'invalid' };
     draft.put('challenge', row.key, revoked);
     draft.event(now, deps.random, {
       type: 'challenge.revoked',

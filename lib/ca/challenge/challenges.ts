@@ -142,8 +142,7 @@ export function bindingHolds(
   key: string,
   challenge: Challenge,
 ): boolean {
-  const [, id] = key.split('/');
-  const macKey = macKeys.find((candidate) => candidate.id === id);
+  const macKey = macKeyOf(macKeys, key);
   const { uses, usesLeft } = challenge;
   return (
     macKey !== undefined &&
@@ -156,12 +155,32 @@ export function bindingHolds(
   );
 }
 
-type Fixed = Pick<Challenge, 'id' | 'endpoint' | 'binding' | 'uses' | 'expiresAt' | 'madeBy'>;
+/** The MAC key that the record of a challenge was made with. */
+const macKeyOf = (macKeys: readonly MacKey[], key: string): MacKey | undefined =>
+  macKeys.find(({ id }) => id === key.split('/')[1]);
+
+/** The challenge from this time on; undefined where its MAC key is gone. */
+export function revokedChallenge(
+  macKeys: readonly MacKey[],
+  key: string,
+  challenge: Challenge,
+  revokedAt: number,
+): Challenge | undefined {
+  const macKey = macKeyOf(macKeys, key);
+  const revoked = { ...challenge, revokedAt };
+  return macKey && { ...revoked, bindingMac: hex(bindingMac(macKey, key, revoked)) };
+}
+
+type Fixed = Pick<
+  Challenge,
+  'id' | 'endpoint' | 'binding' | 'uses' | 'expiresAt' | 'madeBy' | 'revokedAt'
+>;
 
 function bindingMac(macKey: MacKey, key: string, fixed: Fixed): Bytes {
-  const { id, endpoint, uses, expiresAt, madeBy } = fixed;
+  const { id, endpoint, uses, expiresAt, madeBy, revokedAt } = fixed;
   const binding = { subject: fixed.binding.subject, names: fixed.binding.names };
-  return mac(macKey, 'binding', { key, id, endpoint, binding, uses, expiresAt, madeBy });
+  const said = { key, id, endpoint, binding, uses, expiresAt, madeBy, revokedAt };
+  return mac(macKey, 'binding', said);
 }
 
 /** Whether a MAC holds over what another hand may have written: nothing, where it is of no form that one can

@@ -1,8 +1,8 @@
 // Pages of the store's lists for people: one list, or several of the same kind merged, with unwanted
 // records left out. A page costs a bounded number of reads; where few of many records match it may be
-// short, or empty, and still not be the last.
+// short, or empty, and still not be the last. A record that another hand has changed is left out, and told of.
 
-import { MAX_PAGE, MAX_PAGE_READS } from '../../base/limits.ts';
+import { MAX_KEYS_READ, MAX_PAGE, MAX_PAGE_READS } from '../../base/limits.ts';
 import { type List, type Place, placesOf } from '../../ports/records/places.ts';
 import type { Kind, Records } from '../../ports/records/records.ts';
 import type { Page, Store } from '../../ports/store.ts';
@@ -19,6 +19,8 @@ type Places<K extends Kind> = Bounds & {
   /** Instead of those of the whole range, for the groups that are in it. */
   readonly within?: ReadonlyMap<string, Bounds>;
   readonly reverse?: boolean;
+  /** Only records with such keys are read: where few of many are wanted, their keys tell. */
+  readonly isWanted?: (key: string) => boolean;
 };
 
 export type Range<K extends Kind> = Places<K> & {
@@ -40,7 +42,10 @@ export type Turn = {
   readonly cursor?: string;
 };
 
-type Browsed<Shown> = {
+/** Names of records (`kind key`) that another hand has changed: what stands in them is not told. */
+export type Altered = { readonly altered?: readonly string[] };
+
+type Browsed<Shown> = Altered & {
   readonly records: readonly Shown[];
   /** Where to go on; absent at the end. */
   readonly next?: string;
@@ -61,25 +66,32 @@ export async function browseAs<K extends Kind, Shown>(
   { limit, cursor }: Turn,
 ): Promise<Browsed<Shown>> {
   const { kind, list, groups, within, reverse = false, from, until, select, filters } = selection;
+  const { isWanted } = selection;
   const beyond = (a: string, b: string): boolean => (reverse ? a < b : a > b);
   const found: Shown[] = [];
-  const size = filters ? MAX_PAGE : Math.min(limit, MAX_PAGE);
+  const altered = new Set<string>();
+  const told = () => (altered.size > 0 ? { altered: [...altered] } : {});
+  const size = isWanted ? MAX_KEYS_READ : filters ? MAX_PAGE : Math.min(limit, MAX_PAGE);
   let at = cursor ?? from;
-  for (let reads = 0; reads < MAX_PAGE_READS; reads++) {
+  // Lists of many groups cost more, and are read less often for a page.
+  for (let reads = 0; reads === 0 || reads * groups.length < MAX_PAGE_READS; reads++) {
     const after = at;
-    const pages = await Promise.all(
-      groups.map((group) => {
-        const own: Bounds = within?.get(group) ?? { ...(until === undefined ? {} : { until }) };
-        const start =
-          own.from === undefined || (after !== undefined && beyond(after, own.from))
-            ? after
-            : own.from;
-        const bounds = { ...own, ...(start === undefined ? {} : { from: start }) };
-        return store.list({ list, reverse, limit: size, group, ...bounds });
-      }),
-    );
+    const pages: Page[] = [];
+    // One after the other: a list of a table asks as many of its shards at once as it may.
+    for (const group of groups) {
+      const own: Bounds = within?.get(group) ?? { ...(until === undefined ? {} : { until }) };
+      const start =
+        own.from === undefined || (after !== undefined && beyond(after, own.from))
+          ? after
+          : own.from;
+      const bounds = { ...own, ...(start === undefined ? {} : { from: start }) };
+      const page = await store.list({ list, reverse, limit: size, group, ...bounds });
+      pages.push(isWanted ? { ...page, keys: page.keys.filter(isWanted) } : page);
+    }
     const view = new View(store);
-    await view.load(pages.flatMap(({ keys }) => keys.map((key) => ({ kind, key }))));
+    const keys = pages.flatMap((page) => page.keys);
+    await view.load(keys.map((key) => ({ kind, key })));
+    for (const name of view.altered) altered.add(name);
     const horizon = nearest(pages, beyond);
     const rows = pages
       .flatMap(({ keys }, i) => placed(view, kind, keys, { list, group: groups[i] ?? '' }))
@@ -87,17 +99,18 @@ export async function browseAs<K extends Kind, Shown>(
       .filter(({ sort }) => horizon === undefined || !beyond(sort, horizon))
       .sort((a, b) => (beyond(a.sort, b.sort) ? 1 : -1));
     for (const { key, record, sort } of rows) {
-      if (found.length === limit)
-        return { records: found, ...(at === undefined ? {} : { next: at }) };
+      if (found.length === limit) {
+        return { records: found, ...(at === undefined ? {} : { next: at }), ...told() };
+      }
       const shown = select(record, key);
       if (shown !== undefined) found.push(shown);
       at = sort;
     }
-    if (horizon === undefined) return { records: found };
+    if (horizon === undefined) return { records: found, ...told() };
     at = horizon;
     if (found.length === limit) break;
   }
-  return { records: found, ...(at === undefined ? {} : { next: at }) };
+  return { records: found, ...(at === undefined ? {} : { next: at }), ...told() };
 }
 
 /** The place up to which every group has been read: beyond it, another group may have earlier records. */

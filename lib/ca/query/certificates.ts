@@ -14,7 +14,7 @@ import type { Deps } from '../deps.ts';
 import { loadTransaction } from '../enrol/lookup.ts';
 import { certificateKey } from '../record/keys.ts';
 import { View } from '../record/unit-of-work.ts';
-import { browse, type Range, type Turn } from './browse.ts';
+import { type Altered, browse, type Range, type Turn } from './browse.ts';
 import { begins, certificatesOf, type Search, searched } from './search.ts';
 
 type CertificateQuery = Turn &
@@ -22,13 +22,15 @@ type CertificateQuery = Turn &
     readonly ca?: string | undefined;
     readonly state?: ListedState | undefined;
     readonly endpoint?: string | undefined;
+    /** How the serial number begins, hexadecimal. */
+    readonly serialPrefix?: string | undefined;
     /** Hexadecimal SHA-256 of its SubjectPublicKeyInfo. */
     readonly key?: string | undefined;
     /** Good or held ones that end before this time and have not ended yet; milliseconds since 1970. */
     readonly expiringBefore?: number | undefined;
   };
 
-type CertificatePage = {
+type CertificatePage = Altered & {
   readonly certificates: readonly CertificateRecord[];
   readonly next?: string;
 };
@@ -41,7 +43,7 @@ export async function listCertificates(
   deps: ListDeps,
   { limit, cursor, ...query }: CertificateQuery,
 ): Promise<CertificatePage> {
-  const { ca, state, endpoint, serial, key, expiringBefore } = query;
+  const { ca, state, endpoint, serial, serialPrefix = '', key, expiringBefore } = query;
   const groups = ca === undefined ? await everyCa(deps) : [ca];
   const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
   const now = deps.clock.now();
@@ -49,6 +51,7 @@ export async function listCertificates(
     (state === undefined || stateAt(record, now) === state) &&
     (endpoint === undefined || record.endpoint === endpoint) &&
     (serial === undefined || record.serial === serial) &&
+    record.serial.startsWith(serialPrefix) &&
     (expiringBefore === undefined || expires(record, now, expiringBefore)) &&
     begins(record.subject, query.subject) &&
     (query.device === undefined || begins(deviceIn(record), query.device)) &&
@@ -56,7 +59,8 @@ export async function listCertificates(
   if (serial !== undefined) {
     const view = new View(deps.store);
     const found = await certificatesOf(view, groups, [serial]);
-    return { certificates: found.filter(isReleased).filter(keep) };
+    const { altered } = view;
+    return { certificates: found.filter(isReleased).filter(keep), altered };
   }
   if (key !== undefined) {
     // By the key's hash on record, so that no name or order of names hides a certificate.
@@ -77,10 +81,14 @@ export async function listCertificates(
     const view = new View(deps.store);
     await view.load(records.map((one) => ({ kind: 'certificate', key: keyOf(one) })));
     const all = records.flatMap((one) => view.get('certificate', keyOf(one)) ?? []);
-    return { certificates: all.filter(isReleased).filter(keep), ...rest };
+    const altered = [...(rest.altered ?? []), ...view.altered];
+    return { certificates: all.filter(isReleased).filter(keep), ...rest, altered };
   }
-  const filtered = state !== undefined || endpoint !== undefined;
-  const common = { kind: 'certificate', groups, ...(filtered ? { keep } : {}) } as const;
+  const begun = groups.map((group) => certificateKey(group, serialPrefix));
+  const kept = state !== undefined || endpoint !== undefined || serialPrefix !== '' ? { keep } : {};
+  const isWanted = (name: string): boolean => begun.some((one) => name.startsWith(one));
+  const few = serialPrefix === '' ? {} : { isWanted };
+  const common = { kind: 'certificate', groups, ...kept, ...few } as const;
   const byEnd = { ...common, list: 'expiring' } as const;
   const ended = dueBefore(now);
   const range: Range<'certificate'> =
@@ -122,19 +130,17 @@ export async function goodOfKey(
   return records;
 }
 
-/** @returns `altered` where another hand has changed its record */
 export async function findCertificate(
   { store }: Pick<Deps, 'store'>,
   ca: string,
   serial: string,
-): Promise<CertificateRecord | 'altered' | undefined> {
-  const view = new View(store);
-  const [found] = await certificatesOf(view, [ca], [serial]);
-  return view.isAltered('certificate', certificateKey(ca, serial)) ? 'altered' : found;
+): Promise<CertificateRecord | undefined> {
+  const [found] = await certificatesOf(new View(store), [ca], [serial]);
+  return found;
 }
 
 /** A certificate among its renewals. */
-type Renewals = {
+type Renewals = Altered & {
   /** All that lead to one another by renewals, oldest first. */
   readonly certificates: readonly (CertificateRecord & { readonly renews?: string })[];
   /** There are more than these. */
@@ -183,5 +189,5 @@ export async function renewalsOf(
   const certificates = [...found.values()].sort(
     (a, b) => a.notBefore - b.notBefore || (a.serial < b.serial ? -1 : 1),
   );
-  return { certificates, more };
+  return { certificates, more, altered: view.altered };
 }

@@ -8,7 +8,7 @@ import type { EventRecord } from '../../ports/records/records.ts';
 import { everyCa } from '../authority/known.ts';
 import type { Deps } from '../deps.ts';
 import { View } from '../record/unit-of-work.ts';
-import { browse, type Range, type Turn } from './browse.ts';
+import { type Altered, browse, type Range, type Turn } from './browse.ts';
 import { certificatesOf } from './search.ts';
 
 type EventQuery = {
@@ -26,7 +26,7 @@ type EventQuery = {
 type EventDeps = Pick<Deps, 'store' | 'config' | 'clock'>;
 
 /** Bodies of events: JSON text. */
-type EventPage = { readonly events: readonly string[]; readonly next?: string };
+type EventPage = Altered & { readonly events: readonly string[]; readonly next?: string };
 
 export async function listEvents(
   deps: EventDeps,

@@ -12,7 +12,7 @@ import { everyCa } from '../authority/known.ts';
 import type { Deps } from '../deps.ts';
 import { csrOf, loadTransaction } from '../enrol/lookup.ts';
 import { View } from '../record/unit-of-work.ts';
-import { browse, type Range, type Turn } from './browse.ts';
+import { type Altered, browse, type Range, type Turn } from './browse.ts';
 import { begins, certificatesOf, type Search, searched } from './search.ts';
 
 /** States in which something is still to be done; the store lists these by when it is due. */
@@ -20,12 +20,14 @@ export const openStates = ['pending', 'approved', 'intended', 'signed'] as const
 
 type TransactionQuery = Turn &
   Search & {
-    /** Only those of this endpoint. A query that searches for nothing has to name one. */
+    /** Only those of this endpoint; otherwise of every one that is configured. */
     readonly endpoint?: string | undefined;
+    /** How the id begins; not all of it. */
+    readonly idPrefix?: string | undefined;
     readonly state?: TransactionState | undefined;
   };
 
-type TransactionPage = {
+type TransactionPage = Altered & {
   readonly transactions: readonly Transaction[];
   /** Where to go on. Where few of many are asked for, a page may be short and still not the last. */
   readonly next?: string;
@@ -38,8 +40,8 @@ export async function listTransactions(
 ): Promise<TransactionPage> {
   const now = deps.clock.now();
   if (query.serial !== undefined) {
-    const found = await transactionsOf(deps, query.serial);
-    return { transactions: found.filter((one) => matches(one, query)) };
+    const { altered, transactions } = await transactionsOf(deps, query.serial);
+    return { transactions: transactions.filter((one) => matches(one, query)), altered };
   }
   const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
   const { records, ...rest } = await browse(deps, await rangeOf(deps, query), turn);
@@ -48,24 +50,29 @@ export async function listTransactions(
 
 type Filters = Omit<TransactionQuery, keyof Turn>;
 
-const matches = (one: Transaction, { endpoint, state, subject, device }: Filters): boolean =>
+const matches = (one: Transaction, { endpoint, state, subject, device, idPrefix = '' }: Filters) =>
+  one.id.startsWith(idPrefix) &&
   (endpoint === undefined || one.endpoint === endpoint) &&
   (state === undefined || one.state === state) &&
   begins(one.subject, subject) &&
   begins(deviceOf(one), device);
 
 async function rangeOf(
-  deps: Pick<Deps, 'config' | 'store'>,
+  { config, store }: Pick<Deps, 'config' | 'store'>,
   query: Filters,
 ): Promise<Range<'transaction'>> {
   const { endpoint, state } = query;
   const kind = 'transaction';
   const keep = (one: Transaction): boolean => matches(one, query);
   const found = searched(query);
-  if (found) return { kind, ...found, groups: await casOf(deps, endpoint), keep };
+  if (found) return { kind, ...found, groups: await casOf({ config, store }, endpoint), keep };
+  const groups = endpoint === undefined ? [...config.endpoints.keys()] : [endpoint];
+  const all = { kind, list: 'transactions', groups, reverse: true } as const;
+  if (query.idPrefix !== undefined) {
+    return { ...all, from: `${query.idPrefix}~`, until: query.idPrefix, keep };
+  }
   const open = openStates.find((candidate) => candidate === state);
   if (open) return { kind, list: 'open', groups: [open], keep };
-  const all = { kind, list: 'transactions', groups: [endpoint ?? ''], reverse: true } as const;
   return state === undefined ? all : { ...all, keep };
 }
 
@@ -82,12 +89,13 @@ const casOf = async (
 async function transactionsOf(
   deps: Pick<Deps, 'store' | 'config'>,
   serial: string,
-): Promise<Transaction[]> {
+): Promise<Required<Altered> & Pick<TransactionPage, 'transactions'>> {
   const view = new View(deps.store);
   const certificates = await certificatesOf(view, await everyCa(deps), [serial]);
   const ids = certificates.map(({ transaction }) => transaction);
   await view.load(ids.map((key) => ({ kind: 'transaction', key })));
-  return ids.flatMap((id) => view.get('transaction', id) ?? []);
+  const transactions = ids.flatMap((id) => view.get('transaction', id) ?? []);
+  return { transactions, altered: view.altered };
 }
 
 export async function findTransaction(
@@ -100,7 +108,7 @@ export async function findTransaction(
   return found && !isGone('transaction', found, clock.now()) ? found : undefined;
 }
 
-type TransactionStory = {
+type TransactionStory = Altered & {
   readonly transaction: Transaction;
   readonly csr: Bytes;
   /** Of its latest attempt. */
@@ -119,10 +127,12 @@ export async function storyOf(
   const { transaction, certificate } = await loadTransaction(view, id);
   if (!transaction || isGone('transaction', transaction, clock.now())) return undefined;
   const range = { kind: 'event', list: 'timeline', groups: [id] } as const;
-  const { records, next } = await browse({ store }, range, { limit: MAX_PAGE });
+  const { records, next, altered = [] } = await browse({ store }, range, { limit: MAX_PAGE });
+  const csr = await csrOf(view, transaction);
   return {
     transaction,
-    csr: await csrOf(view, transaction),
+    csr,
+    altered: [...view.altered, ...altered],
     certificate,
     events: records.map(({ body }) => body),
     more: next !== undefined,

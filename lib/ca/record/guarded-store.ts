@@ -62,9 +62,10 @@ const forms: Partial<Record<Kind, (row: Said) => boolean>> = {
     typeof open === 'object' &&
     open !== null &&
     isTexts(Object.values(open)),
-  event: ({ key, record: { body } }) => {
+  event: ({ key, record: { body, transaction } }) => {
     const event = isText(body) ? JSON.parse(body) : undefined;
-    return Object(event).id === key && canonicalText(event) === body;
+    const { id, transaction: about } = Object(event);
+    return id === key && about === transaction && canonicalText(event) === body;
   },
 };
 type Said = Pick<Row, 'key' | 'rev'> & { readonly record: Readonly<Record<string, unknown>> };

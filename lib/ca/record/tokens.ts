@@ -8,7 +8,7 @@ import type { MacKey } from '../../ports/mac-keys.ts';
 import { placesOf } from '../../ports/records/places.ts';
 import type { AdminToken } from '../../ports/records/registry.ts';
 import type { Deps } from '../deps.ts';
-import type { Turn } from '../query/browse.ts';
+import type { Altered, Turn } from '../query/browse.ts';
 import { loadNew, type Once, type Remembered } from './idempotency.ts';
 import { useKey, useOf } from './token-use.ts';
 import { Draft, View } from './unit-of-work.ts';
@@ -173,7 +173,7 @@ export type ListedToken = AdminToken & {
 export async function listTokens(
   { store }: Pick<Deps, 'store'>,
   { limit, cursor }: Turn,
-): Promise<{ readonly tokens: readonly ListedToken[]; readonly next?: string }> {
+): Promise<Altered & { readonly tokens: readonly ListedToken[]; readonly next?: string }> {
   const from = cursor === undefined ? {} : { from: cursor };
   const { keys, next } = await store.list({ list: 'tokens', group: 'all', limit, ...from });
   const view = new View(store);
@@ -185,5 +185,5 @@ export async function listTokens(
     const usedAt = useOf(view, key);
     return [{ ...token, ...(usedAt === undefined ? {} : { usedAt }) }];
   });
-  return { tokens, ...(next === undefined ? {} : { next }) };
+  return { tokens, ...(next === undefined ? {} : { next }), altered: view.altered };
 }

@@ -19,6 +19,7 @@ import {
   type TakeUse,
 } from '../../ports/store.ts';
 
+/** `kind key`, as people are told of a record. */
 const nameOf = ({ kind, key }: Key): string => `${kind} ${key}`;
 
 export class View {
@@ -71,10 +72,11 @@ export class View {
     return this.#rows.has(nameOf({ kind, key })) && !this.#found({ kind, key })?.record;
   }
 
-  /** It was read, is there, and another hand has changed it. */
-  isAltered(kind: Kind, key: string): boolean {
-    const found = this.#found({ kind, key });
-    return found !== undefined && found.record === undefined;
+  /** Names (`kind key`) of what was read, is there, and another hand has changed. */
+  get altered(): string[] {
+    return [...this.#rows].flatMap(([name, row]) =>
+      row && row.record === undefined ? [name] : [],
+    );
   }
 
   /** The record if it holds, without the trouble that `get` has with some that do not. */

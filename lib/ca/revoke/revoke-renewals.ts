@@ -9,7 +9,6 @@ import { type CertificateRecord, isReleased } from '../../ports/records/certific
 import type { Deps } from '../deps.ts';
 import { certificatesOf } from '../query/search.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
-import { certificateKey } from '../record/keys.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { isFor, type Revocation, revoke } from './revoke.ts';
 
@@ -22,7 +21,7 @@ export type RevokedTogether = {
 };
 
 /**
- * @returns `missing`, `altered`, or the state of a certificate that has not been handed out yet
+ * @returns `missing`, or the state of a certificate that has not been handed out yet
  * @throws {Outage} when our own side failed; asking again is safe
  * @throws {Repeated}
  */
@@ -30,7 +29,7 @@ export async function revokeWithRenewals(
   deps: Deps,
   asked: Revocation,
   remembered?: Remembered<RevokedTogether>,
-): Promise<RevokedTogether | 'missing' | 'altered' | CertificateState> {
+): Promise<RevokedTogether | 'missing' | CertificateState> {
   const { ca, serial, reason } = asked;
   const others: string[] = [];
   let unchanged = true;
@@ -39,9 +38,7 @@ export async function revokeWithRenewals(
     const view = new View(deps.store);
     await loadNew(view, [], remembered, now);
     const [certificate] = await certificatesOf(view, [ca], [serial]);
-    if (!certificate) {
-      return view.isAltered('certificate', certificateKey(ca, serial)) ? 'altered' : 'missing';
-    }
+    if (!certificate) return 'missing';
     if (!isReleased(certificate)) return certificate.state;
     // A revoked certificate stays so, but its reason may be raised, and that may block its key.
     if (certificate.state === 'revoked' && (await revoke(deps, asked)) === 'done') {

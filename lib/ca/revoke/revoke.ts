@@ -43,8 +43,8 @@ type RevokingDeps = Pick<Deps, 'store' | 'clock' | 'random'>;
 
 /**
  * @returns `unchanged`: it was so already. A revoked certificate keeps its time, and its reason is raised and never
- *   lowered. `altered`: its record says nothing that counts. Or its state, if that does not allow it: a revoked
- *   certificate is not held or released, and one that has not been handed out yet (intended, signed) is not revoked.
+ *   lowered. `missing`, or its state, if that does not allow it: a revoked certificate is not held or released, and
+ *   one that has not been handed out yet (intended, signed) is not revoked.
  * @throws {Outage} when our own side failed; asking again is safe
  * @throws {Repeated}
  */
@@ -52,7 +52,7 @@ export async function revoke(
   deps: RevokingDeps,
   asked: Revocation,
   remembered?: Remembered<CertificateRecord>,
-): Promise<'done' | 'unchanged' | 'missing' | 'altered' | CertificateState> {
+): Promise<'done' | 'unchanged' | 'missing' | CertificateState> {
   const { ca, serial, reason } = asked;
   const key = certificateKey(ca, serial);
   for (let round = 0; round < MAX_ISSUE_ROUNDS; round++) {
@@ -63,7 +63,7 @@ export async function revoke(
     await loadRegister(view, ca, [serial], others);
     remembered?.once.requireNew(view, now);
     const certificate = view.get('certificate', key);
-    if (!certificate) return view.isAltered('certificate', key) ? 'altered' : 'missing';
+    if (!certificate) return 'missing';
     if (isUnreleased(certificate) || !isReleased(certificate)) return certificate.state;
     const mayBlock = reason === 'keyCompromise';
     const blocked = { kind: 'blockedKey', key: certificate.keyHash } as const;

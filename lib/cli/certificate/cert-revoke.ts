@@ -64,7 +64,7 @@ Examples:
 /** @param reason what the verb does */
 const plainCommand = (io: Io, verb: string, reason: RegisterReason): Command =>
   new Command(verb)
-    .argument('<serial>', 'hexadecimal, as "cert list" prints it')
+    .argument('<serial>', 'hexadecimal, as "cert list" prints it, or the beginning of it')
     .option('--with-renewals', 'the same for every other certificate of its lineage')
     .addOption(caOption())
     .option('--json', 'print one JSON object')

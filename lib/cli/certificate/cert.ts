@@ -10,11 +10,11 @@ import { callApi } from '../api.ts';
 import { CliError, type Io } from '../io.ts';
 import { certificateFields } from '../look/decoded.ts';
 import { describeFile, fileOctets } from '../look/inspect.ts';
-import { type PageOptions, pageOptions, showList } from '../pages.ts';
+import { type PageOptions, pageOptions, requireUnaltered, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds, type Table } from '../text.ts';
 import { holdCommand, releaseCommand, revokeCommand } from './cert-revoke.ts';
-import { caOption, paramsOf } from './which.ts';
+import { caOption, isWhole, paramsOf } from './which.ts';
 
 type Whole = AnswerTo<'GET /certificates/{ca}/{serial}'>;
 type Renewal = AnswerTo<'GET /certificates/{ca}/{serial}/renewals'>['certificates'][number];
@@ -37,7 +37,7 @@ export function certCommand(io: Io): Command {
   cert.addCommand(listCommand(io));
   cert
     .command('show')
-    .argument('<serial>', 'hexadecimal, as "cert list" prints it')
+    .argument('<serial>', 'hexadecimal, as "cert list" prints it, or the beginning of it')
     .description('one certificate: its state, and all that is in it')
     .addOption(caOption())
     .addOption(new Option('--pem', 'print the certificate itself').conflicts(['json', 'output']))
@@ -57,7 +57,7 @@ Examples:
   cert.addCommand(releaseCommand(io));
   cert
     .command('renewals')
-    .argument('<serial>', 'hexadecimal, as "cert list" prints it')
+    .argument('<serial>', 'hexadecimal, as "cert list" prints it, or the beginning of it')
     .description('a certificate among its renewals: what it renews, and what renews it')
     .addOption(caOption())
     .addOption(outputOption())
@@ -84,7 +84,7 @@ function listCommand(io: Io): Command {
     .addOption(new Option('--state <state>', 'only those in this state').choices(listedStates))
     .option('--subject <text>', 'how the subject begins, as "cert show" prints it, in any case')
     .option('--device <text>', 'how the first subjectAltName begins, or else the common name')
-    .option('--serial <hex>', 'with this serial number, of whatever CA')
+    .option('--serial <hex>', 'how the serial number begins, of whatever CA')
     .option(
       '--key <key>',
       'of this key, whatever they say: a file with the certificate, the request or the public key, or the SHA-256 of its SubjectPublicKeyInfo ("inspect" says it)',
@@ -107,15 +107,16 @@ Examples:
   scepter cert list --state revoked --all --json | jq -r '.certificates[].serial'`,
     )
     .action(async ({ expiring, ...options }: ListOptions) => {
-      const { ca, endpoint, state, subject, device, serial, ...page } = options;
+      const { ca, endpoint, state, subject, device, serial: given, ...page } = options;
+      const serial = given && (isWhole(given) ? { serial: given } : { serialPrefix: given });
       const key = options.key && (await keyHashOf(io, options.key));
       const until = expiring === undefined ? undefined : io.clock.now() + expiring;
       const expiringBefore = until === undefined ? undefined : new Date(until).toISOString();
-      return showList(
+      await showList(
         io,
         {
           name: 'GET /certificates',
-          query: { ca, endpoint, state, subject, device, serial, key, expiringBefore },
+          query: { ca, endpoint, state, subject, device, key, expiringBefore, ...(serial || {}) },
           noun: 'certificates',
           columns: ['SERIAL', 'STATE', 'FROM', 'UNTIL', 'CA', 'SUBJECT'],
           row: (one) => [
@@ -184,13 +185,14 @@ async function renewals(io: Io, serial: string, { ca, ...options }: One): Promis
   const { certificates } = answer;
   await show(io, options, {
     json: answer,
-    page: () => [[tree(certificates, serial)]],
+    page: () => [[tree(certificates, params.serial)]],
     table: () => ({
       columns: ['SERIAL', 'STATE', 'FROM', 'UNTIL', 'SUBJECT', 'RENEWS'],
       rows: certificates.map((one) => [one.serial, ...aboutOf(one), one.renews ?? '']),
     }),
   });
   if (answer.more) io.note('there are more than these');
+  requireUnaltered(io, answer.altered);
 }
 
 /** Each below the one that it renews; a star at the one that was asked for. */

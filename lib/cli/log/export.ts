@@ -52,11 +52,13 @@ type EventQuery = NonNullable<SentTo<Api['GET /events']>['query']>;
 
 /**
  * Pages of events, oldest first, each with at least one.
+ * @param altered gets the names of events that another hand has changed, and that are left out
  * @param after an event's id: only those behind it
  */
 export async function* eventPages(
   io: Io,
   query: EventQuery,
+  altered: Set<string>,
   after?: string,
 ): AsyncGenerator<readonly EventBody[], void> {
   const from = after === undefined ? query.from : new Date(timeOfUlid(after)).toISOString();
@@ -64,6 +66,7 @@ export async function* eventPages(
     const asked = { ...query, from, limit: MAX_PAGE, cursor };
     const ask = () => callApi(io, 'GET /events', { query: asked });
     const page = await (cursor === undefined ? ask() : patiently(io, ask));
+    for (const name of page.altered ?? []) altered.add(name);
     const events = page.events.filter(({ id }) => after === undefined || id > after);
     if (events.length > 0) yield events;
     if (page.next === null) return;

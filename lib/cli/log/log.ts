@@ -7,8 +7,10 @@ import { timeOfUlid } from '../../base/ulid.ts';
 import { type EventType, eventTypes } from '../../base/words.ts';
 import { parseDuration } from '../../config/duration.ts';
 import { callApi } from '../api.ts';
+import { wholeSerial } from '../certificate/which.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
-import { limitOf } from '../pages.ts';
+import { limitOf, noteAltered, requireUnaltered } from '../pages.ts';
+import { transactionId } from '../request/which.ts';
 import { formatOf, outputOption, type ShowOptions } from '../show.ts';
 import { counted, seconds } from '../text.ts';
 import { csvHeadings, csvRow } from './csv.ts';
@@ -107,27 +109,36 @@ const FOLLOW_MS = 2000;
 const OVERLAP_MS = 10_000;
 
 async function tailLog(io: Io, options: TailOptions): Promise<void> {
-  const { lines: limit, follow, output, json, ...query } = options;
+  const { lines: limit, follow, output, json, ...filters } = options;
   const format = formatOf(options);
   const show = (event: EventBody) => io.out(lines[format](event));
+  const query = await whole(io, filters);
   const newest = { ...query, order: 'newest', limit } as const;
-  const { events } = await callApi(io, 'GET /events', { query: newest });
+  const { events, altered: told = [] } = await callApi(io, 'GET /events', { query: newest });
+  const altered = new Set(told);
   if (format === 'csv') io.out(csvHeadings);
   for (const event of [...events].reverse()) show(event);
-  if (events.length === 0 && !follow) io.note('no such events');
+  if (events.length + altered.size === 0 && !follow) io.note('no such events');
+  if (!follow) requireUnaltered(io, told);
+  else noteAltered(io, told);
   let seen = new Set(events.map(({ id }) => id));
   let latest = events[0] ? timeOfUlid(events[0].id) : io.clock.now();
   while (follow) {
     await io.clock.sleep(FOLLOW_MS);
     const from = latest - OVERLAP_MS;
     const since = new Date(from).toISOString();
-    for await (const page of eventPages(io, { ...query, from: since })) {
+    const known = new Set(altered);
+    for await (const page of eventPages(io, { ...query, from: since }, altered)) {
       for (const event of page.filter(({ id }) => !seen.has(id))) {
         seen.add(event.id);
         latest = Math.max(latest, timeOfUlid(event.id));
         show(event);
       }
     }
+    noteAltered(
+      io,
+      [...altered].filter((name) => !known.has(name)),
+    );
     seen = new Set([...seen].filter((id) => timeOfUlid(id) >= from));
   }
 }
@@ -144,7 +155,7 @@ function lineOf(event: EventBody): string {
 const PROGRESS_EVENTS = 10_000;
 
 async function exportLog(io: Io, options: ExportOptions): Promise<void> {
-  const { format: name, out, continue: goOn, after, json, from, until, ...query } = options;
+  const { format: name, out, continue: goOn, after, json, from, until, ...filters } = options;
   if (out === undefined && (goOn || json)) {
     throw new CliError('usage', `${goOn ? '--continue' : '--json'} needs --out`);
   }
@@ -158,15 +169,16 @@ async function exportLog(io: Io, options: ExportOptions): Promise<void> {
       : await openFile(out, format, goOn === true);
   const stopped = io.stopped();
   const now = io.clock.now();
+  const altered = new Set<string>();
   const asked = {
-    ...query,
+    ...(await whole(io, filters)),
     from: timeFrom(from, now),
     until: timeFrom(until, now) ?? new Date(now).toISOString(),
   };
   let count = 0;
   let last: EventBody | undefined;
   try {
-    for await (const page of eventPages(io, asked, sink.after ?? after)) {
+    for await (const page of eventPages(io, asked, altered, sink.after ?? after)) {
       await sink.write(page.map(format.line).join(''));
       const before = count;
       count += page.length;
@@ -189,9 +201,20 @@ async function exportLog(io: Io, options: ExportOptions): Promise<void> {
     await sink.close();
   }
   io.progress?.('');
-  const summary = { events: count, file: out, last: last?.id };
+  const told = altered.size > 0 ? { altered: [...altered] } : {};
+  const summary = { events: count, file: out, last: last?.id, ...told };
   if (json) io.out(jsonLine(summary));
   else io.note(`${counted(count, 'event')}${out === undefined ? '' : ` written to ${out}`}`);
+  requireUnaltered(io, [...altered]);
+}
+
+/** With the whole id and serial number, of which the beginning is enough. */
+async function whole(io: Io, { transaction, serial, ...filters }: Filters): Promise<Filters> {
+  return {
+    ...filters,
+    ...(transaction === undefined ? {} : { transaction: await transactionId(io, transaction) }),
+    ...(serial === undefined ? {} : { serial: await wholeSerial(io, serial) }),
+  };
 }
 
 function stdoutOf(io: Io, head: string, after: string | undefined): Sink {

@@ -1,15 +1,19 @@
-// scepter challenge create, list, revoke
+// scepter challenge create, list, show, revoke
 
 import { Command, Option } from 'commander';
+import type { AnswerTo } from '../../api/api.ts';
 import { visible } from '../../base/text.ts';
 import { type ChallengeState, challengeStates } from '../../base/words.ts';
 import { callApi } from '../api.ts';
-import { type Io, jsonLine } from '../io.ts';
+import { CliError, type Io, jsonLine } from '../io.ts';
+import { authorText } from '../log/happened.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
-import { seconds } from '../text.ts';
+import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
+import { counted, type Field, fromNow, type Sheet, seconds } from '../text.ts';
+import { challengeId } from './which.ts';
 
 type ListOptions = PageOptions & {
-  readonly endpoint: string;
+  readonly endpoint?: string;
   readonly state?: ChallengeState;
 };
 
@@ -50,8 +54,8 @@ What no certificate of the endpoint could have is refused here, with a sentence.
     });
   const list = challenge
     .command('list')
-    .description('challenges of an endpoint, newest first; their secrets are not stored')
-    .option('--endpoint <name>', 'the endpoint that they are for', 'default')
+    .description('challenges, newest first; their secrets are not stored')
+    .option('--endpoint <name>', 'only for this endpoint')
     .addOption(new Option('--state <state>', 'only those in this state').choices(challengeStates));
   for (const option of pageOptions()) list.addOption(option);
   list
@@ -62,30 +66,60 @@ Examples:
   scepter challenge list --state open
   scepter challenge list --endpoint vpn --all --json | jq -r '.challenges[].id'`,
     )
-    .action(({ endpoint, state, ...options }: ListOptions) =>
-      showList(
+    .action(async ({ endpoint, state, ...options }: ListOptions) => {
+      const challenges = await showList(
         io,
         {
           name: 'GET /challenges',
           query: { endpoint, state },
           noun: 'challenges',
-          columns: ['ID', 'STATE', 'USES LEFT', 'CREATED', 'EXPIRES', 'FOR'],
+          columns: ['ID', 'STATE', 'USES LEFT', 'CREATED', 'EXPIRES', 'ENDPOINT', 'FOR'],
           row: (one) => [
             one.id,
             one.state,
-            `${one.usesLeft} of ${one.uses}`,
-            seconds(one.createdAt),
-            seconds(one.expiresAt),
-            [one.subject ?? [], one.san].flat().join(' ') || 'any name',
+            // Nothing that an invalid one says is proven.
+            ...(one.state === 'invalid'
+              ? ['-', '-', '-', '-', 'its record was changed, or its MAC key is gone']
+              : [
+                  `${one.usesLeft} of ${one.uses}`,
+                  seconds(one.createdAt),
+                  seconds(one.expiresAt),
+                  one.endpoint,
+                  boundTo(one),
+                ]),
           ],
-          none: `no ${state ? `${state} ` : ''}challenges at endpoint ${endpoint}`,
+          none: `no ${state ? `${state} ` : ''}challenges`,
         },
         options,
-      ),
-    );
+      );
+      requireProven(challenges);
+    });
+  challenge
+    .command('show')
+    .argument('<id>', 'as "challenge list" prints it, or the beginning of one')
+    .description('one challenge: what it allows, until when, who made it; never the secret')
+    .option('--endpoint <name>', 'look only at this endpoint')
+    .addOption(outputOption())
+    .option('--json', 'print one JSON object')
+    .addOption(pagerOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter challenge show 01K4QD6W6ZJ5S5M0V1X7TB2C3D
+  scepter challenge show 01K4QD6W6ZJ5S5M0V1X7TB2C3D --json | jq -r .madeBy`,
+    )
+    .action(async (given: string, options: ShowOptions & { readonly endpoint?: string }) => {
+      const { endpoint } = options;
+      const id = await challengeId(io, given, endpoint);
+      const query = { endpoint };
+      const found = await callApi(io, 'GET /challenges/{id}', { params: { id }, query });
+      await show(io, options, { json: found, page: () => page(found, io.clock.now()) });
+      requireProven([found]);
+    });
   challenge
     .command('revoke')
-    .argument('<id>', 'as "challenge list" prints it')
+    .argument('<id>', 'as "challenge list" prints it, or the beginning of one')
     .description('revoke a challenge; a request that has used it already is not affected')
     .option('--endpoint <name>', 'look only at this endpoint')
     .option('--json', 'print one JSON object')
@@ -96,7 +130,8 @@ Examples:
   scepter challenge revoke 01K4QD6W6ZJ5S5M0V1X7TB2C3D
   scepter challenge revoke 01K4QD6W6ZJ5S5M0V1X7TB2C3D --endpoint vpn --json`,
     )
-    .action(async (id: string, { endpoint, json }: { endpoint?: string; json?: true }) => {
+    .action(async (given: string, { endpoint, json }: { endpoint?: string; json?: true }) => {
+      const id = await challengeId(io, given, endpoint);
       const done = await callApi(io, 'DELETE /challenges/{id}', {
         params: { id },
         query: { endpoint },
@@ -104,4 +139,49 @@ Examples:
       io.out(json ? jsonLine(done) : `${visible(`${done.id} ${done.state}`)}\n`);
     });
   return challenge;
+}
+
+type Challenge = AnswerTo<'GET /challenges/{id}'>;
+
+const boundTo = ({ subject, san }: Challenge): string =>
+  [subject ?? [], san].flat().join(' ') || 'any name';
+
+function page(one: Challenge, now: number): Sheet {
+  const { id, state, madeBy, revokedAt, failures } = one;
+  if (state === 'invalid') {
+    const said = 'invalid: its record was changed by another hand, or its MAC key is gone';
+    return [
+      [
+        {
+          fields: [
+            ['challenge', id],
+            ['state', said],
+          ],
+        },
+      ],
+    ];
+  }
+  const fields: Field[] = [
+    ['challenge', id],
+    ['state', revokedAt === undefined ? state : `${state} since ${seconds(revokedAt)}`],
+    ['endpoint', one.endpoint],
+    ['subject', one.subject ?? 'any'],
+    ['names', one.san.length > 0 ? one.san : 'none but those of the profile'],
+    ['uses', `${one.usesLeft} of ${one.uses} left`],
+    ['refused', failures === 0 ? undefined : counted(failures, 'attempt')],
+    ['made', seconds(one.createdAt)],
+    ['made by', madeBy && authorText(madeBy)],
+    ['expires', `${seconds(one.expiresAt)} (${fromNow(one.expiresAt, now)})`],
+  ];
+  return [[{ fields }]];
+}
+
+/** @throws {CliError} failure */
+function requireProven(challenges: readonly Challenge[]): void {
+  const count = challenges.filter(({ state }) => state === 'invalid').length;
+  if (count === 0) return;
+  throw new CliError(
+    'failure',
+    `${counted(count, 'challenge')} of which nothing is proven: another hand has changed the record, or its MAC key is gone; it lets nobody in`,
+  );
 }

@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import type { AnswerTo } from '../../api/api.ts';
 import { base64 } from '../../base/bytes.ts';
 import { callApi } from '../api.ts';
+import { wholeSerial } from '../certificate/which.ts';
 import { verified } from '../device/scep.ts';
 import { CliError, type Io } from '../io.ts';
 import { extensionFields } from '../look/decoded.ts';
@@ -72,7 +73,7 @@ async function testPolicy(io: Io, options: Options): Promise<void> {
   const challenge =
     bound || (challenged && renews === undefined) ? { subject, san } : ('none' as const);
   const csr = await requestIn(io, file);
-  const body = { endpoint, csr, challenge, renews };
+  const body = { endpoint, csr, challenge, renews: renews && (await wholeSerial(io, renews)) };
   const found = await callApi(io, 'POST /simulate', { body });
   await show(io, options, { json: found, page: () => page(found, endpoint, csr) });
   if (found.decision === 'deny') throw new CliError('failure', 'the request would be refused');

@@ -8,14 +8,16 @@ import type { TransactionState } from '../../base/words.ts';
 import { tooLarge } from '../../ca/query/explain-refusal.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
 import { callApi } from '../api.ts';
+import { wholeSerial } from '../certificate/which.ts';
 import { type Io, jsonLine } from '../io.ts';
 import { authorText, inOrder, stepRow } from '../log/happened.ts';
 import { requestFields } from '../look/decoded.ts';
-import { type PageOptions, pageOptions, showList } from '../pages.ts';
+import { type PageOptions, pageOptions, requireUnaltered, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds } from '../text.ts';
 import { refusalFields } from './refusal.ts';
 import { watchCommand } from './watch.ts';
+import { transactionId } from './which.ts';
 
 type Story = AnswerTo<'GET /transactions/{id}'>;
 
@@ -45,9 +47,9 @@ export function txnCommand(io: Io): Command {
   const list = txn
     .command('list')
     .description(
-      'transactions of an endpoint, newest first, open ones by when they are due; or those that a search finds everywhere',
+      'transactions, newest first, open ones by when they are due; or those that a search finds',
     )
-    .option('--endpoint <name>', 'only of this endpoint ("default", where nothing is searched for)')
+    .option('--endpoint <name>', 'only of this endpoint')
     .addOption(
       new Option('--state <state>', 'only those in this state').choices(Object.keys(states)),
     )
@@ -68,7 +70,7 @@ Examples:
     .action((options: ListOptions) => listTransactions(io, options));
   txn
     .command('show')
-    .argument('<id>', 'as "txn list" prints it')
+    .argument('<id>', 'as "txn list" prints it, or the beginning of one')
     .description('one transaction: what was asked, by whom, and what happened when')
     .addOption(outputOption())
     .option('--json', 'print one JSON object, with the CSR in base64')
@@ -80,20 +82,23 @@ Examples:
   scepter txn show 01K4QD6W6ZJ5S5M0V1X7TB2C3D
   scepter txn show 01K4QD6W6ZJ5S5M0V1X7TB2C3D --json | jq -r .csr | base64 -d | openssl req -inform DER -text`,
     )
-    .action(async (id: string, options: ShowOptions) => {
+    .action(async (given: string, options: ShowOptions) => {
+      const id = await transactionId(io, given);
       const story = await callApi(io, 'GET /transactions/{id}', { params: { id } });
       await show(io, options, { json: story, page: () => page(story) });
+      requireUnaltered(io, story.altered);
     });
   for (const verdict of ['approve', 'deny'] as const) txn.addCommand(decide(io, verdict));
   txn.addCommand(watchCommand(io));
   return txn;
 }
 
-const listTransactions = (
+async function listTransactions(
   io: Io,
-  { endpoint, state, subject, device, serial, ...options }: ListOptions,
-): Promise<void> =>
-  showList(
+  { endpoint, state, subject, device, serial: given, ...options }: ListOptions,
+): Promise<void> {
+  const serial = given && (await wholeSerial(io, given));
+  await showList(
     io,
     {
       name: 'GET /transactions',
@@ -102,11 +107,12 @@ const listTransactions = (
       columns: ['ID', 'STATE', 'CREATED', 'ENDPOINT', 'SUBJECT'],
       row: (one) => [one.id, one.state, seconds(one.createdAt), one.endpoint, one.subject],
       none: `no ${state ? `${state} ` : ''}transactions ${
-        (subject ?? device ?? serial) ? 'were found' : `at endpoint ${endpoint ?? 'default'}`
-      }`,
+        (subject ?? device ?? serial ?? endpoint) === undefined ? '' : 'were found'
+      }`.trim(),
     },
     options,
   );
+}
 
 function page(story: Story): Sheet {
   const { id, endpoint, ca, profile, state, messageType, reason, expiresAt, moreEvents } = story;
@@ -157,7 +163,7 @@ function page(story: Story): Sheet {
 function decide(io: Io, verdict: 'approve' | 'deny'): Command {
   const approves = verdict === 'approve';
   return new Command(verdict)
-    .argument('<id>', 'of a pending transaction')
+    .argument('<id>', 'of a pending transaction, or the beginning of one')
     .description(
       approves
         ? 'allow a pending request; its device gets the certificate when it next asks'
@@ -172,7 +178,8 @@ Examples:
   scepter txn ${verdict} 01K4QD6W6ZJ5S5M0V1X7TB2C3D
   scepter txn ${verdict} 01K4QD6W6ZJ5S5M0V1X7TB2C3D --reason "${approves ? 'ticket 4711' : 'device was stolen'}" --json`,
     )
-    .action(async (id: string, { reason, json }: { reason?: string; json?: true }) => {
+    .action(async (given: string, { reason, json }: { reason?: string; json?: true }) => {
+      const id = await transactionId(io, given);
       const done = await callApi(io, `POST /transactions/{id}/${verdict}`, {
         params: { id },
         body: { reason },

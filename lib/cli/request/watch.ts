@@ -8,6 +8,7 @@ import { callApi } from '../api.ts';
 import { durationOf, wait } from '../busy.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { spoken } from '../text.ts';
+import { transactionId } from './which.ts';
 
 type Story = AnswerTo<'GET /transactions/{id}'>;
 
@@ -33,7 +34,7 @@ type Options = {
 
 export function watchCommand(io: Io): Command {
   return new Command('watch')
-    .argument('<id>', 'as "txn list" prints it')
+    .argument('<id>', 'as "txn list" prints it, or the beginning of one')
     .description('wait until a request has its certificate, or is known to get none')
     .addOption(
       new Option('--poll-interval <duration>', 'between two looks')
@@ -56,7 +57,9 @@ Examples:
   scepter txn watch 01K4QD6W6ZJ5S5M0V1X7TB2C3D
   scepter txn watch 01K4QD6W6ZJ5S5M0V1X7TB2C3D --max-wait 8h --json | jq -r .serial`,
     )
-    .action((id: string, options: Options) => watch(io, id, options));
+    .action(async (given: string, options: Options) =>
+      watch(io, await transactionId(io, given), options),
+    );
 }
 
 async function watch(io: Io, id: string, { pollInterval, maxWait, json }: Options): Promise<void> {

@@ -103,8 +103,8 @@ async function create(
   io.out(`${made.token}\n`);
 }
 
-const showTokens = (io: Io, options: PageOptions): Promise<void> =>
-  showList(
+const showTokens = async (io: Io, options: PageOptions): Promise<void> => {
+  await showList(
     io,
     {
       ...{ name: 'GET /tokens', noun: 'tokens', none: 'there are no tokens' },
@@ -121,6 +121,7 @@ const showTokens = (io: Io, options: PageOptions): Promise<void> =>
     },
     options,
   );
+};
 
 async function revoke(
   io: Io,

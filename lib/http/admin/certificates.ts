@@ -4,7 +4,6 @@ import type { certificateRoutes } from '../../api/routes/certificates.ts';
 import { fromBase64, pem } from '../../base/bytes.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
-import type { CertificateState } from '../../base/words.ts';
 import { everyCa } from '../../ca/authority/known.ts';
 import type { Deps } from '../../ca/deps.ts';
 import {
@@ -14,10 +13,12 @@ import {
   renewalsOf,
   stateAt,
 } from '../../ca/query/certificates.ts';
+import { certificateKey } from '../../ca/record/keys.ts';
 import { revoke } from '../../ca/revoke/revoke.ts';
 import { type RevokedTogether, revokeWithRenewals } from '../../ca/revoke/revoke-renewals.ts';
 import { type CertificateRecord, isReleased } from '../../ports/records/certificate.ts';
 import { describeCertificate } from '../../x509/describe/describe.ts';
+import { absent, toldOf } from '../absent.ts';
 import { turnOf } from '../request.ts';
 import type { HandlersOf } from './handlers.ts';
 
@@ -77,27 +78,13 @@ const shownTogether = (
   withRenewals: [...others],
 });
 
-const noSuch = (): never => {
-  throw new HttpFailure(404, 'no such certificate');
+const noSuch = (deps: Deps, ca: string, number: string): Promise<never> => {
+  const record = { kind: 'certificate', key: certificateKey(ca, number) } as const;
+  return absent(deps, record, 'the certificate itself can be revoked: "cert revoke --file"');
 };
 
-const alteredRecord = (number: string): never => {
-  throw new HttpFailure(
-    409,
-    `the record of the certificate ${number} was changed by another hand: nothing that it says counts, and the certificate itself can be revoked ("cert revoke --file")`,
-  );
-};
-
-const refused = (said: 'missing' | 'altered' | CertificateState, number: string): never => {
-  if (said === 'missing') return noSuch();
-  if (said === 'altered') return alteredRecord(number);
-  throw new HttpFailure(409, `the certificate is ${said}`);
-};
-
-async function existing(deps: Deps, ca: string, number: string): Promise<CertificateRecord> {
-  const found = await findCertificate(deps, ca, number);
-  return found === 'altered' ? alteredRecord(number) : (found ?? noSuch());
-}
+const existing = async (deps: Deps, ca: string, number: string): Promise<CertificateRecord> =>
+  (await findCertificate(deps, ca, number)) ?? noSuch(deps, ca, number);
 
 export const certificateHandlers: HandlersOf<typeof certificateRoutes> = {
   async 'GET /certificates'(deps, { path, query }) {
@@ -109,9 +96,11 @@ export const certificateHandlers: HandlersOf<typeof certificateRoutes> = {
     if (endpoint !== undefined && !deps.config.endpoints.has(endpoint)) {
       throw new HttpFailure(422, `endpoint: "${endpoint}" does not exist`);
     }
-    const { certificates, next } = await listCertificates(deps, { ...filters, ...asked });
+    const found = await listCertificates(deps, { ...filters, ...asked });
+    const { certificates, next, altered } = found;
     const now = deps.clock.now();
     return {
+      ...toldOf(altered),
       certificates: certificates.map((one) => shownCertificate(one, now)),
       next: nextOf(next),
     };
@@ -125,8 +114,11 @@ export const certificateHandlers: HandlersOf<typeof certificateRoutes> = {
     return { ...shown, der: found.der, ...inWords };
   },
   async 'GET /certificates/{ca}/{serial}/renewals'(deps, { params }) {
-    const { certificates, more } = (await renewalsOf(deps, params.ca, params.serial)) ?? noSuch();
+    const { ca, serial: number } = params;
+    const found = (await renewalsOf(deps, ca, number)) ?? (await noSuch(deps, ca, number));
+    const { certificates, more, altered } = found;
     return {
+      ...toldOf(altered),
       certificates: certificates.map(({ renews, ...record }) => ({
         ...shownCertificate(record, deps.clock.now()),
         ...(renews === undefined ? {} : { renews }),
@@ -146,12 +138,17 @@ export const certificateHandlers: HandlersOf<typeof certificateRoutes> = {
     if (asked.withRenewals) {
       const answered = (done: RevokedTogether) => shownTogether(done, about);
       const said = await revokeWithRenewals(deps, wanted, once && { once, answer: answered });
-      return typeof said === 'object' ? answered(said) : refused(said, number);
+      if (typeof said === 'object') return answered(said);
+      if (said === 'missing') return noSuch(deps, ca, number);
+      throw new HttpFailure(409, `the certificate is ${said}`);
     }
     const answered = (done: CertificateRecord) => shownRevoked(done, about);
     const remembered = once && { once, answer: answered };
     const said = await revoke(deps, wanted, remembered);
-    if (said !== 'done' && said !== 'unchanged') return refused(said, number);
+    if (said === 'missing') return noSuch(deps, ca, number);
+    if (said !== 'done' && said !== 'unchanged') {
+      throw new HttpFailure(409, `the certificate is ${said}`);
+    }
     const done = answered(await existing(deps, ca, number));
     return said === 'unchanged' ? { ...done, unchanged: true as const } : done;
   },

@@ -13,6 +13,7 @@ import {
 import { createChallenge, deriveAgain, type MadeChallenge } from '../../ca/challenge/challenges.ts';
 import type { Deps } from '../../ca/deps.ts';
 import type { Endpoint } from '../../config/config.ts';
+import { toldOf } from '../absent.ts';
 import { turnOf } from '../request.ts';
 import type { HandlersOf } from './handlers.ts';
 
@@ -65,10 +66,10 @@ export const challengeHandlers: HandlersOf<typeof challengeRoutes> = {
     },
   },
   async 'GET /challenges'(deps, { path, query }) {
-    existing(deps, query.endpoint);
+    if (query.endpoint !== undefined) existing(deps, query.endpoint);
     const { turn: asked, filters, nextOf } = turnOf(path, query);
-    const { challenges, next } = await listChallenges(deps, { ...filters, ...asked });
-    return { challenges: challenges.map(shown), next: nextOf(next) };
+    const { challenges, next, altered } = await listChallenges(deps, { ...filters, ...asked });
+    return { challenges: challenges.map(shown), next: nextOf(next), ...toldOf(altered) };
   },
   async 'GET /challenges/{id}'(deps, { params: { id }, query: { endpoint } }) {
     const found = await findChallenge(deps, id, endpoint);

@@ -2,6 +2,7 @@
 
 import type { eventRoutes } from '../../api/routes/events.ts';
 import { everyEvent, listEvents } from '../../ca/query/events.ts';
+import { toldOf } from '../absent.ts';
 import { turnOf } from '../request.ts';
 import type { HandlersOf } from './handlers.ts';
 
@@ -9,8 +10,9 @@ export const eventHandlers: HandlersOf<typeof eventRoutes> = {
   'GET /events': {
     async handle(deps, { path, query }) {
       const { turn: asked, filters: wanted, nextOf } = turnOf(path, query);
-      const { events, next } = await listEvents(deps, { ...wanted, ...asked });
-      return { events: events.map((one) => JSON.parse(one)), next: nextOf(next) };
+      const { events, next, altered } = await listEvents(deps, { ...wanted, ...asked });
+      const shown = events.map((one) => JSON.parse(one));
+      return { events: shown, next: nextOf(next), ...toldOf(altered) };
     },
     async *lines(deps, { query: { limit: _limit, cursor: _cursor, order: _order, ...wanted } }) {
       for await (const one of everyEvent(deps, wanted)) yield `${one}\n`;

@@ -14,6 +14,7 @@ import type { Approval, Transaction } from '../../ports/records/transaction.ts';
 import { messageTypeAsking } from '../../protocol/scep/wire/registry.ts';
 import { Refusal, reasons } from '../../refusal/reasons.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
+import { absent, toldOf } from '../absent.ts';
 import { turnOf } from '../request.ts';
 import type { ApiCall, HandlersOf } from './handlers.ts';
 
@@ -72,6 +73,13 @@ function notApprovable(error: unknown): never {
   throw new HttpFailure(422, `it would be refused although approved: ${why}${by}; deny it`);
 }
 
+const noSuch = (deps: Deps, key: string): Promise<never> =>
+  absent(
+    deps,
+    { kind: 'transaction', key },
+    'a certificate that came of it is found by its serial number',
+  );
+
 type Deciding = ApiCall<(typeof transactionRoutes)['POST /transactions/{id}/approve']>;
 
 async function decided(
@@ -82,32 +90,30 @@ async function decided(
   const remembered = once && { once, answer: shownTransaction };
   const verdict = { ...authorOf(actor), remembered, ...(reason === undefined ? {} : { reason }) };
   const said = await decide(deps, id, state, verdict).catch(notApprovable);
-  if (said === 'missing') throw new HttpFailure(404, 'no such transaction');
+  if (said === 'missing') return noSuch(deps, id);
   if (said !== 'done') throw new HttpFailure(409, `the transaction is ${said}, not pending`);
   const transaction = await findTransaction(deps, id);
-  if (!transaction) throw new HttpFailure(404, 'no such transaction');
-  return shownTransaction(transaction);
+  return transaction ? shownTransaction(transaction) : noSuch(deps, id);
 }
 
 export const transactionHandlers: HandlersOf<typeof transactionRoutes> = {
   async 'GET /transactions'(deps, { path, query }) {
     const { turn: asked, filters, nextOf } = turnOf(path, query);
-    const searches = [filters.subject, filters.device, filters.serial].some(Boolean);
-    const endpoint = filters.endpoint ?? (searches ? undefined : 'default');
+    const { endpoint } = filters;
     if (endpoint !== undefined && !deps.config.endpoints.has(endpoint)) {
       throw new HttpFailure(422, `endpoint: "${endpoint}" does not exist`);
     }
-    const { transactions, next } = await listTransactions(deps, {
-      ...filters,
-      endpoint,
-      ...asked,
-    });
-    return { transactions: transactions.map(shownTransaction), next: nextOf(next) };
+    const found = await listTransactions(deps, { ...filters, ...asked });
+    return {
+      transactions: found.transactions.map(shownTransaction),
+      next: nextOf(found.next),
+      ...toldOf(found.altered),
+    };
   },
   async 'GET /transactions/{id}'(deps, { params: { id } }) {
     const found = await storyOf(deps, id);
-    if (!found) throw new HttpFailure(404, 'no such transaction');
-    const { certificate, events, more } = found;
+    if (!found) return noSuch(deps, id);
+    const { certificate, events, more, altered } = found;
     const given = certificate && isReleased(certificate);
     const refusal = explainRefusal({ ...found.transaction, csr: base64(found.csr) });
     return {
@@ -116,6 +122,7 @@ export const transactionHandlers: HandlersOf<typeof transactionRoutes> = {
       ...(refusal ? { refusal } : {}),
       ...(given && certificate.der ? { certificate: certificate.der } : {}),
       events: events.map((one) => JSON.parse(one)),
+      ...toldOf(altered),
       ...(more ? { moreEvents: true as const } : {}),
     };
   },

@@ -4,6 +4,7 @@ import type { tokenRoutes } from '../../api/routes/tokens.ts';
 import { iso } from '../../base/text.ts';
 import { isExpired, type ListedToken, listTokens } from '../../ca/record/tokens.ts';
 import type { AdminToken } from '../../ports/records/registry.ts';
+import { toldOf } from '../absent.ts';
 import type { HandlersOf } from '../admin/handlers.ts';
 import { turnOf } from '../request.ts';
 
@@ -23,8 +24,9 @@ const listed = (one: ListedToken, now: number) => ({
 export const tokenListHandlers: HandlersOf<Pick<typeof tokenRoutes, 'GET /tokens'>> = {
   async 'GET /tokens'(deps, { path, query }) {
     const { turn: asked, nextOf } = turnOf(path, query);
-    const { tokens, next } = await listTokens(deps, asked);
+    const { tokens, next, altered } = await listTokens(deps, asked);
     const now = deps.clock.now();
-    return { tokens: tokens.map((one) => listed(one, now)), next: nextOf(next) };
+    const shown = tokens.map((one) => listed(one, now));
+    return { tokens: shown, next: nextOf(next), ...toldOf(altered) };
   },
 };

@@ -161,7 +161,7 @@ describe('a challenge that somebody made up', () => {
   }
 });
 
-test('an event that is none, or stands under the key of another, is not listed', async () => {
+test('an event that is none, or stands under the key or the Transaction of another, is named and not listed', async () => {
   const { store, lab, api } = await open();
   await lab.challenge();
   const before = await api('/events');
@@ -175,7 +175,17 @@ test('an event that is none, or stands under the key of another, is not listed',
     record: { body },
   }));
   await forge(store, events);
-  assert.deepEqual(await api('/events'), before);
+  const moved = { ...record, transaction: id(99) };
+  await store.write([
+    { do: 'put', kind: 'event', key: row?.key ?? '', rev: row?.rev ?? 0, record: moved },
+  ]);
+  const { events: shown, altered } = await api('/events');
+  assert.deepEqual(
+    shown,
+    before.events.filter((one: { id: string }) => one.id !== row?.key),
+  );
+  const names = [...events.map(({ key }) => key), row?.key].map((key) => `event ${key}`);
+  assert.deepEqual([...altered].sort(), names.sort());
   await api('/events?type=challenge.created');
   assert.ok(logged(lab, 'record.altered') >= bodies.length);
 });

@@ -30,6 +30,10 @@
 //
 // There is no Scan, and nothing decides by `ttl`.
 //
+// A page of a list of people is 32 queries for each endpoint or CA that it is of, one endpoint after the other (16 read
+// units each), and one read; with a filter, up to ten such rounds of one list, or one round of all if there are more. The
+// beginning of a serial number is looked for in the keys of all certificates, 1,000 a round: 0.8 read units a certificate.
+//
 // An enrolment, counted by test/dynamodb/counts.test.ts (RSA-2048 device, RSA-3072 CA; units of single
 // puts on DynamoDB Local, twice that for the table as AWS's price of a transaction has it, once for
 // the indexes, which are written later): 5 keys read, 6 and 3 items written and 1 checked, 26 write
