@@ -44,7 +44,15 @@ import type { Env } from '../env.ts';
 import { type Keys, openKeys } from '../keys.ts';
 import { openDatabaseFile } from '../node/database.ts';
 import { operatorOf } from '../node/operator.ts';
-import { claimSnapshot, commitRestore, dropSnapshots, requireEmpty, staging } from './folder.ts';
+import {
+  awaitSnapshot,
+  claimSnapshot,
+  commitRestore,
+  dropSnapshots,
+  requireEmpty,
+  snapshotBefore,
+  staging,
+} from './folder.ts';
 
 const actor = { kind: 'admin', id: ownNames.operator } as const;
 const silent = (): void => {};
@@ -68,7 +76,7 @@ export function backupsOf(env: Env): Backups {
 async function make(
   env: Env,
   target: string,
-  { passphrase, askServer }: MakeOptions,
+  { passphrase, askServer, sleep }: MakeOptions,
 ): Promise<MadeBackup> {
   const { dataDir } = env;
   await required(join(dataDir, 'scepter.db'), `${dataDir} holds no database: set SCEPTER_DATA_DIR`);
@@ -79,7 +87,7 @@ async function make(
   await dropSnapshots(dataDir);
   const madeAt = new Date(systemClock.now()).toISOString();
   try {
-    const snapshot = await copyOf(dataDir, askServer);
+    const snapshot = await copyOf(dataDir, { askServer, sleep });
     const { records, altered } = await lookInto(env, snapshot);
     const files = await entriesOf(dataDir, snapshot);
     const manifest: Manifest = {
@@ -99,7 +107,10 @@ async function make(
 }
 
 /** Of the database, by its server if there is one. */
-async function copyOf(dataDir: string, askServer: () => Promise<string>): Promise<string> {
+async function copyOf(
+  dataDir: string,
+  { askServer, sleep }: Pick<MakeOptions, 'askServer' | 'sleep'>,
+): Promise<string> {
   const copied = async (): Promise<string> => {
     const database = await openDatabaseFile(dataDir);
     try {
@@ -108,9 +119,13 @@ async function copyOf(dataDir: string, askServer: () => Promise<string>): Promis
       database.close();
     }
   };
-  const name = await copied().catch((error: unknown) => {
-    if (error instanceof InUse) return askServer();
-    throw error;
+  const name = await copied().catch(async (error: unknown) => {
+    if (!(error instanceof InUse)) throw error;
+    const before = await snapshotBefore(dataDir);
+    return askServer().catch((unanswered: unknown) => {
+      if (!(unanswered instanceof CliError && unanswered.exit === 'remote')) throw unanswered;
+      return awaitSnapshot(dataDir, { before, sleep, unanswered });
+    });
   });
   return claimSnapshot(dataDir, name);
 }

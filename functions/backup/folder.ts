@@ -2,8 +2,9 @@
 // from the backup stands in `restoring` until all of it is good; its new name, `restored`, makes it count. Then
 // it only has to be moved up, which whoever opens the folder finishes if the restore could not.
 
-import { readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CliError } from '../../lib/cli/io.ts';
 
 export const staging = (dataDir: string): string => join(dataDir, 'restoring');
 const counted = (dataDir: string): string => join(dataDir, 'restored');
@@ -54,6 +55,52 @@ export async function requireEmpty(dataDir: string): Promise<void> {
 }
 
 const SNAPSHOT = /^scepter\.db\.snapshot-(\d+)(?:-wal|-shm|-journal)?$/;
+
+const COPY = 'scepter.db.snapshot';
+/** Milliseconds between two looks at a copy, and looks at which it may be as long as before. */
+const LOOK_MS = 1000;
+const MAX_STILL = 60;
+
+/** Each copy is a file of its own: which one there is, if there is one. */
+export const snapshotBefore = (dataDir: string): Promise<number | undefined> =>
+  stat(join(dataDir, COPY)).then(
+    ({ ino }) => ino,
+    () => undefined,
+  );
+
+type Looking = {
+  /** The copy that there was before the server was asked. */
+  readonly before: number | undefined;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** Thrown where no copy is being made, or it grows no more. */
+  readonly unanswered: CliError;
+};
+
+/** Waits for a copy that takes longer than a request may, for as long as it grows. @returns its name */
+export async function awaitSnapshot(
+  dataDir: string,
+  { before, sleep, unanswered }: Looking,
+): Promise<string> {
+  const size = (): Promise<number | undefined> =>
+    stat(join(dataDir, `${COPY}.new`)).then(
+      (half) => half.size,
+      () => undefined,
+    );
+  let last: number | undefined;
+  for (let still = 0; still < MAX_STILL; still++) {
+    const now = await size();
+    const found = await snapshotBefore(dataDir);
+    if (found !== undefined && found !== before) return COPY;
+    if (now === undefined) throw unanswered;
+    if (now !== last) still = 0;
+    last = now;
+    await sleep(LOOK_MS);
+  }
+  throw new CliError(
+    'remote',
+    `the server's copy of the database, ${join(dataDir, `${COPY}.new`)}, has not grown for ${(MAX_STILL * LOOK_MS) / 1000} s: its disk is full, or the server stands still (${unanswered.message})`,
+  );
+}
 
 /** Takes the copy that a server has made, so that the next one does not take its place. */
 export async function claimSnapshot(dataDir: string, name: string): Promise<string> {

@@ -6,6 +6,7 @@ export type MakeOptions = {
   readonly passphrase: string | undefined;
   /** Has the running server copy its database. @returns the name of the copy */
   readonly askServer: () => Promise<string>;
+  readonly sleep: (ms: number) => Promise<void>;
 };
 
 export type MadeBackup = {

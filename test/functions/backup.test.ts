@@ -2,7 +2,16 @@
 // what does not go back with it.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -17,6 +26,7 @@ import { View } from '../../lib/ca/record/unit-of-work.ts';
 import { publishCrl } from '../../lib/ca/revoke/publish-crl.ts';
 import { revoke } from '../../lib/ca/revoke/revoke.ts';
 import type { RestoreOptions } from '../../lib/cli/backups.ts';
+import { CliError } from '../../lib/cli/io.ts';
 import { checkConfig } from '../../lib/config/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { generateKey, readCaCertificates } from '../../lib/protocol/scep/client/client.ts';
@@ -89,6 +99,7 @@ const nobody = (): never => assert.fail('no server runs');
 const asking = ({ deps }: Opened) => ({
   passphrase: undefined,
   askServer: () => deps.snapshots?.snapshot() ?? nobody(),
+  sleep: async () => nobody(),
 });
 const given = (more: Partial<RestoreOptions> = {}): RestoreOptions => ({
   ...{ passphrase: undefined, crls: [], withoutCrl: false },
@@ -105,7 +116,7 @@ async function small(name: string, passphrase?: string) {
   const crl = await server.crl();
   server.close();
   const path = join(root, 'one.backup');
-  const options = { passphrase, askServer: async () => nobody() };
+  const options = { passphrase, askServer: async () => nobody(), sleep: async () => nobody() };
   const made = await backupsOf(envOf(dataDir)).make(path, options);
   const back = join(root, 'back');
   return {
@@ -244,6 +255,47 @@ test('a CRL that is older than the backup is refused; without one the number sti
   again.close();
 });
 
+test('a copy that outlasts the request is waited for as long as it grows, and no longer', async () => {
+  const dataDir = join(temporary('slow-copy'), 'data');
+  const server = await openServer(dataDir);
+  const [half, copy] = ['scepter.db.snapshot.new', 'scepter.db.snapshot'].map((name) =>
+    join(dataDir, name),
+  ) as [string, string];
+  // Of a backup that was killed before it took its copy.
+  await server.deps.snapshots?.snapshot();
+  const certificate = await server.enrolled(await server.device('CN=late'));
+  let looks = 0;
+  const make = (sleep: (ms: number) => Promise<void>) => {
+    looks = 0;
+    const askServer = () => Promise.reject(new CliError('remote', 'the server did not answer'));
+    const path = join(dataDir, '..', `${crypto.randomUUID()}.backup`);
+    return backupsOf(envOf(dataDir)).make(path, { passphrase: undefined, askServer, sleep });
+  };
+  await assert.rejects(make(nobody), /^CliError: the server did not answer$/, 'none is being made');
+
+  writeFileSync(half, '');
+  const stands = make(async () => void looks++);
+  await assert.rejects(stands, /snapshot\.new, has not grown for 60 s: its disk is full, or /);
+  assert.equal(looks, 60);
+
+  const { path } = await make(async () => {
+    if (looks++ < 200) return appendFileSync(half, 'page');
+    rmSync(half);
+    await server.deps.snapshots?.snapshot();
+  });
+  assert.equal(looks, 201);
+  assert.ok(!existsSync(copy));
+  server.close();
+  const back = join(dataDir, '..', 'back');
+  await backupsOf(envOf(back)).restore(path, given({ withoutCrl: true }));
+  const restored = await openServer(back);
+  const view = new View(restored.deps.store);
+  const key = { kind: 'certificate', key: `default/${serialOf(certificate)}` } as const;
+  await view.load([key]);
+  assert.ok(view.unaltered('certificate', key.key), 'the new copy is taken, not the one before');
+  restored.close();
+});
+
 test('a challenge that was open is revoked: it may have been used since', async () => {
   const root = temporary('backup-challenge');
   const dataDir = join(root, 'data');
@@ -275,7 +327,11 @@ test('a folder that holds something is left as it is', async () => {
 test('a backup over a file that is there already is refused', async () => {
   const { dataDir, path } = await small('backup-over');
   const before = readFileSync(path);
-  const options = { passphrase: undefined, askServer: async () => nobody() };
+  const options = {
+    passphrase: undefined,
+    askServer: async () => nobody(),
+    sleep: async () => nobody(),
+  };
   await assert.rejects(backupsOf(envOf(dataDir)).make(path, options), /is there already/);
   assert.ok(readFileSync(path).equals(before));
 });
@@ -370,7 +426,11 @@ test('a restore that was interrupted after it counted is finished by whoever ope
 test('a CA that lacks a key, or has that of another, is not backed up as if it were whole', async () => {
   const { root, dataDir } = await small('backup-keys');
   const keys = join(dataDir, 'keys');
-  const options = { passphrase: undefined, askServer: async () => nobody() };
+  const options = {
+    passphrase: undefined,
+    askServer: async () => nobody(),
+    sleep: async () => nobody(),
+  };
   const path = join(root, 'lacking.backup');
   const again = () => backupsOf(envOf(dataDir)).make(path, options);
   const [ca = ''] = readdirSync(keys).filter((name) => /^ca-.*\.spki$/.test(name));
@@ -396,7 +456,11 @@ test('records that another hand has changed are named by the backup, and are as 
   );
   database.close();
   const path = join(one.root, 'altered.backup');
-  const options = { passphrase: undefined, askServer: async () => nobody() };
+  const options = {
+    passphrase: undefined,
+    askServer: async () => nobody(),
+    sleep: async () => nobody(),
+  };
   const made = await backupsOf(envOf(one.dataDir)).make(path, options);
   assert.deepEqual(made.altered, [`certificate default/${serialOf(one.certificate)}`]);
   const { records } = await one.restore(path, crlOf(one.crl));
@@ -419,6 +483,10 @@ test('a configuration that lacks a CA of the backup is refused', async () => {
 
 test('records in a DynamoDB table are not backed up here', async () => {
   const env = readEnv({ SCEPTER_TABLE: 'records' });
-  const options = { passphrase: undefined, askServer: async () => nobody() };
+  const options = {
+    passphrase: undefined,
+    askServer: async () => nobody(),
+    sleep: async () => nobody(),
+  };
   await assert.rejects(backupsOf(env).make('x', options), /back it up by the means of AWS/);
 });

@@ -11,8 +11,6 @@ import { counted, type Field, section } from '../text.ts';
 
 const MIN_PASSPHRASE = 12;
 const MAX_CRL_OCTETS = 256_000_000;
-/** A large database takes a while to be copied. */
-const COPY_TIMEOUT_MS = 3_600_000;
 
 const sealing =
   'a file with the passphrase that seals it: without one, whoever has the file has the CA';
@@ -43,9 +41,9 @@ Examples:
 
 async function backup(io: Io, target: string, flags: BackupFlags): Promise<void> {
   const passphrase = await passphraseIn(flags.passphraseFile);
-  const server: Io = { ...io, timeoutMs: COPY_TIMEOUT_MS };
-  const askServer = async (): Promise<string> => (await callApi(server, 'POST /snapshots')).file;
-  const made = await (await io.backups()).make(target, { passphrase, askServer });
+  const askServer = async (): Promise<string> => (await callApi(io, 'POST /snapshots')).file;
+  const { sleep } = io.clock;
+  const made = await (await io.backups()).make(target, { passphrase, askServer, sleep });
   const { path, size, records, altered, sealed } = made;
   if (flags.json) io.out(jsonLine(made));
   else {
