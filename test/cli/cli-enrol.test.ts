@@ -2,7 +2,16 @@
 // on the way; what is in the folder after each.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { extensionOids } from '../../lib/asn1/oids.ts';
@@ -463,6 +472,124 @@ describe('scepter renew', () => {
     assert.equal(code, 5);
     assert.match(err, /does not offer Renewal: enrol again with a challenge/);
     assert.deepEqual(snapshot(out), before);
+  });
+});
+
+describe('scepter renew --if-due --hook', () => {
+  const hours = (count: number) => count * 60 * minute;
+  /** Of an hour's life, enrolled just now. */
+  async function young() {
+    const { out, args } = await device('brief');
+    await passed(args);
+    return { out, old: await pairIn(out) };
+  }
+  const hook = 'pwd >> ../hooks && test ! -e ../broken';
+  const due = (out: string, ...more: string[]) =>
+    renewal('brief', out, '--if-due', '--hook', hook, ...more);
+  const ran = (out: string): number => {
+    const log = join(out, '..', 'hooks');
+    return existsSync(log) ? readFileSync(log, 'utf8').split('\n').length - 1 : 0;
+  };
+  const isOwed = (out: string): boolean => existsSync(join(out, 'hook-due'));
+
+  test('before the last third of its life nothing is sent and nothing said; in it, it is renewed and the hook runs in the folder', async () => {
+    const { out, old } = await young();
+    lab.clock.at += hours(0.6);
+    assert.deepEqual(await run(due(out)), { code: 0, out: '', err: '' });
+    const { dueAt, renewed } = JSON.parse(await passed(due(out, '--json')));
+    assert.deepEqual([renewed, Date.parse(dueAt) - lab.clock.at < hours(0.1)], [false, true]);
+    assert.deepEqual([sent, ran(out), (await pairIn(out)).serial], [[], 0, old.serial]);
+    lab.clock.at = Date.parse(dueAt);
+    const { code, err } = await run(due(out));
+    assert.equal(code, 0, err);
+    assert.match(err, /^the hook has run: /m);
+    assert.notEqual((await pairIn(out)).serial, old.serial);
+    assert.equal(read(join(out, '..'), 'hooks'), `${realpathSync(out)}\n`);
+    assert.deepEqual(await run(due(out)), { code: 0, out: '', err: '' });
+    assert.equal(ran(out), 1);
+  });
+
+  test('--if-due takes a part of its life, or a duration before its end', async () => {
+    const { out } = await young();
+    for (const [window, begin] of [
+      ['30m', ({ notAfter }: Certificate) => notAfter - hours(0.5)],
+      ['1/2', ({ notBefore, notAfter }: Certificate) => (notBefore + notAfter) / 2],
+      ['1/1', () => lab.clock.at],
+    ] as const) {
+      const asked = ['renew', '--url', urlOf('brief'), '--out', out, `--if-due=${window}`];
+      lab.clock.at = begin(certificateIn(out)) - 1;
+      if (window !== '1/1') assert.equal(await passed(asked), '', window);
+      lab.clock.at += 1;
+      assert.notEqual(await passed(asked), '', window);
+    }
+  });
+
+  for (const window of ['soon', '4/3', '0/3', '1/0', '30']) {
+    test(`--if-due ${window}: exit 2`, async () => {
+      const { code, err } = await run(renewal('brief', '/tmp', `--if-due=${window}`));
+      assert.equal(code, 2);
+      assert.match(err, /It must be a part of its life such as 1\/3, or a duration such as 30d/);
+    });
+  }
+
+  test('a hook that fails is exit 1, keeps the new pair, and is run again by the next command, which has nothing to renew', async () => {
+    const { out, old } = await young();
+    writeFileSync(join(out, '..', 'broken'), '');
+    lab.clock.at += hours(0.8);
+    const failed = await run(due(out));
+    assert.equal(failed.code, 1);
+    assert.match(
+      failed.err,
+      /the hook ended with exit code 1; the same command runs it again: pwd/,
+    );
+    assert.ok(isOwed(out));
+    assert.notEqual(hex(certificateIn(out).serial), old.serial);
+    assert.equal((await run(due(out))).code, 1);
+    rmSync(join(out, '..', 'broken'));
+    await passed(due(out));
+    assert.deepEqual([ran(out), isOwed(out), sent], [3, false, []]);
+    await pairIn(out);
+  });
+
+  test('whatever stops it between the files and the hook, the next command runs the hook', async () => {
+    const { out } = await young();
+    lab.clock.at += hours(0.8);
+    const before = snapshot(out);
+    await passed(due(out));
+    const { key, certificate } = await pairIn(out);
+    assert.ok(key);
+    // As it was when next-cert.pem had been written, and nothing moved.
+    renameSync(join(out, 'key.pem'), join(out, 'next-key.pem'));
+    renameSync(join(out, 'cert.pem'), join(out, 'next-cert.pem'));
+    for (const [name, text] of Object.entries(before))
+      writeFileSync(join(out, name), text, { mode: 0o600 });
+    writeFileSync(join(out, 'hook-due'), '');
+    await passed(due(out));
+    assert.deepEqual([ran(out), sent], [2, []]);
+    assert.equal((await pairIn(out)).serial, hex(certificate.serial));
+  });
+
+  test('an owed hook stops no renewal and is stopped by none; a command without --hook leaves it', async () => {
+    const { out, old } = await young();
+    writeFileSync(join(out, 'hook-due'), '');
+    lab.clock.at += hours(0.8);
+    between = async () => new Response('', { status: 502 });
+    const away = await run(due(out));
+    between = undefined;
+    assert.equal(away.code, 5);
+    assert.match(
+      away.err,
+      /^scepter: \S+ answered with HTTP 502, which is not SCEP: check the URL\n$/m,
+    );
+    assert.deepEqual([ran(out), isOwed(out)], [1, false]);
+    writeFileSync(join(out, 'hook-due'), '');
+    writeFileSync(join(out, '..', 'broken'), '');
+    const renewed = await run(due(out));
+    assert.equal(renewed.code, 1);
+    assert.match(renewed.err, /the hook ended with exit code 1/);
+    assert.notEqual(hex(certificateIn(out).serial), old.serial);
+    await passed(renewal('brief', out, '--if-due'));
+    assert.ok(isOwed(out));
   });
 });
 

@@ -11,7 +11,7 @@ import { test } from 'node:test';
 import { freePort, run, startServer, temporary } from '../support/process.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const guides = ['docs/production.md', 'docs/doctor.md'].map((name) =>
+const guides = ['docs/production.md', 'docs/doctor.md', 'docs/renew.md'].map((name) =>
   readFileSync(join(root, name), 'utf8'),
 );
 const blocks = [...guides.join('\n').matchAll(/^```sh tested=(\w+)\n([\s\S]*?)^```$/gm)].map(
@@ -45,7 +45,7 @@ async function runBlock(script: string): Promise<void> {
 
 test('the shell blocks of the guides run as they stand, and the restored server goes on', async () => {
   assert.ok(during('running').length >= 2 && during('stopped').length >= 1);
-  const known = ['running', 'stopped', 'install', 'systemd'].flatMap(during);
+  const known = ['running', 'stopped', 'install', 'systemd', 'renewal'].flatMap(during);
   assert.equal(known.length, blocks.length);
   const server = await startServer(env);
   const crlNumber = async (): Promise<number> => {

@@ -55,7 +55,7 @@ function machine() {
 }
 
 describe('systemd', { skip: noMachine }, () => {
-  const guide = text('docs', 'production.md');
+  const guide = text('docs', 'production.md') + text('docs', 'renew.md');
   const blocks = (when: string) =>
     [...guide.matchAll(/^```sh tested=(\w+)\n([\s\S]*?)^```$/gm)].flatMap(([, of, script = '']) =>
       of === when ? [script] : [],
@@ -92,6 +92,16 @@ systemctl show scepter --property Result --property ExecMainStatus
 ${journal}
 ${file}
 curl --silent --retry 30 --retry-delay 1 --retry-connrefused http://127.0.0.1:8080/readyz
+scepter challenge create --subject CN=web-1 |
+  scepter enrol --url http://127.0.0.1:8080/scep --challenge-stdin --subject CN=web-1 --out /var/lib/web-1
+${blocks('renewal').join('')}
+systemd-analyze verify scepter-renew.service scepter-renew.timer
+systemctl start scepter-renew
+sed -i 's/^SCEP_HOOK=.*/SCEP_HOOK=touch ran/' /etc/scepter-renew.conf
+touch /var/lib/web-1/hook-due
+systemctl start scepter-renew
+stat -c 'the hook has run: %n' /var/lib/web-1/ran
+systemctl is-active scepter-renew.timer
 logrotate --force /etc/logrotate.d/scepter
 test ! -s /var/log/scepter/scepter.log
 systemctl reload scepter
@@ -111,6 +121,7 @@ systemctl show scepter --property NRestarts --property ExecMainStatus
     );
     assert.match(said, /\/scepter\nscepter 600 \S+\/token\nHTTP\/1.1 100 [^\n]*\nHTTP\/1.1 201 /);
     assert.match(said, /\nResult=success\nExecMainStatus=0\n/);
+    assert.match(said, /\nthe hook has run: \/var\/lib\/web-1\/ran\nactive\n/);
     assert.match(said, /\nconfig\.reloaded\n(\S+\n)*failed\nNRestarts=0\nExecMainStatus=2\n/);
   });
 });

@@ -52,7 +52,7 @@ async function takeNext({ key, certificate, nextKey, nextCertificate }: Folder):
   await rename(nextCertificate, certificate);
 }
 
-const exists = (path: string): Promise<boolean> =>
+export const exists = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,
     () => false,
