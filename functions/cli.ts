@@ -46,8 +46,7 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   token,
   tokenFrom: env.token ? 'the token of SCEPTER_TOKEN' : `the token in ${tokenPath}`,
   tokenOf: env.token ? given : own,
-  jwtOf: given,
-  jwt: env.jwt,
+  ...{ jwtOf: given, jwt: env.jwt },
   invoke: async (target, request) =>
     (await import('./lambda/admin-function.ts')).invoke(target, request),
   stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
@@ -56,5 +55,6 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   config: async (file) => (await import('./default-config.ts')).readDocument(env, file),
   serve: async (json) => (await import('./server.ts')).serve(json),
   operator: async () => (await import('./node/operator.ts')).findOperator(env),
+  deployment: async () => (await import('./lambda/deployment.ts')).deploymentOf(env),
   backups: async () => (await import('./backup/backups.ts')).backupsOf(env),
 });

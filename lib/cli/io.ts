@@ -57,6 +57,8 @@ export type Io = {
   /** For commands that do what only an operator may: the store and the keys themselves, or the server that has
    * them. */
   readonly operator: () => Promise<Operating | Elsewhere>;
+  /** Where the records are a table: what AWS has of the deployment, by the operator's own credentials. */
+  readonly deployment?: (() => Promise<Deployment | undefined>) | undefined;
   /** Makes backups of the data folder and restores them. */
   readonly backups: () => Promise<Backups>;
   /** What is asked in place of a server. */
@@ -67,6 +69,25 @@ export type Prompt = {
   /** @returns the next line of the terminal @throws {CliError} at its end, as with Ctrl-C */
   readonly ask: (question: string) => Promise<string>;
   readonly close: () => void;
+};
+
+export type Deployment = {
+  /** Whose credentials these are. @throws {Error} with a sentence */
+  readonly identity?: () => Promise<{ readonly arn: string; readonly region: string }>;
+  /** @throws {ConfigError} @throws {Error} with a sentence */
+  readonly look: () => Promise<Deployed>;
+};
+type Warned = { readonly id: string; readonly warnings: readonly string[] };
+/** How a service stands; sentences are warnings. */
+export type Deployed = {
+  /** Where its records are, for people. */
+  readonly records: string;
+  readonly publicUrl: string;
+  /** Of the table, where it is known. */
+  readonly warnings: readonly string[];
+  /** With the warnings of their keys. */
+  readonly cas: readonly Warned[];
+  readonly endpoints: readonly Warned[];
 };
 
 /** The admin API of this process, with the store and the keys of whoever runs it. */

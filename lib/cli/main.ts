@@ -61,24 +61,14 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     initCommand(io),
     serveCommand(io),
     costCommand(io),
-    doctorCommand(io),
+    doctorCommand(server.io),
     completionCommand(
       io,
       () => program,
       (args, quiet) => runCli(args, version, quiet),
     ),
   ];
-  const alone = [
-    'enrol',
-    'renew',
-    'inspect',
-    'explain',
-    'validate',
-    'completion',
-    'serve',
-    'cost',
-    'doctor',
-  ];
+  const alone = ['enrol', 'renew', 'inspect', 'explain', 'validate', 'completion', 'serve', 'cost'];
   // "ca init" asks a server, and "init" does not.
   const asking = commands.filter((command) => command.name() !== 'init');
   for (const command of asking) server.addOptions(command, alone);

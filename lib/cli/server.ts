@@ -68,6 +68,9 @@ export function askingServer(io: Io): Asking {
       },
       token: () => token(),
       // A server that was named is asked.
+      get deployment() {
+        return named ? undefined : io.deployment;
+      },
       operator: async () => (named ? {} : io.operator()),
     },
   };

@@ -16,11 +16,13 @@ import { type Bytes, concat } from '../../lib/base/bytes.ts';
 import { certificateFindings } from '../../lib/cli/doctor/checks/certificates.ts';
 import { exchangeFindings } from '../../lib/cli/doctor/checks/exchange.ts';
 import { hostFindings } from '../../lib/cli/doctor/checks/host.ts';
+import { serviceFindings } from '../../lib/cli/doctor/checks/service.ts';
 import { clients } from '../../lib/cli/doctor/clients.ts';
 import type { EndpointFacts, HostFacts, TlsFacts, Way } from '../../lib/cli/doctor/facts.ts';
-import { type Answer, ask, askRaw } from '../../lib/cli/doctor/http.ts';
 import type { Observation } from '../../lib/cli/doctor/observation.ts';
-import { tlsFacts } from '../../lib/cli/doctor/tls.ts';
+import type { ServiceFacts, ServiceSeen } from '../../lib/cli/doctor/service.ts';
+import { type Answer, ask, askRaw } from '../../lib/cli/doctor/wire/http.ts';
+import { tlsFacts } from '../../lib/cli/doctor/wire/tls.ts';
 import { digests } from '../../lib/crypto/algorithms.ts';
 import type { PkiRequest } from '../../lib/protocol/scep/client/client.ts';
 import { attributeOids } from '../../lib/protocol/scep/wire/registry.ts';
@@ -571,4 +573,48 @@ describe('a question ends', () => {
     const said = await silent(chunks, (url) => askRaw(url, { lines }, 60_000));
     assert.equal('body' in said && Buffer.from(said.body).toString(), 'abcde');
   });
+});
+
+describe('a service of ours', () => {
+  const good: ServiceSeen = {
+    ...{ records: 'http://scep', publicUrl: 'http://scep', warnings: [], time: now },
+    ...{ reachable: true, writable: true },
+    cas: [{ id: 'default', warnings: [] }],
+    endpoints: [{ id: 'default', warnings: [] }],
+  };
+  const identity = { arn: 'arn:aws:sts::111122223333:assumed-role/operator/me', region: 'eu' };
+  const by = (more: Partial<ServiceSeen>): ServiceFacts => ({ service: { ...good, ...more } });
+  const rows: Readonly<Record<string, readonly [ServiceFacts, ...RegExp[]]>> = {
+    'as it is to be': [by({})],
+    'by an operator': [{ identity, service: good }],
+    'by the account itself': [
+      { identity: { ...identity, arn: 'arn:aws:iam::111122223333:root' }, service: good },
+      /^warning these are the credentials of the account itself/,
+    ],
+    'without a store': [
+      by({ reachable: false, writable: false }),
+      /^fault http:\/\/scep: its store cannot be reached/,
+    ],
+    'that takes no writes': [by({ writable: false }), /^fault http:\/\/scep: it takes no writes/],
+    'with a wrong clock': [
+      by({ time: now + DAY }),
+      /^fault its clock and the one here are 1d apart/,
+    ],
+    'with a CA that needs attention': [
+      by({ cas: [{ id: 'default', warnings: ['it has no CRL'] }] }),
+      /^fault CA default: it has no CRL/,
+    ],
+    'with an endpoint for old devices': [
+      by({ endpoints: [{ id: 'old', warnings: ['it accepts des: for old devices only'] }] }),
+      /^warning endpoint old: it accepts des/,
+    ],
+    'of a configuration that is not good': [
+      { identity, service: { why: 'x', problems: ['publicUrl: must be set', 'cas: must be set'] } },
+      /^fault publicUrl: must be set/,
+      /^fault cas: must be set/,
+    ],
+  };
+  for (const [name, [facts, ...expected]] of Object.entries(rows)) {
+    test(name, () => matches(serviceFindings(facts, now), expected));
+  }
 });

@@ -128,7 +128,7 @@ const faults: Readonly<Record<string, readonly [Fault, readonly string[], RegExp
   ],
   'a charset behind the type of GetCACert': [
     at('GetCACert', (answered) => typed(answered, 'application/x-x509-ca-ra-cert; charset=utf-8')),
-    ['cert fault', 'clients fault', 'clients fault', 'clients fault'],
+    ['cert fault', 'clients fault', 'clients fault', 'clients warning'],
     /Apple: it compares the Content-Type.*certmonger: .*micromdm: "malformed tbs/s,
   ],
   'GetCACert of a type that no client knows': [
@@ -390,6 +390,35 @@ describe('with a challenge', () => {
       lab.calls.filter((call) => /\.(write|sign|unseal)$/.test(call)),
       [],
     );
+  });
+});
+
+describe('without a URL', () => {
+  test('the service is looked at from inside, and then at each of its endpoints', async () => {
+    server.arm({});
+    const { code, out, err } = await terminal.run(['doctor', '--json']);
+    assert.equal(code, 0, err);
+    assert.deepEqual(troublesIn(out), []);
+    assert.deepEqual(
+      (JSON.parse(out) as Report).sections.map(({ about }) => about),
+      [
+        'service',
+        new URL(server.url).host,
+        ...['', '/other'].map((path) => `${server.url}/scep${path}`),
+      ],
+    );
+    const [first] = findingsIn(out);
+    assert.equal(first?.says, `${terminal.url}, Scepter 0.1.0, at ${server.url}`);
+  });
+  test('whoever has no token there cannot run it', async () => {
+    const { code, err } = await terminal.run(['doctor'], { token: 'x'.repeat(43) });
+    assert.equal(code, 2);
+    assert.match(err, /^scepter: http:\/\/127\.0\.0\.1:\d+: /);
+  });
+  test('nobody can enrol at all endpoints at once', async () => {
+    const { code, err } = await terminal.run(['doctor', '--challenge', 'x'.repeat(26)]);
+    assert.equal(code, 2);
+    assert.equal(err, 'scepter: a challenge is of one endpoint: give its SCEP URL, too\n');
   });
 });
 

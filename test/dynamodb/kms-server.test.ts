@@ -76,6 +76,7 @@ test('ca init, enrol, a second instance and a rotation work from an empty table;
     assert.equal(code, 0, err);
   };
   await enrol(server.url, 'one');
+  await doctored(env);
 
   // Beside it a second one, which announces the next RA key first.
   for (const step of ['--prepare', '--activate']) {
@@ -109,6 +110,44 @@ test('ca init, enrol, a second instance and a rotation work from an empty table;
   );
   checkCa(await rowsOf(table), delivered);
 });
+
+/** What scepter doctor says of a deployment to its operator, and with settings that are wrong. */
+async function doctored(env: Readonly<Record<string, string>>): Promise<void> {
+  const doctor = async (more: Readonly<Record<string, string>> = {}) => {
+    const all = { ...env, ...more };
+    const { code, out, err } = await run('bin/scepter.js', ['doctor', '-o', 'json'], {
+      env: all,
+    });
+    assert.ok(out, err);
+    type Section = { findings: { check: string; mark: string; says: string }[] };
+    const { sections } = JSON.parse(out) as { sections: Section[] };
+    const findings = sections.flatMap((section) => section.findings);
+    return { code, said: findings.map(({ check, mark, says }) => `${check} ${mark} ${says}`) };
+  };
+  const { code, said } = await doctor();
+  const troubles = said.filter((one) => !/^\w+ good /.test(one));
+  const expected = [
+    /^service warning the table \S+, the deployment test: its deletion protection is off/,
+    /^keys fault CA default: the key \S+ leaves it to the IAM policies .* who may sign with it/,
+    /^keys fault CA default: the key \S+ leaves it to the IAM policies .* open what it has sealed/,
+    /^keys fault CA second: it has not been made yet/,
+    // Of the endpoint default, whose CA has an EC key, then of the endpoint second.
+    /^clients warning micromdm/,
+    /^cert fault HTTP 503/,
+  ];
+  assert.equal(troubles.length, expected.length, said.join('\n'));
+  expected.forEach((pattern, at) => {
+    assert.match(troubles[at] ?? '', pattern);
+  });
+  assert.equal(code, 1);
+
+  const badConfig = await doctor({ SCEPTER_CONFIG: '{"cas": {}}' });
+  assert.match(badConfig.said[0] ?? '', /^configuration fault publicUrl: /);
+  assert.equal(badConfig.code, 1);
+  const noTable = await doctor({ SCEPTER_TABLE: 'none' });
+  assert.match(noTable.said[0] ?? '', /^service fault the DynamoDB table "none" does not exist in/);
+  assert.equal(noTable.code, 1);
+}
 
 test('a server with the wrong settings says which, and starts nothing', async () => {
   const { kms, cli, refused } = await deployment();

@@ -24,6 +24,8 @@ type Bag = { readonly type: string; readonly listed: readonly Listed[] };
 
 type Client = {
   readonly name: string;
+  /** A tool for trying out, on which no device depends. */
+  readonly isRare?: true;
   /** Absent where it is not known. @param body of GetCACaps; empty where it was refused */
   readonly caps?: (body: string) => Choice | Refuses;
   /** @returns why it stops at what GetCACert gives it */
@@ -138,6 +140,7 @@ export const clients: readonly Client[] = [
   },
   {
     name: 'micromdm',
+    isRare: true,
     // It sends DES and SHA-1 whatever is listed, which only servers for old devices accept.
     bag: ({ type, listed }) => {
       if (withParameters(type))

@@ -9,7 +9,10 @@ import type { Options } from './examination.ts';
 export function doctorCommand(io: Io): Command {
   return new Command('doctor')
     .description('look at a SCEP server as devices see it, ours or any other, and say what to mend')
-    .argument('<url>', 'its SCEP URL, such as https://scep.example.com/scep')
+    .argument(
+      '[scep-url]',
+      'its SCEP URL (default: of all endpoints of your service, and the service itself)',
+    )
     .addOption(
       new Option('--challenge <secret>', 'enrol really, with this challengePassword').conflicts(
         'challengeStdin',
@@ -23,6 +26,9 @@ export function doctorCommand(io: Io): Command {
     .addHelpText(
       'after',
       `
+Without a URL it looks at your service from inside, too: with the environment of the functions and your own
+AWS credentials (identity, table, keys and their policies), otherwise by its admin API; then at all its endpoints.
+
 ✓ as every client needs it; ✗ a client cannot enrol, or something is not safe; ! it works, and some client
 or some day will not. With each comes what it means for whom, and what to do.
 
@@ -32,12 +38,13 @@ challenge it also gets a certificate, which is real and to be revoked.
 Exit code 0: no fault. 1: faults. 2: it could not be run, or nothing answers at that address.
 
 Examples:
+  scepter doctor
   scepter doctor https://scep.example.com/scep
   scepter challenge create --subject CN=probe |
     scepter doctor --challenge-stdin --subject CN=probe http://127.0.0.1:8080/scep
   scepter doctor --json https://scep.example.com/scep | jq '.sections[].findings[] | select(.mark == "fault")'`,
     )
-    .action(async (url: string, options: Options) => {
+    .action(async (url: string | undefined, options: Options) => {
       // With TLS and all the rest, which no other command needs.
       const { examine } = await import('./examination.ts');
       await examine(io, url, options);

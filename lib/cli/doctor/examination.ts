@@ -1,6 +1,7 @@
 // One examination: the questions, in their order, what is made of the answers, and the report.
 
 import { fromUtf8 } from '../../base/bytes.ts';
+import { errorText } from '../../base/errors.ts';
 import { parseName } from '../../x509/names/name.ts';
 import { syntax } from '../device/scep.ts';
 import { CliError, type Io, readStdin, webAddress } from '../io.ts';
@@ -12,9 +13,11 @@ import { enrolledFindings } from './checks/enrolled.ts';
 import { exchangeFindings } from './checks/exchange.ts';
 import { hostFindings, isReached } from './checks/host.ts';
 import { revocationFindings } from './checks/revocation.ts';
+import { serviceFindings } from './checks/service.ts';
 import type { Asking, Probe } from './exchange.ts';
 import { endpointFacts, hostFacts } from './gather.ts';
 import { checks, type Mark, type Observation, type Section } from './observation.ts';
+import { serviceFacts } from './service.ts';
 
 export type Options = ShowOptions & {
   readonly challenge?: string;
@@ -25,29 +28,79 @@ export type Options = ShowOptions & {
 /** Milliseconds for each question: a server that takes longer is none for a device either. */
 const QUESTION_MS = 10_000;
 
-export async function examine(io: Io, address: string, options: Options): Promise<void> {
-  const enrolment = await enrolmentOf(io, options);
-  const url = new URL(webAddress('<url>', address));
-  const asking: Asking = {
-    now: () => io.clock.now(),
-    limitMs: io.timeoutMs ?? QUESTION_MS,
-    plainPort: url.port === '' ? 80 : undefined,
-    progress: (what) => io.progress?.(`asking ${what}`),
-  };
-  const sections: Section[] = [];
-  const host = await hostFacts(url, asking);
-  sections.push({ about: url.host, findings: hostFindings(host) });
-  if (isReached(host)) {
-    sections.push({ about: url.href, findings: await endpointFindings(url, asking, enrolment) });
+/** @param address of SCEP; undefined: of all endpoints of the service that this environment is about */
+export async function examine(
+  io: Io,
+  address: string | undefined,
+  options: Options,
+): Promise<void> {
+  const probe = await probeOf(io, options);
+  if (address === undefined && probe) {
+    throw new CliError('usage', 'a challenge is of one endpoint: give its SCEP URL, too');
+  }
+  const begun: Begun =
+    address === undefined
+      ? await ours(io)
+      : { sections: [], urls: [new URL(webAddress('<url>', address))] };
+  const { sections, urls } = begun;
+  const hosts = new Set<string>();
+  const unreached = new Set<string>();
+  for (const url of urls) {
+    const asking: Asking = {
+      now: () => io.clock.now(),
+      limitMs: io.timeoutMs ?? QUESTION_MS,
+      plainPort: url.port === '' ? 80 : undefined,
+      progress: (what) => io.progress?.(`asking ${what}`),
+    };
+    if (!hosts.has(url.origin)) {
+      hosts.add(url.origin);
+      const host = await hostFacts(url, asking);
+      if (!isReached(host)) unreached.add(url.origin);
+      sections.push({ about: url.host, findings: hostFindings(host) });
+    }
+    if (unreached.has(url.origin)) continue;
+    sections.push({ about: url.href, findings: await endpointFindings(url, asking, probe) });
   }
   io.progress?.('');
   await report(io, sections, options);
-  if (!isReached(host)) throw new CliError('usage', `nothing could be asked at ${url.origin}`);
+  const [nowhere] = unreached;
+  if (address !== undefined && nowhere !== undefined) {
+    throw new CliError('usage', `nothing could be asked at ${nowhere}`);
+  }
+  if (begun.why !== undefined) throw new CliError('usage', begun.why);
   const faults = counts(sections).fault;
   if (faults > 0) throw new CliError('failure', counted(faults, 'fault'));
 }
 
-async function enrolmentOf(io: Io, options: Options): Promise<Probe | undefined> {
+type Begun = {
+  readonly sections: Section[];
+  readonly urls: readonly URL[];
+  /** Why the service could not be looked at. */
+  readonly why?: string;
+};
+
+/** The service from inside, and where its endpoints are. */
+async function ours(io: Io): Promise<Begun> {
+  io.progress?.('asking the service');
+  const facts = await serviceFacts(io).catch((error: unknown) => {
+    throw new CliError('usage', errorText(error));
+  });
+  const { identity, service } = facts;
+  const sections: Section[] = [
+    { about: 'service', findings: serviceFindings(facts, io.clock.now()) },
+  ];
+  if (identity && 'why' in identity) {
+    return { sections, urls: [], why: 'the deployment could not be looked at' };
+  }
+  if ('why' in service) return { sections, urls: [] };
+  const base = service.publicUrl.replace(/\/+$/, '');
+  const urls = service.endpoints.map(
+    ({ id }) => new URL(id === 'default' ? `${base}/scep` : `${base}/scep/${id}`),
+  );
+  return { sections, urls };
+}
+
+async function probeOf(io: Io, options: Options): Promise<Probe | undefined> {
   const { subject } = options;
   syntax(() => parseName(subject));
   const challenge = options.challengeStdin

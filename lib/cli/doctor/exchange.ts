@@ -14,7 +14,6 @@ import { readCertificate } from '../../x509/certificate.ts';
 import { parseName } from '../../x509/names/name.ts';
 import { random } from '../device/scep.ts';
 import { type Enrolled, type Sent, type Way, ways } from './facts.ts';
-import { ask, askRaw, type Heard, hasAnswered } from './http.ts';
 import {
   asMessage,
   makeSender,
@@ -24,6 +23,7 @@ import {
   type Wanted,
 } from './messages.ts';
 import { readReply } from './reply.ts';
+import { ask, askRaw, type Heard, hasAnswered } from './wire/http.ts';
 
 /** What a question takes. */
 export type Asking = {

@@ -4,7 +4,7 @@
 import type { Bytes } from '../../base/bytes.ts';
 import type { CaCertResponse, PkiRequest } from '../../protocol/scep/client/client.ts';
 import type { Certificate } from '../../x509/certificate.ts';
-import type { Heard } from './http.ts';
+import type { Heard } from './wire/http.ts';
 
 export type TlsFacts = {
   /** Why the chain, its dates or its names are not trusted, by OpenSSL's code; undefined: they are. */

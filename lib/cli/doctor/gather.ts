@@ -16,9 +16,9 @@ import { sameName } from '../../x509/names/same-name.ts';
 import { encodeOcspRequest } from '../../x509/ocsp.ts';
 import { type Asking, enrolled, exchanged, type Probe } from './exchange.ts';
 import type { EndpointFacts, Fetched, HostFacts, Sent, Way } from './facts.ts';
-import { type Asked, ask, askRaw, type Heard, hasAnswered, unbracketed } from './http.ts';
 import { locationsOf } from './locations.ts';
-import { tlsFacts } from './tls.ts';
+import { type Asked, ask, askRaw, type Heard, hasAnswered, unbracketed } from './wire/http.ts';
+import { tlsFacts } from './wire/tls.ts';
 
 const targetOf = ({ pathname }: URL, operation: string): string =>
   `${pathname}?operation=${operation}`;

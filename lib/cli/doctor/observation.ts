@@ -36,6 +36,10 @@ export const checks = {
   crl: 'CRL',
   ocsp: 'OCSP',
   next: 'GetNextCACert',
+  aws: 'AWS identity',
+  service: 'service',
+  keys: 'CA and keys',
+  configuration: 'configuration',
 } as const;
 type Check = keyof typeof checks;
 

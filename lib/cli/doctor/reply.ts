@@ -14,7 +14,7 @@ import type { ContentCipherName } from '../../crypto/algorithms.ts';
 import { attributeOids, messageTypes, pkiStatus } from '../../protocol/scep/wire/registry.ts';
 import { readAlgorithm } from '../../x509/algorithm.ts';
 import type { Sent } from './facts.ts';
-import { hasAnswered } from './http.ts';
+import { hasAnswered } from './wire/http.ts';
 
 export type ReadReply = {
   readonly signedData: SignedData;

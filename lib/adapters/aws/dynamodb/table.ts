@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { STORE_CALL_MS, STORE_WRITE_MS } from '../../../base/limits.ts';
 import { repeated, systemTimer } from '../aws.ts';
-import { passes } from './calls.ts';
+import { makeDynamoDbClient, passes } from './calls.ts';
 import { devices, due, type Index, places, subjects } from './items.ts';
 
 const indexes: readonly Index[] = [places, due, subjects, devices];
@@ -62,6 +62,19 @@ export async function checkTable(client: DynamoDBClient, table: string): Promise
   }
   const problem = found && problemOf(found);
   if (problem) throw new Error(`the DynamoDB table "${table}" ${problem}`);
+}
+
+/** What is not as it should be in production. */
+export async function tableWarnings(table: string): Promise<readonly string[]> {
+  const client = makeDynamoDbClient();
+  try {
+    const found = await describe(client, table);
+    return found?.DeletionProtectionEnabled === false
+      ? ['its deletion protection is off, and whoever may delete tables can delete it']
+      : [];
+  } finally {
+    client.destroy();
+  }
 }
 
 /** Retried for a while, because requests wait for the start that reads this. */

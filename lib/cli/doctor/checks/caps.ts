@@ -5,8 +5,8 @@ import { mediaTypes } from '../../../protocol/scep/wire/registry.ts';
 import { publicKeyOf } from '../../../x509/certificate.ts';
 import { type Choice, clients } from '../clients.ts';
 import type { EndpointFacts } from '../facts.ts';
-import { type Answer, type Heard, hasAnswered } from '../http.ts';
 import { fault, good, type Observation, orGood, warning } from '../observation.ts';
+import { type Answer, type Heard, hasAnswered } from '../wire/http.ts';
 import { isCaCertificate, listedUsages } from './certificates.ts';
 
 const redirects = ({ status }: Answer): boolean => status >= 300 && status < 400;
@@ -228,7 +228,7 @@ export function clientFindings({ caps, cert, bag }: EndpointFacts): Observation[
   }));
   const choices = new Map<string, string[]>();
   const stopped: Observation[] = [];
-  for (const { name, caps: read, bag: pick } of clients) {
+  for (const { name, isRare, caps: read, bag: pick } of clients) {
     const choice = read?.(body);
     const why = choice && 'why' in choice ? choice.why : undefined;
     const stops = pick?.({ type, listed });
@@ -238,7 +238,9 @@ export function clientFindings({ caps, cert, bag }: EndpointFacts): Observation[
         one === why
           ? 'list AES, SHA-256, SHA-384, SHA-512 and POSTPKIOperation, each on a line'
           : bagFix;
-      stopped.push(fault('clients', `${name}: ${one}`, `${name} does not enrol`, fix));
+      stopped.push(
+        (isRare ? warning : fault)('clients', `${name}: ${one}`, `${name} does not enrol`, fix),
+      );
     }
     if (!choice || 'why' in choice || stops) continue;
     const said = spoken(choice);

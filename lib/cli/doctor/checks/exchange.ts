@@ -7,9 +7,9 @@ import { failInfo } from '../../../protocol/scep/wire/fail-info.ts';
 import { mediaTypes } from '../../../protocol/scep/wire/registry.ts';
 import { printName } from '../../../x509/names/name.ts';
 import { type EndpointFacts, type Sent, type Way, ways } from '../facts.ts';
-import { type Answer, hasAnswered } from '../http.ts';
 import { fault, type Observation, orGood, warning } from '../observation.ts';
 import { type ReadReply, readReply } from '../reply.ts';
+import { type Answer, hasAnswered } from '../wire/http.ts';
 import { httpTrouble } from './caps.ts';
 
 export async function exchangeFindings(facts: EndpointFacts): Promise<Observation[]> {

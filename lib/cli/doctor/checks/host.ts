@@ -4,8 +4,8 @@ import { CLOCK_SKEW_MS } from '../../../base/limits.ts';
 import { isoSeconds } from '../../../base/text.ts';
 import { spoken } from '../../text.ts';
 import type { HostFacts, TlsFacts } from '../facts.ts';
-import { type Heard, hasAnswered } from '../http.ts';
 import { fault, good, type Observation, orGood, warning } from '../observation.ts';
+import { type Heard, hasAnswered } from '../wire/http.ts';
 
 /** Milliseconds before its end at which a certificate of TLS is to be replaced: such as live 90 days are
  * replaced 30 days before. */

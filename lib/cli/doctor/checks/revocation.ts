@@ -13,8 +13,8 @@ import { printName } from '../../../x509/names/name.ts';
 import { type OcspStatus, readOcspResponse } from '../../../x509/ocsp.ts';
 import { verifySignature } from '../../../x509/public-key.ts';
 import type { EndpointFacts, Fetched } from '../facts.ts';
-import { hasAnswered } from '../http.ts';
 import { fault, type Observation, orGood, warning } from '../observation.ts';
+import { hasAnswered } from '../wire/http.ts';
 
 const means = 'whoever checks certificates refuses those of this CA, or takes revoked ones';
 

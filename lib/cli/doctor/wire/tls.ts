@@ -8,7 +8,7 @@ import {
   type TLSSocket,
   connect as tlsConnect,
 } from 'node:tls';
-import type { TlsFacts } from './facts.ts';
+import type { TlsFacts } from '../facts.ts';
 import { nameFor, portOf, unbracketed } from './http.ts';
 
 type Handshake = {

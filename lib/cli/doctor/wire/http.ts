@@ -5,8 +5,8 @@ import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { isIP, connect as plainConnect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
-import { type Bytes, concat, fromLatin1, latin1 } from '../../base/bytes.ts';
-import { spoken } from '../text.ts';
+import { type Bytes, concat, fromLatin1, latin1 } from '../../../base/bytes.ts';
+import { spoken } from '../../text.ts';
 
 /** Octets of an answer: a CRL of 100,000 certificates has 4 MB. */
 const MAX_ANSWER_OCTETS = 32 * 1024 * 1024;
