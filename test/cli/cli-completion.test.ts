@@ -222,6 +222,28 @@ test('values are those of the command and the option, with what people know them
   assert.deepEqual([...new Set(used.filter((kind) => kind))].sort(), Object.keys(kinds).sort());
 });
 
+test('a serial number is found by its beginning however old it is, for as long as a person waits', async () => {
+  const seen: URLSearchParams[] = [];
+  const endless = await openTerminal(lab, async (request, answer) => {
+    const { searchParams } = new URL(request.url);
+    seen.push(searchParams);
+    lab.clock.at += 400;
+    return searchParams.get('serialPrefix') === '00'
+      ? Response.json({ certificates: [], next: 'more' })
+      : answer(request);
+  });
+  const offered = (begin: string) =>
+    endless.run(['completion', 'bash', '--values', 'serial', '--', 'cert', 'show', begin]);
+  const begin = serial.slice(0, 4);
+  assert.deepEqual(await offered(begin), { code: 0, out: `${serial}\n`, err: '' });
+  assert.deepEqual(await offered('00'), { code: 0, out: '', err: '' });
+  await endless.close();
+  assert.deepEqual(
+    seen.map((query) => query.get('serialPrefix')),
+    [begin, '00', '00', '00'],
+  );
+});
+
 test('values are asked for at the server of the line, once, and not for longer than a person waits', async () => {
   const seen: string[] = [];
   const slow = await openTerminal(lab, (request) => {

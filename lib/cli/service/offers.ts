@@ -71,6 +71,10 @@ export async function offersOf(
     // The last word is the one that is being typed.
     return value === undefined || at + 1 >= line.length - 1 ? [] : [option, value];
   });
+  const begin = line.at(-1) ?? '';
+  // Of serial numbers the server finds more than the newest by their beginning.
+  if (kind === 'serial' && /^[0-9a-f]{2,}$/i.test(begin)) given.push('--serial', begin);
+  const until = io.clock.now() + TIMEOUT_MS;
   let out = '';
   const quiet: Io = {
     ...io,
@@ -78,13 +82,15 @@ export async function offersOf(
       out += printed;
     },
     note: () => {},
-    progress: undefined,
+    // A list that nothing is found in goes on from page to page.
+    progress: () => {
+      if (io.clock.now() >= until) throw new Error('takes too long');
+    },
     timeoutMs: TIMEOUT_MS,
     // A function that sleeps takes longer to wake than a person waits.
     invoke: () => Promise.reject(new Error('is not asked')),
   };
   await run([...ask, '--json', '--retry-for', '0', ...given], quiet);
-  const begin = line.at(-1) ?? '';
   return out === ''
     ? []
     : read(JSON.parse(out)).filter(({ word }) => plain.test(word) && word.startsWith(begin));
