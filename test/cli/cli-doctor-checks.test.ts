@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { createPrivateKey, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer as createPlainServer, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -19,6 +20,7 @@ import { hostFindings } from '../../lib/cli/doctor/checks/host.ts';
 import { serviceFindings } from '../../lib/cli/doctor/checks/service.ts';
 import { clients } from '../../lib/cli/doctor/clients.ts';
 import type { EndpointFacts, HostFacts, TlsFacts, Way } from '../../lib/cli/doctor/facts.ts';
+import { hostFacts } from '../../lib/cli/doctor/gather.ts';
 import type { Observation } from '../../lib/cli/doctor/observation.ts';
 import type { ServiceFacts, ServiceSeen } from '../../lib/cli/doctor/service.ts';
 import { type Answer, ask, askRaw } from '../../lib/cli/doctor/wire/http.ts';
@@ -528,6 +530,27 @@ describe('TLS on the wire', () => {
     assert.equal(seen.otherNames, 'IP Address:127.0.0.1');
     assert.deepEqual(seen.versions, ['TLSv1.2']);
     assert.equal(seen.asksForCertificate, true);
+  });
+  test('plain http is asked for beside it, and not followed', async () => {
+    const [files, answer] = [
+      { cert: readFileSync(cert), key: readFileSync(key) },
+      (_: unknown, response: ServerResponse) => response.writeHead(301, { location: '/x' }).end(),
+    ];
+    const servers = [createTlsServer(files, answer), createPlainServer(answer)] as const;
+    for (const server of servers) await once(server.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const [tls, plain] = servers.map((server) => (server.address() as AddressInfo).port);
+      const asking = { now: () => now, limitMs: 60_000, plainPort: plain, progress: () => {} };
+      const seen = await hostFacts(new URL(`https://127.0.0.1:${tls}/scep`), asking);
+      for (const said of [seen.caps, seen.plain, seen.http10]) {
+        assert.equal(said && 'status' in said && said.status, 301);
+      }
+    } finally {
+      for (const server of servers) {
+        server.closeAllConnections();
+        server.close();
+      }
+    }
   });
   test('old versions are seen', async () => {
     const old = { minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;

@@ -5,9 +5,17 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { raw, scan, tag } from '../../lib/asn1/reader.ts';
+import { explicit, objectIdentifier, octets, sequence, tlv } from '../../lib/asn1/writer.ts';
+import { type Bytes, latin1 } from '../../lib/base/bytes.ts';
 import { checks, type Section } from '../../lib/cli/doctor/observation.ts';
+import { encodeCertsOnly } from '../../lib/cms/certs-only.ts';
+import { digests } from '../../lib/crypto/algorithms.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { replyOf, requestOf } from '../../lib/http/lambda-event.ts';
+import { encodeTbsCertificate, signed } from '../../lib/x509/certificate.ts';
+import { encodeTbsCertList } from '../../lib/x509/crl.ts';
+import { keyUsage } from '../../lib/x509/extensions.ts';
 import {
   type Answered,
   type Asked,
@@ -15,6 +23,7 @@ import {
   startBrokenServer,
 } from '../support/broken-server.ts';
 import { openTerminal } from '../support/cli.ts';
+import { memorySigner } from '../support/keys.ts';
 import { bridge } from '../support/lambda-bridge.ts';
 import { forms } from '../support/lambda-ingress.ts';
 
@@ -336,6 +345,96 @@ describe('a fault is named, and nothing else is', () => {
 
 /** What a server of AWS does with connections is not known here. */
 const inFront = ['halfClosed'];
+
+describe('certificates and lists of the CA itself', async () => {
+  const [ca] = lab.announced.chain;
+  const { ra } = lab.announced;
+  assert.ok(ca);
+  const scheme = { kind: 'RSASSA-PKCS1-v1_5', digest: digests['SHA-256'] } as const;
+  const sign = (tbs: Bytes) =>
+    memorySigner.sign('ca default rsa2048', { kind: scheme.kind, digest: 'SHA-256' }, tbs);
+  const named = (findings: readonly { check: string; mark: string; says: string }[]): string[] =>
+    findings.map(({ check, mark, says }) => `${check} ${mark} ${says}`);
+
+  /** The RA's certificate made anew, with these ends and this OCSP responder. */
+  async function announced(notAfter: number, ocsp?: string): Promise<Fault> {
+    const name = tlv(0x86, latin1(ocsp ?? ''));
+    const access = sequence(objectIdentifier('1.3.6.1.5.5.7.48.1'), name);
+    const aia = sequence(objectIdentifier('1.3.6.1.5.5.7.1.1'), octets(sequence(access)));
+    const tbs = encodeTbsCertificate({
+      ...{ serial: Uint8Array.of(7), scheme, issuer: ra.issuer, subject: ra.subject },
+      ...{ spki: raw(ra.spki), notBefore: ra.notBefore, notAfter },
+      extensions: [keyUsage(['digitalSignature', 'keyEncipherment']), ...(ocsp ? [aia] : [])],
+    });
+    const bag = encodeCertsOnly([signed(tbs, scheme, await sign(tbs)), ca?.der ?? tbs]);
+    return at('GetCACert', () => ({ body: Buffer.from(bag) }));
+  }
+  const second = (ms: number): number => Math.floor(ms / 1000) * 1000;
+
+  test('an RA that has expired', async () => {
+    const { code, troubles } = await examined(await announced(second(lab.clock.now() - 60_000)));
+    assert.match(named(troubles)[0] ?? '', /^ra fault .* expired on /);
+    assert.equal(code, 1);
+  });
+
+  for (const [name, from, to, said] of [
+    ['that has ended', -20, -1, /^crl fault http\S+ ended on /],
+    ['of the future', 1, 2, /^crl fault http\S+ is of the future/],
+    ['that lists the RA', -1, 1, /^crl fault http\S+ lists CN=SCEP RA,O=Lab itself/],
+  ] as const) {
+    test(`a CRL ${name}`, async () => {
+      const day = (days: number) => second(lab.clock.now()) + days * 24 * 60 * 60 * 1000;
+      const lists = name.includes('RA')
+        ? [{ serial: ra.serial, revokedAt: day(-1), reason: 'keyCompromise' as const }]
+        : [];
+      const tbs = encodeTbsCertList({
+        ...{ scheme, issuer: ca.subject, issuerKeyIdentifier: new Uint8Array(20), number: 1 },
+        ...{ thisUpdate: day(from), nextUpdate: day(to), revoked: lists },
+      });
+      const crl = Buffer.from(signed(tbs, scheme, await sign(tbs)));
+      const { code, troubles } = await examined({
+        after: (_, { target }) => (target.startsWith('/crl/') ? { body: crl } : undefined),
+      });
+      assert.equal(troubles.length, 1, JSON.stringify(troubles));
+      assert.match(named(troubles)[0] ?? '', said);
+      assert.equal(code, 1);
+    });
+  }
+
+  for (const [name, status, from, to, said] of [
+    ['that says good', 0x80, -1, 1, /^ocsp good http\S+: .* is good$/],
+    ['that says revoked', 0xa1, -1, 1, /^ocsp fault http\S+ says that .* is revoked$/],
+    ['that has ended', 0x80, -3, -1, /^ocsp fault http\S+ ended on /],
+  ] as const) {
+    test(`an OCSP response ${name}`, async () => {
+      const time = (days: number): Bytes => {
+        const text = new Date(second(lab.clock.now()) + days * 86_400_000).toISOString();
+        return tlv(tag.generalizedTime, latin1(text.replace(/\.\d+|[-:T]/g, '')));
+      };
+      const answer = async (request: Uint8Array<ArrayBuffer>): Promise<Buffer> => {
+        // OCSPRequest, tbsRequest, requestList, Request, reqCert.
+        const asked = scan(request).children[0]?.children[0]?.children[0]?.children[0];
+        assert.ok(asked);
+        const state = status === 0x80 ? tlv(status) : tlv(status, time(-2));
+        const single = sequence(raw(asked), state, time(from), explicit(0, time(to)));
+        const data = sequence(explicit(1, ca.subject), time(from), sequence(single));
+        const basic = signed(data, scheme, await sign(data));
+        const bytes = sequence(objectIdentifier('1.3.6.1.5.5.7.48.1.1'), octets(basic));
+        return Buffer.from(sequence(tlv(tag.enumerated, Uint8Array.of(0)), explicit(0, bytes)));
+      };
+      const bag = await announced(second(lab.clock.now()) + 1e10 * 20, `${server.url}/ocsp`);
+      const { findings } = await examined({
+        after: async (answered, asked) =>
+          asked.target === '/ocsp'
+            ? { status: 200, body: await answer(new Uint8Array(asked.body)) }
+            : ((await bag.after?.(answered, asked)) as Partial<Answered> | undefined),
+      });
+      const seen = named(findings.filter(({ check }) => check === 'ocsp'));
+      assert.equal(seen.length, 1, seen.join('\n'));
+      assert.match(seen[0] ?? '', said);
+    });
+  }
+});
 
 describe('the service has no fault behind', () => {
   for (const form of forms) {
