@@ -72,11 +72,17 @@ export const terminal = (pager: string | undefined) => ({
 function prompt(): Prompt {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   const next = lines[Symbol.asyncIterator]();
+  let ended = false;
   lines.on('SIGINT', () => lines.close());
+  lines.once('close', () => {
+    ended = true;
+  });
   return {
     ask: async (question) => {
-      lines.setPrompt(question);
-      lines.prompt();
+      if (!ended) {
+        lines.setPrompt(question);
+        lines.prompt();
+      }
       const { done, value } = await next.next();
       if (done) throw new CliError('failure', 'stopped: nothing was written');
       return value;

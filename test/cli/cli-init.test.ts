@@ -179,6 +179,38 @@ test('whoever stops in the middle has written nothing', async () => {
   assert.ok(!existsSync(at));
 });
 
+const noScript =
+  process.platform === 'linux' ? false : 'script(1) of util-linux makes the terminal';
+
+test('in a real terminal lines that come at once are answers, and Ctrl-C ends it with nothing written', {
+  skip: noScript,
+}, async () => {
+  const at = temporary('init-terminal');
+  const inTerminal = async (typed: string, target: string): Promise<string> => {
+    const command = `"${process.execPath}" "${join(root, 'bin', 'scepter.js')}" init ${target}`;
+    const child = spawn('script', ['-qec', command, '/dev/null'], {
+      cwd: at,
+      env: { PATH: process.env.PATH, HOME: at, TERM: 'xterm' },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    let out = '';
+    for await (const piece of child.stdout) {
+      // It asks: before that the terminal has its own idea of what Ctrl-C is.
+      if (out === '') child.stdin.write(typed);
+      out += piece;
+    }
+    return out;
+  };
+  const out = await inTerminal('node\n\n\n\n\n', 'whole');
+  assert.match(out, /wrote whole\/scepter\.jsonc: the configuration\r\n/);
+  checked(join(at, 'whole'));
+  assert.match(
+    await inTerminal('node\n\u0003', 'stopped'),
+    /scepter: stopped: nothing was written/,
+  );
+  assert.ok(!existsSync(join(at, 'stopped')));
+});
+
 const refusals: readonly [args: readonly string[], said: RegExp][] = [
   [[], /--target: is missing, and there is no terminal to ask at: give it, or --yes for /],
   [['--yes', '--target', 'lambda'], /--target: "lambda" must be one of node, aws-cdk, /],

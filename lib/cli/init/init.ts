@@ -65,17 +65,9 @@ async function init(io: Io, folder: string, { yes, force, json, ...flags }: Opti
       }),
     );
   }
-  const written = files.map(({ name, what }) => [join(folder, name), what]);
-  await io.page(
-    pageText(
-      [
-        [{ columns: ['WRITTEN', 'WHAT'], rows: written }],
-        [{ lines: ['Next:', ...commands.map((line) => `  ${line}`)] }],
-      ],
-      io,
-    ),
-    false,
-  );
+  const written = files.map(({ name, what }) => `wrote ${join(folder, name)}: ${what}`);
+  const lines = [...written, '', 'Next:', ...commands.map((line) => `  ${line}`)];
+  await io.page(pageText([[{ lines }]], io), false);
   for (const note of notes) io.note(note);
 }
 
