@@ -44,6 +44,7 @@ async function open(log: Log, connection?: AwsConnection) {
   const ports = {
     config,
     store: guarded(table, keys.macKeys, log),
+    index: table.index,
     macKeys: keys.macKeys,
     validators: new Map(),
     staticSecrets: new Map(),

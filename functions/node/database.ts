@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import type { CrlStore } from '../../lib/ports/crls.ts';
 import type { Expiring } from '../../lib/ports/records/expiry.ts';
+import type { SearchIndex } from '../../lib/ports/search-index.ts';
 import type { Snapshots } from '../../lib/ports/snapshots.ts';
 import type { Store } from '../../lib/ports/store.ts';
 import type { Writing } from '../../lib/ports/writing.ts';
@@ -14,7 +15,7 @@ export type Database = Store &
   CrlStore &
   Writing &
   Partial<Expiring> &
-  Partial<Snapshots> & { close(): void };
+  Partial<Snapshots> & { readonly index: SearchIndex; close(): void };
 
 export async function openDatabaseFile(dataDir: string): Promise<SqliteStore> {
   await settleRestore(dataDir);

@@ -102,7 +102,7 @@ function depsOf(config: Config, { database, keys, kept, log }: Opened): ServerDe
   const keyOf = (id: string) => cas.publicKey(id);
   const crls = new GuardedCrls(database, { keyOf, macKeys, log });
   return {
-    ...{ config, store, crls, cas, log },
+    ...{ config, store, index: database.index, crls, cas, log },
     ...{ signer, crlSigner: signer, raKeys, macKeys },
     validators: new Map(),
     staticSecrets: readStaticSecrets(config),

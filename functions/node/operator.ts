@@ -91,6 +91,7 @@ export async function openOperator(env: Env): Promise<Opened> {
     deps: {
       ...{ ...shared, operator, validators: new Map(), staticSecrets: new Map() },
       written: new TriedWrites(database, systemClock),
+      index: database.index,
       tally: new Tally(),
     },
     close: () => {

@@ -1,7 +1,7 @@
 // What the schemas of the admin API's routes share.
 
 import * as z from 'zod/mini';
-import { MAX_PAGE } from '../base/limits.ts';
+import { MAX_PAGE, MAX_SEARCH_CHARACTERS } from '../base/limits.ts';
 import { described, id } from '../config/schema.ts';
 import type { Schema } from './route.ts';
 
@@ -83,6 +83,16 @@ export const digest = z.pipe(
 const beginText = 'must not be empty';
 /** The beginning of a text to search for. */
 export const beginning = z.string().check(z.minLength(1, beginText));
+
+export const search = described(
+  'words, each of which begins a word of a subjectAltName or of the subject, in any order and case; * before one: inside words too, where the records are in a file. Found two minutes after the request',
+  z
+    .string()
+    .check(
+      z.minLength(1, beginText),
+      z.maxLength(MAX_SEARCH_CHARACTERS, `must have at most ${MAX_SEARCH_CHARACTERS} characters`),
+    ),
+);
 
 const timeText = 'must be a time such as "2030-01-31" or "2030-01-31T12:00:00Z"';
 const timePattern = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/;

@@ -335,3 +335,11 @@ export const JOB_LIMIT_MS = 50_000;
 /** Expired records that one run deletes where the store does not do so itself: three times as many as
  * strangers can make in the minute between two runs at one endpoint, in some tens of milliseconds. */
 export const EXPIRE_BATCH = 2000;
+
+/** Words of a Transaction in the index of searches: on DynamoDB each is two write units and half a kB for as long as
+ * the record is kept. A device has some six. */
+export const MAX_INDEXED_WORDS = 16;
+
+/** Characters and words of one search. */
+export const MAX_SEARCH_CHARACTERS = 500;
+export const MAX_SEARCH_WORDS = 16;

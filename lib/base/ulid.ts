@@ -16,6 +16,10 @@ export function timeOfUlid(id: string): number {
   return [...id.slice(0, 10)].reduce((ms, digit) => ms * 32 + alphabet.indexOf(digit), 0);
 }
 
+/** A ULID's digits the other way round: later ids stand first. */
+export const flipped = (id: string): string =>
+  id.replace(/[0-9A-HJKMNP-TV-Z]/g, (digit) => alphabet.charAt(31 - alphabet.indexOf(digit)));
+
 /** Octets as lower-case base 32, most significant first: how a challenge is written. */
 export function base32(octets: Bytes): string {
   return digits(toBigInt(octets), Math.ceil((octets.length * 8) / 5)).toLowerCase();

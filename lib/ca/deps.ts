@@ -13,6 +13,7 @@ import type { MacKeys, SealedMacKey } from '../ports/mac-keys.ts';
 import type { RaKeys } from '../ports/ra-keys.ts';
 import type { Expiring } from '../ports/records/expiry.ts';
 import type { AdminToken } from '../ports/records/registry.ts';
+import type { SearchIndex } from '../ports/search-index.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { Snapshots } from '../ports/snapshots.ts';
 import type { Store } from '../ports/store.ts';
@@ -27,6 +28,7 @@ import type { Tally } from './tally.ts';
 export type Deps = {
   readonly config: Config;
   readonly store: Store;
+  readonly index: SearchIndex;
   readonly crls: Crls;
   readonly macKeys: MacKeys;
   /** Absent where the store deletes by itself what has expired. */

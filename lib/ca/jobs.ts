@@ -1,5 +1,5 @@
 // The periodic jobs: void abandoned attempts, expire requests that were not approved, ask release gates again
-// that did not answer, publish CRLs, warn of CA certificates that end soon, lint samples of what profiles
+// that did not answer, write the index of searches, publish CRLs, warn of CA certificates that end soon, lint samples of what profiles
 // certify, delete expired records where the store does not do so itself. The sweeper never signs. Lists may
 // lag, so each record is read before it is acted on, and each write is conditional: two sweepers at once do
 // no harm.
@@ -25,6 +25,7 @@ import { uncertifiable } from './authorize/certifiable.ts';
 import type { Deps, PublishDeps } from './deps.ts';
 import { loadTransaction } from './enrol/lookup.ts';
 import { endLapsed } from './enrol/rollback.ts';
+import { INDEX_LATE_MS, indexFresh, indexLate } from './query/keep-index.ts';
 import { openStates } from './query/transactions.ts';
 import type { Job, Measures } from './record/lease.ts';
 import { View } from './record/unit-of-work.ts';
@@ -51,6 +52,8 @@ export function jobsOf(deps: PublishDeps, served: readonly string[] = namedIn(de
   const daily = { everyMs: DAILY_MS, limitMs: JOB_LIMIT_MS };
   return [
     { name: 'sweep', ...minutely, run: () => sweep(deps) },
+    { name: 'search', ...minutely, run: () => indexFresh(deps) },
+    { ...minutely, name: 'search late', everyMs: INDEX_LATE_MS, run: () => indexLate(deps) },
     ...(deps.expiring
       ? [{ name: 'expire', ...minutely, run: () => expire(deps, deps.expiring) }]
       : []),

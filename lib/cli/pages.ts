@@ -25,6 +25,9 @@ export const pageOptions = (): Option[] => [
   pagerOption(),
 ];
 
+export const searchHelp =
+  'words, each of which begins a word of any subjectAltName or of the subject, in any order (docs/search.md)';
+
 export function limitOf(text: string): number {
   const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > MAX_PAGE) {

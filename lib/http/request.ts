@@ -14,7 +14,9 @@ import {
 } from '../base/bytes.ts';
 import { HttpFailure } from '../base/errors.ts';
 import { canonical, type Json } from '../base/json.ts';
+import type { Deps } from '../ca/deps.ts';
 import type { Turn } from '../ca/query/browse.ts';
+import { wantedIn } from '../ca/query/words.ts';
 import { explainIssues } from '../config/schema.ts';
 import { hash } from '../crypto/native.ts';
 
@@ -49,6 +51,17 @@ export function checked<T extends Schema>(schema: T, input: unknown, whole: stri
   const result = z.safeParse(schema, input, { reportInput: true });
   if (result.success) return result.data;
   throw new HttpFailure(422, explainIssues(result.error.issues, whole).join('; '));
+}
+
+/** The words of a search. @throws {HttpFailure} 422 where it asks for none, or for what the store cannot find */
+export function wordsOf({ index }: Pick<Deps, 'index'>, search: string | undefined) {
+  if (search === undefined) return {};
+  try {
+    return { words: wantedIn(search, index.findsInside) };
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new HttpFailure(422, `search: ${error.message}`);
+    throw error;
+  }
 }
 
 /** Octets of a cursor that bind it to its list and filters, and detect changes. */

@@ -10,6 +10,7 @@ import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import { Outage } from '../../lib/base/errors.ts';
 import { View } from '../../lib/ca/record/unit-of-work.ts';
 import { type Action, nextRev, SPOILT_REV } from '../../lib/ports/store.ts';
+import { searchContract } from './search.contract.ts';
 import { challengeRecord, storeContract, transactionRecord } from './store.contract.ts';
 
 const fresh = () => join(mkdtempSync(join(tmpdir(), 'scepter-store-')), 'scepter.db');
@@ -22,6 +23,7 @@ const token = {
 } as const;
 
 storeContract('SQLite', async () => new SqliteStore(fresh()));
+searchContract('SQLite', async () => new SqliteStore(fresh()));
 
 test('SQLite: what was written is there when the file is opened again', async () => {
   const path = fresh();
@@ -85,6 +87,7 @@ test('SQLite: what has expired is deleted with its places, a batch at a time, an
     'waits',
     transactionRecord('waits', { state: 'pending', expiresAt: now }),
   );
+  await store.index.add(['a', 'b', 'c', 'kept'].map((id) => ({ id, starts: ['cn'] })));
   await put('request', 'refused', { refused: true, expiresAt: now });
   await put('request', 'issued', { transaction: 'waits' });
   await put('challenge', 'old', challengeRecord({ id: 'old', expiresAt: now - 30 * day }));
@@ -104,6 +107,11 @@ test('SQLite: what has expired is deleted with its places, a batch at a time, an
   assert.equal(await store.expire(now, 4), 2);
   assert.equal(await store.expire(now, 4), 0);
   assert.deepEqual(await left(), ['kept', 'waits', 'request issued', 'challenge expired']);
+  const { hits } = await store.index.find({ terms: [{ text: 'cn', inside: false }], limit: 9 });
+  assert.deepEqual(
+    hits.map(({ id }) => id),
+    ['kept'],
+  );
   // One that is written again has the end of what is written.
   const [row] = await store.read([{ kind: 'request', key: 'issued' }]);
   await store.write([
@@ -117,6 +125,25 @@ test('SQLite: what has expired is deleted with its places, a batch at a time, an
   ]);
   assert.equal(await store.expire(now, 4), 1);
   store.close();
+});
+
+test('SQLite: a file from before searches had an index gets one, and keeps it', async () => {
+  const path = fresh();
+  new SqliteStore(path).close();
+  const raw = new DatabaseSync(path);
+  raw.exec('DROP TABLE starts; DROP TABLE searched');
+  raw.close();
+  for (const expected of [[], ['a']]) {
+    const store = new SqliteStore(path);
+    const { hits } = await store.index.find({ terms: [{ text: 'b', inside: false }], limit: 9 });
+    assert.deepEqual(
+      hits.map(({ id }) => id),
+      expected,
+    );
+    await store.index.add([{ id: 'a', starts: ['b'] }]);
+    store.checkFile();
+    store.close();
+  }
 });
 
 test('SQLite: a file of another release is refused with a sentence and left alone', () => {

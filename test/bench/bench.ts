@@ -2,6 +2,7 @@
 //   --smoke  few iterations: does it still run, not how fast
 //   --json   one JSON object on stdout
 //   peers    only what it costs beside other servers; --rss 100000: enrolments over which memory is watched
+//   search   only searches, in a file of a million requests; --requests 50000
 //   timing   only whether time says what came out of an envelope; --count 20000: messages of each class;
 //            --endpoint default (20 minutes) or any (its answers wait for a timer: 12 hours)
 
@@ -21,6 +22,7 @@ import { cpuMicroseconds, denominator } from './denominator.ts';
 import { folderWaits } from './folder.ts';
 import { overHttp } from './http.ts';
 import { peers } from './peers.ts';
+import { searchWaits } from './search.ts';
 import { latencies, steps } from './stores.ts';
 import { timing } from './timing.ts';
 import type { BesideNode } from './worker.ts';
@@ -43,6 +45,26 @@ const [, rss = smoke ? '200' : '100000'] = /--rss[ =](\d+)/.exec(process.argv.jo
 const besideOthers = () => peers({ smoke, rss: Number(rss) }, say);
 if (process.argv.includes('peers')) {
   const found = await besideOthers();
+  if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
+  process.exit();
+}
+const [, requests = smoke ? '2000' : '1000000'] =
+  /--requests[ =](\d+)/.exec(process.argv.join(' ')) ?? [];
+const searches = async (): Promise<Record<string, number>> => {
+  const found = await searchWaits(Number(requests), say);
+  say(`ms of p50 / worst of a search in a file of ${requests} requests (goal: under 100)`);
+  for (const [question, { p50, worst }] of Object.entries(found)) {
+    say(`${p50.toFixed(1).padStart(7)} / ${worst.toFixed(1)}  ${question}`);
+  }
+  return Object.fromEntries(
+    Object.entries(found).map(([question, { worst }]) => [
+      `search ${question}`,
+      Number(worst.toFixed(1)),
+    ]),
+  );
+};
+if (process.argv.includes('search')) {
+  const found = await searches();
   if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
   process.exit();
 }
@@ -136,6 +158,8 @@ for (const [question, { p50, worst }] of Object.entries(waitsOfPeople)) {
   say(`${p50.toFixed(1).padStart(7)} / ${worst.toFixed(1)}  ${question}`);
   report[`folder ${question}`] = Number(worst.toFixed(1));
 }
+
+Object.assign(report, await searches());
 
 await throughput('SQLite');
 const file = new SqliteStore(join(temporary('bench'), 'scepter.db'));

@@ -5,6 +5,7 @@ import { after, describe, test } from 'node:test';
 import { REFUSAL_PLACES_EMPTY_MS } from '../../lib/base/limits.ts';
 import type { Role } from '../../lib/base/words.ts';
 import { cut } from '../../lib/ca/enrol/refused-record.ts';
+import { indexFresh } from '../../lib/ca/query/keep-index.ts';
 import type { RequestPointer } from '../../lib/ports/records/records.ts';
 import type { Transaction } from '../../lib/ports/records/transaction.ts';
 import { openTerminal } from '../support/cli.ts';
@@ -158,6 +159,25 @@ describe('txn list', () => {
     const { out, err } = await txn('list', '--state', 'denied', '--limit', '1');
     assert.ok(out.includes(id), out);
     assert.match(err, /^there are more: /);
+  });
+
+  test('--search finds words of names at every endpoint, and says so where there are none', async () => {
+    const { id } = await pending('search', { subject: 'CN=kiosk-7,O=Lobby West' });
+    await ask({ transactionID: 'search 2', subject: 'CN=kiosk-8,O=Lobby East' }, 'direct');
+    lab.clock.at += 60_000;
+    await indexFresh(lab.deps);
+    const found = async (words: string) => {
+      const { code, out } = await txn('list', '--search', words, '--json');
+      assert.equal(code, 0);
+      return (JSON.parse(out).transactions as { id: string }[]).map((one) => one.id).sort();
+    };
+    assert.deepEqual(await found('kiosk'), [id, of('search 2').id].sort());
+    assert.deepEqual(await found('O=Lobby West,CN=kiosk-7'), [id]);
+    const none = await txn('list', '--search', 'kiosk-9');
+    assert.deepEqual(none, { code: 0, out: '', err: 'no transactions were found\n' });
+    const empty = await txn('list', '--search', '-');
+    assert.equal(empty.code, 2);
+    assert.match(empty.err, /search: has no letter or digit to look for/);
   });
 
   const wrong: [string[], RegExp][] = [

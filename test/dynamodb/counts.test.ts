@@ -24,7 +24,9 @@ import { hex } from '../../lib/base/bytes.ts';
 import { REFUSAL_PLACES, REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
 import { listCertificates } from '../../lib/ca/query/certificates.ts';
+import { INDEX_LATE_MS, indexFresh, indexLate } from '../../lib/ca/query/keep-index.ts';
 import { listTransactions } from '../../lib/ca/query/transactions.ts';
+import { wantedIn } from '../../lib/ca/query/words.ts';
 import { measured } from '../../lib/cli/plan/prices.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
 import { freshStore, freshTable, itemsOf, outside, recorder } from '../support/dynamodb.ts';
@@ -33,7 +35,9 @@ import { makeLab } from '../support/lab.ts';
 import { enrolment } from '../support/messages.ts';
 
 const { client, commands } = recorder();
-const allowed = new Set(['BatchGetItem', 'TransactWriteItems', 'Query', 'PutItem', 'DeleteItem']);
+const allowed = new Set([
+  ...['BatchGetItem', 'TransactWriteItems', 'Query', 'PutItem', 'DeleteItem', 'BatchWriteItem'],
+]);
 
 // Every command of this file, whatever its test looked at.
 after(() => {
@@ -295,6 +299,70 @@ test('a page of expired certificates is one query for each shard and one read, o
   const asked = commands.slice(begun).filter(({ name }) => name === 'Query');
   assert.equal(asked.length, 2 * 32 + 32);
 });
+
+test('the index of searches costs what it is computed from; a search is at most two queries a shard and one read', async () => {
+  const { store } = await freshStore(client);
+  const lab = await makeLab({ store });
+  const names = ['dns:device-1.example'];
+  // What there is before is not counted, but for its last event.
+  lab.clock.at += INDEX_LATE_MS + 1;
+  await indexFresh(lab.deps);
+  await indexLate(lab.deps);
+  const sent = await enrolment(lab, { challenge: await lab.challenge({ names }) });
+  assert.equal((await sent.read(await lab.operate(sent.message))).pkiStatus, 'SUCCESS');
+  lab.clock.at += INDEX_LATE_MS;
+  const from = commands.length;
+  assert.deepEqual(await indexFresh(lab.deps), { indexed: 1 });
+  const indexing = commands.slice(from);
+  const written = indexing.filter(({ name }) => name === 'BatchWriteItem');
+  const { table, all } = unitsIn(written);
+  const items = written.flatMap(({ input }) =>
+    Object.values(input.RequestItems as Record<string, { PutRequest: { Item: Item } }[]>).flat(),
+  );
+  const octets = items.reduce((sum, { PutRequest: { Item } }) => sum + storedOctets(Item), 0);
+  const words = items.length;
+  console.log(`words ${words}, units ${table} and ${all - table}, ${octets} octets at rest`);
+  assert.deepEqual([table, all - table], [words, words]);
+  assert.equal(all, measured.search.writeUnits);
+  assert.equal(Math.ceil(octets / 1000) * 1000, measured.search.octets);
+  assert.equal(indexing.filter(({ name }) => name === 'Query').length, 64);
+  // The next event, so that all of the enrolment are before the cursor of what is fresh.
+  await lab.challenge();
+  lab.clock.at += INDEX_LATE_MS;
+  await indexFresh(lab.deps);
+  const late = commands.length;
+  assert.deepEqual(await indexLate(lab.deps), { indexed: 0 });
+  // A run reads its cursors first. The events of an enrolment are read twice, itself once, and whether it is there.
+  const reads = [indexing, commands.slice(late)].flatMap((run) =>
+    run.filter(({ name }) => name === 'BatchGetItem').slice(1),
+  );
+  assert.equal(unitsIn(reads).all, measured.search.readUnits + 1);
+
+  const asked = async (search: string, cursor?: string) => {
+    const begin = commands.length;
+    const turn = { limit: 20, ...(cursor === undefined ? {} : { cursor }) };
+    const found = await listTransactions(lab.deps, { words: wantedIn(search, false), ...turn });
+    const made = commands.slice(begin);
+    const of = (name: string) => made.filter((one) => one.name === name).length;
+    assert.equal(of('Query') + of('BatchGetItem'), made.length);
+    return { found: found.transactions.length, queries: of('Query'), reads: of('BatchGetItem') };
+  };
+  assert.deepEqual(await asked('device'), { found: 1, queries: 4, reads: 1 });
+  assert.deepEqual(await asked('dev test exam'), { found: 1, queries: 8, reads: 1 });
+  assert.deepEqual(await asked('dev nothing'), { found: 0, queries: 8, reads: 0 });
+  assert.deepEqual(await asked('dev exam', '0:a'), { found: 1, queries: 4, reads: 1 });
+});
+
+/** Units of the table, and with those of its indexes. */
+function unitsIn(made: typeof commands) {
+  const consumed = made.flatMap((one) => one.consumed);
+  const sum = (of: (one: ConsumedCapacity) => number | undefined): number =>
+    consumed.reduce((all, one) => all + (of(one) ?? Number.NaN), 0);
+  return {
+    table: sum(({ Table }) => Table?.CapacityUnits),
+    all: sum(({ CapacityUnits }) => CapacityUnits),
+  };
+}
 
 test('lists are queries, one for each shard', async () => {
   const { store } = await freshStore(client);

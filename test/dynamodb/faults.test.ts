@@ -133,6 +133,24 @@ describe('one fault is repaired by a retry', () => {
     }
   });
 
+  test('words are put, and put again, until all of them are there', async () => {
+    const { store, arm, disarm, table } = await faulty();
+    for (const kind of faultsOf('BatchWriteItem')) {
+      arm((_, at) => (at === 0 ? kind : undefined));
+      const starts = Array.from({ length: 16 }, (_, n) => `${encodeURIComponent(kind)}-${n}`);
+      const all = ['A', 'B', 'C'].map((id) => ({ id, starts, expiresAt: 1_800_000_000_999 }));
+      await store.index.add(all);
+      disarm();
+      const words = await itemsOf(table);
+      for (const { id } of all) {
+        const own = words.filter(({ pk }) => pk?.S?.startsWith(`word#${id}/`));
+        const texts = own.map(({ deviceSort }) => deviceSort?.S?.split('/')[0]).sort();
+        assert.deepEqual(texts, starts.toSorted(), kind);
+        assert.deepEqual(new Set(own.map(({ ttl }) => ttl?.N)), new Set(['1800000000']));
+      }
+    }
+  });
+
   test('a CRL of several chunks is published once and whole', async () => {
     const { store, arm, wire, table } = await faulty();
     let number = 1;
@@ -288,6 +306,18 @@ describe('time runs out', () => {
     await assert.rejects(store.read(keys), (error) => {
       return error instanceof Outage && /BatchGetItem left 1 keys unread/.test(error.message);
     });
+  });
+
+  test('words that stay unwritten are an Outage, after which they are put again', async () => {
+    const { store, arm, disarm } = await faulty(impatient());
+    const all = [{ id: 'A', starts: ['one', 'two', 'three'] }];
+    arm(() => 'unprocessed');
+    await assert.rejects(store.index.add(all), (error) => {
+      return error instanceof Outage && /BatchWriteItem left 1 items unwritten/.test(error.message);
+    });
+    disarm();
+    await store.index.add(all);
+    assert.deepEqual(await store.index.missing(['A', 'B']), ['B']);
   });
 
   test('a batch that does not come in time is read in parts', async () => {

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { openEmbedded } from '../../functions/node/embedded.ts';
 import { fromBase64 } from '../../lib/base/bytes.ts';
 import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
+import { indexFresh } from '../../lib/ca/query/keep-index.ts';
 import { checkConfig } from '../../lib/config/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { operatorHandlers } from '../../lib/http/operator/handlers.ts';
@@ -41,7 +42,10 @@ async function opened(release: string) {
     const answer = await app.fetch(new Request(url, { method, headers, ...body }));
     return { status: answer.status, json: JSON.parse(await answer.text()) };
   };
-  return { ...{ known, made, logged, app, api, close }, crl: () => deps.crls.newest('default') };
+  return {
+    ...{ known, made, logged, deps, app, api, close },
+    crl: () => deps.crls.newest('default'),
+  };
 }
 
 test('there is a data folder of the present release', () => {
@@ -53,7 +57,7 @@ test('there is a data folder of the present release', () => {
 
 for (const release of readdirSync(folders)) {
   test(`a data folder of ${release} opens: CAs, certificates, CRL, tokens, challenges and pending requests go on`, async () => {
-    const { known, made, logged, app, api, crl, close } = await opened(release);
+    const { known, made, logged, deps, app, api, crl, close } = await opened(release);
     assert.deepEqual(made, [], 'no CA is made in place of one that is there');
     assert.deepEqual(
       logged.filter((line) => /^(error|warning)/.test(line)),
@@ -89,6 +93,9 @@ for (const release of readdirSync(folders)) {
     assert.equal(answer.status, 200);
     const { json: one } = await api('GET', `/transactions/${id}`);
     assert.equal(one.state, 'issued', 'a request that waited gets its certificate');
+    await indexFresh(deps);
+    const { json: named } = await api('GET', '/certificates?search=upgrade');
+    assert.ok(named.certificates.length >= states.length, 'searches find what was there before');
     close();
   });
 }

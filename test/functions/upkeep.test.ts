@@ -106,7 +106,7 @@ test('the upkeep of a service sweeps every minute and looks after each CRL', asy
   const sent = await enrolment(lab, { challenge: await lab.challenge() });
   assert.equal((await sent.read(await lab.operate(sent.message))).pkiStatus, 'PENDING');
   const tasks = upkeepOf(lab.deps);
-  const names = ['sweep', 'crl default', 'expiry default', 'lint default'];
+  const names = ['sweep', 'search', 'search late', 'crl default', 'expiry default', 'lint default'];
   names.push('crl second', 'expiry second', 'lint second');
   assert.deepEqual(
     tasks.map(({ name, everyMs }) => [name, everyMs]),

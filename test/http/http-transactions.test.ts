@@ -8,6 +8,7 @@ import { canonical } from '../../lib/base/json.ts';
 import { MAX_PAGE, MAX_PAGE_READS } from '../../lib/base/limits.ts';
 import { ulid } from '../../lib/base/ulid.ts';
 import { decide } from '../../lib/ca/approve/pending.ts';
+import { indexFresh } from '../../lib/ca/query/keep-index.ts';
 import { hash } from '../../lib/crypto/native.ts';
 import { makeEvent } from '../../lib/events/event.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
@@ -151,6 +152,78 @@ describe('searches and one Transaction', () => {
     assert.deepEqual(await found(`serial=${serials[1]}&endpoint=default`), []);
     assert.deepEqual(await found('subject=%25'), []);
     assert.deepEqual(await found('subject=~'), []);
+  });
+
+  test('Transactions and certificates are found by words of their names, in any order, page by page', async () => {
+    const w = await world();
+    const serials: string[] = [];
+    for (const [i, city] of ['Berlin', 'Bern', 'Oslo'].entries()) {
+      const key = await deviceKey(`words ${i}`, { type: 'EC', curve: 'P-256' });
+      const endpoint = i === 1 ? 'other' : 'default';
+      const names = ['dns:other.example', `dns:laptop-${i}.${city.toLowerCase()}.example`];
+      const challenge = await w.lab.challenge({ endpoint, names });
+      const sent = await enrolment(w.lab, { challenge, key, subject: `CN=${i},OU=${city} Staff` });
+      const answer = await w.send(sent, endpoint === 'default' ? '/scep' : '/scep/other');
+      serials.push(hex(readCertificate(got(answer)).serial));
+      w.lab.clock.at += 1;
+    }
+    w.lab.clock.at += 60_000;
+    await indexFresh(w.lab.deps);
+    const subjects = async (search: string, more = ''): Promise<string[]> =>
+      (await all(w, `search=${encodeURIComponent(search)}${more}`))
+        .flat()
+        .map((one) => String(one.subject))
+        .sort();
+    const [berlin, bern, oslo] = [
+      'CN=0,OU=Berlin Staff',
+      'CN=1,OU=Bern Staff',
+      'CN=2,OU=Oslo Staff',
+    ];
+    assert.deepEqual(await subjects('laptop'), [berlin, bern, oslo]);
+    assert.deepEqual(await subjects('laptop', '&limit=1'), [berlin, bern, oslo]);
+    assert.deepEqual(await subjects('ber STAFF'), [berlin, bern]);
+    assert.deepEqual(await subjects('OU=Bern Staff,CN=1'), [bern]);
+    assert.deepEqual(await subjects('ber', '&endpoint=other'), [bern]);
+    assert.deepEqual(await subjects('ber', '&subject=cn%3D0'), [berlin]);
+    assert.deepEqual(await subjects('ber', `&serial=${serials[0]}`), [berlin]);
+    assert.deepEqual(await subjects('oslo', `&serial=${serials[0]}`), []);
+    assert.deepEqual(await subjects('*aptop-2'), [oslo]);
+    assert.deepEqual(await subjects('ber', '&state=refused'), []);
+    const certificates = async (query: string): Promise<unknown[]> => {
+      const { json } = await api.call(w.lab, 'GET', `/certificates?${query}`);
+      return (json.certificates as api.Body[]).map(({ subject }) => subject).sort();
+    };
+    assert.deepEqual(await certificates('search=laptop-1'), [bern]);
+    assert.deepEqual(await certificates('search=ber&endpoint=default'), [berlin]);
+    assert.deepEqual(await certificates(`search=ber&serial=${serials[1]}`), [bern]);
+    assert.deepEqual(await certificates(`search=oslo&serial=${serials[1]}`), []);
+    const path = `/certificates/default/${serials[0]}/revoke`;
+    await api.ok(w.lab, 'POST', path, { body: { reason: 'superseded' } });
+    assert.deepEqual(await certificates('search=staff&state=revoked'), [berlin]);
+    const { keyHash } = (await api.ok(
+      w.lab,
+      'GET',
+      `/certificates/default/${serials[0]}`,
+    )) as api.Body;
+    assert.deepEqual(await certificates(`search=ber&key=${keyHash}`), [berlin]);
+    assert.deepEqual(await certificates(`search=oslo&key=${keyHash}`), []);
+  });
+
+  test('a search that asks for nothing, or for too much, is refused with a sentence', async () => {
+    const w = await world();
+    const wrong: [string, RegExp][] = [
+      ['', /^search: must not be empty$/],
+      ['-%20%2C', /^search: has no letter or digit to look for$/],
+      ['*ab', /^search: "\*ab" is too short: inside words, 3 characters or more are sought$/],
+      ['x'.repeat(501), /^search: must have at most 500 characters$/],
+    ];
+    for (const list of ['transactions', 'certificates']) {
+      for (const [search, sentence] of wrong) {
+        const { status, json } = await api.call(w.lab, 'GET', `/${list}?search=${search}`);
+        assert.equal(status, 422);
+        assert.match(String(json.detail), sentence);
+      }
+    }
   });
 
   test('a Transaction is shown with its request in words, its certificate and its events in order', async () => {

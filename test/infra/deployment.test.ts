@@ -6,10 +6,16 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { DeleteItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  DeleteItemCommand,
+  PutItemCommand,
+  paginateScan,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
 import { DecryptCommand, SignCommand } from '@aws-sdk/client-kms';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
+import type { Item } from '../../lib/adapters/aws/dynamodb/items.ts';
 import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { macPurposes } from '../../lib/base/words.ts';
 import { measured } from '../../lib/cli/plan/prices.ts';
@@ -22,6 +28,7 @@ import { fromReply, toEvent } from '../support/lambda-ingress.ts';
 import type { LambdaFunction } from '../support/lambda-runtime.ts';
 import { startLambdaService } from '../support/lambda-service.ts';
 import { run, temporary } from '../support/process.ts';
+import { answered } from '../support/server-process.ts';
 import { contexts } from './contexts.ts';
 import { finds } from './metric-filter.ts';
 import { type Name, type Stack, startStack } from './stack.ts';
@@ -202,10 +209,28 @@ test('an upkeep that finds nothing to do costs what the guide says', async (t) =
   const { units } = stack.gate;
   // As if a minute had gone by: none of them may delete a lease.
   const client = dynamoClient(stack.database);
-  for (const task of ['sweep', 'crl default']) {
-    const Key = { pk: { S: `lease#${task}` } };
-    await client.send(new DeleteItemCommand({ TableName: stack.made.table.TableName, Key }));
-  }
+  const { TableName } = stack.made.table;
+  const makeDue = async (...tasks: string[]): Promise<void> => {
+    for (const task of tasks) {
+      const Key = { pk: { S: `lease#${task}` } };
+      await client.send(new DeleteItemCommand({ TableName, Key }));
+    }
+  };
+  // All that has happened so far has settled, and is in the index of searches.
+  await answered(async () => {
+    await makeDue('search');
+    await maintenance.invoke({});
+    const all: Item[] = [];
+    const pages = paginateScan({ client }, { TableName, ConsistentRead: true });
+    for await (const { Items = [] } of pages) all.push(...Items);
+    const last = all
+      .flatMap(({ pk }) => /^event#(.*)$/.exec(pk?.S ?? '')?.[1] ?? [])
+      .sort()
+      .at(-1);
+    const cursor = all.find(({ pk }) => pk?.S === 'indexed#fresh')?.record?.S ?? '{}';
+    assert.equal(JSON.parse(cursor).upTo, last);
+  });
+  await makeDue('sweep', 'search', 'crl default');
   client.destroy();
   const before = { ...units };
   await maintenance.invoke({});

@@ -38,9 +38,11 @@ const places = { DynamoDB_20120810: 'dynamodb', TrentService: 'kms', AmazonSSM: 
 type Request = Pick<Asked, 'action' | 'resource' | 'context'>;
 
 type Keyed = { readonly pk: { readonly S: string } };
+type ReadKeys = { readonly Keys: readonly Keyed[] };
+type PutRequest = { readonly PutRequest: { readonly Item: Keyed } };
 /** What is looked at of the JSON of both protocols. */
 type Body = {
-  readonly RequestItems?: Readonly<Record<string, { readonly Keys: readonly Keyed[] }>>;
+  readonly RequestItems?: Readonly<Record<string, ReadKeys | readonly PutRequest[]>>;
   readonly Item?: Keyed;
   readonly Key?: Keyed;
   readonly IndexName?: string;
@@ -63,6 +65,10 @@ const actionOf = {
   ConditionCheck: 'ConditionCheckItem',
 } as const;
 
+/** Of a batch, keys of what it reads or what it puts. */
+const keysIn = (asked: ReadKeys | readonly PutRequest[]): readonly Keyed[] =>
+  'Keys' in asked ? asked.Keys : asked.map((one) => one.PutRequest.Item);
+
 /** What a call of DynamoDB has to be allowed. */
 export function ofDynamoDb(action: string, body: Body, tableArn: string): Request[] {
   const about = (name: string, keys: readonly string[], resource = tableArn): Request => ({
@@ -75,10 +81,11 @@ export function ofDynamoDb(action: string, body: Body, tableArn: string): Reques
     case 'DescribeTable':
       return [about(action, [])];
     case 'BatchGetItem':
-      return Object.values(body.RequestItems ?? {}).map(({ Keys }) =>
+    case 'BatchWriteItem':
+      return Object.values(body.RequestItems ?? {}).map((asked) =>
         about(
           action,
-          Keys.map(({ pk }) => pk.S),
+          keysIn(asked).map(({ pk }) => pk.S),
         ),
       );
     case 'PutItem':
@@ -128,7 +135,7 @@ function capacityOf(
   const said = [ConsumedCapacity].flat().reduce((sum, one) => sum + one.CapacityUnits, 0);
   if (action === 'TransactWriteItems') return said / 2;
   if (action === 'Query') return Math.max(0.5, said);
-  const keys = Object.values(RequestItems).flatMap(({ Keys }) => Keys);
+  const keys = Object.values(RequestItems).flatMap(keysIn);
   return Math.max(keys.length, said);
 }
 

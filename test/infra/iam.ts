@@ -39,6 +39,9 @@ const operators: Readonly<
   StringNotEquals: (wanted, [found]) => found === undefined || !wanted.includes(found),
   'ForAnyValue:StringLike': (wanted, found) =>
     found.some((one) => wanted.some((pattern) => like(pattern, one))),
+  'ForAllValues:StringLike': (wanted, found) =>
+    found.every((one) => wanted.some((pattern) => like(pattern, one))),
+  Null: ([wanted], found) => (found.length === 0) === (wanted === 'true'),
 };
 
 function applies(

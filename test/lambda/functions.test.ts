@@ -231,7 +231,7 @@ describe('keys', () => {
       assert.deepEqual([...actions].toSorted(), [...macs, 'kms:GetPublicKey', 'kms:Sign']);
       const done = started.logged('upkeep.done').map(({ task }) => task);
       const each = ['crl', 'expiry', 'lint'].flatMap((job) => [`${job} default`, `${job} second`]);
-      const all = [...each, 'sweep'];
+      const all = [...each, 'search', 'search late', 'sweep'];
       assert.deepEqual(done.toSorted(), all);
       const scepOfIt = await fresh.start('scep-lambda');
       for (const ca of ['default', 'second']) {

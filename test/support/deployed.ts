@@ -39,15 +39,25 @@ export const functions = {
 export type Role = keyof typeof functions;
 export const roles = Object.keys(functions) as Role[];
 
-export const writes = ['PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'].map(
-  (name) => `dynamodb:${name}`,
-);
-/** Of records, and of CRLs, which are none. */
+export const writes = [
+  ...['PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem', 'BatchWriteItem'],
+].map((name) => `dynamodb:${name}`);
+/** Of records, and of CRLs and words, which are none. */
 export const kinds = Object.keys({
   ...{ transaction: 1, request: 1, poll: 1, challenge: 1, keyOwner: 1, blockedKey: 1, subject: 1 },
   ...{ certificate: 1, register: 1, registerPage: 1, event: 1, authority: 1, authorities: 1 },
-  ...{ macKeys: 1, token: 1, idempotency: 1, lease: 1, crlRequest: 1, refusalBudget: 1, crl: 1 },
-} satisfies Record<Kind | 'crl', 1>);
+  ...{
+    macKeys: 1,
+    token: 1,
+    idempotency: 1,
+    lease: 1,
+    indexed: 1,
+    word: 1,
+    crlRequest: 1,
+    refusalBudget: 1,
+    crl: 1,
+  },
+} satisfies Record<Kind | 'crl' | 'word', 1>);
 
 export const tableArn = 'arn:aws:dynamodb:eu-central-1:111122223333:table/scepter';
 /** As it is deployed, as far as the table goes. */
@@ -107,7 +117,10 @@ export async function deployed(options: LabOptions = {}) {
     const store = new DynamoStore(clientOf(role), table, patient);
     const { macKeys, log } = lab.deps;
     const written = new TriedWrites(store, lab.deps.clock);
-    const ports = { ...lab.deps, written, store: guarded(store, macKeys, log) };
+    const ports = {
+      ...lab.deps,
+      ...{ written, index: store.index, store: guarded(store, macKeys, log) },
+    };
     const cas = new AnsweringCas(ports);
     const keyOf = (id: string) => cas.publicKey(id);
     return { ...ports, cas, crls: new GuardedCrls(store, { keyOf, macKeys, log }) };

@@ -42,7 +42,7 @@ export type DynamoFault =
   | 'internal error after'
   /** As when ten minutes have passed: the next try is not known to be one. */
   | 'lost after, token forgotten'
-  /** A read that leaves out the second half of what it was asked for, at least one key. */
+  /** A batch that leaves out the second half of what it was asked for, at least one key or item. */
   | 'unprocessed';
 
 /** What may befall which call without any sign of it above the adapter. */
@@ -58,7 +58,7 @@ const anyCall: readonly DynamoFault[] = [
 ];
 export const faultsOf = (name: string): readonly DynamoFault[] => [
   ...anyCall,
-  ...(name === 'BatchGetItem' ? (['unprocessed'] as const) : []),
+  ...(/^Batch/.test(name) ? (['unprocessed'] as const) : []),
   ...(name === 'TransactWriteItems'
     ? (['in progress', 'conflicting', 'throttled inside', 'lost after, token forgotten'] as const)
     : []),
@@ -93,6 +93,14 @@ export function faultyClient(
     const kind = await fault({ name, body });
     if (kind === undefined) return pass();
     if (kind in refusals) return refused(kind as keyof typeof refusals);
+    if (kind === 'unprocessed' && name === 'BatchWriteItem') {
+      const { done, left } = halves(body);
+      if (done) {
+        const headers = { ...request.headers, 'content-length': String(utf8(done).length) };
+        await text((await real.handle({ ...request, headers, body: done })).response.body as never);
+      }
+      return { response: replyOf(200, { UnprocessedItems: left }) };
+    }
     if (kind === 'unprocessed') {
       const reply = await text((await pass()).response.body as AsyncIterable<string>);
       return { response: replyOf(200, halved(body, JSON.parse(reply))) };
@@ -142,6 +150,17 @@ export function halved({ RequestItems }: ReadBody, reply: ReadReply): object {
     Responses: Object.fromEntries(read),
     UnprocessedKeys: Object.fromEntries(left),
   };
+}
+
+type WriteBody = { readonly RequestItems: Readonly<Record<string, readonly object[]>> };
+
+/** The first half of what was to be put, as a body of its own unless it is nothing, and the rest. */
+function halves({ RequestItems }: WriteBody): { readonly done?: string; readonly left: object } {
+  const [[table = '', puts = []] = []] = Object.entries(RequestItems);
+  const half = Math.floor(puts.length / 2);
+  const left = { [table]: puts.slice(half) };
+  const body = { RequestItems: { [table]: puts.slice(0, half) } };
+  return half === 0 ? { left } : { done: JSON.stringify(body), left };
 }
 
 async function* cut(): AsyncGenerator<Uint8Array> {

@@ -31,6 +31,7 @@ import type { LogEntry } from '../../lib/ports/log.ts';
 import type { MacKeys } from '../../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../../lib/ports/ra-keys.ts';
 import type { AdminToken } from '../../lib/ports/records/registry.ts';
+import type { SearchIndex } from '../../lib/ports/search-index.ts';
 import type { Signer } from '../../lib/ports/signer.ts';
 import type { Store } from '../../lib/ports/store.ts';
 import type { Validator } from '../../lib/ports/validator.ts';
@@ -40,9 +41,11 @@ import {
   readCaCertificates,
 } from '../../lib/protocol/scep/client/client.ts';
 import { memoryMacKeys, memoryRaKeys, memorySigner } from './keys.ts';
-import { MemoryCrls, MemoryStore } from './memory-store.ts';
+import { MemoryCrls, MemoryIndex, MemoryStore } from './memory-store.ts';
 
 export type LabOptions = {
+  /** Default: that of the store; of a store in memory one in memory. */
+  readonly index?: SearchIndex;
   readonly legacy?: Partial<Legacy>;
   readonly caKey?: 'rsa:2048' | 'rsa:3072' | 'ec:P-256' | 'ec:P-384';
   readonly store?: Store;
@@ -134,6 +137,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
   const unguarded = recorded('store', store);
   const ports = {
     store: guarded(unguarded, macKeys, noted),
+    index: recorded('index', options.index ?? indexOf(store)),
     signer: recorded('signer', options.signer ?? memorySigner),
     raKeys: recorded('raKeys', options.raKeys ?? memoryRaKeys),
     macKeys,
@@ -226,6 +230,9 @@ export const operatorOf = (deps: LabDeps): Operator => ({
 export async function putToken(store: Store, token: string, record: AdminToken): Promise<void> {
   await store.write([{ do: 'put', kind: 'token', key: tokenHash(token), rev: 0, record }]);
 }
+
+const indexOf = (store: Store & { readonly index?: SearchIndex }): SearchIndex =>
+  store.index ?? new MemoryIndex();
 
 function withValidators(config: Config, authorize: LabOptions['authorize']): Config {
   const endpoint = config.endpoints.get('default');

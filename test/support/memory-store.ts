@@ -6,6 +6,7 @@
 import type { Crl, CrlStore, StoredCrl } from '../../lib/ports/crls.ts';
 import { type Place, placesOf } from '../../lib/ports/records/places.ts';
 import type { Challenge, Records } from '../../lib/ports/records/records.ts';
+import type { Hits, Indexed, SearchIndex, SearchQuery } from '../../lib/ports/search-index.ts';
 import {
   type Action,
   applyUse,
@@ -26,6 +27,7 @@ export type MemoryOptions = {
 type Entry = { readonly rev: number; readonly text: string };
 
 export class MemoryStore implements Store {
+  readonly index = new MemoryIndex();
   readonly #entries = new Map<string, Entry>();
   readonly #options: MemoryOptions;
 
@@ -116,6 +118,33 @@ export class MemoryStore implements Store {
 }
 
 const nameOf = ({ kind, key }: Key): string => `${kind} ${key}`;
+
+export class MemoryIndex implements SearchIndex {
+  readonly findsInside = true;
+  readonly #all = new Map<string, Indexed>();
+
+  async add(all: readonly Indexed[]): Promise<void> {
+    for (const one of all) this.#all.set(one.id, one);
+  }
+
+  async missing(ids: readonly string[]): Promise<readonly string[]> {
+    return ids.filter((id) => !this.#all.has(id));
+  }
+
+  async find({ terms, from = '~', limit }: SearchQuery): Promise<Hits> {
+    const found = [...this.#all.values()]
+      .filter(({ id, starts }) => {
+        const has = (text: string, inside: boolean): boolean =>
+          starts.some((start) => (inside ? start.includes(text) : start.startsWith(text)));
+        return id < from && terms.every(({ text, inside }) => has(text, inside));
+      })
+      .map(({ id }) => ({ id, at: id }))
+      .sort((a, b) => (a.id < b.id ? 1 : -1));
+    const hits = found.slice(0, limit);
+    const next = found.length > limit ? hits.at(-1)?.at : undefined;
+    return { hits, ...(next === undefined ? {} : { next }) };
+  }
+}
 
 export class MemoryCrls implements CrlStore {
   readonly #crls = new Map<string, Crl>();

@@ -44,7 +44,7 @@ export async function world(options: LabOptions = {}) {
       return memorySigner.sign(...args);
     },
   };
-  const lab = await makeLab({ store: torn, signer, ...options });
+  const lab = await makeLab({ store: torn, index: store.index, signer, ...options });
   const delivered: Bytes[] = [];
   const all = <K extends Kind>(kind: K): Records[K][] =>
     store

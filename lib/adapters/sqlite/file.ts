@@ -4,6 +4,7 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { Outage } from '../../base/errors.ts';
+import { searchSchema } from './search.ts';
 
 /** `user_version` of the file: the form of its tables. */
 const FILE_VERSION = 6;
@@ -38,6 +39,7 @@ export function openSqlite(path: string): DatabaseSync {
         `${path} is of version ${version}; this release reads version ${FILE_VERSION}: go on with the release that made it, or begin anew in another data folder`,
       );
     }
+    database.exec(searchSchema);
     database.exec('COMMIT');
     return database;
   } catch (error) {

@@ -5,6 +5,7 @@
 //            expires (when it may be deleted)
 //   places   list, grp, sort -> key                                  lists, in their order
 //   crls     ca -> number, der, thisUpdate, nextUpdate, changes, mac the newest CRL
+//   searched, starts                                                 the index of searches: `search.ts`
 //
 // `records` keeps its rowid: without one a row of more than a quarter of a page, which most are, takes a
 // page of its own, and the file twice the space.
@@ -37,6 +38,7 @@ import {
 } from '../../ports/store.ts';
 import type { Writing } from '../../ports/writing.ts';
 import { copySqlite, openSqlite, outageOf } from './file.ts';
+import { SqliteSearch } from './search.ts';
 
 /** What is longer is no place of ours, and could not be gone on from (DynamoDB's sort keys are no longer). */
 const MAX_SORT_CHARACTERS = 1024;
@@ -48,6 +50,7 @@ type Waiting = {
 };
 
 export class SqliteStore implements Store, CrlStore, Expiring, Snapshots, Writing {
+  readonly index: SqliteSearch;
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
@@ -59,6 +62,7 @@ export class SqliteStore implements Store, CrlStore, Expiring, Snapshots, Writin
   constructor(path: string) {
     this.#path = path;
     this.#database = openSqlite(path);
+    this.index = new SqliteSearch(this.#database, (work) => this.#alone(work));
   }
 
   close(): void {
@@ -156,6 +160,7 @@ export class SqliteStore implements Store, CrlStore, Expiring, Snapshots, Writin
       );
       for (const { kind, key } of gone) {
         this.#run('DELETE FROM places WHERE kind = ? AND key = ?', String(kind), String(key));
+        if (kind === 'transaction') this.index.forget(String(key));
       }
       this.#database.exec('COMMIT');
       return gone.length;

@@ -17,6 +17,7 @@ import {
   hexText,
   moment,
   page,
+  search,
   serial,
   serialPrefix,
   time,
@@ -127,6 +128,7 @@ export const certificateRoutes = {
       endpoint: z.optional(endpointId),
       serial: z.optional(serial),
       serialPrefix,
+      search: z.optional(search),
       subject: described('how the subject begins, in any case', z.optional(beginning)),
       device: described(
         'how the first subjectAltName begins, or else the common name',

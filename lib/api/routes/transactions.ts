@@ -17,6 +17,7 @@ import {
   hexText,
   idPrefix,
   page,
+  search,
   serial,
   time,
   turn,
@@ -124,6 +125,7 @@ export const transactionRoutes = {
       endpoint: z.optional(endpointId),
       state: z.optional(state),
       idPrefix,
+      search: z.optional(search),
       subject: described('how the subject begins, in any case', z.optional(beginning)),
       device: described(
         'how the first subjectAltName begins, or else the common name',

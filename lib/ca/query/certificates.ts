@@ -15,7 +15,9 @@ import { loadTransaction } from '../enrol/lookup.ts';
 import { certificateKey } from '../record/keys.ts';
 import { View } from '../record/unit-of-work.ts';
 import { type Altered, browse, type Range, type Turn } from './browse.ts';
+import { findByWords } from './find.ts';
 import { begins, certificatesOf, type Search, searched } from './search.ts';
+import { hasAll } from './words.ts';
 
 type CertificateQuery = Turn &
   Search & {
@@ -35,7 +37,7 @@ type CertificatePage = Altered & {
   readonly next?: string;
 };
 
-type ListDeps = Pick<Deps, 'store' | 'config' | 'clock'>;
+type ListDeps = Pick<Deps, 'store' | 'index' | 'config' | 'clock'>;
 
 /** Newest first; expiring ones by their end, expired ones from the last end on; found ones in the order of
  * what they are found by. */
@@ -54,30 +56,30 @@ export async function listCertificates(
     record.serial.startsWith(serialPrefix) &&
     (expiringBefore === undefined || expires(record, now, expiringBefore)) &&
     begins(record.subject, query.subject) &&
-    (query.device === undefined || begins(deviceIn(record), query.device)) &&
+    (query.device === undefined || begins(deviceOf(namedIn(record)), query.device)) &&
     (key === undefined || record.keyHash === key);
+  const { words = [] } = query;
+  const isNamed = (record: CertificateRecord): boolean =>
+    words.length === 0 || hasAll(namedIn(record), words);
   if (serial !== undefined) {
     const view = new View(deps.store);
     const found = await certificatesOf(view, groups, [serial]);
     const { altered } = view;
-    return { certificates: found.filter(isReleased).filter(keep), altered };
+    return { certificates: found.filter(isReleased).filter(keep).filter(isNamed), altered };
   }
   if (key !== undefined) {
     // By the key's hash on record, so that no name or order of names hides a certificate.
     const range: Range<'certificate'> = {
       ...{ kind: 'certificate', list: 'keys', groups: [key], reverse: true },
-      keep: (record) => isReleased(record) && groups.includes(record.ca) && keep(record),
+      keep: (record) =>
+        isReleased(record) && groups.includes(record.ca) && keep(record) && isNamed(record),
     };
     const { records, ...rest } = await browse(deps, range, turn);
     return { certificates: records, ...rest };
   }
-  const found = searched(query);
+  const found = await fromNames(deps, query, groups, turn);
   if (found) {
-    const range: Range<'transaction'> = {
-      ...{ kind: 'transaction', ...found, groups },
-      keep: hasReleased,
-    };
-    const { records, ...rest } = await browse(deps, range, turn);
+    const { records, ...rest } = found;
     const view = new View(deps.store);
     await view.load(records.map((one) => ({ kind: 'certificate', key: keyOf(one) })));
     const all = records.flatMap((one) => view.get('certificate', keyOf(one)) ?? []);
@@ -101,6 +103,22 @@ export async function listCertificates(
   return { certificates: records, ...rest };
 }
 
+/** The Transactions of certificates that are found by names, if that is asked for. */
+async function fromNames(
+  deps: ListDeps,
+  query: Search,
+  groups: readonly string[],
+  turn: Turn,
+): Promise<(Altered & { records: readonly Transaction[]; next?: string }) | undefined> {
+  if (query.words) {
+    const keep = (one: Transaction) => hasReleased(one) && groups.includes(one.ca);
+    return findByWords(deps, query.words, turn, keep);
+  }
+  const found = searched(query);
+  const range = { kind: 'transaction', groups, keep: hasReleased } as const;
+  return found && browse(deps, { ...range, ...found }, turn);
+}
+
 /** The state that people are told; the last second of a certificate is part of it (RFC 5280 §4.1.2.5). */
 export const stateAt = (
   { state, notAfter }: Pick<CertificateRecord, 'state' | 'notAfter'>,
@@ -114,10 +132,11 @@ const hasReleased = ({ state, serial }: Transaction): boolean =>
 const expires = ({ state, notAfter }: CertificateRecord, from: number, until: number): boolean =>
   state !== 'revoked' && notAfter >= from && notAfter < until;
 
-/** The name of its device, from the certificate itself. */
-function deviceIn({ der, subject }: CertificateRecord): string {
-  return deviceOf({ subject, names: der ? namesOf(readCertificate(fromBase64(der))) : [] });
-}
+/** Subject and names, from the certificate itself. */
+const namedIn = ({ der, subject }: CertificateRecord) => ({
+  subject,
+  names: der ? namesOf(readCertificate(fromBase64(der))) : [],
+});
 
 /** Certificates of this key that are good or held, or are being made; newest first, of every CA. */
 export async function goodOfKey(

@@ -63,8 +63,8 @@ async function rangeOf(
   const [first, last] = reverse ? [until, from] : [from, until];
   const bounds = {
     reverse,
-    ...(first === undefined ? {} : { from: firstId(first) }),
-    ...(last === undefined ? {} : { until: firstId(last) }),
+    ...(first === undefined ? {} : { from: firstEvent(first) }),
+    ...(last === undefined ? {} : { until: firstEvent(last) }),
   };
   const about = (name: 'type' | 'serial', wanted: string | undefined) => (body: EventBody) =>
     wanted === undefined || body[name] === wanted;
@@ -93,5 +93,5 @@ type EventBody = { readonly type: string; readonly serial?: string };
 const LAST_MS = 2 ** 48 - 1;
 
 /** The sort value just before every event of this time or later. */
-const firstId = (at: number): string =>
+export const firstEvent = (at: number): string =>
   ulid(Math.min(Math.max(at, 0), LAST_MS), new Uint8Array(10)).slice(0, 10);

@@ -1,16 +1,19 @@
 // The searches of people: the beginning of a subject or of a device's name, in any case; a serial number,
-// of any CA.
+// of any CA; words, by the index of them (`words.ts`, `find.ts`).
 
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import { searchText } from '../../ports/records/places.ts';
 import { certificateKey } from '../record/keys.ts';
 import type { View } from '../record/unit-of-work.ts';
+import type { Sought } from './words.ts';
 
 export type Search = {
   readonly subject?: string | undefined;
   readonly device?: string | undefined;
   /** Hexadecimal; of any attempt. */
   readonly serial?: string | undefined;
+  /** Words of the names or the subject, in any order. */
+  readonly words?: readonly Sought[] | undefined;
 };
 
 export const begins = (text: string, wanted: string | undefined): boolean =>

@@ -13,7 +13,9 @@ import type { Deps } from '../deps.ts';
 import { csrOf, loadTransaction } from '../enrol/lookup.ts';
 import { View } from '../record/unit-of-work.ts';
 import { type Altered, browse, type Range, type Turn } from './browse.ts';
+import { findByWords } from './find.ts';
 import { begins, certificatesOf, type Search, searched } from './search.ts';
+import { hasAll } from './words.ts';
 
 /** States in which something is still to be done; the store lists these by when it is due. */
 export const openStates = ['pending', 'approved', 'intended', 'signed'] as const;
@@ -35,15 +37,22 @@ type TransactionPage = Altered & {
 
 /** Newest first; open ones by when something is due; found ones in the order of what they are found by. */
 export async function listTransactions(
-  deps: Pick<Deps, 'store' | 'config' | 'clock'>,
+  deps: Pick<Deps, 'store' | 'index' | 'config' | 'clock'>,
   { limit, cursor, ...query }: TransactionQuery,
 ): Promise<TransactionPage> {
   const now = deps.clock.now();
   if (query.serial !== undefined) {
     const { altered, transactions } = await transactionsOf(deps, query.serial);
-    return { transactions: transactions.filter((one) => matches(one, query)), altered };
+    const { words = [] } = query;
+    const found = transactions.filter((one) => matches(one, query) && hasAll(one, words));
+    return { transactions: found, altered };
   }
   const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
+  if (query.words !== undefined) {
+    const keep = (one: Transaction) => matches(one, query) && !isGone('transaction', one, now);
+    const { records, ...rest } = await findByWords(deps, query.words, turn, keep);
+    return { transactions: records, ...rest };
+  }
   const { records, ...rest } = await browse(deps, await rangeOf(deps, query), turn);
   return { transactions: records.filter((one) => !isGone('transaction', one, now)), ...rest };
 }

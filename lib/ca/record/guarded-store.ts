@@ -36,6 +36,7 @@ const guards: Readonly<Record<Kind, MacPurpose | undefined>> = {
   registerPage: 'record',
   idempotency: 'record',
   lease: 'record',
+  indexed: 'record',
   crlRequest: 'record',
   refusalBudget: 'record',
   token: 'registry',

@@ -211,7 +211,7 @@ function successor(octets: Bytes): Bytes {
 }
 
 /** Nothing rests on them: what does not hold is written over, whoever wrote it. */
-const expendable: ReadonlySet<Kind> = new Set(['lease', 'crlRequest', 'refusalBudget']);
+const expendable: ReadonlySet<Kind> = new Set(['lease', 'indexed', 'crlRequest', 'refusalBudget']);
 
 /** How whoever administers the store removes a record that no command of ours mends. */
 const removal = ({ kind, key }: Key): string =>

@@ -10,7 +10,7 @@ import { callApi } from '../api.ts';
 import { CliError, type Io } from '../io.ts';
 import { certificateFields } from '../look/decoded.ts';
 import { describeFile, fileOctets } from '../look/inspect.ts';
-import { type PageOptions, pageOptions, requireUnaltered, showList } from '../pages.ts';
+import { type PageOptions, pageOptions, requireUnaltered, searchHelp, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds, type Table } from '../text.ts';
 import { holdCommand, releaseCommand, revokeCommand } from './cert-revoke.ts';
@@ -23,6 +23,7 @@ type ListOptions = PageOptions & {
   readonly ca?: string;
   readonly endpoint?: string;
   readonly state?: ListedState;
+  readonly search?: string;
   readonly subject?: string;
   readonly device?: string;
   readonly serial?: string;
@@ -82,6 +83,7 @@ function listCommand(io: Io): Command {
     .option('--ca <name>', 'only of this CA')
     .option('--endpoint <name>', 'only of this endpoint')
     .addOption(new Option('--state <state>', 'only those in this state').choices(listedStates))
+    .option('--search <words>', searchHelp)
     .option('--subject <text>', 'how the subject begins, as "cert show" prints it, in any case')
     .option('--device <text>', 'how the first subjectAltName begins, or else the common name')
     .option('--serial <hex>', 'how the serial number begins, of whatever CA')
@@ -102,12 +104,13 @@ function listCommand(io: Io): Command {
 Examples:
   scepter cert list --expiring 30d
   scepter cert list --state expired
+  scepter cert list --search 'laptop-17 berlin'
   scepter cert list --device laptop-17
   scepter cert list --key device-1/cert.pem
   scepter cert list --state revoked --all --json | jq -r '.certificates[].serial'`,
     )
     .action(async ({ expiring, ...options }: ListOptions) => {
-      const { ca, endpoint, state, subject, device, serial: given, ...page } = options;
+      const { ca, endpoint, state, search, subject, device, serial: given, ...page } = options;
       const serial = given && (isWhole(given) ? { serial: given } : { serialPrefix: given });
       const key = options.key && (await keyHashOf(io, options.key));
       const until = expiring === undefined ? undefined : io.clock.now() + expiring;
@@ -116,7 +119,10 @@ Examples:
         io,
         {
           name: 'GET /certificates',
-          query: { ca, endpoint, state, subject, device, key, expiringBefore, ...(serial || {}) },
+          query: {
+            ...{ ca, endpoint, state, search, subject, device, key, expiringBefore },
+            ...(serial || {}),
+          },
           noun: 'certificates',
           columns: ['SERIAL', 'STATE', 'FROM', 'UNTIL', 'CA', 'SUBJECT'],
           row: (one) => [

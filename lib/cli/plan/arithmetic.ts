@@ -52,6 +52,9 @@ export const enrolmentsIn = ({ first, renewals }: Pick<Counts, 'first' | 'renewa
 type Units = { readonly writeUnits: number; readonly readUnits: number };
 const unitsOf = (times: number, { writeUnits, readUnits }: Units): number =>
   times * (writeUnits * price.writeUnit + readUnits * price.readUnit);
+/** Of as much as is kept of each of a month's enrolments in all the years. */
+const stored = ({ years }: Fleet, enrolments: number, octets: number): number =>
+  (enrolments * 12 * years * octets * price.stored) / 1e9;
 const lambda = (times: number, seconds: number): number =>
   times * (price.invocation + seconds * assumed.functionGb * price.gbSecond);
 const logged = (times: number, octets: number): number => (times * octets * price.logGb) / 1e9;
@@ -67,6 +70,7 @@ export const parts = [
   'keys',
   'signatures',
   'writes and reads',
+  'index of searches',
   'storage',
   'upkeep',
   'functions',
@@ -89,14 +93,19 @@ export function billOf(fleet: Fleet, target: Target): Bill {
       unitsOf(counts.first, measured.enrolment) +
       unitsOf(counts.renewals, measured.renewal) +
       unitsOf(counts.listed / MONTHS_LISTED, measured.revocation),
-    storage: (enrolments * 12 * fleet.years * measured.certificateOctets * price.stored) / 1e9,
+    'index of searches':
+      unitsOf(enrolments, measured.search) + stored(fleet, enrolments, measured.search.octets),
+    storage: stored(fleet, enrolments, measured.certificateOctets),
   };
   return target === 'workers'
     ? { ...aws, ...onWorkers(counts) }
     : { ...aws, ...onLambda(counts, target) };
 }
 
-type Rest = Omit<Bill, 'keys' | 'signatures' | 'writes and reads' | 'storage'>;
+type Rest = Omit<
+  Bill,
+  'keys' | 'signatures' | 'writes and reads' | 'index of searches' | 'storage'
+>;
 
 function onLambda(counts: Counts, ingress: Exclude<Target, 'workers'>): Rest {
   const { seconds, logOctets } = assumed;

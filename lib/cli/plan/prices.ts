@@ -49,7 +49,9 @@ export const measured = {
   renewal: { writeUnits: 44, readUnits: 5 },
   challenge: { writeUnits: 8, readUnits: 3 },
   revocation: { writeUnits: 19 + 40, readUnits: 5 },
-  upkeep: { writeUnits: 8, readUnits: 92 },
+  /** The words of one enrolment or renewal in the index of searches. */
+  search: { writeUnits: 12, readUnits: 8, octets: 3000 },
+  upkeep: { writeUnits: 12, readUnits: 128 },
   certificateOctets: 10_000,
 } as const;
 

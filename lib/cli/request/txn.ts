@@ -12,7 +12,7 @@ import { wholeSerial } from '../certificate/which.ts';
 import { type Io, jsonLine } from '../io.ts';
 import { authorText, inOrder, stepRow } from '../log/happened.ts';
 import { requestFields } from '../look/decoded.ts';
-import { type PageOptions, pageOptions, requireUnaltered, showList } from '../pages.ts';
+import { type PageOptions, pageOptions, requireUnaltered, searchHelp, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds } from '../text.ts';
 import { refusalFields } from './refusal.ts';
@@ -24,6 +24,7 @@ type Story = AnswerTo<'GET /transactions/{id}'>;
 type ListOptions = PageOptions & {
   readonly endpoint?: string;
   readonly state?: TransactionState;
+  readonly search?: string;
   readonly subject?: string;
   readonly device?: string;
   readonly serial?: string;
@@ -53,6 +54,7 @@ export function txnCommand(io: Io): Command {
     .addOption(
       new Option('--state <state>', 'only those in this state').choices(Object.keys(states)),
     )
+    .option('--search <words>', searchHelp)
     .option('--subject <text>', 'how the subject begins, as "txn show" prints it, in any case')
     .option('--device <text>', 'how the first subjectAltName begins, or else the common name')
     .option('--serial <hex>', 'what the certificate with this serial number came from');
@@ -63,6 +65,7 @@ export function txnCommand(io: Io): Command {
       `
 Examples:
   scepter txn list --state pending
+  scepter txn list --search 'laptop-17 berlin'
   scepter txn list --device laptop-17
   scepter txn list --endpoint vpn --limit 100
   scepter txn list --state denied --all --json | jq -r '.transactions[].subject'`,
@@ -95,19 +98,19 @@ Examples:
 
 async function listTransactions(
   io: Io,
-  { endpoint, state, subject, device, serial: given, ...options }: ListOptions,
+  { endpoint, state, search, subject, device, serial: given, ...options }: ListOptions,
 ): Promise<void> {
   const serial = given && (await wholeSerial(io, given));
   await showList(
     io,
     {
       name: 'GET /transactions',
-      query: { endpoint, state, subject, device, serial },
+      query: { endpoint, state, search, subject, device, serial },
       noun: 'transactions',
       columns: ['ID', 'STATE', 'CREATED', 'ENDPOINT', 'SUBJECT'],
       row: (one) => [one.id, one.state, seconds(one.createdAt), one.endpoint, one.subject],
       none: `no ${state ? `${state} ` : ''}transactions ${
-        (subject ?? device ?? serial ?? endpoint) === undefined ? '' : 'were found'
+        (search ?? subject ?? device ?? serial ?? endpoint) === undefined ? '' : 'were found'
       }`.trim(),
     },
     options,

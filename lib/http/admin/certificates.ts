@@ -19,7 +19,7 @@ import { type RevokedTogether, revokeWithRenewals } from '../../ca/revoke/revoke
 import { type CertificateRecord, isReleased } from '../../ports/records/certificate.ts';
 import { describeCertificate } from '../../x509/describe/describe.ts';
 import { absent, toldOf } from '../absent.ts';
-import { turnOf } from '../request.ts';
+import { turnOf, wordsOf } from '../request.ts';
 import type { HandlersOf } from './handlers.ts';
 
 function shownCertificate(record: CertificateRecord, now: number) {
@@ -89,6 +89,7 @@ const existing = async (deps: Deps, ca: string, number: string): Promise<Certifi
 export const certificateHandlers: HandlersOf<typeof certificateRoutes> = {
   async 'GET /certificates'(deps, { path, query }) {
     const { turn: asked, filters, nextOf } = turnOf(path, query);
+    const { search, ...others } = filters;
     const { ca, endpoint } = filters;
     if (ca !== undefined && !(await everyCa(deps)).includes(ca)) {
       throw new HttpFailure(422, `ca: "${ca}" does not exist`);
@@ -96,8 +97,8 @@ export const certificateHandlers: HandlersOf<typeof certificateRoutes> = {
     if (endpoint !== undefined && !deps.config.endpoints.has(endpoint)) {
       throw new HttpFailure(422, `endpoint: "${endpoint}" does not exist`);
     }
-    const found = await listCertificates(deps, { ...filters, ...asked });
-    const { certificates, next, altered } = found;
+    const wanted = { ...others, ...wordsOf(deps, search), ...asked };
+    const { certificates, next, altered } = await listCertificates(deps, wanted);
     const now = deps.clock.now();
     return {
       ...toldOf(altered),

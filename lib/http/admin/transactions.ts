@@ -15,7 +15,7 @@ import { messageTypeAsking } from '../../protocol/scep/wire/registry.ts';
 import { Refusal, reasons } from '../../refusal/reasons.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
 import { absent, toldOf } from '../absent.ts';
-import { turnOf } from '../request.ts';
+import { turnOf, wordsOf } from '../request.ts';
 import type { ApiCall, HandlersOf } from './handlers.ts';
 
 /** A Transaction as the API shows it, without sealed and internal fields and MACs. */
@@ -99,11 +99,13 @@ async function decided(
 export const transactionHandlers: HandlersOf<typeof transactionRoutes> = {
   async 'GET /transactions'(deps, { path, query }) {
     const { turn: asked, filters, nextOf } = turnOf(path, query);
+    const { search, ...others } = filters;
     const { endpoint } = filters;
     if (endpoint !== undefined && !deps.config.endpoints.has(endpoint)) {
       throw new HttpFailure(422, `endpoint: "${endpoint}" does not exist`);
     }
-    const found = await listTransactions(deps, { ...filters, ...asked });
+    const wanted = { ...others, ...wordsOf(deps, search), ...asked };
+    const found = await listTransactions(deps, wanted);
     return {
       transactions: found.transactions.map(shownTransaction),
       next: nextOf(found.next),

@@ -37,7 +37,7 @@ export const dueBefore = (at: number): string => String(Math.max(0, at)).padStar
 const byTime = (at: number, key: string): string => `${dueBefore(at)}/${key}`;
 
 /** Longer texts are found by their beginning; a sort key of DynamoDB takes 1,024 octets. */
-const MAX_SEARCH_CHARACTERS = 300;
+const MAX_SORTED_CHARACTERS = 300;
 
 /**
  * A text as it is sorted and looked up: without case, and in ASCII, because stores differ in the
@@ -46,7 +46,7 @@ const MAX_SEARCH_CHARACTERS = 300;
 export const searchText = (text: string): string =>
   encodeURIComponent(text.toWellFormed().normalize('NFC').toLowerCase()).slice(
     0,
-    MAX_SEARCH_CHARACTERS,
+    MAX_SORTED_CHARACTERS,
   );
 
 /** What people call the device of a request: its first subjectAltName, or else its common name. */

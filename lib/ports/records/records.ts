@@ -59,6 +59,8 @@ export type Records = {
   /** Key: the name of a job that one instance at a time runs. None begins it before `until`: an instance runs
    * it, or it is not due. */
   readonly lease: { readonly until: number };
+  /** Key: `fresh`, `late`. The last event up to which the index of searches has been written. */
+  readonly indexed: { readonly upTo: string };
   /** Key: the endpoint. Places that are left for refusals of it, and when that was counted. */
   readonly refusalBudget: { readonly places: number; readonly at: number };
   /** Key: the CA's id. A wish for a CRL by a process that may not use the CA's key; the publisher removes

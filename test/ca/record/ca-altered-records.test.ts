@@ -296,7 +296,7 @@ describe('one field of one record is changed by another hand', () => {
   });
 
   /** Every kind there is: changed here, or in the test file that is named. */
-  const kinds: Readonly<Record<Kind, 'here' | 'ca-repair' | 'cli-ca-keys'>> = {
+  const kinds: Readonly<Record<Kind, 'here' | 'ca-repair' | 'cli-ca-keys' | 'keep-index'>> = {
     ...{ transaction: 'here', request: 'here', poll: 'here', challenge: 'here', keyOwner: 'here' },
     ...{ blockedKey: 'here', subject: 'here', certificate: 'here', register: 'here' },
     ...{ event: 'here', authority: 'here', authorities: 'here', token: 'here' },
@@ -304,6 +304,7 @@ describe('one field of one record is changed by another hand', () => {
     ...{ lease: 'here', crlRequest: 'here', refusalBudget: 'here' },
     registerPage: 'ca-repair',
     macKeys: 'cli-ca-keys',
+    indexed: 'keep-index',
   };
   for (const [kind, where] of Object.entries(kinds)) {
     if (where !== 'here') continue;

@@ -9,17 +9,25 @@
 
 import {
   BatchGetItemCommand,
+  BatchWriteItemCommand,
   DynamoDBClient,
   type DynamoDBClientConfig,
 } from '@aws-sdk/client-dynamodb';
 import { Outage } from '../../../base/errors.ts';
-import { STORE_CALL_MS, STORE_READ_MS, STORE_WRITE_MS } from '../../../base/limits.ts';
+import {
+  MAX_QUERIES_AT_ONCE,
+  STORE_CALL_MS,
+  STORE_READ_MS,
+  STORE_WRITE_MS,
+} from '../../../base/limits.ts';
 import { isPassing, pause, repeated, systemTimer, type Timer, told } from '../aws.ts';
 import type { Item } from './items.ts';
 
 /** Keys of one BatchGetItem; and of one that is made again in parts, each of which brings 4 MB at most. */
 const MAX_KEYS = 100;
 const FEW_KEYS = 10;
+/** Items of one BatchWriteItem. */
+const MAX_PUTS = 25;
 
 /** Nothing has happened, or it cannot be told yet: the same call may be made again. */
 const passing = new Set([
@@ -123,6 +131,37 @@ export class DynamoCalls {
       if (left.length === 0) return items;
       if (!(await pause(this.#timer, tries, deadline))) {
         throw new Outage(`${this.table}: BatchGetItem left ${left.length} keys unread`);
+      }
+    }
+  }
+
+  /** Puts items on no condition, each by itself: what is put twice is there once. */
+  async putAll(items: readonly Item[]): Promise<void> {
+    const batches = Array.from({ length: Math.ceil(items.length / MAX_PUTS) }, (_, i) =>
+      items.slice(i * MAX_PUTS, (i + 1) * MAX_PUTS),
+    ).values();
+    const lane = async (): Promise<void> => {
+      for (const batch of batches) await this.#putBatch(batch);
+    };
+    await Promise.all(Array.from({ length: MAX_QUERIES_AT_ONCE }, lane));
+  }
+
+  async #putBatch(items: readonly Item[]): Promise<void> {
+    const deadline = this.#timer.now() + STORE_WRITE_MS;
+    let left = items.map((Item) => ({ PutRequest: { Item } }));
+    for (let tries = 0; ; tries++) {
+      const command = new BatchWriteItemCommand({ RequestItems: { [this.table]: left } });
+      const { UnprocessedItems } = await this.repeatable(
+        'BatchWriteItem',
+        (client, options) => client.send(command, options),
+        deadline,
+      );
+      left = (UnprocessedItems?.[this.table] ?? []).flatMap(({ PutRequest }) =>
+        PutRequest?.Item ? [{ PutRequest: { Item: PutRequest.Item } }] : [],
+      );
+      if (left.length === 0) return;
+      if (!(await pause(this.#timer, tries, deadline))) {
+        throw new Outage(`${this.table}: BatchWriteItem left ${left.length} items unwritten`);
       }
     }
   }

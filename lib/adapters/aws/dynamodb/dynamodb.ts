@@ -18,6 +18,7 @@
 //                                                                        certificate, event
 //   subject, subjectSort  index `subjects`, the same                     transaction; certificate, by key
 //   device, deviceSort    index `devices`, the same                      transaction
+//   word#ID/N             a word of a Transaction, in `devices`: `search.ts`
 //   crl#ca, crl#ca#…      the newest CRL: `crls.ts`
 //   transaction#tried     `tryWrite`: nothing but its pk
 //
@@ -26,6 +27,7 @@
 //   list      Query of an index, one for each shard of the group, merged; they lag, as the port allows
 //   CRL       BatchGetItem; PutItem on condition of a lower number
 //   tryWrite  PutItem
+//   search    BatchWriteItem; Query of `devices`, at most two for each shard
 //   start     DescribeTable
 //
 // There is no Scan, and nothing decides by `ttl`.
@@ -39,6 +41,9 @@
 // the indexes, which are written later): 5 keys read, 6 and 3 items written and 1 checked, 26 write
 // units of the table, 4 of `places`, 5 of `due`, 2 of `subjects`, 1 of `devices`.
 //
+// Its words in the index of searches are written later: of six, 6 write units of the table and 6 of `devices`; its
+// events are read for it twice, itself once, and whether it is there, 8 read units.
+//
 // A token of the admin API costs 2 write units an hour in which it is used, for its last use, and each
 // instance a read of that.
 //
@@ -50,7 +55,8 @@
 //     must stay below 1,000 a second, or it holds up the table. With all at one endpoint:
 //     transactions, certificates, expiring 10,000 / 32 = 313 each, open (in and out) 20,000 / 32 = 625,
 //     events 20,000 / 64 = 313.
-//   - names that rise with time in `subjects` and `devices` (counters as common names): 4,000 a second.
+//   - names that rise with time in `subjects` and `devices` (counters as common names): 4,000 a second; and a word that
+//     all have, as fast as maintenance writes it.
 //   - a challenge that many devices share: transactions that meet on it are refused and made again,
 //     which is good for some tens a second. A fleet wants several challenges, or one per device.
 //   - the 16 records of a CA's register of revocations, in the same way: each revocation, or renewal
@@ -75,6 +81,7 @@ import { type AwsConnection, clientConfig, type Timer } from '../aws.ts';
 import { DynamoCalls, makeDynamoDbClient } from './calls.ts';
 import { DynamoCrls } from './crls.ts';
 import { type Item, keyOf, lists, pkOf, placeOf, rowOf } from './items.ts';
+import { DynamoSearch } from './search.ts';
 import { checkTable } from './table.ts';
 import { transactItemOf } from './writes.ts';
 
@@ -91,6 +98,7 @@ const passing = new Set([
 ]);
 
 export class DynamoStore implements Store, CrlStore, Writing {
+  readonly index: DynamoSearch;
   readonly #calls: DynamoCalls;
   readonly #crls: DynamoCrls;
 
@@ -98,6 +106,7 @@ export class DynamoStore implements Store, CrlStore, Writing {
   constructor(client: DynamoDBClient, table: string, time?: Timer) {
     this.#calls = new DynamoCalls(client, table, time);
     this.#crls = new DynamoCrls(this.#calls);
+    this.index = new DynamoSearch(this.#calls);
   }
 
   /**

@@ -55,7 +55,7 @@ export const placeOf = (list: List, group: string, shard: number): string =>
 export const keyOf = (pk: string): string => pk.slice(pk.indexOf('#') + 1);
 
 /** Seconds, from when on DynamoDB may delete the item. */
-const ttlOf = (at: number): AttributeValue => number(Math.floor(at / 1000));
+export const ttlOf = (at: number): AttributeValue => number(Math.floor(at / 1000));
 
 export const text = (value: string): AttributeValue => ({ S: value });
 export const number = (value: number): AttributeValue => ({ N: String(value) });
