@@ -67,6 +67,8 @@ export class Patience implements Patient {
   readonly #limitMs: number;
   #waitedMs = 0;
   #waits = 0;
+  /** What several requests of the command wait for together. */
+  #pause: Promise<void> | undefined;
 
   constructor(io: Waiter, limitMs: number) {
     this.#io = io;
@@ -76,9 +78,11 @@ export class Patience implements Patient {
   /** @throws {CliError} remote, when it is busy for longer than the limit */
   async until<T extends Said>(who: string, ask: () => Promise<T>): Promise<T> {
     for (;;) {
+      await this.#pause;
       const said = await ask();
       const asked = isBusy(said.status) ? waitOf(said, this.#io.clock.now()) : undefined;
       if (asked === undefined || this.#limitMs === 0) return said;
+      if (this.#pause) continue;
       const least = Math.min(LEAST_WAIT_MS * 2 ** this.#waits, MAX_LEAST_WAIT_MS);
       const pause = Math.max(asked, least);
       const about = `${who} is busy (HTTP ${said.status})`;
@@ -90,9 +94,12 @@ export class Patience implements Patient {
         );
       }
       const waited = `waited ${spoken(this.#waitedMs)} of ${spoken(this.#limitMs)}`;
-      await wait(this.#io, pause, (time) => `${about}: asking again in ${time} (${waited})`);
+      const text = (time: string) => `${about}: asking again in ${time} (${waited})`;
       this.#waitedMs += pause;
       this.#waits++;
+      this.#pause = wait(this.#io, pause, text);
+      await this.#pause;
+      this.#pause = undefined;
     }
   }
 }

@@ -1,5 +1,5 @@
-// docs/production.md, doctor.md, renew.md and search.md: their shell blocks run as they stand, beside a server that
-// serves and after it was stopped.
+// docs/production.md, doctor.md, renew.md, search.md and bulk.md: their shell blocks run as they stand, beside a server
+// that serves and after it was stopped.
 // Those for a machine with systemd run in test/infra/release.test.ts.
 
 import assert from 'node:assert/strict';
@@ -11,9 +11,8 @@ import { test } from 'node:test';
 import { freePort, run, startServer, temporary } from '../support/process.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const guides = ['docs/production.md', 'docs/doctor.md', 'docs/renew.md', 'docs/search.md'].map(
-  (name) => readFileSync(join(root, name), 'utf8'),
-);
+const pages = ['production.md', 'doctor.md', 'renew.md', 'search.md', 'bulk.md'];
+const guides = pages.map((name) => readFileSync(join(root, 'docs', name), 'utf8'));
 const blocks = [...guides.join('\n').matchAll(/^```sh tested=(\w+)\n([\s\S]*?)^```$/gm)].map(
   ([, when = '', script = '']) => ({ when, script }),
 );

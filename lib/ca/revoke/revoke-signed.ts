@@ -22,8 +22,9 @@ import type { Deps } from '../deps.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { certificateKey, keyHash } from '../record/keys.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { enter, listed, list as putIn, standing } from './register.ts';
+import { enter, listed, list as putIn } from './register.ts';
 import { revoke } from './revoke.ts';
+import { standing } from './standing.ts';
 
 type SignedRevocation = {
   readonly ca: string;

@@ -26,7 +26,8 @@ import { certificateKey } from '../record/keys.ts';
 import { eventOf } from '../record/transaction-event.ts';
 import { authorOf, moved } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { enter, loadRegister, standing } from './register.ts';
+import { enter, loadRegister } from './register.ts';
+import { standing } from './standing.ts';
 
 export type Revocation = {
   readonly ca: string;

@@ -5,7 +5,9 @@ import { visible } from '../../base/text.ts';
 import { type RegisterReason, registerReasons } from '../../base/words.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
+import { dryRunOption, fromOption, manyHelp } from '../many/run.ts';
 import { seconds } from '../text.ts';
+import { revokeMany } from './cert-many.ts';
 import { revokeFile, revokeOfRa, saidOf } from './cert-signed.ts';
 import { caOption, paramsOf } from './which.ts';
 
@@ -15,6 +17,8 @@ type RevokeOptions = {
   readonly reason: RegisterReason;
   readonly withRenewals?: true;
   readonly file?: string;
+  readonly from?: string;
+  readonly dryRun?: true;
 };
 
 export function revokeCommand(io: Io): Command {
@@ -36,6 +40,8 @@ export function revokeCommand(io: Io): Command {
         'the certificate itself, for one without a good record',
       ).conflicts('withRenewals'),
     )
+    .addOption(fromOption('serial numbers').conflicts('file'))
+    .addOption(dryRunOption())
     .addOption(caOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
@@ -52,11 +58,14 @@ a certificate in use ends its lineage: none of its certificates can renew any mo
 until they expire, unless --with-renewals revokes them too. A certificate is no longer in use once its
 renewal has itself renewed; revoking it then stops nothing else. After the reason superseded, its own
 renewal may go on.
+${manyHelp}The columns of such a file are serial, ca and reason; "cert list -o csv" prints one.
 
 Examples:
   scepter cert revoke 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --reason cessationOfOperation --with-renewals
   scepter cert revoke 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --reason keyCompromise
-  scepter cert revoke --file ra.pem --reason keyCompromise`,
+  scepter cert revoke --file ra.pem --reason keyCompromise
+  scepter cert list --endpoint lab --all -o csv > lab.csv
+  scepter cert revoke --from lab.csv --reason cessationOfOperation --dry-run`,
     )
     .action((serial: string | undefined, options: RevokeOptions) => revoke(io, serial, options));
 }
@@ -100,10 +109,17 @@ Examples:
     );
 
 async function revoke(io: Io, serial: string | undefined, options: RevokeOptions) {
-  const { ca, reason, withRenewals, file, json } = options;
+  const { ca, reason, withRenewals, file, from, dryRun, json } = options;
   const plainly = { reason, json: json === true };
-  if ((serial === undefined) === (file === undefined)) {
-    throw new CliError('usage', 'name either a serial number or, with --file, the certificate');
+  if ([serial, file, from].filter((one) => one !== undefined).length !== 1) {
+    throw new CliError(
+      'usage',
+      'name either a serial number or, with --file, the certificate, or with --from a file of many',
+    );
+  }
+  if (from === undefined && dryRun) throw new CliError('usage', '--dry-run needs --from');
+  if (from !== undefined) {
+    return revokeMany(io, from, { ...plainly, ca, withRenewals, dryRun: dryRun === true });
   }
   if (file !== undefined) return revokeFile(io, file, ca, plainly);
   if (serial === undefined) return;

@@ -57,7 +57,7 @@ async function candidatesOf(
   ca: string | undefined,
 ): Promise<readonly Candidate[]> {
   const listed = (query: object) => callApi(io, 'GET /certificates', { query: { ...query, ca } });
-  if (plain.length % 2 === 0) {
+  if (plain.length % 2 === 0 || !/^[0-9a-f]*$/.test(plain)) {
     const { certificates, altered } = await listed({ serial: given });
     if (certificates.length > 0) return certificates;
     const spoilt = (altered ?? []).map(certificateIn);

@@ -1,20 +1,20 @@
-// scepter txn list, show, approve, deny: requests and what has become of them.
+// scepter txn list, show: requests and what has become of them.
 
 import { Command, Option } from 'commander';
 import type { AnswerTo } from '../../api/api.ts';
 import { fromBase64 } from '../../base/bytes.ts';
-import { visible } from '../../base/text.ts';
 import type { TransactionState } from '../../base/words.ts';
 import { tooLarge } from '../../ca/query/explain-refusal.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
 import { callApi } from '../api.ts';
 import { wholeSerial } from '../certificate/which.ts';
-import { type Io, jsonLine } from '../io.ts';
+import type { Io } from '../io.ts';
 import { authorText, inOrder, stepRow } from '../log/happened.ts';
 import { requestFields } from '../look/decoded.ts';
 import { type PageOptions, pageOptions, requireUnaltered, searchHelp, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds } from '../text.ts';
+import { decideCommand } from './decide.ts';
 import { refusalFields } from './refusal.ts';
 import { watchCommand } from './watch.ts';
 import { transactionId } from './which.ts';
@@ -91,7 +91,7 @@ Examples:
       await show(io, options, { json: story, page: () => page(story) });
       requireUnaltered(io, story.altered);
     });
-  for (const verdict of ['approve', 'deny'] as const) txn.addCommand(decide(io, verdict));
+  for (const verdict of ['approve', 'deny'] as const) txn.addCommand(decideCommand(io, verdict));
   txn.addCommand(watchCommand(io));
   return txn;
 }
@@ -161,34 +161,4 @@ function page(story: Story): Sheet {
       },
     ],
   ];
-}
-
-function decide(io: Io, verdict: 'approve' | 'deny'): Command {
-  const approves = verdict === 'approve';
-  return new Command(verdict)
-    .argument('<id>', 'of a pending transaction, or the beginning of one')
-    .description(
-      approves
-        ? 'allow a pending request; its device gets the certificate when it next asks'
-        : 'refuse a pending request; its device is told when it next asks',
-    )
-    .option('--reason <text>', 'why; kept in the event, not told to the device')
-    .option('--json', 'print one JSON object')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  scepter txn ${verdict} 01K4QD6W6ZJ5S5M0V1X7TB2C3D
-  scepter txn ${verdict} 01K4QD6W6ZJ5S5M0V1X7TB2C3D --reason "${approves ? 'ticket 4711' : 'device was stolen'}" --json`,
-    )
-    .action(async (given: string, { reason, json }: { reason?: string; json?: true }) => {
-      const id = await transactionId(io, given);
-      const done = await callApi(io, `POST /transactions/{id}/${verdict}`, {
-        params: { id },
-        body: { reason },
-      });
-      io.out(
-        json ? jsonLine(done) : visible(`${done.id} ${done.state}: ${done.subject}`).concat('\n'),
-      );
-    });
 }

@@ -1,0 +1,118 @@
+// What a command is to be done to, from a file: one a line, or CSV (RFC 4180) with a header. Whatever is wrong with it is
+// said with line and column, all of it at once and before anything is done.
+
+import { fromUtf8 } from '../../base/bytes.ts';
+import { CliError, type Io } from '../io.ts';
+import { fileOctets } from '../look/inspect.ts';
+
+export type Row = {
+  /** Of the file, from 1. */
+  readonly line: number;
+  /** By the name of the column, in lower case; empty cells are left out. */
+  readonly cells: Readonly<Record<string, readonly string[]>>;
+};
+
+export type Fault = { readonly line: number; readonly column?: string; readonly said: string };
+
+/** @throws {CliError} usage, after a line for each fault */
+export function refuseFile(io: Io, file: string, faults: readonly Fault[]): never {
+  for (const { line, column, said } of [...faults].sort((a, b) => a.line - b.line)) {
+    io.note(`${file}, line ${line}${column === undefined ? '' : `, column ${column}`}: ${said}`);
+  }
+  const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
+  throw new CliError('usage', `${file} has ${count}: nothing was done`);
+}
+
+/**
+ * Rows of which each has a value for the column; a file without a header has nothing but these values.
+ * @throws {CliError}
+ */
+export async function namedRows(io: Io, file: string, column: string): Promise<readonly Row[]> {
+  const records = parseCsv(io, file, await textOf(io, file));
+  const [first] = records;
+  if (!first) throw new CliError('usage', `${file} is empty`);
+  const headed = first.cells.some((cell) => cell.trim().toLowerCase() === column);
+  if (headed) {
+    const rows = withHeader(io, file, records);
+    const faults = rows
+      .filter(({ cells }) => cells[column]?.length !== 1)
+      .map(({ line }) => ({ line, column, said: 'has to have one value' }));
+    return faults.length > 0 ? refuseFile(io, file, faults) : rows;
+  }
+  const faults = records
+    .filter(({ cells }) => cells.length > 1)
+    .map(({ line }) => ({
+      line,
+      said: `has several columns: name them in the first line, one of them ${column}`,
+    }));
+  if (faults.length > 0) return refuseFile(io, file, faults);
+  return records.map(({ line, cells: [value = ''] }) => ({
+    line,
+    cells: { [column]: [value.trim()] },
+  }));
+}
+
+async function textOf(io: Io, file: string): Promise<string> {
+  try {
+    return fromUtf8(await fileOctets(io, file)).replace(/^\ufeff/, '');
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+    throw new CliError('usage', `${file} is not a text in UTF-8`);
+  }
+}
+
+type CsvRecord = { readonly line: number; readonly cells: readonly string[] };
+
+function withHeader(
+  io: Io,
+  file: string,
+  [header, ...records]: readonly CsvRecord[],
+): readonly Row[] {
+  const names = (header?.cells ?? []).map((cell) => cell.trim().toLowerCase());
+  const faults: Fault[] = [
+    ...records
+      .filter(({ cells }) => cells.length !== names.length)
+      .map((one) => ({
+        line: one.line,
+        said: `has ${one.cells.length} columns, and the first line has ${names.length}`,
+      })),
+  ];
+  if (faults.length > 0) return refuseFile(io, file, faults);
+  return records.map(({ line: at, cells }) => {
+    const values: Record<string, string[]> = {};
+    for (const [i, name] of names.entries()) {
+      const value = (cells[i] ?? '').trim();
+      if (value === '') continue;
+      values[name] = [...(values[name] ?? []), value];
+    }
+    return { line: at, cells: values };
+  });
+}
+
+/** Records of RFC 4180, also with LF alone; lines with nothing in them are none. @throws {CliError} */
+function parseCsv(io: Io, file: string, text: string): readonly CsvRecord[] {
+  const records: CsvRecord[] = [];
+  let line = 1;
+  for (let at = 0; at < text.length; ) {
+    const from = line;
+    const cells: string[] = [];
+    for (let ended = false; !ended; ) {
+      const quoted = /"([^"]*(?:""[^"]*)*)"(,|\r?\n|$)/y;
+      const plain = /([^",\r\n]*)(,|\r?\n|$)/y;
+      const pattern = text[at] === '"' ? quoted : plain;
+      pattern.lastIndex = at;
+      const found = pattern.exec(text);
+      if (!found) {
+        const said = text[at] === '"' ? 'has a quote without its end' : 'has a quote in its middle';
+        return refuseFile(io, file, [{ line, column: String(cells.length + 1), said }]);
+      }
+      const [all, cell = '', end = ''] = found;
+      cells.push(pattern === quoted ? cell.replaceAll('""', '"') : cell);
+      line += all.split('\n').length - 1;
+      at = pattern.lastIndex;
+      ended = end !== ',';
+    }
+    if (cells.some((cell) => cell.trim() !== '')) records.push({ line: from, cells });
+  }
+  return records;
+}
