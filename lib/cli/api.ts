@@ -20,6 +20,8 @@ export type Parts = {
   readonly params?: Readonly<Record<string, string>> | undefined;
   readonly query?: Query | undefined;
   readonly body?: object | undefined;
+  /** The Idempotency-Key of a request that a later command may make again. */
+  readonly once?: string | undefined;
 };
 
 /** A route that takes nothing is called by its name alone. */
@@ -41,7 +43,7 @@ export const callApi = async <Name extends RouteName>(
 export async function askApi(
   io: Io,
   name: RouteName,
-  { params = {}, query = {}, body }: Parts = {},
+  { params = {}, query = {}, body, once = crypto.randomUUID() }: Parts = {},
 ): Promise<unknown> {
   const { own } = io;
   const [method = '', path = ''] = name.split(' ');
@@ -52,7 +54,7 @@ export async function askApi(
     headers: {
       ...(own ? {} : authorization(await io.token(), io.jwt)),
       ...(body ? { 'content-type': 'application/json' } : {}),
-      ...(method === 'POST' && !own ? { 'idempotency-key': crypto.randomUUID() } : {}),
+      ...(method === 'POST' && !own ? { 'idempotency-key': once } : {}),
     },
     ...(body ? { body: JSON.stringify(body) } : {}),
   };

@@ -273,3 +273,114 @@ describe('txn approve and deny --from', () => {
     });
   }
 });
+
+describe('challenge create --from', () => {
+  const create = (stdin: string, ...more: string[]) =>
+    terminal.run(['challenge', 'create', '--from', '-', ...more], { stdin });
+  const challenges = () => store.dump().filter(({ kind }) => kind === 'challenge');
+  const csv = [
+    'endpoint,subject,san,uses,ttl,san',
+    'direct,"CN=a,O=Test",dns:a.example.com,2,30m,',
+    ',CN=b,dns:b.example.com email:b@example.com,,,uri:https://b.example.com/',
+    ',CN=b,,,,',
+    ',CN=b,,,,',
+    '',
+  ].join('\n');
+
+  test('every row becomes a challenge, in its order; the same file again gets the same ones', async () => {
+    const before = challenges().length;
+    const tried = await create(csv, '--dry-run');
+    assert.deepEqual(
+      [tried.code, tried.out, tried.err],
+      [0, '', '4 rows: a challenge could be made for each; none was\n'],
+    );
+    assert.equal(challenges().length, before);
+    const made = await create(csv, '--ttl', '2h');
+    assert.deepEqual([made.code, made.err], [0, '4 rows: 4 challenges\n']);
+    const [head, ...rows] = made.out.trimEnd().split('\r\n');
+    assert.equal(head, '"endpoint","subject","san","uses","ttl","id","challenge","expiresAt"');
+    const names = '"dns:b.example.com email:b@example.com uri:https://b.example.com/"';
+    const own = '"[0-9A-Z]{26}","[0-9a-z]{26}","[^"]+Z"';
+    assert.match(
+      rows[0] ?? '',
+      new RegExp(`^"direct","CN=a,O=Test","dns:a.example.com","2","30m",${own}$`),
+    );
+    assert.match(rows[1] ?? '', new RegExp(`^"default","CN=b",${names},"1","2h",${own}$`));
+    const secrets = rows.map((row) => row.split('","')[6]);
+    assert.equal(new Set(secrets).size, 4, 'equal rows have challenges of their own');
+    assert.equal(challenges().length, before + 4);
+    assert.equal((await create(csv, '--ttl', '2h')).out, made.out);
+    assert.equal(challenges().length, before + 4);
+    const other = await create(csv, '--ttl', '2h', '--batch', 'second');
+    assert.notEqual(other.out, made.out);
+    assert.equal(challenges().length, before + 8);
+  });
+
+  test('what is wrong is said with line and column, all of it, and nothing is made', async () => {
+    const before = challenges().length;
+    const wrong = [
+      'endpoint,subject,san,uses,ttl',
+      'nowhere,CN=a,,,',
+      ',CN=a,dns:pc_01.example.com,,',
+      ',"CN=a,",,,',
+      ',CN=a,,many,',
+      ',CN=a,,,soon',
+      ',CN=good,,,',
+      '',
+    ].join('\n');
+    for (const more of [[], ['--dry-run']]) {
+      const { code, out, err } = await create(wrong, ...more);
+      assert.deepEqual([code, out], [2, '']);
+      const said = [
+        /^-, line 2, column endpoint: "nowhere" does not exist$/m,
+        /^-, line 3, column san: .*pc_01/m,
+        /^-, line 4, column subject: /m,
+        /^-, line 5, column uses: /m,
+        /^-, line 6, column ttl: /m,
+        /^scepter: - has 5 faults: nothing was done$/m,
+      ];
+      for (const sentence of said) assert.match(err, sentence);
+    }
+    assert.equal(challenges().length, before);
+    const column = await create('endpiont\ndefault\n');
+    assert.match(
+      column.err,
+      /line 1, column endpiont: is none of endpoint, subject, san, uses, ttl/,
+    );
+    const twice = await create('subject,subject\nCN=a,CN=b\n');
+    assert.match(twice.err, /line 2, column subject: stands more than once/);
+    assert.equal((await terminal.run(['challenge', 'create', '--dry-run'])).code, 2);
+  });
+
+  test('a run that a server has ended is gone on with by the same command', async () => {
+    const rows = `subject\n${Array.from({ length: 9 }, (_, i) => `CN=ended-${i}`).join('\n')}\n`;
+    let made = 0;
+    between = ({ method, url }) =>
+      method === 'POST' && url.endsWith('/challenges') && ++made > 3
+        ? new Response('', { status: 503 })
+        : undefined;
+    const { code, err } = await create(rows, '--retry-for', '0');
+    assert.equal(code, 5);
+    assert.match(err, /\n9 rows: 3 challenges\nscepter: 6 of 9 not made; the same command tries/);
+    between = undefined;
+    const before = challenges().length;
+    const rest = await create(rows);
+    assert.deepEqual([rest.code, challenges().length], [0, before + 6]);
+  });
+
+  test('challenge show says what a challenge allows and who made it, and never the secret', async () => {
+    const { out } = await create('subject,san\nCN=shown,dns:shown.example.com\n', '--json');
+    const [made] = JSON.parse(out).challenges;
+    for (const format of ['table', 'json', 'csv']) {
+      const shown = await terminal.run(['challenge', 'show', made.id, '-o', format]);
+      assert.equal(shown.code, 0, shown.err);
+      assert.match(shown.out, /CN=shown/);
+      assert.match(shown.out, /dns:shown\.example\.com/);
+      assert.ok(!shown.out.includes(made.challenge));
+    }
+    const page = (await terminal.run(['challenge', 'show', made.id])).out;
+    assert.match(page, /^made by +\S+/m);
+    assert.match(page, /^uses +1 of 1 left$/m);
+    assert.match(page, /^expires +\S+ \(in 1h\)$/m);
+  });
+});

@@ -12,6 +12,7 @@ import { MemoryStore } from '../support/memory-store.ts';
 const everybody = ['approver', 'auditor', 'challenger'];
 const table: Readonly<Record<string, readonly string[]>> = {
   'POST /challenges': ['challenger'],
+  'POST /challenges/check': ['challenger'],
   'GET /challenges': ['auditor', 'challenger'],
   'GET /challenges/{id}': ['auditor', 'challenger'],
   'DELETE /challenges/{id}': ['challenger'],
@@ -56,6 +57,7 @@ const parameters: Readonly<Record<string, string>> = {
 };
 const bodies: Readonly<Record<string, unknown>> = {
   'POST /challenges': { endpoint: 'nowhere' },
+  'POST /challenges/check': { endpoint: 'nowhere' },
   'POST /certificates/{ca}/revoke': { certificate: 'AAAA', reason: 'unspecified' },
   'POST /certificates/{ca}/{serial}/revoke': { reason: 'unspecified' },
   'POST /cas/{ca}/chain': { chain: '' },

@@ -47,6 +47,16 @@ const madeChallenge = answer(
   }),
 );
 
+const checkedChallenge = answer(
+  'CheckedChallenge',
+  z.strictObject({
+    endpoint: z.string(),
+    subject: z.optional(z.string()),
+    san: described('as they would be bound', z.array(z.string())),
+    uses: z.int(),
+  }),
+);
+
 const challenge = answer(
   'Challenge',
   z.strictObject({
@@ -84,6 +94,13 @@ export const challengeRoutes = {
     answer: madeChallenge,
     repeatable: true,
     conflict: 'the challenge of this Idempotency-Key can no longer be told',
+  },
+  'POST /challenges/check': {
+    noun: 'challenge',
+    roles: ['challenger'],
+    summary: 'Whether such a challenge could be made; none is',
+    body: newChallenge,
+    answer: checkedChallenge,
   },
   'GET /challenges': {
     noun: 'challenge',

@@ -4,7 +4,7 @@ import { type RegisterReason, registerReasons } from '../../base/words.ts';
 import { standing } from '../../ca/revoke/standing.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io } from '../io.ts';
-import { type Fault, namedRows, type Row, refuseFile } from '../many/rows.ts';
+import { type Fault, type FileRow, namedRows, refuseFile } from '../many/rows.ts';
 import { type Result, runMany } from '../many/run.ts';
 import { saidOf } from './cert-signed.ts';
 import { paramsOf } from './which.ts';
@@ -32,11 +32,11 @@ export async function revokeMany(io: Io, file: string, asked: Asked): Promise<vo
   const { dryRun, json } = asked;
   // What is said of a row is in its row.
   const quiet = { ...io, note: () => {} };
-  const act = (row: Row) => revokeOne(quiet, row, asked);
+  const act = (row: FileRow) => revokeOne(quiet, row, asked);
   await runMany(io, { rows, column: 'serial', act, dryRun, json });
 }
 
-async function revokeOne(io: Io, { cells }: Row, asked: Asked): Promise<Result> {
+async function revokeOne(io: Io, { cells }: FileRow, asked: Asked): Promise<Result> {
   const [given = ''] = cells.serial ?? [];
   const [reason = asked.reason] = (cells.reason ?? []).filter(isReason);
   const params = await paramsOf(io, given, cells.ca?.[0] ?? asked.ca);

@@ -5,7 +5,7 @@ import { fromUtf8 } from '../../base/bytes.ts';
 import { CliError, type Io } from '../io.ts';
 import { fileOctets } from '../look/inspect.ts';
 
-export type Row = {
+export type FileRow = {
   /** Of the file, from 1. */
   readonly line: number;
   /** By the name of the column, in lower case; empty cells are left out. */
@@ -27,13 +27,13 @@ export function refuseFile(io: Io, file: string, faults: readonly Fault[]): neve
  * Rows of which each has a value for the column; a file without a header has nothing but these values.
  * @throws {CliError}
  */
-export async function namedRows(io: Io, file: string, column: string): Promise<readonly Row[]> {
+export async function namedRows(io: Io, file: string, column: string): Promise<readonly FileRow[]> {
   const records = parseCsv(io, file, await textOf(io, file));
   const [first] = records;
   if (!first) throw new CliError('usage', `${file} is empty`);
   const headed = first.cells.some((cell) => cell.trim().toLowerCase() === column);
   if (headed) {
-    const rows = withHeader(io, file, records);
+    const rows = withHeader(io, file, records, undefined);
     const faults = rows
       .filter(({ cells }) => cells[column]?.length !== 1)
       .map(({ line }) => ({ line, column, said: 'has to have one value' }));
@@ -52,6 +52,20 @@ export async function namedRows(io: Io, file: string, column: string): Promise<r
   }));
 }
 
+/**
+ * Rows with a header of these columns, each of them optional; one may stand several times.
+ * @throws {CliError}
+ */
+export async function tableRows(
+  io: Io,
+  file: string,
+  columns: readonly string[],
+): Promise<readonly FileRow[]> {
+  const records = parseCsv(io, file, await textOf(io, file));
+  if (records.length === 0) throw new CliError('usage', `${file} is empty`);
+  return withHeader(io, file, records, columns);
+}
+
 async function textOf(io: Io, file: string): Promise<string> {
   try {
     return fromUtf8(await fileOctets(io, file)).replace(/^\ufeff/, '');
@@ -67,9 +81,13 @@ function withHeader(
   io: Io,
   file: string,
   [header, ...records]: readonly CsvRecord[],
-): readonly Row[] {
+  known: readonly string[] | undefined,
+): readonly FileRow[] {
   const names = (header?.cells ?? []).map((cell) => cell.trim().toLowerCase());
+  const line = header?.line ?? 1;
+  const unknown = known ? names.filter((name) => !known.includes(name)) : [];
   const faults: Fault[] = [
+    ...unknown.map((name) => ({ line, column: name, said: `is none of ${known?.join(', ')}` })),
     ...records
       .filter(({ cells }) => cells.length !== names.length)
       .map((one) => ({

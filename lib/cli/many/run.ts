@@ -5,7 +5,7 @@ import { Option } from 'commander';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { csvLine } from '../show.ts';
 import { counted } from '../text.ts';
-import type { Row } from './rows.ts';
+import type { FileRow } from './rows.ts';
 
 export const fromOption = (what: string): Option =>
   new Option('--from <file>', `${what}, one a line or CSV with a header; "-" for standard input`);
@@ -20,7 +20,7 @@ code 1: one failed or was not tried. A busy server is waited for, up to --retry-
 `;
 
 /** Requests at once: a server that has enough of them says so, and then all wait. */
-const AT_ONCE = 4;
+export const AT_ONCE = 4;
 
 /** Rows between two lines of progress where there is no terminal. */
 const PROGRESS_ROWS = 100;
@@ -32,11 +32,11 @@ export type Result = {
 };
 
 type Many = {
-  readonly rows: readonly Row[];
+  readonly rows: readonly FileRow[];
   /** The column that names what it is done to. */
   readonly column: string;
   /** @throws {CliError} for one that fails */
-  readonly act: (row: Row) => Promise<Result>;
+  readonly act: (row: FileRow) => Promise<Result>;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 };
@@ -52,7 +52,7 @@ export async function runMany(io: Io, { rows, column, act, dryRun, json }: Many)
   let end: unknown;
   let printed = 0;
   const head = ['line', column, 'result', 'detail'];
-  const cellsOf = (row: Row, { result, detail }: Result) => [
+  const cellsOf = (row: FileRow, { result, detail }: Result) => [
     String(row.line),
     row.cells[column]?.[0] ?? '',
     result,
@@ -107,7 +107,7 @@ function summaryOf(found: readonly Result[]): string {
 }
 
 /** Works through items, so many at once, each begun in its turn. */
-async function inLanes<T>(
+export async function inLanes<T>(
   items: readonly T[],
   lanes: number,
   work: (item: T, at: number) => Promise<void>,

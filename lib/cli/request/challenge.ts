@@ -10,6 +10,7 @@ import { authorText } from '../log/happened.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { counted, type Field, fromNow, type Sheet, seconds } from '../text.ts';
+import { createMany } from './challenge-many.ts';
 import { challengeId } from './which.ts';
 
 type ListOptions = PageOptions & {
@@ -34,6 +35,18 @@ export function challengeCommand(io: Io): Command {
     )
     .option('--uses <n>', 'how many certificates it is good for', '1')
     .option('--ttl <duration>', "how long it lives, such as 30m, 1h, 7d (default: the endpoint's)")
+    .addOption(
+      new Option(
+        '--from <file>',
+        'one for each row of a CSV with these columns; "-": standard input',
+      ).conflicts(['subject', 'san']),
+    )
+    .option(
+      '--batch <name>',
+      'with --from: another name makes other challenges of the same rows',
+      '',
+    )
+    .option('--dry-run', 'with --from: check every row, and make none')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -43,9 +56,20 @@ Examples:
   scepter challenge create --subject "CN=host,O=Interop,C=US" --san dns:host.example.test
   scepter challenge create --subject "CN=Jane Doe,CN=Users,DC=corp,DC=local" --san upn:jane@corp.local
   scepter challenge create --endpoint legacy --ttl 15m --json
-What no certificate of the endpoint could have is refused here, with a sentence.`,
+  scepter challenge create --from devices.csv --ttl 7d > challenges.csv
+What no certificate of the endpoint could have is refused here, with a sentence.
+
+With --from: the columns are endpoint, subject, san, uses and ttl, each of them optional; several names in a
+cell stand apart by spaces. All rows are checked first, and what is wrong is said with line and column; then
+the same rows are printed with id, challenge and expiresAt. The same file again, within seven days and with
+the same token, gets the same challenges, so that a run that was interrupted is gone on with.`,
     )
-    .action(async ({ endpoint, subject, san, uses, ttl, json }) => {
+    .action(async ({ endpoint, subject, san, uses, ttl, json, from, batch, dryRun }) => {
+      if (from !== undefined) {
+        const flags = { dryRun: dryRun === true, json: json === true };
+        return createMany(io, from, { endpoint, uses, ttl, batch, ...flags });
+      }
+      if (dryRun || batch !== '') throw new CliError('usage', '--dry-run and --batch need --from');
       const created = await callApi(io, 'POST /challenges', {
         body: { endpoint, subject, san, uses: Number(uses), ttl },
       });

@@ -5,7 +5,7 @@ import { visible } from '../../base/text.ts';
 import type { TransactionState } from '../../base/words.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
-import { namedRows, type Row } from '../many/rows.ts';
+import { type FileRow, namedRows } from '../many/rows.ts';
 import { dryRunOption, fromOption, manyHelp, type Result, runMany } from '../many/run.ts';
 import { transactionId } from './which.ts';
 
@@ -55,7 +55,7 @@ async function decide(io: Io, verdict: Verdict, given: string | undefined, optio
     const rows = await namedRows(io, from, 'id');
     // What is said of a row is in its row.
     const quiet = { ...io, note: () => {} };
-    const act = (row: Row) => decideOne(quiet, verdict, row, options);
+    const act = (row: FileRow) => decideOne(quiet, verdict, row, options);
     return runMany(io, { rows, column: 'id', act, dryRun: dryRun === true, json: json === true });
   }
   if (dryRun) throw new CliError('usage', '--dry-run needs --from');
@@ -76,7 +76,7 @@ const decided: Readonly<Record<Verdict, readonly TransactionState[]>> = {
 async function decideOne(
   io: Io,
   verdict: Verdict,
-  { cells }: Row,
+  { cells }: FileRow,
   { reason: common, dryRun }: Options,
 ): Promise<Result> {
   const params = { id: await transactionId(io, cells.id?.[0] ?? '') };

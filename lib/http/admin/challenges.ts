@@ -43,10 +43,7 @@ const withoutSecret = ({ id, endpoint, expiresAt }: Omit<MadeChallenge, 'challen
 export const challengeHandlers: HandlersOf<typeof challengeRoutes> = {
   'POST /challenges': {
     async handle(deps, { actor, body: { endpoint: id, subject, san, uses, ttl }, once }) {
-      const endpoint = existing(deps, id);
-      if (!endpoint.enrol.authorize.includes('challenge')) {
-        throw new HttpFailure(422, `endpoint: "${id}" takes no challenges but its static one`);
-      }
+      const endpoint = taking(deps, id);
       const binding = bindingOf(endpoint, subject, san);
       const wanted = { binding, uses, ttlMs: ttl ?? endpoint.challengeTtlMs };
       const remembered = once && { once, answer: withoutSecret };
@@ -64,6 +61,13 @@ export const challengeHandlers: HandlersOf<typeof challengeRoutes> = {
       }
       return inOrder(made, secret);
     },
+  },
+  async 'POST /challenges/check'(deps, { body: { endpoint: id, subject, san, uses } }) {
+    const { profile } = taking(deps, id);
+    // Alone first, so that what is wrong with them is not taken for the subject's.
+    const { names } = ofField('san', () => normalBinding(profile, undefined, san));
+    ofField('subject', () => normalBinding(profile, subject, san));
+    return { endpoint: id, ...(subject === undefined ? {} : { subject }), san: names, uses };
   },
   async 'GET /challenges'(deps, { path, query }) {
     if (query.endpoint !== undefined) existing(deps, query.endpoint);
@@ -88,6 +92,23 @@ const inOrder = ({ id, ...rest }: ReturnType<typeof withoutSecret>, secret: stri
   challenge: secret,
   ...rest,
 });
+
+/** @throws {HttpFailure} 422 */
+function ofField<T>(field: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new HttpFailure(422, `${field}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** An endpoint at which there are challenges. */
+function taking(deps: Deps, id: string): Endpoint {
+  const endpoint = existing(deps, id);
+  if (endpoint.enrol.authorize.includes('challenge')) return endpoint;
+  throw new HttpFailure(422, `endpoint: "${id}" takes no challenges but its static one`);
+}
 
 function existing({ config }: Deps, id: string): Endpoint {
   const endpoint = config.endpoints.get(id);
