@@ -74,7 +74,10 @@ test('every kind of command reaches the admin function by its name, GET, POST an
 });
 
 test('a function that is busy and says for how long is invoked again', async () => {
-  const { code, err } = await scepter(['ca', 'show', '--url', 'lambda:busy']);
+  const asked = ['ca', 'show', '--url', 'lambda:busy'];
+  const other = await scepter(asked);
+  assert.deepEqual([other.code, service.calls], [4, []], 'the token is of lambda:admin');
+  const { code, err } = await scepter(asked, { SCEPTER_URL: undefined });
   assert.equal(code, 0, err);
   assert.match(err, /^lambda:busy is busy \(HTTP 503\): asking again in 1s \(waited 0s of 5m\)\n$/);
   assert.equal(service.calls.splice(0).length, 2);
