@@ -14,6 +14,7 @@ export const deploymentOf = (env: Env): Deployment | undefined =>
   env.table === undefined
     ? undefined
     : {
+        identity: async () => (await import('../../lib/adapters/aws/identity.ts')).callerIdentity(),
         look: () => look(env, env.table ?? ''),
       };
 

@@ -73,7 +73,7 @@ export type Prompt = {
 
 export type Deployment = {
   /** Whose credentials these are. @throws {Error} with a sentence */
-  readonly identity?: () => Promise<{ readonly arn: string; readonly region: string }>;
+  readonly identity: () => Promise<{ readonly arn: string; readonly region: string }>;
   /** @throws {ConfigError} @throws {Error} with a sentence */
   readonly look: () => Promise<Deployed>;
 };

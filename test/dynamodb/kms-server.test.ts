@@ -5,6 +5,8 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fromPem } from '../../lib/base/bytes.ts';
@@ -111,42 +113,67 @@ test('ca init, enrol, a second instance and a rotation work from an empty table;
   checkCa(await rowsOf(table), delivered);
 });
 
+/** STS, as far as it says who somebody is. */
+async function startSts(arn: string) {
+  const server = createServer((_, response) => {
+    const result = `<Arn>${arn}</Arn><UserId>A</UserId><Account>111122223333</Account>`;
+    const body = `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>${result}</GetCallerIdentityResult></GetCallerIdentityResponse>`;
+    response.writeHead(200, { 'content-type': 'text/xml' }).end(body);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, stop: () => server.close() };
+}
+
 /** What scepter doctor says of a deployment to its operator, and with settings that are wrong. */
 async function doctored(env: Readonly<Record<string, string>>): Promise<void> {
-  const doctor = async (more: Readonly<Record<string, string>> = {}) => {
-    const all = { ...env, ...more };
-    const { code, out, err } = await run('bin/scepter.js', ['doctor', '-o', 'json'], {
-      env: all,
+  const arn = 'arn:aws:sts::111122223333:assumed-role/operator/me';
+  const sts = await startSts(arn);
+  try {
+    const doctor = async (more: Readonly<Record<string, string>> = {}) => {
+      const all = { ...env, AWS_ENDPOINT_URL_STS: sts.url, ...more };
+      const { code, out, err } = await run('bin/scepter.js', ['doctor', '-o', 'json'], {
+        env: all,
+      });
+      assert.ok(out, err);
+      type Section = { findings: { check: string; mark: string; says: string }[] };
+      const { sections } = JSON.parse(out) as { sections: Section[] };
+      const findings = sections.flatMap((section) => section.findings);
+      return { code, said: findings.map(({ check, mark, says }) => `${check} ${mark} ${says}`) };
+    };
+    const { code, said } = await doctor();
+    const troubles = said.filter((one) => !/^\w+ good /.test(one));
+    const expected = [
+      /^service warning the table \S+, the deployment test: its deletion protection is off/,
+      /^keys fault CA default: the key \S+ leaves it to the IAM policies .* who may sign with it/,
+      /^keys fault CA default: the key \S+ leaves it to the IAM policies .* open what it has sealed/,
+      /^keys fault CA second: it has not been made yet/,
+      // Of the endpoint default, whose CA has an EC key, then of the endpoint second.
+      /^clients warning micromdm/,
+      /^cert fault HTTP 503/,
+    ];
+    assert.equal(troubles.length, expected.length, said.join('\n'));
+    expected.forEach((pattern, at) => {
+      assert.match(troubles[at] ?? '', pattern);
     });
-    assert.ok(out, err);
-    type Section = { findings: { check: string; mark: string; says: string }[] };
-    const { sections } = JSON.parse(out) as { sections: Section[] };
-    const findings = sections.flatMap((section) => section.findings);
-    return { code, said: findings.map(({ check, mark, says }) => `${check} ${mark} ${says}`) };
-  };
-  const { code, said } = await doctor();
-  const troubles = said.filter((one) => !/^\w+ good /.test(one));
-  const expected = [
-    /^service warning the table \S+, the deployment test: its deletion protection is off/,
-    /^keys fault CA default: the key \S+ leaves it to the IAM policies .* who may sign with it/,
-    /^keys fault CA default: the key \S+ leaves it to the IAM policies .* open what it has sealed/,
-    /^keys fault CA second: it has not been made yet/,
-    // Of the endpoint default, whose CA has an EC key, then of the endpoint second.
-    /^clients warning micromdm/,
-    /^cert fault HTTP 503/,
-  ];
-  assert.equal(troubles.length, expected.length, said.join('\n'));
-  expected.forEach((pattern, at) => {
-    assert.match(troubles[at] ?? '', pattern);
-  });
-  assert.equal(code, 1);
+    assert.equal(code, 1);
+    assert.ok(said.includes(`aws good ${arn}, in eu-central-1`), said.join('\n'));
 
-  const badConfig = await doctor({ SCEPTER_CONFIG: '{"cas": {}}' });
-  assert.match(badConfig.said[0] ?? '', /^configuration fault publicUrl: /);
-  assert.equal(badConfig.code, 1);
-  const noTable = await doctor({ SCEPTER_TABLE: 'none' });
-  assert.match(noTable.said[0] ?? '', /^service fault the DynamoDB table "none" does not exist in/);
-  assert.equal(noTable.code, 1);
+    const badConfig = await doctor({ SCEPTER_CONFIG: '{"cas": {}}' });
+    assert.match(badConfig.said[1] ?? '', /^configuration fault publicUrl: /);
+    assert.equal(badConfig.code, 1);
+    const noTable = await doctor({ SCEPTER_TABLE: 'none' });
+    assert.match(
+      noTable.said[1] ?? '',
+      /^service fault the DynamoDB table "none" does not exist in/,
+    );
+    assert.equal(noTable.code, 1);
+    const nobody = await doctor({ AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:9' });
+    assert.match(nobody.said[0] ?? '', /^aws fault AWS does not say whose credentials these are: /);
+    assert.deepEqual([nobody.code, nobody.said.length], [2, 1]);
+  } finally {
+    sts.stop();
+  }
 }
 
 test('a server with the wrong settings says which, and starts nothing', async () => {

@@ -24,21 +24,18 @@ export async function serviceFacts(io: Io): Promise<ServiceFacts> {
   const deployment = await io.deployment?.();
   if (!deployment) return { service: await asked(io) };
   const identity = await deployment
-    .identity?.()
+    .identity()
     .catch((error: unknown) => ({ why: errorText(error) }));
-  const seen = identity ? { identity } : {};
-  if (identity && 'why' in identity) {
-    return { identity, service: { why: identity.why, problems: [] } };
-  }
+  if ('why' in identity) return { identity, service: { why: identity.why, problems: [] } };
   try {
     const found = await deployment.look();
     return {
-      ...seen,
+      identity,
       service: { ...found, reachable: true, writable: undefined, time: undefined },
     };
   } catch (error) {
     const { problems = [] } = Object(error) as { problems?: readonly string[] };
-    return { ...seen, service: { why: errorText(error), problems } };
+    return { identity, service: { why: errorText(error), problems } };
   }
 }
 
