@@ -146,6 +146,21 @@ test('every command of ours in a document exists, with its options', () => {
 
 const limits = new Map<string, unknown>(Object.entries(allLimits));
 
+test('the page of commands names every command', () => {
+  const page = read('docs/operate.md');
+  const [table = ''] = /^\| command \| what \|\n(?:\|.*\n)+/m.exec(page) ?? [];
+  const cells = [...table.matchAll(/^\| (`(?:\\\||[^|])+) \| /gm)].map(([, cell]) => cell).join();
+  const named = [...cells.matchAll(/`([^`]+)`/g)].flatMap(([, text = '']) => {
+    const [first = '', rest] = text.split(' ');
+    return rest === undefined ? [first] : rest.split('\\|').map((one) => `${first} ${one}`);
+  });
+  const all = makeProgram('0', io)
+    .commands.flatMap((command) => [command, ...command.commands])
+    .filter(({ commands }) => commands.length === 0)
+    .map((one) => (one.parent?.parent ? `${one.parent.name()} ${one.name()}` : one.name()));
+  assert.deepEqual(named.toSorted(), all.toSorted());
+});
+
 /** What a number of the limits page is, in the unit of its constant. */
 function inUnitOf(constant: string, text: string): number {
   const [, digits = '', unit = ''] = /^([\d,]+)(?: (.+))?$/.exec(text) ?? [];
