@@ -57,7 +57,9 @@ export function apiContract(name: string, open: () => Promise<Store>): void {
       const two = await made({}, '2');
       const three = await made({}, '3');
       const waiting = await made({ endpoint: 'guarded' }, '4');
-      await found('/challenges', 'challenges', 'id', [three.id, two.id, one.id]);
+      await found('/challenges', 'challenges', 'id', [waiting.id, three.id, two.id, one.id]);
+      const own = [three.id, two.id, one.id];
+      await found('/challenges?endpoint=default', 'challenges', 'id', own);
       await ok(lab, 'DELETE', `/challenges/${three.id}`);
       await found('/challenges?state=revoked', 'challenges', 'id', [three.id]);
 

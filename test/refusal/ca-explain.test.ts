@@ -9,6 +9,7 @@ import { type Bytes, base64, hex, utf8 } from '../../lib/base/bytes.ts';
 import { REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
 import { decide } from '../../lib/ca/approve/pending.ts';
 import { requireGoodKey } from '../../lib/ca/authorize/good-key.ts';
+import { revokeChallenge } from '../../lib/ca/challenge/challenge-list.ts';
 import { explainRefusal } from '../../lib/ca/query/explain-refusal.ts';
 import { storyOf } from '../../lib/ca/query/transactions.ts';
 import { revoke } from '../../lib/ca/revoke/revoke.ts';
@@ -174,7 +175,7 @@ const provoked: Record<Exclude<Reason, 'keyNotOnCurve'>, Provoked> = {
   challengeRevoked: {
     act: async (w) => {
       const challenge = await w.lab.challenge();
-      await w.bend('challenge', () => ({ revokedAt: w.lab.clock.at }));
+      await revokeChallenge(w.lab.deps, w.challenges()[0]?.id ?? '', undefined, admin);
       return w.ask({ challenge });
     },
     kept: /revoked at: \d{4}-/,
