@@ -355,7 +355,7 @@ export class Clients {
     const said = await world.ask((deps) =>
       revoke(deps, { ca: 'default', serial, reason, actor: { kind: 'admin', id: 'revoker' } }),
     );
-    if (said !== 'done' && said !== 'revoked') return;
+    if (said !== 'done' && said !== 'unchanged') return;
     const about = { act: 'revoked', serial, begin, end: world.moment() } as const;
     this.acknowledged.push(said === 'done' ? { ...about, reason } : about);
   }

@@ -61,6 +61,11 @@ export class Service {
     await ended;
   }
 
+  /** For a test that ends early: a service that is left running would keep its process. */
+  kill(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
   #tell(order: Order): Promise<unknown> {
     this.#child?.stdin.write(`${JSON.stringify(order)}\n`);
     return this.#answer();
