@@ -42,18 +42,20 @@ export async function doAll(deps: PublishDeps, jobs?: readonly Job[]): Promise<v
     told.add(deps);
     await warnOfDisagreements(deps);
   }
-  const runs = (jobs ?? jobsOf(deps, await casOfJobs(deps))).map(async (job) => {
+  const all = jobs ?? jobsOf(deps, await casOfJobs(deps));
+  const failed: string[] = [];
+  const doOne = async (job: Job): Promise<void> => {
     try {
       const measures = await within(job, doIfDue(deps, job));
-      if (!measures) return [];
+      if (!measures) return;
       deps.log({ event: 'upkeep.done', severity: 'info', task: job.name, ...measures });
-      return [];
     } catch (error) {
       deps.log(failure(job.name, error));
-      return [job.name];
+      failed.push(job.name);
     }
-  });
-  const failed = (await Promise.all(runs)).flat();
+  };
+  await Promise.all(all.filter(({ last }) => !last).map(doOne));
+  for (const job of all) if (job.last) await doOne(job);
   if (failed.length > 0) throw new Error(`upkeep failed: ${failed.join(', ')}`);
 }
 

@@ -52,8 +52,14 @@ export function jobsOf(deps: PublishDeps, served: readonly string[] = namedIn(de
   const daily = { everyMs: DAILY_MS, limitMs: JOB_LIMIT_MS };
   return [
     { name: 'sweep', ...minutely, run: () => sweep(deps) },
-    { name: 'search', ...minutely, run: () => indexFresh(deps) },
-    { ...minutely, name: 'search late', everyMs: INDEX_LATE_MS, run: () => indexLate(deps) },
+    { name: 'search', last: true, ...minutely, run: () => indexFresh(deps) },
+    {
+      ...minutely,
+      name: 'search late',
+      last: true,
+      everyMs: INDEX_LATE_MS,
+      run: () => indexLate(deps),
+    },
     ...(deps.expiring
       ? [{ name: 'expire', ...minutely, run: () => expire(deps, deps.expiring) }]
       : []),

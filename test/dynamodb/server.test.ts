@@ -60,7 +60,11 @@ test('npm start with SCEPTER_TABLE keeps its records there, and finds them again
 });
 
 test('npm start refuses a table that it cannot use, with a sentence', async () => {
-  const env = { SCEPTER_TABLE: 'nowhere', SCEPTER_DATA_DIR: temporary('refused') };
+  const env = {
+    PORT: String(await freePort()),
+    SCEPTER_TABLE: 'nowhere',
+    SCEPTER_DATA_DIR: temporary('refused'),
+  };
   const { code, err } = await run('functions/server.ts', [], { env });
   assert.equal(code, 1);
   assert.match(err, /^scepter: the DynamoDB table "nowhere" does not exist in eu-central-1 .*\n$/);
@@ -68,6 +72,7 @@ test('npm start refuses a table that it cannot use, with a sentence', async () =
 
 test('npm start without a region or credentials says which is missing', async () => {
   const none = {
+    PORT: String(await freePort()),
     SCEPTER_TABLE: 'any',
     SCEPTER_DATA_DIR: temporary('refused'),
     AWS_ACCESS_KEY_ID: undefined,

@@ -15,6 +15,8 @@ export type Job = {
   readonly everyMs: number;
   /** Milliseconds that a run may take. */
   readonly limitMs: number;
+  /** One call of upkeep begins it when the others have ended: no device waits for it, and a Worker has six connections. */
+  readonly last?: true;
   readonly run: () => Promise<Measures>;
 };
 
