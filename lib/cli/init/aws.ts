@@ -1,6 +1,7 @@
 // The stubs for AWS: cdk.json for the app of the quick start, and a root module for Terraform. Both take the
 // construct, the module and the packages of the functions from the repository.
 
+import { shellWord } from '../text.ts';
 import {
   type Answers,
   addressOf,
@@ -18,7 +19,7 @@ import {
 
 const indented = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
 export const quoted = (path: string): string =>
-  /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path}'`;
+  /^[\w@%+=:,./-]+$/.test(path) ? path : shellWord(path);
 
 export const placeholder = ({ domain }: Answers): readonly string[] =>
   domain === undefined

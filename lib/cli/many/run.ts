@@ -2,6 +2,7 @@
 // already is no failure, so that the same command goes on where it stopped.
 
 import { Option } from 'commander';
+import { errorText } from '../../base/errors.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { csvLine } from '../show.ts';
 import { counted } from '../text.ts';
@@ -63,7 +64,7 @@ export async function runMany(io: Io, { rows, column, act, dryRun, json }: Many)
     if (end !== undefined || stopped.aborted) return;
     found[at] = await act(row).catch((error: unknown) => {
       if (endsAll(error)) end ??= error;
-      return { result: 'failed', detail: error instanceof Error ? error.message : String(error) };
+      return { result: 'failed', detail: errorText(error) };
     });
     for (let next = found[printed]; next && !json; next = found[printed]) {
       const its = rows[printed];

@@ -2,6 +2,7 @@
 
 import { Argument, Command, Option } from 'commander';
 import { CliError, type Io, jsonLine } from '../io.ts';
+import { shellWord } from '../text.ts';
 import { kinds, type OfferKind, offersOf, type RunWith } from './offers.ts';
 
 /** A command as completion sees it. */
@@ -69,8 +70,7 @@ function tableOf(command: Command, path: string): Node[] {
   return [node, ...children.flatMap((child) => tableOf(child, `${path} ${child.name()}`))];
 }
 
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-const list = (words: readonly string[]): string => quoted(words.join(' '));
+const list = (words: readonly string[]): string => shellWord(words.join(' '));
 const wordsOf = ({ commands, options, choices }: Node): string[] => [
   ...[...commands, ...options].map(({ word }) => word),
   ...choices,
@@ -80,7 +80,7 @@ const wordsOf = ({ commands, options, choices }: Node): string[] => [
 const walk = (nodes: readonly Node[], words: string): string => `\
   for word in "\${${words}}"; do
     case "$at $word" in
-      ${nodes.map(({ path }) => quoted(path)).join('|')}) at="$at $word" ;;
+      ${nodes.map(({ path }) => shellWord(path)).join('|')}) at="$at $word" ;;
     esac
   done`;
 
@@ -88,13 +88,13 @@ function bash(nodes: readonly Node[]): string {
   const values = nodes.flatMap(({ path, values: all }) =>
     all.map(
       ([option, words, asks]) =>
-        `    ${quoted(`${path} ${option}`)}) words=${list(words)}${asks ? ` asks=${asks}` : ''} ;;`,
+        `    ${shellWord(`${path} ${option}`)}) words=${list(words)}${asks ? ` asks=${asks}` : ''} ;;`,
     ),
   );
   const cases = nodes.map((node) => {
     const files = node.file ? ' files=1' : '';
     const found = node.asks ? ` found=${node.asks}` : '';
-    return `      ${quoted(node.path)}) words=${list(wordsOf(node))}${files}${found} ;;`;
+    return `      ${shellWord(node.path)}) words=${list(wordsOf(node))}${files}${found} ;;`;
   });
   return `\
 _scepter() {
@@ -119,18 +119,18 @@ complete -o default -F _scepter scepter
 }
 
 function zsh(nodes: readonly Node[]): string {
-  const described = ({ word, text }: Word): string => quoted(`${word}:${text}`);
+  const described = ({ word, text }: Word): string => shellWord(`${word}:${text}`);
   const values = nodes.flatMap(({ path, values: all }) =>
     all.map(([option, words, asks]) => {
-      const known = words.length > 0 ? `compadd -- ${words.map(quoted).join(' ')}` : '_files';
+      const known = words.length > 0 ? `compadd -- ${words.map(shellWord).join(' ')}` : '_files';
       const offer = asks ? `_scepter_values ${asks}` : known;
-      return `    ${quoted(`${path} ${option}`)}) ${offer}; return ;;`;
+      return `    ${shellWord(`${path} ${option}`)}) ${offer}; return ;;`;
     }),
   );
   const cases = nodes.map(({ path, commands, options, choices, file, asks }) => {
     const all = [...commands, ...options, ...choices.map((word) => ({ word, text: '' }))];
     const more = `${file ? ' files=1' : ''}${asks ? ` found=${asks}` : ''}`;
-    return `    ${quoted(path)}) offers=(${all.map(described).join(' ')})${more} ;;`;
+    return `    ${shellWord(path)}) offers=(${all.map(described).join(' ')})${more} ;;`;
   });
   return `\
 #compdef scepter

@@ -172,7 +172,7 @@ export function certFindings({ cert, bag, named, pathClient }: EndpointFacts): O
     cert.headers.has('content-encoding') &&
       fault(
         'cert',
-        `it is compressed (${cert.headers.get('content-encoding')}) though nobody asked for it`,
+        `it is compressed (${cert.headers.get('content-encoding')}) though the request did not accept that`,
         'devices do not decompress',
         'compress no answer of SCEP',
       ),
