@@ -244,12 +244,12 @@ describe('a table on a terminal', () => {
 
 const root = join(import.meta.dirname, '..', '..');
 const cli = `'${process.execPath}' '${join(root, 'bin', 'scepter.js')}'`;
-/** Not what the test's own terminal would have the command do. */
-const { NO_COLOR, FORCE_COLOR, SCEPTER_PAGER, PAGER, ...env } = process.env;
+/** No more than a shell needs: NO_COLOR, CI, PAGER and their like would have the command do other things. */
+const { PATH = '', HOME = '' } = process.env;
 async function onTerminal(command: string, more: Record<string, string> = {}): Promise<Finished> {
   const child = spawn('script', ['-qefc', `stty rows 12 cols 70; ${command}`, '/dev/null'], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...env, TERM: 'xterm-256color', ...more },
+    env: { PATH, HOME, TERM: 'xterm-256color', ...more },
   });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
