@@ -104,7 +104,7 @@ describe('cert revoke --from', () => {
     const tried = await revoke('--dry-run');
     assert.equal(tried.code, 0, tried.err);
     assert.deepEqual(resultsIn(tried.out), Object.fromEntries(serials.map((one) => [one, 'done'])));
-    assert.equal(tried.err, '9 rows: 9 done\nnothing was done: without --dry-run it is\n');
+    assert.equal(tried.err, '9 rows: 9 would be done\nnothing was done: without --dry-run it is\n');
     assert.deepEqual(states(serials), Array(9).fill('issued'));
     assert.ok(most > 1 && most <= 4, `${most} at once`);
     const done = await revoke('--reason', 'superseded');
@@ -157,9 +157,25 @@ describe('cert revoke --from', () => {
       /line 2, column reason: must be one of un/,
     ],
     ['no serial', 'serial,reason\n,superseded\n', /line 2, column serial: has to have one value/],
-    ['too few cells', 'serial,ca\n00ff\n', /line 2: has 1 columns, and the first line has 2/],
+    ['too few cells', 'serial,ca\n00ff\n', /line 2: has 1 column, and the first line has 2/],
     ['no header', '00ff,default\n', /line 1: has several columns: name them in the first line/],
     ['an open quote', 'serial\n"00ff\n', /line 2, column 1: has a quote without its end/],
+    [
+      'a cell that goes on',
+      'serial\n"00"ff\n',
+      /line 2, column 1: goes on after its closing quote/,
+    ],
+    [
+      'semicolons',
+      '"serial";"ca"\n"00ff";"x"\n',
+      /line 1: its columns stand apart by semicolons: /,
+    ],
+    ['tabs', 'serial\tca\n00ff\tx\n', /line 1: its columns stand apart by tabs: write it with co/],
+    [
+      'lines of an old Mac',
+      'serial,reason\r00ff,\r00fe,stolen\r',
+      /line 3, column reason: must be/,
+    ],
     ['a quote in a cell', 'serial\n00"ff\n', /line 2, column 1: has a quote in its middle/],
   ];
   for (const [name, text, said] of wrong) {
@@ -257,7 +273,7 @@ describe('txn approve and deny --from', () => {
       const decide = (stdin: string, ...more: string[]) =>
         terminal.run(['txn', verdict, '--from', '-', ...more], { stdin });
       const tried = await decide(csv, '--dry-run');
-      assert.match(tried.err, /^3 rows: 3 done\nnothing was done/);
+      assert.match(tried.err, /^3 rows: 3 would be done\nnothing was done/);
       const done = await decide(csv);
       assert.deepEqual([done.code, done.err], [0, '3 rows: 3 done\n'], done.out);
       const shown = await terminal.run(['txn', 'show', ids[1] ?? '']);
@@ -332,12 +348,12 @@ describe('challenge create --from', () => {
       const { code, out, err } = await create(wrong, ...more);
       assert.deepEqual([code, out], [2, '']);
       const said = [
-        /^-, line 2, column endpoint: "nowhere" does not exist$/m,
-        /^-, line 3, column san: .*pc_01/m,
-        /^-, line 4, column subject: /m,
-        /^-, line 5, column uses: /m,
-        /^-, line 6, column ttl: /m,
-        /^scepter: - has 5 faults: nothing was done$/m,
+        /^standard input, line 2, column endpoint: "nowhere" does not exist$/m,
+        /^standard input, line 3, column san: .*pc_01/m,
+        /^standard input, line 4, column subject: /m,
+        /^standard input, line 5, column uses: /m,
+        /^standard input, line 6, column ttl: /m,
+        /^scepter: standard input has 5 faults: nothing was done$/m,
       ];
       for (const sentence of said) assert.match(err, sentence);
     }

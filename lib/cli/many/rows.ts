@@ -4,6 +4,7 @@
 import { fromUtf8 } from '../../base/bytes.ts';
 import { CliError, type Io } from '../io.ts';
 import { fileOctets } from '../look/inspect.ts';
+import { counted } from '../text.ts';
 
 export type FileRow = {
   /** Of the file, from 1. */
@@ -15,13 +16,15 @@ export type FileRow = {
 export type Fault = { readonly line: number; readonly column?: string; readonly said: string };
 
 /** @throws {CliError} usage, after a line for each fault */
-export function refuseFile(io: Io, file: string, faults: readonly Fault[]): never {
+export function refuseFile(io: Io, path: string, faults: readonly Fault[]): never {
+  const file = nameOf(path);
   for (const { line, column, said } of [...faults].sort((a, b) => a.line - b.line)) {
     io.note(`${file}, line ${line}${column === undefined ? '' : `, column ${column}`}: ${said}`);
   }
-  const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
-  throw new CliError('usage', `${file} has ${count}: nothing was done`);
+  throw new CliError('usage', `${file} has ${counted(faults.length, 'fault')}: nothing was done`);
 }
+
+const nameOf = (file: string): string => (file === '-' ? 'standard input' : file);
 
 /**
  * Rows of which each has a value for the column; a file without a header has nothing but these values.
@@ -30,7 +33,7 @@ export function refuseFile(io: Io, file: string, faults: readonly Fault[]): neve
 export async function namedRows(io: Io, file: string, column: string): Promise<readonly FileRow[]> {
   const records = parseCsv(io, file, await textOf(io, file));
   const [first] = records;
-  if (!first) throw new CliError('usage', `${file} is empty`);
+  if (!first) throw new CliError('usage', `${nameOf(file)} is empty`);
   const headed = first.cells.some((cell) => cell.trim().toLowerCase() === column);
   if (headed) {
     const rows = withHeader(io, file, records, undefined);
@@ -62,7 +65,7 @@ export async function tableRows(
   columns: readonly string[],
 ): Promise<readonly FileRow[]> {
   const records = parseCsv(io, file, await textOf(io, file));
-  if (records.length === 0) throw new CliError('usage', `${file} is empty`);
+  if (records.length === 0) throw new CliError('usage', `${nameOf(file)} is empty`);
   return withHeader(io, file, records, columns);
 }
 
@@ -71,7 +74,7 @@ async function textOf(io: Io, file: string): Promise<string> {
     return fromUtf8(await fileOctets(io, file)).replace(/^\ufeff/, '');
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
-    throw new CliError('usage', `${file} is not a text in UTF-8`);
+    throw new CliError('usage', `${nameOf(file)} is not a text in UTF-8`);
   }
 }
 
@@ -92,7 +95,7 @@ function withHeader(
       .filter(({ cells }) => cells.length !== names.length)
       .map((one) => ({
         line: one.line,
-        said: `has ${one.cells.length} columns, and the first line has ${names.length}`,
+        said: `has ${counted(one.cells.length, 'column')}, and the first line has ${names.length}`,
       })),
   ];
   if (faults.length > 0) return refuseFile(io, file, faults);
@@ -107,30 +110,51 @@ function withHeader(
   });
 }
 
-/** Records of RFC 4180, also with LF alone; lines with nothing in them are none. @throws {CliError} */
+/** Records of RFC 4180, also with LF or CR alone; lines with nothing in them are none. @throws {CliError} */
 function parseCsv(io: Io, file: string, text: string): readonly CsvRecord[] {
+  const other = otherSeparator(text);
+  if (other) {
+    const said = `its columns stand apart by ${other}: write it with commas (RFC 4180)`;
+    return refuseFile(io, file, [{ line: 1, said }]);
+  }
   const records: CsvRecord[] = [];
   let line = 1;
   for (let at = 0; at < text.length; ) {
     const from = line;
     const cells: string[] = [];
     for (let ended = false; !ended; ) {
-      const quoted = /"([^"]*(?:""[^"]*)*)"(,|\r?\n|$)/y;
-      const plain = /([^",\r\n]*)(,|\r?\n|$)/y;
+      const quoted = /"([^"]*(?:""[^"]*)*)"(,|\r\n?|\n|$)/y;
+      const plain = /([^",\r\n]*)(,|\r\n?|\n|$)/y;
       const pattern = text[at] === '"' ? quoted : plain;
       pattern.lastIndex = at;
       const found = pattern.exec(text);
       if (!found) {
-        const said = text[at] === '"' ? 'has a quote without its end' : 'has a quote in its middle';
-        return refuseFile(io, file, [{ line, column: String(cells.length + 1), said }]);
+        const column = String(cells.length + 1);
+        return refuseFile(io, file, [{ line, column, said: quoteFault(text, at) }]);
       }
       const [all, cell = '', end = ''] = found;
       cells.push(pattern === quoted ? cell.replaceAll('""', '"') : cell);
-      line += all.split('\n').length - 1;
+      line += all.split(/\r\n?|\n/).length - 1;
       at = pattern.lastIndex;
       ended = end !== ',';
     }
     if (cells.some((cell) => cell.trim() !== '')) records.push({ line: from, cells });
   }
   return records;
+}
+
+/** What spreadsheets of many countries, and those that save "Text", put in the place of commas. */
+function otherSeparator(text: string): string | undefined {
+  const [first = ''] = text.split(/[\r\n]/, 1);
+  if (first.includes(',')) return undefined;
+  if (first.includes(';')) return 'semicolons';
+  return first.includes('\t') ? 'tabs' : undefined;
+}
+
+/** What keeps a cell from being read. */
+function quoteFault(text: string, at: number): string {
+  if (text[at] !== '"') return 'has a quote in its middle';
+  const closed = /"[^"]*(?:""[^"]*)*"/y;
+  closed.lastIndex = at;
+  return closed.test(text) ? 'goes on after its closing quote' : 'has a quote without its end';
 }

@@ -86,7 +86,10 @@ export async function runMany(io: Io, { rows, column, act, dryRun, json }: Many)
     io.out(jsonLine({ dryRun: dryRun === true, rows: items }));
   } else for (const { row, said } of all.slice(printed)) io.out(csvLine(cellsOf(row, said)));
   const wrong = all.filter(({ said }) => said.result === 'failed' || said.result === 'not tried');
-  io.note(`${counted(rows.length, 'row')}: ${summaryOf(all.map(({ said }) => said))}`);
+  const summary = summaryOf(all.map(({ said }) => said));
+  // Nothing of it has been done.
+  const told = dryRun ? summary.replace(/(?<=\d )done/, 'would be done') : summary;
+  io.note(`${counted(rows.length, 'row')}: ${told}`);
   if (dryRun) io.note('nothing was done: without --dry-run it is');
   if (stopped.aborted) throw new CliError('failure', 'interrupted; the same command does the rest');
   if (end !== undefined && !(end instanceof CliError)) throw end;
