@@ -97,7 +97,8 @@ function depsOf(config: Config, { database, keys, kept, log }: Opened): ServerDe
   const { raKeys, macKeys } = keys;
   const { metrics } = kept;
   const signer = metrics?.signer(keys.signer) ?? keys.signer;
-  const store = guarded(metrics?.store(database) ?? database, macKeys, log);
+  const watched = kept.written.watching(metrics?.store(database) ?? database);
+  const store = guarded(watched, macKeys, log);
   const cas = new AnsweringCas({ config, store, signer, raKeys, clock: systemClock });
   const keyOf = (id: string) => cas.publicKey(id);
   const crls = new GuardedCrls(database, { keyOf, macKeys, log });

@@ -4,6 +4,7 @@
 import { WRITE_FAILED_MS, WRITE_TRIED_MS } from '../../base/limits.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { Store } from '../../ports/store.ts';
 import type { Writing } from '../../ports/writing.ts';
 
 /** What a try said. Undefined: the store takes writes. */
@@ -32,5 +33,18 @@ export class TriedWrites {
       return this.#last;
     };
     return this.#tries.get('write', attempt, { now: clock.now(), maxMs });
+  }
+
+  /** The same store. What it was said to take it is tried with again once one of its writes has failed. */
+  watching(store: Store): Store {
+    return {
+      read: (keys) => store.read(keys),
+      list: (query) => store.list(query),
+      write: (actions) =>
+        store.write(actions).catch((error) => {
+          if (!this.#last) this.#tries.clear();
+          throw error;
+        }),
+    };
   }
 }

@@ -7,6 +7,7 @@ import { WRITE_FAILED_MS, WRITE_TRIED_MS } from '../../../lib/base/limits.ts';
 import { TriedWrites } from '../../../lib/ca/record/written.ts';
 import { ok } from '../../support/api.ts';
 import { makeLab } from '../../support/lab.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
 
 function bench() {
   const state = { tries: 0, full: false };
@@ -44,6 +45,28 @@ test('a store that takes no writes is tried again after seconds, and no more oft
   clock.at += WRITE_FAILED_MS;
   assert.equal(await written.trouble(), undefined);
   assert.equal(state.tries, 2);
+});
+
+test('a write that fails is no longer said to be taken, and is tried again once', async () => {
+  const { state, writing } = bench();
+  const clock = { at: 1_000_000, now: () => clock.at, sleep: async () => {} };
+  const written = new TriedWrites(writing, clock);
+  const memory = new MemoryStore();
+  const store = written.watching({
+    read: (keys) => memory.read(keys),
+    list: (query) => memory.list(query),
+    write: async () => {
+      await writing.tryWrite();
+      return 'done';
+    },
+  });
+  assert.equal(await written.trouble(), undefined);
+  state.full = true;
+  for (let i = 0; i < 3; i++) {
+    await assert.rejects(store.write([]), Outage);
+    assert.equal((await written.trouble())?.message, 'the disk is full');
+  }
+  assert.equal(state.tries, 1 + 3 + 1, 'one of them is the try');
 });
 
 test('status and /readyz say that nothing can be written, and why; what only reads goes on', async () => {
