@@ -1,6 +1,6 @@
 // The message of a failed start: the reason, and what to do where the system's error does not say it.
 
-import { errorText } from '../../lib/base/errors.ts';
+import { errorText, fileFault } from '../../lib/base/errors.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 
 const hints: readonly (readonly [RegExp, string])[] = [
@@ -14,8 +14,9 @@ const hints: readonly (readonly [RegExp, string])[] = [
 export function refusalOf(error: unknown): { readonly said: string; readonly code: 1 | 2 } {
   const said = errorText(error);
   const hint = hints.find(([pattern]) => pattern.test(said))?.[1];
+  const meant = fileFault(error) ?? said;
   return {
-    said: hint === undefined ? said : `${said} (${hint})`,
+    said: hint === undefined ? meant : `${meant}: ${hint}`,
     code: error instanceof ConfigError ? 2 : 1,
   };
 }

@@ -30,3 +30,34 @@ export class Outage extends Error {
 /** What a thrown value says, whatever was thrown. */
 export const errorText = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
+
+const fileFaults: Readonly<Record<string, string>> = {
+  ENOENT: 'is not there',
+  EACCES: 'is not open to this user: give it the rights, or name another path',
+  EPERM: 'is not open to this user: give it the rights, or name another path',
+  EROFS: 'is on a file system that is read-only',
+  ENOSPC: 'has no room: the disk is full',
+  EDQUOT: "has no room: this user's share of the disk is used up",
+  EISDIR: 'is a folder, and no file',
+  ENOTDIR: 'leads through a file, which is no folder',
+  EEXIST: 'is there already',
+};
+
+/** What the operating system means where it refuses a file, in a sentence with the path; undefined: it is no such
+ * refusal. */
+export function fileFault(error: unknown): string | undefined {
+  if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return undefined;
+  const { code, syscall } = error;
+  const known = fileFaults[String(code)];
+  if (known === undefined) return undefined;
+  if (!('path' in error)) return code === 'ENOSPC' ? 'the disk is full' : undefined;
+  // A folder that cannot be made on a file system that is read-only is reported so, too.
+  const unmade = code === 'ENOENT' && syscall === 'mkdir';
+  const unopened = code === 'ENOENT' && syscall === 'open';
+  const meaning = unmade
+    ? 'cannot be made: the path before it is not there, or is read-only'
+    : unopened
+      ? 'is not there, or the folder before it is not'
+      : known;
+  return `${error.path} ${meaning} (${code})`;
+}

@@ -1,7 +1,7 @@
 // The table of commands, and how a command ends.
 
 import { Command, CommanderError } from 'commander';
-import { errorText } from '../base/errors.ts';
+import { errorText, fileFault } from '../base/errors.ts';
 import { visible } from '../base/text.ts';
 import { caCommand, crlCommand } from './authority/ca.ts';
 import { addKeyCommands } from './authority/ca-keys.ts';
@@ -86,7 +86,7 @@ export async function runCli(args: readonly string[], version: string, io: Io): 
   } catch (error) {
     if (error instanceof ReaderGone) return exitCodes.ok;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-    io.note(`scepter: ${visible(errorText(error))}`);
+    io.note(`scepter: ${visible(fileFault(error) ?? errorText(error))}`);
     if (error instanceof CliError && error.next) io.note(`to know more: ${error.next}`);
     return exitCodes[error instanceof CliError ? error.exit : 'failure'];
   }

@@ -198,6 +198,29 @@ describe('tokens', () => {
   });
 });
 
+describe('files', () => {
+  test('a path that cannot be written is a sentence, whatever the command', async () => {
+    const folder = temporary('files');
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    for (const [args, said] of [
+      [['init', file, '--yes'], `${file} is there already (EEXIST)`],
+      [
+        ['init', join(file, 'x'), '--yes'],
+        `${file}/x leads through a file, which is no folder (ENOTDIR)`,
+      ],
+      [
+        enrol(`${terminal.url}/scep`, '--challenge', 'x', '--out', file),
+        `${file} is there already (EEXIST)`,
+      ],
+    ] as const) {
+      const { code, err } = await terminal.run(args);
+      assert.equal(code, 1);
+      assert.ok(err.endsWith(`scepter: ${said}\n`), err);
+    }
+  });
+});
+
 describe('variables', () => {
   test('a variable that is wrong is one sentence and exit 2, whatever the command', async () => {
     const wrong = [

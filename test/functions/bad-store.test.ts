@@ -86,7 +86,7 @@ describe('a start that cannot succeed ends with the reason', () => {
     const { env } = await fresh();
     await refused(
       { ...env, SCEPTER_DATA_DIR: '/sys/scepter' },
-      /^scepter: E\w+: .*'\/sys\/scepter' \(set SCEPTER_DATA_DIR to a folder that this user can write/,
+      /^scepter: \/sys\/scepter .* \(E\w+\): set SCEPTER_DATA_DIR to a folder that this user can write/,
     );
   });
 
