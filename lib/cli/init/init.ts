@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { pageText } from '../text.ts';
 import type { Places, StubFile } from './configuration.ts';
@@ -17,7 +17,12 @@ export function initCommand(io: Io): Command {
   const command = new Command('init')
     .description('begin a deployment: write its configuration, and what its tool needs')
     .argument('[folder]', 'where to write, made if it is not there', '.');
-  for (const { flags, help } of questions) command.option(flags, help);
+  for (const { flags, help, choices } of questions) {
+    const option = new Option(flags, help);
+    // For help and completion: what is none of them is refused in more words.
+    if (choices) option.argChoices = [...choices];
+    command.addOption(option);
+  }
   return command
     .option('--yes', 'ask nothing: what no option says is the answer in brackets')
     .option('--force', 'write over what is there')

@@ -92,7 +92,7 @@ export const questions: readonly Question[] = [
   {
     name: 'target',
     flags: '--target <where>',
-    help: `where it runs: ${stubTargets.join(', ')}`,
+    help: 'where it runs',
     prompt: 'Where does it run?',
     choices: stubTargets,
     fallback: () => 'node',
@@ -145,7 +145,7 @@ export const questions: readonly Question[] = [
   {
     name: 'key',
     flags: '--key <kind>',
-    help: `the kind of its key: ${caKeyNames.join(', ')}; old devices know RSA only`,
+    help: 'the kind of its key; old devices know RSA only',
     prompt: 'What kind of key has it? Old devices know RSA only',
     choices: caKeyNames,
     fallback: () => sample.key,
@@ -153,7 +153,7 @@ export const questions: readonly Question[] = [
   {
     name: 'mdm',
     flags: '--mdm <way>',
-    help: `how devices come by their challenge: ${challengeWays.join(', ')} (below)`,
+    help: 'how devices come by their challenge (below)',
     prompt:
       'How do devices come by their challenge? none: one for each device; static: one for all, from an MDM; proxy: something enrols for them',
     choices: challengeWays,
@@ -182,7 +182,7 @@ export const questions: readonly Question[] = [
   {
     name: 'repository',
     flags: '--repository <folder>',
-    help: "but for node: the folder of Scepter's repository, which has the construct, the module and the Worker",
+    help: "for AWS and Workers: the folder of Scepter's repository, which has the construct, the module and the Worker",
     prompt: "Where is Scepter's repository, which has infra?",
     when: ({ target }) => target !== 'node',
     only: 'for AWS and Workers',
@@ -287,7 +287,7 @@ async function asked(
     if (silent && fallback !== undefined) return fallback;
     const missing = silent ? 'is missing' : 'is missing, and there is no terminal to ask at';
     const wayOut = silent || fallback === undefined ? '' : ', or --yes for what it would propose';
-    throw new CliError('usage', `--${name}: ${missing}: give it${wayOut}. It is ${help}`);
+    throw new CliError('usage', `--${name}: ${missing}: give it${wayOut} (${help})`);
   }
   const offered = choices ? ` (${choices.join(', ')})` : '';
   const proposed = fallback ? ` [${fallback}]` : '';

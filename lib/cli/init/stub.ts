@@ -25,10 +25,12 @@ export function stubOf(answers: Answers, places: Places, random: string): Stub {
 
 function onNode(answers: Answers, places: Places, random: string): Stub {
   const url = `${addressOf(answers)}/scep`;
-  const variables = `# What "scepter serve" is told, by a shell, by systemd (EnvironmentFile=) or a container (--env-file).
-HOST=127.0.0.1
-PORT=8080
-SCEPTER_CONFIG=scepter.jsonc
+  // The unit and the image say where the configuration is, and the image listens for other machines: what is set
+  // here would overrule them.
+  const variables = `# Variables of "scepter serve": for a shell, for systemd (as /etc/scepter/environment), for a container (--env-file).
+# The unit and the image take the configuration from /etc/scepter/config.json.
+# HOST=127.0.0.1
+# PORT=8080
 ${needsSecret(answers) ? `# What the MDM puts into its profiles as their challenge.\n${SECRET}=${random}\n` : ''}`;
   return {
     files: [
@@ -42,7 +44,7 @@ ${needsSecret(answers) ? `# What the MDM puts into its profiles as their challen
     ],
     next: [
       'scepter config validate scepter.jsonc',
-      'set -a; . ./scepter.env; set +a; scepter serve',
+      'set -a; . ./scepter.env; set +a; SCEPTER_CONFIG=scepter.jsonc scepter serve',
       `scepter doctor ${url}`,
     ],
     notes: answers.domain
