@@ -56,7 +56,11 @@ function csvCell(value: CsvValue): string {
 export const csvLine = (cells: readonly CsvValue[]): string =>
   `${cells.map(csvCell).join(',')}\r\n`;
 
-const csvTable = ({ columns, rows }: Table): string => [columns, ...rows].map(csvLine).join('');
+/** What a table shows as a dash is not there. */
+const csvTable = ({ columns, rows }: Table): string =>
+  [columns, ...rows.map((row) => row.map((cell) => (cell === '-' ? '' : cell)))]
+    .map(csvLine)
+    .join('');
 
 function csvPage(page: Sheet): string {
   const parts = page.flat();

@@ -152,11 +152,17 @@ for (const shell of Object.keys(programs)) {
     });
 
     test('completion offers the words that an option or an argument may be, and those that begin as typed', async () => {
-      const [begun = [], behind = [], argument = []] = await offers([
+      const [begun = [], behind = [], argument = [], ...more] = await offers([
         ['scepter', 'txn', 'list', '--state', 'p'],
         ['scepter', 'txn', 'list', '--limit', '5', '--state', 'is'],
         ['scepter', 'completion', 'f'],
+        ['scepter', 'cert', 'list', '-o', 'c'],
+        ['scepter', 'init', '--target', 'aws'],
+        ['scepter', 'token', 'create', 'x', '--role', 'ch'],
+        ['scepter', 'explain', 'SCEP-311'],
       ]);
+      const expected = [['csv'], ['aws-cdk', 'aws-terraform'], ['challenger'], ['SCEP-311']];
+      for (const [at, words] of expected.entries()) same(more[at] ?? [], words, words.join(' '));
       same(begun, ['pending'], 'p');
       same(behind, ['issued'], 'behind another option');
       same(argument, ['fish'], 'completion');

@@ -46,6 +46,20 @@ test('several roles are good together', async () => {
   assert.equal((await terminal.run(['txn', 'list'], { token })).code, 0);
 });
 
+test('the list says the last use as well as it is known: to the hour; in CSV one that was never used is empty', async () => {
+  const { token } = await create('used', 'auditor');
+  await create('idle', 'auditor');
+  await terminal.run(['status'], { token });
+  const shown = async () => (await terminal.run(['token', 'list'])).out;
+  lab.clock.at += 59 * 60_000;
+  assert.match(await shown(), /^used .* in the last hour /m);
+  lab.clock.at += 121 * 60_000;
+  assert.match(await shown(), /^used .*Z {2}3h ago /m);
+  assert.match(await shown(), /^idle .*Z {2}- /m);
+  const csv = await terminal.run(['token', 'list', '-o', 'csv']);
+  assert.match(csv.out, /^"idle","auditor","[^"]+","","never"\r$/m);
+});
+
 test('a revoked token is refused, and cannot be revoked again', async () => {
   const { token } = await create('revoked', 'challenger');
   assert.equal((await revoke(token)).code, 0);

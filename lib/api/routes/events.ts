@@ -60,8 +60,7 @@ export const eventRoutes = {
   'GET /events': {
     noun: 'event',
     roles: ['auditor'],
-    summary:
-      'Events; all of them, one a line, for clients that accept application/x-ndjson, and at the end {"altered": [...]} if another hand has changed some, which are left out',
+    summary: 'Events; all of them, one a line, for clients that accept application/x-ndjson',
     query: z.strictObject({
       ...filters,
       order: described(

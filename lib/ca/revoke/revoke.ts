@@ -90,8 +90,7 @@ export async function revoke(
         endTransaction(draft, transaction, asked, now);
       }
       enter(draft, certificate, { reason, at: Math.min(since, asked.at ?? now) });
-      // What has ended them stands under its new name, too.
-      if (how === 'new' || reason !== 'superseded') await endHeirs(draft, certificate, reason);
+      await endHeirs(draft, certificate, reason);
       event(how === 'raised' ? 'certificate.reasonRaised' : eventTypeOf(reason));
     }
     remembered?.once.remember(

@@ -1,6 +1,7 @@
 // scepter completion: what a shell offers on TAB, written from the table of commands itself.
 
 import { Argument, Command, Option } from 'commander';
+import { reasons } from '../../refusal/reasons.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { shellWord } from '../text.ts';
 import { kinds, type OfferKind, offersOf, type RunWith } from './offers.ts';
@@ -44,13 +45,17 @@ const argumentAsks: Readonly<Record<string, OfferKind>> = {
   'scepter txn deny id': 'pending',
   'scepter txn watch id': 'pending',
 };
-type Word = { readonly word: string; readonly text: string };
+/** Words of an argument that its help would be too long with. */
+const argumentWords: Readonly<Record<string, readonly string[]>> = {
+  'scepter explain': Object.values(reasons).map(({ code }) => code),
+};
+type Word = { readonly word: string; readonly text: string; readonly short?: string | undefined };
 
 function tableOf(command: Command, path: string): Node[] {
   const options = command.createHelp().visibleOptions(command);
   const { commands: children, registeredArguments: taken } = command;
   const nameOf = ({ long, short }: (typeof options)[number]): string => long ?? short ?? '';
-  const choices = taken.flatMap(({ argChoices }) => argChoices ?? []);
+  const choices = argumentWords[path] ?? taken.flatMap(({ argChoices }) => argChoices ?? []);
   const [argument] = taken;
   const noun = path.slice(0, path.lastIndexOf(' '));
   const asks = argument
@@ -59,10 +64,15 @@ function tableOf(command: Command, path: string): Node[] {
   const node: Node = {
     path,
     commands: children.map((child) => ({ word: child.name(), text: child.description() })),
-    options: options.map((option) => ({ word: nameOf(option), text: option.description })),
+    options: options.map((option) => ({
+      ...{ word: nameOf(option), text: option.description },
+      short: option.long && option.short,
+    })),
     values: options
       .filter(({ required, optional }) => required || optional)
-      .map((option) => [nameOf(option), option.argChoices ?? [], optionAsks[nameOf(option)]]),
+      .flatMap(({ long, short, argChoices: words = [] }) =>
+        [long, short].flatMap((name) => (name ? [[name, words, optionAsks[name]] as const] : [])),
+      ),
     choices,
     asks,
     file: taken.length > 0 && choices.length === 0 && asks === undefined,
@@ -163,8 +173,11 @@ function fish(nodes: readonly Node[]): string {
   const asked = (kind: OfferKind): string => `'(__scepter_values ${kind})'`;
   const lines = nodes.flatMap(({ path, commands, options, values, choices, asks }) => {
     const here = `complete -c scepter -n ${text(`__scepter_at ${path}`)}`;
-    const option = ({ word, text: said }: Word): string => {
-      const name = word.startsWith('--') ? `-l ${word.slice(2)}` : `-s ${word.slice(1)}`;
+    const option = ({ word, short, text: said }: Word): string => {
+      const names = [word, short ?? ''].map((one) =>
+        one.replace(/^--/, '-l ').replace(/^-(?=\w$)/, '-s '),
+      );
+      const name = names.join(' ').trim();
       const [, words, kind] = values.find(([taker]) => taker === word) ?? [];
       const known = words && (words.length > 0 ? ` -x -a ${text(words.join(' '))}` : ' -r');
       const value = kind ? ` -x -a ${asked(kind)}` : known;

@@ -1,6 +1,6 @@
 // scepter token create, list, revoke: access to the admin API.
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { fromUtf8 } from '../../base/bytes.ts';
 import { type Role, roles } from '../../base/words.ts';
 import { callApi } from '../api.ts';
@@ -8,7 +8,7 @@ import { durationOf } from '../busy.ts';
 import { CliError, type Io, jsonLine, readStdin } from '../io.ts';
 import { operating, where } from '../operating.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
-import { fromNow, seconds } from '../text.ts';
+import { seconds, spoken } from '../text.ts';
 
 type CreateFlags = {
   readonly name?: string;
@@ -26,7 +26,7 @@ export function tokenCommand(io: Io): Command {
     .command('create')
     .argument('[name]', 'the name of its holder, which events show')
     .description('make a token, which is shown this once')
-    .requiredOption('--role <role...>', `what it is for: ${roles.join(', ')}`)
+    .addOption(roleOption())
     .option('--ttl <duration>', 'how long it is good for (default: until it is revoked)')
     .option('--expires <time>', 'until when it is good: 2031-01-31 or 2031-01-31T09:00:00Z')
     .option('--name <name>', 'the name, as an option')
@@ -77,6 +77,12 @@ Examples:
   return token;
 }
 
+function roleOption(): Option {
+  const option = new Option('--role <role...>', 'what it is for').makeOptionMandatory();
+  option.argChoices = [...roles];
+  return option;
+}
+
 const isRole = (text: string): text is Role => roles.some((role) => role === text);
 
 async function create(
@@ -113,7 +119,7 @@ const showTokens = async (io: Io, options: PageOptions): Promise<void> => {
         name,
         held.join(','),
         createdAt === undefined ? '-' : seconds(createdAt),
-        usedAt === undefined ? '-' : fromNow(usedAt, io.clock.now()),
+        usedAt === undefined ? '-' : lastUse(io.clock.now() - Date.parse(usedAt)),
         expiresAt === undefined
           ? 'never'
           : `${seconds(expiresAt)}${state === 'expired' ? ' (expired)' : ''}`,
@@ -122,6 +128,11 @@ const showTokens = async (io: Io, options: PageOptions): Promise<void> => {
     options,
   );
 };
+
+const HOUR_MS = 3_600_000;
+/** As well as it is known. @param ms how long ago */
+const lastUse = (ms: number): string =>
+  ms < HOUR_MS ? 'in the last hour' : `${spoken(ms - (ms % HOUR_MS))} ago`;
 
 async function revoke(
   io: Io,

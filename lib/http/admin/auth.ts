@@ -52,7 +52,9 @@ export function requireRole(
       throw new HttpFailure(401, `the token "${name}" has expired: have another one made`);
     }
     if (!roles.some((role) => role === 'admin' || allowed.includes(role))) {
-      throw new HttpFailure(403, `this needs one of the roles ${['admin', ...allowed].join(', ')}`);
+      const needed =
+        allowed.length > 0 ? `one of the roles admin, ${allowed.join(', ')}` : 'the role admin';
+      throw new HttpFailure(403, `this needs ${needed}`);
     }
     c.set('tokenHash', hash);
     if (!tokens?.has(hash)) await uses.used(hash);
