@@ -38,7 +38,7 @@ export function serverOf(app: App, tls?: TlsFiles): Server | TlsServer {
     const response = await app.fetch(request, asked);
     // RFC 9112 §9.6: a server that ends says so, before the client sends more on this connection.
     if (!server.listening) Object.assign(outgoing, { shouldKeepAlive: false });
-    return response;
+    return brokenOff(response, outgoing);
   });
   const answer: RequestListener = (incoming, outgoing) => {
     const { target, host } = targetOf(incoming);
@@ -54,6 +54,26 @@ export function serverOf(app: App, tls?: TlsFiles): Server | TlsServer {
     : createServer(options, answer);
   // RFC 9112 §9.6: a client that has sent its request may say that no more will come, and waits.
   return Object.assign(server, { httpAllowHalfOpen: true });
+}
+
+/**
+ * A reply whose content fails on the way ends with its connection: what is sent then is a part, and the adapter would
+ * end it like a whole, with the text of the error.
+ */
+export function brokenOff(response: Response, outgoing: { destroy(): unknown }): Response {
+  const { body, headers, status } = response;
+  if (!body || headers.has('content-length')) return response;
+  const reader = body.getReader();
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const part = await reader.read().catch(() => undefined);
+      if (part?.value) return controller.enqueue(part.value);
+      if (!part) outgoing.destroy();
+      controller.close();
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+  return new Response(stream, { status, headers });
 }
 
 /** What a system says of an address that cannot be had, in our words. */

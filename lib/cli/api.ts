@@ -9,8 +9,9 @@ import {
   CliError,
   type exitCodes,
   type Io,
+  isGood,
+  saidText,
   send,
-  timesOf,
 } from './io.ts';
 
 type Query = Readonly<Record<string, string | number | undefined>>;
@@ -64,7 +65,7 @@ export async function askApi(
     ...(await (own ? own.ask(request) : ask(io, request))),
   });
   const { status, text } = await (io.patience && !own ? io.patience.until(io.url, asked) : asked());
-  if (status >= 200 && status < 300) return answerIn(text, io.url);
+  if (isGood({ status })) return answerIn(text, io.url);
   const detail = detailOf(text, status);
   if (own) throw new CliError(exitOf(status), detail);
   const strange = status === 401 && !detail.includes('has expired');
@@ -91,8 +92,8 @@ const authorization = (token: string, jwt: string | undefined): Record<string, s
 async function ask(io: Io, request: ApiRequest): Promise<ApiAnswer> {
   if (io.url.startsWith('lambda:')) return io.invoke(io.url.slice('lambda:'.length), request);
   const { path, ...init } = request;
-  const response = await send(io.url + path, init, io.timeoutMs);
-  return { status: response.status, text: await response.text(), ...timesOf(response) };
+  const { octets, ...said } = await send(io.url + path, init, { timeoutMs: io.timeoutMs });
+  return { ...said, text: saidText({ octets }) };
 }
 
 function answerIn(text: string, url: string): unknown {

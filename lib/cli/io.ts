@@ -1,7 +1,7 @@
 // What a command may touch, how it fails, and its exit codes. Data goes to stdout and nothing else
 // does; with `--json` it is one JSON document.
 
-import type { Bytes } from '../base/bytes.ts';
+import { type Bytes, concat } from '../base/bytes.ts';
 import { visible } from '../base/text.ts';
 import type { Secrets } from '../config/enrolment.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -161,27 +161,41 @@ export class CliError extends Error {
 /** Milliseconds to wait for a server before giving up. */
 const TIMEOUT_MS = 30_000;
 
-/** What a runtime says of a wrong address, in our words. */
+/** Octets of an answer, inflated where it came compressed: a page of a list has some MB, a CRL of 100,000
+ * certificates has 4. */
+const MAX_ANSWER_OCTETS = 32 * 1024 * 1024;
+
+/** An answer that is there to its end. */
+export type Answered = Said & { readonly octets: Bytes };
+
+type Bounds = { readonly timeoutMs?: number | undefined; readonly maxOctets?: number };
+
+/** What a runtime says of a wrong address, or of an answer that is none, in our words. */
 const causes: readonly (readonly [RegExp, string])[] = [
   [
     /wrong version number|packet length too long/i,
     'it speaks no TLS: say http:// instead of https://',
   ],
   [/unexpected redirect/i, 'it sends elsewhere (a redirect): give the address that it sends to'],
+  [/aborted due to timeout/i, 'it took too long'],
+  [/other side closed|terminated|aborted|ECONNRESET/i, 'it broke the connection off'],
 ];
 
-/** A request; trouble on the way is a sentence with the URL in it. */
+/** A request; trouble on the way, until the answer has ended, is a sentence with the URL in it. */
 export async function send(
   url: string,
   init: RequestInit = {},
-  timeoutMs = TIMEOUT_MS,
-): Promise<Response> {
+  { timeoutMs = TIMEOUT_MS, maxOctets = MAX_ANSWER_OCTETS }: Bounds = {},
+): Promise<Answered> {
   try {
-    return await fetch(url, {
+    const { status, headers, body } = await fetch(url, {
       ...init,
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
     });
+    const retryAfter = headers.get('retry-after') ?? undefined;
+    const date = headers.get('date') ?? undefined;
+    return { status, retryAfter, date, octets: await wholeOf(body, maxOctets) };
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const why = cause instanceof Error ? cause.message || cause.name : String(cause);
@@ -189,6 +203,22 @@ export async function send(
     throw new CliError('remote', `${new URL(url).origin} did not answer: ${known}`);
   }
 }
+
+/** A server may send for as long as it likes, and what is compressed becomes a thousand times longer. */
+async function wholeOf(body: ReadableStream<Uint8Array> | null, most: number): Promise<Bytes> {
+  const parts: Uint8Array[] = [];
+  let octets = 0;
+  for await (const part of body ?? []) {
+    octets += part.length;
+    if (octets > most) throw new Error(`its answer is longer than ${most} octets`);
+    parts.push(part);
+  }
+  return concat(parts);
+}
+
+export const isGood = ({ status }: Pick<Said, 'status'>): boolean => status >= 200 && status < 300;
+export const saidText = ({ octets }: Pick<Answered, 'octets'>): string =>
+  new TextDecoder().decode(octets);
 
 /**
  * The address as it was given.
@@ -219,12 +249,6 @@ export async function readStdin(io: Pick<Io, 'stdin'>): Promise<Bytes> {
 export class ReaderGone extends Error {
   override readonly name = 'ReaderGone';
 }
-
-/** The answer's Retry-After, and the server's clock. */
-export const timesOf = ({ headers }: Response) => ({
-  retryAfter: headers.get('retry-after') ?? undefined,
-  date: headers.get('date') ?? undefined,
-});
 
 /** One JSON document on one line, for programs. */
 export const jsonLine = (value: object): string => `${visible(JSON.stringify(value))}\n`;

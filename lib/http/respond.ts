@@ -53,17 +53,24 @@ export function json(status: 200 | 201, value: object): Response {
 /**
  * Streams lines of text as fast as the client reads them. A failure before the first line is thrown; a later
  * one breaks the reply off, so that the client does not take a part for the whole.
+ * @param failed is told of a later one
  */
 export async function lines(
   mediaType: string,
   source: AsyncGenerator<string, void>,
+  failed: (error: unknown) => void,
 ): Promise<Response> {
   let next = await source.next();
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
       if (next.done) return controller.close();
       controller.enqueue(utf8(next.value));
-      next = await source.next();
+      try {
+        next = await source.next();
+      } catch (error) {
+        failed(error);
+        throw error;
+      }
     },
     async cancel() {
       await source.return();

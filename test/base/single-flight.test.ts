@@ -32,7 +32,9 @@ test('what fails fails for all who waited, and is made again by who comes next',
   const { begun, make } = maker();
   const asked = [flight.get('a', make), flight.get('a', make)];
   begun[0]?.reject(new Error('down'));
-  for (const one of await Promise.allSettled(asked)) assert.equal(one.status, 'rejected');
+  for (const one of await Promise.allSettled(asked)) {
+    assert.equal(one.status === 'rejected' && one.reason.message, 'down');
+  }
   const next = flight.get('a', make);
   begun[1]?.resolve(9);
   assert.equal(await next, 9);
@@ -74,4 +76,14 @@ test('what was given up is taken over by one of those who waited, and the others
   begun[0]?.resolve(5);
   assert.deepEqual(await Promise.all(waited), [5, 5, 5]);
   assert.equal(await flight.get('a', make), 5);
+});
+
+test('a value that is set is what later callers get; one that is being made is for those who asked before', async () => {
+  const flight = new SingleFlight<number>();
+  const { begun, make } = maker();
+  const before = flight.get('a', make);
+  flight.set('a', 3, 0);
+  begun[0]?.resolve(1);
+  assert.deepEqual([await before, await flight.get('a', make)], [1, 3]);
+  assert.equal(begun.length, 1);
 });

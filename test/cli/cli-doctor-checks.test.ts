@@ -24,6 +24,7 @@ import { hostFacts } from '../../lib/cli/doctor/gather.ts';
 import type { Observation } from '../../lib/cli/doctor/observation.ts';
 import type { ServiceFacts, ServiceSeen } from '../../lib/cli/doctor/service.ts';
 import { type Answer, ask, askRaw } from '../../lib/cli/doctor/wire/http.ts';
+import { isNear, nearby } from '../../lib/cli/doctor/wire/near.ts';
 import { tlsFacts } from '../../lib/cli/doctor/wire/tls.ts';
 import { digests } from '../../lib/crypto/algorithms.ts';
 import type { PkiRequest } from '../../lib/protocol/scep/client/client.ts';
@@ -589,12 +590,69 @@ describe('a question ends', () => {
     const said = await silent('220 mail.example.com ESMTP\r\n', (url) => ask(url, '/', {}, 60_000));
     assert.ok('silence' in said && /what is no HTTP/.test(said.silence), JSON.stringify(said));
   });
+  test('at what goes over to another protocol', async () => {
+    const over = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n';
+    const said = await silent(over, (url) => ask(url, '/', {}, 60_000));
+    assert.deepEqual(said, { silence: 'it broke the connection off without an answer' });
+  });
+  test('with an answer that is longer than any is', async () => {
+    const long = `HTTP/1.1 200 OK\r\n\r\n${'a'.repeat(2 * 1024 * 1024)}`;
+    const silence = { silence: 'the answer does not end' };
+    assert.deepEqual(await silent(long, (url) => ask(url, '/', {}, 60_000)), silence);
+    const lines = ['GET / HTTP/1.0'];
+    assert.deepEqual(await silent(long, (url) => askRaw(url, { lines }, 60_000)), silence);
+  });
   test('with an answer in chunks, whose end is awaited', async () => {
     const chunks =
       'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n';
     const lines = ['GET / HTTP/1.1'];
     const said = await silent(chunks, (url) => askRaw(url, { lines }, 60_000));
     assert.equal('body' in said && Buffer.from(said.body).toString(), 'abcde');
+  });
+});
+
+describe('a place that a stranger has named', () => {
+  for (const [address, isNearby] of [
+    ['127.0.0.1', true],
+    ['127.8.9.10', true],
+    ['0.0.0.0', true],
+    ['169.254.169.254', true],
+    ['::1', true],
+    ['::', true],
+    ['::ffff:127.0.0.1', true],
+    ['::ffff:169.254.169.254', true],
+    ['fe80::1%eth0', true],
+    ['fd00:ec2::254', true],
+    ['192.0.2.1', false],
+    ['10.0.0.1', false],
+    ['2001:db8::1', false],
+    ['localhost', false],
+  ] as const) {
+    test(`${address} is ${isNearby ? '' : 'not '}of this machine or its link`, () => {
+      assert.equal(isNear(address), isNearby);
+    });
+  }
+  test('is not asked for there, by its address or by a name of it', async () => {
+    const asked: string[] = [];
+    const server = createPlainServer(({ headers: { host = '' } }, response) => {
+      asked.push(host);
+      response.end();
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      for (const host of ['127.0.0.1', '2130706433', 'localhost']) {
+        const url = new URL(`http://${host}:${port}/`);
+        const said = await ask(url, '/', { isGuarded: true }, 60_000);
+        assert.deepEqual(said, { silence: nearby }, host);
+        assert.deepEqual(asked, []);
+      }
+      const own = await ask(new URL(`http://127.0.0.1:${port}/`), '/', {}, 60_000);
+      assert.equal('status' in own && own.status, 200);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 });
 

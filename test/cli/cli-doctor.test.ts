@@ -357,18 +357,40 @@ describe('certificates and lists of the CA itself', async () => {
     findings.map(({ check, mark, says }) => `${check} ${mark} ${says}`);
 
   /** The RA's certificate made anew, with these ends and this OCSP responder. */
-  async function announced(notAfter: number, ocsp?: string): Promise<Fault> {
-    const name = tlv(0x86, latin1(ocsp ?? ''));
-    const access = sequence(objectIdentifier('1.3.6.1.5.5.7.48.1'), name);
-    const aia = sequence(objectIdentifier('1.3.6.1.5.5.7.1.1'), octets(sequence(access)));
+  async function announced(notAfter: number, ...ocsp: readonly string[]): Promise<Fault> {
+    const access = ocsp.map((url) =>
+      sequence(objectIdentifier('1.3.6.1.5.5.7.48.1'), tlv(0x86, latin1(url))),
+    );
+    const aia = sequence(objectIdentifier('1.3.6.1.5.5.7.1.1'), octets(sequence(...access)));
     const tbs = encodeTbsCertificate({
       ...{ serial: Uint8Array.of(7), scheme, issuer: ra.issuer, subject: ra.subject },
       ...{ spki: raw(ra.spki), notBefore: ra.notBefore, notAfter },
-      extensions: [keyUsage(['digitalSignature', 'keyEncipherment']), ...(ocsp ? [aia] : [])],
+      extensions: [
+        keyUsage(['digitalSignature', 'keyEncipherment']),
+        ...(ocsp.length > 0 ? [aia] : []),
+      ],
     });
     const bag = encodeCertsOnly([signed(tbs, scheme, await sign(tbs)), ca?.der ?? tbs]);
     return at('GetCACert', () => ({ body: Buffer.from(bag) }));
   }
+  test('a certificate that names hundreds of places sends the doctor to a few of them', async () => {
+    const places = Array.from({ length: 300 }, (_, n) => `${server.url}/ocsp/${n}`);
+    const bag = await announced(second(lab.clock.now()) + 1e10 * 20, ...places);
+    let asked = 0;
+    const { findings } = await examined({
+      after: (answered, one) => {
+        if (!one.target.startsWith('/ocsp/')) return bag.after?.(answered, one) as undefined;
+        asked++;
+        return plain(404);
+      },
+    });
+    assert.ok(asked > 0 && asked <= 16, String(asked));
+    assert.match(
+      named(findings).join('\n'),
+      /^crl warning the certificates name 28\d more CRLs and OCSP responders, which were not asked$/m,
+    );
+  });
+
   const second = (ms: number): number => Math.floor(ms / 1000) * 1000;
 
   test('an RA that has expired', async () => {

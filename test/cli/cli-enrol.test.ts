@@ -14,16 +14,24 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { extensionOids } from '../../lib/asn1/oids.ts';
-import { fromPem, hex, pem } from '../../lib/base/bytes.ts';
+import { type Bytes, fromPem, hex, pem } from '../../lib/base/bytes.ts';
 import { certifies } from '../../lib/cli/device/scep.ts';
 import { encodeCertsOnly } from '../../lib/cms/certs-only.ts';
 import type { CertificateRecord } from '../../lib/ports/records/certificate.ts';
 import type { Transaction } from '../../lib/ports/records/transaction.ts';
-import { importKey } from '../../lib/protocol/scep/client/client.ts';
+import { generateKey, importKey } from '../../lib/protocol/scep/client/client.ts';
 import { decodePkiMessage } from '../../lib/protocol/scep/wire/decode.ts';
-import { type Certificate, readCertificate } from '../../lib/x509/certificate.ts';
-import { printName } from '../../lib/x509/names/name.ts';
+import {
+  type Certificate,
+  encodeTbsCertificate,
+  readCertificate,
+  signed,
+  validity,
+} from '../../lib/x509/certificate.ts';
+import { caBasicConstraints, keyUsage } from '../../lib/x509/extensions.ts';
+import { parseName, printName } from '../../lib/x509/names/name.ts';
 import { type Answer, openTerminal, type TerminalOptions } from '../support/cli.ts';
 import { makeLab } from '../support/lab.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -634,9 +642,87 @@ describe('a man in the middle', async () => {
     assert.deepEqual(snapshot(out), before);
   });
 
+  test('many CAs that have all issued each other are refused as soon as one', async () => {
+    const key = await generateKey({ type: 'EC', curve: 'P-256' });
+    const name = parseName('CN=Evil');
+    const made = async (number: number, extension: Bytes): Promise<Certificate> => {
+      const tbs = encodeTbsCertificate({
+        ...{ serial: Uint8Array.of(1, number), scheme: key.scheme, spki: key.spki },
+        ...{ issuer: name, subject: name, extensions: [extension] },
+        ...validity(lab.clock.now() - day, lab.clock.now() + day),
+      });
+      return readCertificate(signed(tbs, key.scheme, await key.sign(tbs)));
+    };
+    const own = await made(0, keyUsage(['digitalSignature', 'keyEncipherment']));
+    const cas = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => made(n + 1, caBasicConstraints(undefined))),
+    );
+    const { args } = await device('default', '--fingerprint', await print());
+    between = swapped(own, ca, ...cas);
+    const { code, err } = await run(args);
+    between = undefined;
+    assert.equal(code, 6);
+    assert.match(err, /the RA certificate was not issued by the CA/);
+  });
+
   test('an empty --fingerprint, as of an unset variable, trusts no CA', async () => {
     const { args } = await device('default', '--fingerprint', '');
     assert.equal((await run(args)).code, 6);
     assert.deepEqual(sent, []);
+  });
+});
+
+describe('an answer that is none', () => {
+  const inflated = (): Response =>
+    new Response(gzipSync(Buffer.alloc(2 * 1024 * 1024, 'AES\n')), {
+      headers: { 'content-encoding': 'gzip' },
+    });
+  const endless = (): Response =>
+    new Response(
+      new ReadableStream({ pull: (stream) => stream.enqueue(new Uint8Array(64 * 1024)) }),
+    );
+  /** A part of it, and then the end of the connection. */
+  const half = (): Response => {
+    let parts = 0;
+    const begun = new ReadableStream({
+      pull: (stream) => {
+        if (parts++ < 8) stream.enqueue(new Uint8Array(16 * 1024));
+        else stream.error(new Error('gone'));
+      },
+    });
+    return new Response(begun);
+  };
+
+  for (const [name, answered, said] of [
+    ['is endless', endless, /its answer is longer than 1048576 octets/],
+    ['inflates to more than it is', inflated, /its answer is longer than 1048576 octets/],
+    ['breaks off', half, /it broke the connection off/],
+  ] as const) {
+    for (const operation of ['GetCACert', 'GetCACaps', 'PKIOperation']) {
+      test(`${operation} ${name}: exit 5, with a sentence`, async () => {
+        const { out, args } = await device('default');
+        between = async (request, answer) =>
+          request.url.includes(operation) ? answered() : answer(request);
+        const { code, err } = await run(args);
+        between = undefined;
+        assert.equal(code, 5, err);
+        assert.match(err, /^scepter: http\S+ did not answer: /m);
+        assert.match(err, said);
+        assert.equal(existsSync(join(out, 'cert.pem')), false);
+      });
+    }
+  }
+
+  test('of a poll: it is asked again', async () => {
+    const { args } = await device('waits');
+    let polls = 0;
+    between = async (request, answer) =>
+      sent.at(-1) === '20' && polls++ === 0 ? half() : answer(request);
+    const waits = (count: number) => count === 2 && decide('approve');
+    const { code, err } = await run(args, { waits });
+    between = undefined;
+    assert.equal(code, 0, err);
+    assert.match(err, /did not answer: it broke the connection off/);
+    assert.equal(polls > 1, true);
   });
 });

@@ -7,7 +7,7 @@ import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { serverOf } from '../../functions/node/listen.ts';
-import { base64 } from '../../lib/base/bytes.ts';
+import { base64, utf8 } from '../../lib/base/bytes.ts';
 import { checkConfig } from '../../lib/config/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import type { Signer } from '../../lib/ports/signer.ts';
@@ -108,6 +108,28 @@ describe('RFC 9112 §9.6: a client that ends its sending side after the request'
     assert.equal((await raw(cut, { halfClosed: true })).status, 400);
     assert.equal((await raw('', { halfClosed: true })).body.length, 0);
   });
+
+  for (const good of [0, 1, 2, 3, 8]) {
+    test(`a reply that fails behind ${good} parts ends with its connection, not like a whole one`, async () => {
+      let left = good;
+      const body = () =>
+        new ReadableStream({
+          pull: (stream) =>
+            left-- > 0
+              ? stream.enqueue(utf8('part'))
+              : stream.error(new Error('the database is gone')),
+        });
+      const failing = await listening(serverOf({ fetch: () => new Response(body()) }));
+      try {
+        const answer = await raw('GET / HTTP/1.1\r\nHost: x\r\n\r\n', { at: failing });
+        const said = answer.body.toString('latin1');
+        assert.doesNotMatch(said, /database/);
+        assert.doesNotMatch(said, /\r\n0\r\n\r\n$/);
+      } finally {
+        failing.close();
+      }
+    });
+  }
 
   test('a client that disconnects does not stop its request, and causes no outage', async () => {
     const device = await enrolment(lab, { challenge: await lab.challenge() });

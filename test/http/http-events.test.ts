@@ -133,11 +133,37 @@ describe('GET /events as application/x-ndjson', () => {
       return list(query);
     };
     const response = await lines(lab);
+    lab.log.length = 0;
     await assert.rejects(response.text());
+    const told = lab.log.filter(({ event }) => event === 'http.outage');
+    assert.deepEqual(
+      told.map(({ path, detail }) => [path, detail]),
+      [['/api/v1/events', 'the reply was broken off: gone']],
+    );
     const refused = await lab.fetch('/api/v1/events', {
       headers: { authorization: `Bearer ${lab.adminToken}`, accept: 'application/x-ndjson' },
     });
     assert.equal(refused.status, 503);
     assert.equal(refused.headers.get('content-type'), 'application/problem+json');
+  });
+
+  test('events that another hand has changed are left out, and named at the end', async () => {
+    const { lab, store } = await many(5);
+    const rows = store.dump().filter(({ kind }) => kind === 'event');
+    const spoilt = rows.slice(0, 2).map(({ key }) => key);
+    for (const key of spoilt) {
+      const row = rows.find((one) => one.key === key);
+      const record = { body: '{"type":"admin.acted"}' };
+      await store.write([{ do: 'put', kind: 'event', key, rev: row?.rev ?? 0, record }]);
+    }
+    const all = (await (await lines(lab)).text())
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(all.at(-1), { altered: spoilt.toSorted().map((key) => `event ${key}`) });
+    assert.deepEqual(
+      new Set(all.slice(0, -1).map(({ id }) => id)),
+      new Set(rows.map(({ key }) => key).filter((key) => !spoilt.includes(key))),
+    );
   });
 });

@@ -1,11 +1,20 @@
 // Which test files run which code, by V8's coverage: each test file is run once, and what it ran is kept
 // in node_modules/.cache/mutants until a source or a test changes.
 
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { unitTests } from '../support/unit-tests.ts';
 import { type Copy, withCopies } from './copies.ts';
+import type { Mutant } from './list.ts';
 import { type Place, roomOf, type Sources, stateOf } from './sources.ts';
 
 /** Offsets, one after the other: from, to, from, to. */
@@ -105,20 +114,45 @@ function readCache(path: string, state: string): Cache {
 
 export type Candidate = { readonly file: string; readonly ms: number };
 
-export class Coverage {
-  readonly #tests: readonly (readonly [file: string, covered: Covered])[];
+/** What a test is about can be seen from its room, its name, what it imports and which constants it names. */
+const nearness = 0.25;
 
-  constructor(tests: Readonly<Record<string, Covered>>) {
-    this.#tests = Object.entries(tests).filter(([, { passed }]) => passed);
+const wordsOf = (path: string): string[] => {
+  const name = path.replace(/^.*\//, '').replace(/(\.test)?\.ts$/, '');
+  return name.split('-').filter((word) => word.length > 3);
+};
+
+export class Coverage {
+  readonly #tests: readonly (readonly [file: string, covered: Covered, text: string])[];
+
+  constructor(root: string, tests: Readonly<Record<string, Covered>>) {
+    this.#tests = Object.entries(tests)
+      .filter(([file, { passed }]) => passed && existsSync(join(root, file)))
+      .map(([file, covered]) => [file, covered, readFileSync(join(root, file), 'utf8')]);
   }
 
-  /** The tests that run a place, fastest first; one of the same room may take four times as long. */
-  testsOf({ path, from }: Place, among: (file: string) => boolean): Candidate[] {
-    const weight = (file: string): number => (file.startsWith(`test/${roomOf(path)}/`) ? 0.25 : 1);
+  /** The tests that run a place: those that are fast first, and those that are about it before them. */
+  testsOf(
+    { path, from }: Place,
+    { before }: Mutant,
+    among: (file: string) => boolean,
+  ): Candidate[] {
+    const constants = before.match(/\b[A-Z]+(?:_[A-Z]+)+\b/g) ?? [];
+    const weight = (file: string, text: string): number => {
+      const near = [
+        file.startsWith(`test/${roomOf(path)}/`),
+        text.includes(path),
+        wordsOf(path).some((word) => wordsOf(file).includes(word)),
+      ];
+      // Few name a constant, and most of those say what it has to be.
+      const names = constants.some((name) => text.includes(name)) ? 0.01 : 1;
+      return names * nearness ** near.filter(Boolean).length;
+    };
     return this.#tests
       .filter(([file, { ran }]) => among(file) && isIn(ran[path] ?? [], from))
-      .map(([file, { ms }]) => ({ file, ms }))
-      .sort((one, other) => one.ms * weight(one.file) - other.ms * weight(other.file));
+      .map(([file, { ms }, text]) => ({ file, ms, order: ms * weight(file, text) }))
+      .sort((one, other) => one.order - other.order)
+      .map(({ file, ms }) => ({ file, ms }));
   }
 }
 
@@ -145,5 +179,5 @@ export async function coverage(
     writeFileSync(`${path}.new`, JSON.stringify(cache));
     renameSync(`${path}.new`, path);
   });
-  return new Coverage(cache.tests);
+  return new Coverage(root, cache.tests);
 }

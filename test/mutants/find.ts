@@ -27,7 +27,7 @@ async function search(
   mutant: Mutant,
   place: Place,
 ): Promise<string> {
-  const tests = covered.testsOf(place, among);
+  const tests = covered.testsOf(place, mutant, among);
   for (const test of tests.slice(0, mostTests)) {
     const found = await killer(copy, clean, mutant, place, test);
     if (!found) continue;
@@ -51,8 +51,8 @@ export async function find(root: string, options: Options): Promise<void> {
   const among = (file: string): boolean => isWhole || tests.some((part) => file.includes(part));
   const open = list.mutants
     .filter(
-      ({ room, killedBy }) =>
-        killedBy === undefined && (rooms.length === 0 || rooms.includes(room)),
+      ({ room, killedBy, equivalent }) =>
+        killedBy === undefined && !equivalent && (rooms.length === 0 || rooms.includes(room)),
     )
     .slice(0, limit);
   if (open.length === 0) return say('every mutant has been tried');

@@ -16,6 +16,8 @@ export type Mutant = {
   readonly after: string;
   /** Undefined: nobody has looked for one. Null: it survives. */
   killedBy?: Killer | null;
+  /** Why no test can notice it: written by whoever has read the code. */
+  equivalent?: string;
 };
 
 export type List = { readonly seed: number; readonly mutants: Mutant[] };

@@ -8,7 +8,15 @@ import { lineOf, type Place, Sources, TestFiles } from './sources.ts';
 
 type Verdict = {
   readonly mutant: Mutant;
-  readonly verdict: 'dies' | 'lives' | 'gone' | 'survives' | 'untried' | 'no test' | 'test fails';
+  readonly verdict:
+    | 'dies'
+    | 'lives'
+    | 'gone'
+    | 'equivalent'
+    | 'survives'
+    | 'untried'
+    | 'no test'
+    | 'test fails';
   readonly place?: string;
 };
 
@@ -29,6 +37,7 @@ function sorted(root: string, sources: Sources, mutants: readonly Mutant[]): [Ve
     const [place] = places;
     const { killedBy: killer } = mutant;
     if (!place || places.length > 1) verdicts.push({ mutant, verdict: 'gone' });
+    else if (mutant.equivalent) verdicts.push({ mutant, verdict: 'equivalent' });
     else if (killer === undefined) verdicts.push({ mutant, verdict: 'untried' });
     else if (killer === null) verdicts.push({ mutant, verdict: 'survives' });
     else {
@@ -52,6 +61,7 @@ const summary = (verdicts: readonly Verdict[]): string => {
   const parts = [
     `${count('dies')} die`,
     `${count('gone')} gone`,
+    `${count('equivalent')} are equivalent`,
     `${count('survives')} survive as before`,
   ];
   if (count('lives') > 0) parts.push(`${count('lives')} LIVE that died`);

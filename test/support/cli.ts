@@ -1,9 +1,11 @@
 // The command line against a lab, in this process: its words as a terminal gets them, and a clock
 // that jumps instead of waiting.
 
+import type { ServerResponse } from 'node:http';
 import { serve } from '@hono/node-server';
 import { readDocument } from '../../functions/default-config.ts';
 import { readEnv } from '../../functions/env.ts';
+import { brokenOff } from '../../functions/node/listen.ts';
 import { operatingOf } from '../../functions/node/operator.ts';
 import { type Bytes, utf8 } from '../../lib/base/bytes.ts';
 import type { Operator } from '../../lib/ca/deps.ts';
@@ -56,7 +58,8 @@ export async function openTerminal(
     return lab.fetch(pathname + search, { method, headers, body });
   };
   const server = serve({
-    fetch: (request) => between(request, answer),
+    fetch: async (request, { outgoing }) =>
+      brokenOff(await between(request, answer), outgoing as ServerResponse),
     port: 0,
     hostname: '127.0.0.1',
     // The Response of the runtime stays what it is: workerd's own HTTP takes no other.

@@ -60,7 +60,8 @@ export const eventRoutes = {
   'GET /events': {
     noun: 'event',
     roles: ['auditor'],
-    summary: 'Events; all of them, one a line, for clients that accept application/x-ndjson',
+    summary:
+      'Events; all of them, one a line, for clients that accept application/x-ndjson, and at the end {"altered": [...]} if another hand has changed some, which are left out',
     query: z.strictObject({
       ...filters,
       order: described(

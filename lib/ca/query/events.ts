@@ -38,20 +38,23 @@ export async function listEvents(
   return { events: records.map(({ body }) => body), ...rest };
 }
 
-/** All of them up to now, page by page. */
+/** All of them up to now, page by page; at the end, if there are any, the names of those that were altered. */
 export async function* everyEvent(
   deps: EventDeps,
   query: EventQuery,
-): AsyncGenerator<string, void> {
+): AsyncGenerator<string | Required<Altered>, void> {
   const until = query.until ?? deps.clock.now() + CLOCK_SKEW_MS;
   const range = await rangeOf(deps, { ...query, until });
+  const names = new Set<string>();
   for (let cursor: string | undefined; ; ) {
     const turn = { limit: MAX_PAGE, ...(cursor === undefined ? {} : { cursor }) };
-    const { records, next } = await browse(deps, range, turn);
+    const { records, next, altered = [] } = await browse(deps, range, turn);
+    for (const name of altered) names.add(name);
     for (const { body } of records) yield body;
-    if (next === undefined) return;
+    if (next === undefined) break;
     cursor = next;
   }
+  if (names.size > 0) yield { altered: [...names] };
 }
 
 async function rangeOf(

@@ -90,7 +90,8 @@ export async function revoke(
         endTransaction(draft, transaction, asked, now);
       }
       enter(draft, certificate, { reason, at: Math.min(since, asked.at ?? now) });
-      await endHeirs(draft, certificate, reason);
+      // What has ended them stands under its new name, too.
+      if (how === 'new' || reason !== 'superseded') await endHeirs(draft, certificate, reason);
       event(how === 'raised' ? 'certificate.reasonRaised' : eventTypeOf(reason));
     }
     remembered?.once.remember(

@@ -27,7 +27,7 @@ import {
   readCertificate,
 } from '../../x509/certificate.ts';
 import { Busy, durationOf, isBusy, type Patience, retryOption, wait, waitOf } from '../busy.ts';
-import { CliError, type Io, send, timesOf, webAddress } from '../io.ts';
+import { type Answered, CliError, type Io, isGood, saidText, send, webAddress } from '../io.ts';
 import { reasonOf } from '../request/refusal.ts';
 import { spoken } from '../text.ts';
 
@@ -52,11 +52,13 @@ export async function discover(
   const { origin, pathname } = new URL(webAddress('--url', url));
   const base = origin + pathname;
   const get = (operation: string) => asked(patience, `${base}?operation=${operation}`);
-  const bag = await octetsOf(await get('GetCACert'), base);
+  const bag = octetsOf(await get('GetCACert'), base);
   const announced = await verified(async () => readCaCertificates(bag));
   const certificates = trusted ? await restricted(announced, trusted) : announced;
   const caps = await get('GetCACaps');
-  const capabilities = caps.ok ? readCapabilities(await caps.text()) : [];
+  // Of a server that is busy nothing is known: it is not taken for an old one.
+  if (isBusy(caps.status)) octetsOf(caps, base);
+  const capabilities = isGood(caps) ? readCapabilities(saidText(caps)) : [];
   const offers = (...words: string[]) => words.some((word) => capabilities.includes(word));
   return {
     ...certificates,
@@ -72,14 +74,14 @@ async function asked(
   patience: Patience | undefined,
   url: string,
   init?: RequestInit,
-): Promise<Response> {
+): Promise<Answered> {
   const { origin } = new URL(url);
-  const ask = async () => {
-    const response = await send(url, init);
-    return { response, status: response.status, ...timesOf(response) };
-  };
-  return (await (patience ? patience.until(origin, ask) : ask())).response;
+  const ask = () => send(url, init, { maxOctets: MAX_SCEP_OCTETS });
+  return patience ? patience.until(origin, ask) : ask();
 }
+
+/** The longest are GetCACert with a long chain, and GetCACaps has no end of its own. */
+const MAX_SCEP_OCTETS = 1024 * 1024;
 
 /** The chain to a trusted CA certificate; the list is unsigned, so anybody can add other certificates. */
 async function restricted(
@@ -91,27 +93,32 @@ async function restricted(
     const found = chain.map(({ der }) => fingerprint(der)).join(' or ');
     throw new CliError('verification', `the CA's SHA-256 is ${found}, not ${trusted.join(' or ')}`);
   }
-  if (!(await leadsTo(anchors, ra, chain))) {
+  const good = await leadingTo(anchors, chain);
+  const issued = await Promise.all([...good].map((ca) => issues(ca, ra)));
+  if (!good.has(ra) && !issued.includes(true)) {
     throw new CliError('verification', 'the RA certificate was not issued by the CA');
   }
-  const good = await Promise.all(chain.map((ca) => leadsTo(anchors, ca, chain)));
-  return { ra, chain: chain.filter((_, at) => good[at]) };
+  return { ra, chain: chain.filter((ca) => good.has(ca)) };
 }
 
-async function leadsTo(
+/**
+ * The anchors, and what they have issued, directly or through each other. Signatures are verified under keys that
+ * are trusted already: of others, a list could have as many ways through it as it has orders.
+ */
+async function leadingTo(
   anchors: readonly Certificate[],
-  certificate: Certificate,
-  others: readonly Certificate[],
-): Promise<boolean> {
-  if (anchors.some(({ der }) => equal(der, certificate.der))) return true;
-  for (const ca of others) {
-    const issuer = { subject: ca.subject, key: publicKeyOf(ca) };
-    if (!(await isIssuedBy(certificate, issuer))) continue;
-    const rest = others.filter((other) => other !== ca);
-    if (await leadsTo(anchors, ca, rest)) return true;
+  chain: readonly Certificate[],
+): Promise<ReadonlySet<Certificate>> {
+  const good = new Set(anchors);
+  // What is added on the way is come to as well.
+  for (const ca of good) {
+    for (const one of chain) if (!good.has(one) && (await issues(ca, one))) good.add(one);
   }
-  return false;
+  return good;
 }
+
+const issues = (ca: Certificate, one: Certificate): Promise<boolean> =>
+  isIssuedBy(one, { subject: ca.subject, key: publicKeyOf(ca) });
 
 /** A request for a certificate, and what it takes to poll for it and to open its reply. */
 export type Ask = Pick<PkiRequest, 'messageType' | 'transactionID' | 'plaintext' | 'signer'> & {
@@ -244,20 +251,18 @@ async function operate(
 /** Characters of what a server says of itself. */
 const MAX_SAID = 120;
 
-async function octetsOf(response: Response, url: string): Promise<Bytes> {
-  if (isBusy(response.status)) {
-    const said = visible((await response.text()).trim().slice(0, MAX_SAID));
-    const own = response.status === 503 ? `: "${said}"; the server's log says why` : '';
-    const message = `${url} is busy (HTTP ${response.status})${own}`;
-    throw new Busy(message, { status: response.status, ...timesOf(response) });
+function octetsOf(answered: Answered, url: string): Bytes {
+  const { octets, ...said } = answered;
+  if (isBusy(said.status)) {
+    const text = visible(saidText(answered).trim().slice(0, MAX_SAID));
+    const own = said.status === 503 ? `: "${text}"; the server's log says why` : '';
+    throw new Busy(`${url} is busy (HTTP ${said.status})${own}`, said);
   }
-  if (!response.ok) {
-    throw new CliError(
-      'remote',
-      `${url} answered with HTTP ${response.status}, which is not SCEP: check the URL`,
-    );
-  }
-  return new Uint8Array(await response.arrayBuffer());
+  if (isGood(said)) return octets;
+  throw new CliError(
+    'remote',
+    `${url} answered with HTTP ${said.status}, which is not SCEP: check the URL`,
+  );
 }
 
 export function certifies(certificate: Certificate, key: ClientKey): boolean {

@@ -82,4 +82,6 @@ export type EndpointFacts = {
   readonly enrolled: Enrolled | undefined;
   readonly lists: readonly Fetched[];
   readonly statuses: readonly Fetched[];
+  /** Further places that certificates name. */
+  readonly unasked: number;
 };

@@ -18,6 +18,7 @@ import { type Asking, enrolled, exchanged, type Probe } from './exchange.ts';
 import type { EndpointFacts, Fetched, HostFacts, Sent, Way } from './facts.ts';
 import { locationsOf } from './locations.ts';
 import { type Asked, ask, askRaw, type Heard, hasAnswered, unbracketed } from './wire/http.ts';
+import { isNear } from './wire/near.ts';
 import { tlsFacts } from './wire/tls.ts';
 
 const targetOf = ({ pathname }: URL, operation: string): string =>
@@ -106,28 +107,56 @@ export async function endpointFacts(
   const exchanges = server ? await exchanged(server, asking) : new Map<Way, Sent>();
   const own = server && enrolment && (await enrolled(server, asking, enrolment));
   const certificates = [...bag, ...(typeof own?.opened === 'object' ? own.opened : [])];
+  const places = placesIn(certificates);
+  const isGuarded = !(await isNearby(url, limitMs));
   const lists: Fetched[] = [];
   const statuses: Fetched[] = [];
-  for (const of of certificates) {
-    const issuer = issuerOf(of, certificates);
-    if (!issuer) continue;
-    const { crl, ocsp } = locationsOf(of);
-    for (const at of crl) {
-      if (lists.some((one) => one.url === at)) continue;
-      say(at);
-      lists.push({ url: at, of, issuer, said: await fetched(at, {}, limitMs) });
+  for (const { kind, ...place } of places.slice(0, MAX_PLACES)) {
+    say(place.url);
+    if (kind === 'crl') {
+      lists.push({ ...place, said: await fetched(place.url, { isGuarded, maxOctets }, limitMs) });
+      continue;
     }
-    for (const at of ocsp) {
-      say(at);
-      const headers = { 'content-type': 'application/ocsp-request' };
-      const body = encodeOcspRequest(of, issuer);
-      const said = await fetched(at, { method: 'POST', headers, body }, limitMs);
-      statuses.push({ url: at, of, issuer, said });
-    }
+    const headers = { 'content-type': 'application/ocsp-request' };
+    const body = encodeOcspRequest(place.of, place.issuer);
+    const asked: Asked = { method: 'POST', headers, body, isGuarded };
+    statuses.push({ ...place, said: await fetched(place.url, asked, limitMs) });
   }
+  const unasked = Math.max(0, places.length - MAX_PLACES);
   const now = asking.now();
   const asked = { caps, cert, named, pathClient, next };
-  return { url, now, ...asked, ca, bag, exchanges, enrolled: own, lists, statuses };
+  return { url, now, ...asked, ca, bag, exchanges, enrolled: own, lists, statuses, unasked };
+}
+
+/** Octets of a CRL: one of 100,000 certificates has 4 MB. */
+const maxOctets = 32 * 1024 * 1024;
+
+/** Places that are asked, each for as long as a question takes: a certificate names one or two, and one that is meant to
+ * hurt thousands. */
+const MAX_PLACES = 16;
+
+type NamedPlace = Omit<Fetched, 'said'> & { readonly kind: 'crl' | 'ocsp' };
+
+/** Where certificates say that there are CRLs and OCSP responders; a CRL that several name stands once. */
+function placesIn(certificates: readonly Certificate[]): NamedPlace[] {
+  const known = new Set<string>();
+  return certificates.flatMap((of): NamedPlace[] => {
+    const issuer = issuerOf(of, certificates);
+    if (!issuer) return [];
+    const { crl, ocsp } = locationsOf(of);
+    const lists = crl.filter((url) => !known.has(url) && known.add(url));
+    return [
+      ...lists.map((url) => ({ kind: 'crl', url, of, issuer }) as const),
+      ...ocsp.map((url) => ({ kind: 'ocsp', url, of, issuer }) as const),
+    ];
+  });
+}
+
+/** The server itself is one that only this machine, or its link, reaches: then so may be what it names. */
+async function isNearby(url: URL, limitMs: number): Promise<boolean> {
+  const host = unbracketed(url.hostname);
+  const addresses = isIP(host) ? [host] : await addressesOf(url, limitMs);
+  return addresses.some(isNear);
 }
 
 async function fetched(at: string, asked: Asked, limitMs: number): Promise<Heard> {

@@ -162,11 +162,9 @@ async function crlAt(place: string): Promise<Bytes> {
 }
 
 async function fetched(url: string): Promise<Bytes> {
-  const response = await send(url);
-  if (response.status !== 200) {
-    throw new CliError('remote', `--crl: ${url} answered with HTTP ${response.status}`);
-  }
-  return concat([new Uint8Array(await response.arrayBuffer())]);
+  const { status, octets } = await send(url, {}, { maxOctets: MAX_CRL_OCTETS });
+  if (status === 200) return octets;
+  throw new CliError('remote', `--crl: ${url} answered with HTTP ${status}`);
 }
 
 async function read(path: string): Promise<Bytes> {

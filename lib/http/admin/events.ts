@@ -15,7 +15,9 @@ export const eventHandlers: HandlersOf<typeof eventRoutes> = {
       return { events: shown, next: nextOf(next), ...toldOf(altered) };
     },
     async *lines(deps, { query: { limit: _limit, cursor: _cursor, order: _order, ...wanted } }) {
-      for await (const one of everyEvent(deps, wanted)) yield `${one}\n`;
+      for await (const one of everyEvent(deps, wanted)) {
+        yield `${typeof one === 'string' ? one : JSON.stringify(one)}\n`;
+      }
     },
   },
 };

@@ -5,7 +5,7 @@ import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import * as z from 'zod/mini';
 import { type NamedRoute, type RouteName, routes } from '../../api/api.ts';
-import { HttpFailure, Outage } from '../../base/errors.ts';
+import { errorText, HttpFailure, Outage } from '../../base/errors.ts';
 import type { Json } from '../../base/json.ts';
 import { MAX_ADMIN_BODY_OCTETS } from '../../base/limits.ts';
 import type { AdminDeps } from '../../ca/deps.ts';
@@ -95,7 +95,10 @@ async function answer(
   const status = route.status ?? 200;
   if (once) return json(status, await onlyOnce(deps, handler, call, once));
   if (handler.lines && c.req.header('accept')?.includes(ndjson)) {
-    return lines(ndjson, handler.lines(deps, call));
+    return lines(ndjson, handler.lines(deps, call), (error) => {
+      const detail = `the reply was broken off: ${errorText(error)}`;
+      deps.log({ event: 'http.outage', severity: 'error', method, path, token: actor.id, detail });
+    });
   }
   return json(status, (await handler.handle(deps, call)) as object);
 }

@@ -11,6 +11,7 @@ import { doIfDue } from '../../../lib/ca/record/lease.ts';
 import { askForCrl, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
 import { rebuildRegister } from '../../../lib/ca/revoke/rebuild-register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
+import { placesOf } from '../../../lib/ports/records/places.ts';
 import type { Kind } from '../../../lib/ports/records/records.ts';
 import type { Row } from '../../../lib/ports/store.ts';
 import {
@@ -249,6 +250,22 @@ function alterations(rows: readonly Row[]): Altered[] {
 /** Nobody gains by what is denied: only what is granted has to have been there before. */
 const isDenial = (said: string): boolean => /^(FAILURE|PENDING|HTTP [45])/.test(said);
 
+/** All that the service can tell of a changed row: what it reads there, and the lists that name the row. */
+async function seen(ca: Populated, table: Table, { kind, key, record }: Row): Promise<string> {
+  const { deps } = await over(ca.lab, table);
+  const [row] = await deps.store.read([{ kind, key }]);
+  // A store counts the uses of a challenge in the record itself.
+  const counted = kind === 'challenge' ? record : undefined;
+  return JSON.stringify([row?.rev, row?.record, counted, listed(kind, key, record)]);
+}
+function listed(...[kind, key, record]: Parameters<typeof placesOf>): unknown {
+  try {
+    return placesOf(kind, key, record);
+  } catch (error) {
+    return String(error);
+  }
+}
+
 /** What an operator does about an outage. */
 async function repaired(ca: Populated, copy: Copy): Promise<Table> {
   const { deps } = copy;
@@ -314,14 +331,20 @@ describe('one field of one record is changed by another hand', () => {
       const altered = alterations(rows);
       assert.ok(altered.length > 0);
       const gone = new Map<string, string>();
+      /** By row, probe and what is seen of the change: other octets that look the same are the same. */
+      const heard = new Map<string, string>();
       for (const { what, row, record } of altered) {
         const others = now.rows.filter((one) => one !== row);
         const bent = { ...row, record } as unknown as Row;
+        const table = { ...now, rows: [...others, bent] };
+        const sight = await seen(ca, table, bent);
+        let whole: Table | undefined;
         for (const probe of probes.filter((one) => reads.get(one)?.has(rowName(row)))) {
-          const copy = await over(ca.lab, { ...now, rows: [...others, bent] });
-          const said = await probe.run(copy);
           const where = `${rowName(row)}, ${what}: ${probe.name}`;
           const name = `${rowName(row)} ${probe.name}`;
+          const heardAs = `${name} ${sight}`;
+          const said = heard.get(heardAs) ?? (await probe.run(await over(ca.lab, table)));
+          heard.set(heardAs, said);
           if (!gone.has(name)) {
             gone.set(name, await probe.run(await over(ca.lab, { ...now, rows: others })));
           }
@@ -332,7 +355,9 @@ describe('one field of one record is changed by another hand', () => {
             `${where} said ${said}, not ${[...(good.get(probe) ?? [])].join(' or ')}`,
           );
           if (!/^HTTP 5/.test(said) || /^HTTP 5/.test(usual)) continue;
-          const after = await probe.run(await over(ca.lab, await repaired(ca, copy)));
+          // What was written there helps an operator: each change is repaired.
+          whole ??= await repaired(ca, await over(ca.lab, table));
+          const after = await probe.run(await over(ca.lab, whole));
           assert.doesNotMatch(after, /^HTTP 5/, `${where} is still an outage`);
           assert.ok(
             isDenial(after) || good.get(probe)?.has(after) || gone.get(name) === after,

@@ -231,6 +231,21 @@ describe('a reason that is raised', () => {
     await refused(w, 'SCEP-421', await renewal('raised, third'));
     w.check();
   });
+
+  test('a renewal that a revocation has ended stays ended when the reason is raised to superseded', async () => {
+    const w = await world();
+    const signer = await w.held({ challenge: await w.lab.challenge() });
+    const renewing = async (by: typeof signer, name: string) => ({
+      ...{ signer: by, key: await deviceKey(name), messageType: 'RenewalReq' as const },
+    });
+    const renewal = await w.held(await renewing(signer, 'ended, second'));
+    const asked = { ca: 'default', serial: signer.serial, actor: admin };
+    for (const reason of ['unspecified', 'superseded'] as const) {
+      assert.equal(await revoke(w.lab.deps, { ...asked, reason }), 'done');
+      await refused(w, 'SCEP-421', await renewing(renewal, 'ended, third'));
+    }
+    w.check();
+  });
 });
 
 test('a serial number that does not exist is missing, of whatever CA', async () => {

@@ -176,10 +176,13 @@ describe('bad input', () => {
     const { rss } = process.memoryUsage;
     assert.ok(rss, 'this runtime does not say how much memory it has');
     const { message } = await enrolment(lab, { challenge: 'a challenge that nobody made' });
-    const kinds = [random(3000), nested(3000, 0x30), message.slice(0, 900), message];
+    const kinds = [random(3000), nested(3000, 0x30), message.slice(0, 900)];
     const round = async (count: number) => {
-      for (let i = 0; i < count; i++)
-        await (await post(kinds[i % kinds.length] ?? message)).arrayBuffer();
+      for (let i = 0; i < count; i++) {
+        // What is decrypted and verified costs a hundred times as much as what is not read.
+        const body = i % 16 === 0 ? message : kinds[i % kinds.length];
+        await (await post(body ?? message)).arrayBuffer();
+      }
       lab.log.length = 0;
       lab.calls.length = 0;
       gc();

@@ -23,6 +23,7 @@ export async function revocationFindings({
   statuses,
   bag,
   now,
+  unasked,
 }: EndpointFacts): Promise<Observation[]> {
   if (bag.length === 0) return [];
   if (lists.length + statuses.length === 0) {
@@ -38,6 +39,16 @@ export async function revocationFindings({
   const found: Observation[] = [];
   for (const list of lists) found.push(...(await listFindings(list, now)));
   for (const one of statuses) found.push(...(await statusFindings(one, now)));
+  if (unasked > 0) {
+    found.push(
+      warning(
+        'crl',
+        `the certificates name ${unasked} more CRLs and OCSP responders, which were not asked`,
+        'whoever checks certificates asks them all, or none',
+        'name one CRL, and one responder, in each certificate',
+      ),
+    );
+  }
   return found;
 }
 

@@ -7,9 +7,10 @@ import { isIP, connect as plainConnect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { type Bytes, concat, fromLatin1, latin1 } from '../../../base/bytes.ts';
 import { spoken } from '../../text.ts';
+import { isNear, lookupElsewhere, nearby } from './near.ts';
 
-/** Octets of an answer: a CRL of 100,000 certificates has 4 MB. */
-const MAX_ANSWER_OCTETS = 32 * 1024 * 1024;
+/** Octets of an answer, unless more are asked for: the longest is GetCACert with a long chain. */
+const MAX_OCTETS = 1024 * 1024;
 
 export type Answer = {
   readonly status: number;
@@ -26,20 +27,26 @@ export type Asked = {
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Bytes;
+  /** Of the answer. */
+  readonly maxOctets?: number;
+  /** A stranger has named the place: it is asked only where others reach it too. */
+  readonly isGuarded?: boolean;
 };
 
 /** Asks for exactly this target. */
 export function ask(
   { protocol, hostname, port }: URL,
   path: string,
-  { method = 'GET', headers = {}, body }: Asked,
+  { method = 'GET', headers = {}, body, maxOctets = MAX_OCTETS, isGuarded = false }: Asked,
   limitMs: number,
 ): Promise<Heard> {
+  if (isGuarded && isNear(unbracketed(hostname))) return Promise.resolve({ silence: nearby });
   const { promise, resolve } = Promise.withResolvers<Heard>();
   const send = protocol === 'https:' ? tlsRequest : plainRequest;
   const options = {
     ...{ hostname: unbracketed(hostname), port, path, method, agent: false },
     ...{ rejectUnauthorized: false, signal: AbortSignal.timeout(limitMs) },
+    ...(isGuarded ? { lookup: lookupElsewhere } : {}),
     headers: { ...headers, ...(body ? { 'content-length': String(body.length) } : {}) },
   };
   const request = send(options, (response) => {
@@ -47,7 +54,7 @@ export function ask(
     let octets = 0;
     response.on('data', (part: Buffer) => {
       octets += part.length;
-      if (octets > MAX_ANSWER_OCTETS) request.destroy(new Error('the answer does not end'));
+      if (octets > maxOctets) request.destroy(new Error('the answer does not end'));
       parts.push(new Uint8Array(part));
     });
     response.once('error', (error) => resolve(silenceOf(error, limitMs)));
@@ -64,6 +71,8 @@ export function ask(
     });
   });
   request.once('error', (error) => resolve(silenceOf(error, limitMs)));
+  // Without an answer and without an error: it has gone over to another protocol (101). Errors are told after this.
+  request.once('close', () => setImmediate(() => resolve({ silence: broken })));
   request.end(body);
   return promise;
 }
@@ -106,7 +115,7 @@ export async function askRaw(
   };
   socket.on('data', (part: Buffer) => {
     received = concat([received, part]);
-    if (received.length <= MAX_ANSWER_OCTETS) said(false);
+    if (received.length <= MAX_OCTETS) said(false);
     else resolve({ silence: 'the answer does not end' });
   });
   socket.once('end', () => said(true));
@@ -162,9 +171,11 @@ function joined(body: Bytes): Bytes | undefined {
   }
 }
 
+const broken = 'it broke the connection off without an answer';
+
 const known: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there (the connection was refused)',
-  ECONNRESET: 'it broke the connection off without an answer',
+  ECONNRESET: broken,
   ENOTFOUND: 'its name does not resolve',
   EAI_AGAIN: 'its name does not resolve now',
   EHOSTUNREACH: 'there is no way to it',
