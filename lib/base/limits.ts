@@ -179,6 +179,9 @@ export const CRL_MEMORY_MS = 5000;
  * minute, and caches keep it for MAX_CRL_AGE_S. */
 export const MIN_CRL_VALIDITY_MS = 60 * 60 * 1000;
 
+/** The highest number above which the next CRL can be asked to stand: those after it are exact integers. */
+export const MAX_CRL_FLOOR = 2 ** 52;
+
 /** Lifetime of the CRL of a CA that the configuration no longer names, where the last one is lost. */
 export const UNNAMED_CRL_VALIDITY_MS = 10 * 24 * 60 * 60 * 1000;
 

@@ -54,7 +54,9 @@ globalThis.gc?.();
 const grownFrom = process.memoryUsage().rss;
 const cpuFrom = process.cpuUsage();
 const from = performance.now();
-const crl = await publishCrl(lab.deps, await lab.deps.cas.of('default'), { kind: 'system' });
+const crl = await publishCrl(lab.deps, await lab.deps.cas.of('default'), {
+  actor: { kind: 'system' },
+});
 const ms = performance.now() - from;
 const { user, system } = process.cpuUsage(cpuFrom);
 const peak = process.resourceUsage().maxRSS * 1024;

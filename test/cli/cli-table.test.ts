@@ -98,6 +98,7 @@ test('the table has every command', () => {
       'ca rotate-ra',
       'ca restore',
       'ca mac-keys',
+      'ca crl-floor',
       'ca retire',
       'enrol',
       'renew',

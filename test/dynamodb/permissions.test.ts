@@ -373,7 +373,7 @@ test('the operator repairs altered records', async () => {
   await forged('register', 'default/0');
   await does('operator', async () => {
     assert.deepEqual(await rebuildRegister(deps, issuer, somebody), ['0', '1']);
-    const { number } = await publishCrl(deps, issuer, somebody);
+    const { number } = await publishCrl(deps, issuer, { actor: somebody });
     assert.ok(number > 100);
     const backup = await backUpMacKeys(deps.store);
     assert.deepEqual(backup, {});

@@ -77,7 +77,7 @@ async function openServer(dataDir: string) {
       return result.certificates[0];
     },
     async publish(): Promise<Bytes> {
-      return (await publishCrl(deps, await deps.cas.issuer('default'), actor)).der;
+      return (await publishCrl(deps, await deps.cas.issuer('default'), { actor })).der;
     },
     async crl(): Promise<Bytes> {
       const crl = await deps.crls.newest('default');

@@ -37,6 +37,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'GET /mac-keys': [],
   'POST /mac-keys/restore': [],
   'POST /crls/{ca}/rebuild': [],
+  'POST /crls/{ca}/floor': [],
   'POST /tokens': [],
   'GET /tokens': [],
   'POST /tokens/revoke': [],

@@ -67,7 +67,7 @@ for (const [{ serial }, reason] of [
 ] as const) {
   await revoke(deps, { ca: 'default', serial, reason, actor });
 }
-const crl = await publishCrl(deps, await deps.cas.issuer('default'), actor);
+const crl = await publishCrl(deps, await deps.cas.issuer('default'), { actor });
 const open = config.endpoints.get('default');
 if (!open) throw new Error('default');
 const wanted = { binding: { subject: 'CN=open', names: [] }, uses: 2, ttlMs: 3_600_000 };

@@ -2,6 +2,7 @@
 // register of revocations.
 
 import * as z from 'zod/mini';
+import { MAX_CRL_FLOOR } from '../../base/limits.ts';
 import { macPurposes } from '../../base/words.ts';
 import { described } from '../../config/schema.ts';
 import type { Routes } from '../route.ts';
@@ -90,6 +91,27 @@ export const repairRoutes = {
         number: z.int(),
         nextUpdate: time,
       }),
+    ),
+    repeatable: true,
+    conflict: notHere,
+  },
+  'POST /crls/{ca}/floor': {
+    noun: 'CA',
+    roles: [],
+    summary: 'Publish a CRL with a number above one that relying parties have seen',
+    params: byCa,
+    body: body(
+      'CrlFloor',
+      z.strictObject({
+        above: described(
+          'the highest number that has been published',
+          z.int().check(z.minimum(0), z.maximum(MAX_CRL_FLOOR)),
+        ),
+      }),
+    ),
+    answer: answer(
+      'CrlAboveFloor',
+      z.strictObject({ ca: z.string(), number: z.int(), nextUpdate: time }),
     ),
     repeatable: true,
     conflict: notHere,

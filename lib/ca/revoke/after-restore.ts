@@ -73,15 +73,8 @@ export async function goOnFrom(
   // A signature and a commit take longer than a millisecond: no CA has published more than one in each.
   const newest = published ?? last;
   const since = newest ? Math.max(0, clock.now() - newest.thisUpdate) : 0;
-  const raised = {
-    publish: crls.publish.bind(crls),
-    floor: crls.floor.bind(crls),
-    newest: async (id: string): Promise<Crl | undefined> => {
-      const crl = await crls.newest(id);
-      return crl && { ...crl, number: Math.max(crl.number, (newest?.number ?? 0) + since) };
-    },
-  };
-  const { number } = await publishCrl({ ...operator, crls: raised }, ca, actor);
+  const above = (newest?.number ?? 0) + since;
+  const { number } = await publishCrl(operator, ca, { actor, above });
   const held = [...listed].filter(
     ([serial, { reason }]) => reason === 'certificateHold' && !told.has(serial),
   );

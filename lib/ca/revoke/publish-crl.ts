@@ -43,7 +43,7 @@ export async function keepCrl(deps: CrlDeps, ca: Issuer): Promise<Crl> {
   await view.load([{ kind: 'crlRequest', key: ca.id }]);
   const asked = view.get('crlRequest', ca.id);
   if (fresh && !asked && last.changes === (await registerChanges(deps.store, ca.id))) return last;
-  const crl = await publishCrl(deps, ca, asked ? askerOf(asked) : system);
+  const crl = await publishCrl(deps, ca, { actor: asked ? askerOf(asked) : system });
   const draft = new Draft(view);
   draft.remove('crlRequest', ca.id);
   // A wish that changed meanwhile stays: it is newer than the state that this CRL was made from.
@@ -79,6 +79,12 @@ export async function askForCrl(
   throw new Outage(`too many ask for the CRL of ${ca} at once`);
 }
 
+type Publishing = {
+  readonly actor: Actor;
+  /** The number that its own must exceed, where one higher than the last on record has been published. */
+  readonly above?: number;
+};
+
 /**
  * Publishes a CRL with every revocation that was acknowledged before the call, or finds one that another
  * publisher has just made. Publishing twice for one request does no harm: the later CRL says the same.
@@ -87,7 +93,7 @@ export async function askForCrl(
 export async function publishCrl(
   deps: CrlDeps,
   ca: Issuer,
-  actor: Actor,
+  { actor, above = 0 }: Publishing,
   remembered?: Remembered<Crl>,
 ): Promise<Crl> {
   for (let round = 0; round < MAX_PUBLISH_ROUNDS; round++) {
@@ -101,7 +107,7 @@ export async function publishCrl(
     const entries = last ? crlEntries(last.der) : [];
     const isWhole = entries.every((octets) => keeps(latest, readCrlEntry(octets)));
     if (last && (changes < last.changes || !isWhole)) throw removedFrom(ca.id);
-    const before = last?.number ?? (await deps.crls.floor(ca.id, now));
+    const before = Math.max(above, last?.number ?? (await deps.crls.floor(ca.id, now)));
     const lifetimeMs = deps.config.cas.get(ca.id)?.crlValidityMs ?? lifetimeOf(last);
     const crl = await make(deps, ca, { number: before + 1, changes, revoked, lifetimeMs }, now);
     if ((await deps.crls.publish(ca.id, crl)) === 'done') {
@@ -118,7 +124,7 @@ export async function publishCrl(
       return crl;
     }
     const newest = await deps.crls.newest(ca.id);
-    if (newest && newest.changes >= changes) return newest;
+    if (newest && newest.changes >= changes && newest.number > above) return newest;
   }
   throw new Outage(`too many publish the CRL of ${ca.id} at once`);
 }

@@ -1,6 +1,8 @@
-// scepter ca restore, ca mac-keys and crl rebuild: end an outage after the table was altered.
+// scepter ca restore, ca mac-keys, ca crl-floor and crl rebuild: end an outage after the table was altered or put
+// back.
 
 import type { Command } from 'commander';
+import { MAX_CRL_FLOOR } from '../../base/limits.ts';
 import { readMacKeysBackup } from '../../ca/authority/mac-keys.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
@@ -52,6 +54,25 @@ Examples:
     )
     .action(({ restore: file, json }: { restore?: string; json?: true }) =>
       operating(io, (asked) => macKeys(asked, file, json === true)),
+    );
+  ca.command('crl-floor')
+    .argument('<number>', 'the highest CRL number that anybody has seen')
+    .argument('[name]', 'name of the CA', 'default')
+    .description('after a table was put back: publish a CRL with a higher number than that')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Relying parties that have seen a CRL with a higher number may refuse the next one (RFC 5280 5.2.3). The
+number stands in every CRL: scepter inspect FILE shows that of a copy, such as one from a cache. The
+next CRLs count on from it, and it never goes back. "scepter restore" does this by itself.
+${where}
+Examples:
+  scepter ca crl-floor 4711
+  scepter ca crl-floor 4711 vpn --json`,
+    )
+    .action((number: string, name: string, { json }: { json?: true }) =>
+      operating(io, (asked) => crlFloor(asked, numberIn(number), name, json === true)),
     );
   return ca;
 }
@@ -114,6 +135,19 @@ async function macKeys(io: Io, file: string | undefined, json: boolean): Promise
       ? 'they were on record already'
       : `restored the MAC keys for ${restored.join(', ')}`,
   );
+}
+
+function numberIn(text: string): number {
+  if (!/^\d{1,16}$/.test(text) || Number(text) > MAX_CRL_FLOOR) {
+    throw new CliError('usage', `<number> must be a whole number up to ${MAX_CRL_FLOOR}`);
+  }
+  return Number(text);
+}
+
+async function crlFloor(io: Io, above: number, name: string, json: boolean): Promise<void> {
+  const asked = { params: { ca: name }, body: { above } };
+  const done = await callApi(io, 'POST /crls/{ca}/floor', asked);
+  io.out(json ? jsonLine(done) : `CRL ${done.number}, next by ${seconds(done.nextUpdate)}\n`);
 }
 
 async function rebuild(io: Io, name: string, json: boolean): Promise<void> {

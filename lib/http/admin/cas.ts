@@ -88,6 +88,6 @@ export const caHandlers: HandlersOf<typeof caRoutes> = {
     const { crlSigner, cas } = deps.keys;
     const remembered = once && { once, answer: shownCrl };
     const publishing = { ...deps, crlSigner };
-    return shownCrl(await publishCrl(publishing, await cas.issuer(id), actor, remembered));
+    return shownCrl(await publishCrl(publishing, await cas.issuer(id), { actor }, remembered));
   },
 };

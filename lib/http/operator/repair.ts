@@ -55,6 +55,18 @@ export const repairHandlers: HandlersOf<typeof repairRoutes> = {
         nextUpdate: iso(nextUpdate),
       });
       const remembered = once && { once, answer };
-      return answer(await publishCrl(operator, issuer, actor, remembered));
+      return answer(await publishCrl(operator, issuer, { actor }, remembered));
+    }),
+  'POST /crls/{ca}/floor': (deps, { actor, params: { ca }, body: { above }, once }) =>
+    operated(deps, async (operator) => {
+      await requireCa(deps, ca);
+      const issuer = await new IssuingCas(operator).issuer(ca);
+      const answer = ({ number, nextUpdate }: Crl) => ({
+        ca,
+        number,
+        nextUpdate: iso(nextUpdate),
+      });
+      const remembered = once && { once, answer };
+      return answer(await publishCrl(operator, issuer, { actor, above }, remembered));
     }),
 };

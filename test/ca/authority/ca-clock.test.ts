@@ -127,7 +127,7 @@ for (const [name, ms] of Object.entries(jumps)) {
       await wrongBy(w, ms, async () => {
         await withdraw(serials[1]);
         for (let n = 0; n < 3; n++) {
-          await publishCrl(w.lab.deps, ca, admin);
+          await publishCrl(w.lab.deps, ca, { actor: admin });
           w.lab.clock.at += DAY;
         }
         w.lab.clock.at -= 3 * DAY;

@@ -257,7 +257,7 @@ describe('a wrong signature is seen before anybody gets it', () => {
         const ca = await deps.cas.of('default');
         const before = await deps.crls.newest('default');
         w.kms.emulator.arm(() => fault);
-        const publishing = publishCrl(deps, ca, { kind: 'system' });
+        const publishing = publishCrl(deps, ca, { actor: { kind: 'system' } });
         await assert.rejects(publishing, /gave a signature that does not verify/);
         assert.deepEqual(await deps.crls.newest('default'), before);
       });

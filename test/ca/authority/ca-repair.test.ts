@@ -8,7 +8,7 @@ import { MAX_REGISTER_ENTRIES, RA_RELOAD_MS } from '../../../lib/base/limits.ts'
 import { doIfDue } from '../../../lib/ca/record/lease.ts';
 import { tokenHash } from '../../../lib/ca/record/tokens.ts';
 import { Draft, View } from '../../../lib/ca/record/unit-of-work.ts';
-import { keepCrl } from '../../../lib/ca/revoke/publish-crl.ts';
+import { keepCrl, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
 import { enter, readRegister, registerKeys } from '../../../lib/ca/revoke/register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';
@@ -295,6 +295,42 @@ describe('a register of revocations that was changed', () => {
     const { der } = (await lab.deps.crls.newest('default')) ?? assert.fail();
     assert.deepEqual(listed(der), []);
   });
+});
+
+describe('a number of a CRL that has been published', () => {
+  test('the next CRL has a higher one, and those after it count on', async () => {
+    const { lab, run } = await open();
+    const ca = await lab.deps.cas.of('default');
+    const numberOf = async () => (await lab.deps.crls.newest('default'))?.number;
+    const { code, out, err } = await run('ca crl-floor 5000 --json');
+    assert.equal(code, 0, err);
+    assert.equal(JSON.parse(out).number, 5001);
+    assert.equal(await numberOf(), 5001);
+    await publishCrl(lab.deps, ca, { actor: admin });
+    assert.match((await run('ca crl-floor 7')).out, /^CRL 5003, next by /);
+    assert.equal(await numberOf(), 5003);
+  });
+
+  test('a publisher that meets another one at work gives no CRL below it', async () => {
+    const { lab } = await open();
+    const ca = await lab.deps.cas.of('default');
+    const made = await Promise.all(
+      [0, 900, 0, 900, 0].map((above) => publishCrl(lab.deps, ca, { actor: admin, above })),
+    );
+    for (const at of [1, 3]) assert.ok((made[at]?.number ?? 0) > 900);
+    assert.ok(((await lab.deps.crls.newest('default'))?.number ?? 0) > 900);
+  });
+
+  for (const text of ['-1', 'many', '1e3', String(2 ** 52 + 1), '9'.repeat(400)]) {
+    test(`${text.slice(0, 20)} is no such number: exit 2, and nothing is published`, async () => {
+      const { lab, run } = await open();
+      const before = await lab.deps.crls.newest('default');
+      const { code, err } = await run(`ca crl-floor -- ${text}`);
+      assert.equal(code, 2, err);
+      assert.match(err, /must be a whole number up to 4503599627370496/);
+      assert.equal((await lab.deps.crls.newest('default'))?.number, before?.number);
+    });
+  }
 });
 
 describe('a CA whose record was changed', () => {

@@ -286,7 +286,7 @@ async function repaired(ca: Populated, copy: Copy): Promise<Table> {
   for (const serial of ca.compromised) {
     await revoke(deps, { ca: 'default', serial, reason: 'keyCompromise', actor });
   }
-  await publishCrl(deps, issuer, actor);
+  await publishCrl(deps, issuer, { actor });
   return copy.table();
 }
 

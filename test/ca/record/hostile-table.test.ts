@@ -366,7 +366,7 @@ describe('a true row of before that is put back', () => {
 describe('a register of revocations that is put back', () => {
   const actor = { kind: 'admin', id: 'somebody' } as const;
   const crlOf = async ({ lab }: World): Promise<string[]> => {
-    const { der } = await publishCrl(lab.deps, await lab.deps.cas.issuer('default'), actor);
+    const { der } = await publishCrl(lab.deps, await lab.deps.cas.issuer('default'), { actor });
     return describeCrl(der).revoked.map(({ serial, reason }) => `${serial} ${reason}`);
   };
 

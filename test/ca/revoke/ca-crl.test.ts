@@ -152,13 +152,13 @@ describe('the CRL', () => {
     const serials: string[] = [];
     for (let i = 0; i < 10; i++) serials.push(await issued(lab, `crl-many-${i}`));
     const results = await Promise.all([
-      ...Array.from({ length: 50 }, () => publishCrl(lab.deps, ca, admin)),
+      ...Array.from({ length: 50 }, () => publishCrl(lab.deps, ca, { actor: admin })),
       ...serials.map(async (serial) => {
         assert.equal(
           await revoke(lab.deps, { ca: 'default', serial, reason: 'keyCompromise', actor: admin }),
           'done',
         );
-        const crl = await publishCrl(lab.deps, ca, admin);
+        const crl = await publishCrl(lab.deps, ca, { actor: admin });
         assert.ok(serial in entriesOf(crl.der), 'what was acknowledged is in it');
         return crl;
       }),
@@ -240,7 +240,7 @@ describe('whoever asks without a name', () => {
     const before = await numberOf(here);
     assert.equal(await numberOf(there), before);
     const ca = await here.deps.cas.of('default');
-    const { number } = await publishCrl(here.deps, ca, admin);
+    const { number } = await publishCrl(here.deps, ca, { actor: admin });
     assert.notEqual(`"${number}"`, before);
     assert.equal(await numberOf(here), `"${number}"`);
     const stale = await there.fetch('/crl/default.crl', {
@@ -302,7 +302,7 @@ describe('the CRL of a clock that jumps', () => {
     for (let n = 0; n < 3; n++) {
       assert.equal(await listed(lab, serial), true, `CRL ${n} of the right clock`);
       lab.clock.at += day / 4;
-      await publishCrl(lab.deps, await lab.deps.cas.of('default'), admin);
+      await publishCrl(lab.deps, await lab.deps.cas.of('default'), { actor: admin });
     }
   });
 
