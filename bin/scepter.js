@@ -2,7 +2,6 @@
 // Runs the command line on Node 24, which strips the types of its sources: in this process where that is its
 // Node, otherwise on the one that this project brings.
 
-import { spawn } from 'node:child_process';
 import * as module from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -43,7 +42,8 @@ function broughtNode() {
   }
 }
 
-function runOn(node) {
+async function runOn(node) {
+  const { spawn } = await import('node:child_process');
   // By the channel the other process notices when this one is killed.
   const stdio = ['inherit', 'inherit', 'inherit', 'ipc'];
   const self = fileURLToPath(import.meta.url);
@@ -67,4 +67,4 @@ if (Number.parseInt(process.versions.node, 10) >= 24) {
   // What was compiled once is not compiled again; in a folder that nobody else can write.
   module.enableCompileCache?.(join(root, 'node_modules', '.cache', 'compiled'));
   await import(pathToFileURL(cli).href);
-} else runOn(broughtNode());
+} else await runOn(broughtNode());

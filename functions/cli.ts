@@ -1,7 +1,6 @@
 // The command line: `scepter`.
 
 import { join } from 'node:path';
-import { arrayBuffer } from 'node:stream/consumers';
 import { systemClock } from '../lib/adapters/system.ts';
 import { errorText } from '../lib/base/errors.ts';
 import { addressesIn } from '../lib/cli/address.ts';
@@ -49,7 +48,8 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   ...{ jwtOf: given, jwt: env.jwt },
   invoke: async (target, request) =>
     (await import('./lambda/admin-function.ts')).invoke(target, request),
-  stdin: async () => new Uint8Array(await arrayBuffer(process.stdin)),
+  stdin: async () =>
+    new Uint8Array(await (await import('node:stream/consumers')).arrayBuffer(process.stdin)),
   ...terminal(env.pager),
   ...{ home, clock: systemClock },
   config: async (file) => (await import('./default-config.ts')).readDocument(env, file),

@@ -137,6 +137,10 @@ test('the command line loads neither schemas nor SDKs before a command needs the
     }
   };
   visit('functions/cli.ts', new Set());
+  const nouns = byPath.get('lib/cli/nouns.ts')?.text ?? '';
+  const words = [...nouns.matchAll(/import\('\.(\/[^']+)'\)/g)].map(([, at]) => `lib/cli${at}`);
+  assert.ok(words.length > 20);
+  for (const path of words) visit(path, new Set());
   assert.deepEqual([...packages], ['commander']);
 });
 

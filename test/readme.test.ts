@@ -116,8 +116,8 @@ function commandOf(program: Command, words: readonly string[]): [Command, readon
   return child ? commandOf(child, words.slice(1)) : [program, words];
 }
 
-test('every command of ours in a document exists, with its options', () => {
-  const program = makeProgram('0', io);
+test('every command of ours in a document exists, with its options', async () => {
+  const program = await makeProgram('0', io);
   let count = 0;
   for (const name of documents) {
     const blocks = [...read(name).matchAll(/^```sh[^\n]*\n([\s\S]*?)^```$/gm)].map(
@@ -146,7 +146,7 @@ test('every command of ours in a document exists, with its options', () => {
 
 const limits = new Map<string, unknown>(Object.entries(allLimits));
 
-test('the page of commands names every command', () => {
+test('the page of commands names every command', async () => {
   const page = read('docs/operate.md');
   const [table = ''] = /^\| command \| what \|\n(?:\|.*\n)+/m.exec(page) ?? [];
   const cells = [...table.matchAll(/^\| (`(?:\\\||[^|])+) \| /gm)].map(([, cell]) => cell).join();
@@ -154,8 +154,8 @@ test('the page of commands names every command', () => {
     const [first = '', rest] = text.split(' ');
     return rest === undefined ? [first] : rest.split('\\|').map((one) => `${first} ${one}`);
   });
-  const all = makeProgram('0', io)
-    .commands.flatMap((command) => [command, ...command.commands])
+  const all = (await makeProgram('0', io)).commands
+    .flatMap((command) => [command, ...command.commands])
     .filter(({ commands }) => commands.length === 0)
     .map((one) => (one.parent?.parent ? `${one.parent.name()} ${one.name()}` : one.name()));
   assert.deepEqual(named.toSorted(), all.toSorted());

@@ -3,33 +3,22 @@
 import { Command, CommanderError } from 'commander';
 import { errorText, fileFault } from '../base/errors.ts';
 import { visible } from '../base/text.ts';
-import { caCommand, crlCommand } from './authority/ca.ts';
-import { addKeyCommands } from './authority/ca-keys.ts';
-import { addCaRepair, addCrlRepair } from './authority/ca-repair.ts';
-import { addRetire } from './authority/ca-retire.ts';
-import { certCommand } from './certificate/cert.ts';
-import { enrolCommand } from './device/enrol.ts';
-import { renewCommand } from './device/renew.ts';
-import { doctorCommand } from './doctor/doctor.ts';
-import { initCommand } from './init/init.ts';
 import { CliError, exitCodes, type Io, ReaderGone } from './io.ts';
-import { logCommand } from './log/log.ts';
-import { explainCommand } from './look/explain.ts';
-import { inspectCommand } from './look/inspect.ts';
-import { costCommand } from './plan/cost.ts';
-import { challengeCommand } from './request/challenge.ts';
-import { policyCommand } from './request/policy.ts';
-import { txnCommand } from './request/txn.ts';
+import { type CommandParts, listedCommand, nouns } from './nouns.ts';
 import { askingServer } from './server.ts';
-import { backupCommand, restoreCommand } from './service/backup.ts';
-import { completionCommand } from './service/completion.ts';
-import { configCommand } from './service/config.ts';
-import { serveCommand } from './service/serve.ts';
-import { statusCommand } from './service/status.ts';
-import { tokenCommand } from './service/token.ts';
 
-/** Every command, none of them run. */
-export function makeProgram(version: string, io: Io): Command {
+/** Commands that ask no server. */
+const alone = ['enrol', 'renew', 'inspect', 'explain', 'validate', 'completion', 'serve', 'cost'];
+
+/**
+ * Every command, none of them run.
+ * @param loaded first words: the commands of any other are only listed
+ */
+export async function makeProgram(
+  version: string,
+  io: Io,
+  loaded: readonly string[] = Object.keys(nouns),
+): Promise<Command> {
   const program = new Command('scepter')
     .description('SCEP certificate enrolment: run it, use it, explain it')
     .version(version)
@@ -41,38 +30,22 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
              that wants one), SCEPTER_DATA_DIR (where the token file of "npm start" is), SCEPTER_CONFIG`,
     );
   const server = askingServer(io);
-  const commands = [
-    challengeCommand(server.io),
-    txnCommand(server.io),
-    certCommand(server.io),
-    addCrlRepair(crlCommand(server.io), server.io),
-    addRetire(addCaRepair(addKeyCommands(caCommand(server.io), server.io), server.io), server.io),
-    enrolCommand(io),
-    renewCommand(io),
-    inspectCommand(io),
-    statusCommand(server.io),
-    backupCommand(server.io),
-    restoreCommand(io),
-    policyCommand(server.io),
-    logCommand(server.io),
-    explainCommand(io),
-    tokenCommand(server.io),
-    configCommand(server.io),
-    initCommand(io),
-    serveCommand(io),
-    costCommand(io),
-    doctorCommand(server.io),
-    completionCommand(
-      io,
-      () => program,
-      (args, quiet) => runCli(args, version, quiet),
-    ),
-  ];
-  const alone = ['enrol', 'renew', 'inspect', 'explain', 'validate', 'completion', 'serve', 'cost'];
-  // "ca init" asks a server, and "init" does not.
-  const asking = commands.filter((command) => command.name() !== 'init');
-  for (const command of asking) server.addOptions(command, alone);
-  for (const command of commands) program.addCommand(command);
+  const parts: CommandParts = {
+    io,
+    asking: server.io,
+    program: () => makeProgram(version, io),
+    run: (args, quiet) => runCli(args, version, quiet),
+  };
+  for (const [name, noun] of Object.entries(nouns)) {
+    if (!loaded.includes(name)) {
+      program.addCommand(listedCommand(name, noun));
+      continue;
+    }
+    const command = (await noun.load(parts)).description(noun.about);
+    // "ca init" asks a server, and "init" does not.
+    if (name !== 'init') server.addOptions(command, alone);
+    program.addCommand(command);
+  }
   strict(program, io);
   return program;
 }
@@ -80,7 +53,8 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
 /** @returns the exit code */
 export async function runCli(args: readonly string[], version: string, io: Io): Promise<number> {
   try {
-    const program = makeProgram(version, io);
+    const [noun = ''] = args.filter((word) => word !== 'help' && !word.startsWith('-'));
+    const program = await makeProgram(version, io, [noun]);
     await program.parseAsync(asksForHelp(program, args), { from: 'user' });
     return exitCodes.ok;
   } catch (error) {

@@ -18,6 +18,7 @@ import { startDynamoDbLocal } from '../support/dynamodb-local.ts';
 import { makeLab } from '../support/lab.ts';
 import { enrolment, random } from '../support/messages.ts';
 import { temporary } from '../support/process.ts';
+import { commandCosts } from './commands.ts';
 import { cpuMicroseconds, denominator } from './denominator.ts';
 import { folderWaits } from './folder.ts';
 import { overHttp } from './http.ts';
@@ -131,6 +132,14 @@ say(
   `${String(crl.ms).padStart(7)}  ms for a CRL of ${crl.entries} entries, ${crl.octets} octets: CPU ${crl.cpuMs} ms, RSS ${crl.rssMB} MB, ${crl.grewMB} MB of it for the CRL; served in ${crl.servedMs} ms\n`,
 );
 Object.assign(report, { crlMs: crl.ms, crlRssMB: crl.rssMB });
+
+const installed = await commandCosts(smoke ? 3 : 25);
+say('CPU of a command of the installed release, times that of `node -e 0` of the same `node`');
+for (const [words, { ms, ratio }] of Object.entries(installed)) {
+  say(`${ratio.toFixed(2).padStart(7)}  scepter ${words}: ${ms.toFixed(0)} ms (goal: under 300)`);
+  report[`command ${words}`] = Number(ratio.toFixed(2));
+}
+say('');
 
 const throughput = async (store: string, envOf = async (): Promise<Environment> => ({})) => {
   for (const inFlight of [1, 8]) {

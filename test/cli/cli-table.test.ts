@@ -45,7 +45,7 @@ function leaves(command: Command, path: readonly string[] = []): Leaf[] {
   if (command.commands.length === 0) return [{ path, command }];
   return command.commands.flatMap((child) => leaves(child, [...path, child.name()]));
 }
-const all = leaves(makeProgram('0.0.0', silent));
+const all = leaves(await makeProgram('0.0.0', silent));
 
 /** The `scepter` commands in the examples of a help page. */
 function examplesOf(help: string): string[] {
@@ -58,7 +58,7 @@ function examplesOf(help: string): string[] {
 
 /** Parses the words and gives the path of the command that would have run. */
 async function parsed(args: readonly string[]): Promise<string> {
-  const program = makeProgram('0.0.0', silent);
+  const program = await makeProgram('0.0.0', silent);
   let ran = '';
   for (const { path, command } of leaves(program)) {
     command.action(() => {
@@ -68,6 +68,18 @@ async function parsed(args: readonly string[]): Promise<string> {
   await program.parseAsync(args, { from: 'user' });
   return ran;
 }
+
+test('help of a word whose modules are not loaded is as if they were', async () => {
+  const whole = await makeProgram('0.0.0', silent);
+  const listed = await makeProgram('0.0.0', silent, []);
+  assert.equal(listed.helpInformation(), whole.helpInformation());
+  for (const { name, loaded } of whole.commands.map((one) => ({ name: one.name(), loaded: one }))) {
+    const alone = await makeProgram('0.0.0', silent, [name]);
+    const [own] = alone.commands.filter((one) => one.name() === name);
+    assert.equal(own?.helpInformation(), loaded.helpInformation());
+    assert.equal(alone.commands.filter(({ commands }) => commands.length > 0).length <= 1, true);
+  }
+});
 
 test('the table has every command', () => {
   assert.deepEqual(

@@ -15,7 +15,7 @@ type Ca = AnswerTo<'GET /cas/{ca}'>;
 type CrlTimes = NonNullable<Ca['crl']>;
 
 export function caCommand(io: Io): Command {
-  const ca = new Command('ca').description('certificate authorities');
+  const ca = new Command('ca');
   ca.command('show')
     .argument('[name]', 'name of one (default: all)')
     .description('CAs: certificate, fingerprints, RA certificates, CRL, and what to worry about')
@@ -106,7 +106,7 @@ const crlText = ({ number, thisUpdate, nextUpdate }: CrlTimes, now: number): str
   `${number} of ${seconds(thisUpdate)}, next by ${until(nextUpdate, now)}`;
 
 export function crlCommand(io: Io): Command {
-  const crl = new Command('crl').description('certificate revocation lists');
+  const crl = new Command('crl');
   const show = crl
     .command('show')
     .argument('[ca]', 'name of the CA', 'default')

@@ -7,8 +7,6 @@ import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { dryRunOption, fromOption, manyHelp } from '../many/run.ts';
 import { seconds } from '../text.ts';
-import { revokeMany } from './cert-many.ts';
-import { revokeFile, revokeOfRa, saidOf } from './cert-signed.ts';
 import { caOption, paramsOf } from './which.ts';
 
 type RevokeOptions = {
@@ -119,8 +117,10 @@ async function revoke(io: Io, serial: string | undefined, options: RevokeOptions
   }
   if (from === undefined && dryRun) throw new CliError('usage', '--dry-run needs --from');
   if (from !== undefined) {
+    const { revokeMany } = await import('./cert-many.ts');
     return revokeMany(io, from, { ...plainly, ca, withRenewals, dryRun: dryRun === true });
   }
+  const { revokeFile, revokeOfRa, saidOf } = await import('./cert-signed.ts');
   if (file !== undefined) return revokeFile(io, file, ca, plainly);
   if (serial === undefined) return;
   const params = await paramsOf(io, serial, ca).catch((error: unknown) => {

@@ -5,7 +5,6 @@ import type { AnswerTo } from '../../api/api.ts';
 import { fromBase64 } from '../../base/bytes.ts';
 import { type ListedState, listedStates } from '../../base/words.ts';
 import { parseDuration } from '../../config/duration.ts';
-import { describeCertificate } from '../../x509/describe/describe.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io } from '../io.ts';
 import { certificateFields } from '../look/decoded.ts';
@@ -34,7 +33,7 @@ type ListOptions = PageOptions & {
 type One = ShowOptions & { readonly ca?: string };
 
 export function certCommand(io: Io): Command {
-  const cert = new Command('cert').description('certificates that were issued');
+  const cert = new Command('cert');
   cert.addCommand(listCommand(io));
   cert
     .command('show')
@@ -160,13 +159,18 @@ function durationOf(text: string): number {
 async function showOne(io: Io, serial: string, { ca, pem, ...options }: One & { pem?: true }) {
   const params = await paramsOf(io, serial, ca);
   const whole = await callApi(io, 'GET /certificates/{ca}/{serial}', { params });
-  if (!pem) return show(io, options, { json: whole, page: () => page(whole, io.clock.now()) });
+  if (!pem) {
+    const { describeCertificate } = await import('../../x509/describe/describe.ts');
+    const described = whole.der ? describeCertificate(fromBase64(whole.der)) : undefined;
+    const decoded = described && certificateFields(described, io.clock.now());
+    return show(io, options, { json: whole, page: () => page(whole, decoded) });
+  }
   if (whole.pem) return io.out(whole.pem);
   throw new CliError('failure', `it is not handed out while the certificate is ${whole.state}`);
 }
 
-function page(whole: Whole, now: number): Sheet {
-  const { ca, state, endpoint, transaction, revokedAt, revocationReason, der } = whole;
+function page(whole: Whole, decoded: Field[] | undefined): Sheet {
+  const { ca, state, endpoint, transaction, revokedAt, revocationReason } = whole;
   const since = revokedAt ? ` since ${seconds(revokedAt)}, ${revocationReason}` : '';
   const fields: Field[] = [
     ['serial', whole.serial],
@@ -181,7 +185,6 @@ function page(whole: Whole, now: number): Sheet {
     ['ended', whole.endedBy && `${whole.endedBy}, which it renews, was revoked or suspended`],
     ['seen in use', whole.confirmed ? 'yes: it has signed a renewal' : undefined],
   ];
-  const decoded = der && certificateFields(describeCertificate(fromBase64(der)), now);
   return [[{ fields }, ...(decoded ? [{ heading: 'certificate', fields: decoded }] : [])]];
 }
 

@@ -34,7 +34,6 @@ type Options = Waiting & {
 
 export function enrolCommand(io: Io): Command {
   const command = new Command('enrol')
-    .description('get a certificate from a SCEP server, this one or any other')
     .requiredOption('--url <url>', 'the SCEP URL, such as http://127.0.0.1:8080/scep')
     .addOption(
       new Option('--challenge <secret>', 'the challengePassword').conflicts('challengeStdin'),

@@ -57,7 +57,6 @@ type Window = { readonly part: number } | { readonly ms: number };
 
 export function renewCommand(io: Io): Command {
   const command = new Command('renew')
-    .description('renew the certificate in a folder, signed with its key; no challenge is needed')
     .requiredOption('--url <url>', 'the SCEP URL that it was enrolled at')
     .requiredOption('--out <folder>', 'where key.pem, cert.pem and ca.pem are')
     .addOption(

@@ -8,7 +8,6 @@ import type { Options } from './examination.ts';
 
 export function doctorCommand(io: Io): Command {
   return new Command('doctor')
-    .description('look at a SCEP server as devices see it, ours or any other, and say what to mend')
     .argument(
       '[scep-url]',
       'its SCEP URL (default: of all endpoints of your service, and the service itself)',

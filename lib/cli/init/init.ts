@@ -14,9 +14,11 @@ import { stubOf } from './stub.ts';
 type Options = Flags & { readonly yes?: true; readonly force?: true; readonly json?: true };
 
 export function initCommand(io: Io): Command {
-  const command = new Command('init')
-    .description('begin a deployment: write its configuration, and what its tool needs')
-    .argument('[folder]', 'where to write, made if it is not there', '.');
+  const command = new Command('init').argument(
+    '[folder]',
+    'where to write, made if it is not there',
+    '.',
+  );
   for (const { flags, help, choices } of questions) {
     const option = new Option(flags, help);
     // For help and completion: what is none of them is refused in more words.

@@ -40,7 +40,7 @@ const filters = (): Option[] => [
 ];
 
 export function logCommand(io: Io): Command {
-  const log = new Command('log').description('events: everything that happened');
+  const log = new Command('log');
   const tail = log
     .command('tail')
     .description('the last events, and with -f every further one')

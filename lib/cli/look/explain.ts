@@ -14,7 +14,6 @@ export function explainCommand(io: Io): Command {
       '[code]',
       'as failInfoText, the log or "txn show" has it: SCEP-311, 311, subjectNotBound',
     )
-    .description('what a refusal means, and what to change')
     .option('--list', 'print all codes')
     .addOption(outputOption())
     .option('--json', 'print one JSON object')

@@ -8,11 +8,9 @@ import type { DescribedEncoding } from '../../protocol/scep/wire/describe.ts';
 import { CliError, type Io, readStdin } from '../io.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { pageOf } from './decoded.ts';
-import { describePart, partsOf } from './encodings.ts';
 
 export function inspectCommand(io: Io): Command {
   return new Command('inspect')
-    .description('say what is in a file: request, certificate, chain, CRL, pkiMessage, public key')
     .argument('<file>', 'PEM, DER or base64; "-" for standard input')
     .addOption(outputOption())
     .option('--json', 'print one JSON object')
@@ -52,6 +50,7 @@ export async function describeFile(
   octets: Bytes,
   file: string,
 ): Promise<readonly (DescribedEncoding | undefined)[]> {
+  const { describePart, partsOf } = await import('./encodings.ts');
   try {
     return await Promise.all(
       partsOf(octets).map(async (part) => part && (await describePart(part))),

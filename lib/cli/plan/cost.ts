@@ -44,7 +44,6 @@ const option = (flags: string, what: string, parse: Parse, value: number) =>
 
 export function costCommand(io: Io): Command {
   return new Command('cost')
-    .description('what a fleet costs a month at AWS and Cloudflare, part by part')
     .addOption(
       new Option('--devices <count>', 'devices that have a certificate')
         .argParser(many)

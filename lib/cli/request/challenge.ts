@@ -19,9 +19,7 @@ type ListOptions = PageOptions & {
 };
 
 export function challengeCommand(io: Io): Command {
-  const challenge = new Command('challenge').description(
-    'one-time secrets that let a device enrol',
-  );
+  const challenge = new Command('challenge');
   challenge
     .command('create')
     .description('make a challenge; it is shown this once and stored only as a MAC')

@@ -32,7 +32,7 @@ const decisions = {
 } as const;
 
 export function policyCommand(io: Io): Command {
-  const policy = new Command('policy').description('what endpoints allow');
+  const policy = new Command('policy');
   policy
     .command('test')
     .description('what would become of a request; nothing is written and nothing is signed')

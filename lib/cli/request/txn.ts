@@ -44,7 +44,7 @@ const states = {
 } as const satisfies Record<TransactionState, string>;
 
 export function txnCommand(io: Io): Command {
-  const txn = new Command('txn').description('transactions: requests and what became of them');
+  const txn = new Command('txn');
   const list = txn
     .command('list')
     .description(

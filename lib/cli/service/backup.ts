@@ -19,7 +19,6 @@ type BackupFlags = { readonly passphraseFile?: string; readonly json?: true };
 
 export function backupCommand(io: Io): Command {
   return new Command('backup')
-    .description('back up a server on SQLite: its database and its keys, while it serves')
     .argument('<file>', 'a new file, or a folder for one that is named by its time')
     .option('--passphrase-file <file>', sealing)
     .option('--json', 'print one JSON object')
@@ -72,7 +71,6 @@ type RestoreFlags = {
 
 export function restoreCommand(io: Io): Command {
   return new Command('restore')
-    .description('restore a backup into an empty data folder')
     .argument('<file>', 'what "scepter backup" has made')
     .option(
       '--crl <file|url...>',

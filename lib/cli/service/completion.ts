@@ -2,9 +2,10 @@
 
 import { Argument, Command, Option } from 'commander';
 import { reasons } from '../../refusal/reasons.ts';
-import { CliError, type Io, jsonLine } from '../io.ts';
+import { CliError, jsonLine } from '../io.ts';
+import type { CommandParts } from '../nouns.ts';
 import { shellWord } from '../text.ts';
-import { kinds, type OfferKind, offersOf, type RunWith } from './offers.ts';
+import { kinds, type OfferKind, offersOf } from './offers.ts';
 
 /** A command as completion sees it. */
 type Node = {
@@ -225,10 +226,8 @@ const offerLines: Readonly<Record<Shell, (offer: Word) => string>> = {
 
 type Options = { readonly json?: true; readonly values?: OfferKind };
 
-/** @param program returns all commands, including this one, once the table is complete */
-export function completionCommand(io: Io, program: () => Command, run: RunWith): Command {
+export function completionCommand({ io, program, run }: CommandParts): Command {
   return new Command('completion')
-    .description('print a script that lets a shell complete commands, options and values')
     .addArgument(new Argument('<shell>', 'the shell that it is for').choices(Object.keys(shells)))
     .option('--json', 'print the table of commands that the scripts are made of')
     .addOption(
@@ -256,7 +255,7 @@ Examples:
         return io.out(offers.map((offer) => `${offerLines[shell](offer)}\n`).join(''));
       }
       if (line.length > 0) throw new CliError('usage', 'name one shell');
-      const commands = tableOf(program(), 'scepter');
+      const commands = tableOf(await program(), 'scepter');
       io.out(json ? jsonLine({ commands }) : shells[shell](commands));
     });
 }

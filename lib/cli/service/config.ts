@@ -16,7 +16,7 @@ const fileText =
   'a file of JSON, comments allowed, "-" for standard input (default: as a server started here would)';
 
 export function configCommand(io: Io): Command {
-  const config = new Command('config').description('the configuration: one JSON document');
+  const config = new Command('config');
   config
     .command('validate')
     .argument('[file]', fileText)

@@ -5,7 +5,6 @@ import type { Io } from '../io.ts';
 
 export function serveCommand(io: Io): Command {
   return new Command('serve')
-    .description('run the server: SCEP, CRLs and the admin API; SIGTERM ends it')
     .option('--json', 'print one JSON object when it is ready, instead of a page for people')
     .addHelpText(
       'after',

@@ -12,7 +12,6 @@ type Status = AnswerTo<'GET /status'>;
 
 export function statusCommand(io: Io): Command {
   return new Command('status')
-    .description('how the service stands: store, CAs, CRLs, endpoints, requests that wait')
     .addOption(outputOption())
     .option('--json', 'print one JSON object')
     .addOption(pagerOption())

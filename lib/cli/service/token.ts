@@ -21,7 +21,7 @@ type CreateFlags = {
 type RevokeFlags = { readonly name?: string; readonly json?: true };
 
 export function tokenCommand(io: Io): Command {
-  const token = new Command('token').description('tokens of the admin API');
+  const token = new Command('token');
   token
     .command('create')
     .argument('[name]', 'the name of its holder, which events show')
