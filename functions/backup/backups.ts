@@ -14,7 +14,7 @@ import {
 } from '../../lib/adapters/backup-file.ts';
 import { InUse } from '../../lib/adapters/sqlite/file.ts';
 import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
-import { systemClock } from '../../lib/adapters/system.ts';
+import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
 import { Malformed } from '../../lib/base/errors.ts';
 import { MAX_PAGE } from '../../lib/base/limits.ts';
 import { type Issuer, IssuingCas, openGeneration } from '../../lib/ca/authority/ca-certificates.ts';
@@ -27,6 +27,7 @@ import {
   type PublishedCrl,
   readPublished,
   revokeOpenChallenges,
+  tellOfBackup,
   tellOfRestore,
 } from '../../lib/ca/revoke/after-restore.ts';
 import type {
@@ -114,6 +115,7 @@ async function copyOf(
   const copied = async (): Promise<string> => {
     const database = await openDatabaseFile(dataDir);
     try {
+      await tellOfBackup({ store: database, clock: systemClock, random: systemRandom }, actor);
       return await database.snapshot();
     } finally {
       database.close();

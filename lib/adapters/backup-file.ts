@@ -164,8 +164,7 @@ export async function readBackup(
   if (first.name !== 'manifest.json' || first.size > MAX_MANIFEST_OCTETS) {
     throw notOne('is no backup of this service');
   }
-  const text = await all(source.body(first.size));
-  const manifest = manifestIn(fromUtf8(text));
+  const manifest = manifestIn(await all(source.body(first.size)));
   for (const entry of manifest.files) {
     const { name, size } = await source.header();
     if (name !== entry.name || size !== entry.size) throw notOne('does not hold what it says');
@@ -199,25 +198,33 @@ async function copy(
   return hash.digest('hex');
 }
 
-function manifestIn(text: string): Manifest {
+function manifestIn(octets: Bytes): Manifest {
   const read = (): Manifest => {
     try {
-      return JSON.parse(text);
+      return Object(JSON.parse(fromUtf8(octets)));
     } catch {
       throw notOne('is no backup of this service');
     }
   };
   const manifest = read();
-  if (manifest.form !== FORM) {
-    throw notOne(`was made by another release (${String(manifest.release)}): restore it with that`);
+  const { form, release, madeAt, records, altered, files } = manifest;
+  if (form !== FORM) {
+    throw notOne(`was made by another release (${String(release)}): restore it with that`);
   }
-  const { files } = manifest;
-  const good = Array.isArray(files) && files.every(({ name }) => names.test(String(name)));
+  const good =
+    [records, altered].every(Number.isSafeInteger) &&
+    isTime(madeAt) &&
+    Array.isArray(files) &&
+    files.map(Object).every(({ name }) => typeof name === 'string' && names.test(name));
   if (!good || !files.some(({ name }) => name === 'scepter.db')) {
     throw notOne('does not hold the files of a data folder');
   }
   return manifest;
 }
+
+/** It goes into an event. */
+const isTime = (text: unknown): boolean =>
+  typeof text === 'string' && /^[\dT:.-]{20,26}Z$/.test(text) && !Number.isNaN(Date.parse(text));
 
 /** The archive as octets, unsealed where it is sealed; its end is proven when it is reached. */
 async function clear(

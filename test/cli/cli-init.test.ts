@@ -3,7 +3,17 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -130,6 +140,27 @@ test('what is there stays, and nothing is written beside it; --force replaces it
   assert.equal((await init([at, '--target', 'node', '--yes', '--force'])).code, 0);
   assert.match(written(at, 'scepter.env'), /^# PORT=8080$/m);
   checked(at);
+});
+
+test('what was readable by all, or led elsewhere, is neither behind --force; a link to nowhere is there', async () => {
+  const at = folder();
+  mkdirSync(at);
+  const [elsewhere, nowhere] = [join(at, '..', 'elsewhere'), join(at, '..', 'nowhere')];
+  writeFileSync(elsewhere, 'mine', { mode: 0o644 });
+  const env = join(at, 'scepter.env');
+  const args = [at, '--target', 'node', ...isStatic, '--yes'];
+  writeFileSync(env, 'mine', { mode: 0o644 });
+  assert.equal((await init([...args, '--force'])).code, 0);
+  assert.equal(statSync(env).mode & 0o777, 0o600);
+  rmSync(env);
+  symlinkSync(elsewhere, env);
+  assert.equal((await init([...args, '--force'])).code, 0);
+  assert.equal(readFileSync(elsewhere, 'utf8'), 'mine');
+  assert.equal(lstatSync(env).mode & 0o777, 0o600);
+  for (const name of ['scepter.env', 'scepter.jsonc']) rmSync(join(at, name));
+  symlinkSync(nowhere, env);
+  assert.match((await init(args)).err, /scepter\.env: is there, and nothing was written/);
+  assert.deepEqual(readdirSync(at), ['scepter.env']);
 });
 
 test('on a terminal it asks for what no option says, proposes, and asks again after a wrong answer', async () => {

@@ -365,6 +365,22 @@ describe('log tail', () => {
     assert.deepEqual(said, notes);
   });
 
+  test('tail -f goes on where an event is of the future, as of a clock that was ahead', async () => {
+    const ahead = await put(
+      { type: 'ca.retired', note: 'of the future' },
+      lab.clock.at + 7 * 86_400_000,
+    );
+    const { out } = await log(['tail', '-f', '-n', '1', '--type', 'ca.retired'], {
+      waits: async (count) => {
+        if (count === 4) throw new Error('enough');
+        await put({ type: 'ca.retired', note: `now ${count}` }, lab.clock.at);
+      },
+    });
+    const said = [...out.matchAll(/"(.*?)"/g)].map(([, note]) => note);
+    assert.deepEqual(said, ['of the future', 'now 1', 'now 2', 'now 3']);
+    await store.write([{ do: 'delete', kind: 'event', key: ahead, rev: 1 }]);
+  });
+
   test('tail of an empty log says so on stderr', async () => {
     const { code, out, err } = await log(['tail', '--type', 'ca.ra.retired']);
     assert.deepEqual({ code, out, err }, { code: 0, out: '', err: 'no such events\n' });

@@ -158,6 +158,11 @@ describe('cert revoke --from', () => {
     ],
     ['no serial', 'serial,reason\n,superseded\n', /line 2, column serial: has to have one value/],
     ['too few cells', 'serial,ca\n00ff\n', /line 2: has 1 column, and the first line has 2/],
+    [
+      'columns that are called like what every object has',
+      'serial,__proto__,constructor\n00ff,1,2\n,3,4\n',
+      /line 3, column serial: has to have one value/,
+    ],
     ['no header', '00ff,default\n', /line 1: has several columns: name them in the first line/],
     ['an open quote', 'serial\n"00ff\n', /line 2, column 1: has a quote without its end/],
     [

@@ -26,7 +26,7 @@ const open = async (document: ConfigDocument): Promise<KillStore> => {
     clock: systemClock,
     random: systemRandom,
   };
-  await initMacKeys(deps, (purpose) => keys.makeMacKey(purpose));
+  await initMacKeys(deps, (purpose) => keys.makeMacKey(purpose), { kind: 'system' });
   const crls = { floor: async () => 0 };
   for (const authority of config.cas.values()) {
     const { signer, raKeys } = keys;

@@ -307,7 +307,7 @@ test('the operator makes CAs, keys and tokens, and ends tokens', async () => {
   const deps = w.operator();
   const authority = (id: string) => deps.config.cas.get(id) ?? assert.fail(id);
   await does('operator', async () => {
-    await initMacKeys(deps, async (purpose) => ({ id: purpose, sealed: utf8(purpose) }));
+    await initMacKeys(deps, async (purpose) => ({ id: purpose, sealed: utf8(purpose) }), somebody);
     assert.equal(await initCa(deps, authority('second')), 'done');
     await requestCa(deps, authority('third'));
     for (const step of ['prepare', 'activate', 'retire'] as const) {

@@ -101,7 +101,10 @@ const sessions: Record<string, () => Promise<World>> = {
     const next = since(w);
     next();
     const make = async (id: string) => ({ id, sealed: random(32) });
-    assert.equal((await initMacKeys(w.lab.deps, make)).length, macPurposes.length);
+    assert.equal(
+      (await initMacKeys(w.lab.deps, make, { kind: 'system' })).length,
+      macPurposes.length,
+    );
     assert.deepEqual(
       next(),
       macPurposes.map(() => 'admin.acted'),

@@ -58,6 +58,7 @@ async function openServer(dataDir: string) {
   return {
     deps,
     close,
+    fetch: app.fetch,
     /** A device's first request, with a challenge of its own. */
     async device(subject: string): Promise<Sent> {
       const wanted = { binding: { names: [] }, uses: 1, ttlMs: endpoint.challengeTtlMs };
@@ -393,6 +394,73 @@ test('an archive whose names leave the folder is refused before anything is writ
   writeFileSync(bad, Buffer.from(octets, 'latin1'));
   await assert.rejects(restore(bad, crlOf(crl)), /does not hold the files of a data folder/);
   assert.deepEqual(readdirSync(back), ['restoring']);
+});
+
+/** An archive with this manifest alone. */
+function archived(manifest: string | Uint8Array): Uint8Array {
+  const text = Buffer.from(manifest);
+  const block = Buffer.alloc(512);
+  block.write('manifest.json', 0);
+  block.write(`${text.length.toString(8).padStart(11, '0')}\0`, 124);
+  block.write('ustar', 257);
+  return concat([block, text, new Uint8Array((512 - (text.length % 512)) % 512)]);
+}
+
+test('an archive with another manifest is none, and said to be none', async () => {
+  const { root, path, crl, restore } = await small('backup-manifest');
+  const octets = readFileSync(path).toString('latin1');
+  const good = JSON.parse(octets.slice(512).split('\0')[0] ?? '');
+  const changed = (more: object): string => JSON.stringify({ ...good, ...more });
+  for (const manifest of [
+    'null',
+    '7',
+    '[]',
+    '"text"',
+    '{',
+    Uint8Array.of(0xff, 0xfe),
+    changed({ form: null }),
+    changed({ form: { form: 1 } }),
+    changed({ files: [null] }),
+    changed({ files: {} }),
+    changed({ files: [{ name: ['scepter.db'] }] }),
+    changed({ records: '7' }),
+    changed({ madeAt: 'yesterday\nby somebody' }),
+    changed({ madeAt: null }),
+  ]) {
+    const bad = join(root, 'bad.backup');
+    writeFileSync(bad, archived(manifest));
+    await assert.rejects(restore(bad, crlOf(crl)), (error) => {
+      assert.ok(error instanceof CliError, String(error));
+      assert.equal(error.exit, 'verification');
+      return /is no backup|another release|does not hold the files/.test(error.message);
+    });
+  }
+});
+
+/** Who has copied the database, as the backup says itself. */
+const copiers = (dataDir: string): unknown[] =>
+  dumpSqlite(join(dataDir, 'scepter.db'))
+    .filter(({ kind }) => kind === 'event')
+    .map(({ record }) => JSON.parse((record as { body: string }).body))
+    .filter(({ note }) => note === 'copied the database for a backup')
+    .map(({ actor: who }) => who);
+
+test('a backup is on record, in itself too: by whom', async () => {
+  const one = await small('backup-told');
+  const operator = { kind: 'admin', id: 'operator' };
+  assert.deepEqual(copiers(one.dataDir), [operator]);
+  const server = await openServer(one.dataDir);
+  const token = readFileSync(join(one.dataDir, 'token'), 'utf8').trim();
+  const path = join(one.root, 'two.backup');
+  const askServer = async (): Promise<string> => {
+    const headers = { authorization: `Bearer ${token}` };
+    const asked = new Request('http://backup.test/api/v1/snapshots', { method: 'POST', headers });
+    return ((await (await server.fetch(asked)).json()) as { file: string }).file;
+  };
+  await backupsOf(envOf(one.dataDir)).make(path, { ...asking(server), askServer });
+  server.close();
+  await one.restore(path, crlOf(one.crl));
+  assert.deepEqual(copiers(one.back), [operator, { kind: 'admin', id: 'token-file' }]);
 });
 
 test('a restore that was interrupted is no data folder, and is done again', async () => {

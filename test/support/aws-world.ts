@@ -28,7 +28,9 @@ export async function awsWorld(options: LabOptions = {}) {
   const operator = kms.keys(recordsOf(store));
   const { signer, raKeys, macKeys } = operator;
   const deps = { store, clock: systemClock, random: systemRandom };
-  await initMacKeys(deps, (purpose) => operator.makeMacKey(purpose));
+  await initMacKeys(deps, (purpose) => operator.makeMacKey(purpose), {
+    kind: 'system',
+  });
   const lab = await makeLab({ ...options, store, crls: store, signer, raKeys, macKeys });
   const announced = readCaCertificates((await lab.deps.cas.of('default')).bag);
   const delivered: Bytes[] = [];

@@ -59,7 +59,7 @@ export async function kmsWorld(options: LabOptions = {}) {
     kms.keys({ ...records, ...settings }, time);
   const operator = open();
   const deps = { store, clock: systemClock, random: systemRandom };
-  await initMacKeys(deps, (purpose) => operator.makeMacKey(purpose));
+  await initMacKeys(deps, (purpose) => operator.makeMacKey(purpose), { kind: 'system' });
   const { signer, raKeys, macKeys } = operator;
   const lab = await makeLab({ signer, raKeys, macKeys, ...options, store, crls });
   const delivered: Bytes[] = [];

@@ -69,7 +69,7 @@ export async function deploy() {
   const log = () => {};
   const operator = { config, store: guarded(store, keys.macKeys, log), signer, raKeys, log };
   const deps = { ...operator, clock: systemClock, random: systemRandom };
-  await initMacKeys(deps, (purpose) => keys.makeMacKey(purpose));
+  await initMacKeys(deps, (purpose) => keys.makeMacKey(purpose), { kind: 'system' });
   for (const authority of config.cas.values())
     await initCa({ ...deps, crls: { floor: async () => 0 } }, authority);
   const adminToken = randomBytes(32).toString('base64url');

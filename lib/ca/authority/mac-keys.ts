@@ -100,6 +100,7 @@ export async function restoreMacKeys(
 export async function initMacKeys(
   { store, clock, random }: Pick<Deps, 'store' | 'clock' | 'random'>,
   make: (purpose: MacPurpose) => Promise<SealedMacKey>,
+  actor: Actor,
 ): Promise<readonly MacPurpose[]> {
   const made: MacPurpose[] = [];
   for (const purpose of macPurposes) {
@@ -111,7 +112,7 @@ export async function initMacKeys(
     draft.create('macKeys', purpose, { keys: [{ id, sealedKey: base64(sealed) }] });
     draft.event(clock.now(), random, {
       type: 'admin.acted',
-      actor: { kind: 'system' },
+      actor,
       key: id,
       note: `made the MAC key for ${purpose}`,
     });

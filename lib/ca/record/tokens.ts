@@ -2,6 +2,7 @@
 // event names the token that was used: the record of a name is made and removed together with its token.
 
 import { base64url, hex, utf8 } from '../../base/bytes.ts';
+import { actorKinds } from '../../base/words.ts';
 import { hash } from '../../crypto/native.ts';
 import type { Actor } from '../../events/event.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';
@@ -24,7 +25,10 @@ export const ownNames = {
   workerSecret: 'worker-secret',
 } as const;
 
-export const isOwnName = (name: string): boolean => Object.values<string>(ownNames).includes(name);
+const withoutToken: readonly string[] = actorKinds.filter((kind) => kind !== 'admin');
+/** Also the words by which events call whoever acts without a token: a token of that name would act in theirs. */
+export const isOwnName = (name: string): boolean =>
+  [...Object.values<string>(ownNames), ...withoutToken].includes(name.toLowerCase());
 
 /** SHA-256 is enough: tokens are 256 random bits. Hexadecimal; the key of the token's record. */
 export const tokenHash = (token: string): string => hex(hash('SHA-256', utf8(token)));

@@ -125,6 +125,17 @@ export async function revokeOpenChallenges(
   return revoked;
 }
 
+/** @param actor whoever has the database copied, before it is: the copy has all that somebody else may do with it */
+export async function tellOfBackup(
+  { store, clock, random }: Pick<Deps, 'store' | 'clock' | 'random'>,
+  actor: NamedActor,
+): Promise<void> {
+  const draft = new Draft(new View(store));
+  const note = 'copied the database for a backup';
+  draft.event(clock.now(), random, { type: 'admin.acted', actor, note });
+  await store.write(draft.actions);
+}
+
 /** The event without which the log would not show that it went back. */
 export async function tellOfRestore(
   { store, clock, random }: Pick<Deps, 'store' | 'clock' | 'random'>,

@@ -2,7 +2,7 @@
 // stands. Each question is an option, so that scripts ask nothing; nothing that is there is written over.
 
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { Command, Option } from 'commander';
 import { CliError, type Io, jsonLine } from '../io.ts';
@@ -102,8 +102,9 @@ async function placesOf(
   return { schema, repository: pathTo(folder, repository) };
 }
 
+/** Also a link to nowhere. */
 const isThere = (path: string): Promise<boolean> =>
-  access(path).then(
+  lstat(path).then(
     () => true,
     () => false,
   );
@@ -130,7 +131,8 @@ async function write(folder: string, files: readonly StubFile[], force: boolean)
   }
   await mkdir(folder, { recursive: true });
   for (const { name, text, secret } of files) {
-    const mode = secret ? 0o600 : 0o644;
-    await writeFile(join(folder, name), text, { flag: force ? 'w' : 'wx', mode });
+    // A file keeps the mode that it has, and a link leads elsewhere: what was there goes first.
+    if (force) await rm(join(folder, name), { force: true });
+    await writeFile(join(folder, name), text, { flag: 'wx', mode: secret ? 0o600 : 0o644 });
   }
 }

@@ -125,7 +125,8 @@ async function tailLog(io: Io, options: TailOptions): Promise<void> {
   let latest = events[0] ? timeOfUlid(events[0].id) : io.clock.now();
   while (follow) {
     await io.clock.sleep(FOLLOW_MS);
-    const from = latest - OVERLAP_MS;
+    // An event of the future, by a wrong clock, must not hide those that come until then.
+    const from = Math.min(latest, io.clock.now()) - OVERLAP_MS;
     const since = new Date(from).toISOString();
     const known = new Set(altered);
     for await (const page of eventPages(io, { ...query, from: since }, altered)) {

@@ -100,7 +100,8 @@ function withHeader(
   ];
   if (faults.length > 0) return refuseFile(io, file, faults);
   return records.map(({ line: at, cells }) => {
-    const values: Record<string, string[]> = {};
+    // A file names its columns as it likes, also as what every object has.
+    const values: Record<string, string[]> = Object.create(null);
     for (const [i, name] of names.entries()) {
       const value = (cells[i] ?? '').trim();
       if (value === '') continue;

@@ -5,6 +5,7 @@ import type { serviceRoutes } from '../../api/routes/status.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
 import { type CaStatus, statusOf } from '../../ca/authority/status.ts';
+import { tellOfBackup } from '../../ca/revoke/after-restore.ts';
 import { completed } from '../../config/config.ts';
 import type { HandlersOf } from './handlers.ts';
 
@@ -51,13 +52,15 @@ export const serviceHandlers: HandlersOf<typeof serviceRoutes> = {
     };
   },
   'GET /config': async ({ config }) => completed(config.document),
-  async 'POST /snapshots'({ snapshots }) {
+  async 'POST /snapshots'(deps, { actor }) {
+    const { snapshots } = deps;
     if (!snapshots) {
       throw new HttpFailure(
         409,
         'the records are not in a file of this server: back the table up by the means of AWS (point-in-time recovery)',
       );
     }
+    await tellOfBackup(deps, actor);
     return { file: await snapshots.snapshot() };
   },
 };

@@ -116,7 +116,7 @@ export const caKeyHandlers: HandlersOf<typeof caKeyRoutes> = {
         const taken =
           key !== undefined && adoptKey ? { takeKey: () => adoptKey(key, authority.key) } : {};
         await operator.begin?.();
-        const macKeys = makeMacKey ? await initMacKeys(operator, makeMacKey) : [];
+        const macKeys = makeMacKey ? await initMacKeys(operator, makeMacKey, actor) : [];
         const remembered = once && {
           once,
           answer: (): KeptInit => ({ id: ca, csr: csr ?? false, macKeys }),

@@ -11,6 +11,7 @@ import { decide } from '../../../lib/ca/approve/pending.ts';
 import { initMacKeys, readMacKeys } from '../../../lib/ca/authority/mac-keys.ts';
 import { sweep } from '../../../lib/ca/jobs.ts';
 import type { MacKeys } from '../../../lib/ports/mac-keys.ts';
+import type { EventRecord } from '../../../lib/ports/records/records.ts';
 import { buildRequest } from '../../../lib/protocol/scep/client/client.ts';
 import { parseName } from '../../../lib/x509/names/name.ts';
 import { ok } from '../../support/api.ts';
@@ -101,21 +102,30 @@ describe('simulating a request where requests are decided', () => {
 
 describe('MAC keys in records', () => {
   const deps = () => ({ store: new MemoryStore(), clock: systemClock, random: systemRandom });
+  const actor = { kind: 'admin', id: 'whoever runs it' } as const;
   const make = async (purpose: MacPurpose) => ({ id: `of ${purpose}`, sealed: systemRandom(40) });
 
   test('MAC keys are made once, and those that are there are not replaced', async () => {
     const { store, ...rest } = deps();
     assert.deepEqual(await readMacKeys(store, 'pending'), []);
-    assert.deepEqual(await initMacKeys({ store, ...rest }, make), macPurposes);
+    assert.deepEqual(await initMacKeys({ store, ...rest }, make, actor), macPurposes);
+    const made = store.dump().filter(({ kind }) => kind === 'event');
+    assert.deepEqual(
+      made.map(({ record }) => JSON.parse((record as EventRecord).body).actor),
+      macPurposes.map(() => actor),
+    );
     const before = await readMacKeys(store, 'pending');
     assert.equal(before[0]?.id, 'of pending');
-    assert.deepEqual(await initMacKeys({ store, ...rest }, make), []);
+    assert.deepEqual(await initMacKeys({ store, ...rest }, make, actor), []);
     assert.deepEqual(await readMacKeys(store, 'pending'), before);
   });
 
   test('made by two at once are those of one', async () => {
     const all = deps();
-    const [one, other] = await Promise.all([initMacKeys(all, make), initMacKeys(all, make)]);
+    const [one, other] = await Promise.all([
+      initMacKeys(all, make, actor),
+      initMacKeys(all, make, actor),
+    ]);
     assert.deepEqual([...one, ...other].sort(), [...macPurposes].sort());
   });
 });
