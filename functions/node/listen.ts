@@ -7,7 +7,12 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
 import { errorText } from '../../lib/base/errors.ts';
-import { MAX_REQUEST_LINE_OCTETS, STOP_GRACE_MS, STOP_LIMIT_MS } from '../../lib/base/limits.ts';
+import {
+  MAX_REQUEST_LINE_OCTETS,
+  STANDSTILL_MS,
+  STOP_GRACE_MS,
+  STOP_LIMIT_MS,
+} from '../../lib/base/limits.ts';
 import { type Connection, connectionOf } from '../../lib/http/client.ts';
 import { forbidden } from '../../lib/http/respond.ts';
 import { isForDevices } from '../../lib/http/target.ts';
@@ -52,6 +57,8 @@ export function serverOf(app: App, tls?: TlsFiles): Server | TlsServer {
   const server = tls
     ? createTlsServer({ ...options, ...tls }, answer)
     : createServer(options, answer);
+  // Whoever reads nothing holds a connection, and all that waits to be sent on it, for as long as he likes.
+  server.setTimeout(STANDSTILL_MS);
   // RFC 9112 §9.6: a client that has sent its request may say that no more will come, and waits.
   return Object.assign(server, { httpAllowHalfOpen: true });
 }

@@ -80,8 +80,10 @@ const wide =
 function cut(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   let kept = '';
+  let left = width - 1;
   for (const character of text) {
-    if (widthOf(kept + character) > width - 1) break;
+    left -= widthOf(character);
+    if (left < 0) break;
     kept += character;
   }
   return `${kept}…`;

@@ -20,7 +20,7 @@ import { wantedIn } from '../ca/query/words.ts';
 import { explainIssues } from '../config/schema.ts';
 import { hash } from '../crypto/native.ts';
 
-/** @throws {HttpFailure} 400 for a text that is not JSON, or has half of a surrogate pair */
+/** @throws {HttpFailure} 400 for a text that is not JSON, has half of a surrogate pair, or is nested without end */
 export async function bodyOf(c: Context): Promise<unknown> {
   const text = await c.req.text();
   try {
@@ -30,7 +30,9 @@ export async function bodyOf(c: Context): Promise<unknown> {
       return value;
     });
   } catch (error) {
-    if (error instanceof SyntaxError) throw new HttpFailure(400, 'the body is not JSON');
+    // A RangeError: its nesting takes the whole stack.
+    const isOfText = error instanceof SyntaxError || error instanceof RangeError;
+    if (isOfText) throw new HttpFailure(400, 'the body is not JSON');
     throw error;
   }
 }

@@ -146,6 +146,54 @@ test('SQLite: a file from before searches had an index gets one, and keeps it', 
   }
 });
 
+const keyless = `
+  ALTER TABLE records RENAME TO old;
+  CREATE TABLE records (kind TEXT, key TEXT, rev INTEGER, v INTEGER, record TEXT, expires INTEGER);
+  INSERT INTO records SELECT * FROM old; DROP TABLE old;
+`;
+for (const [name, change, said] of [
+  [
+    'a trigger that gives a use back',
+    'CREATE TRIGGER again AFTER UPDATE ON records BEGIN UPDATE records SET rev = 1; END',
+    /its trigger "again" is not as this service makes it/,
+  ],
+  ['a view', 'CREATE VIEW more AS SELECT 1', /its view "more" is not/],
+  ['tables that take everything twice', keyless, /its (?:table "records"|index "\w+") is not/],
+  ['a table less', 'DROP TABLE crls', /its table "crls" is not/],
+] as const) {
+  test(`SQLite: a file with ${name} is refused with a sentence: it would run what another hand wrote`, () => {
+    const path = fresh();
+    new SqliteStore(path).close();
+    const raw = new DatabaseSync(path);
+    raw.exec(change);
+    raw.close();
+    assert.throws(() => new SqliteStore(path), said);
+    assert.throws(() => new SqliteStore(path), /restore the data folder from a backup/);
+  });
+}
+
+test('SQLite: an index more, and other white space in what made a table, are none of our business', () => {
+  const path = fresh();
+  new SqliteStore(path).close();
+  const raw = new DatabaseSync(path);
+  raw.exec('CREATE INDEX mine ON records (key)');
+  raw.close();
+  new SqliteStore(path).close();
+});
+
+test('SQLite: rows that another hand has added to the index hide none that are added later', async () => {
+  const path = fresh();
+  new SqliteStore(path).close();
+  const raw = new DatabaseSync(path);
+  raw.exec("INSERT INTO searched VALUES (9223372036854775807, 'a', 'x'), (-5, 'b', 'x')");
+  raw.close();
+  const store = new SqliteStore(path);
+  await store.index.add(['a', 'b', 'c'].map((id) => ({ id, starts: ['word'] })));
+  const { hits } = await store.index.find({ terms: [{ text: 'wo', inside: false }], limit: 9 });
+  assert.deepEqual(hits.map(({ id }) => id).sort(), ['a', 'b', 'c']);
+  store.close();
+});
+
 test('SQLite: a file of another release is refused with a sentence and left alone', () => {
   const path = fresh();
   new SqliteStore(path).close();

@@ -179,6 +179,13 @@ describe('a table on a terminal', () => {
     }
   });
 
+  test('a name of nothing but marks is cut like any, however long it is', () => {
+    const marks = `a${'\u0301'.repeat(300_000)}${'b'.repeat(100)}`;
+    const page: Sheet = [[{ columns: ['NAME', 'MORE'], rows: [[marks, 'more']] }]];
+    const [, line = ''] = pageText(page, { columns: 60, style: (_, text) => text }).split('\n');
+    assert.match(line, /^a\u0301+b+… +more$/);
+  });
+
   test('times become days before anything is cut', () => {
     const [, line = ''] = pageText(page, { columns: 90, style: (_, text) => text }).split('\n');
     assert.match(

@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { serverOf } from '../../functions/node/listen.ts';
 import { base64, utf8 } from '../../lib/base/bytes.ts';
+import { STANDSTILL_MS } from '../../lib/base/limits.ts';
 import { checkConfig } from '../../lib/config/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import type { Signer } from '../../lib/ports/signer.ts';
@@ -130,6 +131,10 @@ describe('RFC 9112 §9.6: a client that ends its sending side after the request'
       }
     });
   }
+
+  test('a connection on which nothing moves is ended', () => {
+    assert.equal(serverOf({ fetch: () => new Response() }).timeout, STANDSTILL_MS);
+  });
 
   test('a client that disconnects does not stop its request, and causes no outage', async () => {
     const device = await enrolment(lab, { challenge: await lab.challenge() });

@@ -70,6 +70,14 @@ describe('POST /api/v1/challenges', () => {
   test('a body that is not JSON is a 400, one that is too long a 413', async () => {
     assert.equal((await call(undefined, lab.adminToken, '{')).status, 400);
     assert.equal((await call(undefined, lab.adminToken, '')).status, 400);
+    for (const [open, close] of [
+      ['[', ']'],
+      ['{"a":', '}'],
+    ] as const) {
+      const deep = `${open.repeat(9000)}1${close.repeat(9000)}`;
+      // How deep is too deep for a runtime is its own affair: it is no outage.
+      assert.ok([400, 422].includes((await call(undefined, lab.adminToken, deep)).status));
+    }
     assert.equal((await call({ subject: 'x'.repeat(70_000) })).status, 413);
   });
 

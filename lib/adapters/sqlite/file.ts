@@ -39,6 +39,7 @@ export function openSqlite(path: string): DatabaseSync {
         `${path} is of version ${version}; this release reads version ${FILE_VERSION}: go on with the release that made it, or begin anew in another data folder`,
       );
     }
+    requireOurs(database, path);
     database.exec(searchSchema);
     database.exec('COMMIT');
     return database;
@@ -46,6 +47,45 @@ export function openSqlite(path: string): DatabaseSync {
     database.close();
     throw refusalOf(path, error);
   }
+}
+
+type Made = { readonly type: string; readonly name: string; readonly sql: string };
+
+/** What stands in a file beside rows; the name of its index of searches' own tables begins with the index's. */
+const madeIn = (database: DatabaseSync): Made[] =>
+  database
+    .prepare('SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL')
+    .all()
+    .map(({ type, name, sql }) => ({
+      type: String(type),
+      name: String(name),
+      sql: String(sql).replace(/\s+/g, ' '),
+    }));
+
+/**
+ * Rows of another hand are judged one by one. But statements in a file are run with each write, and tables without their
+ * keys take everything twice: both would go on doing what their writer wanted. More indexes do nothing.
+ * @throws {Error} with a sentence
+ */
+function requireOurs(database: DatabaseSync, path: string): void {
+  const own = new DatabaseSync(':memory:');
+  own.exec(schema + searchSchema);
+  const ours = new Map(madeIn(own).map((one) => [one.name, one]));
+  own.close();
+  const isOptional = (name: string): boolean => /^(?:searched$|starts)/.test(name);
+  const found = new Map(madeIn(database).map((one) => [one.name, one]));
+  const wrong =
+    [...found.values()].find(({ type }) => type === 'trigger' || type === 'view') ??
+    [...ours.values()].find(({ name, sql }) =>
+      found.has(name)
+        ? !name.startsWith('starts_') && found.get(name)?.sql !== sql
+        : !isOptional(name),
+    );
+  if (!wrong) return;
+  const { type, name } = wrong;
+  throw new Error(
+    `${path} was changed by another hand: its ${type} "${name}" is not as this service makes it; restore the data folder from a backup`,
+  );
 }
 
 /**

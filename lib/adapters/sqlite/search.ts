@@ -14,6 +14,9 @@ import type {
   SearchTerm,
 } from '../../ports/search-index.ts';
 
+/** Rows are counted from 1; what is above came from another hand. */
+const MAX_ROW = 2 ** 52;
+
 /** Rows beside the records, which no decision rests on: a file without them gets them when it is opened. */
 export const searchSchema = `
   CREATE TABLE IF NOT EXISTS searched (
@@ -22,6 +25,8 @@ export const searchSchema = `
   CREATE VIRTUAL TABLE IF NOT EXISTS starts USING fts5 (
     text, tokenize = 'trigram case_sensitive 1', detail = none, content = '', contentless_delete = 1
   );
+  -- Behind such a row of another hand every further one would be out of reach.
+  DELETE FROM searched WHERE row NOT BETWEEN 1 AND ${MAX_ROW};
 `;
 
 export class SqliteSearch implements SearchIndex {
