@@ -4,10 +4,10 @@
 import { makeAdminApp } from '../lib/http/app.ts';
 import { kept } from './kept.ts';
 import { openAdministration } from './lambda/aws.ts';
-import { log, serveEvents } from './lambda/instance.ts';
+import { handling, log, serveEvents } from './lambda/instance.ts';
 
 const app = kept(async () => makeAdminApp(await openAdministration(log)), log);
 
-export const handler = serveEvents(app, log);
+export const handler = handling(serveEvents(app, log));
 
 await app().catch(() => undefined);

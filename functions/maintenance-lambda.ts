@@ -2,10 +2,10 @@
 
 import { kept } from './kept.ts';
 import { openMaintenance } from './lambda/aws.ts';
-import { log } from './lambda/instance.ts';
+import { handling, log } from './lambda/instance.ts';
 import { doAll } from './upkeep.ts';
 
 const deps = kept(() => openMaintenance(log), log);
 
 /** Fails if a job failed, after all have ended. The event is ignored. */
-export const handler = async (): Promise<void> => doAll(await deps());
+export const handler = handling(async () => doAll(await deps()));

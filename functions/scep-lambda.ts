@@ -4,7 +4,7 @@ import { makeDeviceApp } from '../lib/http/app.ts';
 import { readEnv } from './env.ts';
 import { kept } from './kept.ts';
 import { openService } from './lambda/aws.ts';
-import { log, serveEvents } from './lambda/instance.ts';
+import { handling, log, serveEvents } from './lambda/instance.ts';
 
 const app = kept(async () => {
   const deps = await openService(log);
@@ -13,7 +13,7 @@ const app = kept(async () => {
   return makeDeviceApp(deps);
 }, log);
 
-export const handler = serveEvents(app, log, readEnv().originSecrets);
+export const handler = handling(serveEvents(app, log, readEnv().originSecrets));
 
 // Lambda starts a process before it gives it a request, and with more CPU: so the start is done now.
 await app().catch(() => undefined);

@@ -8,8 +8,26 @@ import { type LambdaReply, replyOf, requestOf } from '../../lib/http/lambda-even
 import { forbidden, unavailable } from '../../lib/http/respond.ts';
 import type { Log } from '../../lib/ports/log.ts';
 
+/** Lambda gives an instance one event at a time, with the id by which its own log lines and traces name it. */
+let requestId: string | undefined;
+const print = jsonLog((line) => process.stdout.write(`${line}\n`), systemClock);
+
 /** CloudWatch takes lines of standard output. */
-export const log = jsonLog((line) => process.stdout.write(`${line}\n`), systemClock);
+export const log: Log = (entry) => print({ ...entry, requestId });
+
+type Context = { readonly awsRequestId?: string };
+
+/** A handler in whose time every line of the log has Lambda's request id. */
+export const handling =
+  <R>(handle: (event: unknown) => Promise<R>) =>
+  async (event: unknown, { awsRequestId }: Context = {}): Promise<R> => {
+    requestId = awsRequestId;
+    try {
+      return await handle(event);
+    } finally {
+      requestId = undefined;
+    }
+  };
 
 type App = {
   readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;

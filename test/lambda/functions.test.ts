@@ -110,6 +110,9 @@ describe('a SCEP client enrols through', () => {
     assert.equal(count('kms:Decrypt mac-challenge'), 2); // by admin and by SCEP
     assert.equal(operations.length, forms.length + 3);
     assert.ok(operations.every(({ client, pkiStatus }) => client && pkiStatus === 'SUCCESS'));
+    const requestIds = new Set(operations.map(({ requestId }) => requestId));
+    assert.equal(requestIds.size, operations.length);
+    assert.ok(!requestIds.has(undefined), "each line has Lambda's request id");
     assert.deepEqual(scep.logged('http.outage'), []);
   });
 });
@@ -233,6 +236,9 @@ describe('keys', () => {
       const each = ['crl', 'expiry', 'lint'].flatMap((job) => [`${job} default`, `${job} second`]);
       const all = [...each, 'search', 'search late', 'sweep'];
       assert.deepEqual(done.toSorted(), all);
+      const requestIds = started.logged('upkeep.done').map(({ requestId }) => requestId);
+      assert.equal(new Set(requestIds).size, 1);
+      assert.equal(typeof requestIds[0], 'string');
       const scepOfIt = await fresh.start('scep-lambda');
       for (const ca of ['default', 'second']) {
         assert.equal((await get(scepOfIt, `/crl/${ca}.crl`)).status, 200);
