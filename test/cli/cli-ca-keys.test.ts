@@ -26,7 +26,7 @@ import { readCertificationRequest } from '../../lib/x509/csr.ts';
 import { openTerminal, type TerminalOptions } from '../support/cli.ts';
 import { openKms } from '../support/kms.ts';
 import { makeLab, operatorOf } from '../support/lab.ts';
-import { freePort, run, startServer, temporary } from '../support/process.ts';
+import { freshService, run, startServer, temporary } from '../support/process.ts';
 
 const config = {
   cas: {
@@ -481,8 +481,7 @@ describe('ca mac-keys', () => {
 
 describe("a server's folder", () => {
   test('a running server takes every step of a rotation at once, and with it ended the folder is worked on', async () => {
-    const dataDir = join(temporary('operator'), 'data');
-    const env = { SCEPTER_DATA_DIR: dataDir, PORT: String(await freePort()) };
+    const { dataDir, env } = await freshService('operator');
     const cli = async (...args: string[]) => {
       const { code, out, err } = await run('functions/cli.ts', [...args, '--json'], { env });
       assert.equal(code, 0, err);
@@ -542,8 +541,7 @@ describe("a server's folder", () => {
   });
 
   test('a folder that is in use, and no server where one was looked for: the sentence says what to set', async () => {
-    const dataDir = join(temporary('operator'), 'data');
-    const env = { SCEPTER_DATA_DIR: dataDir, PORT: String(await freePort()) };
+    const { dataDir, env } = await freshService('operator');
     const { close } = await openOperator(readEnv(env));
     writeFileSync(join(dataDir, 'token'), 'a-token-of-this-folder'.padEnd(43, 'x'));
     const { code, out, err } = await run('functions/cli.ts', ['token', 'list'], { env });
@@ -556,14 +554,7 @@ describe("a server's folder", () => {
   });
 
   test('a CA under an offline root is made before the first start, which serves the others', async () => {
-    const dataDir = join(temporary('operator'), 'data');
-    const port = await freePort();
-    const document = { publicUrl: `http://127.0.0.1:${port}`, ...config };
-    const env = {
-      SCEPTER_DATA_DIR: dataDir,
-      PORT: String(port),
-      SCEPTER_CONFIG: JSON.stringify(document),
-    };
+    const { env } = await freshService('operator', config);
     const asked = await run('functions/cli.ts', ['ca', 'init', 'below', '--csr'], { env });
     assert.match(asked.out, /^-----BEGIN CERTIFICATE REQUEST-----\n/, asked.err);
     const server = await startServer(env);

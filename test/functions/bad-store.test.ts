@@ -11,24 +11,13 @@ import { after, describe, test } from 'node:test';
 import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import { Outage } from '../../lib/base/errors.ts';
 import { readCaCertificates } from '../../lib/protocol/scep/client/client.ts';
+import { starts } from '../support/embedded.ts';
 import { deviceKey } from '../support/keys.ts';
 import { enrolment, type Sent, type Target } from '../support/messages.ts';
-import { freePort, run, startServer, temporary } from '../support/process.ts';
+import { freshService, run, startServer, temporary } from '../support/process.ts';
 
 const fresh = async () => {
-  const dataDir = join(temporary('bad-store'), 'data');
-  const port = await freePort();
-  // An EC key for the CA: a start should cost this test little.
-  const config = {
-    publicUrl: `http://127.0.0.1:${port}`,
-    cas: { default: { subject: 'CN=Bad Store CA', key: 'ec:P-256' } },
-    endpoints: { default: { ca: 'default' } },
-  };
-  const env = {
-    SCEPTER_DATA_DIR: dataDir,
-    PORT: String(port),
-    SCEPTER_CONFIG: JSON.stringify(config),
-  };
+  const { dataDir, env } = await freshService('bad-store');
   return { dataDir, env, database: join(dataDir, 'scepter.db') };
 };
 type Env = Awaited<ReturnType<typeof fresh>>['env'];
@@ -39,10 +28,6 @@ async function refused(env: Env, said: RegExp): Promise<void> {
   assert.doesNotMatch(finished.err, /\n {4}at /, 'a sentence, not a stack');
   assert.equal(finished.code, 1);
   assert.equal(finished.out, '');
-}
-
-async function starts(env: Env): Promise<void> {
-  await (await startServer(env)).stop();
 }
 
 async function targetOf(url: string): Promise<Target> {
@@ -90,37 +75,25 @@ describe('a start that cannot succeed ends with the reason', () => {
     );
   });
 
-  test('a start with a damaged database or MAC keys is refused, and succeeds once they are restored', async () => {
+  test('a start with a damaged database, or MAC keys that are damaged or too short, is refused, and succeeds once they are restored', async () => {
     const { env, dataDir, database } = await fresh();
     await starts(env);
-    for (const [path, said] of [
-      [database, /scepter\.db is damaged: restore the data folder from a backup/],
-      [
-        join(dataDir, 'keys', 'mac-keys.json'),
-        /mac-keys\.json is damaged: restore it from a backup/,
-      ],
+    const macKeys = join(dataDir, 'keys', 'mac-keys.json');
+    const spoilt = /mac-keys\.json is damaged: restore it from a backup/;
+    const cut = (path: string) => {
+      const good = readFileSync(path);
+      return good.subarray(0, Math.min(4096, good.length / 2));
+    };
+    for (const [path, bad, said] of [
+      [database, cut(database), /scepter\.db is damaged: restore the data folder from a backup/],
+      [macKeys, cut(macKeys), spoilt],
+      [macKeys, '[{"id":"00000000","key":"00"}]', spoilt],
     ] as const) {
       const good = readFileSync(path);
-      writeFileSync(path, good.subarray(0, Math.min(4096, good.length / 2)));
+      writeFileSync(path, bad);
       await refused(env, said);
       writeFileSync(path, good);
     }
-    await starts(env);
-  });
-
-  test('a start without MAC keys beside keys of a CA, or with a short one, is refused, and none is made', async () => {
-    const { env, dataDir } = await fresh();
-    await starts(env);
-    const path = join(dataDir, 'keys', 'mac-keys.json');
-    const good = readFileSync(path);
-    rmSync(path);
-    await refused(
-      env,
-      /mac-keys\.json is missing: the records were written with it; restore the folder of keys/,
-    );
-    writeFileSync(path, '[{"id":"00000000","key":"00"}]');
-    await refused(env, /mac-keys\.json is damaged: restore it from a backup/);
-    writeFileSync(path, good);
     await starts(env);
   });
 });

@@ -8,24 +8,16 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Transaction } from '../../lib/ports/records/transaction.ts';
-import { freePort, type Running, run, startServer, temporary } from '../support/process.ts';
+import { freshService, type Running, run, startServer, temporary } from '../support/process.ts';
 import { answered } from '../support/server-process.ts';
 
-const port = await freePort();
 const BRIEF_MS = 1000;
-const config = {
-  publicUrl: `http://127.0.0.1:${port}`,
-  cas: { default: { subject: 'CN=Waiting CA' } },
+const { env } = await freshService('pending', {
   endpoints: {
     default: { ca: 'default', approval: 'always' },
     brief: { ca: 'default', approval: 'always', pendingTtl: `${BRIEF_MS / 1000}s` },
   },
-};
-const env = {
-  SCEPTER_DATA_DIR: join(temporary('pending'), 'data'),
-  SCEPTER_CONFIG: JSON.stringify(config),
-  PORT: String(port),
-};
+});
 let server: Running;
 before(async () => {
   server = await startServer(env);

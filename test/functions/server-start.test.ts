@@ -13,6 +13,7 @@ import { closed } from '../../functions/node/listen.ts';
 import { root } from '../support/installed.ts';
 import {
   freePort,
+  freshService,
   isFree,
   type Running,
   run,
@@ -27,6 +28,8 @@ const fresh = async (more: Readonly<Record<string, string>> = {}) => ({
   PORT: String(await freePort()),
   ...more,
 });
+/** Where what a new folder gets by itself is not what the test is about. */
+const cheap = async () => (await freshService('start')).env;
 // A test that fails must not leave its server running.
 const started = new Set<Running>();
 after(() => {
@@ -40,7 +43,7 @@ const startServer: typeof start = async (...args) => {
 const refusal = (env: Readonly<Record<string, string>>) => run('functions/server.ts', [], { env });
 const document = (more: object = {}) => ({
   publicUrl: 'http://scep.example.com',
-  cas: { default: { subject: 'CN=CA', key: 'rsa:2048' } },
+  cas: { default: { subject: 'CN=CA', key: 'ec:P-256' } },
   endpoints: { default: { ca: 'default' } },
   ...more,
 });
@@ -103,7 +106,7 @@ describe('a start that is refused makes nothing', () => {
 });
 
 describe('what a start says', () => {
-  test('a challenge is printed by the first start only, and it is bound to the device of the command', async () => {
+  test('a challenge is printed by the first start only, bound to the device of its command; a later one prints commands that enrol', async () => {
     const env = await fresh();
     const first = await startServer(env);
     assert.match(first.printed(), /\n {2}Challenge {4}\S{26} {3}one use, for CN=device-1, until /);
@@ -120,22 +123,16 @@ describe('what a start says', () => {
     const { SCEPTER_DATA_DIR } = env;
     const { code, err } = await run('bin/scepter.js', ['status'], { env: { SCEPTER_DATA_DIR } });
     assert.equal(code, 0, err);
-    await second.stop();
-  });
-
-  test('the commands that a later start prints enrol as they stand, in any folder', async () => {
-    const env = await fresh();
-    await (await startServer(env)).stop();
-    const server = await startServer(env);
+    // The commands that it prints enrol as they stand, in any folder.
     const [, script = ''] =
-      /from another terminal[^\n]*:\n((?: {2}.*\n)+)/.exec(server.printed()) ?? [];
+      /from another terminal[^\n]*:\n((?: {2}.*\n)+)/.exec(second.printed()) ?? [];
     const folder = temporary('start');
     const { status, stderr } = spawnSync('bash', ['-euo', 'pipefail', '-c', script], {
       cwd: folder,
       encoding: 'utf8',
       env: { PATH: process.env.PATH, HOME: folder },
     });
-    await server.stop();
+    await second.stop();
     assert.equal(status, 0, `${script}${stderr}`);
     assert.deepEqual(readdirSync(join(folder, 'device-1')).sort(), [
       'ca.pem',
@@ -161,7 +158,7 @@ describe('what a start says', () => {
   });
 
   test('scepter serve --json says where it is in one line', async () => {
-    const env = await fresh();
+    const env = await cheap();
     const child = spawn(process.execPath, [join(root, 'bin/scepter.js'), 'serve', '--json'], {
       env: { PATH: process.env.PATH, ...env },
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -179,7 +176,7 @@ describe('what a start says', () => {
     }
   });
 
-  test('HOST=0.0.0.0: tokens cross the network in clear, and which name certificates point to', async () => {
+  test('HOST=0.0.0.0: no endpoint legacy; tokens cross the network in clear, and which name certificates point to', async () => {
     const server = await startServer(await fresh({ HOST: '0.0.0.0' }));
     await server.stop();
     const [plain] = loggedIn(server.logged(), 'start.plainHttp');
@@ -192,6 +189,7 @@ describe('what a start says', () => {
     assert.ok(String(named?.detail).startsWith(said), String(named?.detail));
     assert.ok(server.printed().includes(said));
     assert.match(server.printed(), /\nHOST is 0\.0\.0\.0, /);
+    assert.doesNotMatch(server.printed(), /legacy/);
   });
 
   test('a publicUrl with another port than the one listened at is warned of, and the real one is shown', async () => {
@@ -310,7 +308,7 @@ const noScript =
 test('a closed terminal ends the server in it, and reads no configuration', {
   skip: noScript,
 }, async () => {
-  const env = await fresh();
+  const env = await cheap();
   const command = `"${process.execPath}" functions/server.ts`;
   const terminal = spawn('script', ['-qec', command, '/dev/null'], {
     cwd: root,
@@ -345,7 +343,7 @@ describe('the end of a server', () => {
 
   test('SIGTERM: what has begun is answered, also where the signal comes twice, and the exit code is 0', async () => {
     // With a Node that is too old there are two processes, and the first passes on what both have got.
-    const env = await fresh();
+    const env = await cheap();
     const args = [...old, join(root, 'bin', 'scepter.js'), 'serve'];
     const child = spawn(process.execPath, args, {
       env: { PATH: process.env.PATH, ...env },
@@ -393,7 +391,7 @@ describe('the end of a server', () => {
 describe('npm start', () => {
   /** The processes of it: npm, the shell between if there is one, and the server. */
   const npmStart = async () => {
-    const env = await fresh();
+    const env = await cheap();
     const child = spawn('npm', ['start'], {
       cwd: root,
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
