@@ -403,5 +403,11 @@ describe('challenge create --from', () => {
     assert.match(page, /^made by +\S+/m);
     assert.match(page, /^uses +1 of 1 left$/m);
     assert.match(page, /^expires +\S+ \(in 1h\)$/m);
+    // The beginning of its id is enough, as far as no other one begins so.
+    const begun = await terminal.run(['challenge', 'show', made.id.slice(0, 25).toLowerCase()]);
+    assert.equal(begun.out, page, begun.err);
+    const several = await terminal.run(['challenge', 'show', made.id.slice(0, 2)]);
+    assert.equal(several.code, 2);
+    assert.match(several.err, /begins the id of several challenges: give more of it\n$/);
   });
 });

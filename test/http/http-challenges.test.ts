@@ -133,9 +133,18 @@ describe('POST /challenges is refused for a binding that no certificate could ha
       return [{ subject: 'CN=x', san }, `"${san.join(', ')}": the profile "p" ${one}`, { sid }];
     }),
   ];
+  /** One for each profile: a refusal leaves nothing behind. */
+  const worlds = new Map<string, ReturnType<typeof world>>();
+  const worldOf = (profile: ProfileDocument) => {
+    const name = JSON.stringify(profile);
+    const options = { endpoint: { profile: 'p' }, config: { profiles: { p: profile } } };
+    const made = worlds.get(name) ?? world(options);
+    worlds.set(name, made);
+    return made;
+  };
   for (const [body, detail, profile = {}] of cases) {
     test(detail.replace(/x{65,}/, 'x...x'), async () => {
-      const w = await world({ endpoint: { profile: 'p' }, config: { profiles: { p: profile } } });
+      const w = await worldOf(profile);
       const { status, json } = await call(w.lab, 'POST', '/challenges', { body });
       assert.equal(status, 422);
       assert.equal(json.detail, detail);
