@@ -5,7 +5,8 @@
 import type { Bytes } from '../base/bytes.ts';
 import { hex } from '../base/bytes.ts';
 import { canonicalText } from '../base/json.ts';
-import { ulid } from '../base/ulid.ts';
+import { iso } from '../base/text.ts';
+import { timeOfUlid, ulid } from '../base/ulid.ts';
 import type { actorKinds, EventType, RequestKind } from '../base/words.ts';
 
 export type Actor = {
@@ -47,6 +48,63 @@ export type EventFields = {
   readonly number?: number;
 };
 
+type Shape = (value: unknown) => boolean;
+const isText: Shape = (value) => typeof value === 'string';
+const isTexts: Shape = (value) => Array.isArray(value) && value.every(isText);
+
+/** What each field is where it is there. */
+const shapes: Readonly<Record<keyof EventFields, Shape>> = {
+  type: isText,
+  actor: (actor) => {
+    const { kind, id = '', from = '' } = Object(actor) as Partial<Record<string, unknown>>;
+    return isTexts([kind, id, from]);
+  },
+  ca: isText,
+  endpoint: isText,
+  transaction: isText,
+  transactionID: isText,
+  asked: isText,
+  profile: isText,
+  serial: isText,
+  subject: isText,
+  names: isTexts,
+  csrHash: isText,
+  tbsHash: isText,
+  certificateHash: isText,
+  keyHash: isText,
+  key: isText,
+  challengeId: isText,
+  authorizedBy: isTexts,
+  code: isText,
+  reason: isText,
+  note: isText,
+  number: Number.isFinite,
+};
+
+/**
+ * Whether a body has the form that `makeEvent` gives it, so that whoever reads events can rely on that: another hand
+ * may have written it. Types and fields of a later release are let through.
+ * @param about the Transaction that its record says it is about
+ * @throws {SyntaxError|RangeError} for what is no JSON, and an id that is none
+ */
+export function isEventBody(id: string, body: string, about: unknown): boolean {
+  const event = Object(JSON.parse(body));
+  const { v, time, salt } = event;
+  return (
+    event.id === id &&
+    event.transaction === about &&
+    Number.isFinite(v) &&
+    isText(salt) &&
+    // Both are of one moment, so neither can be changed alone.
+    time === iso(timeOfUlid(id)) &&
+    ['type', 'actor'].every((name) => Object.hasOwn(event, name)) &&
+    Object.entries(shapes).every(
+      ([name, isOf]) => !Object.hasOwn(event, name) || isOf(event[name]),
+    ) &&
+    canonicalText(event) === body
+  );
+}
+
 /** Version of the form below. */
 const EVENT_VERSION = 1;
 
@@ -59,6 +117,6 @@ type Event = { readonly id: string; readonly body: string };
 export function makeEvent(now: number, random: Bytes, fields: EventFields): Event {
   const id = ulid(now, random.slice(0, 10));
   const salt = hex(random.subarray(10, 26));
-  const time = new Date(now).toISOString();
+  const time = iso(now);
   return { id, body: canonicalText({ v: EVENT_VERSION, id, time, salt, ...fields }) };
 }

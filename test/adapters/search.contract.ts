@@ -42,6 +42,18 @@ export function searchContract(name: string, open: () => Promise<Both>): void {
       }
     };
 
+    test('a place that is none of the search is no trouble: anybody may make up a cursor', async () => {
+      const store = await open();
+      const record = (n: number, subject: string) =>
+        transactionRecord(idOf(n), { subject, names: [] });
+      await add(store, [record(1, 'CN=zebra'), record(2, 'CN=zoo'), record(3, 'CN=ant')]);
+      const begins = (text: string) => ({ terms: [{ text, inside: false }], limit: 1 });
+      const { hits } = await store.index.find(begins('z'));
+      for (const from of [hits[0]?.at ?? '', '0:~', '9:a', '0:', 'abc', '-1', '1e99', '', '\x00']) {
+        await store.index.find({ ...begins('a'), from });
+      }
+    });
+
     test('a Transaction is found by the beginning of each of its words, once, and by all of them', async () => {
       const store = await open();
       const chance = new Chance('words');

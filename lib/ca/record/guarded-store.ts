@@ -7,8 +7,9 @@
 // revocations and a blocked key never count as absent, because more would be allowed without them than with
 // them: that is an outage. SECURITY.md names the command that ends each of these.
 
-import { canonicalText, type Json } from '../../base/json.ts';
+import type { Json } from '../../base/json.ts';
 import type { MacPurpose } from '../../base/words.ts';
+import { isEventBody } from '../../events/event.ts';
 import type { Log } from '../../ports/log.ts';
 import type { MacKey, MacKeys } from '../../ports/mac-keys.ts';
 import type { Kind } from '../../ports/records/records.ts';
@@ -63,11 +64,8 @@ const forms: Partial<Record<Kind, (row: Said) => boolean>> = {
     typeof open === 'object' &&
     open !== null &&
     isTexts(Object.values(open)),
-  event: ({ key, record: { body, transaction } }) => {
-    const event = isText(body) ? JSON.parse(body) : undefined;
-    const { id, transaction: about } = Object(event);
-    return id === key && about === transaction && canonicalText(event) === body;
-  },
+  event: ({ key, record: { body, transaction } }) =>
+    isText(body) && isEventBody(key, body, transaction),
 };
 type Said = Pick<Row, 'key' | 'rev'> & { readonly record: Readonly<Record<string, unknown>> };
 

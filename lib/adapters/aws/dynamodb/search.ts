@@ -78,6 +78,11 @@ export class DynamoSearch implements SearchIndex {
 
   /** Of all shards, one more than the page has: then there is a next one. */
   async #begins(beginning: string, after: string | undefined, limit: number): Promise<Entry[]> {
+    // Nothing stands between a place and itself with a character more.
+    const from = after === undefined || after < beginning ? beginning : `${after}!`;
+    const until = `${beginning}\x7f`;
+    // A cursor may be anybody's, and DynamoDB takes no range that ends before it begins.
+    if (from > until) return [];
     const each = await Promise.all(
       shards.map(async (shard) => {
         const command = new QueryCommand({
@@ -86,9 +91,8 @@ export class DynamoSearch implements SearchIndex {
           KeyConditionExpression: `${devices.place} = :place AND ${devices.sort} BETWEEN :from AND :until`,
           ExpressionAttributeValues: {
             ':place': text(placeOf(shard)),
-            // Nothing stands between a place and itself with a character more.
-            ':from': text(after === undefined || after < beginning ? beginning : `${after}!`),
-            ':until': text(`${beginning}\x7f`),
+            ':from': text(from),
+            ':until': text(until),
           },
           Limit: limit + 1,
         });
