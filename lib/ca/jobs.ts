@@ -20,6 +20,7 @@ import { dueBefore } from '../ports/records/places.ts';
 import type { Row } from '../ports/store.ts';
 import { close } from './approve/pending.ts';
 import { release } from './approve/release.ts';
+import { WaitsForRoot } from './authority/ca-certificates.ts';
 import { caStatus } from './authority/status.ts';
 import { uncertifiable } from './authorize/certifiable.ts';
 import type { Deps, PublishDeps } from './deps.ts';
@@ -64,13 +65,24 @@ export function jobsOf(deps: PublishDeps, served: readonly string[] = namedIn(de
       ? [{ name: 'expire', ...minutely, run: () => expire(deps, deps.expiring) }]
       : []),
     ...served.flatMap((id): Job[] => [
-      { name: `crl ${id}`, ...minutely, run: () => crlJob(deps, id) },
+      { name: `crl ${id}`, ...minutely, run: () => onceMade(crlJob(deps, id)) },
       { name: `expiry ${id}`, ...daily, run: () => expiryJob(deps, id) },
       ...(deps.config.cas.has(id)
-        ? [{ name: `lint ${id}`, ...daily, run: () => lintJob(deps, id) }]
+        ? [{ name: `lint ${id}`, ...daily, run: () => onceMade(lintJob(deps, id)) }]
         : []),
     ]),
   ];
+}
+
+/** A root may take days to sign: until then there is nothing to do, and nothing to wake anybody for. The status
+ * of the CA says what it waits for. */
+async function onceMade(job: Promise<Measures>): Promise<Measures> {
+  try {
+    return await job;
+  } catch (error) {
+    if (error instanceof WaitsForRoot) return {};
+    throw error;
+  }
 }
 
 /** Every reader checks a record's expiry itself; this only frees space. */

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { doAll, keepUp, upkeepOf } from '../../functions/upkeep.ts';
 import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
+import { requestCa } from '../../lib/ca/authority/init-ca.ts';
 import { jobsOf } from '../../lib/ca/jobs.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
 import type { Transaction } from '../../lib/ports/records/transaction.ts';
@@ -165,6 +166,25 @@ test('the jobs of a service log what they measure, and warn', async () => {
     warnings.map(({ severity, ca, detail }) => [severity, ca, String(detail).slice(0, 32)]),
     [['warning', 'default', 'its RA certificate expires on 20']],
   );
+});
+
+test('a CA that waits for its root to sign fails no job; one that was never made does', async () => {
+  const lab = await makeLab({
+    uninitialised: ['below', 'unmade'],
+    config: {
+      cas: {
+        default: { subject: 'CN=Root' },
+        below: { subject: 'CN=Below', key: 'ec:P-256' },
+        unmade: { subject: 'CN=Unmade', key: 'ec:P-256' },
+      },
+    },
+  });
+  await requestCa(lab.deps, lab.config.cas.get('below') ?? assert.fail());
+  await assert.rejects(doAll(lab.deps));
+  const failed = lab.log.flatMap(({ event, task }) => (event === 'upkeep.failed' ? [task] : []));
+  assert.deepEqual(failed.toSorted(), ['crl unmade', 'lint unmade']);
+  const warned = lab.log.filter(({ event, ca }) => event === 'ca.warning' && ca === 'below');
+  assert.match(String(warned[0]?.detail), /waits for the certificate that its root has to sign/);
 });
 
 test('jobs open no RA key', async () => {

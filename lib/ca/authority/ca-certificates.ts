@@ -126,7 +126,7 @@ export class CaCertificates {
     const age = { now: this.#ports.clock.now(), maxMs: RA_RELOAD_MS };
     const read = async (): Promise<Certificate> => {
       const [own] = (await recordOf(this.#ports, id)).chain.map(fromBase64);
-      if (!own) throw waiting(id);
+      if (!own) throw new WaitsForRoot(id);
       return readCertificate(own);
     };
     return this.#certificates.get(id, read, age);
@@ -243,17 +243,21 @@ async function recordsOf(ports: Ports, id: string) {
 const notInitialised = (id: string): Outage =>
   new Outage(`the CA "${id}" has not been initialised: run "scepter ca init ${id}"`);
 
-const waiting = (id: string): Outage =>
-  new Outage(
-    `the CA "${id}" waits for its certificate: have its root sign what "scepter ca init ${id} --csr" prints, then run "scepter ca import-chain"`,
-  );
+/** The root of a new CA has yet to sign its certificate. */
+export class WaitsForRoot extends Outage {
+  constructor(id: string) {
+    super(
+      `the CA "${id}" waits for its certificate: have its root sign what "scepter ca init ${id} --csr" prints, then run "scepter ca import-chain"`,
+    );
+  }
+}
 
 const notOfItsKey = (id: string): Outage =>
   new Outage(`the certificate of the CA "${id}" is not one of its key`);
 
 function issuerOf(id: string, { chain, keyReference }: AuthorityRecord): Issuer {
   const [own] = chain.map(fromBase64);
-  if (!own) throw waiting(id);
+  if (!own) throw new WaitsForRoot(id);
   const certificate = readCertificate(own);
   const key = publicKeyOf(certificate);
   const keyIdentifier = subjectKeyIdentifierOf(certificate);
