@@ -11,7 +11,7 @@ import {
   EncryptCommand,
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms';
-import { makeKmsClient } from '../../lib/adapters/aws/kms/calls.ts';
+import { KMS_RETRIES, KMS_RETRIES_BACK, makeKmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { KmsKeys } from '../../lib/adapters/aws/kms/kms-keys.ts';
 import { scan } from '../../lib/asn1/reader.ts';
 import { type Bytes, concat, equal, utf8 } from '../../lib/base/bytes.ts';
@@ -451,6 +451,31 @@ describe('trouble', () => {
     assert.equal(waits.length, 12);
     assert.equal(new Set(waits).size, 12);
     for (const [tries, ms] of waits.entries()) assert.ok(ms <= Math.min(400, 20 * 2 ** tries));
+  });
+
+  test('while KMS throttles all, callers are told at once, until it answers again', async () => {
+    const kms = await openKms();
+    const key = await kms.make({ KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' });
+    const { signer } = kms.keys({}, impatient());
+    const tries = async (): Promise<number> => {
+      const from = kms.emulator.calls.length;
+      await outage(signer.sign(key, sha256, tbs), /ThrottlingException/);
+      return kms.since(from).length;
+    };
+    kms.emulator.arm(() => 'throttled');
+    let repeated = 0;
+    for (let call = 0; call < 10; call++) repeated += (await tries()) - 1;
+    assert.equal(repeated, KMS_RETRIES);
+    assert.equal(await tries(), 1);
+    kms.emulator.disarm();
+    for (let call = 0; call < 1 / KMS_RETRIES_BACK; call++) await signer.sign(key, sha256, tbs);
+    kms.emulator.arm(() => 'throttled');
+    assert.equal(await tries(), 2);
+    // What failed in another way was not KMS's wish to be asked less.
+    const from = kms.emulator.calls.length;
+    kms.emulator.arm((_, at) => (at === 0 ? 'internal error' : undefined));
+    await signer.sign(key, sha256, tbs);
+    assert.equal(kms.since(from).length, 2);
   });
 
   test('KMS is asked again when it does not answer', async () => {

@@ -75,6 +75,31 @@ export async function repeated<T>(
   }
 }
 
+/** How often calls may be made again, over all callers: each repetition takes one, and each call that is answered
+ * gives a part of one back. So what fails now and then is repeated, and what fails always is not. */
+export class RetryQuota {
+  readonly #most: number;
+  readonly #back: number;
+  #left: number;
+
+  constructor(most: number, back: number) {
+    this.#most = most;
+    this.#back = back;
+    this.#left = most;
+  }
+
+  /** @returns false where none is left */
+  take(): boolean {
+    if (this.#left < 1) return false;
+    this.#left--;
+    return true;
+  }
+
+  giveBack(): void {
+    this.#left = Math.min(this.#most, this.#left + this.#back);
+  }
+}
+
 /** Errors that the SDK throws before it has sent anything. */
 const notAsked = new Set(['CredentialsProviderError', 'TypeError']);
 

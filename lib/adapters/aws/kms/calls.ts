@@ -1,6 +1,7 @@
 // Calls of KMS within a limit of time. All but CreateKey may be repeated safely, so a call that was
-// throttled, lost or failed in KMS is made again. A refusal by KMS is an Outage at once; it names the key,
-// what KMS said and what an operator can do.
+// throttled, lost or failed in KMS is made again. While KMS throttles all, devices are told at once to come
+// later: an instance that waits for KMS serves nobody, and the others would fail with it. A refusal by KMS is
+// an Outage at once; it names the key, what KMS said and what an operator can do.
 
 import { KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms';
 import { Outage } from '../../../base/errors.ts';
@@ -10,7 +11,12 @@ import {
   KMS_OPERATOR_MS,
   KMS_REQUEST_MS,
 } from '../../../base/limits.ts';
-import { isPassing, repeated, systemTimer, type Timer, told } from '../aws.ts';
+import { isPassing, RetryQuota, repeated, systemTimer, type Timer, told } from '../aws.ts';
+
+/** How often an instance makes a call that KMS has throttled again, over all requests of devices; and what each
+ * call that KMS answers gives back of that. */
+export const KMS_RETRIES = 20;
+export const KMS_RETRIES_BACK = 0.2;
 
 /** The SDK's own retries are off, because they do not keep to our limits of time. */
 export const makeKmsClient = (config: KMSClientConfig = {}): KMSClient =>
@@ -58,6 +64,7 @@ type Send<T> = (client: KMSClient, options: { readonly abortSignal: AbortSignal 
 
 export class KmsCalls {
   readonly #client: KMSClient;
+  readonly #quota = new RetryQuota(KMS_RETRIES, KMS_RETRIES_BACK);
   readonly timer: Timer;
 
   constructor(client: KMSClient, timer: Timer = systemTimer) {
@@ -71,8 +78,14 @@ export class KmsCalls {
 
   /** A call for a device that waits for its answer. @throws {Outage} */
   request<T>(call: Call, send: Send<T>): Promise<T> {
-    const again = (error: unknown) => isPassing(error, throttled);
-    return this.#repeated(call, send, { callMs: KMS_CALL_MS, inAllMs: KMS_REQUEST_MS, again });
+    const again = (error: unknown) =>
+      throttled.has(told(error).name) ? this.#quota.take() : isPassing(error, throttled);
+    const counted: Send<T> = async (...args) => {
+      const answer = await send(...args);
+      this.#quota.giveBack();
+      return answer;
+    };
+    return this.#repeated(call, counted, { callMs: KMS_CALL_MS, inAllMs: KMS_REQUEST_MS, again });
   }
 
   /** The same; undefined if this process lacks the permission. @throws {Outage} */
