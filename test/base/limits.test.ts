@@ -45,6 +45,11 @@ test('a job that runs every minute has ended when the next run is due, and is du
   assert.ok(limits.MINUTELY_MS < limits.JOB_LIMIT_MS && limits.JOB_LIMIT_MS < 60_000);
 });
 
+test('renewals are counted over seven days, or a third of a shorter validity, as docs/enrol.md tells', () => {
+  assert.equal(limits.RENEWAL_WINDOW_MS, 7 * 86_400_000);
+  assert.equal(Math.round(86_400_000 * limits.RENEWAL_WINDOW_FRACTION), 8 * 3_600_000);
+});
+
 test('a device that renews as often as it may keeps within a chain that is followed for a year', () => {
   const weeks = limits.MAX_LINEAGE_WALK / limits.MAX_RECENT_RENEWALS;
   assert.ok(weeks > 52 && weeks < 104);

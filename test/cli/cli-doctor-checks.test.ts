@@ -241,6 +241,16 @@ describe('certificates of GetCACert', () => {
         [root],
         /^fault the keyUsage of CN=CA is keyCertSign, cRLSign, without keyEncipherment/,
       ],
+      'a CA alone that opens its messages, below a root that is not announced': [
+        undefined,
+        [
+          {
+            ...{ ...root, issuer: 'CN=Root', by: 'CN=Root' },
+            usages: ['keyCertSign', 'cRLSign', 'digitalSignature', 'keyEncipherment'],
+          },
+        ],
+        /^warning the root is not announced/,
+      ],
       'no CA': [
         raOf(),
         [],

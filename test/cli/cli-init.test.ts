@@ -100,6 +100,9 @@ for (const [args, files, publicUrl] of stubs) {
     assert.deepEqual(readdirSync(at).sort(), files);
     assert.equal(said.next[0], `cd ${at}`);
     assert.equal(said.folder, at);
+    const [node, named] = [args.includes('node'), args.includes('--domain')];
+    const later = JSON.stringify(said).includes('publicUrl is set once the address is known');
+    assert.equal(later, !node && !named);
     const name = files.find((one) => one.startsWith('scepter.json')) ?? '';
     const config = checked(at, name);
     assert.equal(config.publicUrl, publicUrl);
@@ -110,7 +113,10 @@ for (const [args, files, publicUrl] of stubs) {
     assert.ok(existsSync(join(at, $schema)), $schema);
     // Comments, but for a reader that takes none.
     if (name.endsWith('.json')) JSON.parse(written(at, name));
-    else assert.match(written(at, name), /^ {2}\/\/ Every field: docs\/settings\.md\./m);
+    else {
+      assert.match(written(at, name), /^ {2}\/\/ Every field: docs\/settings\.md\./m);
+      assert.equal(written(at, name).includes('// "trustedProxies"'), node && named);
+    }
   });
 }
 

@@ -409,5 +409,7 @@ describe('challenge create --from', () => {
     const several = await terminal.run(['challenge', 'show', made.id.slice(0, 2)]);
     assert.equal(several.code, 2);
     assert.match(several.err, /begins the id of several challenges: give more of it\n$/);
+    const alone = await terminal.run(['challenge', 'create']);
+    assert.match(alone.err, /^for endpoint default, until 20\d\d-\S+Z\n$/);
   });
 });
