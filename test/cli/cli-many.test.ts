@@ -368,6 +368,10 @@ describe('challenge create --from', () => {
       column.err,
       /line 1, column endpiont: is none of endpoint, subject, san, uses, ttl/,
     );
+    const latin = { stdin: Uint8Array.of(0x43, 0x4e, 0x3d, 0xe4, 0x0a) };
+    const unread = await terminal.run(['challenge', 'create', '--from', '-'], latin);
+    assert.deepEqual([unread.code, unread.out], [2, '']);
+    assert.match(unread.err, /is not a text in UTF-8\n/);
     const twice = await create('subject,subject\nCN=a,CN=b\n');
     assert.match(twice.err, /line 2, column subject: stands more than once/);
     assert.equal((await terminal.run(['challenge', 'create', '--dry-run'])).code, 2);

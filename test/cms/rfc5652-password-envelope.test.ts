@@ -140,17 +140,30 @@ test('RFC 5652 §6.2.4: an envelope without a PasswordRecipientInfo is refused',
   );
 });
 
+type Parts = {
+  readonly wrapIv?: Bytes;
+  readonly iterations?: number;
+  readonly derivation?: string;
+  readonly encryption?: string;
+  readonly wrap?: string;
+  readonly prf?: Bytes;
+};
+
 /** An envelope whose wrapped key is the octets given. */
-function withWrapped(wrapped: Bytes, wrapIv: Bytes = random(16)): Bytes {
-  const derivation = sequence(octets(random(16)), integer(1000), integer(32));
+function withWrapped(wrapped: Bytes, parts: Parts = {}): Bytes {
+  const { wrapIv = random(16), iterations = 1000 } = parts;
+  const { derivation = oids.pbkdf2, encryption = oids.pwriKek } = parts;
+  const { wrap = contentCiphers['AES-256'].oid } = parts;
+  const { prf = sequence(objectIdentifier(oids.hmacWithSha256), nullValue) } = parts;
   const info = tlv(
     0xa3,
     integer(0),
-    tlv(0xa0, objectIdentifier(oids.pbkdf2), derivation),
-    sequence(
-      objectIdentifier(oids.pwriKek),
-      sequence(objectIdentifier(contentCiphers['AES-256'].oid), octets(wrapIv)),
+    tlv(
+      0xa0,
+      objectIdentifier(derivation),
+      sequence(octets(random(16)), integer(iterations), integer(32), prf),
     ),
+    sequence(objectIdentifier(encryption), sequence(objectIdentifier(wrap), octets(wrapIv))),
     octets(wrapped),
   );
   const encrypted = sequence(
@@ -165,14 +178,35 @@ function withWrapped(wrapped: Bytes, wrapIv: Bytes = random(16)): Bytes {
 }
 
 test('RFC 3211 §2.3.2: a wrapped key or IV of broken blocks is refused', async () => {
+  const itself = /^(?!not PBKDF2|more PBKDF2)/;
   for (const length of [0, 1, 15, 16, 17, 31, 33, 47, 49]) {
     const message = withWrapped(random(length));
-    await assert.rejects(openPasswordEnvelope(message, password), malformed(/./), `${length}`);
+    await assert.rejects(openPasswordEnvelope(message, password), malformed(itself), `${length}`);
   }
   for (const length of [0, 8, 15, 17]) {
-    const message = withWrapped(random(48), random(length));
-    await assert.rejects(openPasswordEnvelope(message, password), malformed(/./), `IV ${length}`);
+    const message = withWrapped(random(48), { wrapIv: random(length) });
+    await assert.rejects(
+      openPasswordEnvelope(message, password),
+      malformed(itself),
+      `IV ${length}`,
+    );
   }
+});
+
+test('RFC 5652 §6.2.4: other algorithms are refused, and more iterations than a million before any is made', async () => {
+  const sha1 = sequence(objectIdentifier('1.2.840.113549.2.7'), nullValue);
+  const others: Parts[] = [
+    { derivation: oids.pwriKek },
+    { encryption: oids.pbkdf2 },
+    { wrap: contentCiphers['AES-128'].oid },
+    { prf: sha1 },
+  ];
+  for (const parts of others) {
+    const message = withWrapped(random(48), parts);
+    await assert.rejects(openPasswordEnvelope(message, password), malformed(/^not PBKDF2 with/));
+  }
+  const many = withWrapped(random(48), { iterations: 1_000_001 });
+  await assert.rejects(openPasswordEnvelope(many, password), malformed(/^more PBKDF2 iterations/));
 });
 
 test('RFC 3211 §2.3.2: a wrapped key of another length than the cipher asks for is refused', async () => {

@@ -54,6 +54,17 @@ describe('configuration', () => {
     ]);
   });
 
+  test('a bound itself is allowed: a CRL for an hour, keys of one size, a purpose of 128 characters', () => {
+    const purpose = `1.2${'.3'.repeat(61)}.34`;
+    const document = (oid: string) => ({
+      ...good(),
+      cas: { default: { subject: 'CN=CA', crlValidity: '1h' } },
+      profiles: { p: { keys: { rsa: { min: 3072, max: 3072 } }, extKeyUsage: [oid] } },
+    });
+    assert.deepEqual(problems(document(purpose)), []);
+    assert.match(problems(document(`${purpose}5`)).join(), /^profiles\.p\.extKeyUsage\.0: must be/);
+  });
+
   test('the smallest document is completed with its defaults', () => {
     const config = checkConfig(good());
     assert.deepEqual(config.cas.get('default'), {

@@ -310,6 +310,7 @@ describe('messageType', () => {
       '1e1',
       '19,17',
       '\u00b9\u00b9',
+      '12345678',
     ];
     for (const messageType of [...asked, ...odd.filter((type) => type !== '')]) {
       const sent = await enrolment(lab, {
