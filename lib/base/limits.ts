@@ -246,10 +246,9 @@ export const MAX_LOGGED_PATH = 300;
  * a slow client, and more than any answer takes but a copy of the database, whose command looks at the file. */
 export const STANDSTILL_MS = 5 * 60 * 1000;
 
-/** Milliseconds that a stopping server waits for running requests before it closes their connections. */
+/** Milliseconds that a stopping server waits for running requests before it closes their connections; and after
+ * which it ends whatever still runs: those who stop a container kill it after ten seconds. */
 export const STOP_GRACE_MS = 5000;
-
-/** Milliseconds after which it ends whatever still runs: those who stop a container kill it after ten seconds. */
 export const STOP_LIMIT_MS = 8000;
 
 /** Milliseconds for which a successful try of a write answers `status` and `/readyz` of an instance: one write
@@ -270,10 +269,9 @@ export const MAX_PAGE_READS = 10;
 /** Keys that a round reads at most where most of their records need not be read: some 8 MB of a table's index. */
 export const MAX_KEYS_READ = 1000;
 
-/** Milliseconds of one call of a remote store: ordinary ones take 10, a new TLS connection 200. */
+/** Milliseconds of one call of a remote store: ordinary ones take 10, a new TLS connection 200; and in which
+ * a read or a list is repeated (throttled, unprocessed). */
 export const STORE_CALL_MS = 1000;
-
-/** Milliseconds in which a read or a list of a remote store is repeated (throttled, unprocessed). */
 export const STORE_READ_MS = 1000;
 
 /** Queries of a list that wait for their answers at once. Cloudflare gives a request six connections: what

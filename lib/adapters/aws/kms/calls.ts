@@ -14,9 +14,9 @@ import {
 import { isPassing, RetryQuota, repeated, systemTimer, type Timer, told } from '../aws.ts';
 
 /** How often an instance makes a call that KMS has throttled again, over all requests of devices; and what each
- * call that KMS answers gives back of that. */
+ * call that KMS answers gives back of that: exact in binary. */
 export const KMS_RETRIES = 20;
-export const KMS_RETRIES_BACK = 0.2;
+export const KMS_RETRIES_BACK = 0.25;
 
 /** The SDK's own retries are off, because they do not keep to our limits of time. */
 export const makeKmsClient = (config: KMSClientConfig = {}): KMSClient =>
