@@ -242,8 +242,7 @@ export const MAX_REQUEST_LINE_OCTETS = 32 * 1024;
 /** Characters of a path in the log: enough for the longest path of the service; a longer one is cut. */
 export const MAX_LOGGED_PATH = 300;
 
-/** Milliseconds in which nothing moves on a connection, after which the server ends it: the longest wait of ours for
- * a slow client, and more than any answer takes but a copy of the database, whose command looks at the file. */
+/** Milliseconds in which nothing moves on a connection, after which the server ends it: more than any answer takes. */
 export const STANDSTILL_MS = 5 * 60 * 1000;
 
 /** Milliseconds that a stopping server waits for running requests before it closes their connections; and after

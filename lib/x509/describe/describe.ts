@@ -192,6 +192,14 @@ const describeSignature = (algorithm: Element): string =>
 
 /** A CRL of any number of entries. @throws {Malformed} */
 export function describeCrl(der: Bytes): DescribedCrl {
+  const { entries, ...head } = describeCrlHead(der);
+  return { ...head, revoked: entries.map(describeCrlEntry) };
+}
+
+type CrlHead = Omit<DescribedCrl, 'revoked'> & { readonly entries: readonly Bytes[] };
+
+/** The entries as they are, none of them read. @throws {Malformed} */
+export function describeCrlHead(der: Bytes): CrlHead {
   const { fields, algorithm, entries } = partsOf(der);
   const [thisUpdate, nextUpdate] = fields.filter(isTime);
   const issuer = fields.find((_, at) => isTime(fields[at + 1]));
@@ -205,7 +213,7 @@ export function describeCrl(der: Bytes): DescribedCrl {
     signatureAlgorithm: describeSignature(scan(algorithm)),
     extensions: extensions ? describeExtensions(readExtensions(extensions)) : [],
     ...fingerprints(der),
-    revoked: entries.map(describeCrlEntry),
+    entries,
   };
 }
 
