@@ -129,8 +129,11 @@ export const tooMany = (retryAfterS: number): Response =>
 /** The reply to a request that did not come through the configured way in. */
 export const forbidden = (): Response => plain(403);
 
-const plain = (status: Status, headers: Readonly<Record<string, string>> = {}): Response =>
-  new Response(`${titles[status]}\n`, {
+function plain(status: Status, headers: Readonly<Record<string, string>> = {}): Response {
+  const body = `${titles[status]}\n`;
+  const about = { 'content-type': 'text/plain', 'content-length': String(body.length) };
+  return new Response(body, {
     status,
-    headers: { 'content-type': 'text/plain', 'cache-control': 'no-store', ...headers },
+    headers: { ...about, 'cache-control': 'no-store', ...headers },
   });
+}

@@ -11,6 +11,7 @@ import { base64, utf8 } from '../../lib/base/bytes.ts';
 import { STANDSTILL_MS } from '../../lib/base/limits.ts';
 import { checkConfig } from '../../lib/config/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
+import { forbidden, tooMany, unavailable } from '../../lib/http/respond.ts';
 import type { Signer } from '../../lib/ports/signer.ts';
 import { memorySigner } from '../support/keys.ts';
 import { type Lab, makeLab } from '../support/lab.ts';
@@ -51,7 +52,8 @@ async function raw(request: string | Uint8Array, { halfClosed = false, at = serv
   const whole = Buffer.concat(parts);
   const end = whole.indexOf('\r\n\r\n');
   const head = whole.subarray(0, end).toString('latin1');
-  return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]), body: whole.subarray(end + 4) };
+  const status = Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]);
+  return { status, head, body: whole.subarray(end + 4) };
 }
 
 const get = (target: string, host = 'Host: scep.test', more = '') =>
@@ -131,6 +133,21 @@ describe('RFC 9112 §9.6: a client that ends its sending side after the request'
       }
     });
   }
+
+  test('a reply of a few words says its length: there are clients that know no chunks', async () => {
+    for (const [reply, status] of [
+      [forbidden, 403],
+      [unavailable, 503],
+      [() => tooMany(60), 429],
+    ] as const) {
+      const short = await listening(serverOf({ fetch: reply }));
+      const { head, ...answer } = await raw(get('/'), { at: short });
+      short.close();
+      assert.equal(answer.status, status);
+      assert.match(head, new RegExp(`^content-length: ${answer.body.length}$`, 'im'));
+      assert.doesNotMatch(head, /chunked/);
+    }
+  });
 
   test('a connection on which nothing moves is ended', () => {
     assert.equal(serverOf({ fetch: () => new Response() }).timeout, STANDSTILL_MS);
