@@ -57,16 +57,20 @@ async function textOf(source: string, connection: AwsConnection | undefined): Pr
 }
 
 /** Certificates point to this URL, so others must be able to reach it. */
-function embeddedDefault({ host, port, loopback, localUrl, production }: Env): ConfigDocument {
+function embeddedDefault(env: Env): ConfigDocument {
+  const { host, port, httpPort, loopback, localUrl, production } = env;
   if (port === 0) {
     throw new ConfigError([
       'PORT=0 gives certificates no address to point to: set another port, or publicUrl in SCEPTER_CONFIG',
     ]);
   }
-  const everywhere = host === '0.0.0.0' || host === '::';
+  const place = new URL(localUrl);
+  if (host === '0.0.0.0' || host === '::') place.hostname = hostname();
+  // CRLs are fetched over plain http (RFC 5280 §8), where it is spoken.
+  if (httpPort !== undefined) Object.assign(place, { protocol: 'http:', port: httpPort });
   const legacy = { ca: 'default', legacy: { sha1: true, des3: true, des: true } };
   return {
-    publicUrl: everywhere ? `http://${hostname()}:${port}` : localUrl,
+    publicUrl: place.origin,
     cas: { default: { subject: 'CN=Scepter CA,O=Scepter' } },
     endpoints: { default: { ca: 'default' }, ...(loopback && !production ? { legacy } : {}) },
   };

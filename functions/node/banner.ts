@@ -1,14 +1,13 @@
 // What a start tells people, on standard output: where to enrol, the CA's fingerprint, and a command to try at
 // once. Machines have the same in the log, and in production nothing else is printed.
 
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { iso, visible } from '../../lib/base/text.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { fingerprint } from '../../lib/x509/certificate.ts';
 import type { Env } from '../env.ts';
-import { cautions } from './cautions.ts';
+import { caution } from './cautions.ts';
 import { setUp } from './command.ts';
 import type { Embedded } from './embedded.ts';
 
@@ -26,8 +25,7 @@ export async function say(
 ): Promise<void> {
   const { env, embedded, address } = started;
   const { publicUrl } = embedded.deps.config;
-  const warned = cautions(env, publicUrl, { address, machine: hostname() });
-  for (const { event, detail } of warned) log({ event, severity: 'warning', detail });
+  const warned = caution({ env, address, log }, publicUrl);
   for (const id of embedded.deps.config.cas.keys()) {
     const ca = await embedded.deps.cas.of(id).catch(() => undefined);
     if (ca)
@@ -42,11 +40,7 @@ export async function say(
   log({ event: 'server.ready', severity: 'info', ...ready });
   if (json) process.stdout.write(`${visible(JSON.stringify(ready))}\n`);
   if (json || env.production) return;
-  const text = await banner(
-    started,
-    warned.map(({ detail }) => detail),
-  );
-  process.stdout.write(text);
+  process.stdout.write(await banner(started, warned));
 }
 
 async function banner(started: Started, warned: readonly string[]): Promise<string> {

@@ -1,6 +1,8 @@
-// What a start warns of: addresses in certificates at which nobody answers, and secrets that cross a network
+// What a start warns of, and a new configuration: addresses in certificates at which nobody answers, and secrets that cross a network
 // in clear.
 
+import { hostname } from 'node:os';
+import type { Log } from '../../lib/ports/log.ts';
 import { type Env, isLoopback } from '../env.ts';
 
 type Caution = { readonly event: string; readonly detail: string };
@@ -50,4 +52,13 @@ export function cautions(
     );
   }
   return found;
+}
+
+type Listening = { readonly env: Env; readonly address: string; readonly log: Log };
+
+/** Says in the log what there is to warn of. @returns its sentences */
+export function caution({ env, address, log }: Listening, publicUrl: string): string[] {
+  const found = cautions(env, publicUrl, { address, machine: hostname() });
+  for (const { event, detail } of found) log({ event, severity: 'warning', detail });
+  return found.map(({ detail }) => detail);
 }

@@ -19,7 +19,13 @@ export type Service = {
   stop(): Promise<void>;
 };
 
-export function runService(env: Env, embedded: Embedded, log: Log): Service {
+/** @param took is told of each document that is taken later */
+export function runService(
+  env: Env,
+  embedded: Embedded,
+  log: Log,
+  took: (publicUrl: string) => Promise<void>,
+): Service {
   const begin = ({ deps, served }: Embedded) => ({
     app: makeApp(deps, operatorHandlers),
     endUpkeep: keepUp(upkeepOf(deps, served), log),
@@ -34,6 +40,7 @@ export function runService(env: Env, embedded: Embedded, log: Log): Service {
     await before.endUpkeep();
     running = begin({ deps, made, ...next });
     log({ event: 'config.reloaded', severity: 'info', detail: taken(env, made) });
+    await took(deps.config.publicUrl);
   };
   return {
     fetch: (request, connection) => running.app.fetch(request, connection),

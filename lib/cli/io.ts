@@ -176,6 +176,10 @@ const causes: readonly (readonly [RegExp, string])[] = [
     /wrong version number|packet length too long/i,
     'it speaks no TLS: say http:// instead of https://',
   ],
+  [
+    /self-signed certificate|unable to (?:get|verify)/i,
+    'no CA that is known here has issued its certificate: NODE_EXTRA_CA_CERTS names a file with that CA, or with the certificate itself',
+  ],
   [/unexpected redirect/i, 'it sends elsewhere (a redirect): give the address that it sends to'],
   [/aborted due to timeout/i, 'it took too long'],
   [/other side closed|terminated|aborted|ECONNRESET/i, 'it broke the connection off'],

@@ -29,9 +29,8 @@ export function requireKnown(
   for (const [name, written] of endpoints) {
     const value: unknown = written instanceof Object ? Reflect.get(written, field) : undefined;
     if (typeof value !== 'string' || allowed.includes(value)) continue;
-    const may = allowed.map((one) => `"${one}"`).join(', ');
-    problems.push(
-      `endpoints.${name}.${field}: "${value}" is not defined; it may be ${may}${didYouMean(value, allowed)}`,
-    );
+    const all = allowed.map((one) => `"${one}"`).join(', ');
+    const may = all === '' ? '' : `; it may be ${all}${didYouMean(value, allowed)}`;
+    problems.push(`endpoints.${name}.${field}: "${value}" is not defined${may}`);
   }
 }

@@ -408,6 +408,13 @@ describe('configuration', () => {
       'endpoints.default.ca: "other" is not defined; it may be "default"',
     ],
     [
+      'no CA to name',
+      (d) => {
+        d.cas = {} as never;
+      },
+      'endpoints.default.ca: "default" is not defined',
+    ],
+    [
       'an unknown profile',
       (d) => {
         d.endpoints.default = { ca: 'default', profile: 'p' };

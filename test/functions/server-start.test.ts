@@ -255,9 +255,19 @@ describe('SIGHUP', () => {
       },
     );
     assert.equal(code, 0, err);
-    written(path, document({ cas }));
+    const publicUrl = 'http://127.0.0.1:9';
+    written(path, document({ cas, publicUrl }));
     await hangUp('config.reloaded');
     assert.equal(await status('vpn'), 404);
+    // What a start would warn of, and where the token of the folder may go.
+    await answered(() =>
+      assert.match(
+        server.logged(),
+        /"start\.publicUrl".*publicUrl is http:\/\/127\.0\.0\.1:9, but this/,
+      ),
+    );
+    const addresses = readFileSync(join(env.SCEPTER_DATA_DIR, 'address'), 'utf8');
+    assert.deepEqual(addresses.trim().split('\n'), [`http://127.0.0.1:${env.PORT}`, publicUrl]);
     await server.stop();
     assert.equal(server.child.exitCode, 0);
   });

@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
+import { readDocument } from '../../functions/default-config.ts';
 import { readEnv } from '../../functions/env.ts';
 import { freePort, run, startServer, temporary } from '../support/process.ts';
 
@@ -74,6 +76,12 @@ test('TLS serves all, plain http beside it serves devices only, and SIGHUP takes
     });
     assert.equal(code, 0, 'the command on this machine speaks TLS to it');
     assert.match(out, /https:/);
+    const stranger = await run('bin/scepter.js', ['status'], { env });
+    assert.equal(stranger.code, 5);
+    assert.match(
+      stranger.err,
+      /no CA that is known here has issued its certificate: NODE_EXTRA_CA/,
+    );
 
     const heard = async (event: string): Promise<void> => {
       for (let count = server.logged().split(event).length; ; ) {
@@ -119,4 +127,20 @@ test('half a setting for TLS is refused', () => {
   assert.throws(() => readEnv({ SCEPTER_HTTP_PORT: '80' }), /plain http beside TLS/);
   const both = { ...cert, SCEPTER_TLS_KEY: 'b', SCEPTER_HTTP_PORT: '99999' };
   assert.throws(() => readEnv(both), /SCEPTER_HTTP_PORT must be a number/);
+});
+
+test('without a configuration, publicUrl is where plain http is spoken, and else of the scheme that the port speaks', async () => {
+  const files = { SCEPTER_TLS_CERT: 'a', SCEPTER_TLS_KEY: 'b', PORT: '8443' };
+  const all = { HOST: '0.0.0.0' };
+  for (const [env, expected] of [
+    [{ PORT: '81' }, 'http://127.0.0.1:81'],
+    [files, 'https://127.0.0.1:8443'],
+    [{ ...files, SCEPTER_HTTP_PORT: '80' }, 'http://127.0.0.1'],
+    [{ ...files, ...all }, `https://${hostname().toLowerCase()}:8443`],
+    [{ ...files, ...all, SCEPTER_HTTP_PORT: '81' }, `http://${hostname().toLowerCase()}:81`],
+    [{ ...files, HOST: '::1' }, 'https://[::1]:8443'],
+  ] as const) {
+    const { document } = await readDocument(readEnv(env));
+    assert.equal((document as { publicUrl: string }).publicUrl, expected);
+  }
 });
