@@ -453,6 +453,20 @@ describe('scepter renew', () => {
     assert.equal(mixed.code, 1);
     assert.match(mixed.err, /key\.pem is not the key of .*cert\.pem/);
     writeFileSync(join(out, 'key.pem'), key);
+    const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+    for (const name of ['cert.pem', 'ca.pem']) {
+      const whole = read(out, name);
+      for (const [text, said] of [
+        ['junk', 'has no certificate in PEM'],
+        [broken, 'has a certificate that cannot be read: '],
+      ] as const) {
+        writeFileSync(join(out, name), text);
+        const { code, err } = await run(renewal('default', out));
+        assert.equal(code, 1);
+        assert.ok(err.includes(`scepter: ${join(out, name)} ${said}`), err);
+      }
+      writeFileSync(join(out, name), whole);
+    }
     rmSync(join(out, 'ca.pem'));
     const lonely = await run(renewal('default', out));
     assert.equal(lonely.code, 3);

@@ -6,6 +6,7 @@
 import { access, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromPem, hex, pem } from '../../base/bytes.ts';
+import { Malformed } from '../../base/errors.ts';
 import { caKeyNames, caKeys } from '../../crypto/algorithms.ts';
 import {
   type ClientKey,
@@ -16,7 +17,6 @@ import {
 import { type Certificate, readCertificate } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
-import { verified } from './scep.ts';
 
 export type Folder = {
   readonly key: string;
@@ -99,10 +99,21 @@ export async function readKey(path: string): Promise<ClientKey | undefined> {
   return key;
 }
 
-/** Of a PEM file, in their order; none where there is no file. */
+/** Of a PEM file, in their order; none where there is no file. @throws {CliError} where it has none */
 export async function readCertificates(path: string): Promise<Certificate[]> {
-  const text = (await readIfThere(path)) ?? '';
-  return verified(async () => fromPem('CERTIFICATE', text).map(readCertificate));
+  const text = await readIfThere(path);
+  if (text === undefined) return [];
+  try {
+    const found = fromPem('CERTIFICATE', text).map(readCertificate);
+    if (found.length > 0) return found;
+  } catch (error) {
+    if (!(error instanceof Malformed || error instanceof SyntaxError)) throw error;
+    throw new CliError(
+      'failure',
+      `${path} has a certificate that cannot be read: ${error.message}`,
+    );
+  }
+  throw new CliError('failure', `${path} has no certificate in PEM`);
 }
 
 const readIfThere = (path: string): Promise<string | undefined> =>
