@@ -42,8 +42,8 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
       continue;
     }
     const command = (await noun.load(parts)).description(noun.about);
-    // "ca init" asks a server, and "init" does not.
-    if (name !== 'init') server.addOptions(command, alone);
+    // "ca init" and "ca restore" ask a server, and "init" and "restore" do not.
+    if (name !== 'init' && name !== 'restore') server.addOptions(command, alone);
     program.addCommand(command);
   }
   strict(program, io);

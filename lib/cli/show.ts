@@ -21,6 +21,13 @@ export const outputOption = (): Option =>
 export const pagerOption = (): Option =>
   new Option('--no-pager', 'print what is longer than the screen without a pager');
 
+/** @param more is said of the file */
+export const outOption = (more = ''): Option =>
+  new Option('--out <file>', `a file instead of stdout, which "-" is, too${more}`);
+/** Undefined: standard output. */
+export const outFile = (given: string | undefined): string | undefined =>
+  given === '-' ? undefined : given;
+
 /** @throws {CliError} usage */
 export function formatOf({ output, json }: ShowOptions): Format {
   if (json && output !== undefined && output !== 'json') {

@@ -292,6 +292,7 @@ describe('log export --out', () => {
 
   const wrong: [string, string[], number, RegExp][] = [
     ['--continue without a file', ['--continue'], 2, /--continue needs --out/],
+    ['--continue on stdout', ['--continue', '--out', '-'], 2, /--continue needs --out/],
     ['--json without a file', ['--json'], 2, /--json needs --out/],
     ['--after what is no id', ['--after', 'x'], 2, /"x" is not the id of an event/],
     ['a time that is none', ['--from', 'yesterday'], 2, /from: must be a time such as/],

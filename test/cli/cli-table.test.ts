@@ -267,6 +267,21 @@ describe('every command that asks the server', () => {
     ['config', 'print', '--server'],
   ];
 
+  test('a dash is standard output where there is any, and never the name of a file', async () => {
+    const { out } = await terminal.run(['ca', 'export']);
+    assert.match(out, /^-----BEGIN CERTIFICATE-----/);
+    assert.equal((await terminal.run(['ca', 'export', '--out', '-'])).out, out);
+    const backup = await terminal.run(['backup', '-']);
+    assert.equal(backup.code, 2);
+    assert.match(backup.err, /^scepter: name a file: a backup is read back, /);
+  });
+
+  test('restore asks no server, and has no options for one', async () => {
+    const { out } = await terminal.run(['restore', '--help']);
+    assert.doesNotMatch(out, /--url|--token-file|--retry-for/);
+    assert.match((await terminal.run(['ca', 'restore', '--help'])).out, /--url/);
+  });
+
   test('a command with an invalid token is exit 4, and stdout is empty', async () => {
     for (const args of asking) {
       const { code, out, err } = await terminal.run(args, { token: 'x'.repeat(43) });

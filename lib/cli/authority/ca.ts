@@ -7,7 +7,7 @@ import { callApi } from '../api.ts';
 import { replaceFile } from '../device/folder.ts';
 import { type Io, jsonLine } from '../io.ts';
 import { noteNext, type PageOptions, pageOptions, pagesOf } from '../pages.ts';
-import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
+import { outFile, outOption, outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type FieldList, fromNow, seconds } from '../text.ts';
 import { withKeyWarnings } from './ca-keys.ts';
 
@@ -46,7 +46,7 @@ Examples:
   ca.command('export')
     .argument('[name]', 'name of the CA', 'default')
     .description("print a CA's certificate and its issuers up to the root as PEM")
-    .option('--out <file>', 'a file instead of stdout')
+    .addOption(outOption())
     .option('--json', 'print one JSON object with the same PEM')
     .addHelpText(
       'after',
@@ -62,7 +62,12 @@ Examples:
 type CaShowOptions = ShowOptions & { readonly keys?: true };
 type ExportOptions = { readonly out?: string; readonly json?: true };
 
-async function exportChain(io: Io, name: string, { out, json }: ExportOptions): Promise<void> {
+async function exportChain(
+  io: Io,
+  name: string,
+  { out: given, json }: ExportOptions,
+): Promise<void> {
+  const out = outFile(given);
   const { id, certificate, chain } = await callApi(io, 'GET /cas/{ca}', { params: { ca: name } });
   const all = [...(certificate ? [certificate] : []), ...chain];
   const text = all.map(({ pem }) => pem).join('');

@@ -11,7 +11,7 @@ import { wholeSerial } from '../certificate/which.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { limitOf, noteAltered, requireUnaltered } from '../pages.ts';
 import { transactionId } from '../request/which.ts';
-import { formatOf, outputOption, type ShowOptions } from '../show.ts';
+import { formatOf, outFile, outOption, outputOption, type ShowOptions } from '../show.ts';
 import { counted, seconds } from '../text.ts';
 import { csvHeadings, csvRow } from './csv.ts';
 import { eventPages, formats, openFile, type Sink } from './export.ts';
@@ -73,7 +73,7 @@ Examples:
     )
     .option('--until <time>', "before this time (default: now, by this machine's clock)")
     .option('--after <id>', 'only what is behind this event')
-    .option('--out <file>', 'a file instead of stdout; it is there when it is complete')
+    .addOption(outOption('; it is there when it is complete'))
     .option('--continue', 'go on with the --out file of an export that was interrupted');
   for (const option of filters()) exports.addOption(option);
   exports
@@ -156,7 +156,17 @@ function lineOf(event: EventBody): string {
 const PROGRESS_EVENTS = 10_000;
 
 async function exportLog(io: Io, options: ExportOptions): Promise<void> {
-  const { format: name, out, continue: goOn, after, json, from, until, ...filters } = options;
+  const {
+    format: name,
+    out: given,
+    continue: goOn,
+    after,
+    json,
+    from,
+    until,
+    ...filters
+  } = options;
+  const out = outFile(given);
   if (out === undefined && (goOn || json)) {
     throw new CliError('usage', `${goOn ? '--continue' : '--json'} needs --out`);
   }

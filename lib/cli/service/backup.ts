@@ -39,6 +39,9 @@ Examples:
 }
 
 async function backup(io: Io, target: string, flags: BackupFlags): Promise<void> {
+  if (target === '-') {
+    throw new CliError('usage', 'name a file: a backup is read back, which standard output is not');
+  }
   const passphrase = await passphraseIn(flags.passphraseFile);
   const askServer = async (): Promise<string> => (await callApi(io, 'POST /snapshots')).file;
   const { sleep } = io.clock;
