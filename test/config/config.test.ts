@@ -6,6 +6,7 @@ import { checkConfig, configSchema } from '../../lib/config/config.ts';
 import { parseDuration } from '../../lib/config/duration.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 import { parseJsonc } from '../../lib/config/schema.ts';
+import { caKeyNames, caKeyOf, caKeys } from '../../lib/crypto/algorithms.ts';
 import { parseName } from '../../lib/x509/names/name.ts';
 
 const good = () => ({
@@ -52,6 +53,19 @@ describe('configuration', () => {
       'endpoints.default.renew.window: must be a duration such as "30d", or a fraction such as "1/3", at most "1/1", not 30: write "30d" for days',
       `endpoints.default.pendingTtl: ${may}, not 7: write "7d" for days`,
     ]);
+  });
+
+  test('the name of a CA key is its type and size, and so is its name in KMS', () => {
+    for (const name of caKeyNames) {
+      const { spec, kms } = caKeys[name];
+      const size = spec.type === 'RSA' ? spec.bits : spec.curve;
+      assert.equal(name, `${spec.type.toLowerCase()}:${size}`);
+      assert.equal(
+        kms,
+        spec.type === 'RSA' ? `RSA_${size}` : `ECC_NIST_${spec.curve.replace('-', '')}`,
+      );
+      assert.equal(caKeyOf(spec), caKeys[name]);
+    }
   });
 
   test('a bound itself is allowed: a CRL for an hour, keys of one size, a purpose of 128 characters', () => {

@@ -56,3 +56,21 @@ test('a server does not start with a profile that certifies nothing, and has mad
   );
   await assert.rejects(readdir(dataDir), { code: 'ENOENT' });
 });
+
+test('a configuration that is read again with a profile that certifies nothing makes no CA', async () => {
+  const dataDir = join(await mkdtemp(join(tmpdir(), 'scepter-profile-')), 'data');
+  const env = { dataDir, table: undefined, sealingKey: undefined, deployment: undefined };
+  const { configured, close } = await openEmbedded(env, config, () => undefined);
+  const before = await readdir(join(dataDir, 'keys'));
+  const [endpoint = assert.fail()] = config.endpoints.values();
+  const [authority = assert.fail()] = config.cas.values();
+  const profile = { ...endpoint.profile, keyUsage: ['nonRepudiation'] as const };
+  const next: Config = {
+    ...config,
+    cas: new Map([...config.cas, ['second', { ...authority, id: 'second' }]]),
+    endpoints: new Map([...config.endpoints, ['second', { ...endpoint, ca: 'second', profile }]]),
+  };
+  await assert.rejects(configured(next), ConfigError);
+  assert.deepEqual(await readdir(join(dataDir, 'keys')), before);
+  close();
+});

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { basename, join, sep } from 'node:path';
+import { unitTests } from '../support/unit-tests.ts';
 import { type Compact, compact } from './text.ts';
 
 /** Offsets in the text of the file. */
@@ -68,16 +69,15 @@ export class Sources {
   }
 }
 
-/** A test file by the name that no other has, wherever it is. */
+/** A test file of `npm test` by the name that no other of them has, wherever it is. */
 export class TestFiles {
   readonly #paths: ReadonlyMap<string, string>;
   readonly #root: string;
 
   constructor(root: string) {
     this.#root = root;
-    this.#paths = new Map(
-      filesOf(root, ['test/**/*.test.ts']).map((path) => [basename(path), path]),
-    );
+    // Files of other suites may have the same name.
+    this.#paths = new Map(unitTests().map((path) => [basename(path), path]));
   }
 
   /** The file of that name; if it is gone, the only one that has a test of that title. */

@@ -239,6 +239,8 @@ describe('a static challenge', () => {
     const without = await w.instance({ staticSecrets: {} });
     const sent = await enrolment(w.lab, { challenge: secret, subject });
     await assert.rejects(w.send(sent, '/scep', without), /HTTP 503/);
+    const [outage] = without.log.filter(({ event }) => event === 'http.outage');
+    assert.equal(outage?.detail, 'what "env:PRINTERS" refers to is not there');
     got(await w.send(sent));
   });
 });
