@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { hex } from '../../lib/base/bytes.ts';
+import { hex, pem } from '../../lib/base/bytes.ts';
 import { MAX_PAGE, RA_RELOAD_MS } from '../../lib/base/limits.ts';
 import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
 import { keepCrl } from '../../lib/ca/revoke/publish-crl.ts';
@@ -153,6 +153,25 @@ describe('GET /crls and POST /crls/.../publish', () => {
     assert.equal((await call(lab, 'GET', '/crls/nowhere')).status, 404);
     assert.equal((await call(lab, 'POST', '/crls/nowhere/publish')).status, 404);
   });
+});
+
+test('what an operator asks to be repaired of an unknown CA is a 404, and nothing is written', async () => {
+  const store = new MemoryStore();
+  const lab = await makeLab({ store, operates: true });
+  const chain = await (await lab.fetch('/aia/default.cer')).arrayBuffer();
+  const body = { chain: pem('CERTIFICATE', new Uint8Array(chain)) };
+  // The first request notes when its token was used.
+  assert.equal((await call(lab, 'GET', '/status')).status, 200);
+  const before = store.dump();
+  for (const [path, asked] of [
+    ['/crls/nowhere/rebuild', {}],
+    ['/cas/nowhere/restore', { body }],
+  ] as const) {
+    const { status, json } = await call(lab, 'POST', path, asked);
+    assert.equal(status, 404, path);
+    assert.match(String(json.detail), /^the configuration has no CA "nowhere": /);
+  }
+  assert.deepEqual(store.dump(), before);
 });
 
 describe('GET /status', () => {

@@ -115,6 +115,7 @@ test('CAs, CRLs and the store are as "scepter status" tells them', async () => {
   const { notAfter } = await lab.deps.cas.certificate('default');
   assert.equal(found.get('scepter_ca_not_after_timestamp_seconds{ca="default"}'), notAfter / 1000);
   assert.equal(found.get('scepter_store_writable{}'), 1);
+  assert.equal(found.get('scepter_store_reachable{}'), 1);
   assert.ok(found.has('scepter_ra_not_after_timestamp_seconds{ca="default"}'));
 });
 

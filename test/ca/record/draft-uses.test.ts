@@ -42,3 +42,18 @@ test('a write that uses a challenge in two ways that do not meet is a programmin
     assert.throws(() => one.use('c', second), error);
   }
 });
+
+test('a record that was never asked for is a programming error, and no absent one', async () => {
+  const view = new View(new MemoryStore());
+  const unread = { name: 'TypeError', message: 'request k has not been read' };
+  for (const look of [
+    () => view.get('request', 'k'),
+    () => view.row('request', 'k'),
+    () => view.rev('request', 'k'),
+    () => view.unaltered('request', 'k'),
+  ]) {
+    assert.throws(look, unread);
+  }
+  await view.load([{ kind: 'request', key: 'k' }]);
+  assert.deepEqual([view.get('request', 'k'), view.rev('request', 'k')], [undefined, 0]);
+});
