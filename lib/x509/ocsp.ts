@@ -50,7 +50,8 @@ export type OcspStatus = {
   /** Milliseconds since 1970. */
   readonly thisUpdate: number;
   readonly nextUpdate: number | undefined;
-  /** By the issuer, or by a responder to whom the issuer has delegated it (§4.2.2.2). */
+  /** By the issuer, or by a responder to whom the issuer has delegated it, and whose certificate is valid now
+   * (§4.2.2.2). */
   readonly trusted: boolean;
 };
 
@@ -73,7 +74,7 @@ const statusNames = [
 export async function readOcspResponse(
   response: Bytes,
   certificate: Certificate,
-  issuer: Certificate,
+  { issuer, now }: { readonly issuer: Certificate; readonly now: number },
 ): Promise<OcspStatus | string> {
   const outer = new Fields(scan(response), 'OCSPResponse');
   const [code = 0] = content(outer.next(tag.enumerated, 'responseStatus'));
@@ -92,7 +93,10 @@ export async function readOcspResponse(
   const bag = basic.optional(context(0));
   const certificates = bag ? only(bag).children.map(certificateOf) : [];
   const signers = [issuer];
-  for (const one of certificates) if (await isDelegated(one, issuer)) signers.push(one);
+  for (const one of certificates) {
+    const isValid = one.notBefore <= now && now <= one.notAfter;
+    if (isValid && (await isDelegated(one, issuer))) signers.push(one);
+  }
   const verdicts = signers
     .map(publicKeyOf)
     .map(async (key) =>

@@ -31,6 +31,7 @@ withOpenssl((openssl) => {
   const ca = read('ca.pem');
   issue('delegate', 'extendedKeyUsage=OCSPSigning');
   issue('stranger');
+  const by = { issuer: ca, now: Date.now() };
 
   const answer = (status: string, signer = 'ca') => {
     const revoked = status === 'R' ? '310101000000Z' : '';
@@ -56,7 +57,7 @@ withOpenssl((openssl) => {
   describe('RFC 6960: an OCSP response of openssl to our request', () => {
     test('says that the certificate is good, from when, until when', async () => {
       const before = Date.now() - 60_000;
-      const status = await readOcspResponse(answer('V'), device, ca);
+      const status = await readOcspResponse(answer('V'), device, by);
       assert.ok(typeof status === 'object');
       assert.equal(status.status, 'good');
       assert.equal(status.trusted, true);
@@ -64,7 +65,7 @@ withOpenssl((openssl) => {
       assert.equal((status.nextUpdate ?? 0) - status.thisUpdate, 3 * 24 * 60 * 60 * 1000);
     });
     test('says that it is revoked', async () => {
-      const status = await readOcspResponse(answer('R'), device, ca);
+      const status = await readOcspResponse(answer('R'), device, by);
       assert.ok(typeof status === 'object');
       assert.equal(status.status, 'revoked');
     });
@@ -73,30 +74,39 @@ withOpenssl((openssl) => {
       ['stranger', false],
     ] as const) {
       test(`signed by a ${signer}: ${trusted}`, async () => {
-        const status = await readOcspResponse(answer('V', signer), device, ca);
+        const status = await readOcspResponse(answer('V', signer), device, by);
         assert.ok(typeof status === 'object');
         assert.equal(status.trusted, trusted);
       });
     }
+    test('signed by a delegate that is not valid any more, or not yet: not trusted, as nobody would', async () => {
+      const response = answer('V', 'delegate');
+      for (const days of [-2, 10]) {
+        const then = { issuer: ca, now: by.now + days * 86_400_000 };
+        const status = await readOcspResponse(response, device, then);
+        assert.ok(typeof status === 'object');
+        assert.equal(status.trusted, false, `${days} days`);
+      }
+    });
     test('that was changed is not trusted', async () => {
       const response = answer('V', 'ca');
       const at = Buffer.from(response).indexOf(Buffer.from([0x80, 0x00]));
       response[at] = 0x82;
-      const status = await readOcspResponse(response, device, ca);
+      const status = await readOcspResponse(response, device, by);
       assert.ok(typeof status === 'object');
       assert.deepEqual([status.status, status.trusted], ['unknown', false]);
     });
     test('about another certificate is refused', async () => {
       const response = answer('V');
       const other = { ...device, serial: Uint8Array.of(7) };
-      await assert.rejects(readOcspResponse(response, other, ca), Malformed);
+      await assert.rejects(readOcspResponse(response, other, by), Malformed);
     });
     test('that is an error has its name', async () => {
       const tryLater = Uint8Array.of(0x30, 0x03, 0x0a, 0x01, 0x03);
-      assert.equal(await readOcspResponse(tryLater, device, ca), 'tryLater');
+      assert.equal(await readOcspResponse(tryLater, device, by), 'tryLater');
     });
     test('that is none is refused', async () => {
-      await assert.rejects(readOcspResponse(Uint8Array.of(0x30, 0x00), device, ca), Malformed);
+      await assert.rejects(readOcspResponse(Uint8Array.of(0x30, 0x00), device, by), Malformed);
     });
   });
 });

@@ -179,7 +179,7 @@ async function statusFindings(fetched: Fetched, now: number): Promise<Observatio
   }
   let status: OcspStatus | string;
   try {
-    status = await readOcspResponse(said.body, of, issuer);
+    status = await readOcspResponse(said.body, of, { issuer, now });
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
     const fix = 'correct the URL in certificates, or the responder';
@@ -195,7 +195,7 @@ async function statusFindings(fetched: Fetched, now: number): Promise<Observatio
       !status.trusted &&
         fault(
           'ocsp',
-          `${url} is signed by nobody whom ${printName(issuer.subject)} has made its responder`,
+          `${url} is signed by nobody whom ${printName(issuer.subject)} has made its responder until now`,
           means,
           'sign with the key of the CA, or with one that it has certified for OCSPSigning',
         ),
