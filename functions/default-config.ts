@@ -40,7 +40,7 @@ export async function readDocument(
   const inline = source.trimStart().startsWith('{');
   const name = file ?? (inline ? 'SCEPTER_CONFIG' : `SCEPTER_CONFIG (${source})`);
   try {
-    const document = parseJsonc(inline ? source : await textOf(source, connection));
+    const document = parseJsonc(inline ? source : await textOf(source, env, connection));
     return file === undefined ? { name, document, secrets: readVariable } : { name, document };
   } catch (error) {
     const why = errorText(error);
@@ -49,11 +49,15 @@ export async function readDocument(
   }
 }
 
-/** Of a file, or of a parameter: its SDK is loaded only where one is named. */
-async function textOf(source: string, connection: AwsConnection | undefined): Promise<string> {
-  if (!source.startsWith('ssm:')) return readFile(source, 'utf8');
-  const { readParameter } = await import('../lib/adapters/aws/ssm.ts');
-  return readParameter(source.slice('ssm:'.length), connection);
+/** Of a file, or of an object in S3: what reads that is loaded only where one is named. */
+async function textOf(
+  source: string,
+  { s3Endpoint: endpoint }: Pick<Env, 's3Endpoint'>,
+  connection: AwsConnection | undefined,
+): Promise<string> {
+  if (!source.startsWith('s3:')) return readFile(source, 'utf8');
+  const { readNamedObject } = await import('../lib/adapters/aws/s3.ts');
+  return readNamedObject(source.slice('s3:'.length), { connection, endpoint });
 }
 
 /** Certificates point to this URL, so others must be able to reach it. */

@@ -37,8 +37,11 @@ export type Env = {
   readonly adminToken: string | undefined;
   /** `SCEPTER_PLAIN_HTTP=1`: a Worker answers plain http too, for SCEP, CRLs and CA certificates. */
   readonly plainHttp: boolean;
-  /** `SCEPTER_CONFIG`: a file's path, the JSON itself, or `ssm:` and a parameter's name. */
+  /** `SCEPTER_CONFIG`: a file's path, the JSON itself, or `s3:BUCKET/KEY` of an object that is named by its
+   * SHA-256. */
   readonly config: string | undefined;
+  /** `AWS_ENDPOINT_URL_S3`: where S3 is, if not at AWS; the SDK finds the endpoints of the others itself. */
+  readonly s3Endpoint: string | undefined;
   /** `NODE_ENV=production`, keys in files, and no `SCEPTER_ALLOW_SOFTWARE_KEYS=1`. */
   readonly refuseSoftwareKeys: boolean;
   /** `SCEPTER_URL` and `SCEPTER_TOKEN`: the server that the CLI asks, and its token. The URL may be
@@ -90,6 +93,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     defaults: { dataDir: !env.SCEPTER_DATA_DIR, address: !env.HOST && !env.PORT },
     production,
     config: env.SCEPTER_CONFIG || undefined,
+    s3Endpoint: env.AWS_ENDPOINT_URL_S3 || undefined,
     refuseSoftwareKeys:
       production && !env.SCEPTER_SEALING_KEY && !isOn(env, 'SCEPTER_ALLOW_SOFTWARE_KEYS'),
     url: env.SCEPTER_URL || undefined,
@@ -142,7 +146,6 @@ export function readAwsConnection(
     endpoints: {
       dynamodb: given(env.AWS_ENDPOINT_URL_DYNAMODB),
       kms: given(env.AWS_ENDPOINT_URL_KMS),
-      ssm: given(env.AWS_ENDPOINT_URL_SSM),
     },
   };
 }

@@ -69,9 +69,10 @@ function unchangeable({ config }: Env): string | undefined {
   if (config === undefined) {
     return `SCEPTER_CONFIG names no document that could have changed; ${restart}`;
   }
-  return config.trimStart().startsWith('{')
-    ? `SCEPTER_CONFIG is the document itself: name a file in it instead; ${restart}`
-    : undefined;
+  const fixed = config.trimStart().startsWith('{')
+    ? 'is the document itself'
+    : config.startsWith('s3:') && 'names a document by its SHA-256, and never another';
+  return fixed ? `SCEPTER_CONFIG ${fixed}: name a file in it instead; ${restart}` : undefined;
 }
 
 function taken({ config }: Env, made: readonly string[]): string {

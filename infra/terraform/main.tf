@@ -1,12 +1,12 @@
-# Scepter on AWS: the table, the configuration, the functions with their roles, and their schedule.
-# Keys are in keys.tf, the way in is in ingress.tf and distribution.tf, alarms are in watch.tf.
+# Scepter on AWS: the table, the functions with their roles, and their schedule. Keys are in keys.tf, the
+# configuration is in config.tf, the way in is in ingress.tf and distribution.tf, alarms are in watch.tf.
 
 data "aws_caller_identity" "this" {}
 data "aws_partition" "this" {}
 data "aws_region" "this" {}
 
 locals {
-  config     = jsondecode(var.config)
+  config     = jsondecode(var.config).document
   account    = data.aws_caller_identity.this.account_id
   partition  = data.aws_partition.this.partition
   region     = data.aws_region.this.id
@@ -16,6 +16,7 @@ locals {
 
   # CloudFront writes the device's address where the functions look for it.
   config_text = jsonencode(merge({ trustedProxies = local.cloudfront ? 1 : 0 }, local.config))
+  config_key  = "config/${sha256(local.config_text)}.json"
 
   # An HTTP API gives up after 30 s; a device waits for about 15.
   functions = {
@@ -45,7 +46,7 @@ locals {
     CaKeyArns           = join("\",\"", values(local.ca_key_arns))
     CaSigningAlgorithms = join("\",\"", distinct(values(local.signing_algorithms)))
     SealingKeyArn       = local.sealing_key_arn
-    ConfigParameterArn  = aws_ssm_parameter.config.arn
+    ConfigObjects       = "${aws_s3_bucket.configs.arn}/config/*"
   }
   table_key_policy_values = {
     TableKeyArn = var.table_key_arn
@@ -116,17 +117,6 @@ resource "aws_dynamodb_table" "this" {
   }
 }
 
-resource "aws_ssm_parameter" "config" {
-  name        = "/scepter/${var.deployment}/config"
-  description = "Scepter ${var.deployment}: the configuration"
-  type        = "String"
-  value       = local.config_text
-  tags        = local.tags
-
-  # Advanced if the text is long; an advanced parameter cannot become standard again.
-  tier = "Intelligent-Tiering"
-}
-
 resource "aws_iam_role" "function" {
   for_each = local.functions
 
@@ -195,12 +185,8 @@ resource "aws_lambda_function" "this" {
         SCEPTER_DEPLOYMENT  = var.deployment
         SCEPTER_TABLE       = local.table_name
         SCEPTER_SEALING_KEY = local.sealing_key_arn
-        SCEPTER_CONFIG      = "ssm:${aws_ssm_parameter.config.name}"
+        SCEPTER_CONFIG      = "s3:${aws_s3_object.config.bucket}/${aws_s3_object.config.key}"
         NODE_OPTIONS        = "--enable-source-maps"
-
-        # The functions do not read it: a new value makes Lambda replace the instances, and new ones read the
-        # new configuration.
-        SCEPTER_CONFIG_DIGEST = sha256(local.config_text)
       },
       each.key == "scep" ? var.secrets : {},
       local.cloudfront && each.key == "scep" ? { SCEPTER_ORIGIN_SECRETS = join(",", compact([var.origin_secret, var.previous_origin_secret])) } : {},

@@ -51,9 +51,9 @@ output "table_arn" {
   value       = local.table_arn
 }
 
-output "config_parameter" {
-  description = "Name of the SSM parameter with the configuration."
-  value       = aws_ssm_parameter.config.name
+output "config" {
+  description = "The configuration by its name in its bucket, which SCEPTER_CONFIG is for the operator, too."
+  value       = "s3:${aws_s3_object.config.bucket}/${aws_s3_object.config.key}"
 }
 
 output "ca_key_arns" {

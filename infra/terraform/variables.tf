@@ -1,46 +1,33 @@
 variable "config" {
-  description = "Scepter's configuration document, as JSON text."
+  description = "Scepter's configuration, as \"scepter config validate FILE --stamp\" of the release in lambda_package printed it: no other is taken, so what cannot start is refused by a plan."
   type        = string
   nullable    = false
 
   validation {
-    condition     = can(jsondecode(var.config).cas) && try(length(jsondecode(var.config).cas), 0) > 0
-    error_message = "config: must be the JSON of Scepter's configuration and name at least one CA under \"cas\"."
+    condition     = can(jsondecode(var.config).sha256) && try(length(jsondecode(var.config).document.cas), 0) > 0
+    error_message = "config: must be what \"scepter config validate FILE --stamp\" prints of the configuration, and not the configuration itself."
   }
 
   validation {
-    condition     = try(length(jsonencode(merge({ trustedProxies = 0 }, jsondecode(var.config)))), 0) <= 8192
-    error_message = "config: has more octets than the 8192 that an SSM parameter takes."
+    condition     = try(sha256(jsonencode(jsondecode(var.config).document)) == jsondecode(var.config).sha256, false)
+    error_message = "config: is not the document that was found valid: run \"scepter config validate FILE --stamp\" after every change."
   }
 
   validation {
-    condition = alltrue([
-      for ca in try(values(jsondecode(var.config).cas), []) :
-      contains(["rsa:2048", "rsa:3072", "rsa:4096", "ec:P-256", "ec:P-384"], try(ca.key, "rsa:3072"))
-    ])
-    error_message = "config: the key of a CA must be rsa:2048, rsa:3072, rsa:4096, ec:P-256 or ec:P-384."
+    condition     = alltrue([for name in ["scep", "admin", "maintenance"] : try(fileexists("${var.lambda_package}/scepter-${name}-lambda-${jsondecode(var.config).scepter}.zip"), false)])
+    error_message = "config: was found valid by another release than the one in lambda_package: run \"scepter config validate FILE --stamp\" of that one."
   }
 
   validation {
-    condition     = alltrue([for ca in try(values(jsondecode(var.config).cas), []) : can(regex("^[1-9]\\d{0,5}[smhd]$", try(ca.crlValidity, "10d")))])
-    error_message = "config: the crlValidity of a CA must be a duration such as 12h or 10d."
-  }
-
-  validation {
-    condition     = alltrue([for name in try(keys(jsondecode(var.config).cas), []) : can(regex("^[a-z0-9][a-z0-9-]{0,31}$", name))])
-    error_message = "config: the name of a CA must be 1 to 32 lower case letters, digits and hyphens, first no hyphen."
-  }
-
-  validation {
-    condition     = alltrue([for endpoint in try(values(jsondecode(var.config).endpoints), []) : can(jsondecode(var.config).cas[endpoint.ca])])
-    error_message = "config: an endpoint names a CA that is not under \"cas\"; \"scepter config validate\" says which, and what else is wrong."
+    condition     = try(length(jsonencode(jsondecode(var.config).document)), 0) < 131072
+    error_message = "config: has more octets than the 131072 that the functions take."
   }
 
   # If certificates point to this deployment, it must answer with the scheme of that URL.
   validation {
     condition = var.plain_http || (var.domain == null ?
-      !can(regex("^http://[^:/]+\\.(amazonaws\\.com|cloudfront\\.net|on\\.aws)(:|/|$)", jsondecode(var.config).publicUrl)) :
-    try(regex("^http://([^:/]+)", jsondecode(var.config).publicUrl)[0], "") != try(var.domain.name, ""))
+      !can(regex("^http://[^:/]+\\.(amazonaws\\.com|cloudfront\\.net|on\\.aws)(:|/|$)", jsondecode(var.config).document.publicUrl)) :
+    try(regex("^http://([^:/]+)", jsondecode(var.config).document.publicUrl)[0], "") != try(var.domain.name, ""))
     error_message = "config: its publicUrl is plain http, which this deployment does not answer; change it to https, or set ingress to \"cloudfront\" and plain_http to true."
   }
 }
@@ -133,7 +120,7 @@ variable "ca_key_arns" {
   }
 
   validation {
-    condition     = length(setsubtract(keys(var.ca_key_arns), try(keys(jsondecode(var.config).cas), []))) == 0
+    condition     = length(setsubtract(keys(var.ca_key_arns), try(keys(jsondecode(var.config).document.cas), []))) == 0
     error_message = "ca_key_arns: names a CA that the configuration does not have."
   }
 }
@@ -377,7 +364,7 @@ variable "secrets" {
 
   validation {
     condition = length(setsubtract(
-      [for endpoint in try(values(jsondecode(var.config).endpoints), []) : trimprefix(endpoint.enrol.staticChallenge.secret, "env:") if can(endpoint.enrol.staticChallenge.secret)],
+      [for endpoint in try(values(jsondecode(var.config).document.endpoints), []) : trimprefix(endpoint.enrol.staticChallenge.secret, "env:") if can(endpoint.enrol.staticChallenge.secret)],
       keys(var.secrets),
     )) == 0
     error_message = "secrets: a static challenge of the configuration refers to a variable that is not here."

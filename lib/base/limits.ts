@@ -1,8 +1,7 @@
 // Every number that bounds work or memory, with its unit and the reason for its size.
 // Numbers that are policy of one deployment live in the configuration, not here.
 
-/** Octets of a request body or a decoded GET message. The largest real one seen is an Intune
- * PKCSReq with an RSA-4096 key and a chain, about 14 KiB. */
+/** Octets of a request body or a decoded GET message: Intune's with RSA-4096 and a chain has about 14 KiB. */
 export const MAX_MESSAGE_OCTETS = 64 * 1024;
 
 /** Octets of an admin API body: a challenge with a few hundred names is far below. */
@@ -98,9 +97,8 @@ export const MAX_CHALLENGE_FAILURES = 10;
 export const REFUSALS_BURST = 50;
 export const REFUSALS_PER_SECOND = 5;
 
-/** Places for refusals that an instance takes from that budget at once; milliseconds until it asks again,
- * and until then where it got none: under a flood, 50 instances ask some 5 times a second, and write no
- * more often. */
+/** Places for refusals that an instance takes from that budget at once; milliseconds until it asks again, and until
+ * then where it got none: under a flood, 50 instances ask some 5 times a second, and write no more often. */
 export const REFUSAL_PLACES = 10;
 export const REFUSAL_PLACES_MS = 2000;
 export const REFUSAL_PLACES_EMPTY_MS = 10_000;
@@ -242,7 +240,8 @@ export const MAX_REQUEST_LINE_OCTETS = 32 * 1024;
 /** Characters of a path in the log: enough for the longest path of the service; a longer one is cut. */
 export const MAX_LOGGED_PATH = 300;
 
-/** Milliseconds in which nothing moves on a connection, after which the server ends it: more than any answer takes. */
+/** Milliseconds in which nothing moves on a connection, after which the server ends it: the longest wait of ours for
+ * a slow client, and more than any answer takes but a copy of the database, whose command looks at the file. */
 export const STANDSTILL_MS = 5 * 60 * 1000;
 
 /** Milliseconds that a stopping server waits for running requests before it closes their connections; and after
@@ -277,8 +276,9 @@ export const STORE_READ_MS = 1000;
  * waits for one has its time running, and more than these, from far away, would have none left. */
 export const MAX_QUERIES_AT_ONCE = 6;
 
-/** Milliseconds in which a start reads its configuration, with all that the SDK tries again. */
+/** Of a configuration in S3: milliseconds in which a start reads it, and its octets, which an event quotes twice. */
 export const CONFIG_READ_MS = 5000;
+export const MAX_CONFIG_OCTETS = 128 * 1024;
 
 /** Milliseconds in which a write of a remote store is repeated. With its last call and a read to learn
  * what became of it, it ends after 6 s, before the lease of an attempt does. */
@@ -299,8 +299,7 @@ export const RA_WARNING_MS = 30 * 24 * 60 * 60 * 1000;
 /** Milliseconds that a CRL may be late before it is warned of. */
 export const CRL_LATE_MS = 60 * 60 * 1000;
 
-/** Milliseconds of one call of KMS on a device's request: ordinary ones take 10 to 100, a new TLS
- * connection 200. */
+/** Milliseconds of one call of KMS on a device's request: ordinary ones take 10 to 100, a new TLS connection 200. */
 export const KMS_CALL_MS = 1000;
 
 /** Milliseconds in which a call of KMS is made again on a device's request. With its last call it

@@ -35,6 +35,7 @@ Environment: SCEPTER_URL (https://... or lambda:FUNCTION), SCEPTER_TOKEN, SCEPTE
     asking: server.io,
     program: () => makeProgram(version, io),
     run: (args, quiet) => runCli(args, version, quiet),
+    version,
   };
   for (const [name, noun] of Object.entries(nouns)) {
     if (!loaded.includes(name)) {

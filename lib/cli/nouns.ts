@@ -13,6 +13,8 @@ export type CommandParts = {
   /** All commands. */
   readonly program: () => Promise<Command>;
   readonly run: RunWith;
+  /** Of this release. */
+  readonly version: string;
 };
 
 type Noun = {
@@ -108,7 +110,8 @@ export const nouns: Readonly<Record<string, Noun>> = {
   },
   config: {
     about: 'the configuration: one JSON document',
-    load: async ({ asking }) => (await import('./service/config.ts')).configCommand(asking),
+    load: async ({ asking, version }) =>
+      (await import('./service/config.ts')).configCommand(asking, version),
   },
   init: {
     takes: '[options] [folder]',

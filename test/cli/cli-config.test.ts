@@ -1,6 +1,7 @@
 // scepter config: a document judged and completed, without a server.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -62,6 +63,30 @@ describe('config validate', () => {
     assert.deepEqual([...said.problems].sort(), [...sentences].sort());
     const good = await run(['validate', '--json']);
     assert.deepEqual(JSON.parse(good.out), { valid: true, problems: [] });
+  });
+
+  test('config validate --stamp prints a valid document with its release and its SHA-256, and no other', async () => {
+    const path = file('{ // as Terraform writes it\n "b": 1, "publicUrl": "https://a.example" }');
+    assert.deepEqual(
+      await run(['validate', path, '--stamp']).then(({ code, out }) => ({ code, out })),
+      { code: 2, out: '' },
+    );
+    const odd = { subject: 'CN=R&D \\<Büro\\>' };
+    const document = {
+      publicUrl: 'https://a.example',
+      endpoints: { default: { ca: 'z' } },
+      cas: { z: odd, a: { subject: 'CN=A' } },
+    };
+    const { code, out } = await run(['validate', file(JSON.stringify(document)), '--stamp']);
+    assert.equal(code, 0);
+    // What Terraform's jsonencode makes of it: members in order, and no character that HTML knows.
+    const encoded = String.raw`{"cas":{"a":{"subject":"CN=A"},"z":{"subject":"CN=R\u0026D \\\u003cBüro\\\u003e"}},"endpoints":{"default":{"ca":"z"}},"publicUrl":"https://a.example"}`;
+    const { scepter, sha256, ...rest } = JSON.parse(out);
+    assert.match(scepter, /^\d+\.\d+\.\d+$/);
+    assert.equal(sha256, createHash('sha256').update(encoded).digest('hex'));
+    assert.deepEqual(rest, { document });
+    const both = await run(['validate', path, '--stamp', '--json']);
+    assert.deepEqual([both.code, both.err], [2, 'scepter: give --json or --stamp, not both\n']);
   });
 
   test('config validate without a file checks what a server started here would take', async () => {

@@ -407,13 +407,7 @@ describe('certificates and lists of the CA itself', async () => {
     test(`a CRL ${name}`, async () => {
       const day = (days: number) => second(lab.clock.now()) + days * 24 * 60 * 60 * 1000;
       const lists = name.includes('RA')
-        ? [
-            ...Array.from({ length: 20_000 }, (_, n) => ({
-              ...{ serial: Uint8Array.of(1, n >> 8, n & 0xff), revokedAt: day(-1) },
-              reason: 'superseded' as const,
-            })),
-            { serial: ra.serial, revokedAt: day(-1), reason: 'keyCompromise' as const },
-          ]
+        ? [{ serial: ra.serial, revokedAt: day(-1), reason: 'keyCompromise' as const }]
         : [];
       const tbs = encodeTbsCertList({
         ...{ scheme, issuer: ca.subject, issuerKeyIdentifier: new Uint8Array(20), number: 1 },

@@ -81,7 +81,7 @@ const stubs: readonly [args: readonly string[], files: readonly string[], public
   ],
   [
     ['--target', 'aws-terraform', ...domain, ...zone, ...isStatic],
-    ['main.tf', 'scepter.json'],
+    ['main.tf', 'scepter.jsonc'],
     'https://scep.example.com',
   ],
   [
@@ -205,7 +205,7 @@ test('on a terminal it asks for what no option says, proposes, and asks again af
   assert.match(err, /"SCEP\.example\.com" must be a host name in lower case/);
   assert.match(err, /"dsa" must be one of rsa:2048, /);
   assert.match(err, / {2}this must be answered\n/);
-  const [ca] = checked(at, 'scepter.json').cas.values();
+  const [ca] = checked(at, 'scepter.jsonc').cas.values();
   assert.deepEqual(ca?.key, { type: 'EC', curve: 'P-256' });
 });
 

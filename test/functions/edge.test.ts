@@ -191,7 +191,7 @@ test('a Worker is told where AWS is and who it is; the rest has defaults', () =>
       secretAccessKey: 'c2VjcmV0/+',
       sessionToken: undefined,
     },
-    endpoints: { dynamodb: undefined, kms: undefined, ssm: undefined },
+    endpoints: { dynamodb: undefined, kms: undefined },
   });
   // Of AWS, AWS GovCloud, China, the European Sovereign Cloud.
   for (const region of ['ap-southeast-7', 'us-gov-east-1', 'cn-northwest-1', 'eusc-de-east-1']) {

@@ -13,10 +13,10 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { DecryptCommand, SignCommand } from '@aws-sdk/client-kms';
-import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import type { Item } from '../../lib/adapters/aws/dynamodb/items.ts';
 import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
+import { readNamedObject } from '../../lib/adapters/aws/s3.ts';
 import { macPurposes } from '../../lib/base/words.ts';
 import { measured } from '../../lib/cli/plan/prices.ts';
 import type { LambdaReply } from '../../lib/http/lambda-event.ts';
@@ -86,6 +86,8 @@ test("moto's CloudFormation makes the stack, but for types that it does not know
     'AWS::Lambda::Permission',
     'AWS::Lambda::Url',
     'AWS::Logs::MetricFilter',
+    'AWS::S3::BucketPolicy',
+    'Custom::ScepterConfig',
   ]);
 });
 
@@ -279,7 +281,7 @@ test('every permitted action of a function was taken here, or is listed as taken
   }
 });
 
-const config = (name: Name, service: 'DYNAMODB' | 'KMS' | 'SSM') => {
+const config = (name: Name, service: 'DYNAMODB' | 'KMS') => {
   const env = stack.as(name);
   return {
     region: stack.region,
@@ -362,15 +364,25 @@ test('each role may open the sealed keys that it needs, of this deployment, and 
   }
 });
 
-test('every role may read the configuration, and none may change it', async () => {
-  const Name = '/scepter/scepter/config';
-  for (const name of ['scep', 'admin', 'maintenance', 'operator'] as const) {
-    const client = new SSMClient({ ...config(name, 'SSM'), maxAttempts: 1 });
-    const { Parameter } = await client.send(new GetParameterCommand({ Name }));
-    const { cas } = JSON.parse(Parameter?.Value ?? '');
-    assert.equal(cas.default.subject, 'CN=Example Device CA,O=Example');
-    const change = new PutParameterCommand({ Name, Value: '{}', Overwrite: true });
-    await assert.rejects(client.send(change), denied, name);
-    client.destroy();
+test('every role may read the configuration, and none may change or delete it, or read anything else', async () => {
+  const { SCEPTER_CONFIG: reference = '' } = stack.settingsOf('scep');
+  const name = reference.replace(/^s3:/, '');
+  for (const role of ['scep', 'admin', 'maintenance', 'operator'] as const) {
+    const { AWS_ACCESS_KEY_ID = '', AWS_ENDPOINT_URL_S3: endpoint = '', ...env } = stack.as(role);
+    const credentials = {
+      accessKeyId: AWS_ACCESS_KEY_ID,
+      secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? '',
+      sessionToken: env.AWS_SESSION_TOKEN,
+    };
+    const endpoints = { dynamodb: undefined, kms: undefined };
+    const connection = { region: stack.region, credentials, endpoints };
+    const text = await readNamedObject(name, { connection, endpoint });
+    assert.equal(JSON.parse(text).cas.default.subject, 'CN=Example Device CA,O=Example');
+    const asked = async (method: string, path: string): Promise<number> => {
+      const authorization = `Credential=${AWS_ACCESS_KEY_ID}/`;
+      return (await fetch(`${endpoint}/${path}`, { method, headers: { authorization } })).status;
+    };
+    for (const method of ['PUT', 'DELETE']) assert.equal(await asked(method, name), 403, role);
+    assert.equal(await asked('GET', name.replace('config/', 'other/')), 403, role);
   }
 });

@@ -1,4 +1,4 @@
-// A gate before DynamoDB Local, the KMS emulator and moto's parameters, which check no permission: it
+// A gate before DynamoDB Local, the KMS emulator and moto's S3, which check no permission: it
 // recognizes callers by the access keys of their roles, and passes on only calls that the policies of the
 // stack allow.
 
@@ -19,7 +19,7 @@ export type Guarded = {
   readonly keys: ReadonlyMap<string, Key>;
   readonly dynamodb: string;
   readonly kms: string;
-  readonly ssm: string;
+  readonly s3: string;
 };
 
 export type Gate = {
@@ -33,7 +33,14 @@ export type Gate = {
 };
 
 /** By what their targets begin with. */
-const places = { DynamoDB_20120810: 'dynamodb', TrentService: 'kms', AmazonSSM: 'ssm' } as const;
+const places = { DynamoDB_20120810: 'dynamodb', TrentService: 'kms' } as const;
+
+/** Of S3, which is asked by method and path. */
+const methods: Readonly<Record<string, string>> = {
+  GET: 's3:GetObject',
+  PUT: 's3:PutObject',
+  DELETE: 's3:DeleteObject',
+};
 
 type Request = Pick<Asked, 'action' | 'resource' | 'context'>;
 
@@ -50,8 +57,6 @@ type Body = {
   readonly TransactItems?: readonly Readonly<
     Partial<Record<'Put' | 'Update' | 'Delete' | 'ConditionCheck', { Item?: Keyed; Key?: Keyed }>>
   >[];
-  /** Of a parameter. */
-  readonly Name?: string;
   readonly KeyId?: string;
   readonly MessageType?: string;
   readonly SigningAlgorithm?: string;
@@ -165,9 +170,17 @@ export async function openGate(guarded: Guarded): Promise<Gate> {
   const requestsOf = (service: string, action: string, body: Body, key?: Key): Request[] => {
     if (service === 'DynamoDB_20120810') return ofDynamoDb(action, body, tableArn);
     if (service === 'TrentService' && key) return [ofKms(action, body, key)];
-    if (service !== 'AmazonSSM') throw new Error(`${service} ${action}: nothing of the stack`);
-    const resource = tableArn.replace(/:dynamodb:(.+?):table.*/, `:ssm:$1:parameter${body.Name}`);
-    return [{ action: `ssm:${action}`, resource, context: {} }];
+    throw new Error(`${service} ${action}: nothing of the stack`);
+  };
+
+  const ofS3 = async ({ method = '', url = '', headers }: IncomingMessage, caller: Caller) => {
+    const resource = `arn:aws:s3::${url.replace(/^\//, ':')}`;
+    if (!judge(caller, [{ action: methods[method] ?? method, resource, context: {} }])) {
+      return { status: 403, reply: '<Error><Code>AccessDenied</Code></Error>' };
+    }
+    const { authorization = '' } = headers;
+    const response = await fetch(guarded.s3 + url, { method, headers: { authorization } });
+    return { status: response.status, reply: await response.text() };
   };
 
   const answer = async (request: IncomingMessage) => {
@@ -177,6 +190,7 @@ export async function openGate(guarded: Guarded): Promise<Gate> {
     const [service = '', action = ''] = String(request.headers['x-amz-target']).split('.');
     const caller = callers.get(accessKey);
     if (!caller) throw new Error(`nobody has the access key ${accessKey}`);
+    if (request.headers['x-amz-target'] === undefined) return ofS3(request, caller);
     const body: Body = JSON.parse(sent);
     const key = [...keys.values()].find(({ id, arn }) => body.KeyId === id || body.KeyId === arn);
     const requests = requestsOf(service, action, body, key);

@@ -212,30 +212,26 @@ test('policies name the same principals and resources', () => {
     [ScepRole, AdminRole, MaintenanceRole, OperatorRole],
     [role('scep'), role('admin'), role('maintenance'), expression('aws_iam_role.operator.arn')],
   );
-  assert.deepEqual(
-    locals.policy_values,
-    Object.fromEntries(
+  assert.deepEqual(locals.policy_values, {
+    ConfigObjects: `${expression('aws_s3_bucket.configs.arn')}/config/*`,
+    ...Object.fromEntries(
       Object.entries({
         Deployment: 'var.deployment',
         TableArn: 'local.table_arn',
         CaKeyArns: 'join("\\",\\"", values(local.ca_key_arns))',
         CaSigningAlgorithms: 'join("\\",\\"", distinct(values(local.signing_algorithms)))',
         SealingKeyArn: 'local.sealing_key_arn',
-        ConfigParameterArn: 'aws_ssm_parameter.config.arn',
       }).map(([name, text]) => [name, expression(text)]),
     ),
-  );
+  });
 });
 
-test('a changed configuration changes a digest in the environments, so that its instances are replaced', () => {
-  const variables = text(
-    at(resourceOf(hcl, 'aws_lambda_function', 'this'), 'environment.0.variables'),
-  );
-  assert.match(variables, /SCEPTER_CONFIG_DIGEST = sha256\(local\.config_text\)/);
-  assert.equal(
-    at(resourceOf(hcl, 'aws_ssm_parameter', 'config'), 'value'),
-    expression('local.config_text'),
-  );
+test('the configuration is named by its SHA-256, and the one before goes after the new one is there', () => {
+  assert.equal(locals.config_key, `config/${expression('sha256(local.config_text)')}.json`);
+  const object = resourceOf(hcl, 'aws_s3_object', 'config');
+  assert.equal(at(object, 'key'), expression('local.config_key'));
+  assert.equal(at(object, 'content'), expression('local.config_text'));
+  assert.equal(at(object, 'lifecycle.0.create_before_destroy'), true);
 });
 
 test('every function knows the deployment, the table and the key that seals', () => {
@@ -246,7 +242,7 @@ test('every function knows the deployment, the table and the key that seals', ()
     'SCEPTER_DEPLOYMENT = var.deployment',
     'SCEPTER_TABLE = local.table_name',
     'SCEPTER_SEALING_KEY = local.sealing_key_arn',
-    `SCEPTER_CONFIG = "ssm:${expression('aws_ssm_parameter.config.name')}"`,
+    `SCEPTER_CONFIG = "s3:${expression('aws_s3_object.config.bucket')}/${expression('aws_s3_object.config.key')}"`,
   ]) {
     assert.ok(variables.includes(part), part);
   }

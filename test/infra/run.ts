@@ -6,6 +6,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundleFunction, functionNames } from '../../build/bundle.ts';
 import { zip } from '../../build/zip.ts';
+import packageJson from '../../package.json' with { type: 'json' };
 import { root } from '../support/installed.ts';
 import { runTests, testFilesIn } from '../support/run-tests.ts';
 import { contexts } from './contexts.ts';
@@ -17,7 +18,10 @@ async function makePackages(): Promise<string> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   for (const name of functionNames) {
-    await writeFile(join(folder, `scepter-${name}-test.zip`), zip(await bundleFunction(name)));
+    await writeFile(
+      join(folder, `scepter-${name}-${packageJson.version}.zip`),
+      zip(await bundleFunction(name)),
+    );
   }
   return folder;
 }

@@ -35,10 +35,12 @@ export const same: Readonly<Record<string, readonly string[]>> = {
     'aws_s3_bucket_ownership_controls',
     'aws_s3_bucket_public_access_block',
     'aws_s3_bucket_server_side_encryption_configuration',
+    'aws_s3_bucket_versioning',
   ],
   'AWS::S3::BucketPolicy': ['aws_s3_bucket_policy'],
+  // CloudFormation has no object: the CDK's function for custom resources puts it there.
+  'Custom::ScepterConfig': ['aws_s3_object'],
   // Terraform would have to keep it in its state to make it: there the secret is a variable.
   'AWS::SecretsManager::Secret': [],
-  'AWS::SSM::Parameter': ['aws_ssm_parameter'],
   'AWS::WAFv2::WebACL': ['aws_wafv2_web_acl'],
 };

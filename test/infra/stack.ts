@@ -13,6 +13,7 @@ import { unzipSync } from 'fflate';
 import { writeFiles } from '../../build/build.ts';
 import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
+import packageJson from '../../package.json' with { type: 'json' };
 import { startDynamoDbLocal } from '../support/dynamodb-local.ts';
 import { startKmsEmulator } from '../support/kms-emulator.ts';
 import { type LambdaFunction, startFunction } from '../support/lambda-runtime.ts';
@@ -141,7 +142,7 @@ export async function startAws(context: ContextName) {
     keys,
     dynamodb: endpoint,
     kms: kms.url,
-    ssm: made.endpoint,
+    s3: made.endpoint,
   });
   return {
     made,
@@ -154,7 +155,7 @@ export async function startAws(context: ContextName) {
       AWS_REGION: region,
       AWS_ENDPOINT_URL_DYNAMODB: gate.url,
       AWS_ENDPOINT_URL_KMS: gate.url,
-      AWS_ENDPOINT_URL_SSM: gate.url,
+      AWS_ENDPOINT_URL_S3: gate.url,
     }),
     stop: async (): Promise<void> => {
       gate.stop();
@@ -186,7 +187,9 @@ export async function startStack() {
       if (role !== roleOf(name).arn || handler !== 'index.handler')
         throw new Error(`${name}: ${role}`);
       const folder = join(temporary('infra'), name);
-      const files = unzipSync(readFileSync(join(packages, `scepter-${name}-lambda-test.zip`)));
+      const files = unzipSync(
+        readFileSync(join(packages, `scepter-${name}-lambda-${packageJson.version}.zip`)),
+      );
       await writeFiles(
         folder,
         Object.entries(files).map(([file, octets]) => ({ name: file, octets })),

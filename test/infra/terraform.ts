@@ -1,7 +1,7 @@
 // npm run test:terraform: Terraform's own look at the module, where it and the AWS provider are to be had:
 // fmt, validate, and its tests with providers that are not there.
 
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -54,6 +54,11 @@ function stubBeside(infra: string): string {
   const cli = join(root, 'bin', 'scepter.js');
   const { status, stderr } = spawnSync(process.execPath, [cli, 'init', ...args]);
   if (status !== 0) throw new Error(String(stderr));
+  const validate = ['config', 'validate', join(stub, 'scepter.jsonc'), '--stamp'];
+  const stamped = JSON.parse(
+    execFileSync(process.execPath, [cli, ...validate], { encoding: 'utf8' }),
+  );
+  writeFileSync(join(stub, 'stamped.json'), JSON.stringify({ ...stamped, scepter: 'test' }));
   return stub;
 }
 

@@ -81,13 +81,13 @@ test('the SCEP function loads no more at its start than promised, and pkijs only
   assert.ok(start.gzipped + 50_000 < all.gzipped, 'pkijs is loaded at the start');
 });
 
-test('the module loads by itself, and a client that few need is not loaded with it', async (t) => {
+test('the module loads by itself, and what reads a configuration in S3 is not loaded with it', async (t) => {
   const folder = await unpacked('scep-lambda');
   const { median, fastest } = await loadTime(folder);
   t.diagnostic(`loaded in ${median.toFixed(0)} ms (median; fastest ${fastest.toFixed(0)})`);
   const module = await readFile(join(folder, 'index.mjs'), 'utf8');
-  assert.ok(!module.includes('ParameterNotFound'), 'the SSM client is in the main module');
-  assert.match(module, /import\("\.\/ssm-\w+\.mjs"\)/);
+  assert.ok(!module.includes('of the bucket'));
+  assert.match(module, /import\("\.\/s3-\w+\.mjs"\)/);
 });
 
 test('a build replaces the one before it, and leaves the release where it is', async () => {

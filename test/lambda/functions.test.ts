@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { json } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { createTable } from '../../lib/adapters/aws/dynamodb/table.ts';
 import type { LambdaReply } from '../../lib/http/lambda-event.ts';
@@ -294,39 +294,43 @@ describe('a start that fails', () => {
   });
 });
 
-describe('a configuration in the Parameter Store', () => {
-  /** As much of Systems Manager as GetParameter is, for the real SDK. */
-  const parameters = createServer(async (request, response) => {
-    const { Name, WithDecryption } = (await json(request)) as Record<string, unknown>;
-    const target = request.headers['x-amz-target'];
-    const known = target === 'AmazonSSM.GetParameter' && Name === '/scepter/config';
-    const found = { Parameter: { Name, Value: JSON.stringify(document), Type: 'SecureString' } };
-    const [status, answer] =
-      known && WithDecryption ? [200, found] : [400, { __type: 'ParameterNotFound' }];
-    response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
-    response.end(JSON.stringify(answer));
+describe('a configuration in S3', () => {
+  /** As much of S3 as GetObject is. */
+  const objects = createServer((request, response) => {
+    const found = request.url === `/bucket/${key}`;
+    const refused = '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>';
+    response.writeHead(found ? 200 : 403).end(found ? text : refused);
   });
+  const text = JSON.stringify(document);
+  const digest = createHash('sha256').update(text).digest('hex');
+  const key = `config/${digest}.json`;
   before(async () => {
-    parameters.listen(0, '127.0.0.1');
-    await once(parameters, 'listening');
+    objects.listen(0, '127.0.0.1');
+    await once(objects, 'listening');
   });
-  after(() => parameters.close());
+  after(() => {
+    objects.closeAllConnections();
+    objects.close();
+  });
   const env = (name: string) => ({
-    AWS_ENDPOINT_URL_SSM: `http://127.0.0.1:${(parameters.address() as AddressInfo).port}`,
-    SCEPTER_CONFIG: `ssm:${name}`,
+    AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${(objects.address() as AddressInfo).port}`,
+    SCEPTER_CONFIG: `s3:bucket/${name}`,
   });
 
-  test('a configuration in the Parameter Store is fetched when the function starts', async () => {
-    const started = await deployment.start('scep-lambda', env('/scepter/config'));
+  test('a configuration in S3 is fetched when the function starts', async () => {
+    const started = await deployment.start('scep-lambda', env(key));
     assert.equal((await get(started, '/readyz')).status, 200);
   });
 
-  test('a configuration that is not in the Parameter Store is named', async () => {
-    const started = await deployment.start('scep-lambda', env('/scepter/other'));
+  test('a configuration that is not in S3 is named', async () => {
+    const other = key.replaceAll(/[0-9]/g, 'a');
+    const started = await deployment.start('scep-lambda', env(other));
     assert.equal((await get(started, '/readyz')).status, 503);
     assert.match(
       String(started.logged('start.failed')[0]?.detail),
-      /^SCEPTER_CONFIG cannot be read: the parameter "\/scepter\/other": ParameterNotFound/,
+      new RegExp(
+        `^SCEPTER_CONFIG cannot be read: the object "${other}" of the bucket "bucket": AccessDenied`,
+      ),
     );
   });
 });

@@ -76,20 +76,21 @@ describe('a failed start is a 503 with a sentence in the log, and the next reque
     await atOnce({ AWS_ENDPOINT_URL_DYNAMODB: await unreachable }, said);
   });
 
-  test('a start fails when the parameter with the configuration cannot be read', async () => {
+  test('a start fails when the object with the configuration does not come', async () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as AddressInfo;
     const { isolate } = await world;
-    const AWS_ENDPOINT_URL_SSM = `http://127.0.0.1:${port}`;
-    const one = await isolate(
-      { SCEPTER_CONFIG: 'ssm:/x', AWS_ENDPOINT_URL_SSM },
-      { hurried: true },
-    );
+    const AWS_ENDPOINT_URL_S3 = `http://127.0.0.1:${port}`;
+    const SCEPTER_CONFIG = `s3:bucket/config/${'0'.repeat(64)}.json`;
+    const one = await isolate({ SCEPTER_CONFIG, AWS_ENDPOINT_URL_S3 }, { hurried: true });
     try {
       assert.equal((await fetch(`${one.url}/healthz`)).status, 503);
       const [{ detail } = {}] = one.logged('start.failed');
-      assert.match(String(detail), /^SCEPTER_CONFIG cannot be read: the parameter "\/x": /);
+      assert.match(
+        String(detail),
+        /^SCEPTER_CONFIG cannot be read: the object "config\/0+\.json" of the bucket "bucket": TimeoutError/,
+      );
     } finally {
       silent.closeAllConnections();
       silent.close();

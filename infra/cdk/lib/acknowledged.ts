@@ -1,12 +1,17 @@
 // Findings of cdk-nag that are accepted, each with its reason. A test checks that there are no others, and
 // that each of these still occurs.
 
-import { Validations } from 'aws-cdk-lib';
+import { CfnElement, Stack, Validations } from 'aws-cdk-lib';
+import { AwsCustomResource } from 'aws-cdk-lib/custom-resources';
 import type { Construct } from 'constructs';
 
+/** What a stack has one of, whoever asks for it: it puts the configuration into its bucket. */
+const provider = `AWS${AwsCustomResource.PROVIDER_FUNCTION_UUID.replaceAll('-', '')}`;
+
 export type Acknowledged = {
-  /** Children of ScepService; missing ones are skipped. */
+  /** Children of ScepService, WorkerBackend or their stack; missing ones are skipped. */
   readonly children: readonly string[];
+  /** `<Configs>` stands for what CloudFormation calls the bucket of configurations. */
   readonly id: string;
   readonly reason: string;
 };
@@ -16,6 +21,39 @@ export const acknowledged: readonly Acknowledged[] = [
     children: ['scep-policy', 'admin-policy', 'maintenance-policy'],
     id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
     reason: 'X-Ray knows no resource for the two actions that write traces.',
+  },
+  {
+    children: [
+      'scep-policy',
+      'admin-policy',
+      'maintenance-policy',
+      'operator-policy',
+      'worker-policy',
+    ],
+    id: 'AwsSolutions::AwsSolutions-IAM5[Resource::<Configs.Arn>/config/*]',
+    reason:
+      'While a deployment changes the configuration, instances start with the one before and with the new one; each believes the object alone that its environment names.',
+  },
+  {
+    children: ['Configs'],
+    id: 'AwsSolutions::AwsSolutions-S1',
+    reason:
+      'Its objects are read by starts of functions and by operators; CloudTrail has data events for whoever wants each read.',
+  },
+  {
+    children: [provider],
+    id: 'AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole]',
+    reason: "It is the CDK's own function for custom resources, and that policy is for its log.",
+  },
+  {
+    children: [provider],
+    id: 'Serverless::Serverless-LambdaDLQ',
+    reason: 'CloudFormation waits for its answer, and a deployment fails without one.',
+  },
+  {
+    children: [provider],
+    id: 'Serverless::Serverless-LambdaTracing',
+    reason: "It is the CDK's own function for custom resources, and runs in deployments only.",
   },
   {
     children: ['Api'],
@@ -64,10 +102,14 @@ export const acknowledged: readonly Acknowledged[] = [
 ];
 
 export function acknowledge(scope: Construct): void {
+  const stack = Stack.of(scope);
+  const configs = scope.node.tryFindChild('Configs')?.node.defaultChild;
+  const bucket = CfnElement.isCfnElement(configs) ? stack.getLogicalId(configs) : '';
   for (const { children, id, reason } of acknowledged) {
     for (const name of children) {
-      const child = scope.node.tryFindChild(name);
-      if (child) Validations.of(child).acknowledge({ id, reason });
+      const child = (name === provider ? stack : scope).node.tryFindChild(name);
+      const named = id.replace('<Configs.', `<${bucket}.`);
+      if (child) Validations.of(child).acknowledge({ id: named, reason });
     }
   }
 }

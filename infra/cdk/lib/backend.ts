@@ -11,8 +11,8 @@ import {
   type ManagedPolicyProps,
   Role,
 } from 'aws-cdk-lib/aws-iam';
-import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
+import type { ConfigObject } from './config-object.ts';
 import type { Keys } from './keys.ts';
 import { type PolicyValues, renderPolicy } from './policies.ts';
 import type { BackendProps } from './props.ts';
@@ -66,21 +66,10 @@ export function letUseTableKey(
 export const configText = ({ config }: BackendProps, proxies: number): string =>
   JSON.stringify({ trustedProxies: proxies, ...config });
 
-/** @param text as `configText` has it */
-export function makeConfig(scope: Construct, props: BackendProps, text: string): StringParameter {
-  return new StringParameter(scope, 'Config', {
-    parameterName: `/scepter/${props.deployment ?? 'scepter'}/config`,
-    description: described(props, 'the configuration'),
-    stringValue: text,
-    // Advanced if the text is long; an advanced parameter cannot become standard again.
-    tier: ParameterTier.INTELLIGENT_TIERING,
-  });
-}
-
 type Made = {
   readonly table: ITableV2;
   readonly keys: Keys;
-  readonly config: StringParameter;
+  readonly config: ConfigObject;
 };
 
 /** The values of the placeholders in `infra/policies`, except those of the key policies. */
@@ -93,5 +82,5 @@ export const policyValuesOf = (
   CaKeyArns: Object.values(keys.cas).map(({ keyArn }) => keyArn),
   CaSigningAlgorithms: keys.signingAlgorithms,
   SealingKeyArn: keys.sealing.keyArn,
-  ConfigParameterArn: config.parameterArn,
+  ConfigObjects: config.objects,
 });

@@ -2,12 +2,10 @@
 
 import { Token } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { MAX_CONFIG_OCTETS } from '../../../lib/base/limits.ts';
 import { type Config, checkConfig } from '../../../lib/config/config.ts';
 import { configText } from './backend.ts';
 import type { AdminAccess, BackendProps, Domain, Ingress, ScepServiceProps } from './props.ts';
-
-/** Of an SSM parameter of the advanced tier. */
-const MAX_CONFIG_OCTETS = 8192;
 
 const known = (value: unknown): boolean => !Token.isUnresolved(value);
 
@@ -103,7 +101,7 @@ export function checkBackend(props: BackendProps): Config {
   const config = checkConfig(props.config);
   const octets = Buffer.byteLength(configText(props, 0));
   if (octets > MAX_CONFIG_OCTETS) {
-    fail('config', `has ${octets} octets as JSON, and an SSM parameter takes ${MAX_CONFIG_OCTETS}`);
+    fail('config', `has ${octets} octets as JSON, and functions take ${MAX_CONFIG_OCTETS}`);
   }
   checkDeployment(props.deployment ?? 'scepter');
   for (const name of Object.keys(props.caKeys ?? {})) {

@@ -15,9 +15,11 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
+import packageJson from '../../../package.json' with { type: 'json' };
 import { type PolicyName, type PolicyValues, renderPolicy } from './policies.ts';
 import type { ScepServiceProps } from './props.ts';
 
+const { version } = packageJson;
 const release = join(import.meta.dirname, '..', '..', '..', 'dist', 'release');
 
 type Size = {
@@ -97,7 +99,7 @@ export function reservedOf(
   return scep ?? sizes[name].reserved;
 }
 
-/** The package of a function in the release, of any version. */
+/** The package of a function in the release, which is the one whose code checks the configuration. */
 function packageOf(name: FunctionName, folder = release): string {
   const found = existsSync(folder)
     ? readdirSync(folder).filter((file) =>
@@ -105,7 +107,12 @@ function packageOf(name: FunctionName, folder = release): string {
       )
     : [];
   const [file, ...more] = found;
-  if (file !== undefined && more.length === 0) return join(folder, file);
+  if (file !== undefined && more.length === 0) {
+    if (file === `scepter-${name}-lambda-${version}.zip`) return join(folder, file);
+    throw new Error(
+      `packages: ${folder} has ${file}, and the configuration is checked by release ${version}: take both from one release`,
+    );
+  }
   const what = file === undefined ? 'has no' : 'has more than one';
   throw new Error(
     `packages: ${folder} ${what} scepter-${name}-lambda-*.zip: run "npm run release", or name its folder`,

@@ -23,7 +23,7 @@ export function makeStack(app: App, env: Env): Stack {
     AdminFunction: functions.admin.functionName,
     Region: stack.region,
     Deployment: deployment,
-    ConfigParameter: config.parameterName,
+    Config: config.reference,
     Table: table.tableName,
     OperatorRole: operator.roleArn,
     SealingKey: keys.sealing.keyArn,
@@ -72,7 +72,7 @@ export function makeWorkerStack(app: App, env: Env): Stack {
     ['Table', table.tableName, variable('SCEPTER_TABLE')],
     ['Deployment', deployment, variable('SCEPTER_DEPLOYMENT')],
     ['SealingKey', keys.sealing.keyArn, variable('SCEPTER_SEALING_KEY')],
-    ['ConfigParameter', `ssm:${config.parameterName}`, 'SCEPTER_CONFIG of the Worker, by secret'],
+    ['Config', config.reference, 'SCEPTER_CONFIG of the Worker, by secret'],
     ['WorkerUser', user.userName, 'whose access key the Worker has'],
     ['OperatorRole', operator.roleArn, 'who runs "scepter ca ..."'],
     ...Object.entries(outputsOf(keys)).map(

@@ -1,6 +1,5 @@
 // Scepter on AWS as one construct: functions, table, keys, ingress, metrics and alarms.
 
-import { createHash } from 'node:crypto';
 import { Duration, Stack } from 'aws-cdk-lib';
 import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
@@ -9,18 +8,11 @@ import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import { Grant, type IGrantable, type Role } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import type { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledged.ts';
-import {
-  configText,
-  letOperate,
-  letUseTableKey,
-  makeConfig,
-  makeOperator,
-  policyValuesOf,
-} from './backend.ts';
+import { configText, letOperate, letUseTableKey, makeOperator, policyValuesOf } from './backend.ts';
 import { checkProps } from './check-props.ts';
+import { type ConfigObject, makeConfig } from './config-object.ts';
 import { type FunctionName, makeFunction, makeRole, reservedOf } from './functions.ts';
 import { makeIngress } from './ingress.ts';
 import { type Keys, makeKeys } from './keys.ts';
@@ -37,7 +29,7 @@ export class ScepService extends Construct {
   readonly table: ITableV2;
   readonly keys: Keys;
   /** The configuration, for the functions and for the operator. */
-  readonly config: StringParameter;
+  readonly config: ConfigObject;
   /** For `scepter ca ...`: makes CAs and RA keys. */
   readonly operator: Role;
   readonly watch: Watch;
@@ -62,17 +54,13 @@ export class ScepService extends Construct {
 
     // CloudFront writes the device's address where the functions look for it.
     const proxies = (props.ingress?.type ?? 'cloudfront') === 'cloudfront' ? 1 : 0;
-    const text = configText(props, proxies);
-    this.config = makeConfig(this, props, text);
+    this.config = makeConfig(this, props, configText(props, proxies));
     const originSecrets = this.#originSecrets(props);
     const environment = {
       SCEPTER_DEPLOYMENT: deployment,
       SCEPTER_TABLE: this.table.tableName,
       SCEPTER_SEALING_KEY: this.keys.sealing.keyArn,
-      SCEPTER_CONFIG: `ssm:${this.config.parameterName}`,
-      // The functions do not read it: a new value makes Lambda replace the instances, and new ones read the
-      // new configuration.
-      SCEPTER_CONFIG_DIGEST: createHash('sha256').update(text).digest('hex'),
+      SCEPTER_CONFIG: this.config.reference,
     };
     const { table, keys, config } = this;
     const policyValues = policyValuesOf(props, { table, keys, config });
@@ -92,8 +80,10 @@ export class ScepService extends Construct {
         policyValues,
       });
     this.functions = { scep: make('scep'), admin: make('admin'), maintenance: make('maintenance') };
-    if (tableKeyPolicy) {
-      for (const { node } of Object.values(this.functions)) node.addDependency(tableKeyPolicy);
+    for (const { node } of Object.values(this.functions)) {
+      // They start with the configuration that they are told, so it is there before them.
+      node.addDependency(config.uploaded);
+      if (tableKeyPolicy) node.addDependency(tableKeyPolicy);
     }
     letOperate(this, this.operator, props, policyValues);
 

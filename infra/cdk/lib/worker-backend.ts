@@ -4,17 +4,11 @@
 
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { ManagedPolicy, type Role, User } from 'aws-cdk-lib/aws-iam';
-import type { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import {
-  configText,
-  letOperate,
-  letUseTableKey,
-  makeConfig,
-  makeOperator,
-  policyValuesOf,
-} from './backend.ts';
+import { acknowledge } from './acknowledged.ts';
+import { configText, letOperate, letUseTableKey, makeOperator, policyValuesOf } from './backend.ts';
 import { checkBackend } from './check-props.ts';
+import { type ConfigObject, makeConfig } from './config-object.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import { renderPolicy } from './policies.ts';
 import type { BackendProps } from './props.ts';
@@ -24,7 +18,7 @@ export class WorkerBackend extends Construct {
   readonly table: ITableV2;
   readonly keys: Keys;
   /** The configuration, for the Worker and for the operator. */
-  readonly config: StringParameter;
+  readonly config: ConfigObject;
   /** For `scepter ca ...`: makes CAs and RA keys. */
   readonly operator: Role;
   /** The IAM user of the Worker. */
@@ -55,5 +49,6 @@ export class WorkerBackend extends Construct {
     });
     letUseTableKey(this, props, this.table, { users: [this.user], roles: [this.operator] });
     letOperate(this, this.operator, props, values);
+    acknowledge(this);
   }
 }

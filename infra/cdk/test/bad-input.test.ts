@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -17,6 +17,12 @@ import { account, example, make, packages, root, stackOf, zoneOf } from './suppo
 type Case = readonly [sentence: RegExp, props: Parameters<typeof make>[0], region?: string];
 const bad = (props: object): Partial<ScepServiceProps> => props;
 
+const earlier = mkdtempSync(join(tmpdir(), 'scepter-earlier-'));
+after(() => rmSync(earlier, { recursive: true, force: true }));
+for (const name of ['scep', 'admin', 'maintenance']) {
+  writeFileSync(join(earlier, `scepter-${name}-lambda-0.0.9.zip`), name);
+}
+
 const cases: readonly Case[] = [
   [/^config: must be Scepter's configuration document$/, bad({ config: 'a.json' })],
   [
@@ -24,15 +30,28 @@ const cases: readonly Case[] = [
     { config: { ...example('minimal'), publicUrl: 'x' } },
   ],
   [
-    /^config: has \d+ octets as JSON, and an SSM parameter takes 8192$/,
+    /^config: has \d+ octets as JSON, and functions take 131072$/,
     {
       config: {
         ...example('minimal'),
-        blockedKeys: Array.from({ length: 130 }, () => '0'.repeat(64)),
+        blockedKeys: Array.from({ length: 2000 }, () => '0'.repeat(64)),
       },
     },
   ],
   [/^deployment: must be 1 to 32 lower case .* not "A b"$/, { deployment: 'A b' }],
+  [
+    /^endpoints\.default: "aproval" is not a field that exists here; did you mean "approval"\?$/,
+    bad({
+      config: {
+        ...example('minimal'),
+        endpoints: { default: { ca: 'default', aproval: 'always' } },
+      },
+    }),
+  ],
+  [
+    /^packages: .* has scepter-scep-lambda-0\.0\.9\.zip, and the configuration is checked by release \d.*: take both from one release$/,
+    { packages: earlier },
+  ],
   [
     /^packages: \/nowhere has no scepter-scep-lambda-\*\.zip: run "npm run release"/,
     { packages: '/nowhere' },

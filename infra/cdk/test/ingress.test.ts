@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { at, make, resourcesOf, templateOf, variants } from './support.ts';
+import { at, configOf, make, resourcesOf, templateOf, variants } from './support.ts';
 
 const cases = Object.entries(variants).map(
   ([name, props]) => [name, Template.fromStack(make(props).stack)] as const,
@@ -156,13 +156,8 @@ test('the log of requests has no queries, which contain messages', () => {
 });
 
 test('behind CloudFront one proxy is believed about the address of a device, otherwise none', () => {
-  const trusted = (template: Template): unknown => {
-    const [[, { Properties }] = assert.fail('no configuration')] = resourcesOf(
-      template,
-      'AWS::SSM::Parameter',
-    );
-    return JSON.parse(String(Properties.Value)).trustedProxies;
-  };
+  const trusted = (template: Template): unknown =>
+    JSON.parse(configOf(template).text).trustedProxies;
   assert.equal(trusted(templateOf()), 1);
   assert.equal(trusted(templateOf({ ingress: { type: 'httpApi' } })), 0);
 });

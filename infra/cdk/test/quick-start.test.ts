@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { App } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { makeEdgeStack, makeStack } from '../lib/quick-start.ts';
-import { account, at, packages, resourcesOf, root } from './support.ts';
+import { account, at, functionsOf, packages, root } from './support.ts';
 
 const config = join(root, 'examples', 'minimal.json');
 const stackOf = (context: Readonly<Record<string, string>> = {}) =>
@@ -34,7 +34,7 @@ test('its outputs are what the commands of the operator want, and every key by i
   assert.deepEqual(Object.keys(outputs).toSorted(), [
     'AdminFunction',
     'CaKeydefault',
-    'ConfigParameter',
+    'Config',
     'Deployment',
     'LogKey',
     'OperatorRole',
@@ -100,7 +100,7 @@ test('every setting reaches the template', () => {
     },
   });
   // In the environment of the function that wants it, and of no other.
-  const told = resourcesOf(template, 'AWS::Lambda::Function').filter(([, { Properties }]) =>
+  const told = functionsOf(template).filter(([, { Properties }]) =>
     JSON.stringify(at(Properties, 'Environment.Variables')).includes('secret:shared-'),
   );
   assert.deepEqual(

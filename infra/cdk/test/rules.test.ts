@@ -44,7 +44,9 @@ function findings(folder: string, prepare: (app: App) => void = () => undefined)
   const path = join(outdir, folder, 'validation-report.json');
   const { pluginReports }: Report = JSON.parse(readFileSync(path, 'utf8'));
   return pluginReports.flatMap(({ pluginName, violations }) =>
-    violations.map(({ ruleName }) => `${pluginName}::${ruleName}`),
+    violations.map(({ ruleName }) =>
+      `${pluginName}::${ruleName}`.replace(/<\w+Configs[0-9A-F]{8}\./, '<Configs.'),
+    ),
   );
 }
 

@@ -11,7 +11,9 @@ import { tableDefinition, ttlAttribute } from '../../../lib/adapters/aws/dynamod
 import {
   account,
   at,
+  configOf,
   example,
+  functionsOf,
   listOf,
   make,
   resourcesOf,
@@ -85,7 +87,7 @@ test('each CA of the configuration gets a key of its kind, RSA-3072 where it say
 });
 
 test('functions run on Node 24 for arm64, each with a role, a log group and a limit of its own', () => {
-  const functions = resourcesOf(templateOf(), 'AWS::Lambda::Function');
+  const functions = functionsOf(templateOf());
   assert.equal(functions.length, 3);
   for (const [id, { Properties }] of functions) {
     assert.equal(Properties.Runtime, 'nodejs24.x', id);
@@ -163,17 +165,54 @@ test('roles that use a table with a key of its own may use the key, through Dyna
   });
 });
 
-test('a changed configuration changes a digest in the environments, so that its instances are replaced', () => {
-  const digests = [{}, { blockedKeys: ['0'.repeat(64)] }].map((more) => {
+test('the functions are told the configuration by its SHA-256, and start when it is in its bucket', () => {
+  const keys = [{}, { blockedKeys: ['0'.repeat(64)] }].map((more) => {
     const template = templateOf({ config: { ...example('minimal'), ...more } });
-    const [[, parameter] = assert.fail()] = resourcesOf(template, 'AWS::SSM::Parameter');
-    const digest = createHash('sha256').update(String(parameter.Properties.Value)).digest('hex');
-    for (const [id, { Properties }] of resourcesOf(template, 'AWS::Lambda::Function')) {
-      assert.equal(at(Properties, 'Environment.Variables.SCEPTER_CONFIG_DIGEST'), digest, id);
+    const { key, text } = configOf(template);
+    assert.equal(key, `config/${createHash('sha256').update(text).digest('hex')}.json`);
+    const [[bucket] = assert.fail('no bucket')] = resourcesOf(template, 'AWS::S3::Bucket').filter(
+      ([id]) => id.startsWith('ServiceConfigs'),
+    );
+    const [[uploaded] = assert.fail()] = resourcesOf(template, 'Custom::ScepterConfig');
+    for (const [id, { Properties, DependsOn = [] }] of functionsOf(template)) {
+      assert.deepEqual(
+        at(Properties, 'Environment.Variables.SCEPTER_CONFIG'),
+        { 'Fn::Join': ['', ['s3:', { Ref: bucket }, `/${key}`]] },
+        id,
+      );
+      assert.ok(DependsOn.includes(uploaded), id);
     }
-    return digest;
+    return { key, uploaded };
   });
-  assert.notEqual(digests[0], digests[1]);
+  const [one, other] = keys;
+  assert.notEqual(one?.key, other?.key);
+  // Another resource: CloudFormation makes the new one, and forgets the one before without a call of S3.
+  assert.notEqual(one?.uploaded, other?.uploaded);
+});
+
+test('the bucket of configurations is closed, kept, and lets nobody write over or delete one', () => {
+  const template = templateOf();
+  const [[id, { Properties, DeletionPolicy }] = assert.fail('no bucket')] = resourcesOf(
+    template,
+    'AWS::S3::Bucket',
+  ).filter(([id]) => id.startsWith('ServiceConfigs'));
+  assert.equal(DeletionPolicy, 'Retain');
+  assert.equal(Properties.LifecycleConfiguration, undefined);
+  assert.deepEqual(Properties.VersioningConfiguration, { Status: 'Enabled' });
+  const denied = statementsOf(template)
+    .filter(({ type, Sid, Effect }) => type === 'AWS::S3::BucketPolicy' && Sid && Effect === 'Deny')
+    .map(({ Sid, Action, Principal, Resource, Condition }) => {
+      return [Sid, Action, Principal, Resource, Condition];
+    });
+  const all = { 'Fn::Join': ['', [{ 'Fn::GetAtt': [id, 'Arn'] }, '/config/*']] };
+  const unconditional = {
+    Null: { 's3:if-none-match': 'true' },
+    Bool: { 's3:ObjectCreationOperation': 'true' },
+  };
+  assert.deepEqual(denied, [
+    ['NeverWriteOver', 's3:PutObject', { AWS: '*' }, all, unconditional],
+    ['NeverDelete', ['s3:DeleteObject', 's3:DeleteObjectVersion'], { AWS: '*' }, all, undefined],
+  ]);
 });
 
 test('upkeep runs every minute, and its absence is an alarm', () => {

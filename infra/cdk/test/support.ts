@@ -1,5 +1,6 @@
 // Stacks to look at. What is in the packages does not matter to a template.
 
+import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import type { Construct } from 'constructs';
+import packageJson from '../../../package.json' with { type: 'json' };
 import type { BackendProps, Ingress, ScepServiceProps } from '../lib/props.ts';
 import { ScepService } from '../lib/scep-service.ts';
 import { WorkerBackend } from '../lib/worker-backend.ts';
@@ -15,9 +17,10 @@ import { WorkerBackend } from '../lib/worker-backend.ts';
 export const root = join(import.meta.dirname, '..', '..', '..');
 export const account = '111122223333';
 
+export const { version } = packageJson;
 export const packages = mkdtempSync(join(tmpdir(), 'scepter-cdk-'));
 for (const name of ['scep', 'admin', 'maintenance']) {
-  writeFileSync(join(packages, `scepter-${name}-lambda-0.zip`), name);
+  writeFileSync(join(packages, `scepter-${name}-lambda-${version}.zip`), name);
 }
 
 export const example = (name: string): ScepServiceProps['config'] =>
@@ -95,10 +98,31 @@ export type Resource = {
   readonly Type: string;
   readonly Properties: Record<string, unknown>;
   readonly DeletionPolicy?: string;
+  readonly DependsOn?: readonly string[];
 };
 
 export const resourcesOf = (template: Template, type: string): [string, Resource][] =>
   Object.entries(template.findResources(type)) as [string, Resource][];
+
+/** Those of a deployment, and not the CDK's own, which puts the configuration into its bucket. */
+export const functionsOf = (template: Template): [string, Resource][] =>
+  resourcesOf(template, 'AWS::Lambda::Function').filter(([id]) => !id.startsWith('AWS'));
+
+/** The configuration as it is uploaded: its name in the bucket, and its text. */
+export function configOf(template: Template): { readonly key: string; readonly text: string } {
+  const [[, made] = assert.fail('no configuration'), ...more] = resourcesOf(
+    template,
+    'Custom::ScepterConfig',
+  );
+  assert.equal(more.length, 0);
+  const parts = at(made.Properties.Create, 'Fn::Join.1') as unknown[];
+  const call = JSON.parse(
+    parts.map((part) => (typeof part === 'string' ? part : 'BUCKET')).join(''),
+  );
+  assert.deepEqual([call.action, call.parameters.Bucket], ['putObject', 'BUCKET']);
+  assert.equal(call.parameters.IfNoneMatch, '*');
+  return { key: call.parameters.Key, text: call.parameters.Body };
+}
 
 export type Statement = {
   readonly Sid?: string;

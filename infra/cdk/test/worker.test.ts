@@ -16,6 +16,7 @@ import type { BackendProps } from '../lib/props.ts';
 import { makeWorkerStack } from '../lib/quick-start.ts';
 import {
   account,
+  configOf,
   example,
   listOf,
   make,
@@ -76,7 +77,7 @@ test('the user may do what worker.json says and nothing else, and no access key 
   );
   assert.equal(more.length, 0);
   assert.equal(Properties, undefined, 'no policy in line, no password, no group');
-  for (const type of ['AWS::IAM::AccessKey', 'AWS::IAM::Policy', 'AWS::IAM::UserToGroupAddition']) {
+  for (const type of ['AWS::IAM::AccessKey', 'AWS::IAM::UserToGroupAddition']) {
     template.resourceCountIs(type, 0);
   }
   const attached = resourcesOf(template, 'AWS::IAM::ManagedPolicy').filter(([, one]) =>
@@ -133,13 +134,13 @@ test('table, keys, operator and configuration are those of a deployment on Lambd
     'AWS::KMS::Key': ['KeyPolicy'],
     'AWS::KMS::Alias': ['TargetKeyId'],
     'AWS::IAM::Role': [],
-    // There CloudFront writes the client's address.
-    'AWS::SSM::Parameter': ['Value'],
+    'AWS::S3::Bucket': [],
   };
   for (const [type, but] of Object.entries(same)) {
     const of = (from: Template) =>
       resourcesOf(from, type)
         .filter(([id]) => type !== 'AWS::IAM::Role' || id.includes('operator'))
+        .filter(([id]) => !id.includes('AccessLogs'))
         .map(([, { Properties, ...rest }]) => ({
           ...rest,
           Properties: Object.entries(Properties).filter(([name]) => !but.includes(name)),
@@ -147,15 +148,14 @@ test('table, keys, operator and configuration are those of a deployment on Lambd
     assert.deepEqual(of(template), of(service), type);
     assert.ok(of(template).length > 0, type);
   }
-  const [[, { Properties }] = assert.fail('no parameter')] = resourcesOf(
-    template,
-    'AWS::SSM::Parameter',
-  );
-  assert.equal(JSON.parse(String(Properties.Value)).trustedProxies, 0);
+  // There CloudFront writes the client's address.
+  assert.equal(JSON.parse(configOf(template).text).trustedProxies, 0);
 });
 
-test('no policy has a wildcard for actions, nor for resources', () => {
+test('no policy has a wildcard for actions, nor for resources but configurations', () => {
   for (const { at, type, Sid, Action, Resource } of statementsOf(template)) {
+    // A bucket's policy denies what comes without TLS, and says of which objects.
+    if (type === 'AWS::S3::BucketPolicy' || Sid === 'ReadConfiguration') continue;
     for (const action of listOf(Action)) assert.doesNotMatch(action, /\*/, at);
     // In a key's policy this is the key.
     if (type === 'AWS::KMS::Key' || Resource === undefined) continue;
@@ -200,7 +200,7 @@ test('the outputs have every variable of wrangler.jsonc that a deployment fills 
     'Table',
     'Deployment',
     'SealingKey',
-    'ConfigParameter',
+    'Config',
     'WorkerUser',
     'OperatorRole',
     'CaKeydefault',
@@ -213,7 +213,10 @@ test('the outputs have every variable of wrangler.jsonc that a deployment fills 
   );
   assert.deepEqual(named.toSorted(), names.filter((n) => n !== 'SCEPTER_PLAIN_HTTP').toSorted());
   assert.equal(outputs.Region?.Value, 'eu-central-1');
-  assert.match(JSON.stringify(outputs.ConfigParameter?.Value), /"ssm:",\{"Ref":"BackendConfig/);
+  assert.match(
+    JSON.stringify(outputs.Config?.Value),
+    /"s3:",\{"Ref":"BackendConfigs\w+"\},"\/config\/[0-9a-f]{64}\.json"/,
+  );
 });
 
 test('the guide has every setting of the app, and no other', () => {

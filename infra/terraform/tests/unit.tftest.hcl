@@ -18,7 +18,7 @@ mock_provider "aws" {
 }
 
 variables {
-  config         = "{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"},\"plant\":{\"subject\":\"CN=Plant\",\"key\":\"ec:P-384\"}},\"endpoints\":{\"default\":{\"ca\":\"office\"}}}"
+  config         = "{\"scepter\":\"test\",\"sha256\":\"9629c1d6faf385f356ec5924f583d77b504df24884aaff3e886117233fe1c22b\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"},\"plant\":{\"subject\":\"CN=Plant\",\"key\":\"ec:P-384\"}},\"endpoints\":{\"default\":{\"ca\":\"office\"}}}}"
   lambda_package = "tests/packages"
   origin_secret  = "0123456789abcdef0123456789abcdef"
 
@@ -60,8 +60,13 @@ run "defaults" {
   }
 
   assert {
-    condition     = jsondecode(aws_ssm_parameter.config.value).trustedProxies == 1
+    condition     = jsondecode(aws_s3_object.config.content).trustedProxies == 1
     error_message = "behind CloudFront one proxy must be believed"
+  }
+
+  assert {
+    condition     = aws_s3_object.config.key == "config/${sha256(aws_s3_object.config.content)}.json"
+    error_message = "the configuration must be named by its SHA-256"
   }
 
   assert {
@@ -188,7 +193,7 @@ run "http_api_and_signed_admin_url" {
   }
 
   assert {
-    condition     = jsondecode(aws_ssm_parameter.config.value).trustedProxies == 0
+    condition     = jsondecode(aws_s3_object.config.content).trustedProxies == 0
     error_message = "without CloudFront no proxy must be believed"
   }
 }
@@ -254,7 +259,7 @@ run "function_url" {
   }
 
   assert {
-    condition     = jsondecode(aws_ssm_parameter.config.value).trustedProxies == 0 && !contains(keys(aws_lambda_function.this["scep"].environment[0].variables), "SCEPTER_ORIGIN_SECRETS")
+    condition     = jsondecode(aws_s3_object.config.content).trustedProxies == 0 && !contains(keys(aws_lambda_function.this["scep"].environment[0].variables), "SCEPTER_ORIGIN_SECRETS")
     error_message = "without CloudFront no proxy must be believed, and no secret be asked for"
   }
 
@@ -286,7 +291,7 @@ run "names_of_every_length" {
   command = plan
 
   variables {
-    config     = "{\"publicUrl\":\"http://crl.example.com\",\"cas\":{\"office\":{}},\"endpoints\":{\"default\":{\"ca\":\"office\"}}}"
+    config     = "{\"scepter\":\"test\",\"sha256\":\"e538ee44df17bbb3ff7038f2bb4c3ecb676a68ae4566dba3732e53f0ce0cf693\",\"document\":{\"publicUrl\":\"http://crl.example.com\",\"cas\":{\"office\":{}},\"endpoints\":{\"default\":{\"ca\":\"office\"}}}}"
     deployment = "a2345678901234567890123456789012"
   }
 
@@ -296,8 +301,8 @@ run "names_of_every_length" {
   }
 
   assert {
-    condition     = aws_ssm_parameter.config.tier == "Intelligent-Tiering"
-    error_message = "a parameter that was large once cannot be a standard one again"
+    condition     = length(aws_s3_bucket.configs.bucket_prefix) == 37
+    error_message = "AWS must take the name of the bucket of configurations, too"
   }
 }
 
@@ -385,41 +390,45 @@ run "refuses_config_2" {
   expect_failures = [var.config]
 }
 
+# Nobody has looked whether it is valid.
 run "refuses_config_3" {
   command = plan
 
   variables {
-    config = "{\"cas\":{\"office\":{\"key\":\"rsa:1024\"}}}"
+    config = "{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\"}}}"
   }
 
   expect_failures = [var.config]
 }
 
+# Edited after it was found valid.
 run "refuses_config_4" {
   command = plan
 
   variables {
-    config = "{\"cas\":{\"office\":{\"crlValidity\":\"10 days\"}}}"
+    config = "{\"scepter\":\"test\",\"sha256\":\"ff3cd235c685dff621c50c993b63194dc328f60de390dd73c7971252ddf64bc7\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\",\"aproval\":\"always\"}}}}"
   }
 
   expect_failures = [var.config]
 }
 
+# Found valid by a release that may take what this one does not.
 run "refuses_config_5" {
   command = plan
 
   variables {
-    config = "{\"cas\":{\"Office CA\":{}}}"
+    config = "{\"scepter\":\"0.0.9\",\"sha256\":\"ff3cd235c685dff621c50c993b63194dc328f60de390dd73c7971252ddf64bc7\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\"}}}}"
   }
 
   expect_failures = [var.config]
 }
 
+# Without a CA.
 run "refuses_config_6" {
   command = plan
 
   variables {
-    config = "{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{}},\"endpoints\":{\"default\":{\"ca\":\"plant\"}}}"
+    config = "{\"scepter\":\"test\",\"sha256\":\"8223803abcac775e8033df42a897a9da5594fd3e827a8064df728d2a75c8775e\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{}}}"
   }
 
   expect_failures = [var.config]
@@ -429,7 +438,7 @@ run "refuses_config_7" {
   command = plan
 
   variables {
-    config = "{\"publicUrl\":\"http://scep.example.com\",\"cas\":{\"office\":{}}}"
+    config = "{\"scepter\":\"test\",\"sha256\":\"31015bdaf3823caf73c77531a6245bb108dc613b75c002253ee805877e468e93\",\"document\":{\"publicUrl\":\"http://scep.example.com\",\"cas\":{\"office\":{}}}}"
     domain = { name = "scep.example.com", zone_id = "Z0123456789" }
   }
 
@@ -440,7 +449,7 @@ run "refuses_config_8" {
   command = plan
 
   variables {
-    config = "{\"publicUrl\":\"http://d1.cloudfront.net\",\"cas\":{\"office\":{}}}"
+    config = "{\"scepter\":\"test\",\"sha256\":\"351448f57f32f5a53cfb08e428e605276016b867c641860f19a00d28a5e2ba68\",\"document\":{\"publicUrl\":\"http://d1.cloudfront.net\",\"cas\":{\"office\":{}}}}"
   }
 
   expect_failures = [var.config]
@@ -743,7 +752,7 @@ run "refuses_secrets_2" {
   command = plan
 
   variables {
-    config = "{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\",\"enrol\":{\"authorize\":[\"static-challenge\"],\"staticChallenge\":{\"secret\":\"env:SHARED\"}}}}}"
+    config = "{\"scepter\":\"test\",\"sha256\":\"aede1849cde63a5f51f571f8f44ec18caae906119fa06821812bb5f2e4d0c1c0\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\",\"enrol\":{\"authorize\":[\"static-challenge\"],\"staticChallenge\":{\"secret\":\"env:SHARED\"}}}}}}"
   }
 
   expect_failures = [var.secrets]
@@ -797,4 +806,18 @@ run "refuses_admin_5" {
   }
 
   expect_failures = [var.admin]
+}
+
+# As the command line stamps it: Terraform's own JSON has escapes where others have none.
+run "takes_what_the_command_line_stamped" {
+  command = plan
+
+  variables {
+    config = "{\"scepter\":\"test\",\"sha256\":\"2c45360b752e943422da1f3a56d96bdd9df1bdbc6e30fe6f06749dc33f6cd51a\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=R&D \\\\<Büro\\\\>,O=Beispiel\"}},\"endpoints\":{\"default\":{\"ca\":\"office\"}}}}"
+  }
+
+  assert {
+    condition     = jsondecode(aws_s3_object.config.content).cas.office.subject == "CN=R&D \\<Büro\\>,O=Beispiel"
+    error_message = "the configuration must be the document that was stamped"
+  }
 }

@@ -13,7 +13,6 @@ export type AwsConnection = {
   readonly endpoints: {
     readonly dynamodb: string | undefined;
     readonly kms: string | undefined;
-    readonly ssm: string | undefined;
   };
 };
 

@@ -111,13 +111,10 @@ export async function endpointFacts(
   const isGuarded = !(await isNearby(url, limitMs));
   const lists: Fetched[] = [];
   const statuses: Fetched[] = [];
-  let maxOctets = MAX_CRL_OCTETS;
   for (const { kind, ...place } of places.slice(0, MAX_PLACES)) {
     say(place.url);
     if (kind === 'crl') {
-      const said = await fetched(place.url, { isGuarded, maxOctets }, limitMs);
-      if (hasAnswered(said)) maxOctets -= said.body.length;
-      lists.push({ ...place, said });
+      lists.push({ ...place, said: await fetched(place.url, { isGuarded, maxOctets }, limitMs) });
       continue;
     }
     const headers = { 'content-type': 'application/ocsp-request' };
@@ -131,8 +128,8 @@ export async function endpointFacts(
   return { url, now, ...asked, ca, bag, exchanges, enrolled: own, lists, statuses, unasked };
 }
 
-/** Octets of all CRLs together: one of 100,000 certificates has 4 MB. */
-const MAX_CRL_OCTETS = 32 * 1024 * 1024;
+/** Octets of a CRL: one of 100,000 certificates has 4 MB. */
+const maxOctets = 32 * 1024 * 1024;
 
 /** Places that are asked, each for as long as a question takes: a certificate names one or two, and one that is meant to
  * hurt thousands. */

@@ -5,9 +5,7 @@ import { shellWord } from '../text.ts';
 import {
   type Answers,
   addressOf,
-  bare,
   configurationFile,
-  configurationOf,
   DEPLOYMENT,
   needsSecret,
   noAddress,
@@ -132,7 +130,7 @@ module "scepter" {
     aws.us_east_1 = aws
   }
 
-  config         = file("\${path.module}/scepter.json")
+  config         = file("\${path.module}/stamped.json")
   deployment     = ${text(DEPLOYMENT)}
   lambda_package = ${text(`${repository}/dist/release`)}
   ingress        = "httpApi"
@@ -151,16 +149,12 @@ output "scepter" {
   const [release = ''] = built(places, 'terraform', true);
   return {
     files: [
-      // Terraform reads no comments in JSON.
-      {
-        name: 'scepter.json',
-        what: 'the configuration',
-        text: bare(configurationOf(answers, places.schema)),
-      },
+      configurationFile(answers, places),
       { name: 'main.tf', what: 'what "terraform apply" applies', text: main },
     ],
     next: [
       release,
+      'scepter config validate scepter.jsonc --stamp > stamped.json',
       'terraform init',
       ...(needsSecret(answers) ? ['export TF_VAR_mdm_challenge="$(openssl rand -hex 16)"'] : []),
       'terraform apply',

@@ -114,14 +114,6 @@ export function configurationOf(answers: Answers, schema: string): string {
   return `{\n${lines.map((line) => (line === '' ? '' : `  ${line}`)).join('\n')}\n}\n`;
 }
 
-/** JSON without comments and empty lines, which are lines of their own here. */
-export const bare = (jsonc: string): string =>
-  jsonc
-    .split('\n')
-    .filter((line) => !/^\s*(?:\/\/|$)/.test(line))
-    .join('\n')
-    .concat('\n');
-
 export const configurationFile = (answers: Answers, { schema }: Places): StubFile => ({
   name: 'scepter.jsonc',
   what: 'the configuration',

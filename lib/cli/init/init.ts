@@ -35,7 +35,7 @@ export function initCommand(io: Io): Command {
 It asks for what no option says, and then writes, into a folder that need not be there:
   node           scepter.jsonc, scepter.env           for "scepter serve", systemd, a container
   aws-cdk        scepter.jsonc, cdk.json              for "cdk deploy"
-  aws-terraform  scepter.json, main.tf                for "terraform apply"
+  aws-terraform  scepter.jsonc, main.tf               for "terraform apply"
   workers        scepter.jsonc, cdk.json, wrangler.jsonc   for "cdk deploy", then "wrangler deploy"
 What is there stays, unless --force says otherwise. At the end it prints the next commands.
 

@@ -1,7 +1,8 @@
 // scepter config validate, print: check and complete a configuration without starting anything.
 
 import { Command, Option } from 'commander';
-import { fromUtf8 } from '../../base/bytes.ts';
+import { fromUtf8, hex, utf8 } from '../../base/bytes.ts';
+import { canonicalText, type Json } from '../../base/json.ts';
 import { visible } from '../../base/text.ts';
 import type { Config } from '../../config/config.ts';
 import { ConfigError } from '../../config/error.ts';
@@ -15,24 +16,31 @@ const schemas = () => import('../../config/config.ts');
 const fileText =
   'a file of JSON, comments allowed, "-" for standard input (default: as a server started here would)';
 
-export function configCommand(io: Io): Command {
+export function configCommand(io: Io, version: string): Command {
   const config = new Command('config');
   config
     .command('validate')
     .argument('[file]', fileText)
     .description('say of each field that is wrong what it may be; exit 2 if there is one')
     .option('--json', 'print one JSON object')
+    .option(
+      '--stamp',
+      'print the document for Terraform, which takes no other: with what it was found valid by',
+    )
     .addHelpText(
       'after',
       `
 Examples:
   scepter config validate examples/vpn.json
+  scepter config validate my.json --stamp > stamped.json
   SCEPTER_CONFIG=/etc/scepter.json scepter config validate
   scepter config validate - --json < scepter.json`,
     )
-    .action((file: string | undefined, { json }: { json?: true }) =>
-      validate(io, file, json === true),
-    );
+    .action((file: string | undefined, { json, stamp }: ValidateOptions) => {
+      if (json && stamp) throw new CliError('usage', 'give --json or --stamp, not both');
+      const printed = stamp ? ({ stamp: version } as const) : json ? 'json' : 'sentence';
+      return validate(io, file, printed);
+    });
   config
     .command('print')
     .argument('[file]', fileText)
@@ -56,6 +64,7 @@ Examples:
   return config;
 }
 
+type ValidateOptions = { readonly json?: true; readonly stamp?: true };
 type PrintOptions = { readonly server?: true; readonly json?: true };
 type Source = Awaited<ReturnType<Io['config']>>;
 
@@ -84,7 +93,10 @@ async function checked({ name, document }: Source): Promise<Config> {
   }
 }
 
-async function validate(io: Io, file: string | undefined, json: boolean): Promise<void> {
+/** What is printed of a good document; the stamp has the release that says so. */
+type Printed = 'sentence' | 'json' | { readonly stamp: string };
+
+async function validate(io: Io, file: string | undefined, printed: Printed): Promise<void> {
   const { name, document, secrets } = await read(io, file);
   const { checkConfig } = await schemas();
   const { sampleCa, uncertifiable } = await import('../../ca/authorize/certifiable.ts');
@@ -97,14 +109,30 @@ async function validate(io: Io, file: string | undefined, json: boolean): Promis
     const problems = (await Promise.all(samples)).flat();
     if (problems.length > 0) throw new ConfigError(problems);
     const said = `${counted(cas.size, 'CA')}, ${counted(endpoints.size, 'endpoint')}`;
-    io.out(json ? jsonLine({ valid: true, problems: [] }) : `${name} is valid: ${said}\n`);
+    if (typeof printed === 'object') io.out(await stamped(document, printed.stamp));
+    else if (printed === 'json') io.out(jsonLine({ valid: true, problems: [] }));
+    else io.out(`${name} is valid: ${said}\n`);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const { problems } = error;
-    if (json) io.out(jsonLine({ valid: false, problems }));
+    if (printed === 'json') io.out(jsonLine({ valid: false, problems }));
     else for (const problem of problems) io.note(visible(problem));
     throw new CliError('usage', `${name} is not valid: ${counted(problems.length, 'problem')}`);
   }
+}
+
+/**
+ * What the module of Terraform takes, which can compare and cannot validate: the SHA-256 is of what its function
+ * jsonencode makes of the document, so that it knows an edited one from the one that was found valid.
+ */
+async function stamped(document: unknown, release: string): Promise<string> {
+  const { hash } = await import('../../crypto/native.ts');
+  const text = canonicalText(document as Json).replace(
+    /[<>&\u2028\u2029]/g,
+    (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  const sha256 = hex(hash('SHA-256', utf8(text)));
+  return `${JSON.stringify({ scepter: release, sha256, document }, null, 2)}\n`;
 }
 
 /** JSON over several lines; characters that would act on a terminal become escapes. */

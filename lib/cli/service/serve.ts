@@ -10,7 +10,7 @@ export function serveCommand(io: Io): Command {
       'after',
       `
 Variables say what it is: HOST and PORT (127.0.0.1, 8080), SCEPTER_DATA_DIR (./.scepter: database, keys and
-admin token), SCEPTER_CONFIG (a file, the JSON itself, or ssm:NAME). SIGHUP reads the file again. Its log goes
+admin token), SCEPTER_CONFIG (a file, the JSON itself, or s3:BUCKET/KEY). SIGHUP reads the file again. Its log goes
 to standard error, a line of JSON each; NODE_ENV=production leaves standard output empty.
 
 Examples:

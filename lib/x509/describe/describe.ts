@@ -192,14 +192,6 @@ const describeSignature = (algorithm: Element): string =>
 
 /** A CRL of any number of entries. @throws {Malformed} */
 export function describeCrl(der: Bytes): DescribedCrl {
-  const { entries, ...head } = describeCrlHead(der);
-  return { ...head, revoked: entries.map(describeCrlEntry) };
-}
-
-type CrlHead = Omit<DescribedCrl, 'revoked'> & { readonly entries: readonly Bytes[] };
-
-/** The entries as they are, none of them read. @throws {Malformed} */
-export function describeCrlHead(der: Bytes): CrlHead {
   const { fields, algorithm, entries } = partsOf(der);
   const [thisUpdate, nextUpdate] = fields.filter(isTime);
   const issuer = fields.find((_, at) => isTime(fields[at + 1]));
@@ -213,7 +205,7 @@ export function describeCrlHead(der: Bytes): CrlHead {
     signatureAlgorithm: describeSignature(scan(algorithm)),
     extensions: extensions ? describeExtensions(readExtensions(extensions)) : [],
     ...fingerprints(der),
-    entries,
+    revoked: entries.map(describeCrlEntry),
   };
 }
 

@@ -57,9 +57,8 @@ variable "ingress" {
 }
 
 variable "config_file" {
-  description = "Path of Scepter's configuration."
+  description = "Path of what \"scepter config validate FILE --stamp\" printed of the configuration."
   type        = string
-  default     = "../../../../examples/minimal.json"
   nullable    = false
 
   validation {

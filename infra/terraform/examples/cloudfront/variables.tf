@@ -10,7 +10,7 @@ variable "region" {
 }
 
 variable "config_file" {
-  description = "Path of Scepter's configuration."
+  description = "Path of what \"scepter config validate FILE --stamp\" printed of the configuration."
   type        = string
 
   validation {

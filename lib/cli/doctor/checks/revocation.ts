@@ -1,15 +1,14 @@
 // Whether what is said of revocations is there, is the issuer's, and is fresh.
 
 import { elementsIn } from '../../../asn1/elements.ts';
-import { bitString, scan, tag } from '../../../asn1/reader.ts';
-import { tlv } from '../../../asn1/writer.ts';
-import { type Bytes, equal, fromLatin1 } from '../../../base/bytes.ts';
+import { bitString, scan } from '../../../asn1/reader.ts';
+import { fromLatin1, hex } from '../../../base/bytes.ts';
 import { Malformed } from '../../../base/errors.ts';
 import { CLOCK_SKEW_MS } from '../../../base/limits.ts';
 import { isoSeconds } from '../../../base/text.ts';
 import { readSignatureAlgorithm } from '../../../x509/algorithm.ts';
 import { publicKeyOf } from '../../../x509/certificate.ts';
-import { describeCrlEntry, describeCrlHead } from '../../../x509/describe/describe.ts';
+import { type DescribedCrl, describeCrl } from '../../../x509/describe/describe.ts';
 import { printName } from '../../../x509/names/name.ts';
 import { type OcspStatus, readOcspResponse } from '../../../x509/ocsp.ts';
 import { verifySignature } from '../../../x509/public-key.ts';
@@ -66,7 +65,7 @@ async function listFindings(fetched: Fetched, now: number): Promise<Observation[
     const fix = 'serve it in DER';
     return [fault('crl', `${url} is in PEM, and RFC 5280 §4.2.1.13 has DER`, means, fix)];
   }
-  const crl = attempt(() => headOf(body));
+  const crl = attempt(() => describeCrl(body));
   const listed = { url, of: fetched.of };
   if (!crl) return [fault('crl', `${url} is no CRL`, means, 'serve the CRL there, in DER')];
   const trusted = await attempt(() => isSigned(body, fetched));
@@ -90,35 +89,20 @@ async function listFindings(fetched: Fetched, now: number): Promise<Observation[
           'name an http URL in certificates',
         ),
     ],
-    `${url}: ${crl.entries.length} revoked, next by ${crl.nextUpdate}`,
+    `${url}: ${crl.revoked.length} revoked, next by ${crl.nextUpdate}`,
   );
 }
 
-/** Entries that are read as a whole: where these are in order, so are the others. */
-const MAX_ENTRIES_READ = 1000;
-
-type Head = ReturnType<typeof describeCrlHead>;
-function headOf(body: Bytes): Head {
-  const head = describeCrlHead(body);
-  for (const entry of head.entries.slice(0, MAX_ENTRIES_READ)) describeCrlEntry(entry);
-  return head;
-}
-
-const datesOf = (crl: Head) => ({
+const datesOf = (crl: DescribedCrl) => ({
   thisUpdate: Date.parse(crl.thisUpdate),
   nextUpdate: crl.nextUpdate === undefined ? undefined : Date.parse(crl.nextUpdate),
 });
 
 function listedTroubles(
-  { entries }: Head,
+  { revoked }: DescribedCrl,
   { url, of }: Pick<Fetched, 'url' | 'of'>,
 ): Observation[] {
-  const serial = tlv(tag.integer, of.serial);
-  const isOfIt = (entry: Bytes): boolean => {
-    const [first] = attempt(() => [elementsIn(entry).next().value]) ?? [];
-    return first !== undefined && equal(first, serial);
-  };
-  if (!entries.some(isOfIt)) return [];
+  if (!revoked.some(({ serial }) => serial === hex(of.serial))) return [];
   const fix = 'replace it at once';
   return [fault('crl', `${url} lists ${printName(of.subject)} itself`, 'it is revoked', fix)];
 }
