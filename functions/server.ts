@@ -3,9 +3,8 @@
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
 import { loadConfig } from './default-config.ts';
 import { readEnv } from './env.ts';
-import { keepAddresses } from './node/admin-token.ts';
 import { say } from './node/banner.ts';
-import { caution } from './node/cautions.ts';
+import { announce } from './node/cautions.ts';
 import { openEmbedded } from './node/embedded.ts';
 import { refusalOf } from './node/failed-start.ts';
 import { closed, listening } from './node/listen.ts';
@@ -35,12 +34,8 @@ async function start(json: boolean): Promise<void> {
   });
   for (const server of servers) server.on('error', fail);
   const embedded = await openEmbedded(env, config, log);
-  const known = (publicUrl: string) => keepAddresses(env.dataDir, [address, publicUrl]);
-  await known(embedded.deps.config.publicUrl);
-  const service = runService(env, embedded, log, async (publicUrl) => {
-    await known(publicUrl);
-    caution({ env, address, log }, publicUrl);
-  });
+  const announced = (publicUrl: string) => announce({ env, address, log }, publicUrl);
+  const service = runService(env, embedded, log, announced);
   ready.resolve(service);
   const stop = () => {
     void closed(servers, service.stop(), () => {

@@ -7,7 +7,7 @@ import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { fingerprint } from '../../lib/x509/certificate.ts';
 import type { Env } from '../env.ts';
-import { caution } from './cautions.ts';
+import { announce } from './cautions.ts';
 import { setUp } from './command.ts';
 import type { Embedded } from './embedded.ts';
 
@@ -25,7 +25,7 @@ export async function say(
 ): Promise<void> {
   const { env, embedded, address } = started;
   const { publicUrl } = embedded.deps.config;
-  const warned = caution({ env, address, log }, publicUrl);
+  const warned = await announce({ env, address, log }, publicUrl);
   for (const id of embedded.deps.config.cas.keys()) {
     const ca = await embedded.deps.cas.of(id).catch(() => undefined);
     if (ca)

@@ -4,6 +4,7 @@
 import { hostname } from 'node:os';
 import type { Log } from '../../lib/ports/log.ts';
 import { type Env, isLoopback } from '../env.ts';
+import { keepAddresses } from './admin-token.ts';
 
 type Caution = { readonly event: string; readonly detail: string };
 
@@ -14,7 +15,7 @@ type Place = {
   readonly machine: string;
 };
 
-export function cautions(
+function cautions(
   env: Pick<Env, 'host' | 'loopback' | 'config' | 'tls' | 'httpPort'>,
   publicUrl: string,
   { address, machine }: Place,
@@ -56,8 +57,9 @@ export function cautions(
 
 type Listening = { readonly env: Env; readonly address: string; readonly log: Log };
 
-/** Says in the log what there is to warn of. @returns its sentences */
-export function caution({ env, address, log }: Listening, publicUrl: string): string[] {
+/** Commands of the folder know the server by it, and the log says what there is to warn of. @returns its sentences */
+export async function announce({ env, address, log }: Listening, publicUrl: string) {
+  await keepAddresses(env.dataDir, [address, publicUrl]);
   const found = cautions(env, publicUrl, { address, machine: hostname() });
   for (const { event, detail } of found) log({ event, severity: 'warning', detail });
   return found.map(({ detail }) => detail);

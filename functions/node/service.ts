@@ -24,7 +24,7 @@ export function runService(
   env: Env,
   embedded: Embedded,
   log: Log,
-  took: (publicUrl: string) => Promise<void>,
+  took: (publicUrl: string) => Promise<unknown>,
 ): Service {
   const begin = ({ deps, served }: Embedded) => ({
     app: makeApp(deps, operatorHandlers),
