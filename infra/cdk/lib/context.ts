@@ -46,6 +46,9 @@ function fail(name: string, sentence: string): never {
   throw new Error(`${name}: ${sentence}`);
 }
 
+/** Of `cdk acknowledge` and `cdk cli-telemetry`, which write into the project's or the user's context. */
+const ofToolkit: readonly string[] = ['acknowledged-issue-numbers', 'cli-telemetry'];
+
 export class Context {
   readonly #node: Node;
 
@@ -56,8 +59,8 @@ export class Context {
   constructor(node: Node, names: readonly string[] = Object.keys(settings)) {
     this.#node = node;
     for (const name of Object.keys(node.getAllContext())) {
-      // The toolkit's own settings have one of these in their names.
-      if (!/[:@]/.test(name) && !names.includes(name)) {
+      // The toolkit's own settings have one of these in their names, or are what its commands have written.
+      if (!/[:@]/.test(name) && !names.includes(name) && !ofToolkit.includes(name)) {
         fail(name, `is not a setting; these are: ${names.join(', ')}`);
       }
     }

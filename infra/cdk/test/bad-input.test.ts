@@ -307,6 +307,11 @@ test('a context with an unknown name is refused with the list of known ones', ()
   assert.throws(() => makeStack(app, {}), { message });
 });
 
+test("what the toolkit's own commands write into a context is no setting, and stops nothing", () => {
+  const toolkit = { 'acknowledged-issue-numbers': [34892], 'cli-telemetry': false };
+  makeStack(new App({ context: { ...good, ...toolkit } }), {});
+});
+
 const outdir = mkdtempSync(join(tmpdir(), 'scepter-cdk-out-'));
 after(() => rmSync(outdir, { recursive: true, force: true }));
 
