@@ -92,11 +92,21 @@ function shellBlocks(): Block[] {
 test('every shell block says by what it is run, or that it needs an account', () => {
   const tests = globSync('test/**/*.ts', { cwd: root }).map(read).join('\n');
   for (const { name, how, script } of shellBlocks()) {
-    assert.match(how, /^(?:interop=[\w-]+|tested=[\w-]+|account)$/, `${name}:\n${script}`);
+    assert.match(
+      how,
+      /^(?:interop=[\w-]+|tested=[\w-]+|guide=[\w,-]+|account)$/,
+      `${name}:\n${script}`,
+    );
     if (how === 'tested=ci') {
       const ci = read('.ci/run');
       for (const command of script.trim().split(' && '))
         assert.ok(ci.includes(command) || command === 'npm start', command);
+    } else if (how.startsWith('guide=')) {
+      for (const followed of how.slice('guide='.length).split(','))
+        assert.ok(
+          tests.includes(`['${name}', '${followed}']`),
+          `nobody follows ${followed} of ${name}`,
+        );
     } else if (how.startsWith('tested=')) {
       const file = name.replace('docs/', '');
       assert.ok(

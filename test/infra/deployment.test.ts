@@ -2,7 +2,6 @@
 // run with what it made and may do, by a real client from the first command to a certificate.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -22,18 +21,14 @@ import { measured } from '../../lib/cli/plan/prices.ts';
 import type { LambdaReply } from '../../lib/http/lambda-event.ts';
 import * as strongswan from '../interop/clients/strongswan.ts';
 import { openssl, verify } from '../interop/openssl.ts';
-import { root } from '../support/installed.ts';
 import { type Bridge, bridge } from '../support/lambda-bridge.ts';
 import { fromReply, toEvent } from '../support/lambda-ingress.ts';
 import type { LambdaFunction } from '../support/lambda-runtime.ts';
-import { startLambdaService } from '../support/lambda-service.ts';
 import { run, temporary } from '../support/process.ts';
 import { answered } from '../support/server-process.ts';
-import { contexts } from './contexts.ts';
 import { finds } from './metric-filter.ts';
 import { type Name, type Stack, startStack } from './stack.ts';
 import { at, ofType, templateOf } from './templates.ts';
-import { shell } from './tools.ts';
 
 let stack: Stack;
 let scep: LambdaFunction;
@@ -122,32 +117,6 @@ test('a real client enrols over the HTTP API with a challenge from the admin fun
   await verify(certificate, ca.ca);
 });
 
-test("the guide's commands invoke the admin function, which has no URL, and enrol a device", async () => {
-  const { AdminFunction: name = '' } = stack.made.outputs;
-  assert.match(name, /admin/i);
-  const service = await startLambdaService({ [name]: admin }, contexts.httpApi.context);
-  const guide = readFileSync(join(root, 'docs', 'deploy-aws.md'), 'utf8');
-  const [, commands = ''] =
-    /^```sh account\n(export SCEPTER_URL=lambda:\$ADMIN\n.*?)^```$/ms.exec(guide) ?? [];
-  assert.match(commands, /challenge create.*\n.*scepter enrol/);
-  const folder = temporary('infra-guide');
-  const node = `'${process.execPath}' '${join(root, 'bin', 'scepter.js')}'`;
-  try {
-    const { status, stderr } = await shell(`scepter() { ${node} "$@"; }\n${commands}`, folder, {
-      ...service.env,
-      SCEPTER_TOKEN: token,
-      ADMIN: name,
-      URL: `${device.origin}/scep`,
-    });
-    assert.equal(status, 0, stderr);
-  } finally {
-    service.stop();
-  }
-  assert.deepEqual(service.calls, [`AKIAOPERATOR ${name}`]);
-  const issued = await openssl(['x509', '-in', join(folder, 'device-1', 'cert.pem'), '-subject']);
-  assert.match(issued.toString(), /^subject=CN ?= ?device-1$/m);
-});
-
 test('maintenance publishes a CRL, which has a certificate that an operator has revoked', async () => {
   maintenance = await stack.start('maintenance');
   const { certificates } = await cli('cert', 'list');
@@ -170,7 +139,7 @@ test('maintenance publishes a CRL, which has a certificate that an operator has 
   assert.deepEqual(serials, [issued.serial.toUpperCase()]);
 });
 
-test('the metrics count what the functions log: two issued, one refused, the life of a CRL', async () => {
+test('the metrics count what the functions log: one issued, one refused, the life of a CRL', async () => {
   const folder = temporary('infra-refused');
   const url = `${device.origin}/scep`;
   const ca = await strongswan.fetchCa(url, folder);
@@ -192,7 +161,7 @@ test('the metrics count what the functions log: two issued, one refused, the lif
   }
   const { CrlHoursLeft, CaWarning, ...rest } = found;
   const quiet = { Rejected: [], Outages: [], KmsTrouble: [], Tampered: [], ChallengeFailing: [] };
-  assert.deepEqual(rest, { Issued: [1, 1], Refused: [1], ...quiet });
+  assert.deepEqual(rest, { Issued: [1], Refused: [1], ...quiet });
   // The first look at the CA may come before its first CRL.
   const warned = maintenance.logged('ca.warning').map(({ detail }) => detail);
   assert.deepEqual(

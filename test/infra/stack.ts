@@ -18,10 +18,10 @@ import { startDynamoDbLocal } from '../support/dynamodb-local.ts';
 import { startKmsEmulator } from '../support/kms-emulator.ts';
 import { type LambdaFunction, startFunction } from '../support/lambda-runtime.ts';
 import { temporary } from '../support/process.ts';
-import { type ContextName, contexts } from './contexts.ts';
+import { contexts } from './contexts.ts';
 import { openGate } from './gate.ts';
 import type { Policy } from './iam.ts';
-import { maybe, packages, pathOf, python, templateOf } from './templates.ts';
+import { maybe, packages, pathOf, python, templateAt } from './templates.ts';
 
 type Env = Readonly<Record<string, string>>;
 
@@ -63,8 +63,8 @@ export function one<T>(named: Readonly<Record<string, T>>, name: string, kind: s
   return value;
 }
 
-async function load(name: ContextName): Promise<{ made: Made; stop: () => Promise<void> }> {
-  const args = [join(import.meta.dirname, 'stack.py'), pathOf(name), region];
+async function load(template: string): Promise<{ made: Made; stop: () => Promise<void> }> {
+  const args = [join(import.meta.dirname, 'stack.py'), template, region];
   const child = spawn(join(python, 'python'), args, {
     env: { ...process.env, MOTO_ACCOUNT_ID: account },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -86,13 +86,15 @@ async function load(name: ContextName): Promise<{ made: Made; stop: () => Promis
 
 /**
  * What the template of an app makes, for everybody that it makes.
+ * @param template its path
+ * @param deployer access key of somebody who may do everything
  * @returns undefined without Java for DynamoDB Local
  */
-export async function startAws(context: ContextName) {
+export async function startAws(template: string, deployer?: string) {
   const dynamo = await startDynamoDbLocal();
   if (!dynamo) return undefined;
   const kms = await startKmsEmulator({ region, account });
-  const { made, stop } = await load(context).catch(async (error: unknown) => {
+  const { made, stop } = await load(template).catch(async (error: unknown) => {
     // What is still at work would keep the test from ending.
     await Promise.all([kms.stop(), dynamo.stop()]);
     throw error;
@@ -118,7 +120,7 @@ export async function startAws(context: ContextName) {
   const database = { endpoint, region, credentials };
 
   // moto's CloudFormation takes every key for a symmetric one: the template says what each is.
-  const { Resources } = templateOf(context);
+  const { Resources } = templateAt(template);
   const client = kmsClient({ endpoint: kms.url, region, credentials });
   const keys = new Map<string, Made['keys'][string]>();
   for (const [id, key] of Object.entries(made.keys)) {
@@ -137,6 +139,7 @@ export async function startAws(context: ContextName) {
       [credentials.AWS_ACCESS_KEY_ID ?? '', { arn, policies }] as const,
   );
   const gate = await openGate({
+    deployer,
     callers: new Map(callers),
     tableArn: TableArn,
     keys,
@@ -165,8 +168,8 @@ export async function startAws(context: ContextName) {
 }
 
 /** @returns undefined without Java for DynamoDB Local */
-export async function startStack() {
-  const aws = await startAws('httpApi');
+export async function startStack(template = pathOf('httpApi'), deployer?: string) {
+  const aws = await startAws(template, deployer);
   if (!aws) return undefined;
   const { made, gate } = aws;
   const roleOf = (name: Name) => one(made.roles, name, 'role');

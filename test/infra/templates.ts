@@ -58,8 +58,8 @@ const stackNames = { app: 'Scepter', edge: 'ScepterEdge', worker: 'ScepterWorker
 export const pathOf = (name: ContextName): string =>
   join(given('INFRA_TEMPLATES'), name, `${stackNames[contexts[name].entry]}.template.json`);
 
-export const templateOf = (name: ContextName): Template =>
-  JSON.parse(readFileSync(pathOf(name), 'utf8'));
+export const templateAt = (path: string): Template => JSON.parse(readFileSync(path, 'utf8'));
+export const templateOf = (name: ContextName): Template => templateAt(pathOf(name));
 
 /** Properties of all resources of a type. */
 export const ofType = (template: Template, type: string): readonly unknown[] =>

@@ -1,8 +1,6 @@
 // What this suite needs from package registries, each installed once into a cache: the packages of
-// infra/cdk, and Python with cfn-lint, python-hcl2 and moto.
+// infra/cdk, and Python with cfn-lint, python-hcl2, moto and the AWS CLI.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,20 +24,13 @@ export async function installPython(): Promise<string> {
   await mkdir(cache, { recursive: true });
   await tool('python3', ['-m', 'venv', folder], cache, 'Python 3 with its module venv');
   const pip = ['-m', 'pip', 'install', '--quiet', '-r', requirements];
-  await fetching(join(programs, 'python'), pip, cache, 'cfn-lint, moto and python-hcl2');
+  await fetching(
+    join(programs, 'python'),
+    pip,
+    cache,
+    'cfn-lint, moto, python-hcl2 and the AWS CLI',
+  );
   await writeFile(`${done}.new`, '');
   await rename(`${done}.new`, done);
   return programs;
-}
-
-/** Runs a script of a guide to its end, or to the first command that fails. */
-export async function shell(script: string, cwd: string, env: NodeJS.ProcessEnv) {
-  const { PATH } = process.env;
-  const child = spawn('sh', ['-e', '-c', script], { cwd, env: { PATH, HOME: cwd, ...env } });
-  let stderr = '';
-  child.stderr.on('data', (data) => {
-    stderr += data;
-  });
-  const [status] = await once(child, 'close');
-  return { status, stderr };
 }

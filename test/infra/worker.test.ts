@@ -20,6 +20,7 @@ import { answered } from '../support/server-process.ts';
 import { startWorker, type WorkerProcess } from '../support/wrangler-dev.ts';
 import { like } from './iam.ts';
 import { type Aws, one, startAws } from './stack.ts';
+import { pathOf } from './templates.ts';
 
 let aws: Aws;
 let worker: WorkerProcess;
@@ -45,7 +46,7 @@ const cli = (...args: readonly string[]) =>
 const user = () => one(aws.made.users, 'worker', 'user');
 
 before(async () => {
-  const started = await startAws('worker');
+  const started = await startAws(pathOf('worker'));
   assert.ok(started, 'Java 17 is missing');
   aws = started;
   const { Table = '', Deployment = '', SealingKey = '', Config = '' } = aws.made.outputs;

@@ -1,20 +1,24 @@
 // HTTP for a function on this machine: what an ingress does, for any client that speaks HTTP.
 
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import type { LambdaReply } from '../../lib/http/lambda-event.ts';
 import { type Form, fromReply, toEvent } from './lambda-ingress.ts';
 import type { LambdaFunction } from './lambda-runtime.ts';
 
+/** PEM, and the name that it is for. */
+export type Tls = { readonly key: string; readonly cert: string; readonly host: string };
 export type Bridge = { readonly origin: string; stop(): void };
 
 export async function bridge(
   form: Form,
   { invoke }: Pick<LambdaFunction, 'invoke'>,
+  tls?: Tls,
 ): Promise<Bridge> {
-  const server = createServer(async (request, response) => {
+  const listener: RequestListener = async (request, response) => {
     const { method = 'GET', url: target = '/', rawHeaders, socket } = request;
     const headers = Array.from({ length: rawHeaders.length / 2 }, (_, i) => {
       const [name = '', value = ''] = rawHeaders.slice(2 * i, 2 * i + 2);
@@ -30,11 +34,13 @@ export async function bridge(
     } catch {
       response.writeHead(502).end();
     }
-  }).listen(0, '127.0.0.1');
+  };
+  const server = tls ? createTlsServer(tls, listener) : createHttpServer(listener);
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
-    origin: `http://127.0.0.1:${port}`,
+    origin: tls ? `https://${tls.host}:${port}` : `http://127.0.0.1:${port}`,
     stop: () => {
       server.closeAllConnections();
       server.close();

@@ -1,9 +1,7 @@
 // What the app of the quick start makes of its context.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { App } from 'aws-cdk-lib';
@@ -137,39 +135,4 @@ test("secrets of the operators' own take the place of the one that is made, the 
   const shown = JSON.stringify(template.findResources('AWS::CloudFront::Distribution'));
   assert.match(shown, /secret:new-/);
   assert.doesNotMatch(shown, /secret:old-/);
-});
-
-test("the guide's commands, by the toolkit that comes with the apps: it understands what they write", () => {
-  const guide = readFileSync(join(root, 'docs', 'deploy-aws.md'), 'utf8').replaceAll(' \\\n', '');
-  const commands = [...guide.matchAll(/^npx cdk deploy (.+)$/gm)].map(([, words = '']) => words);
-  assert.equal(commands.length, 3);
-  const home = mkdtempSync(join(tmpdir(), 'scepter-cdk-home-'));
-  // As the guide makes it.
-  assert.match(guide, /`sed s\/http:\/https:\/ examples\/minimal\.json > my\.json`/);
-  const mine = join(home, 'my.json');
-  writeFileSync(mine, readFileSync(config, 'utf8').replace('http:', 'https:'));
-  for (const words of commands.slice(0, 2)) {
-    const flags = words
-      .replace('../../my.json', mine)
-      .replace(/ --outputs-file \S+/, '')
-      .split(/\s+/);
-    const { status, stderr } = spawnSync(
-      join(root, 'infra', 'cdk', 'node_modules', '.bin', 'cdk'),
-      ['synth', '--quiet', '--no-notices', ...flags, '-c', `packages=${packages}`],
-      {
-        cwd: join(root, 'infra', 'cdk'),
-        encoding: 'utf8',
-        env: {
-          PATH: process.env.PATH,
-          HOME: home,
-          CDK_OUTDIR: join(home, 'out'),
-          CDK_DISABLE_CLI_TELEMETRY: 'true',
-          AWS_EC2_METADATA_DISABLED: 'true',
-          AWS_REGION: 'eu-central-1',
-        },
-      },
-    );
-    assert.equal(status, 0, `${words}: ${stderr}`);
-  }
-  rmSync(home, { recursive: true, force: true });
 });

@@ -1,0 +1,174 @@
+// An account of AWS on this machine, for whoever follows a guide: STS knows one person, who deploys; what the CDK
+// would deploy is made as far as moto can make it, and its functions run; devices reach them over TLS.
+
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { type Bridge, bridge, type Tls } from '../support/lambda-bridge.ts';
+import { type LambdaService, startLambdaService } from '../support/lambda-service.ts';
+import { temporary } from '../support/process.ts';
+import { contexts } from './contexts.ts';
+import { one, type Stack, startStack } from './stack.ts';
+import { at, templateAt } from './templates.ts';
+
+type Env = Readonly<Record<string, string>>;
+type Answer = { readonly status: number; readonly headers: Env; readonly body: string };
+export type Account = Awaited<ReturnType<typeof openAccount>>;
+
+const { account, region } = contexts.httpApi.context;
+/** The one that may invoke functions, too (`lambda-service.ts`). */
+const deployer = { id: 'AKIAOPERATOR', secret: 'secret', arn: `arn:aws:iam::${account}:user/me` };
+
+/** A certificate for this machine, and the folder that it is in. */
+function ownTls(): Tls & { readonly file: string } {
+  const folder = temporary('guide-tls');
+  const [keyFile, file] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  execFileSync('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+    ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-days', '30'],
+    ...['-keyout', keyFile, '-out', file],
+  ]);
+  const [key, cert] = [readFileSync(keyFile, 'utf8'), readFileSync(file, 'utf8')];
+  return { key, cert, host: 'localhost', file };
+}
+
+const xml = (action: string, result: string): string =>
+  `<${action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><${action}Result>${result}</${action}Result></${action}Response>`;
+const element = (name: string, value = ''): string => `<${name}>${value}</${name}>`;
+
+/** @throws {Error} without Java for DynamoDB Local */
+export async function openAccount(home: string) {
+  const tls = ownTls();
+  let stack: Stack | undefined;
+  let lambda: LambdaService | undefined;
+  let device: Bridge | undefined;
+
+  const operator = () => stack && one(stack.made.roles, 'operator', 'role');
+
+  /** The answer of STS. */
+  const sts = (request: IncomingMessage, body: string): string => {
+    const asked = new URLSearchParams(body);
+    const [, key = ''] = /Credential=(\w+)\//.exec(request.headers.authorization ?? '') ?? [];
+    const role = operator();
+    const isOperator = role !== undefined && role.credentials.AWS_ACCESS_KEY_ID === key;
+    if (key !== deployer.id && !isOperator) throw new Error(`nobody has the access key ${key}`);
+    const action = asked.get('Action');
+    if (action === 'GetCallerIdentity') {
+      const arn = isOperator
+        ? `arn:aws:sts::${account}:assumed-role/${role.arn.split('/').at(-1)}/session`
+        : deployer.arn;
+      return xml(action, element('Account', account) + element('Arn', arn));
+    }
+    if (action !== 'AssumeRole') throw new Error(`nothing of ours calls ${action}`);
+    const wanted = asked.get('RoleArn');
+    if (role?.arn !== wanted || isOperator) throw new Error(`${key} may not assume ${wanted}`);
+    const { credentials } = role;
+    const given = element('AccessKeyId', credentials.AWS_ACCESS_KEY_ID)
+      .concat(element('SecretAccessKey', credentials.AWS_SECRET_ACCESS_KEY))
+      .concat(element('SessionToken', credentials.AWS_SESSION_TOKEN))
+      .concat(element('Expiration', '2100-01-01T00:00:00Z'));
+    return xml(action, element('Credentials', given));
+  };
+
+  /** The first time all is made; then the functions' configuration is. @returns the outputs of the stack */
+  async function deploy(path: string): Promise<Env> {
+    if (stack && device) await configure(stack, path);
+    else {
+      stack = await startStack(path, deployer.id);
+      if (!stack) throw new Error('Java 17 is missing');
+      const [scep, admin, maintenance] = [
+        await stack.start('scep'),
+        await stack.start('admin'),
+        await stack.start('maintenance'),
+      ];
+      device = await bridge('function-url', scep, tls);
+      const { AdminFunction: name = '' } = stack.made.outputs;
+      // Whenever somebody asks, a minute has gone by.
+      const invoke = async (event: unknown) => {
+        await maintenance.invoke({});
+        return admin.invoke(event);
+      };
+      lambda = await startLambdaService({ [name]: { invoke } }, { region, account });
+    }
+    return { ...stack.made.outputs, ScepUrl: `${device.origin}/scep` };
+  }
+
+  const pass = async (request: IncomingMessage, body: string, to: string): Promise<Answer> => {
+    const headers = new Headers(request.headers as Record<string, string>);
+    for (const name of ['host', 'connection', 'content-length', 'expect']) headers.delete(name);
+    const { url = '/', method = 'POST' } = request;
+    const response = await fetch(to + url, { method, headers, body });
+    const type = response.headers.get('content-type') ?? 'application/json';
+    const error = response.headers.get('x-amzn-errortype');
+    const said = { 'content-type': type, ...(error ? { 'x-amzn-errortype': error } : {}) };
+    return { status: response.status, headers: said, body: await response.text() };
+  };
+
+  const answer = async (request: IncomingMessage): Promise<Answer> => {
+    const body = await text(request);
+    const said = (about: string): Answer => ({ status: 200, headers: {}, body: about });
+    if (request.url === '/deploy') return said(JSON.stringify(await deploy(JSON.parse(body))));
+    const isInvoke = request.url?.startsWith('/2015-03-31/');
+    if (!isInvoke && !request.headers['x-amz-target']) return said(sts(request, body));
+    const to = isInvoke ? lambda?.env.AWS_ENDPOINT_URL_LAMBDA : stack?.gate.url;
+    if (to === undefined) throw new Error('nothing has been deployed yet');
+    return pass(request, body, to);
+  };
+
+  const errors: string[] = [];
+  const server = createServer((request, response) => {
+    answer(request).then(
+      ({ status, headers, body }) => response.writeHead(status, headers).end(body),
+      (error: Error) => {
+        errors.push(error.message);
+        response.writeHead(400).end(error.message);
+      },
+    );
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await mkdir(join(home, '.aws'), { recursive: true });
+  const profile = `[default]\naws_access_key_id = ${deployer.id}\naws_secret_access_key = ${deployer.secret}\n`;
+  await writeFile(join(home, '.aws', 'credentials'), profile);
+  return {
+    region,
+    errors,
+    refused: (): readonly string[] => stack?.gate.refused ?? [],
+    calls: (): readonly string[] => lambda?.calls ?? [],
+    /** What a shell has where this account is. */
+    env: {
+      HOME: home,
+      AWS_ENDPOINT_URL: url,
+      AWS_EC2_METADATA_DISABLED: 'true',
+      AWS_PAGER: '',
+      // The AWS CLI of PyPI is the first, which does not read AWS_REGION.
+      AWS_DEFAULT_REGION: region,
+      NODE_EXTRA_CA_CERTS: tls.file,
+      CURL_CA_BUNDLE: tls.file,
+    },
+    stop: async (): Promise<void> => {
+      server.closeAllConnections();
+      server.close();
+      lambda?.stop();
+      device?.stop();
+      await stack?.stop();
+    },
+  };
+}
+
+/** What CloudFormation does when only the configuration has changed. */
+async function configure({ made }: Stack, path: string): Promise<void> {
+  const { Resources } = templateAt(path);
+  const [parameter] = Object.values(Resources).filter(({ Type }) => Type === 'AWS::SSM::Parameter');
+  const [Name, Value] = ['Name', 'Value'].map((name) => String(at(parameter?.Properties, name)));
+  const credentials = { accessKeyId: 'x', secretAccessKey: 'x' };
+  const client = new SSMClient({ region, endpoint: made.endpoint, credentials });
+  await client.send(new PutParameterCommand({ Name, Value, Overwrite: true }));
+  client.destroy();
+}

@@ -1,0 +1,46 @@
+// The guides of deployments, as their readers follow them: the blocks of a page that say `guide=NAME`, in their
+// order, in one shell. The tools are themselves; what would change an account is done by one on this machine.
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openssl } from '../interop/openssl.ts';
+import { type Account, openAccount } from './account.ts';
+import { blocksOf, clone, follow } from './follow.ts';
+
+/** @returns the copy of the repository that it was followed in */
+async function followed(
+  [page, name]: readonly [page: string, name: string],
+  look: (account: Account) => void = () => {},
+  more: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const blocks = blocksOf(page, name);
+  assert.ok(blocks.length > 1, `${page} has a guide ${name}`);
+  const { copy, home, env } = clone();
+  const account = await openAccount(home);
+  try {
+    const here = { ...env, ...account.env, AWS_REGION: account.region, ...more };
+    const { code, where, said } = await follow(blocks, copy, here);
+    assert.equal(code, 0, `${page}, ${where}: ${said}\n${account.errors.join('\n')}`);
+    assert.deepEqual(account.errors, []);
+    look(account);
+  } finally {
+    await account.stop();
+  }
+  return copy;
+}
+
+test('docs/deploy-aws.md with the CDK: from nothing to a certificate, doctor, and its end', async () => {
+  const copy = await followed(['docs/deploy-aws.md', 'cdk'], (account) => {
+    assert.deepEqual(account.refused(), []);
+    assert.match(account.calls().join(), /^AKIAOPERATOR [\w-]*admin[\w-]*$/i);
+  });
+  const certificate = join(copy, 'infra', 'cdk', 'device-1', 'cert.pem');
+  const issued = await openssl(['x509', '-in', certificate, '-subject', '-noout']);
+  assert.match(issued.toString(), /^subject=CN ?= ?device-1$/m);
+});
+
+// moto knows neither CloudFront's distribution nor its web ACL as CloudFormation makes them.
+test('docs/deploy-aws.md for production: the CDK takes what it says', async () => {
+  await followed(['docs/deploy-aws.md', 'cdk-production'], undefined, { GUIDE_ONLY_SYNTH: '1' });
+});

@@ -1,0 +1,125 @@
+// What a guide's reader has on the PATH, where the real thing would change an account: it takes no option that the
+// real tool does not have, has the real tool do all that needs no account, and asks `account.ts` for the rest.
+//   node stand-in.ts cdk|npm|npx ...
+
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { root } from '../support/installed.ts';
+
+const [tool = '', ...args] = process.argv.slice(2);
+const cwd = process.cwd();
+/** The copy of the repository that the guide is about. */
+const copy = process.env.GUIDE_COPY ?? '';
+
+function fail(sentence: string): never {
+  process.stderr.write(`${tool}: ${sentence}\n`);
+  process.exit(1);
+}
+
+function real(command: string, words: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, words, {
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    env: { ...process.env, CDK_DISABLE_CLI_TELEMETRY: '1', CI: 'true', NO_COLOR: '1' },
+  });
+  if (status !== 0) fail(`${error?.message ?? ''}${stdout}${stderr}`);
+  return stdout;
+}
+
+/**
+ * `npm ci`, of a lock file whose packages have been installed for this suite, and `npm run release`, which has a test
+ * of its own; all else is npm itself.
+ */
+function npm(): void {
+  if (args.join(' ') === 'run release' && cwd === copy) return;
+  if (args.join(' ') !== 'ci') {
+    const others = (process.env.PATH ?? '').split(':').slice(1).join(':');
+    const env = { ...process.env, PATH: others };
+    process.exit(spawnSync('npm', args, { env, stdio: 'inherit' }).status ?? 1);
+  }
+  const installed = join(root, relative(copy, cwd));
+  const [lock, ours] = [cwd, installed].map((at) => readFileSync(join(at, 'package-lock.json')));
+  if (!lock?.equals(ours ?? Buffer.alloc(0))) fail('ci: these packages are not installed');
+  if (!existsSync('node_modules')) symlinkSync(join(installed, 'node_modules'), 'node_modules');
+}
+
+/** `npx`: of what a folder has installed. */
+function npx(): Promise<void> {
+  const [name, ...words] = args;
+  if (name !== 'cdk') fail(`${name}: no guide of ours has npx fetch a package`);
+  const program = join(cwd, 'node_modules', '.bin', 'cdk');
+  if (!existsSync(program)) fail('cdk is not installed in this folder');
+  return cdk(program, words);
+}
+
+const verbs = ['bootstrap', 'deploy', 'destroy'];
+
+async function cdk(program: string, words: readonly string[]): Promise<void> {
+  const [verb = ''] = words;
+  if (!verbs.includes(verb)) fail(`${verb}: a guide deploys, and no more`);
+  const help = real(program, [verb, '--help']);
+  const options = Object.fromEntries(
+    help
+      .split(/^ {2}--/m)
+      .slice(1)
+      .map((text) => {
+        const [, name = '', short] = /^([\w-]+)(?:, -(\w))?/.exec(text) ?? [];
+        const isFlag = /\[(?:boolean|count)\]/.test(text);
+        const type = isFlag ? ('boolean' as const) : ('string' as const);
+        return [name, { ...(short ? { short } : {}), type, multiple: text.includes('[array]') }];
+      }),
+  );
+  // An unknown option ends this.
+  const { values } = parseArgs({ args: words.slice(1), options, allowPositionals: false });
+  const context = (values.context as readonly string[] | undefined) ?? [];
+  const app = values.app as string | undefined;
+  const template = synthesised(program, app, context);
+  if (verb !== 'deploy' || process.env.GUIDE_ONLY_SYNTH) return;
+  const body = JSON.stringify(template);
+  const response = await fetch(`${process.env.AWS_ENDPOINT_URL}/deploy`, { method: 'POST', body });
+  const said = await response.text();
+  if (!response.ok) fail(said);
+  const made = JSON.parse(said) as Readonly<Record<string, string>>;
+  const [, stack = ''] = /([\w-]+)\.template\.json$/.exec(template) ?? [];
+  const { Outputs } = JSON.parse(readFileSync(template, 'utf8'));
+  const outputs = Object.keys(Outputs).map((name) => {
+    return [name, made[name] ?? fail(`nothing is known of the output ${name}`)] as const;
+  });
+  for (const [name, value] of outputs) process.stdout.write(`${stack}.${name} = ${value}\n`);
+  const file = values['outputs-file'] as string | undefined;
+  if (file) writeFileSync(file, JSON.stringify({ [stack]: Object.fromEntries(outputs) }));
+}
+
+/** By the real tool, once for the same context. @returns the path of the template */
+function synthesised(program: string, app = '', context: readonly string[]): string {
+  const files = context
+    .filter((one) => one.startsWith('config='))
+    .map((one) => readFileSync(one.slice('config='.length), 'utf8'));
+  const about = JSON.stringify([cwd, app, context, files, process.env.AWS_REGION]);
+  const kept = join(copy, '.synthesised');
+  const folder = join(kept, createHash('sha256').update(about).digest('hex').slice(0, 16));
+  if (!existsSync(folder)) {
+    mkdirSync(kept, { recursive: true });
+    const options = [...(app ? ['--app', app] : []), ...context.flatMap((one) => ['-c', one])];
+    real(program, ['synth', '--quiet', '--output', `${folder}.new`, ...options]);
+    renameSync(`${folder}.new`, folder);
+  }
+  const [template = ''] = readdirSync(folder).filter((name) => name.endsWith('.template.json'));
+  return join(folder, template);
+}
+
+const tools: Readonly<Record<string, () => unknown>> = { npm, npx };
+const asked = tools[tool];
+if (!asked) fail('is no tool of a guide');
+await asked();
