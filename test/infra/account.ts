@@ -14,7 +14,7 @@ import { type Bridge, bridge, type Tls } from '../support/lambda-bridge.ts';
 import { type LambdaService, startLambdaService } from '../support/lambda-service.ts';
 import { temporary } from '../support/process.ts';
 import { contexts } from './contexts.ts';
-import { one, type Stack, startStack } from './stack.ts';
+import { type Aws, one, type Stack, startAws, startStack } from './stack.ts';
 import { at, templateAt } from './templates.ts';
 
 type Env = Readonly<Record<string, string>>;
@@ -45,7 +45,7 @@ const element = (name: string, value = ''): string => `<${name}>${value}</${name
 /** @throws {Error} without Java for DynamoDB Local */
 export async function openAccount(home: string) {
   const tls = ownTls();
-  let stack: Stack | undefined;
+  let stack: Omit<Aws, 'as'> | undefined;
   let lambda: LambdaService | undefined;
   let device: Bridge | undefined;
 
@@ -76,27 +76,34 @@ export async function openAccount(home: string) {
     return xml(action, element('Credentials', given));
   };
 
-  /** The first time all is made; then the functions' configuration is. @returns the outputs of the stack */
+  async function start({ start, made }: Stack): Promise<void> {
+    const [scep, admin, maintenance] = [
+      await start('scep'),
+      await start('admin'),
+      await start('maintenance'),
+    ];
+    device = await bridge('function-url', scep, tls);
+    const { AdminFunction: name = '' } = made.outputs;
+    // Whenever somebody asks, a minute has gone by.
+    const invoke = async (event: unknown) => {
+      await maintenance.invoke({});
+      return admin.invoke(event);
+    };
+    lambda = await startLambdaService({ [name]: { invoke } }, { region, account });
+  }
+
+  /** The first time all is made, later only the configuration. @returns the outputs of the stack */
   async function deploy(path: string): Promise<Env> {
-    if (stack && device) await configure(stack, path);
+    if (stack) await configure(stack, path);
     else {
-      stack = await startStack(path, deployer.id);
-      if (!stack) throw new Error('Java 17 is missing');
-      const [scep, admin, maintenance] = [
-        await stack.start('scep'),
-        await stack.start('admin'),
-        await stack.start('maintenance'),
-      ];
-      device = await bridge('function-url', scep, tls);
-      const { AdminFunction: name = '' } = stack.made.outputs;
-      // Whenever somebody asks, a minute has gone by.
-      const invoke = async (event: unknown) => {
-        await maintenance.invoke({});
-        return admin.invoke(event);
-      };
-      lambda = await startLambdaService({ [name]: { invoke } }, { region, account });
+      const types = Object.values(templateAt(path).Resources).map(({ Type }) => Type);
+      const whole = types.includes('AWS::Lambda::Function');
+      const made = whole ? await startStack(path, deployer.id) : await startAws(path, deployer.id);
+      if (!made) throw new Error('Java 17 is missing');
+      stack = made;
+      if ('start' in made) await start(made);
     }
-    return { ...stack.made.outputs, ScepUrl: `${device.origin}/scep` };
+    return { ...stack.made.outputs, ...(device ? { ScepUrl: `${device.origin}/scep` } : {}) };
   }
 
   const pass = async (request: IncomingMessage, body: string, to: string): Promise<Answer> => {
@@ -163,7 +170,7 @@ export async function openAccount(home: string) {
 }
 
 /** What CloudFormation does when only the configuration has changed. */
-async function configure({ made }: Stack, path: string): Promise<void> {
+async function configure({ made }: Pick<Aws, 'made'>, path: string): Promise<void> {
   const { Resources } = templateAt(path);
   const [parameter] = Object.values(Resources).filter(({ Type }) => Type === 'AWS::SSM::Parameter');
   const [Name, Value] = ['Name', 'Value'].map((name) => String(at(parameter?.Properties, name)));

@@ -2,9 +2,11 @@
 // order, in one shell. The tools are themselves; what would change an account is done by one on this machine.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openssl } from '../interop/openssl.ts';
+import { installFolder } from '../support/installed.ts';
 import { type Account, openAccount } from './account.ts';
 import { blocksOf, clone, follow } from './follow.ts';
 
@@ -38,6 +40,17 @@ test('docs/deploy-aws.md with the CDK: from nothing to a certificate, doctor, an
   const certificate = join(copy, 'infra', 'cdk', 'device-1', 'cert.pem');
   const issued = await openssl(['x509', '-in', certificate, '-subject', '-noout']);
   assert.match(issued.toString(), /^subject=CN ?= ?device-1$/m);
+});
+
+test('docs/deploy-workers.md: the AWS side, its CA, and what the Worker is told of it', async () => {
+  await installFolder('infra/cloudflare');
+  const copy = await followed(['docs/deploy-workers.md', 'workers'], (account) => {
+    assert.deepEqual(account.refused(), []);
+  });
+  const [stack] = Object.values(
+    JSON.parse(readFileSync(join(copy, 'infra', 'cdk', 'out.json'), 'utf8')) as object,
+  );
+  assert.match(stack.ConfigParameter, /^ssm:/);
 });
 
 // moto knows neither CloudFront's distribution nor its web ACL as CloudFormation makes them.

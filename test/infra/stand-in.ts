@@ -43,15 +43,18 @@ function real(command: string, words: readonly string[]): string {
  */
 function npm(): void {
   if (args.join(' ') === 'run release' && cwd === copy) return;
-  if (args.join(' ') !== 'ci') {
+  const [, prefix = '.'] = /^(?:--prefix (\S+) )?ci$/.exec(args.join(' ')) ?? [];
+  if (args.at(-1) !== 'ci') {
     const others = (process.env.PATH ?? '').split(':').slice(1).join(':');
     const env = { ...process.env, PATH: others };
     process.exit(spawnSync('npm', args, { env, stdio: 'inherit' }).status ?? 1);
   }
-  const installed = join(root, relative(copy, cwd));
-  const [lock, ours] = [cwd, installed].map((at) => readFileSync(join(at, 'package-lock.json')));
+  const folder = join(cwd, prefix);
+  const installed = join(root, relative(copy, folder));
+  const [lock, ours] = [folder, installed].map((at) => readFileSync(join(at, 'package-lock.json')));
   if (!lock?.equals(ours ?? Buffer.alloc(0))) fail('ci: these packages are not installed');
-  if (!existsSync('node_modules')) symlinkSync(join(installed, 'node_modules'), 'node_modules');
+  const packages = join(folder, 'node_modules');
+  if (!existsSync(packages)) symlinkSync(join(installed, 'node_modules'), packages);
 }
 
 /** `npx`: of what a folder has installed. */
