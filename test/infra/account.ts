@@ -9,8 +9,8 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
-import { type Bridge, bridge, type Tls } from '../support/lambda-bridge.ts';
+import { bridge, type Tls } from '../support/lambda-bridge.ts';
+import type { LambdaFunction } from '../support/lambda-runtime.ts';
 import { type LambdaService, startLambdaService } from '../support/lambda-service.ts';
 import { temporary } from '../support/process.ts';
 import { contexts } from './contexts.ts';
@@ -47,7 +47,11 @@ export async function openAccount(home: string) {
   const tls = ownTls();
   let stack: Omit<Aws, 'as'> | undefined;
   let lambda: LambdaService | undefined;
-  let device: Bridge | undefined;
+  let configuration: string | undefined;
+  let answers: Pick<LambdaFunction, 'invoke'> | undefined;
+  const nobody = () => Promise.reject(new Error('nothing has been deployed yet'));
+  const invoke = (event: unknown) => (answers ? answers.invoke(event) : nobody());
+  const device = await bridge('function-url', { invoke }, tls);
 
   const operator = () => stack && one(stack.made.roles, 'operator', 'role');
 
@@ -82,35 +86,48 @@ export async function openAccount(home: string) {
       await start('admin'),
       await start('maintenance'),
     ];
-    device = await bridge('function-url', scep, tls);
+    answers = scep;
     const { AdminFunction: name = '' } = made.outputs;
     // Whenever somebody asks, a minute has gone by.
     const invoke = async (event: unknown) => {
       await maintenance.invoke({});
       return admin.invoke(event);
     };
+    lambda?.stop();
     lambda = await startLambdaService({ [name]: { invoke } }, { region, account });
   }
 
-  /** The first time all is made, later only the configuration. @returns the outputs of the stack */
+  /**
+   * Makes all. With another configuration, which a guide gives it before there is a CA, all is made anew at the same
+   * address; with other settings it stays as it is. @returns the outputs of the stack
+   */
   async function deploy(path: string): Promise<Env> {
-    if (stack) await configure(stack, path);
-    else {
-      const types = Object.values(templateAt(path).Resources).map(({ Type }) => Type);
-      const whole = types.includes('AWS::Lambda::Function');
-      const made = whole ? await startStack(path, deployer.id) : await startAws(path, deployer.id);
+    const resources = Object.values(templateAt(path).Resources);
+    const upload = resources.find(({ Type }) => Type === 'Custom::ScepterConfig');
+    const asked = JSON.stringify(at(upload?.Properties, 'Create'));
+    if (!stack || asked !== configuration) {
+      await stack?.stop();
+      const made =
+        'AdminFunction' in templateAt(path).Outputs
+          ? await startStack(path, deployer.id)
+          : await startAws(path, deployer.id);
       if (!made) throw new Error('Java 17 is missing');
       stack = made;
+      configuration = asked;
       if ('start' in made) await start(made);
     }
-    return { ...stack.made.outputs, ...(device ? { ScepUrl: `${device.origin}/scep` } : {}) };
+    const url = answers && { ScepUrl: `${device.origin}/scep` };
+    return { ...stack.made.outputs, ...url };
   }
 
   const pass = async (request: IncomingMessage, body: string, to: string): Promise<Answer> => {
     const headers = new Headers(request.headers as Record<string, string>);
     for (const name of ['host', 'connection', 'content-length', 'expect']) headers.delete(name);
     const { url = '/', method = 'POST' } = request;
-    const response = await fetch(to + url, { method, headers, body });
+    const response = await fetch(to + url, {
+      ...{ method, headers },
+      ...(method === 'GET' ? {} : { body }),
+    });
     const type = response.headers.get('content-type') ?? 'application/json';
     const error = response.headers.get('x-amzn-errortype');
     const said = { 'content-type': type, ...(error ? { 'x-amzn-errortype': error } : {}) };
@@ -122,7 +139,8 @@ export async function openAccount(home: string) {
     const said = (about: string): Answer => ({ status: 200, headers: {}, body: about });
     if (request.url === '/deploy') return said(JSON.stringify(await deploy(JSON.parse(body))));
     const isInvoke = request.url?.startsWith('/2015-03-31/');
-    if (!isInvoke && !request.headers['x-amz-target']) return said(sts(request, body));
+    const isS3 = /\/s3\/aws4_request/.test(request.headers.authorization ?? '');
+    if (!isInvoke && !isS3 && !request.headers['x-amz-target']) return said(sts(request, body));
     const to = isInvoke ? lambda?.env.AWS_ENDPOINT_URL_LAMBDA : stack?.gate.url;
     if (to === undefined) throw new Error('nothing has been deployed yet');
     return pass(request, body, to);
@@ -152,6 +170,7 @@ export async function openAccount(home: string) {
     env: {
       HOME: home,
       AWS_ENDPOINT_URL: url,
+      AWS_ENDPOINT_URL_S3: url,
       AWS_EC2_METADATA_DISABLED: 'true',
       AWS_PAGER: '',
       // The AWS CLI of PyPI is the first, which does not read AWS_REGION.
@@ -163,19 +182,8 @@ export async function openAccount(home: string) {
       server.closeAllConnections();
       server.close();
       lambda?.stop();
-      device?.stop();
+      device.stop();
       await stack?.stop();
     },
   };
-}
-
-/** What CloudFormation does when only the configuration has changed. */
-async function configure({ made }: Pick<Aws, 'made'>, path: string): Promise<void> {
-  const { Resources } = templateAt(path);
-  const [parameter] = Object.values(Resources).filter(({ Type }) => Type === 'AWS::SSM::Parameter');
-  const [Name, Value] = ['Name', 'Value'].map((name) => String(at(parameter?.Properties, name)));
-  const credentials = { accessKeyId: 'x', secretAccessKey: 'x' };
-  const client = new SSMClient({ region, endpoint: made.endpoint, credentials });
-  await client.send(new PutParameterCommand({ Name, Value, Overwrite: true }));
-  client.destroy();
 }

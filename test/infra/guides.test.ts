@@ -50,7 +50,7 @@ test('docs/deploy-workers.md: the AWS side, its CA, and what the Worker is told 
   const [stack] = Object.values(
     JSON.parse(readFileSync(join(copy, 'infra', 'cdk', 'out.json'), 'utf8')) as object,
   );
-  assert.match(stack.ConfigParameter, /^ssm:/);
+  assert.match(stack.Config, /^s3:/);
 });
 
 // moto knows neither CloudFront's distribution nor its web ACL as CloudFormation makes them.

@@ -15,7 +15,10 @@ function given(name: string): string {
 export const python = given('INFRA_PYTHON');
 export const packages = given('INFRA_PACKAGES');
 
-export type Template = { readonly Resources: Readonly<Record<string, Resource>> };
+export type Template = {
+  readonly Resources: Readonly<Record<string, Resource>>;
+  readonly Outputs: Readonly<Record<string, unknown>>;
+};
 export type Resource = {
   readonly Type: string;
   readonly Properties: unknown;
