@@ -16,18 +16,24 @@ export type Json =
 export const canonical = (value: Json): Bytes => utf8(canonicalText(value));
 
 export function canonicalText(value: Json): string {
+  if (typeof value === 'string') return canonicalString(value);
   if (typeof value === 'number' && !Number.isFinite(value))
     throw new TypeError('not a JSON number');
-  if (typeof value === 'string' && !value.isWellFormed()) throw new TypeError('not Unicode text');
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (isList(value)) return `[${value.map(canonicalText).join(',')}]`;
-  const members: string[] = [];
+  let members = '';
   // RFC 8785 §3.2.3: by UTF-16 code units, which is what sort() compares.
   for (const key of Object.keys(value).sort()) {
     const member = value[key];
-    if (member !== undefined) members.push(`${canonicalText(key)}:${canonicalText(member)}`);
+    if (member === undefined) continue;
+    members += `${members && ','}${canonicalString(key)}:${canonicalText(member)}`;
   }
-  return `{${members.join(',')}}`;
+  return `{${members}}`;
+}
+
+function canonicalString(text: string): string {
+  if (!text.isWellFormed()) throw new TypeError('not Unicode text');
+  return JSON.stringify(text);
 }
 
 const isList = (value: Json): value is readonly Json[] => Array.isArray(value);

@@ -97,10 +97,14 @@ export function hash(name: DigestName, message: Uint8Array): Bytes {
   return concat([hashAtOnce(digests[name].node, message, 'buffer')]);
 }
 
-/** HMAC with SHA-256 (RFC 2104), without the hop to another thread that WebCrypto takes. */
+/** HMAC with SHA-256 (RFC 2104), without the hop to another thread that WebCrypto takes.
+ * @param key octets that do not change: what the platform makes of them is kept as long as they are */
 export function hmacSha256(key: Uint8Array, message: Uint8Array): Bytes {
-  return concat([createHmac('sha256', createSecretKey(key)).update(message).digest()]);
+  const secret = hmacKeys.get(key) ?? createSecretKey(key);
+  hmacKeys.set(key, secret);
+  return concat([createHmac('sha256', secret).update(message).digest()]);
 }
+const hmacKeys = new WeakMap<Uint8Array, KeyObject>();
 
 /** RSASSA-PKCS1-v1_5, or ECDSA in DER form, by the type of the key. */
 export function verifyNatively(

@@ -76,6 +76,7 @@ const isTime = (said: unknown): boolean =>
   typeof said === 'number' && Number.isFinite(new Date(said).getTime());
 
 type Stored = { readonly mac?: unknown };
+type Members = { readonly [member: string]: Json };
 
 const tagOf = (macKey: MacKey, { kind, key }: Key, record: Json): string =>
   tagged(macKey, mac(macKey, 'stored', [kind, key, record]));
@@ -93,9 +94,12 @@ function apart(stored: unknown): { readonly tag: string; readonly record: Json }
  */
 export function guarded(store: Store, macKeys: MacKeys, log: Log): Store {
   const keysOf = async (all: readonly Key[]): Promise<ReadonlyMap<MacPurpose, Live>> => {
-    const purposes = new Set(all.flatMap(({ kind }) => guards[kind] ?? []));
-    const live = [...purposes].map(async (one) => [one, await macKeys.live(one)] as const);
-    return new Map(await Promise.all(live));
+    const live = new Map<MacPurpose, Live>();
+    for (const { kind } of all) {
+      const purpose = guards[kind];
+      if (purpose && !live.has(purpose)) live.set(purpose, await macKeys.live(purpose));
+    }
+    return live;
   };
   const opened = (row: Row | AlteredRow, live: ReadonlyMap<MacPurpose, Live>): Row | AlteredRow => {
     const { kind, key, rev } = row;
@@ -117,9 +121,11 @@ export function guarded(store: Store, macKeys: MacKeys, log: Log): Store {
   const closed = (action: Action, live: ReadonlyMap<MacPurpose, Live>): Action => {
     const [macKey] = live.get(guards[action.kind] ?? 'record') ?? [];
     if (action.do !== 'put' || guards[action.kind] === undefined || !macKey) return action;
-    // The record as it will be read: fields that JSON leaves out are not under the MAC either.
-    const { mac: _old, ...record } = JSON.parse(JSON.stringify(action.record));
-    return { ...action, record: { ...record, mac: tagOf(macKey, action, record) } };
+    // Of a record that was read with its MAC the next one is made anew. Members that JSON leaves out are
+    // under no MAC.
+    const { mac: _old, ...record }: Stored & Members = { ...action.record };
+    const withMac: object = { ...record, mac: tagOf(macKey, action, record) };
+    return { ...action, record: withMac } as Action;
   };
   return {
     async read(keys) {
