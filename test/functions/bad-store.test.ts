@@ -130,14 +130,26 @@ describe('the adapter', () => {
     again.close();
   });
 
-  test('a file whose pages are noise is an outage as soon as one is read', async () => {
+  test('a file whose pages are noise is refused, or an outage as soon as one of them is read', async () => {
     const path = open();
     const first = new SqliteStore(path);
     for (let i = 0; i < 50; i++) await first.write([token(`${i}`)]);
     first.close();
+    const raw = new DatabaseSync(path);
+    const roots = raw
+      .prepare(
+        "SELECT rootpage FROM sqlite_schema WHERE tbl_name IN ('records', 'places', 'crls') AND rootpage > 0",
+      )
+      .all()
+      .map(({ rootpage }) => Number(rootpage));
+    raw.close();
     const good = readFileSync(path);
-    const noise = Buffer.alloc(good.length - 4096, 0xa5);
-    writeFileSync(path, Buffer.concat([good.subarray(0, 4096), noise]));
+    writeFileSync(path, Buffer.from(good).fill(0xa5, 4096));
+    refusedBy(path, /is damaged: restore the data folder/);
+    // What a start does not look at.
+    const partly = Buffer.from(good);
+    for (const root of roots) partly.fill(0xa5, (root - 1) * 4096, root * 4096);
+    writeFileSync(path, partly);
     const store = new SqliteStore(path);
     await assert.rejects(store.read([{ kind: 'token', key: '7' }]), Outage);
     await assert.rejects(store.write([token('new')]), Outage);
