@@ -46,6 +46,17 @@ test('SQLite: a try of a write leaves no record, and can be made again and again
   await assert.rejects(store.tryWrite(), Outage);
 });
 
+test('SQLite: what waits when a list is asked for goes first', async () => {
+  const store = new SqliteStore(fresh());
+  let went = false;
+  setImmediate(() => {
+    went = true;
+  });
+  await store.list({ list: 'transactions', group: 'default', limit: 1 });
+  assert.ok(went);
+  store.close();
+});
+
 test('SQLite: a second process on the same file is refused with a sentence', () => {
   const path = fresh();
   const first = new SqliteStore(path);
