@@ -38,6 +38,7 @@ async function start(json: boolean): Promise<void> {
   const service = runService(env, embedded, log, announced);
   ready.resolve(service);
   const stop = () => {
+    log({ event: 'server.stopping', severity: 'info' });
     void closed(servers, service.stop(), () => {
       const detail = 'work was still running, and is taken up by the next start';
       log({ event: 'server.cutOff', severity: 'warning', detail });

@@ -357,13 +357,16 @@ describe('the end of a server', () => {
     const args = [...old, join(root, 'bin', 'scepter.js'), 'serve'];
     const child = spawn(process.execPath, args, {
       env: { PATH: process.env.PATH, ...env },
-      stdio: ['ignore', 'pipe', 'ignore'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
     const { pid = 0 } = child;
-    const ended = once(child, 'exit');
+    const ended = once(child, 'close');
     try {
-      let printed = '';
+      let [printed, logged] = ['', ''];
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        logged += text;
+      });
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         printed += text;
       });
@@ -376,6 +379,7 @@ describe('the end of a server', () => {
       const answer = await goOn();
       assert.match(answer, /^HTTP\/1\.1 201 [\s\S]*\r\nConnection: close\r\n/i);
       assert.deepEqual(await ended, [0, null]);
+      assert.equal(loggedIn(logged, 'server.stopping').length, 1);
     } finally {
       if (child.exitCode === null) process.kill(-pid, 'SIGKILL');
     }
