@@ -32,6 +32,8 @@ class Table {
   readonly challenges: readonly Challenge[];
   /** By the hash of the key. */
   readonly blockedKeys: ReadonlySet<string>;
+  /** Serial numbers of certificates that their renewal superseded, whatever became of them since. */
+  readonly superseded: ReadonlySet<string>;
   readonly #requests: ReadonlyMap<string, readonly Transaction[]>;
 
   constructor(rows: readonly Row[]) {
@@ -42,6 +44,10 @@ class Table {
     this.#requests = Map.groupBy(this.transactions.values(), ({ requestHash }) => requestHash);
     this.challenges = of('challenge').map(([, challenge]) => challenge);
     this.blockedKeys = new Set(of('blockedKey').map(([key]) => key));
+    const events = of('event').map(([, { body }]) => JSON.parse(body));
+    this.superseded = new Set(
+      events.flatMap(({ type, serial }) => (type === 'certificate.superseded' ? [serial] : [])),
+    );
   }
 
   ofRequest({ requestHashes }: Conversation): readonly Transaction[] {
@@ -134,10 +140,11 @@ function endsFor(
   serial: string,
 ): boolean {
   const rootOf = (one: string) => table.certificate(one).lineage.root;
-  // What is called superseded has a renewal that goes on. So has what its own renewal had superseded before: a
-  // revocation for keyCompromise was done all the same, because it blocked the key.
   if (reason === undefined || reason === 'superseded') return false;
-  if (table.certificate(revoked).supersededBy !== undefined) return false;
+  // What has been superseded has a sibling, which goes on; the one that both renew does not.
+  if (table.superseded.has(revoked)) {
+    return table.transactionOf(serial).renews === table.transactionOf(revoked).renews;
+  }
   if (rootOf(revoked) !== rootOf(serial)) return false;
   return !conversations.some(
     ({ signer, begun }) =>
