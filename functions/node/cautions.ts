@@ -1,5 +1,5 @@
-// What a start warns of, and a new configuration: addresses in certificates at which nobody answers, and secrets that cross a network
-// in clear.
+// A start, and a configuration that is taken later, warn of addresses in certificates that do not answer, and of
+// secrets that cross a network in clear.
 
 import { hostname } from 'node:os';
 import type { Log } from '../../lib/ports/log.ts';

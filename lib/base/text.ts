@@ -16,3 +16,6 @@ const escapeUnits = (character: string): string =>
 /** A time of milliseconds since 1970, for people and records (RFC 3339); `isoSeconds` is for whole seconds. */
 export const iso = (ms: number): string => new Date(ms).toISOString();
 export const isoSeconds = (ms: number): string => iso(ms).replace('.000Z', 'Z');
+
+export const isText = (value: unknown): value is string => typeof value === 'string';
+export const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);

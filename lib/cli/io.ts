@@ -163,7 +163,7 @@ const TIMEOUT_MS = 30_000;
 
 /** Octets of an answer, inflated where it came compressed: a page of a list has some MB, a CRL of 100,000
  * certificates has 4. */
-const MAX_ANSWER_OCTETS = 32 * 1024 * 1024;
+export const MAX_ANSWER_OCTETS = 32 * 1024 * 1024;
 
 /** An answer that is there to its end. */
 export type Answered = Said & { readonly octets: Bytes };

@@ -5,7 +5,7 @@
 import type { Bytes } from '../base/bytes.ts';
 import { hex } from '../base/bytes.ts';
 import { canonicalText } from '../base/json.ts';
-import { iso } from '../base/text.ts';
+import { iso, isText, isTexts } from '../base/text.ts';
 import { timeOfUlid, ulid } from '../base/ulid.ts';
 import type { actorKinds, EventType, RequestKind } from '../base/words.ts';
 
@@ -49,8 +49,6 @@ export type EventFields = {
 };
 
 type Shape = (value: unknown) => boolean;
-const isText: Shape = (value) => typeof value === 'string';
-const isTexts: Shape = (value) => Array.isArray(value) && value.every(isText);
 
 /** What each field is where it is there. */
 const shapes: Readonly<Record<keyof EventFields, Shape>> = {

@@ -8,6 +8,7 @@
 // them: that is an outage. SECURITY.md names the command that ends each of these.
 
 import type { Json } from '../../base/json.ts';
+import { isText, isTexts } from '../../base/text.ts';
 import type { MacPurpose } from '../../base/words.ts';
 import { isEventBody } from '../../events/event.ts';
 import type { Log } from '../../ports/log.ts';
@@ -69,8 +70,6 @@ const forms: Partial<Record<Kind, (row: Said) => boolean>> = {
 };
 type Said = Pick<Row, 'key' | 'rev'> & { readonly record: Readonly<Record<string, unknown>> };
 
-const isText = (said: unknown): said is string => typeof said === 'string';
-const isTexts = (said: unknown): boolean => Array.isArray(said) && said.every(isText);
 /** What has a date: others could not even be shown. */
 const isTime = (said: unknown): boolean =>
   typeof said === 'number' && Number.isFinite(new Date(said).getTime());

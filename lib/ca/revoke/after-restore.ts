@@ -125,25 +125,30 @@ export async function revokeOpenChallenges(
   return revoked;
 }
 
+type TellingDeps = Pick<Deps, 'store' | 'clock' | 'random'>;
+
 /** @param actor whoever has the database copied, before it is: the copy has all that somebody else may do with it */
-export async function tellOfBackup(
-  { store, clock, random }: Pick<Deps, 'store' | 'clock' | 'random'>,
-  actor: NamedActor,
-): Promise<void> {
-  const draft = new Draft(new View(store));
-  const note = 'copied the database for a backup';
-  draft.event(clock.now(), random, { type: 'admin.acted', actor, note });
-  await store.write(draft.actions);
-}
+export const tellOfBackup = (deps: TellingDeps, actor: NamedActor): Promise<void> =>
+  tell(deps, actor, 'copied the database for a backup');
 
 /** The event without which the log would not show that it went back. */
-export async function tellOfRestore(
-  { store, clock, random }: Pick<Deps, 'store' | 'clock' | 'random'>,
+export const tellOfRestore = (
+  deps: TellingDeps,
   madeAt: string,
   actor: NamedActor,
+): Promise<void> =>
+  tell(
+    deps,
+    actor,
+    `restored the backup of ${madeAt}: what happened between it and now is not in this log`,
+  );
+
+async function tell(
+  { store, clock, random }: TellingDeps,
+  actor: NamedActor,
+  note: string,
 ): Promise<void> {
   const draft = new Draft(new View(store));
-  const note = `restored the backup of ${madeAt}: what happened between it and now is not in this log`;
   draft.event(clock.now(), random, { type: 'admin.acted', actor, note });
   await store.write(draft.actions);
 }

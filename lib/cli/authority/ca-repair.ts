@@ -147,17 +147,21 @@ function numberIn(text: string): number {
 async function crlFloor(io: Io, above: number, name: string, json: boolean): Promise<void> {
   const asked = { params: { ca: name }, body: { above } };
   const done = await callApi(io, 'POST /crls/{ca}/floor', asked);
-  io.out(json ? jsonLine(done) : `CRL ${done.number}, next by ${seconds(done.nextUpdate)}\n`);
+  io.out(json ? jsonLine(done) : crlLine(done));
 }
+
+type Numbered = { readonly number: number; readonly nextUpdate: string };
+const crlLine = ({ number, nextUpdate }: Numbered): string =>
+  `CRL ${number}, next by ${seconds(nextUpdate)}\n`;
 
 async function rebuild(io: Io, name: string, json: boolean): Promise<void> {
   const done = await callApi(io, 'POST /crls/{ca}/rebuild', { params: { ca: name } });
   if (json) return io.out(jsonLine(done));
-  const { rebuilt, number, nextUpdate } = done;
+  const { rebuilt } = done;
   io.note(
     rebuilt.length === 0
       ? 'the register held: nothing was rebuilt'
       : `rebuilt the register for serial numbers that end with ${rebuilt.join(', ')}`,
   );
-  io.out(`CRL ${number}, next by ${seconds(nextUpdate)}\n`);
+  io.out(crlLine(done));
 }

@@ -14,6 +14,7 @@ import {
 import { type Certificate, publicKeyOf, readCertificate } from '../../x509/certificate.ts';
 import { sameName } from '../../x509/names/same-name.ts';
 import { encodeOcspRequest } from '../../x509/ocsp.ts';
+import { MAX_ANSWER_OCTETS } from '../io.ts';
 import { type Asking, enrolled, exchanged, type Probe } from './exchange.ts';
 import type { EndpointFacts, Fetched, HostFacts, Sent, Way } from './facts.ts';
 import { locationsOf } from './locations.ts';
@@ -114,7 +115,10 @@ export async function endpointFacts(
   for (const { kind, ...place } of places.slice(0, MAX_PLACES)) {
     say(place.url);
     if (kind === 'crl') {
-      lists.push({ ...place, said: await fetched(place.url, { isGuarded, maxOctets }, limitMs) });
+      lists.push({
+        ...place,
+        said: await fetched(place.url, { isGuarded, maxOctets: MAX_ANSWER_OCTETS }, limitMs),
+      });
       continue;
     }
     const headers = { 'content-type': 'application/ocsp-request' };
@@ -127,9 +131,6 @@ export async function endpointFacts(
   const asked = { caps, cert, named, pathClient, next };
   return { url, now, ...asked, ca, bag, exchanges, enrolled: own, lists, statuses, unasked };
 }
-
-/** Octets of a CRL: one of 100,000 certificates has 4 MB. */
-const maxOctets = 32 * 1024 * 1024;
 
 /** Places that are asked, each for as long as a question takes: a certificate names one or two, and one that is meant to
  * hurt thousands. */

@@ -17,6 +17,8 @@ import { operated, requireCa } from './operating.ts';
 const keysAreFiles = (): HttpFailure =>
   new HttpFailure(422, 'the MAC keys are a file here, keys/mac-keys.json: keep a copy of that');
 
+const numbered = ({ number, nextUpdate }: Crl) => ({ number, nextUpdate: iso(nextUpdate) });
+
 export const repairHandlers: HandlersOf<typeof repairRoutes> = {
   'POST /cas/{ca}/restore': (deps, { actor, params: { ca }, body: { chain, key }, once }) =>
     operated(deps, async (operator) => {
@@ -48,12 +50,7 @@ export const repairHandlers: HandlersOf<typeof repairRoutes> = {
       await requireCa(deps, ca);
       const issuer = await new IssuingCas(operator).issuer(ca);
       const rebuilt = await rebuildRegister(operator, issuer, actor);
-      const answer = ({ number, nextUpdate }: Crl) => ({
-        ca,
-        rebuilt,
-        number,
-        nextUpdate: iso(nextUpdate),
-      });
+      const answer = (crl: Crl) => ({ ca, rebuilt, ...numbered(crl) });
       const remembered = once && { once, answer };
       return answer(await publishCrl(operator, issuer, { actor }, remembered));
     }),
@@ -61,11 +58,7 @@ export const repairHandlers: HandlersOf<typeof repairRoutes> = {
     operated(deps, async (operator) => {
       await requireCa(deps, ca);
       const issuer = await new IssuingCas(operator).issuer(ca);
-      const answer = ({ number, nextUpdate }: Crl) => ({
-        ca,
-        number,
-        nextUpdate: iso(nextUpdate),
-      });
+      const answer = (crl: Crl) => ({ ca, ...numbered(crl) });
       const remembered = once && { once, answer };
       return answer(await publishCrl(operator, issuer, { actor, above }, remembered));
     }),

@@ -1,7 +1,7 @@
 // Calls of KMS within a limit of time. All but CreateKey may be repeated safely, so a call that was
-// throttled, lost or failed in KMS is made again. While KMS throttles all, devices are told at once to come
-// later: an instance that waits for KMS serves nobody, and the others would fail with it. A refusal by KMS is
-// an Outage at once; it names the key, what KMS said and what an operator can do.
+// throttled, lost or failed in KMS is made again. While KMS throttles every call, a device gets its 503 at once:
+// an instance that waits for KMS cannot serve what needs no call of KMS. A refusal by KMS is an Outage
+// at once; it names the key, what KMS said and what an operator can do.
 
 import { KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms';
 import { Outage } from '../../../base/errors.ts';

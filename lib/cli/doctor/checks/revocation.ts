@@ -179,7 +179,7 @@ async function statusFindings(fetched: Fetched, now: number): Promise<Observatio
       !status.trusted &&
         fault(
           'ocsp',
-          `${url} is signed by nobody whom ${printName(issuer.subject)} has made its responder until now`,
+          `${url} is signed neither by ${printName(issuer.subject)} nor by a responder of it whose certificate is valid`,
           means,
           'sign with the key of the CA, or with one that it has certified for OCSPSigning',
         ),
