@@ -22,6 +22,12 @@ const token = {
   record: { name: 'a', roles: ['admin'] },
 } as const;
 
+function byAnotherHand(path: string, sql: string): void {
+  const raw = new DatabaseSync(path);
+  raw.exec(sql);
+  raw.close();
+}
+
 storeContract('SQLite', async () => new SqliteStore(fresh()));
 searchContract('SQLite', async () => new SqliteStore(fresh()));
 
@@ -141,9 +147,7 @@ test('SQLite: what has expired is deleted with its places, a batch at a time, an
 test('SQLite: a file from before searches had an index gets one, and keeps it', async () => {
   const path = fresh();
   new SqliteStore(path).close();
-  const raw = new DatabaseSync(path);
-  raw.exec('DROP TABLE starts; DROP TABLE searched');
-  raw.close();
+  byAnotherHand(path, 'DROP TABLE starts; DROP TABLE searched');
   for (const expected of [[], ['a']]) {
     const store = new SqliteStore(path);
     const { hits } = await store.index.find({ terms: [{ text: 'b', inside: false }], limit: 9 });
@@ -175,9 +179,7 @@ for (const [name, change, said] of [
   test(`SQLite: a file with ${name} is refused with a sentence: it would run what another hand wrote`, () => {
     const path = fresh();
     new SqliteStore(path).close();
-    const raw = new DatabaseSync(path);
-    raw.exec(change);
-    raw.close();
+    byAnotherHand(path, change);
     assert.throws(() => new SqliteStore(path), said);
     assert.throws(() => new SqliteStore(path), /restore the data folder from a backup/);
   });
@@ -186,18 +188,17 @@ for (const [name, change, said] of [
 test('SQLite: an index more, and other white space in what made a table, are none of our business', () => {
   const path = fresh();
   new SqliteStore(path).close();
-  const raw = new DatabaseSync(path);
-  raw.exec('CREATE INDEX mine ON records (key)');
-  raw.close();
+  byAnotherHand(path, 'CREATE INDEX mine ON records (key)');
   new SqliteStore(path).close();
 });
 
 test('SQLite: rows that another hand has added to the index hide none that are added later', async () => {
   const path = fresh();
   new SqliteStore(path).close();
-  const raw = new DatabaseSync(path);
-  raw.exec("INSERT INTO searched VALUES (9223372036854775807, 'a', 'x'), (-5, 'b', 'x')");
-  raw.close();
+  byAnotherHand(
+    path,
+    "INSERT INTO searched VALUES (9223372036854775807, 'a', 'x'), (-5, 'b', 'x')",
+  );
   const store = new SqliteStore(path);
   await store.index.add(['a', 'b', 'c'].map((id) => ({ id, starts: ['word'] })));
   const { hits } = await store.index.find({ terms: [{ text: 'wo', inside: false }], limit: 9 });
@@ -208,9 +209,7 @@ test('SQLite: rows that another hand has added to the index hide none that are a
 test('SQLite: a file of another release is refused with a sentence and left alone', () => {
   const path = fresh();
   new SqliteStore(path).close();
-  const raw = new DatabaseSync(path);
-  raw.exec('PRAGMA user_version = 99');
-  raw.close();
+  byAnotherHand(path, 'PRAGMA user_version = 99');
   assert.throws(
     () => new SqliteStore(path),
     /is of version 99; this release reads version 6: go on with the release that made it, or begin anew in another data folder/,
@@ -222,9 +221,7 @@ test('SQLite: a record of a later release is an outage with a sentence', async (
   const first = new SqliteStore(path);
   await first.write([token]);
   first.close();
-  const raw = new DatabaseSync(path);
-  raw.exec('UPDATE records SET v = 99');
-  raw.close();
+  byAnotherHand(path, 'UPDATE records SET v = 99');
   const second = new SqliteStore(path);
   const view = new View(second);
   await view.load([{ kind: 'token', key: 'h' }]);
@@ -244,9 +241,7 @@ test('SQLite: whatever number another hand writes as count or version, it is rea
       const poll = { do: 'put', kind: 'poll', key: 'p', record: { transaction: 't' } } as const;
       await first.write([token, { ...poll, rev: 0 }]);
       first.close();
-      const raw = new DatabaseSync(path);
-      raw.exec(`UPDATE records SET ${column} = ${n} WHERE kind = 'poll'`);
-      raw.close();
+      byAnotherHand(path, `UPDATE records SET ${column} = ${n} WHERE kind = 'poll'`);
       const store = new SqliteStore(path);
       const rows = await store.read([token, poll]);
       assert.equal(rows.length, 2, `${column} ${n}`);

@@ -1,4 +1,4 @@
-// Octets as text, and back: what is no such text is refused.
+// Octets become text and text becomes octets; malformed text is refused.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -322,7 +322,7 @@ describe('a number of a CRL that has been published', () => {
   });
 
   for (const text of ['-1', 'many', '1e3', String(2 ** 52 + 1), '9'.repeat(400)]) {
-    test(`${text.slice(0, 20)} is no such number: exit 2, and nothing is published`, async () => {
+    test(`${text.slice(0, 20)} is refused as a CRL number: exit 2, and nothing is published`, async () => {
       const { lab, run } = await open();
       const before = await lab.deps.crls.newest('default');
       const { code, err } = await run(`ca crl-floor -- ${text}`);
