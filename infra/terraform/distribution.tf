@@ -58,7 +58,7 @@ resource "aws_wafv2_web_acl" "this" {
   }
 
   visibility_config {
-    metric_name                = "WebAcl"
+    metric_name                = "scepter-${var.deployment}"
     cloudwatch_metrics_enabled = true
     sampled_requests_enabled   = false
   }

@@ -76,6 +76,7 @@ output "alarm_names" {
   value = concat(
     [for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name],
     [aws_cloudwatch_metric_alarm.refused.alarm_name, aws_cloudwatch_metric_alarm.table_throttled.alarm_name],
+    aws_cloudwatch_metric_alarm.blocked[*].alarm_name,
   )
 }
 

@@ -382,6 +382,17 @@ variable "alarm_topic_arn" {
   }
 }
 
+variable "edge_alarm_topic_arn" {
+  description = "ARN of an SNS topic of us-east-1 that the alarm of CloudFront's web ACL notifies, for a deployment elsewhere; null: alarm_topic_arn, if it is of us-east-1."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.edge_alarm_topic_arn == null || can(regex("^arn:aws[a-z-]*:sns:us-east-1:", var.edge_alarm_topic_arn))
+    error_message = "edge_alarm_topic_arn: must be the ARN of an SNS topic of us-east-1."
+  }
+}
+
 variable "tags" {
   description = "Tags of everything that takes tags."
   type        = map(string)

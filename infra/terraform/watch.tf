@@ -5,19 +5,26 @@ locals {
   namespace = "Scepter/${var.deployment}"
 
   log_metrics = {
-    Issued           = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"SUCCESS\" }", value = "1" }
-    Refused          = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"FAILURE\" }", value = "1" }
+    Issued           = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"SUCCESS\" }", value = "1", always = true }
+    Refused          = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"FAILURE\" }", value = "1", always = true }
     Rejected         = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.code = \"SCEP-201\" }", value = "1" }
     Outages          = { from = ["scep", "admin"], pattern = "{ ($.event = \"http.outage\") || ($.event = \"start.failed\") }", value = "1" }
     KmsTrouble       = { from = ["scep", "admin", "maintenance"], pattern = "{ $.severity = \"error\" && $.detail = \"KMS *\" }", value = "1" }
     Tampered         = { from = ["scep", "admin", "maintenance"], pattern = "{ ($.event = \"challenge.tampered\") || ($.event = \"record.altered\") }", value = "1" }
     ChallengeFailing = { from = ["scep"], pattern = "{ $.event = \"challenge.failing\" }", value = "1" }
     CaWarning        = { from = ["maintenance"], pattern = "{ $.event = \"ca.warning\" }", value = "1" }
+    TooMany          = { from = ["api"], pattern = "{ $.status = \"429\" }", value = "1" }
+    KeyChanged       = { from = ["keys"], pattern = "{ $.detail.eventName = * }", value = "1" }
     CrlHoursLeft     = { from = ["maintenance"], pattern = "{ $.crlHoursLeft > -100000 }", value = "$.crlHoursLeft" }
   }
+  log_names = merge(
+    { for name, one in aws_cloudwatch_log_group.function : name => one.name },
+    { api = one(aws_cloudwatch_log_group.api[*].name), keys = aws_cloudwatch_log_group.keys.name },
+  )
   log_filters = merge([
     for metric, about in local.log_metrics : {
-      for name in about.from : "${metric}-${name}" => { metric = metric, from = name, pattern = about.pattern, value = about.value }
+      for name in about.from : "${metric}-${name}" => { metric = metric, from = name, pattern = about.pattern, value = about.value, always = try(about.always, false) }
+      if name != "api" || local.api
     }
   ]...)
 
@@ -39,34 +46,42 @@ locals {
     Tampered         = { says = "a record was changed by someone else", namespace = local.namespace, metric = "Tampered", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
     ChallengeFailing = { says = "requests with a challenge of several uses are refused, see challenge.failing in the log of scep", namespace = local.namespace, metric = "ChallengeFailing", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
     # An attacker who tries to decrypt a recorded message by sending changed ones, from many addresses.
-    Rejected  = { says = "many messages do not open: devices with an old RA certificate, or someone who tries to decrypt", namespace = local.namespace, metric = "Rejected", dimensions = {}, statistic = "Sum", period = 300, threshold = 300, periods = 1, below = false }
-    Slow      = { says = "one request in twenty takes 5 s or longer", namespace = "AWS/Lambda", metric = "Duration", dimensions = local.lambda.scep, statistic = "p95", period = 300, threshold = 5000, periods = 2, below = false }
-    Busy      = { says = "four fifths of the instances that may run do", namespace = "AWS/Lambda", metric = "ConcurrentExecutions", dimensions = local.lambda.scep, statistic = "Maximum", period = 300, threshold = ceil(4 * var.reserved_concurrency / 5), periods = 2, below = false }
-    Throttled = { says = "more requests come than instances may run", namespace = "AWS/Lambda", metric = "Throttles", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 2, below = false }
-    CrlOld    = { says = "a CRL is at the last quarter of its life", namespace = local.namespace, metric = "CrlHoursLeft", dimensions = {}, statistic = "Minimum", period = 300, threshold = local.crl_hours / 4, periods = 3, below = true }
-    CaWarning = { says = "a CA or its RA wants a person, see ca.warning in the log of maintenance", namespace = local.namespace, metric = "CaWarning", dimensions = {}, statistic = "Sum", period = 86400, threshold = 1, periods = 1, below = false }
+    Rejected   = { says = "many messages do not open: devices with an old RA certificate, or someone who tries to decrypt", namespace = local.namespace, metric = "Rejected", dimensions = {}, statistic = "Sum", period = 300, threshold = 300, periods = 1, below = false }
+    Slow       = { says = "one request in twenty takes 5 s or longer", namespace = "AWS/Lambda", metric = "Duration", dimensions = local.lambda.scep, statistic = "p95", period = 300, threshold = 5000, periods = 2, below = false }
+    Busy       = { says = "four fifths of the instances that may run do", namespace = "AWS/Lambda", metric = "ConcurrentExecutions", dimensions = local.lambda.scep, statistic = "Maximum", period = 300, threshold = ceil(4 * var.reserved_concurrency / 5), periods = 2, below = false }
+    Throttled  = { says = "more requests come than instances may run", namespace = "AWS/Lambda", metric = "Throttles", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 2, below = false }
+    TooMany    = { says = "requests are refused with 429: more come than the API takes, or one source sends many that do not open", namespace = local.namespace, metric = "TooMany", dimensions = {}, statistic = "Sum", period = 300, threshold = 10, periods = 2, below = false }
+    KeyChanged = { says = "somebody changed a key, its policy or its state, or tried to, see the log of keys", namespace = local.namespace, metric = "KeyChanged", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
+    CrlOld     = { says = "a CRL is at the last quarter of its life", namespace = local.namespace, metric = "CrlHoursLeft", dimensions = {}, statistic = "Minimum", period = 300, threshold = local.crl_hours / 4, periods = 3, below = true }
+    CaWarning  = { says = "a CA or its RA wants a person, see ca.warning in the log of maintenance", namespace = local.namespace, metric = "CaWarning", dimensions = {}, statistic = "Sum", period = 86400, threshold = 1, periods = 1, below = false }
   }
   alarm_actions = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
+
+  # CloudFront's requests are counted in us-east-1, where an alarm notifies topics of that region only.
+  edge_alarm_topics  = [for arn in compact([var.edge_alarm_topic_arn, var.alarm_topic_arn]) : arn if split(":", arn)[3] == "us-east-1"]
+  edge_alarm_actions = slice(local.edge_alarm_topics, 0, min(1, length(local.edge_alarm_topics)))
 }
 
 resource "aws_cloudwatch_log_metric_filter" "this" {
   for_each = local.log_filters
 
   name           = each.key
-  log_group_name = aws_cloudwatch_log_group.function[each.value.from].name
+  log_group_name = local.log_names[each.value.from]
   pattern        = each.value.pattern
 
   metric_transformation {
-    namespace     = local.namespace
-    name          = each.value.metric
-    value         = each.value.value
-    default_value = each.value.value == "1" ? "0" : null
+    namespace = local.namespace
+    name      = each.value.metric
+    value     = each.value.value
+
+    # Of a ratio; a metric costs for the hours in which it has a value.
+    default_value = each.value.always ? "0" : null
   }
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  # The threshold is four fifths of the reserved concurrency, so without one there is no alarm.
-  for_each = { for name, one in local.alarms : name => one if name != "Busy" || var.reserved_concurrency != -1 }
+  # Without a reserved concurrency there are no four fifths of it, and without an API nothing that says 429.
+  for_each = { for name, one in local.alarms : name => one if(name != "Busy" || var.reserved_concurrency != -1) && (name != "TooMany" || local.api) }
 
   alarm_name          = "scepter-${var.deployment}-${each.key}"
   alarm_description   = "Scepter ${var.deployment}: ${each.value.says}"
@@ -81,6 +96,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   comparison_operator = each.value.below ? "LessThanThreshold" : "GreaterThanOrEqualToThreshold"
   treat_missing_data  = each.key == "UpkeepMissing" ? "breaching" : "notBreaching"
   alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
   tags                = local.tags
 }
 
@@ -93,6 +109,7 @@ resource "aws_cloudwatch_metric_alarm" "refused" {
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
   tags                = local.tags
 
   metric_query {
@@ -126,6 +143,7 @@ resource "aws_cloudwatch_metric_alarm" "table_throttled" {
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
   tags                = local.tags
 
   metric_query {
@@ -152,6 +170,26 @@ resource "aws_cloudwatch_metric_alarm" "table_throttled" {
       }
     }
   }
+}
+
+resource "aws_cloudwatch_metric_alarm" "blocked" {
+  count    = length(aws_wafv2_web_acl.this)
+  provider = aws.us_east_1
+
+  alarm_name          = "scepter-${var.deployment}-Blocked"
+  alarm_description   = "Scepter ${var.deployment}: the web ACL refuses requests: a site behind one address, or a flood"
+  namespace           = "AWS/WAFV2"
+  metric_name         = "BlockedRequests"
+  dimensions          = { WebACL = "scepter-${var.deployment}", Rule = "ALL" }
+  statistic           = "Sum"
+  period              = 300
+  threshold           = 100
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.edge_alarm_actions
+  ok_actions          = local.edge_alarm_actions
+  tags                = local.tags
 }
 
 resource "aws_cloudwatch_dashboard" "this" {

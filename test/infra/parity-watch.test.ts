@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { KEYS_A_RULE, keyCalls } from '../../infra/cdk/lib/key-events.ts';
 import {
   at,
   defaultOf,
@@ -23,6 +24,7 @@ const hcl = hclOf();
 const locals = localsOf(hcl);
 const plain = templateOf('cloudfront');
 const named = templateOf('domain');
+const httpApi = templateOf('httpApi');
 const functionUrl = templateOf('functionUrl');
 
 test('metrics count the same lines of the same logs', () => {
@@ -32,16 +34,23 @@ test('metrics count the same lines of the same logs', () => {
       /Service(\w+?)log/.exec(text(at(one, 'LogGroupName.Ref')))?.[1],
       at(one, 'FilterPattern'),
       at(one, 'MetricTransformations.0.MetricValue'),
+      maybe(one, 'MetricTransformations.0.DefaultValue') === 0,
       at(one, 'MetricTransformations.0.MetricNamespace'),
     ].join(' | '),
   );
   const namespace = text(locals.namespace).replace(/\$\{.+\}/, text(defaultOf(hcl, 'deployment')));
   const ofTerraform = entriesAt(locals, 'log_metrics').flatMap(([metric, about]) =>
     listAt(about, 'from').map((from) =>
-      [metric, from, at(about, 'pattern'), at(about, 'value'), namespace].join(' | '),
+      [
+        ...[metric, from, at(about, 'pattern'), at(about, 'value')],
+        ...[maybe(about, 'always') === true, namespace],
+      ].join(' | '),
     ),
   );
   assert.deepEqual(made.toSorted(), ofTerraform.toSorted());
+  const withoutApi = ofType(functionUrl, 'AWS::Logs::MetricFilter');
+  assert.equal(withoutApi.length, ofTerraform.filter((one) => !one.includes('| api |')).length);
+  assert.ok(text(locals.log_filters).includes('if name != "api" || local.api'));
 });
 
 type Alarmed = { readonly says: string };
@@ -52,7 +61,7 @@ const says = (one: unknown): string => text(at(one, 'AlarmDescription')).replace
 /** Of one metric; those of several have arithmetic. */
 const alarmsOf = (template: Template) =>
   ofType(template, 'AWS::CloudWatch::Alarm')
-    .filter((one) => !maybe(one, 'Metrics'))
+    .filter((one) => !maybe(one, 'Metrics') && at(one, 'Namespace') !== 'AWS/WAFV2')
     .map((one) => ({
       says: says(one),
       namespace: at(one, 'Namespace'),
@@ -88,7 +97,7 @@ test('alarms have the same metrics and thresholds, with and without an API', () 
       return /^\$\{local\.lambda\./.test(text(value)) ? ['FunctionName'] : [];
     };
     return entriesAt(locals, 'alarms')
-      .filter(([name]) => name !== 'Busy' || reserved)
+      .filter(([name]) => (name !== 'Busy' || reserved) && (name !== 'TooMany' || api))
       .map(([name, one]) => ({
         says: text(at(one, 'says')),
         namespace: plainly(at(one, 'namespace')),
@@ -106,6 +115,101 @@ test('alarms have the same metrics and thresholds, with and without an API', () 
   assert.deepEqual(sorted(alarmsOf(functionUrl)), sorted(ofTerraform(false, false)));
   const made = at(resourceOf(hcl, 'aws_cloudwatch_metric_alarm', 'this'), 'treat_missing_data');
   assert.equal(made, expression('each.key == "UpkeepMissing" ? "breaching" : "notBreaching"'));
+});
+
+test('the web ACL is watched alike, where it is', () => {
+  const blocked = (template: Template) =>
+    ofType(template, 'AWS::CloudWatch::Alarm').filter(
+      (one) => maybe(one, 'Namespace') === 'AWS/WAFV2',
+    );
+  const [ofCdk, ...more] = blocked(plain);
+  assert.ok(ofCdk);
+  assert.deepEqual(more, []);
+  assert.deepEqual(blocked(templateOf('edge')), [ofCdk]);
+  assert.deepEqual([...blocked(httpApi), ...blocked(functionUrl)], []);
+  const ofTerraform = resourceOf(hcl, 'aws_cloudwatch_metric_alarm', 'blocked');
+  const named = text(at(ofTerraform, 'dimensions.WebACL')).replace(
+    /\$\{.+\}/,
+    text(defaultOf(hcl, 'deployment')),
+  );
+  assert.deepEqual(
+    {
+      says: says(ofCdk),
+      dimensions: listAt(ofCdk, 'Dimensions').map((one) => at(one, 'Value')),
+      of: [at(ofCdk, 'Namespace'), at(ofCdk, 'MetricName'), at(ofCdk, 'Statistic')],
+      when: [at(ofCdk, 'Threshold'), at(ofCdk, 'Period'), at(ofCdk, 'EvaluationPeriods')],
+      how: at(ofCdk, 'ComparisonOperator'),
+    },
+    {
+      says: text(at(ofTerraform, 'alarm_description')).replace(/^\S+ \S+ /, ''),
+      dimensions: [at(ofTerraform, 'dimensions.Rule'), named],
+      of: [
+        at(ofTerraform, 'namespace'),
+        at(ofTerraform, 'metric_name'),
+        at(ofTerraform, 'statistic'),
+      ],
+      when: [
+        at(ofTerraform, 'threshold'),
+        at(ofTerraform, 'period'),
+        at(ofTerraform, 'evaluation_periods'),
+      ],
+      how: at(ofTerraform, 'comparison_operator'),
+    },
+  );
+  assert.equal(at(ofTerraform, 'provider'), expression('aws.us_east_1'));
+  // What its rule and the whole are counted under.
+  const acl = theOne(plain, 'AWS::WAFv2::WebACL');
+  const metric = 'VisibilityConfig.MetricName';
+  const web = resourceOf(hcl, 'aws_wafv2_web_acl', 'this');
+  assert.equal(at(acl, metric), named);
+  assert.equal(at(web, 'visibility_config.0.metric_name'), at(ofTerraform, 'dimensions.WebACL'));
+});
+
+test('what is done to keys is kept alike: the same calls, of every key, in a log that EventBridge may write', () => {
+  const [rule, ...more] = ofType(plain, 'AWS::Events::Rule').filter((one) =>
+    maybe(one, 'EventPattern'),
+  );
+  assert.deepEqual(more, []);
+  const hclRule = resourceOf(hcl, 'aws_cloudwatch_event_rule', 'keys');
+  assert.deepEqual(at(rule, 'EventPattern.detail.eventName'), locals.key_calls);
+  const pattern = text(at(hclRule, 'event_pattern'));
+  for (const word of [at(rule, 'EventPattern.source.0'), at(rule, 'EventPattern.detail-type.0')]) {
+    assert.ok(pattern.includes(`"${word}"`), pattern);
+  }
+  const keys = Object.values(plain.Resources).filter(({ Type }) => Type === 'AWS::KMS::Key');
+  assert.equal(listAt(rule, 'EventPattern.detail.resources.ARN').length, keys.length);
+  assert.match(
+    pattern,
+    /resources = \{ARN = \[for name in each\.value : local\.key_arns\[name\]\]\}/,
+  );
+  const policy = JSON.stringify(at(theOne(plain, 'AWS::Logs::ResourcePolicy'), 'PolicyDocument'));
+  const hclPolicy = text(
+    at(resourceOf(hcl, 'aws_cloudwatch_log_resource_policy', 'keys'), 'policy_document'),
+  );
+  for (const word of [
+    ...['events', 'delivery.logs'].map((name) => `${name}.amazonaws.com`),
+    ...['logs:CreateLogStream', 'logs:PutLogEvents', 'ArnLike', 'aws:SourceArn', ':rule/*'],
+  ]) {
+    assert.ok(policy.includes(word), word);
+    assert.ok(hclPolicy.includes(word), word);
+  }
+  assert.equal(
+    at(resourceOf(hcl, 'aws_cloudwatch_event_target', 'keys'), 'arn'),
+    expression('aws_cloudwatch_log_group.keys.arn'),
+  );
+});
+
+test('a pattern of EventBridge takes as many keys as a rule has', () => {
+  const [, size] = /chunklist\(local\.key_names, (\d+)\)/.exec(text(locals.key_rules)) ?? [];
+  assert.equal(Number(size), KEYS_A_RULE);
+  const longest = 'arn:aws-us-gov:kms:ap-southeast-1:111122223333:key/';
+  const ARN = Array.from({ length: KEYS_A_RULE }, () => `${longest}${'0'.repeat(36)}`);
+  const pattern = {
+    source: ['aws.kms'],
+    'detail-type': ['AWS API Call via CloudTrail'],
+    detail: { eventName: keyCalls, resources: { ARN } },
+  };
+  assert.ok(JSON.stringify(pattern).length <= 2048);
 });
 
 test('alarms of several metrics have the same arithmetic', () => {
@@ -139,14 +243,16 @@ test('alarms of several metrics have the same arithmetic', () => {
   assert.deepEqual(sorted(ofCdk), sorted(ofTerraform));
 });
 
-test('every alarm notifies the alarm topic', () => {
-  for (const name of ['this', 'refused', 'table_throttled']) {
+test('every alarm notifies the alarm topic when it begins and when it is over', () => {
+  const actions = { this: '', refused: '', table_throttled: '', blocked: 'edge_' };
+  for (const [name, prefix] of Object.entries(actions)) {
     const one = resourceOf(hcl, 'aws_cloudwatch_metric_alarm', name);
-    assert.equal(at(one, 'alarm_actions'), expression('local.alarm_actions'));
+    assert.equal(at(one, 'alarm_actions'), expression(`local.${prefix}alarm_actions`));
+    assert.equal(at(one, 'ok_actions'), at(one, 'alarm_actions'));
   }
   const topic = 'arn:aws:sns:us-east-1:111122223333:alarms';
   for (const one of ofType(named, 'AWS::CloudWatch::Alarm')) {
-    assert.deepEqual(at(one, 'AlarmActions'), [topic]);
+    assert.deepEqual([at(one, 'AlarmActions'), at(one, 'OKActions')], [[topic], [topic]]);
   }
 });
 
@@ -178,7 +284,7 @@ test('the dashboard has the same graphs of the same metrics', () => {
 });
 
 test('upkeep runs at the same times, and a failed run is handled alike', () => {
-  const rule = theOne(plain, 'AWS::Events::Rule');
+  const rule = ofType(plain, 'AWS::Events::Rule').find((one) => maybe(one, 'ScheduleExpression'));
   const invoke = theOne(plain, 'AWS::Lambda::EventInvokeConfig');
   const target = resourceOf(hcl, 'aws_cloudwatch_event_target', 'maintenance');
   const config = resourceOf(hcl, 'aws_lambda_function_event_invoke_config', 'maintenance');

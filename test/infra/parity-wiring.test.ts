@@ -99,7 +99,7 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'aws_cloudwatch_log_metric_filter.this': {
     for_each: 'local.log_filters',
-    log_group_name: 'aws_cloudwatch_log_group.function[each.value.from].name',
+    log_group_name: 'local.log_names[each.value.from]',
     pattern: 'each.value.pattern',
     'metric_transformation.0.namespace': 'local.namespace',
     'metric_transformation.0.name': 'each.value.metric',

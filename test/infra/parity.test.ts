@@ -297,7 +297,7 @@ test('log groups are kept for the time and encrypted with the key that the setti
   const groups = blocksOf(hcl, 'resource').filter(
     ({ labels }) => labels[0] === 'aws_cloudwatch_log_group',
   );
-  assert.deepEqual(groups.map(({ labels }) => labels[1]).toSorted(), ['api', 'function']);
+  assert.deepEqual(groups.map(({ labels }) => labels[1]).toSorted(), ['api', 'function', 'keys']);
   for (const { content } of groups) {
     assert.equal(at(content, 'retention_in_days'), expression('var.log_retention_days'));
     assert.equal(at(content, 'kms_key_id'), expression('var.log_group_key_arn'));

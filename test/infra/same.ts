@@ -28,6 +28,7 @@ export const same: Readonly<Record<string, readonly string[]>> = {
   'AWS::Lambda::Url': ['aws_lambda_function_url'],
   'AWS::Logs::LogGroup': ['aws_cloudwatch_log_group'],
   'AWS::Logs::MetricFilter': ['aws_cloudwatch_log_metric_filter'],
+  'AWS::Logs::ResourcePolicy': ['aws_cloudwatch_log_resource_policy'],
   'AWS::Route53::RecordSet': ['aws_route53_record'],
   'AWS::S3::Bucket': [
     'aws_s3_bucket',

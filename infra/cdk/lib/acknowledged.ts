@@ -99,6 +99,11 @@ export const acknowledged: readonly Acknowledged[] = [
     id: 'Serverless::Serverless-EventBusDLQ',
     reason: 'The next event comes a minute later and means the same; an alarm misses runs.',
   },
+  {
+    children: ['KeyEvents'],
+    id: 'Serverless::Serverless-EventBusDLQ',
+    reason: 'EventBridge tries for a day to write an event into its log, and CloudTrail keeps it.',
+  },
 ];
 
 export function acknowledge(scope: Construct): void {

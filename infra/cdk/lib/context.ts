@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { Topic } from 'aws-cdk-lib/aws-sns';
+import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct, Node } from 'constructs';
 import { parseJsonc } from '../../../lib/config/schema.ts';
 import type { AdminAccess, BackendProps, Domain, Ingress, ScepServiceProps } from './props.ts';
@@ -141,6 +141,7 @@ export const edgeSettings = [
   'account',
   'deployment',
   'rateLimit',
+  'alarmTopicArn',
 ] as const satisfies readonly Setting[];
 
 /** @throws {Error} with a sentence that names the setting */
@@ -157,7 +158,6 @@ export const backendPropsOf = (context: Context): BackendProps => ({
 
 /** @throws {Error} with a sentence that names the setting */
 export function propsOf(scope: Construct, context: Context): ScepServiceProps {
-  const topic = context.arn('alarmTopicArn', 'sns:[a-z0-9-]+:\\d{12}:.+', 'an SNS topic');
   const reserved = context.text('reservedConcurrency');
   return {
     ...backendPropsOf(context),
@@ -167,8 +167,19 @@ export function propsOf(scope: Construct, context: Context): ScepServiceProps {
     reservedConcurrency:
       reserved === 'unreserved' ? 'unreserved' : context.number('reservedConcurrency'),
     secrets: secretsOf(scope, context),
-    alarmTopic: topic === undefined ? undefined : Topic.fromTopicArn(scope, 'Alarms', topic),
+    alarmTopic: topicOf(scope, context),
   };
+}
+
+/** @param region where an alarm's topic must be, which is where the alarm is */
+export function topicOf(
+  scope: Construct,
+  context: Context,
+  region = '[a-z0-9-]+',
+): ITopic | undefined {
+  const what = region.startsWith('[') ? 'an SNS topic' : `an SNS topic of ${region}`;
+  const topic = context.arn('alarmTopicArn', `sns:${region}:\\d{12}:.+`, what);
+  return topic === undefined ? undefined : Topic.fromTopicArn(scope, 'Alarms', topic);
 }
 
 /** Secrets Manager appends six characters to the name. */

@@ -38,13 +38,13 @@ type Origin = {
   readonly shownTo: IConstruct;
 };
 
-/** @returns the name that devices know */
+/** @returns the name that devices know, and whether the web ACL was made here */
 export function makeDistribution(
   scope: Construct,
   { deployment = 'scepter' }: ScepServiceProps,
   ingress: CloudFrontIngress,
   { host, originSecret, shownTo }: Origin,
-): string {
+): { name: string; ownWebAcl: boolean } {
   const { domain, plainHttp = false, rateLimit, webAclArn } = ingress;
   const { CACHING_DISABLED, CACHING_OPTIMIZED } = CachePolicy;
   const httpsOnly: BehaviorOptions = {
@@ -96,9 +96,10 @@ export function makeDistribution(
   });
   // CloudFront sends a new secret only once the function knows it.
   distribution.node.addDependency(shownTo);
-  if (!domain) return distribution.distributionDomainName;
+  const ownWebAcl = webAclArn === undefined;
+  if (!domain) return { name: distribution.distributionDomainName, ownWebAcl };
   makeRecords(scope, '', domain, new CloudFrontTarget(distribution));
-  return domain.name;
+  return { name: domain.name, ownWebAcl };
 }
 
 function makeLogBucket(scope: Construct): Bucket {

@@ -11,6 +11,9 @@ const visible = (metricName: string) => ({
   sampledRequestsEnabled: false,
 });
 
+/** What the requests of a deployment's web ACL are counted under, in an account that may have several. */
+export const webAclMetric = (deployment: string): string => `scepter-${deployment}`;
+
 /** @param rateLimit requests of one address in five minutes */
 export function makeWebAcl(scope: Construct, deployment: string, rateLimit = 2000): CfnWebACL {
   return new CfnWebACL(scope, 'WebAcl', {
@@ -26,6 +29,6 @@ export function makeWebAcl(scope: Construct, deployment: string, rateLimit = 200
         visibilityConfig: visible('RateLimit'),
       },
     ],
-    visibilityConfig: visible('WebAcl'),
+    visibilityConfig: visible(webAclMetric(deployment)),
   });
 }

@@ -29,6 +29,10 @@ export type Way = {
   readonly adminUrl?: string;
   /** Counts the answers of 5xx that devices are given. */
   readonly serverErrors: Metric;
+  /** The access log of the API, if there is one. */
+  readonly apiLog?: LogGroup;
+  /** A web ACL is among what was made. */
+  readonly ownWebAcl?: boolean;
 };
 
 /** @param originSecret the secret that CloudFront sends to the SCEP function */
@@ -45,12 +49,15 @@ export function makeIngress(
     const serverErrors = functions.scep.metric('Url5xxCount', five);
     return { url: makeUrl(functions.scep, 'NONE'), serverErrors, ...signed };
   }
-  const { api, host } = makeApi(scope, props, ingress, functions);
+  const { api, host, log: apiLog } = makeApi(scope, props, ingress, functions);
   const origin = { host, originSecret, shownTo: functions.scep };
-  const name = ingress.type === 'httpApi' ? host : makeDistribution(scope, props, ingress, origin);
+  const { name, ownWebAcl } =
+    ingress.type === 'httpApi'
+      ? { name: host, ownWebAcl: false }
+      : makeDistribution(scope, props, ingress, origin);
   const url = `https://${name}`;
-  const serverErrors = api.metricServerError(five);
-  return { url, serverErrors, ...(admin?.type === 'jwt' ? { adminUrl: url } : signed) };
+  const made = { url, serverErrors: api.metricServerError(five), apiLog, ownWebAcl };
+  return { ...made, ...(admin?.type === 'jwt' ? { adminUrl: url } : signed) };
 }
 
 function makeUrl(to: LambdaFunction, authType: keyof typeof FunctionUrlAuthType): string {
@@ -59,13 +66,13 @@ function makeUrl(to: LambdaFunction, authType: keyof typeof FunctionUrlAuthType)
   return `https://${Fn.select(2, Fn.split('/', url))}`;
 }
 
-/** @returns `host`: the name that the API answers to */
+/** @returns `host`: the name that the API answers to; its access log */
 function makeApi(
   scope: Construct,
   { admin, deployment = 'scepter', logRetention, logGroupKey }: ScepServiceProps,
   ingress: HttpApiIngress | CloudFrontIngress,
   functions: Functions,
-): { api: HttpApi; host: string } {
+): { api: HttpApi; host: string; log: LogGroup } {
   const { domain, requestsPerSecond = 100 } = ingress;
   const api = new HttpApi(scope, 'Api', {
     apiName: `scepter-${deployment}`,
@@ -106,7 +113,7 @@ function makeApi(
     ...(own ? { domainMapping: { domainName: own } } : {}),
   });
   const { region, urlSuffix } = Stack.of(scope);
-  return { api, host: name?.name ?? `${api.apiId}.execute-api.${region}.${urlSuffix}` };
+  return { api, log, host: name?.name ?? `${api.apiId}.execute-api.${region}.${urlSuffix}` };
 }
 
 const accessLog = {

@@ -2,10 +2,18 @@
 
 import { type App, CfnOutput, Stack } from 'aws-cdk-lib';
 import { checkDeployment, checkRateLimit } from './check-props.ts';
-import { backendPropsOf, backendSettings, Context, edgeSettings, propsOf } from './context.ts';
+import {
+  backendPropsOf,
+  backendSettings,
+  Context,
+  edgeSettings,
+  propsOf,
+  topicOf,
+} from './context.ts';
 import { makeWebAcl } from './edge.ts';
 import type { Keys } from './keys.ts';
 import { ScepService } from './scep-service.ts';
+import { watchWebAcl } from './watch.ts';
 import { WorkerBackend } from './worker-backend.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -92,6 +100,7 @@ export function makeEdgeStack(app: App, env: Env): Stack {
   const rateLimit = context.number('rateLimit');
   checkRateLimit('rateLimit', rateLimit);
   const { attrArn } = makeWebAcl(stack, deployment, rateLimit);
+  watchWebAcl(stack, deployment, topicOf(stack, context, 'us-east-1'));
   new CfnOutput(stack, 'WebAclArn', { value: attrArn });
   return stack;
 }

@@ -15,10 +15,11 @@ import { checkProps } from './check-props.ts';
 import { type ConfigObject, makeConfig } from './config-object.ts';
 import { type FunctionName, makeFunction, makeRole, reservedOf } from './functions.ts';
 import { makeIngress } from './ingress.ts';
+import { makeKeyEvents } from './key-events.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import type { ScepServiceProps } from './props.ts';
 import { makeTable } from './table.ts';
-import { Watch } from './watch.ts';
+import { Watch, watchWebAcl } from './watch.ts';
 
 export class ScepService extends Construct {
   /** https origin under which devices reach the service: `<url>/scep`. */
@@ -99,15 +100,18 @@ export class ScepService extends Construct {
     });
 
     const way = makeIngress(this, props, this.functions, originSecrets[0] ?? '');
-    const { url, adminUrl, serverErrors } = way;
+    const { url, adminUrl, serverErrors, apiLog } = way;
     this.url = url;
     this.adminUrl = adminUrl;
     const { functions } = this;
     const crlHours = Math.min(...cas.map(({ crlValidityMs }) => crlValidityMs / 3_600_000));
     const { alarmTopic } = props;
     const reserved = reservedOf('scep', props);
-    const watched = { deployment, functions, table, alarmTopic, crlHours, serverErrors, reserved };
-    this.watch = new Watch(this, watched);
+    this.watch = new Watch(this, {
+      ...{ deployment, functions, table, alarmTopic, apiLog, crlHours, serverErrors, reserved },
+      keysLog: makeKeyEvents(this, props, keys),
+    });
+    if (way.ownWebAcl) watchWebAcl(this, deployment, alarmTopic);
     acknowledge(this);
   }
 

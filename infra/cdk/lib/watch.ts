@@ -17,19 +17,28 @@ import {
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import { FilterPattern, type IFilterPattern, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import { tableDefinition } from '../../../lib/adapters/aws/dynamodb/table.ts';
+import { webAclMetric } from './edge.ts';
 import type { FunctionName } from './functions.ts';
+
+/** Of the functions; of the API, where there is one; of what is done to keys. */
+export type LogName = FunctionName | 'api' | 'keys';
 
 export type LogMetric = {
   readonly metric: string;
-  /** The functions whose logs are searched. */
-  readonly from: readonly FunctionName[];
+  /** The logs that are searched. */
+  readonly from: readonly LogName[];
   readonly pattern: string;
   /** What is counted; by default the lines themselves. */
   readonly value?: string;
+  /**
+   * It has a value while lines come of which none is counted, because it is part of a ratio. A metric costs for the
+   * hours in which it has one.
+   */
+  readonly always?: true;
 };
 
 /** Terraform has the same; `test/infra` compares. */
@@ -38,11 +47,13 @@ export const logMetrics = {
     metric: 'Issued',
     from: ['scep'],
     pattern: '{ $.event = "scep.pkiOperation" && $.pkiStatus = "SUCCESS" }',
+    always: true,
   },
   refused: {
     metric: 'Refused',
     from: ['scep'],
     pattern: '{ $.event = "scep.pkiOperation" && $.pkiStatus = "FAILURE" }',
+    always: true,
   },
   rejected: {
     metric: 'Rejected',
@@ -74,6 +85,16 @@ export const logMetrics = {
     from: ['maintenance'],
     pattern: '{ $.event = "ca.warning" }',
   },
+  tooMany: {
+    metric: 'TooMany',
+    from: ['api'],
+    pattern: '{ $.status = "429" }',
+  },
+  keyChanged: {
+    metric: 'KeyChanged',
+    from: ['keys'],
+    pattern: '{ $.detail.eventName = * }',
+  },
   crlHoursLeft: {
     metric: 'CrlHoursLeft',
     from: ['maintenance'],
@@ -89,6 +110,9 @@ export type Watched = {
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
   readonly table: ITableV2;
   readonly alarmTopic?: ITopic;
+  /** The access log of the API, if there is one. */
+  readonly apiLog: ILogGroup | undefined;
+  readonly keysLog: ILogGroup;
   /** What counts the answers of 5xx that devices are given. */
   readonly serverErrors: Metric;
   /** The most instances of the SCEP function, if some are reserved. */
@@ -98,6 +122,48 @@ export type Watched = {
 };
 
 const five = Duration.minutes(5);
+const { GREATER_THAN_OR_EQUAL_TO_THRESHOLD, LESS_THAN_THRESHOLD } = ComparisonOperator;
+
+/** @returns what makes alarms that tell a topic when they begin and when they are over */
+const alarmsOf =
+  (scope: Construct, deployment: string, topic?: ITopic) =>
+  (
+    id: string,
+    alarmDescription: string,
+    metric: IMetric,
+    threshold: number,
+    props: Partial<AlarmProps> = {},
+  ): Alarm => {
+    const alarm = new Alarm(scope, `${id}Alarm`, {
+      alarmDescription: `Scepter ${deployment}: ${alarmDescription}`,
+      metric,
+      threshold,
+      evaluationPeriods: 1,
+      comparisonOperator: GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+      ...props,
+    });
+    if (topic) {
+      alarm.addAlarmAction(new SnsAction(topic));
+      alarm.addOkAction(new SnsAction(topic));
+    }
+    return alarm;
+  };
+
+/** Of the web ACL of a deployment, in us-east-1, where CloudFront counts. */
+export const watchWebAcl = (scope: Construct, deployment: string, topic?: ITopic): Alarm =>
+  alarmsOf(scope, deployment, topic)(
+    'Blocked',
+    'the web ACL refuses requests: a site behind one address, or a flood',
+    new Metric({
+      namespace: 'AWS/WAFV2',
+      metricName: 'BlockedRequests',
+      dimensionsMap: { WebACL: webAclMetric(deployment), Rule: 'ALL' },
+      statistic: Stats.SUM,
+      period: five,
+    }),
+    100,
+  );
 
 export class Watch {
   readonly alarms: readonly Alarm[];
@@ -106,16 +172,25 @@ export class Watch {
 
   constructor(scope: Construct, watched: Watched) {
     this.#deployment = watched.deployment;
-    for (const { metric, from, pattern, value } of Object.values<LogMetric>(logMetrics)) {
+    const { scep, admin, maintenance } = watched.functions;
+    const logs: Readonly<Record<LogName, ILogGroup | undefined>> = {
+      scep: scep.logGroup,
+      admin: admin.logGroup,
+      maintenance: maintenance.logGroup,
+      api: watched.apiLog,
+      keys: watched.keysLog,
+    };
+    for (const { metric, from, pattern, value, always } of Object.values<LogMetric>(logMetrics)) {
       for (const name of from) {
-        const filterPattern: IFilterPattern = FilterPattern.literal(pattern);
+        const logGroup = logs[name];
+        if (!logGroup) continue;
         new MetricFilter(scope, `${metric}-${name}`, {
-          logGroup: watched.functions[name].logGroup,
+          logGroup,
           metricNamespace: this.#namespace,
           metricName: metric,
-          filterPattern,
+          filterPattern: FilterPattern.literal(pattern),
           metricValue: value ?? '1',
-          ...(value === undefined ? { defaultValue: 0 } : {}),
+          ...(always ? { defaultValue: 0 } : {}),
         });
       }
     }
@@ -137,28 +212,8 @@ export class Watch {
   }
 
   #makeAlarms(scope: Construct, watched: Watched): Alarm[] {
-    const { functions, table, alarmTopic, crlHours, serverErrors, reserved } = watched;
-    const { GREATER_THAN_OR_EQUAL_TO_THRESHOLD: atLeast, LESS_THAN_THRESHOLD: below } =
-      ComparisonOperator;
-    const make = (
-      id: string,
-      alarmDescription: string,
-      metric: IMetric,
-      threshold: number,
-      props: Partial<AlarmProps> = {},
-    ): Alarm => {
-      const alarm = new Alarm(scope, `${id}Alarm`, {
-        alarmDescription: `Scepter ${this.#deployment}: ${alarmDescription}`,
-        metric,
-        threshold,
-        evaluationPeriods: 1,
-        comparisonOperator: atLeast,
-        treatMissingData: TreatMissingData.NOT_BREACHING,
-        ...props,
-      });
-      if (alarmTopic) alarm.addAlarmAction(new SnsAction(alarmTopic));
-      return alarm;
-    };
+    const { functions, table, alarmTopic, apiLog, crlHours, serverErrors, reserved } = watched;
+    const make = alarmsOf(scope, this.#deployment, alarmTopic);
     const twice = { evaluationPeriods: 2 };
     const thrice = { evaluationPeriods: 3 };
     const { scep, admin, maintenance } = functions;
@@ -173,7 +228,7 @@ export class Watch {
         'upkeep does not run: CRLs will end',
         maintenance.metricInvocations({ period: Duration.minutes(15) }),
         1,
-        { comparisonOperator: below, treatMissingData: TreatMissingData.BREACHING },
+        { comparisonOperator: LESS_THAN_THRESHOLD, treatMissingData: TreatMissingData.BREACHING },
       ),
       make('ServerErrors', 'answers are 5xx', serverErrors, 5),
       make('Outages', 'requests are answered with 503', this.metric('outages'), 5),
@@ -218,6 +273,23 @@ export class Watch {
         1,
         twice,
       ),
+      ...(apiLog
+        ? [
+            make(
+              'TooMany',
+              'requests are refused with 429: more come than the API takes, or one source sends many that do not open',
+              this.metric('tooMany'),
+              10,
+              twice,
+            ),
+          ]
+        : []),
+      make(
+        'KeyChanged',
+        'somebody changed a key, its policy or its state, or tried to, see the log of keys',
+        this.metric('keyChanged'),
+        1,
+      ),
       make(
         'TableThrottled',
         'the table is at a cap, or a partition at its limit',
@@ -230,7 +302,7 @@ export class Watch {
         'a CRL is at the last quarter of its life',
         this.metric('crlHoursLeft').with({ statistic: Stats.MINIMUM }),
         crlHours / 4,
-        { ...thrice, comparisonOperator: below },
+        { ...thrice, comparisonOperator: LESS_THAN_THRESHOLD },
       ),
       make(
         'CaWarning',

@@ -336,7 +336,10 @@ test('the app of the web ACL accepts its own settings only, and only limits that
   for (const [context, stderr] of [
     [{ rateLimit: '1' }, 'rateLimit: must be a whole number from 10 to 2000000000, not 1\n'],
     [{ deployment: 'A' }, /^deployment: must be 1 to 32 lower case .* not "A"\n$/],
-    [{ domain: 'x' }, 'domain: is not a setting; these are: account, deployment, rateLimit\n'],
+    [
+      { domain: 'x' },
+      'domain: is not a setting; these are: account, deployment, rateLimit, alarmTopicArn\n',
+    ],
   ] as const) {
     const ran = run('edge', { account, ...context });
     assert.equal(ran.status, 1);

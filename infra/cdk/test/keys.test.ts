@@ -60,7 +60,7 @@ test('no role that is made here may administer a key, change the configuration o
 test('a key named for logs encrypts each of them', () => {
   const [, template] = cases.find(([name]) => name.includes('of the logs')) ?? assert.fail();
   const groups = resourcesOf(template, 'AWS::Logs::LogGroup');
-  assert.equal(groups.length, 5);
+  assert.equal(groups.length, 6);
   for (const [id, { Properties }] of groups) assert.ok(Properties.KmsKeyId, id);
 });
 

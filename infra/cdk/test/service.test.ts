@@ -308,8 +308,10 @@ test('each alarm has its metric, and the one of instances exists only with reser
       id.replace(/^Service|Alarm[0-9A-F]{8}$/g, ''),
     );
   const all = [
-    ...['AdminErrors', 'Busy', 'CaWarning', 'ChallengeFailing', 'CrlOld', 'Errors', 'KmsTrouble'],
+    ...['AdminErrors', 'Blocked', 'Busy', 'CaWarning', 'ChallengeFailing', 'CrlOld', 'Errors'],
     ...[
+      'KeyChanged',
+      'KmsTrouble',
       'Outages',
       'Refused',
       'Rejected',
@@ -318,6 +320,7 @@ test('each alarm has its metric, and the one of instances exists only with reser
       'TableThrottled',
       'Tampered',
       'Throttled',
+      'TooMany',
       'UpkeepFailed',
     ],
     'UpkeepMissing',
