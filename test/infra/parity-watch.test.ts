@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KEYS_A_RULE, keyCalls } from '../../infra/cdk/lib/key-events.ts';
 import {
   at,
   defaultOf,
@@ -197,19 +196,6 @@ test('what is done to keys is kept alike: the same calls, of every key, in a log
     at(resourceOf(hcl, 'aws_cloudwatch_event_target', 'keys'), 'arn'),
     expression('aws_cloudwatch_log_group.keys.arn'),
   );
-});
-
-test('a pattern of EventBridge takes as many keys as a rule has', () => {
-  const [, size] = /chunklist\(local\.key_names, (\d+)\)/.exec(text(locals.key_rules)) ?? [];
-  assert.equal(Number(size), KEYS_A_RULE);
-  const longest = 'arn:aws-us-gov:kms:ap-southeast-1:111122223333:key/';
-  const ARN = Array.from({ length: KEYS_A_RULE }, () => `${longest}${'0'.repeat(36)}`);
-  const pattern = {
-    source: ['aws.kms'],
-    'detail-type': ['AWS API Call via CloudTrail'],
-    detail: { eventName: keyCalls, resources: { ARN } },
-  };
-  assert.ok(JSON.stringify(pattern).length <= 2048);
 });
 
 test('alarms of several metrics have the same arithmetic', () => {

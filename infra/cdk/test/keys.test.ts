@@ -1,14 +1,18 @@
 // The policies of keys and of functions.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Template } from 'aws-cdk-lib/assertions';
+import { KEYS_A_RULE, keyCalls } from '../lib/key-events.ts';
 import { renderPolicy } from '../lib/policies.ts';
 import {
   account,
   listOf,
   make,
   resourcesOf,
+  root,
   statementsOf,
   templateOf,
   variants,
@@ -62,6 +66,22 @@ test('a key named for logs encrypts each of them', () => {
   const groups = resourcesOf(template, 'AWS::Logs::LogGroup');
   assert.equal(groups.length, 6);
   for (const [id, { Properties }] of groups) assert.ok(Properties.KmsKeyId, id);
+});
+
+test('a pattern of EventBridge takes as many keys as a rule has, and Terraform as many in each', () => {
+  const hcl = readFileSync(join(root, 'infra', 'terraform', 'key-events.tf'), 'utf8');
+  const [, size] = /chunklist\(local\.key_names, (\d+)\)/.exec(hcl) ?? [];
+  assert.equal(Number(size), KEYS_A_RULE);
+  const longest = `arn:aws-us-gov:kms:ap-southeast-1:${account}:key/${'0'.repeat(36)}`;
+  const pattern = {
+    source: ['aws.kms'],
+    'detail-type': ['AWS API Call via CloudTrail'],
+    detail: {
+      eventName: keyCalls,
+      resources: { ARN: Array.from({ length: KEYS_A_RULE }, () => longest) },
+    },
+  };
+  assert.ok(JSON.stringify(pattern).length <= 2048);
 });
 
 const ends = ['kms:DisableKey', 'kms:ScheduleKeyDeletion'];
