@@ -83,8 +83,8 @@ run "defaults" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == 15 && aws_cloudwatch_metric_alarm.this["UpkeepMissing"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["CrlOld"].threshold == 60
-    error_message = "there must be fifteen alarms of one metric, one must miss upkeep, and one must come with the last quarter of a CRL"
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 17 && aws_cloudwatch_metric_alarm.this["UpkeepMissing"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["CrlOld"].threshold == 60
+    error_message = "there must be seventeen alarms of one metric, one must miss upkeep, and one must come with the last quarter of a CRL"
   }
 
   assert {
@@ -736,6 +736,16 @@ run "refuses_plain_http" {
   }
 
   expect_failures = [var.plain_http]
+}
+
+run "refuses_edge_alarm_topic_arn" {
+  command = plan
+
+  variables {
+    edge_alarm_topic_arn = "arn:aws:sns:eu-central-1:111122223333:alarms"
+  }
+
+  expect_failures = [var.edge_alarm_topic_arn]
 }
 
 run "refuses_secrets" {
