@@ -30,6 +30,7 @@ import {
   tellOfBackup,
   tellOfRestore,
 } from '../../lib/ca/revoke/after-restore.ts';
+import { crlNames, crlUrl } from '../../lib/ca/revoke/partitions.ts';
 import type {
   Backups,
   MadeBackup,
@@ -202,24 +203,26 @@ async function restore(
     const given = await matched(issuers, crls);
     const pairs = [];
     for (const issuer of issuers) {
-      const published = given.get(issuer.id);
-      const last = await operator.crls.newest(issuer.id);
-      if (published && last && published.number < last.number) {
-        throw new CliError(
-          'usage',
-          `--crl: CRL ${published.number} of the CA "${issuer.id}" is older than the backup, which has ${last.number}: give the newest one`,
-        );
+      const published = given.get(issuer.id) ?? new Map<string, PublishedCrl>();
+      const lacking: string[] = [];
+      for (const name of crlNames(issuer)) {
+        const [one, last] = [published.get(name), await operator.crls.newest(name)];
+        if (one && last && one.number < last.number) {
+          throw new CliError(
+            'usage',
+            `--crl: CRL ${one.number} of the CA "${issuer.id}" is older than the backup, which has ${last.number}: give the newest one`,
+          );
+        }
+        if (last && !one) lacking.push(name);
       }
-      if (last && !published && !withoutCrl) throw needsCrl(config, issuer.id);
-      pairs.push([issuer, published] as const);
+      if (lacking.length > 0 && !withoutCrl) throw needsCrl(config, issuer, lacking);
+      const known = crlNames(issuer).every((name) => published.has(name));
+      pairs.push([issuer, published, known] as const);
     }
     await tellOfRestore(operator, manifest.madeAt, actor);
     const cas = [];
-    for (const [issuer, published] of pairs) {
-      cas.push({
-        ...(await goOnFrom(operator, issuer, published, actor)),
-        known: published !== undefined,
-      });
+    for (const [issuer, published, known] of pairs) {
+      cas.push({ ...(await goOnFrom(operator, issuer, published, actor)), known });
     }
     const challenges = await revokeOpenChallenges({ ...operator, macKeys: keys.macKeys }, actor);
     database.close();
@@ -278,20 +281,22 @@ async function requirePairs(folder: string): Promise<void> {
   }
 }
 
-/** The CRLs by the CAs that have signed them. */
+/** The CRLs by the CAs that have signed them, and by name. */
 async function matched(
   issuers: readonly Issuer[],
   crls: RestoreOptions['crls'],
-): Promise<ReadonlyMap<string, PublishedCrl>> {
-  const found = new Map<string, PublishedCrl>();
+): Promise<ReadonlyMap<string, Map<string, PublishedCrl>>> {
+  const found = new Map(issuers.map(({ id }) => [id, new Map<string, PublishedCrl>()]));
   for (const { name, der } of crls) {
     let owner: string | undefined;
     for (const issuer of issuers) {
       const published = await readPublished(issuer, der);
       if (!published) continue;
       owner = issuer.id;
-      const before = found.get(owner);
-      if (!before || before.number < published.number) found.set(owner, published);
+      const before = found.get(owner)?.get(published.name);
+      if (!before || before.number < published.number) {
+        found.get(owner)?.set(published.name, published);
+      }
     }
     if (owner === undefined) {
       throw new CliError('verification', `--crl: ${name} is not signed by a CA of this backup`);
@@ -300,8 +305,12 @@ async function matched(
   return found;
 }
 
-const needsCrl = ({ publicUrl }: Config, id: string): CliError =>
+const needsCrl = (
+  { publicUrl }: Config,
+  issuer: Issuer,
+  [first = issuer.id, ...others]: readonly string[],
+): CliError =>
   new CliError(
     'usage',
-    `what the CA "${id}" has revoked since the backup is told by the newest CRL that it had published: give it with --crl (a copy of ${publicUrl}/crl/${id}.crl, from a cache, a relying party or the old machine); --without-crl goes on without, and those revocations are lost`,
+    `what the CA "${issuer.id}" has revoked since the backup is told by the newest CRL that it had published: give it with --crl (a copy of ${crlUrl(issuer, publicUrl, first)}${others.length > 0 ? ` and ${others.length} more of its CRLs` : ''}, from a cache, a relying party or the old machine); --without-crl goes on without, and those revocations are lost`,
   );

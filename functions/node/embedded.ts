@@ -17,7 +17,7 @@ import { Metrics } from '../../lib/ca/metrics.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
-import { keepCrl } from '../../lib/ca/revoke/publish-crl.ts';
+import { keepCrls } from '../../lib/ca/revoke/publish-crl.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
 import type { Config } from '../../lib/config/config.ts';
@@ -143,14 +143,14 @@ async function makeAll(deps: ServerDeps & LifecycleDeps): Promise<string[]> {
     if (state !== 'waiting') usable.push(authority.id);
   }
   // Loading a CA reads the keys of all others, so all are made first.
-  for (const id of usable) await keepCrl(deps, await deps.cas.of(id));
+  for (const id of usable) await keepCrls(deps, await deps.cas.of(id));
   return made;
 }
 
 async function look(deps: ServerDeps): Promise<string[]> {
   for (const id of deps.config.cas.keys()) {
     try {
-      await keepCrl(deps, await deps.cas.of(id));
+      await keepCrls(deps, await deps.cas.of(id));
     } catch (error) {
       const detail = errorText(error);
       deps.log({ event: 'start.ca', severity: 'error', ca: id, detail });

@@ -40,6 +40,11 @@ export const ulidText = z.string().check(z.regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'is
 export const endpointId = described('name of an endpoint', z.string());
 export const caId = described('name of a CA', id);
 
+const partitionText = 'must be GENERATION-NUMBER, such as 1-17';
+export const crlPartition = z
+  .string()
+  .check(z.regex(/^[1-9]\d{0,5}-(0|[1-9]\d{0,3})$/, partitionText));
+
 /** For the documentation of what only an operator does: when it is a conflict. */
 export const notHere =
   'a server whose records are in a table has no right to do this: an operator does it with credentials of his own; or it cannot be done now, and the detail says why';

@@ -151,8 +151,7 @@ export const RA_FORCED_RELOAD_MS = 10_000;
  * it, by its own clock, and those of two operators may differ. */
 export const RA_PREPARED_MS = 2 * RA_RELOAD_MS;
 
-/** Milliseconds that a previous RA generation is still answered for: some clients keep the certificate in
- * a file, or fetch it once a month. */
+/** Milliseconds that a previous RA generation is answered for: some clients fetch it once a month. */
 export const RA_PREVIOUS_MS = 30 * 24 * 60 * 60 * 1000;
 
 /** Milliseconds that an RA certificate is valid, at most as long as its CA's. */
@@ -164,17 +163,20 @@ export const EXPIRED_ENTRY_MS = 30 * 24 * 60 * 60 * 1000;
 
 /** Entries of the register of revocations: 20 kB, which one revocation rewrites. */
 export const MAX_REGISTER_ENTRIES = 200;
+/** The same where a CRL is one of a CA's partitions. */
+export const MAX_PARTITION_ENTRIES = 25;
+
+/** CRLs over which the certificates of a CA are spread: each is looked at every minute. */
+export const MAX_CRL_PARTITIONS = 1024;
 
 /** Seconds that a cache may keep a CRL: how late a revocation is seen at most. */
 export const MAX_CRL_AGE_S = 600;
 
-/** Milliseconds that an instance gives out the CRL of a CA from memory: a flood of GETs is one consistent
- * read in that time. What it adds to the age of a CRL is taken from what caches may keep it, so that
- * MAX_CRL_AGE_S stays true. */
+/** Milliseconds that an instance gives out a CRL from memory: a flood of GETs is one consistent read in that
+ * time. They are taken from what caches may keep it, so that MAX_CRL_AGE_S stays true. */
 export const CRL_MEMORY_MS = 5000;
 
-/** Milliseconds that a CRL is valid at least: it is renewed after half of it, by a task that runs once a
- * minute, and caches keep it for MAX_CRL_AGE_S. */
+/** Milliseconds that a CRL is valid at least: half of it is many times MAX_CRL_AGE_S. */
 export const MIN_CRL_VALIDITY_MS = 60 * 60 * 1000;
 
 /** The highest number above which the next CRL can be asked to stand: those after it are exact integers. */

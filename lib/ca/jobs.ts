@@ -30,7 +30,7 @@ import { INDEX_LATE_MS, indexFresh, indexLate } from './query/keep-index.ts';
 import { openStates } from './query/transactions.ts';
 import type { Job, Measures } from './record/lease.ts';
 import { View } from './record/unit-of-work.ts';
-import { keepCrl } from './revoke/publish-crl.ts';
+import { keepCrls } from './revoke/publish-crl.ts';
 
 type Swept = {
   readonly voided: number;
@@ -95,8 +95,9 @@ const hoursLeft = (until: number, now: number): number => Math.floor((until - no
 async function crlJob(deps: PublishDeps, id: string): Promise<Measures> {
   // A long-running server may have begun before the CA was retired.
   if (!(await deps.cas.served()).includes(id)) return {};
-  const { number, nextUpdate } = await keepCrl(deps, await deps.cas.issuer(id));
-  return { crlNumber: number, crlHoursLeft: hoursLeft(nextUpdate, deps.clock.now()) };
+  const crls = await keepCrls(deps, await deps.cas.issuer(id));
+  const first = Math.min(...crls.map(({ nextUpdate }) => nextUpdate));
+  return { crlNumber: crls[0].number, crlHoursLeft: hoursLeft(first, deps.clock.now()) };
 }
 
 /** A line of the log for each thing to worry about, and how long the certificates still live. */

@@ -4,7 +4,7 @@
 
 import * as z from 'zod/mini';
 import type { Bytes } from '../base/bytes.ts';
-import { MIN_CRL_VALIDITY_MS } from '../base/limits.ts';
+import { MAX_CRL_PARTITIONS, MIN_CRL_VALIDITY_MS } from '../base/limits.ts';
 import { caKeyNames, caKeys, type KeySpec, type Legacy } from '../crypto/algorithms.ts';
 import { isAbsoluteUri } from '../x509/lint/names.ts';
 import { lintSubject } from '../x509/lint/rules.ts';
@@ -41,6 +41,8 @@ export type Authority = {
   readonly validityMs: number;
   /** From thisUpdate to nextUpdate of a CRL; a new one is made after half of it at the latest. */
   readonly crlValidityMs: number;
+  /** Over how many CRLs its certificates are spread; undefined: one tells of all. */
+  readonly crlPartitions: number | undefined;
 };
 
 const approvals = ['never', 'always', 'firstEnrolment', 'newSubject'] as const;
@@ -127,6 +129,10 @@ const authority = z.strictObject({
   crlValidity: described(
     'lifetime of a CRL; the next is made after half of it, or as soon as something is revoked',
     z.prefault(duration, '10d'),
+  ),
+  crlPartitions: described(
+    'over how many CRLs its certificates are spread, so that none of them grows with the fleet, such as 128 for a million devices; one CRL tells of all if absent. A CA is made with partitions or without; "scepter crl partition" raises their number',
+    z.optional(z.int().check(z.gte(2), z.lte(MAX_CRL_PARTITIONS))),
   ),
 });
 
@@ -285,11 +291,11 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
     endpoints: checked,
     blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
     cas: new Map(
-      [...cas.good].map(([name, { subject, key, validity, crlValidity }]) => [
+      [...cas.good].map(([name, { subject, key, validity, crlValidity, crlPartitions }]) => [
         name,
         {
           ...{ id: name, subject, key: caKeys[key].spec },
-          ...{ validityMs: validity, crlValidityMs: crlValidity },
+          ...{ validityMs: validity, crlValidityMs: crlValidity, crlPartitions },
         },
       ]),
     ),

@@ -4,9 +4,15 @@
 // the caller drew before (implicit rejection): nothing here throws, branches or returns early on a
 // decrypted value, so a wrong padding shows only later, as content that is not a PKCS#10.
 
-import { type Bytes, concat } from '../base/bytes.ts';
+import { type Bytes, concat, equal } from '../base/bytes.ts';
 import { digests } from './algorithms.ts';
-import { hash, type RsaPrivateKey, rsaDecryptRaw } from './native.ts';
+import {
+  hash,
+  type NativePublicKey,
+  type RsaPrivateKey,
+  rsaDecryptRaw,
+  rsaesPkcs1Encrypt,
+} from './native.ts';
 
 /** RFC 8017 §7.1, §7.2. OAEP always with an empty label; its MGF1 may use another digest. */
 export type KeyTransport =
@@ -29,6 +35,13 @@ export function unwrapKey(
   return transport.kind === 'RSAES-PKCS1-v1_5'
     ? unpadPkcs1(encoded, fallback)
     : unpadOaep(encoded, fallback, transport);
+}
+
+/** Whether a private key opens what is encrypted to this public one. */
+export function isPair(publicKey: NativePublicKey, key: RsaPrivateKey): boolean {
+  const probe = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
+  const sealed = rsaesPkcs1Encrypt(publicKey, probe);
+  return equal(unwrapKey({ kind: 'RSAES-PKCS1-v1_5' }, key, sealed, new Uint8Array(16)), probe);
 }
 
 /** All ones when `value` is zero, else all zeros; `value` is 0 to 255. */

@@ -46,6 +46,8 @@ export type EventFields = {
   readonly reason?: string;
   readonly note?: string;
   readonly number?: number;
+  /** Of a CRL: `GENERATION-NUMBER`; absent for the CA's own. */
+  readonly partition?: string;
 };
 
 type Shape = (value: unknown) => boolean;
@@ -77,6 +79,7 @@ const shapes: Readonly<Record<keyof EventFields, Shape>> = {
   reason: isText,
   note: isText,
   number: Number.isFinite,
+  partition: isText,
 };
 
 /**

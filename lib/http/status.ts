@@ -1,9 +1,10 @@
 // Serves what relying parties fetch (RFC 5280 §4.2.1.13, §4.2.2.1), and operators' probes.
 
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { HttpFailure, Outage } from '../base/errors.ts';
 import { CRL_MEMORY_MS, MAX_CRL_AGE_S } from '../base/limits.ts';
 import type { ServerDeps } from '../ca/deps.ts';
+import { crlName } from '../ca/revoke/partitions.ts';
 import { octetsResponse } from './respond.ts';
 
 /** A CRL from an instance's memory may be that old already: caches keep it for so much less. */
@@ -20,8 +21,18 @@ export function statusRoutes(deps: ServerDeps): Hono {
     return id;
   };
 
-  app.get('/crl/:file{[a-z0-9-]+\\.crl}', async (c) => {
-    const crl = await deps.served.newest(deps, await existing(c.req.param('file').slice(0, -4)));
+  app.get('/crl/:file{[a-z0-9-]+\\.crl}', async (c) =>
+    crlResponse(c, await existing(c.req.param('file').slice(0, -4))),
+  );
+  app.get('/crl/:ca{[a-z0-9-]+}/:file{[0-9]+-[0-9]+\\.crl}', async (c) => {
+    const ca = await existing(c.req.param('ca'));
+    const name = crlName(ca, c.req.param('file').slice(0, -4));
+    if (!(await deps.cas.hasCrl(ca, name))) throw new HttpFailure(404, 'no such CRL');
+    return crlResponse(c, name);
+  });
+
+  const crlResponse = async (c: Context, name: string): Promise<Response> => {
+    const crl = await deps.served.newest(deps, name);
     if (!crl) throw new Outage('no CRL has been published');
     // Caches keep a CRL neither past its end nor for long, so that revocations are seen soon.
     const left = Math.floor((crl.nextUpdate - deps.clock.now()) / 1000);
@@ -34,7 +45,7 @@ export function statusRoutes(deps: ServerDeps): Hono {
     if (!known.some((tag) => tag === '*' || tag.replace(/^W\//, '') === etag)) return response;
     for (const name of ['content-type', 'content-length']) response.headers.delete(name);
     return new Response(null, { status: 304, headers: response.headers });
-  });
+  };
 
   app.get('/aia/:file{[a-z0-9-]+\\.cer}', async (c) => {
     const id = await existing(c.req.param('file').slice(0, -4));

@@ -8,13 +8,15 @@ import { readTime } from '../asn1/time.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { Malformed } from '../base/errors.ts';
 import { readSignatureAlgorithm, type SignatureScheme } from './algorithm.ts';
-import { readExtensions } from './extensions.ts';
+import { type Extensions, readExtensions, readIssuingDistributionPoint } from './extensions.ts';
 
 type CrlHead = {
   readonly number: number;
   /** Milliseconds since 1970. */
   readonly thisUpdate: number;
   readonly nextUpdate: number;
+  /** URLs of the certificates that it tells of; empty where it tells of all. */
+  readonly distributionPoint: readonly string[];
   readonly tbs: Bytes;
   readonly scheme: SignatureScheme;
   readonly signature: Bytes;
@@ -26,31 +28,38 @@ export function readCrlHead(der: Bytes): CrlHead | undefined {
     const [tbs, algorithm, signed] = [...elementsIn(der)];
     const scheme = algorithm && readSignatureAlgorithm(scan(algorithm));
     if (!tbs || !scheme || !signed) return undefined;
-    const [thisUpdate, nextUpdate, number] = fieldsOf(tbs);
+    const { times, extensions } = fieldsOf(tbs);
+    const [thisUpdate, nextUpdate] = times;
+    const number = extensions?.get(extensionOids.crlNumber)?.value;
     if (thisUpdate === undefined || nextUpdate === undefined || number === undefined) {
       return undefined;
     }
-    const times = { thisUpdate: readTime(thisUpdate), nextUpdate: readTime(nextUpdate) };
-    return { number: numberOf(number), ...times, tbs, scheme, signature: bitString(scan(signed)) };
+    const point = extensions?.get(extensionOids.issuingDistributionPoint)?.value;
+    return {
+      number: numberOf(scan(number)),
+      thisUpdate: readTime(thisUpdate),
+      nextUpdate: readTime(nextUpdate),
+      distributionPoint: point ? readIssuingDistributionPoint(point) : [],
+      ...{ tbs, scheme, signature: bitString(scan(signed)) },
+    };
   } catch (error) {
     if (error instanceof Malformed) return undefined;
     throw error;
   }
 }
 
-/** thisUpdate, nextUpdate and the value of cRLNumber. */
-function fieldsOf(tbs: Bytes): (Element | undefined)[] {
+/** thisUpdate and nextUpdate, and crlExtensions. */
+function fieldsOf(tbs: Bytes): { readonly times: Element[]; readonly extensions?: Extensions } {
   const times: Element[] = [];
-  let number: Element | undefined;
+  let extensions: Extensions | undefined;
   for (const octets of elementsIn(tbs)) {
     const first = octets[0];
     if (first === tag.utcTime || first === tag.generalizedTime) times.push(scan(octets));
     if (first !== context(0)) continue;
     const [list] = strictly(scan(octets), 'TBSCertList').children;
-    const value = list && readExtensions(list).get(extensionOids.crlNumber)?.value;
-    number = value && scan(value);
+    extensions = list && readExtensions(list);
   }
-  return [times[0], times[1], number];
+  return { times, ...(extensions ? { extensions } : {}) };
 }
 
 /** A cRLNumber that fits a number, so that the next one can be computed. @throws {Malformed} */

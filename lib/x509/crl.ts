@@ -1,11 +1,16 @@
-// CertificateList (RFC 5280 §5): v2, full, with AKI and number. It is written entry by entry and
+// CertificateList (RFC 5280 §5): v2, full for what it tells of, with AKI and number. It is written entry by entry and
 // never parsed again: a CRL may hold more entries than any parser's caps allow.
 
 import { context, tag } from '../asn1/reader.ts';
 import { integer, sequence, timeOf, tlv } from '../asn1/writer.ts';
 import { type Bytes, concat } from '../base/bytes.ts';
 import { type SignatureScheme, signatureAlgorithm } from './algorithm.ts';
-import { authorityKeyIdentifier, crlNumber, crlReason } from './extensions.ts';
+import {
+  authorityKeyIdentifier,
+  crlNumber,
+  crlReason,
+  issuingDistributionPoint,
+} from './extensions.ts';
 
 type TbsCertList = {
   readonly scheme: SignatureScheme;
@@ -16,6 +21,8 @@ type TbsCertList = {
   readonly thisUpdate: number;
   readonly nextUpdate: number;
   readonly number: number;
+  /** URLs of the only certificates that it tells of; by default it tells of all. */
+  readonly distributionPoint?: readonly string[];
   readonly revoked: readonly RevokedCertificate[];
 };
 
@@ -55,6 +62,7 @@ const entryExtensions = new Map(
 );
 
 export function encodeTbsCertList(list: TbsCertList): Bytes {
+  const { distributionPoint: urls = [] } = list;
   const entries = concat(
     list.revoked.map(({ serial, revokedAt, reason }) =>
       sequence(
@@ -74,7 +82,11 @@ export function encodeTbsCertList(list: TbsCertList): Bytes {
     ...(entries.length > 0 ? [sequence(entries)] : []),
     tlv(
       context(0),
-      sequence(authorityKeyIdentifier(list.issuerKeyIdentifier), crlNumber(list.number)),
+      sequence(
+        authorityKeyIdentifier(list.issuerKeyIdentifier),
+        crlNumber(list.number),
+        ...(urls.length > 0 ? [issuingDistributionPoint(urls)] : []),
+      ),
     ),
   );
 }

@@ -11,6 +11,7 @@ import {
   Fields,
   octetString,
   oid,
+  scan,
   tag,
 } from '../asn1/reader.ts';
 import {
@@ -23,7 +24,7 @@ import {
   sequence,
   tlv,
 } from '../asn1/writer.ts';
-import { type Bytes, latin1 } from '../base/bytes.ts';
+import { type Bytes, fromLatin1, latin1 } from '../base/bytes.ts';
 import { Malformed } from '../base/errors.ts';
 import { hash } from '../crypto/native.ts';
 import {
@@ -125,13 +126,28 @@ export const securityIdentifier = (sid: string): Bytes =>
 
 const uri = (url: string): Bytes => tlv(contextPrimitive(6), latin1(url));
 
-/** RFC 5280 §4.2.1.13: one full name. */
+/** DistributionPointName of RFC 5280 §4.2.1.13 under its tag: full names. */
+const fullName = (...urls: string[]): Bytes => explicit(0, tlv(context(0), ...urls.map(uri)));
+
+/** CRLDistributionPoints of RFC 5280 §4.2.1.13: one point of one full name. */
+export const distributionPoints = (url: string): Bytes => sequence(sequence(fullName(url)));
+
 export const crlDistributionPoint = (url: string): Bytes =>
-  extension(
-    'cRLDistributionPoints',
-    false,
-    sequence(sequence(explicit(0, tlv(context(0), uri(url))))),
-  );
+  extension('cRLDistributionPoints', false, distributionPoints(url));
+
+/** RFC 5280 §5.2.5: with a distributionPoint alone. */
+export const issuingDistributionPoint = (urls: readonly string[]): Bytes =>
+  extension('issuingDistributionPoint', true, sequence(fullName(...urls)));
+
+/** The URLs in an issuingDistributionPoint that has a distributionPoint of URLs alone. @throws {Malformed} */
+export function readIssuingDistributionPoint(value: Bytes): string[] {
+  const [point, ...more] = scan(value).children;
+  const [names] = point?.tag === context(0) ? point.children : [];
+  const urls = names?.tag === context(0) ? names.children : [];
+  const isPlain = more.length === 0 && urls.every(({ tag: form }) => form === contextPrimitive(6));
+  if (!isPlain || urls.length === 0) throw new Malformed('not a distributionPoint of URLs alone');
+  return urls.map((url) => fromLatin1(content(url)));
+}
 
 const caIssuersOid = objectIdentifier(accessMethods.caIssuers);
 

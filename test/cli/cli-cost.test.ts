@@ -44,6 +44,14 @@ test('a million devices with one in a hundred revoked pay for the traffic of the
   assert.equal(without.cloudfront?.['CRL traffic'], 0);
 });
 
+test('several CRLs take the traffic of one away, and cost a look at each every minute', async () => {
+  const wanted = ['--devices', '1000000', '--revoked', '1%'];
+  const { cloudfront: one = {} } = await billed(...wanted);
+  const { cloudfront: many = {} } = await billed(...wanted, '--partitions', '128');
+  assert.ok((many['CRL traffic'] ?? 1) < (one['CRL traffic'] ?? 0) / 10);
+  assert.ok((many.upkeep ?? 0) > (one.upkeep ?? 0));
+});
+
 test('more renewals, new devices and years cost more', async () => {
   const { cloudfront: usual = {} } = await billed('--devices', '100000');
   for (const [option, value, part] of [
@@ -62,8 +70,8 @@ test('AWS Private CA asks for the authority and, in tiers, for each certificate'
 
 test('a wrong number is a sentence that says what may be given', async () => {
   for (const [args, sentence] of [
-    [['--devices', 'many'], /give a whole number of devices/],
-    [['--devices', '0'], /give a whole number of devices/],
+    [['--devices', 'many'], /give a whole number, 1 or more/],
+    [['--devices', '0'], /give a whole number, 1 or more/],
     [['--devices', '5', '--revoked', '120%'], /give a share of the devices, as 1% or 0\.01/],
     [['--devices', '5', '--renewals', '-1'], /give a number, or a share as 1%/],
     [[], /required option '--devices <count>' not specified/],

@@ -87,6 +87,7 @@ describe('configuration', () => {
       key: { type: 'RSA', bits: 3072 },
       validityMs: 3650 * 86_400_000,
       crlValidityMs: 10 * 86_400_000,
+      crlPartitions: undefined,
     });
     assert.deepEqual(config.endpoints.get('default'), {
       id: 'default',
@@ -860,7 +861,12 @@ describe('every field of the document, set to wrong values in turn', () => {
   const whole = {
     $schema: 'x',
     publicUrl: 'https://scep.example.com',
-    cas: { default: { subject: 'CN=CA', key: 'ec:P-256', validity: '365d', crlValidity: '10d' } },
+    cas: {
+      default: {
+        ...{ subject: 'CN=CA', key: 'ec:P-256' },
+        ...{ validity: '365d', crlValidity: '10d', crlPartitions: 1024 },
+      },
+    },
     profiles: {
       p: {
         validity: '30d',

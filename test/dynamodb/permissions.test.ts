@@ -14,7 +14,7 @@ import { lookAtRetiring, retireCa } from '../../lib/ca/authority/retire.ts';
 import { rotateRa } from '../../lib/ca/authority/rotation.ts';
 import { listTokens, makeToken, revokeToken } from '../../lib/ca/record/tokens.ts';
 import { publishCrl } from '../../lib/ca/revoke/publish-crl.ts';
-import { rebuildRegister } from '../../lib/ca/revoke/rebuild-register.ts';
+import { rebuildRegisters } from '../../lib/ca/revoke/rebuild-register.ts';
 import type { RegisterPage, RegisterShard } from '../../lib/ports/records/register.ts';
 import type { Action, Row } from '../../lib/ports/store.ts';
 import type { Validator } from '../../lib/ports/validator.ts';
@@ -372,7 +372,7 @@ test('the operator repairs altered records', async () => {
   for (const page of ['default/0/1', 'default/1/0']) await forged('registerPage', page);
   await forged('register', 'default/0');
   await does('operator', async () => {
-    assert.deepEqual(await rebuildRegister(deps, issuer, somebody), ['0', '1']);
+    assert.deepEqual(await rebuildRegisters(deps, issuer, somebody), ['0', '1']);
     const { number } = await publishCrl(deps, issuer, { actor: somebody });
     assert.ok(number > 100);
     const backup = await backUpMacKeys(deps.store);

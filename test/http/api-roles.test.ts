@@ -38,6 +38,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'POST /mac-keys/restore': [],
   'POST /crls/{ca}/rebuild': [],
   'POST /crls/{ca}/floor': [],
+  'POST /crls/{ca}/partition': [],
   'POST /tokens': [],
   'GET /tokens': [],
   'POST /tokens/revoke': [],

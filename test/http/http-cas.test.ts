@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { hex, pem } from '../../lib/base/bytes.ts';
 import { MAX_PAGE, RA_RELOAD_MS } from '../../lib/base/limits.ts';
 import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
-import { keepCrl } from '../../lib/ca/revoke/publish-crl.ts';
+import { keepCrls } from '../../lib/ca/revoke/publish-crl.ts';
 import { checkConfig } from '../../lib/config/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { type Body, call, ok, pages } from '../support/api.ts';
@@ -177,7 +177,7 @@ test('what an operator asks to be repaired of an unknown CA is a 404, and nothin
 describe('GET /status', () => {
   test('GET /status of a healthy service says that all is well', async () => {
     const lab = await makeLab();
-    await keepCrl(lab.deps, await lab.deps.cas.of('default'));
+    await keepCrls(lab.deps, await lab.deps.cas.of('default'));
     const status = await ok(lab, 'GET', '/status');
     assert.deepEqual([status.store, status.warnings], [{ reachable: true, writable: true }, []]);
     assert.deepEqual(

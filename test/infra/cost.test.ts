@@ -17,8 +17,8 @@ import { root } from '../support/installed.ts';
 import { at, listAt, maybe, ofType, templateOf } from './templates.ts';
 
 const fleets = [1000, 10_000, 100_000, 1_000_000];
-const fleetOf = (devices: number, revoked = 0): Fleet => ({
-  ...{ devices, revoked, renewals: 1, new: 0.2, crlFetches: 1, years: 3 },
+const fleetOf = (devices: number, revoked = 0, partitions = 1): Fleet => ({
+  ...{ devices, revoked, partitions, renewals: 1, new: 0.2, crlFetches: 1, years: 3 },
 });
 const dollars = (amount: number, digits = 2): string =>
   `$${amount.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
@@ -39,13 +39,16 @@ for (const revoked of [0, 0.01]) {
       const ours = (['functionUrl', 'httpApi', 'cloudfront'] as const).map((ingress) =>
         dollars(totalOf(billOf(fleet, ingress))),
       );
-      const connector = dollars(privateCa(enrolmentsOf(fleet)), 0);
-      return `| ${[...headOf(fleet), ...ours, ...(revoked === 0 ? [connector] : [])].join(' | ')} |`;
+      const last =
+        revoked === 0
+          ? dollars(privateCa(enrolmentsOf(fleet)), 0)
+          : dollars(totalOf(billOf(fleetOf(devices, revoked, 128), 'cloudfront')));
+      return `| ${[...headOf(fleet), ...ours, last].join(' | ')} |`;
     });
     const head =
       revoked === 0
         ? 'AWS Private CA + Connector |\n|---|---|---|---|---|---|\n'
-        : '`cloudfront`: 1 % revoked |\n|---|---|---|---|---|\n';
+        : 'with 128 CRLs |\n|---|---|---|---|---|---|\n';
     assert.deepEqual(tableOf('deploy-aws.md', head), rows);
   });
 }

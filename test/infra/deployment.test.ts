@@ -171,7 +171,7 @@ test('the metrics count what the functions log: one issued, one refused, the lif
     warned.map(() => 1),
   );
   assert.deepEqual(
-    warned.filter((detail) => detail !== 'it has no CRL'),
+    warned.filter((detail) => detail !== 'its CRL is missing'),
     [],
   );
   // Ten days, less the moment that it took.

@@ -11,7 +11,7 @@ import { namesOf } from '../../lib/ca/authorize/renew.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { doIfDue, type Job } from '../../lib/ca/record/lease.ts';
-import { keepCrl } from '../../lib/ca/revoke/publish-crl.ts';
+import { keepCrls } from '../../lib/ca/revoke/publish-crl.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
 import { hash } from '../../lib/crypto/native.ts';
@@ -214,7 +214,7 @@ export const publishing = ({ known }: SmallCa): Probe => ({
       const later = { ...clock, now: () => clock.now() + 8 * 86_400_000 };
       const ca = await copy.deps.cas.issuer('default');
       const before = await copy.deps.crls.newest('default');
-      const crl = await keepCrl({ ...copy.deps, clock: later }, ca);
+      const [crl] = await keepCrls({ ...copy.deps, clock: later }, ca);
       const higher = crl.number > (before?.number ?? 0) ? 'a higher number' : 'NO higher number';
       return `CRL of ${higher}: ${entriesOf(known, crl.der)}`;
     } catch (error) {

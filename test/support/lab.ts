@@ -12,7 +12,7 @@ import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { tokenHash } from '../../lib/ca/record/tokens.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
-import { keepCrl } from '../../lib/ca/revoke/publish-crl.ts';
+import { keepCrls } from '../../lib/ca/revoke/publish-crl.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
 import {
@@ -174,7 +174,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
   const { uninitialised = [] } = options;
   const made = [...config.cas.values()].filter(({ id }) => !uninitialised.includes(id));
   for (const authority of made) await initCa(deps, authority);
-  for (const authority of made) await keepCrl(deps, await cas.of(authority.id));
+  for (const authority of made) await keepCrls(deps, await cas.of(authority.id));
   const adminToken = 'a'.repeat(43);
   await putToken(deps.store, adminToken, { name: 'test', roles: ['admin'] });
   const able = options.operates ? { ...deps, operator: operatorOf(deps) } : deps;

@@ -16,11 +16,15 @@ import {
   tlv,
 } from '../../lib/asn1/writer.ts';
 import { type Bytes, concat, utf8 } from '../../lib/base/bytes.ts';
-import { keepCrl } from '../../lib/ca/revoke/publish-crl.ts';
+import { keepCrls } from '../../lib/ca/revoke/publish-crl.ts';
 import { digests } from '../../lib/crypto/algorithms.ts';
 import { type SignatureScheme, signatureAlgorithm } from '../../lib/x509/algorithm.ts';
 import { encodeTbsCertList, type RevokedCertificate } from '../../lib/x509/crl.ts';
-import { authorityKeyIdentifier, crlNumber } from '../../lib/x509/extensions.ts';
+import {
+  authorityKeyIdentifier,
+  crlNumber,
+  issuingDistributionPoint,
+} from '../../lib/x509/extensions.ts';
 import { entryRules, lintTbsCertList, listRules, wholeRules } from '../../lib/x509/lint/crl.ts';
 import { parseName } from '../../lib/x509/names/name.ts';
 import { makeLab } from '../support/lab.ts';
@@ -60,20 +64,28 @@ type Parts = Partial<Record<keyof typeof good, readonly Bytes[]>> & {
   readonly tail?: readonly Bytes[];
   readonly scheme?: SignatureScheme;
   readonly tbs?: Bytes;
+  readonly urls?: readonly string[];
 };
 const standard = [authorityKeyIdentifier(issuerKeyIdentifier), crlNumber(7)];
 const and = (...more: Bytes[]): Parts => ({ extensions: [...standard, ...more] });
+/** IssuingDistributionPoint, also with a field more: onlyContainsUserCerts says TRUE. */
+const point = (...flags: number[]): Bytes =>
+  sequence(
+    explicit(0, explicit(0, tlv(contextPrimitive(6), utf8('http://a/1.crl')))),
+    ...flags.map((flag) => tlv(flag, Uint8Array.of(0xff))),
+  );
 const numbered = (...number: Bytes[]): Parts => ({
   extensions: [...standard.slice(0, 1), ...number],
 });
 
 function lint(parts: Parts): string {
-  const { extensions = standard, tail, scheme: with_ = scheme, tbs, ...changes } = parts;
+  const { extensions = standard, tail, scheme: with_ = scheme, tbs, urls = [], ...changes } = parts;
   const list = sequence(
     ...Object.values({ ...good, ...changes }).flat(),
     ...(tail ?? [explicit(0, sequence(...extensions))]),
   );
-  const finding = lintTbsCertList(tbs ?? list, { scheme: with_, issuer, issuerKeyIdentifier });
+  const wanted = { scheme: with_, issuer, issuerKeyIdentifier, distributionPoint: urls };
+  const finding = lintTbsCertList(tbs ?? list, wanted);
   return finding ? `${finding.blame}: ${finding.id}, ${finding.citation}` : 'passes';
 }
 
@@ -169,11 +181,27 @@ const samples: Readonly<Record<string, Samples>> = {
   'delta-crl-indicator': { good: [{}], bad: [and(ext('2.5.29.27', integer(6), boolean(true)))] },
   'issuing-distribution-point': {
     good: [
-      and(ext('2.5.29.28', sequence(tlv(contextPrimitive(1), Uint8Array.of(0xff))), boolean(true))),
+      {},
+      { ...and(issuingDistributionPoint(['http://a/1.crl'])), urls: ['http://a/1.crl'] },
+      {
+        ...and(issuingDistributionPoint(['http://a/1.crl', 'http://b/1.crl'])),
+        urls: ['http://a/1.crl', 'http://b/1.crl'],
+      },
     ],
     bad: [
-      and(ext('2.5.29.28', sequence(tlv(contextPrimitive(1), Uint8Array.of(0xff))))),
-      and(ext('2.5.29.28', sequence(), boolean(true))),
+      { urls: ['http://a/1.crl'] },
+      and(issuingDistributionPoint(['http://a/1.crl'])),
+      { ...and(issuingDistributionPoint(['http://a/1.crl'])), urls: ['http://a/2.crl'] },
+      {
+        ...and(issuingDistributionPoint(['http://a/1.crl', 'http://b/1.crl'])),
+        urls: ['http://a/1.crl'],
+      },
+      { ...and(ext('2.5.29.28', point())), urls: ['http://a/1.crl'] },
+      { ...and(ext('2.5.29.28', sequence(), boolean(true))), urls: ['http://a/1.crl'] },
+      {
+        ...and(ext('2.5.29.28', point(contextPrimitive(1)), boolean(true))),
+        urls: ['http://a/1.crl'],
+      },
     ],
   },
   'crl-critical': {
@@ -297,7 +325,7 @@ test('RFC 5280 §5.1.2.5: a CRL that the lint finds fault with is neither signed
   lab.calls.length = 0;
   // The CA as it would be loaded from a certificate without a subject.
   const nameless = { ...ca, certificate: { ...ca.certificate, subject: sequence() } };
-  await assert.rejects(keepCrl(lab.deps, nameless), {
+  await assert.rejects(keepCrls(lab.deps, nameless), {
     name: 'Outage',
     message: 'lint crl-issuer (RFC 5280 §5.1.2.3) of our own CRL',
   });

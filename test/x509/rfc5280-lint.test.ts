@@ -84,10 +84,11 @@ type Changes = Fields & {
   /** What stands between the key and the extensions. */
   readonly between?: readonly Bytes[];
   readonly scheme?: SignatureScheme;
+  readonly crlUrl?: string;
 };
 function lint(all: Changes = {}): string {
   const { extensions: changed, key = rsa, role = 'endEntity', between = [], ...rest } = all;
-  const { scheme: with_ = scheme, ...changes } = rest;
+  const { scheme: with_ = scheme, crlUrl, ...changes } = rest;
   const list = Object.values({ ...extensions(key.identifier), ...changed }).flat();
   const tbs = sequence(
     ...Object.values({ ...fields, ...changes }).flat(),
@@ -95,7 +96,10 @@ function lint(all: Changes = {}): string {
     ...between,
     explicit(3, sequence(...list)),
   );
-  const finding = lintTbsCertificate(tbs, with_, { ...context, role });
+  const finding = lintTbsCertificate(tbs, with_, {
+    ...{ ...context, role },
+    ...(crlUrl === undefined ? {} : { crlUrl }),
+  });
   return finding ? `${finding.blame}: ${finding.id}, ${finding.citation}` : 'passes';
 }
 const finds = (expected: string, changes: Changes, what = '') =>
@@ -508,6 +512,22 @@ const samples: Readonly<Record<string, Samples>> = {
       cdp(point(name(6, 'ftp://a.example/crl'))),
       cdp(point(name(2, 'a.example'))),
       cdp(sequence(tlv(contextPrimitive(1), Uint8Array.of(1, 6)))),
+    ],
+  },
+  'crl-url': {
+    good: [
+      {},
+      others(),
+      { crlUrl: 'http://scep.example/crl/default.crl' },
+      { ...others(crlDistributionPoint('http://a/1-2.crl')), crlUrl: 'http://a/1-2.crl' },
+    ],
+    bad: [
+      { ...others(), crlUrl: 'http://scep.example/crl/default.crl' },
+      { crlUrl: 'http://scep.example/crl/default/1-2.crl' },
+      {
+        ...cdp(point(name(6, 'http://a/1-2.crl'), name(6, 'http://b/1-2.crl'))),
+        crlUrl: 'http://a/1-2.crl',
+      },
     ],
   },
   'authority-info-access': {

@@ -4,7 +4,7 @@
 //   records  kind, key -> rev, v (RECORD_VERSION), record (JSON),    read and conditional write by key
 //            expires (when it may be deleted)
 //   places   list, grp, sort -> key                                  lists, in their order
-//   crls     ca -> number, der, thisUpdate, nextUpdate, changes, mac the newest CRL
+//   crls     ca, the name of a CRL -> number, der, thisUpdate, nextUpdate, changes, mac the newest CRL
 //   searched, starts                                                 the index of searches: `search.ts`
 //
 // `records` keeps its rowid: without one a row of more than a quarter of a page, which most are, takes a
@@ -128,7 +128,7 @@ export class SqliteStore implements Store, CrlStore, Expiring, Snapshots, Writin
   }
 
   async publish(
-    ca: string,
+    name: string,
     { number, der, thisUpdate, nextUpdate, changes, mac }: Crl,
     spoilt?: string,
   ): Promise<'done' | 'stale'> {
@@ -139,7 +139,7 @@ export class SqliteStore implements Store, CrlStore, Expiring, Snapshots, Writin
            thisUpdate = excluded.thisUpdate, nextUpdate = excluded.nextUpdate,
            changes = excluded.changes, mac = excluded.mac
          WHERE excluded.number > crls.number OR CAST(crls.number AS TEXT) = ?`,
-        ...[ca, number, der, thisUpdate, nextUpdate, changes, mac ?? null, spoilt ?? 'none'],
+        ...[name, number, der, thisUpdate, nextUpdate, changes, mac ?? null, spoilt ?? 'none'],
       ),
     );
     return stored === 1 ? 'done' : 'stale';

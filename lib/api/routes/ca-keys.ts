@@ -5,6 +5,7 @@ import { macPurposes, raGenerationStates, rotationSteps } from '../../base/words
 import { described } from '../../config/schema.ts';
 import type { Routes } from '../route.ts';
 import { answer, body, caId, hexText, notHere, time } from '../schemas.ts';
+import { partitions } from './cas.ts';
 
 const byCa = z.strictObject({ ca: caId });
 
@@ -83,7 +84,18 @@ const retiring = z.strictObject({
   until: described('when the last of them expires', z.optional(time)),
 });
 
+const raised = answer('CrlPartitions', z.strictObject({ id: z.string(), ...partitions.shape }));
+
 export const caKeyRoutes = {
+  'POST /crls/{ca}/partition': {
+    noun: 'CA',
+    roles: [],
+    summary: 'Spread new certificates over as many CRLs as the configuration has, at its publicUrl',
+    params: byCa,
+    answer: raised,
+    repeatable: true,
+    conflict: notHere,
+  },
   'POST /cas/{ca}/init': {
     noun: 'CA',
     roles: [],

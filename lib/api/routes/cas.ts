@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { raGenerationStates } from '../../base/words.ts';
 import { described } from '../../config/schema.ts';
 import type { Routes } from '../route.ts';
-import { answer, caId, der, hexText, pageShape, time, turn } from '../schemas.ts';
+import { answer, caId, crlPartition, der, hexText, pageShape, time, turn } from '../schemas.ts';
 
 const certificate = answer(
   'CaCertificate',
@@ -27,6 +27,12 @@ const crl = {
   nextUpdate: time,
 };
 
+export const partitions = z.strictObject({
+  generation: z.int(),
+  count: described('how many CRLs: BASE/crl/CA/GENERATION-0.crl and so on', z.int()),
+  base: described('origin of their URLs', z.string()),
+});
+
 const ca = answer(
   'Ca',
   z.strictObject({
@@ -44,7 +50,11 @@ const ca = answer(
         }),
       ),
     ),
-    crl: z.optional(z.strictObject(crl)),
+    crl: described('its own', z.optional(z.strictObject(crl))),
+    partitions: described(
+      'over which its certificates are spread, the oldest first',
+      z.optional(z.array(partitions)),
+    ),
     warnings: z.array(z.string()),
   }),
 );
@@ -66,6 +76,7 @@ const whole = answer(
   'Crl',
   z.strictObject({
     ca: z.string(),
+    partition: described('absent: its own CRL', z.optional(z.string())),
     ...crl,
     size: described('octets of its DER', z.int()),
     count: described('entries in all', z.int()),
@@ -104,13 +115,19 @@ export const caRoutes = {
     roles: ['auditor'],
     summary: 'The newest CRL of a CA, its entries by serial number',
     params: byCa,
-    query: z.strictObject(turn),
+    query: z.strictObject({
+      partition: described(
+        'that of certificates that name this partition, such as 1-17',
+        z.optional(crlPartition),
+      ),
+      ...turn,
+    }),
     answer: whole,
   },
   'POST /crls/{ca}/publish': {
     noun: 'CA',
     roles: [],
-    summary: 'Publish a CRL now, with everything that has been revoked',
+    summary: 'Publish all CRLs of a CA now, with everything that has been revoked',
     params: byCa,
     answer: published,
     repeatable: true,

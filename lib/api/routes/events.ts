@@ -45,6 +45,7 @@ export const event = answer(
     reason: text,
     note: text,
     number: z.optional(z.number()),
+    partition: described('of a CRL; absent for the own one of its CA', z.optional(z.string())),
   }),
 );
 

@@ -81,13 +81,16 @@ export const repairRoutes = {
   'POST /crls/{ca}/rebuild': {
     noun: 'CA',
     roles: [],
-    summary: 'Rebuild an altered register of revocations, and publish a CRL',
+    summary: 'Rebuild an altered register of revocations, and publish the CRLs',
     params: byCa,
     answer: answer(
       'RebuiltRegister',
       z.strictObject({
         ca: z.string(),
-        rebuilt: described('last digits of the serial numbers in its parts', z.array(z.string())),
+        rebuilt: described(
+          'its parts: the last digit of their serial numbers, or a partition',
+          z.array(z.string()),
+        ),
         number: z.int(),
         nextUpdate: time,
       }),
@@ -98,7 +101,7 @@ export const repairRoutes = {
   'POST /crls/{ca}/floor': {
     noun: 'CA',
     roles: [],
-    summary: 'Publish a CRL with a number above one that relying parties have seen',
+    summary: 'Publish CRLs with numbers above one that relying parties have seen',
     params: byCa,
     body: body(
       'CrlFloor',

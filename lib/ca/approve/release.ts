@@ -83,7 +83,7 @@ async function settle(
     if (transaction?.state !== 'signed' || transaction.serial !== serial) return 'lost';
     if (certificate?.state !== 'signed') return 'lost';
     const blocked = { kind: 'blockedKey', key: certificate.keyHash } as const;
-    await loadRegister(view, transaction.ca, [certificate.serial], [blocked]);
+    await loadRegister(view, [certificate], [blocked]);
     // What it renews may have been revoked while the gates were asked, or its key blocked.
     const stopped =
       certificate.lineage.endedBy !== undefined || view.get(blocked.kind, blocked.key);

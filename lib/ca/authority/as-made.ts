@@ -14,7 +14,10 @@ import type { KeyKind } from '../../x509/public-key.ts';
 import { View } from '../record/unit-of-work.ts';
 import { loadCas, unnamedIn } from './known.ts';
 
-type Ports = { readonly config: Pick<Config, 'cas'>; readonly store: Pick<Store, 'read'> };
+type Ports = {
+  readonly config: Pick<Config, 'cas' | 'publicUrl'>;
+  readonly store: Pick<Store, 'read'>;
+};
 
 type Disagreement = {
   readonly ca: string;
@@ -34,7 +37,7 @@ export async function disagreements({ config, store }: Ports): Promise<Disagreem
     if (!record && view.rev('authority', authority.id) !== 0) return [];
     const isThere = record !== undefined && record.retiredAt === undefined;
     const about = { ca: authority.id, ...(isThere ? { goesOn: true as const } : {}) };
-    const said = record ? otherwise(authority, record) : notMade(authority.id, unnamed);
+    const said = record ? otherwise(config, authority, record) : notMade(authority.id, unnamed);
     return said.map((one) => ({ ...about, said: one }));
   });
   return [...named, ...unnamed.map((ca) => ({ ca, said: notNamed(ca), goesOn: true as const }))];
@@ -68,9 +71,12 @@ const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
 /** Sentences about one that is configured otherwise than it was made. */
 export function otherwise(
-  { subject, key, validityMs }: Authority,
-  { chain, retiredAt }: AuthorityRecord,
+  config: Pick<Config, 'publicUrl'>,
+  authority: Authority,
+  record: AuthorityRecord,
 ): string[] {
+  const { subject, key, validityMs } = authority;
+  const { chain, retiredAt } = record;
   if (retiredAt !== undefined) {
     return [`it ${retiredOn(retiredAt)}: take it out of "cas"; a new CA needs a new name`];
   }
@@ -78,12 +84,6 @@ export function otherwise(
   // It waits for its certificate.
   if (!own) return [];
   const kind = publicKeyOf(own)?.kind;
-  const differs = (field: string, said: string, is: string | undefined): string[] =>
-    said === is
-      ? []
-      : [
-          `the configuration has the ${field} "${said}", and it was made with "${is}": it goes on as it was made; write that again, or give a new CA a new name`,
-        ];
   return [
     ...(isOfName(own, subject)
       ? []
@@ -92,6 +92,37 @@ export function otherwise(
     ...(isFor(own, validityMs)
       ? []
       : differs('validity', durationText(validityMs), durationText(lifetimeOf(own)))),
+    ...partitionsOtherwise(config, authority, record),
+  ];
+}
+
+const differs = (field: string, said: string, is: string | undefined): string[] =>
+  said === is
+    ? []
+    : [
+        `the configuration has the ${field} "${said}", and it was made with "${is}": it goes on as it was made; write that again, or give a new CA a new name`,
+      ];
+
+/** A CA with partitions gets more of them, and never fewer; one without never has any. */
+function partitionsOtherwise(
+  { publicUrl }: Pick<Config, 'publicUrl'>,
+  { id, crlPartitions: said }: Authority,
+  { partitions }: AuthorityRecord,
+): string[] {
+  const last = partitions?.at(-1);
+  if (last === undefined || said === undefined || said < last.count) {
+    return differs('crlPartitions', String(said ?? 'none'), String(last?.count ?? 'none'));
+  }
+  const command = `run "scepter crl partition ${id}"`;
+  return [
+    ...(said > last.count
+      ? [`the configuration has ${said} crlPartitions, and it has ${last.count}: ${command}`]
+      : []),
+    ...(publicUrl === last.base
+      ? []
+      : [
+          `its certificates name CRLs at ${last.base}, and the configuration has the publicUrl ${publicUrl}: ${command}, so that new ones name that; serve ${last.base} as long as others name it`,
+        ]),
   ];
 }
 

@@ -18,17 +18,15 @@ import {
   type SigningAlgorithm,
   signingAlgorithmOf,
 } from '../../crypto/algorithms.ts';
-import { unwrapKey } from '../../crypto/key-transport.ts';
-import {
-  hash,
-  type RsaPrivateKey,
-  rsaesPkcs1Encrypt,
-  rsaPrivateKey,
-  signNatively,
-} from '../../crypto/native.ts';
+import { isPair } from '../../crypto/key-transport.ts';
+import { hash, type RsaPrivateKey, rsaPrivateKey, signNatively } from '../../crypto/native.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RaKeys } from '../../ports/ra-keys.ts';
-import type { AuthorityRecord, RaGenerationRecord } from '../../ports/records/registry.ts';
+import type {
+  AuthorityRecord,
+  CrlPartitions,
+  RaGenerationRecord,
+} from '../../ports/records/registry.ts';
 import type { Signer } from '../../ports/signer.ts';
 import type { Store } from '../../ports/store.ts';
 import type { SignatureScheme } from '../../x509/algorithm.ts';
@@ -41,6 +39,7 @@ import {
 import type { Templates } from '../../x509/lint/issued.ts';
 import type { KeyKind, PublicKey } from '../../x509/public-key.ts';
 import { View } from '../record/unit-of-work.ts';
+import { crlNamesOf } from '../revoke/partitions.ts';
 import { retiredOn } from './as-made.ts';
 import { loadCas, servedCas } from './known.ts';
 
@@ -65,6 +64,8 @@ export type Issuer = {
   readonly keyIdentifier: Bytes;
   readonly algorithm: SigningAlgorithm;
   readonly scheme: SignatureScheme;
+  /** As in its record; empty: one CRL tells of all its certificates. */
+  readonly partitions: readonly CrlPartitions[];
 };
 
 export type Ca = Issuer & {
@@ -92,10 +93,13 @@ type Ports = {
 type IssuingPorts = Ports & { readonly signer: Pick<Signer, 'publicKey'> };
 type AnsweringPorts = IssuingPorts & { readonly raKeys: Pick<RaKeys, 'unseal'> };
 
+/** `crls`: the names of its CRLs. */
+type PublicPart = { readonly certificate: Certificate; readonly crls: ReadonlySet<string> };
+
 /** What records say of the CAs: no key is asked for or opened. */
 export class CaCertificates {
   readonly #ports: Ports;
-  readonly #certificates = new SingleFlight<Certificate>();
+  readonly #told = new SingleFlight<PublicPart>();
   readonly #served = new SingleFlight<readonly string[]>();
 
   constructor(ports: Ports) {
@@ -117,19 +121,30 @@ export class CaCertificates {
 
   /** Forgets what has been loaded, because it has been changed. */
   reload(): void {
-    this.#certificates.clear();
+    this.#told.clear();
     this.#served.clear();
   }
 
   /** @throws {Outage} when the CA is not there */
-  certificate(id: string): Promise<Certificate> {
-    const age = { now: this.#ports.clock.now(), maxMs: RA_RELOAD_MS };
-    const read = async (): Promise<Certificate> => {
-      const [own] = (await recordOf(this.#ports, id)).chain.map(fromBase64);
+  async certificate(id: string): Promise<Certificate> {
+    return (await this.#public(id)).certificate;
+  }
+
+  /** @param name of a CRL, which may be one of a new generation. Rate-limited. @throws {Outage} as `certificate` */
+  async hasCrl(id: string, name: string): Promise<boolean> {
+    if ((await this.#public(id)).crls.has(name)) return true;
+    return (await this.#public(id, RA_FORCED_RELOAD_MS)).crls.has(name);
+  }
+
+  #public(id: string, maxMs = RA_RELOAD_MS): Promise<PublicPart> {
+    const age = { now: this.#ports.clock.now(), maxMs };
+    const read = async (): Promise<PublicPart> => {
+      const record = await recordOf(this.#ports, id);
+      const [own] = record.chain.map(fromBase64);
       if (!own) throw new WaitsForRoot(id);
-      return readCertificate(own);
+      return { certificate: readCertificate(own), crls: new Set(crlNamesOf(record)) };
     };
-    return this.#certificates.get(id, read, age);
+    return this.#told.get(id, read, age);
   }
 
   /** What the CA's certificate says its key is. @throws {Outage} */
@@ -255,7 +270,8 @@ export class WaitsForRoot extends Outage {
 const notOfItsKey = (id: string): Outage =>
   new Outage(`the certificate of the CA "${id}" is not one of its key`);
 
-function issuerOf(id: string, { chain, keyReference }: AuthorityRecord): Issuer {
+function issuerOf(id: string, record: AuthorityRecord): Issuer {
+  const { chain, keyReference, partitions = [] } = record;
   const [own] = chain.map(fromBase64);
   if (!own) throw new WaitsForRoot(id);
   const certificate = readCertificate(own);
@@ -264,7 +280,7 @@ function issuerOf(id: string, { chain, keyReference }: AuthorityRecord): Issuer 
   if (!key || !keyIdentifier) throw notOfItsKey(id);
   const algorithm = signingAlgorithm(key.kind);
   const scheme = { kind: algorithm.kind, digest: digests[algorithm.digest] };
-  return { id, keyReference, certificate, key, keyIdentifier, algorithm, scheme };
+  return { id, keyReference, certificate, key, keyIdentifier, algorithm, scheme, partitions };
 }
 
 /** The key that signs must be that of the certificate. @throws {Outage} */
@@ -324,14 +340,11 @@ export async function openGeneration(
   };
 }
 
-/** The sealed key must be the certificate's: what one encrypts, the other opens. */
+/** The sealed key must be the certificate's. */
 function checkPair(certificate: Certificate, key: RsaPrivateKey, id: number): number {
   const announced = publicKeyOf(certificate);
-  const probe = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
-  if (announced?.kind.type === 'RSA') {
-    const sealed = rsaesPkcs1Encrypt(announced.native(), probe);
-    const opened = unwrapKey({ kind: 'RSAES-PKCS1-v1_5' }, key, sealed, new Uint8Array(16));
-    if (equal(opened, probe)) return announced.kind.bits / 8;
+  if (announced?.kind.type === 'RSA' && isPair(announced.native(), key)) {
+    return announced.kind.bits / 8;
   }
   throw new Outage(`the key of RA generation ${id} does not fit its certificate`);
 }

@@ -56,7 +56,8 @@ export async function importChain(
   const keyIdentifier = subjectKeyIdentifierOf(own);
   if (why !== undefined || !keyIdentifier) return { kind: 'refused', why: why ?? '' };
 
-  const issuer: Issuer = { id, ...caKey, certificate: own, keyIdentifier };
+  const { partitions = [] } = record;
+  const issuer: Issuer = { id, ...caKey, certificate: own, keyIdentifier, partitions };
   const first = record.generations.length === 0;
   const made = first ? [await makeGeneration(deps, issuer, { id: 1, state: 'current' }, now)] : [];
   const draft = new Draft(view);

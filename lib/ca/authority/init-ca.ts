@@ -7,7 +7,7 @@ import { MAX_INIT_ROUNDS } from '../../base/limits.ts';
 import type { Authority } from '../../config/config.ts';
 import type { Actor } from '../../events/event.ts';
 import type { Crls } from '../../ports/crls.ts';
-import type { AuthorityRecord } from '../../ports/records/registry.ts';
+import type { AuthorityRecord, CrlPartitions } from '../../ports/records/registry.ts';
 import { fingerprint, readCertificate } from '../../x509/certificate.ts';
 import { encodeCaRequestInfo } from '../../x509/csr.ts';
 import { printName } from '../../x509/names/name.ts';
@@ -45,7 +45,7 @@ const system: Actor = { kind: 'system' };
  */
 export async function initCa(
   deps: InitDeps,
-  { id, subject, key, validityMs }: Authority,
+  { id, subject, key, validityMs, crlPartitions }: Authority,
   { actor = system, takeKey = () => deps.signer.create(id, key), remembered }: InitOptions = {},
 ): Promise<'done' | 'exists' | 'waiting'> {
   const now = deps.clock.now();
@@ -60,10 +60,15 @@ export async function initCa(
   if (wasThere) throw removed(id);
   const keyReference = await own(deps, view, takeKey);
   const caKey = await signingKeyOf(deps.signer, keyReference);
-  const issuer = await selfSignedCa(deps, caKey, { id, subject, now, until: now + validityMs });
+  const partitions = firstPartitions(deps, crlPartitions);
+  const made = { id, partitions, subject, now, until: now + validityMs };
+  const issuer = await selfSignedCa(deps, caKey, made);
   const { der } = issuer.certificate;
   const ra = await makeGeneration(deps, issuer, { id: 1, state: 'current' }, now);
-  const record = { ca: id, keyReference, chain: [base64(der)], generations: [ra] };
+  const record = {
+    ...{ ca: id, keyReference, chain: [base64(der)], generations: [ra] },
+    ...(partitions.length > 0 ? { partitions } : {}),
+  };
   return enter({ deps, remembered }, view, record, (draft) => {
     const about = { actor, ca: id };
     draft.event(now, deps.random, { ...about, type: 'ca.key.created', key: keyReference });
@@ -76,6 +81,13 @@ export async function initCa(
     draft.event(now, deps.random, { ...about, ...raEvent('ca.ra.current', ra) });
   });
 }
+
+/** Those that a CA is made with. */
+const firstPartitions = (
+  { config }: Pick<InitDeps, 'config'>,
+  count: number | undefined,
+): readonly CrlPartitions[] =>
+  count === undefined ? [] : [{ generation: 1, count, base: config.publicUrl }];
 
 /** Writes the record of a new CA, and its id into the list of all. Another CA that is made at the same time
  * changes that list, too. */
@@ -121,7 +133,7 @@ function requireInService(id: string, { retiredAt }: AuthorityRecord): void {
  */
 export async function requestCa(
   deps: InitDeps,
-  { id, subject: configured, key }: Authority,
+  { id, subject: configured, key, crlPartitions }: Authority,
   { actor = system, takeKey = () => deps.signer.create(id, key), remembered }: InitOptions = {},
 ): Promise<Bytes> {
   const wasThere = await hasPublished(deps, id, deps.clock.now());
@@ -132,7 +144,11 @@ export async function requestCa(
   const keyReference = known?.keyReference ?? (await own(deps, view, takeKey));
   const caKey = await signingKeyOf(deps.signer, keyReference);
   if (!known) {
-    const record = { ca: id, keyReference, chain: [], generations: [] };
+    const partitions = firstPartitions(deps, crlPartitions);
+    const record = {
+      ...{ ca: id, keyReference, chain: [], generations: [] },
+      ...(partitions.length > 0 ? { partitions } : {}),
+    };
     const event = { type: 'ca.key.created', actor, ca: id, key: keyReference } as const;
     const made = await enter({ deps, remembered }, view, record, (draft) =>
       draft.event(deps.clock.now(), deps.random, event),

@@ -33,6 +33,7 @@ import { parseName } from '../../x509/names/name.ts';
 import { readPublicKey } from '../../x509/public-key.ts';
 import { statusPointers } from '../authorize/build-certificate.ts';
 import type { EnrolDeps } from '../deps.ts';
+import { crlUrl } from '../revoke/partitions.ts';
 import { type Issuer, openGeneration, signingAlgorithm } from './ca-certificates.ts';
 import { type CaKey, drawSerial, lintedCertificate, requireClean, sign } from './sign.ts';
 
@@ -65,8 +66,7 @@ export const caExtensions = ({ key }: CaKey): Bytes[] => [
 
 const identifierOf = (spki: Bytes): Bytes => keyIdentifier(subjectPublicKeyOf(scan(spki)));
 
-type SelfSigned = {
-  readonly id: string;
+type SelfSigned = Pick<Issuer, 'id' | 'partitions'> & {
   /** Name, DER. */
   readonly subject: Bytes;
   readonly now: number;
@@ -78,7 +78,7 @@ type SelfSigned = {
 export async function selfSignedCa(
   deps: OwnDeps,
   caKey: CaKey,
-  { id, subject, now, until }: SelfSigned,
+  { id, partitions, subject, now, until }: SelfSigned,
 ): Promise<Issuer> {
   const { spki } = caKey.key;
   const window = validity(now - BACKDATE_MS, until);
@@ -92,7 +92,8 @@ export async function selfSignedCa(
     issuerNotBefore: window.notBefore,
     issuerNotAfter: window.notAfter,
   });
-  return { id, ...caKey, certificate: readCertificate(der), keyIdentifier: identifier };
+  const certificate = readCertificate(der);
+  return { id, ...caKey, certificate, keyIdentifier: identifier, partitions };
 }
 
 /**
@@ -121,7 +122,7 @@ export async function makeGeneration(
       extKeyUsage([extKeyUsages.certificateRequestAgent]),
       subjectKeyIdentifier(identifierOf(spki)),
       authorityKeyIdentifier(identifier),
-      ...statusPointers(deps.config, issuer.id),
+      ...statusPointers(deps.config, issuer),
     ],
   };
   const der = await certify(deps, issuer, tbs, {
@@ -130,6 +131,7 @@ export async function makeGeneration(
     issuerKeyIdentifier: identifier,
     issuerNotBefore: ca.notBefore,
     issuerNotAfter: ca.notAfter,
+    crlUrl: crlUrl(issuer, deps.config.publicUrl, issuer.id),
   });
   const certificate = base64(der);
   const made = { id, state, since: now, certificate, sealedKey: base64(sealed) };

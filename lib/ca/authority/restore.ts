@@ -4,10 +4,16 @@
 
 import { base64, fromBase64 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
+import { MAX_CRL_PARTITIONS } from '../../base/limits.ts';
 import { raGenerationStates } from '../../base/words.ts';
 import type { Authority } from '../../config/config.ts';
 import type { Actor } from '../../events/event.ts';
-import type { AuthorityRecord, RaGenerationRecord } from '../../ports/records/registry.ts';
+import type { Crls } from '../../ports/crls.ts';
+import type {
+  AuthorityRecord,
+  CrlPartitions,
+  RaGenerationRecord,
+} from '../../ports/records/registry.ts';
 import { chainOf, chainProblem } from '../../x509/ca-chain.ts';
 import {
   type Certificate,
@@ -16,10 +22,13 @@ import {
   readCertificate,
   subjectKeyIdentifierOf,
 } from '../../x509/certificate.ts';
+import { readCrlHead } from '../../x509/crl-head.ts';
 import { printName } from '../../x509/names/name.ts';
+import type { PublicKey } from '../../x509/public-key.ts';
 import type { LifecycleDeps } from '../deps.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
+import { crlNames } from '../revoke/partitions.ts';
 import { type Issuer, openGeneration } from './ca-certificates.ts';
 import type { ImportDone, Imported } from './import-chain.ts';
 import { changedMeanwhile } from './init-ca.ts';
@@ -45,7 +54,7 @@ type CaRestoreOptions = {
  * @throws {Outage} if the record is not altered, or the key of the CA is unknown
  */
 export async function restoreCa(
-  deps: LifecycleDeps,
+  deps: LifecycleDeps & { readonly crls: Pick<Crls, 'newestOfKey'> },
   { id }: Pick<Authority, 'id'>,
   found: readonly Certificate[],
   { key, actor, remembered }: CaRestoreOptions,
@@ -69,7 +78,8 @@ export async function restoreCa(
   const keyIdentifier = subjectKeyIdentifierOf(own);
   const why = chainProblem(chain, now);
   if (why !== undefined || !keyIdentifier) return { kind: 'refused', why: why ?? '' };
-  const issuer: Issuer = { id, ...caKey, certificate: own, keyIdentifier };
+  const partitions = await provenPartitions(deps.crls, id, caKey.key);
+  const issuer: Issuer = { id, ...caKey, certificate: own, keyIdentifier, partitions };
   const proven = await provenGenerations(deps, issuer, said.generations);
   const isNew = proven.every(({ state }) => state !== 'current');
   const next = Math.max(0, ...proven.map((one) => one.id)) + 1;
@@ -83,6 +93,7 @@ export async function restoreCa(
     keyReference,
     chain: chain.map(({ der }) => base64(der)),
     generations,
+    ...(partitions.length > 0 ? { partitions } : {}),
   });
   enterCa(draft, id);
   draft.event(now, deps.random, {
@@ -98,6 +109,29 @@ export async function restoreCa(
   remembered?.once.remember(draft, now, remembered.answer(done));
   if ((await deps.store.write(draft.actions)) === 'conflict') throw changedMeanwhile(id);
   return done;
+}
+
+/** The partitions whose CRLs the CA has signed: each CRL says its URL. The last of a generation is missing where
+ * another hand has removed it, and the next generation, which `otherwise` asks for then, has it. */
+async function provenPartitions(
+  crls: Pick<Crls, 'newestOfKey'>,
+  id: string,
+  key: PublicKey,
+): Promise<CrlPartitions[]> {
+  const own = await crls.newestOfKey(id, key);
+  if (!own || readCrlHead(own)?.distributionPoint.length === 0) return [];
+  const partitions: CrlPartitions[] = [];
+  for (let generation = 1; ; generation++) {
+    const names = crlNames({
+      id,
+      partitions: [{ generation, count: MAX_CRL_PARTITIONS, base: '' }],
+    });
+    const signed = await Promise.all(names.slice(1).map((name) => crls.newestOfKey(name, key)));
+    const count = signed.findLastIndex((der) => der !== undefined) + 1;
+    const [url] = readCrlHead(signed[count - 1] ?? new Uint8Array(0))?.distributionPoint ?? [];
+    if (url === undefined) return partitions;
+    partitions.push({ generation, count, base: url.slice(0, url.indexOf('/crl/')) });
+  }
 }
 
 /** The CA's generations, one of them current: if several or none are, the newest. */

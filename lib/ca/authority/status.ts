@@ -12,16 +12,18 @@ import {
   RA_WARNING_MS,
 } from '../../base/limits.ts';
 import type { RaGenerationState } from '../../base/words.ts';
-import type { Authority, Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/config.ts';
 import { hash } from '../../crypto/native.ts';
 import type { Crl } from '../../ports/crls.ts';
-import type { AuthorityRecord } from '../../ports/records/registry.ts';
+import type { AuthorityRecord, CrlPartitions } from '../../ports/records/registry.ts';
+import type { Store } from '../../ports/store.ts';
 import { type Certificate, publicKeyOf, readCertificate } from '../../x509/certificate.ts';
 import { keyName } from '../../x509/public-key.ts';
 import type { AdminDeps, Deps } from '../deps.ts';
 import { browse } from '../query/browse.ts';
 import { keyHash } from '../record/keys.ts';
 import { View } from '../record/unit-of-work.ts';
+import { aboutPartition, crlNamesOf } from '../revoke/partitions.ts';
 import { registerChanges, removedFrom } from '../revoke/register.ts';
 import { notMade, notNamed, otherwise } from './as-made.ts';
 import { isListed, loadCas, servedCas, unnamedIn } from './known.ts';
@@ -39,7 +41,9 @@ export type CaStatus = {
   /** `RSA-3072`, `P-256`. */
   readonly key: string | undefined;
   readonly generations: readonly GenerationStatus[];
+  /** Its own. */
   readonly crl: Crl | undefined;
+  readonly partitions: readonly CrlPartitions[];
   /** Sentences; none if all is well. */
   readonly warnings: readonly string[];
 };
@@ -53,7 +57,10 @@ export async function caStatus(deps: CaStatusDeps, id: string): Promise<CaStatus
   await view.load([{ kind: 'authority', key: id }]);
   if (view.lacks('authority', id) && view.rev('authority', id) !== 0) {
     const warning = `its record was changed by another hand: run "scepter ca restore ${id} --chain FILE"`;
-    const nothing = { chain: [], key: undefined, generations: [], crl: undefined };
+    const nothing = {
+      ...{ chain: [], key: undefined, generations: [] },
+      ...{ crl: undefined, partitions: [] },
+    };
     return { id, ...nothing, warnings: [warning] };
   }
   const record = view.get('authority', id);
@@ -61,11 +68,12 @@ export async function caStatus(deps: CaStatusDeps, id: string): Promise<CaStatus
   const [own] = chain;
   const kind = own && publicKeyOf(own)?.kind;
   const generations = generationsOf(record);
-  const crl = record?.retiredAt === undefined ? await deps.crls.newest(id) : undefined;
+  const isServed = record?.retiredAt === undefined;
+  const crl = isServed ? await deps.crls.newest(id) : undefined;
   const authority = deps.config.cas.get(id);
   const now = deps.clock.now();
   const warnings = [
-    ...(record ? madeWarnings(authority, record) : unmadeWarnings(deps, view, { id, ids })),
+    ...(record ? madeWarnings(deps, record) : unmadeWarnings(deps, view, { id, ids })),
     ...(record && !isListed(view, id) ? [notListed(id)] : []),
     ...(record && own && record.retiredAt === undefined
       ? [
@@ -74,18 +82,19 @@ export async function caStatus(deps: CaStatusDeps, id: string): Promise<CaStatus
           // One that the configuration does not name answers no device.
           ...(authority ? raWarnings(generations, now) : []),
           ...(await compromiseWarnings(deps, generations)),
-          ...crlWarnings(crl, now),
-          ...(await registerWarnings(deps, id, crl)),
+          ...(await crlsWarnings(deps, record, crl)),
         ]
       : []),
   ];
-  return { id, chain, key: kind && keyName(kind), generations, crl, warnings };
+  const { partitions = [] } = record ?? {};
+  return { id, chain, key: kind && keyName(kind), generations, crl, partitions, warnings };
 }
 
-const madeWarnings = (authority: Authority | undefined, record: AuthorityRecord): string[] => {
+const madeWarnings = ({ config }: Pick<AdminDeps, 'config'>, record: AuthorityRecord): string[] => {
+  const authority = config.cas.get(record.ca);
   if (!authority) return [notNamed(record.ca)];
   return record.chain.length > 0
-    ? otherwise(authority, record)
+    ? otherwise(config, authority, record)
     : ['it waits for the certificate that its root has to sign'];
 };
 
@@ -157,25 +166,48 @@ async function compromiseWarnings(
     .map(({ id }) => `the key of its RA generation ${id} is compromised: replace it now`);
 }
 
+/** About each of its CRLs; what is true of several is said once. */
+async function crlsWarnings(
+  { store, crls, clock }: Pick<Deps, 'store' | 'crls' | 'clock'>,
+  record: AuthorityRecord,
+  own: Crl | undefined,
+): Promise<string[]> {
+  const now = clock.now();
+  const names = crlNamesOf(record);
+  const partitions = await Promise.all(names.slice(1).map((name) => crls.newest(name)));
+  const newest = new Map([own, ...partitions].map((crl, at) => [names[at] ?? record.ca, crl]));
+  const faulty = Map.groupBy(names, (name) => faultOf(newest.get(name), now));
+  return [
+    ...[...faulty].flatMap(([fault, of]) => (fault === undefined ? [] : [warningOf(of, fault)])),
+    ...(await registerWarnings(store, newest)),
+  ];
+}
+
+function warningOf([name = '', ...others]: readonly string[], fault: string): string {
+  const { partition } = aboutPartition(name);
+  const which = partition === undefined ? 'its CRL' : `its CRL ${partition}`;
+  return `${which}${others.length > 0 ? ` and ${others.length} more` : ''} ${fault}`;
+}
+
 /** A CRL is replaced after half of its life: an older one shows that no publisher runs. */
-function crlWarnings(crl: Crl | undefined, now: number): string[] {
-  if (!crl) return ['it has no CRL'];
+function faultOf(crl: Crl | undefined, now: number): string | undefined {
+  if (!crl) return 'is missing';
   const { thisUpdate, nextUpdate } = crl;
-  if (nextUpdate <= now) return [`its CRL ended on ${day(nextUpdate)}`];
-  if (thisUpdate > now + CLOCK_SKEW_MS) return [`its CRL is of the future: ${day(thisUpdate)}`];
+  if (nextUpdate <= now) return `ended on ${day(nextUpdate)}`;
+  if (thisUpdate > now + CLOCK_SKEW_MS) return `is of the future: ${day(thisUpdate)}`;
   const due = (thisUpdate + nextUpdate) / 2 + CRL_LATE_MS;
-  return due < now ? [`its CRL was to be made again by ${day(due)}`] : [];
+  return due < now ? `was to be made again by ${day(due)}` : undefined;
 }
 
 /** Without its register no CRL is made, so relying parties do not learn of later revocations. */
 async function registerWarnings(
-  { store }: Pick<Deps, 'store'>,
-  id: string,
-  crl: Crl | undefined,
+  store: Pick<Store, 'read'>,
+  crls: ReadonlyMap<string, Crl | undefined>,
 ): Promise<string[]> {
   try {
-    if ((await registerChanges(store, id)) >= (crl?.changes ?? 0)) return [];
-    return [removedFrom(id).message];
+    const changes = await registerChanges(store, [...crls.keys()]);
+    const behind = [...crls].find(([name, crl]) => (changes.get(name) ?? 0) < (crl?.changes ?? 0));
+    return behind ? [removedFrom(behind[0]).message] : [];
   } catch (error) {
     if (!(error instanceof Outage)) throw error;
     return [error.message];

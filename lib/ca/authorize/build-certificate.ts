@@ -21,10 +21,11 @@ import {
 import type { Issued } from '../../x509/lint/issued.ts';
 import { inStringTypes } from '../../x509/names/name.ts';
 import type { Ca } from '../authority/ca-certificates.ts';
+import { crlName, crlUrl, partitionFor } from '../revoke/partitions.ts';
 import { alternativeNames, type CertifiedNames } from './policy.ts';
 
 /** Of a CA, what its certificates say of it. */
-export type Certifier = Pick<Ca, 'id' | 'scheme' | 'keyIdentifier'> & {
+export type Certifier = Pick<Ca, 'id' | 'scheme' | 'keyIdentifier' | 'partitions'> & {
   readonly certificate: Pick<Ca['certificate'], 'subject' | 'notBefore' | 'notAfter'>;
 };
 
@@ -33,6 +34,8 @@ type BuiltTbs = {
   readonly tbs: Bytes;
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Of the CRLs of its CA; undefined where that has none. */
+  readonly partition: string | undefined;
   /** Profile, kind of key and kind of names: what decides all that is not of this certificate alone. */
   readonly shape: string;
 };
@@ -59,6 +62,7 @@ export function buildTbsCertificate(contents: Contents, serial: Bytes, now: numb
   const isNameless = subject.length === 2;
   const withExtension = form === 'extension' || form === 'both';
   const sids = withExtension ? names.filter(({ kind }) => kind === 'sid') : [];
+  const partition = partitionFor(ca, serial);
   const tbs = encodeTbsCertificate({
     serial,
     scheme: ca.scheme,
@@ -74,22 +78,29 @@ export function buildTbsCertificate(contents: Contents, serial: Bytes, now: numb
       authorityKeyIdentifier(ca.keyIdentifier),
       ...(inNames.length > 0 ? [subjectAltName(inNames, isNameless)] : []),
       ...sids.map(({ value }) => securityIdentifier(value)),
-      ...statusPointers(config, ca.id),
+      ...statusPointers(config, ca, partition),
     ],
   });
   const kinds = [isNameless, inNames.length > 0, sids.length > 0];
   const shape = [profile.id, csr.publicKey.kind.type, ...kinds].join('/');
-  return { tbs, notBefore, notAfter, shape };
+  return { tbs, notBefore, notAfter, partition, shape };
 }
 
 /** Where relying parties find the CRL and the issuer of what this CA signs. */
-export const statusPointers = ({ publicUrl }: Pick<Config, 'publicUrl'>, ca: string): Bytes[] => [
-  crlDistributionPoint(`${publicUrl}/crl/${ca}.crl`),
-  caIssuers(`${publicUrl}/aia/${ca}.cer`),
+export const statusPointers = (
+  { publicUrl }: Pick<Config, 'publicUrl'>,
+  ca: Pick<Ca, 'id' | 'partitions'>,
+  partition?: string,
+): Bytes[] => [
+  crlDistributionPoint(crlUrl(ca, publicUrl, crlName(ca.id, partition))),
+  caIssuers(`${publicUrl}/aia/${ca.id}.cer`),
 ];
 
 /** The same for the lint. */
-export const issuedOf = ({ ca, csr }: Contents, { tbs, shape }: BuiltTbs): Issued => ({
+export const issuedOf = (
+  { config, ca, csr }: Contents,
+  { tbs, shape, partition }: BuiltTbs,
+): Issued => ({
   tbs,
   shape,
   key: csr.publicKey,
@@ -100,5 +111,6 @@ export const issuedOf = ({ ca, csr }: Contents, { tbs, shape }: BuiltTbs): Issue
     issuerKeyIdentifier: ca.keyIdentifier,
     issuerNotBefore: ca.certificate.notBefore,
     issuerNotAfter: ca.certificate.notAfter,
+    crlUrl: crlUrl(ca, config.publicUrl, crlName(ca.id, partition)),
   },
 });

@@ -82,6 +82,7 @@ export function sampleCa({ id, subject, key, validityMs }: Authority): Certifier
     id,
     scheme: { kind: algorithm.kind, digest: digests[algorithm.digest] },
     keyIdentifier: new Uint8Array(20),
+    partitions: [],
     certificate: { subject, notBefore: 0, notAfter: validityMs },
   };
 }

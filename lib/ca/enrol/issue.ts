@@ -83,6 +83,7 @@ type Prepared = {
   readonly linted: Linted;
   readonly notBefore: number;
   readonly notAfter: number;
+  readonly partition: string | undefined;
 };
 
 /** The TBSCertificate, linted. Nothing is written. */
@@ -101,9 +102,9 @@ async function prepare(
   if ('blame' in result && result.blame === 'request') {
     throw new Refusal('requestLint', { lint: result.id, citation: result.citation });
   }
-  const { notBefore, notAfter } = built;
+  const { notBefore, notAfter, partition } = built;
   const linted = requireClean('certificate', result);
-  return { serial: hex(serial), linted, notBefore, notAfter };
+  return { serial: hex(serial), linted, notBefore, notAfter, partition };
 }
 
 type Intended = { readonly transaction: Transaction<'intended'>; readonly view: View };
@@ -128,7 +129,7 @@ async function intend(
   { grounds }: Authorization,
   prepared: Prepared,
 ): Promise<Intended | 'again'> {
-  const { ca, transaction, view } = order;
+  const { transaction, view } = order;
   const { serial, notAfter } = prepared;
   // The validators took their time: leases and expiries count from this write.
   const now = deps.clock.now();
@@ -138,8 +139,7 @@ async function intend(
   const owns = ownKeyOf(order, grounds, notAfter);
   const owned = await claimKey(order, owns, now);
   if (owned === 'again') return 'again';
-  const superseded = (grounds.supersedes ?? []).map((successor) => successor.serial);
-  await loadRegister(view, ca.id, superseded);
+  await loadRegister(view, grounds.supersedes ?? []);
 
   const member = { serial, notAfter };
   const lineage = grounds.lineage ? joined(grounds.lineage, member) : newLineage(member);
@@ -251,7 +251,7 @@ function putAttempt(
   undo: Undo,
 ): Transaction<'intended'> {
   const { ca, endpoint, csr, transaction } = order;
-  const { serial, linted, notBefore, notAfter } = prepared;
+  const { serial, linted, notBefore, notAfter, partition } = prepared;
   const { renews: _renews, challengeBy: _maker, ...attempt } = transaction;
   const next: Transaction<'intended'> = {
     ...attempt,
@@ -281,6 +281,7 @@ function putAttempt(
     confirmed: false,
     successors: {},
     lineage,
+    ...(partition === undefined ? {} : { partition }),
   });
   if (transaction.state === 'begin') {
     draft.create('transaction', next.id, next);

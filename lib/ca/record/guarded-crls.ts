@@ -1,4 +1,4 @@
-// The CRLs as callers above the adapter see them: only a CRL that the CA has signed counts, its number and
+// The CRLs as callers above the adapter see them: only a CRL of that name that the CA has signed counts, its number and
 // times are read from it, and the number of the register's changes is under a MAC (RFC 5280 §5). An altered
 // one is not served: the instance serves the last good one that it has seen, and the next publication
 // replaces the altered one, whatever number that has.
@@ -12,6 +12,7 @@ import { readCrlHead } from '../../x509/crl-head.ts';
 import { type PublicKey, verifySignature } from '../../x509/public-key.ts';
 import { holds, tagged } from '../approve/approval-mac.ts';
 import { mac } from '../challenge/challenges.ts';
+import { caOfCrl, isOfName } from '../revoke/partitions.ts';
 
 /** Returns the public key of a CA, by the CA's id. */
 type KeyOf = (ca: string) => Promise<PublicKey>;
@@ -19,13 +20,13 @@ type KeyOf = (ca: string) => Promise<PublicKey>;
 /** More changes than any register has, so that the next look at the register publishes a new CRL. */
 const UNKNOWN_CHANGES = -1;
 
-const tagOf = (macKey: MacKey, ca: string, { der, changes }: Pick<Crl, 'der' | 'changes'>) =>
-  tagged(macKey, mac(macKey, 'crl', [ca, hex(hash('SHA-256', der)), changes]));
+const tagOf = (macKey: MacKey, name: string, { der, changes }: Pick<Crl, 'der' | 'changes'>) =>
+  tagged(macKey, mac(macKey, 'crl', [name, hex(hash('SHA-256', der)), changes]));
 
 export class GuardedCrls implements Crls {
   readonly #store: CrlStore;
   readonly #ports: { readonly keyOf: KeyOf; readonly macKeys: MacKeys; readonly log: Log };
-  /** The newest good CRL that this instance has seen, by CA. */
+  /** The newest good CRL that this instance has seen, by name. */
   readonly #good = new Map<string, Crl>();
 
   constructor(store: CrlStore, ports: { keyOf: KeyOf; macKeys: MacKeys; log: Log }) {
@@ -33,49 +34,55 @@ export class GuardedCrls implements Crls {
     this.#ports = ports;
   }
 
-  async newest(ca: string): Promise<Crl | undefined> {
-    const stored = await this.#store.newest(ca);
-    return stored && ((await this.#verified(ca, stored)) ?? this.#good.get(ca));
+  async newest(name: string): Promise<Crl | undefined> {
+    const stored = await this.#store.newest(name);
+    return stored && ((await this.#verified(name, stored)) ?? this.#good.get(name));
   }
 
-  async publish(ca: string, crl: Crl): Promise<'done' | 'stale'> {
-    const stored = await this.#store.newest(ca);
-    const last = stored && (await this.#verified(ca, stored));
+  async newestOfKey(name: string, key: PublicKey): Promise<Bytes | undefined> {
+    const stored = await this.#store.newest(name);
+    return stored && (await readSigned(name, stored.der, key)) && stored.der;
+  }
+
+  async publish(name: string, crl: Crl): Promise<'done' | 'stale'> {
+    const stored = await this.#store.newest(name);
+    const last = stored && (await this.#verified(name, stored));
     if (last && last.number >= crl.number) return 'stale';
     // A CRL stored under another number than its own counts as altered, because it would block the next one.
     const spoilt = stored && (!last || String(last.number) !== stored.stored);
     const [macKey] = await this.#ports.macKeys.live('record');
-    const sealed = { ...crl, mac: tagOf(macKey, ca, crl) };
-    return this.#store.publish(ca, sealed, spoilt ? stored.stored : undefined);
+    const sealed = { ...crl, mac: tagOf(macKey, name, crl) };
+    return this.#store.publish(name, sealed, spoilt ? stored.stored : undefined);
   }
 
-  async floor(ca: string, now: number): Promise<number> {
+  async floor(name: string, now: number): Promise<number> {
     // No CA publishes more than one CRL a second, so no published number is higher than that.
-    return (await this.#store.newest(ca)) ? Math.floor(now / 1000) : 0;
+    return (await this.#store.newest(name)) ? Math.floor(now / 1000) : 0;
   }
 
-  async #verified(ca: string, stored: StoredCrl): Promise<Crl | undefined> {
+  async #verified(name: string, stored: StoredCrl): Promise<Crl | undefined> {
     const { der, changes, mac: tag = '' } = stored;
-    const signed = await readSigned(der, await this.#ports.keyOf(ca));
-    const last = this.#good.get(ca);
+    const signed = await readSigned(name, der, await this.#ports.keyOf(caOfCrl(name)));
+    const last = this.#good.get(name);
     if (!signed) {
-      this.#ports.log({ event: 'record.altered', severity: 'error', kind: 'crl', key: ca });
+      this.#ports.log({ event: 'record.altered', severity: 'error', kind: 'crl', key: name });
       return undefined;
     }
     const live = await this.#ports.macKeys.live('record');
-    const told = holds(live, tag, (macKey) => tagOf(macKey, ca, { der, changes }));
+    const told = holds(live, tag, (macKey) => tagOf(macKey, name, { der, changes }));
     if (!told)
-      this.#ports.log({ event: 'record.altered', severity: 'error', kind: 'crl', key: ca });
+      this.#ports.log({ event: 'record.altered', severity: 'error', kind: 'crl', key: name });
     const crl = { ...signed, der, changes: told ? changes : UNKNOWN_CHANGES };
-    if (!last || last.number <= crl.number) this.#good.set(ca, crl);
+    if (!last || last.number <= crl.number) this.#good.set(name, crl);
     return crl;
   }
 }
 
-/** Number and times of a CRL that this key has signed. */
-async function readSigned(der: Bytes, key: PublicKey) {
+/** Number and times of a CRL of this name that this key has signed: that of another partition tells of no
+ * certificate that names this one. */
+async function readSigned(name: string, der: Bytes, key: PublicKey) {
   const head = readCrlHead(der);
-  if (!head) return undefined;
-  const { tbs, scheme, signature, ...times } = head;
+  if (!head || !isOfName(name, head.distributionPoint)) return undefined;
+  const { tbs, scheme, signature, distributionPoint: _same, ...times } = head;
   return (await verifySignature(key, scheme, tbs, signature)) ? times : undefined;
 }

@@ -1,5 +1,5 @@
-// What must not go back when a store is restored from a backup (RFC 5280 §5.2.3, §5.3): the number of the CRL
-// and what it lists. The newest CRL that the CA had published tells both, and its signature proves it. Without
+// What must not go back when a store is restored from a backup (RFC 5280 §5.2.3, §5.3): the number of each CRL
+// and what it lists. The newest that the CA had published tells both, and its signature proves it. Without
 // it, revocations since the backup are unknown; the number can still be kept above every one that was used.
 //
 // Challenges that were open are revoked: one of them may have been used since.
@@ -16,75 +16,87 @@ import type { Issuer } from '../authority/ca-certificates.ts';
 import { listChallenges, revokeChallenge } from '../challenge/challenge-list.ts';
 import type { Deps, Operator } from '../deps.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
+import { crlNames, isOfName } from './partitions.ts';
 import { publishCrl } from './publish-crl.ts';
-import { rebuildRegister } from './rebuild-register.ts';
+import { rebuildRegisters } from './rebuild-register.ts';
 import { registerChanges } from './register.ts';
 import { revoke } from './revoke.ts';
 
 type Told = {
   readonly ca: string;
-  /** Of the CRL in the backup; undefined if it has none. */
+  /** Of the CA's own CRL in the backup; undefined if it has none. */
   readonly before: number | undefined;
-  /** Of the CRL that has been published now. */
+  /** Of the one that has been published now. */
   readonly number: number;
-  /** Serial numbers that the given CRL lists and the backup did not. */
+  /** Serial numbers that the given CRLs list and the backup did not. */
   readonly revoked: readonly string[];
-  /** Serial numbers of holds of the backup that the given CRL does not list: they may have ended. */
+  /** Serial numbers of holds of the backup that the given CRLs do not list: they may have ended. */
   readonly held: readonly string[];
 };
 
-/** A CRL that this CA has signed. */
-export type PublishedCrl = Omit<Crl, 'changes'>;
+/** A CRL that this CA has signed, and its name. */
+export type PublishedCrl = Omit<Crl, 'changes'> & { readonly name: string };
 
-/** @returns undefined unless this CA has signed it */
+/** @returns undefined unless this CA has signed it, and has a CRL of its name */
 export async function readPublished(ca: Issuer, der: Bytes): Promise<PublishedCrl | undefined> {
   const head = readCrlHead(der);
-  if (!head || !(await verifySignature(ca.key, head.scheme, head.tbs, head.signature))) {
-    return undefined;
-  }
+  const name = head && crlNames(ca).find((one) => isOfName(one, head.distributionPoint));
+  if (!head || name === undefined) return undefined;
+  if (!(await verifySignature(ca.key, head.scheme, head.tbs, head.signature))) return undefined;
   const { number, thisUpdate, nextUpdate } = head;
-  return { number, thisUpdate, nextUpdate, der };
+  return { name, number, thisUpdate, nextUpdate, der };
 }
 
 /**
- * Takes over what the newest published CRL lists, and publishes one with a number above it.
- * @param published undefined: it is lost
+ * Takes over what the newest published CRLs list, and publishes each with a number above.
+ * @param published those that are not lost, by name
  */
 export async function goOnFrom(
   operator: Operator,
   ca: Issuer,
-  published: PublishedCrl | undefined,
+  published: ReadonlyMap<string, PublishedCrl>,
   actor: NamedActor,
 ): Promise<Told> {
   const { store, crls, clock } = operator;
-  const last = await crls.newest(ca.id);
-  const listed = last ? serialsOf(last) : new Map<string, Entry>();
-  const told = published ? serialsOf(published) : listed;
-  const revoked = [...told].filter(([serial, { reason }]) => reason !== listed.get(serial)?.reason);
+  const looked = await Promise.all(
+    crlNames(ca).map(async (name) => compared(await crls.newest(name), name, published.get(name))),
+  );
+  const revoked = looked.flatMap((one) => one.revoked);
   for (const [serial, { reason, at }] of revoked) {
     // One without a record of it enters the register alone, below.
     await revoke(operator, { ca: ca.id, serial, reason, actor, at });
   }
-  if (published) {
-    const changes = await registerChanges(store, ca.id);
-    await crls.publish(ca.id, { ...published, changes });
-    await rebuildRegister(operator, ca, actor);
+  const changes = await registerChanges(store, [...published.keys()]);
+  for (const [name, crl] of published) {
+    await crls.publish(name, { ...crl, changes: changes.get(name) ?? 0 });
   }
-  // A signature and a commit take longer than a millisecond: no CA has published more than one in each.
-  const newest = published ?? last;
-  const since = newest ? Math.max(0, clock.now() - newest.thisUpdate) : 0;
-  const above = (newest?.number ?? 0) + since;
-  const { number } = await publishCrl(operator, ca, { actor, above });
+  if (published.size > 0) await rebuildRegisters(operator, ca, actor);
+  const numbers: number[] = [];
+  for (const { name, newest } of looked) {
+    // A signature and a commit take longer than a millisecond: no CA has published more than one in each.
+    const since = newest ? Math.max(0, clock.now() - newest.thisUpdate) : 0;
+    const above = (newest?.number ?? 0) + since;
+    numbers.push((await publishCrl(operator, ca, { name, actor, above })).number);
+  }
+  return {
+    ca: ca.id,
+    before: looked[0]?.last?.number,
+    number: numbers[0] ?? 0,
+    revoked: revoked.map(([serial]) => serial),
+    held: looked.flatMap((one) => one.held),
+  };
+}
+
+/** What the published CRL of a name says beyond the last one of the backup. */
+function compared(last: Crl | undefined, name: string, published: PublishedCrl | undefined) {
+  const listed = last ? serialsOf(last) : new Map<string, Entry>();
+  const told = published ? serialsOf(published) : listed;
+  const revoked = [...told].filter(([serial, { reason }]) => reason !== listed.get(serial)?.reason);
   const held = [...listed].filter(
     ([serial, { reason }]) => reason === 'certificateHold' && !told.has(serial),
   );
-  return {
-    ca: ca.id,
-    before: last?.number,
-    number,
-    revoked: revoked.map(([serial]) => serial),
-    held: held.map(([serial]) => serial),
-  };
+  const newest = published ?? last;
+  return { name, last, newest, revoked, held: held.map(([serial]) => serial) };
 }
 
 type Entry = { readonly reason: RegisterReason; readonly at: number };

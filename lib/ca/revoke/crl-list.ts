@@ -1,12 +1,15 @@
-// Lists the newest published CRL of a CA for people, entry by entry; the register may have changed since.
+// Lists a newest published CRL for people, entry by entry; the register may have changed since.
 
 import type { Crl } from '../../ports/crls.ts';
+import { readCrlHead } from '../../x509/crl-head.ts';
 import { crlEntries, describeCrlEntry, type RevokedEntry } from '../../x509/describe/describe.ts';
 import type { Deps } from '../deps.ts';
 import type { Turn } from '../query/browse.ts';
 
 type CrlPage = {
   readonly crl: Crl;
+  /** Where it says that it is; only those of a CA with partitions do. */
+  readonly url: string | undefined;
   /** How many entries it has. */
   readonly count: number;
   /** In the order of their serial numbers. */
@@ -14,20 +17,21 @@ type CrlPage = {
   readonly next?: string;
 };
 
-/** @param cursor the last serial number of the page before: the CRL may be another by now */
+/** @param name of the CRL @param cursor the last serial number of the page before: the CRL may be another by now */
 export async function readCrl(
   { crls }: Pick<Deps, 'crls'>,
-  ca: string,
+  name: string,
   { limit, cursor }: Turn,
 ): Promise<CrlPage | undefined> {
-  const crl = await crls.newest(ca);
+  const crl = await crls.newest(name);
   if (!crl) return undefined;
   const all = crlEntries(crl.der);
   const start = cursor === undefined ? 0 : firstAfter(all, cursor);
   const entries = all.slice(start, start + limit).map(describeCrlEntry);
   const last = entries.at(-1);
   const more = start + limit < all.length && last !== undefined;
-  return { crl, count: all.length, entries, ...(more ? { next: last.serial } : {}) };
+  const url = readCrlHead(crl.der)?.distributionPoint.at(-1);
+  return { crl, url, count: all.length, entries, ...(more ? { next: last.serial } : {}) };
 }
 
 /** Entries stand in the order of their serial numbers: where those after this one begin. */

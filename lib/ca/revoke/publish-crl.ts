@@ -1,4 +1,4 @@
-// The CRL of a CA: all of its register, signed, with a number that only rises. The first publisher to notice
+// The CRLs of a CA, each all of its register, signed, with a number that only rises. The first publisher to notice
 // makes a new one when the register has changed, half of its life is over, or an operator has asked for it.
 
 import { Outage } from '../../base/errors.ts';
@@ -19,6 +19,7 @@ import { lintedCrl, requireClean, sign } from '../authority/sign.ts';
 import type { PublishDeps } from '../deps.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
+import { aboutPartition, crlNames, distributionPointOf } from './partitions.ts';
 import { keeps, type Register, readRegister, registerChanges, removedFrom } from './register.ts';
 
 type CrlDeps = Pick<
@@ -29,27 +30,36 @@ type CrlDeps = Pick<
 const system: Actor = { kind: 'system' };
 
 /**
- * Publishes a new CRL when there is none, it lacks a change, half of its life is over, or it was asked
- * for. @returns the one in force
+ * Publishes each CRL anew that is missing, lacks a change, has half of its life behind it, or was asked for.
+ * @returns those in force, the CA's own first
  */
-export async function keepCrl(deps: CrlDeps, ca: Issuer): Promise<Crl> {
-  const last = await deps.crls.newest(ca.id);
-  const half = last && (last.thisUpdate + last.nextUpdate) / 2;
-  const now = deps.clock.now();
-  // A thisUpdate in the future came from a wrong clock, and relying parties refuse it: replace the CRL.
-  const dated = last !== undefined && last.thisUpdate <= now + CLOCK_SKEW_MS;
-  const fresh = dated && half !== undefined && now < half;
+export async function keepCrls(deps: CrlDeps, ca: Issuer): Promise<readonly [Crl, ...Crl[]]> {
   const view = new View(deps.store);
   await view.load([{ kind: 'crlRequest', key: ca.id }]);
   const asked = view.get('crlRequest', ca.id);
-  if (fresh && !asked && last.changes === (await registerChanges(deps.store, ca.id))) return last;
-  const crl = await publishCrl(deps, ca, { actor: asked ? askerOf(asked) : system });
+  const actor = asked ? askerOf(asked) : system;
+  const names = crlNames(ca);
+  const last = await Promise.all(names.map((name) => deps.crls.newest(name)));
+  const changes = await registerChanges(deps.store, names);
+  const kept = async (name: string, crl: Crl | undefined): Promise<Crl> =>
+    crl && !asked && isFresh(crl, deps.clock.now()) && crl.changes === changes.get(name)
+      ? crl
+      : publishCrl(deps, ca, { name, actor });
+  const own = await kept(ca.id, last[0]);
+  const partitions: Crl[] = [];
+  for (const [at, name] of names.entries()) {
+    if (at > 0) partitions.push(await kept(name, last[at]));
+  }
   const draft = new Draft(view);
   draft.remove('crlRequest', ca.id);
-  // A wish that changed meanwhile stays: it is newer than the state that this CRL was made from.
+  // A wish that changed meanwhile stays: it is newer than the state that these CRLs were made from.
   if (asked) await deps.store.write(draft.actions);
-  return crl;
+  return [own, ...partitions];
 }
+
+/** A thisUpdate in the future came from a wrong clock, and relying parties refuse it: such a CRL is replaced. */
+const isFresh = ({ thisUpdate, nextUpdate }: Crl, now: number): boolean =>
+  thisUpdate <= now + CLOCK_SKEW_MS && now < (thisUpdate + nextUpdate) / 2;
 
 const askerOf = ({ by, from }: Records['crlRequest']): Actor => ({
   kind: 'admin',
@@ -58,7 +68,7 @@ const askerOf = ({ by, from }: Records['crlRequest']): Actor => ({
 });
 
 /**
- * For processes that may not use the CA's key: the next run of `keepCrl`, in one that may, publishes.
+ * For processes that may not use the CA's key: the next run of `keepCrls`, in one that may, publishes.
  * @throws {Outage} when too many ask at once @throws {Repeated}
  */
 export async function askForCrl(
@@ -76,10 +86,12 @@ export async function askForCrl(
     remembered?.once.remember(draft, now, remembered.answer());
     if ((await store.write(draft.actions)) === 'done') return;
   }
-  throw new Outage(`too many ask for the CRL of ${ca} at once`);
+  throw new Outage(`too many ask for the CRLs of ${ca} at once`);
 }
 
 type Publishing = {
+  /** Of the CRL; the CA's own by default. */
+  readonly name?: string;
   readonly actor: Actor;
   /** The number that its own must exceed, where one higher than the last on record has been published. */
   readonly above?: number;
@@ -93,44 +105,60 @@ type Publishing = {
 export async function publishCrl(
   deps: CrlDeps,
   ca: Issuer,
-  { actor, above = 0 }: Publishing,
+  { name = ca.id, actor, above = 0 }: Publishing,
   remembered?: Remembered<Crl>,
 ): Promise<Crl> {
   for (let round = 0; round < MAX_PUBLISH_ROUNDS; round++) {
-    const last = await deps.crls.newest(ca.id);
+    const last = await deps.crls.newest(name);
     const now = deps.clock.now();
     // RFC 5280 §3.3: an entry stays for one CRL after its certificate has expired. The clock of the last CRL
     // or of this one may be ahead: an entry leaves only if the certificate has expired by both.
     const over = Math.min(last?.thisUpdate ?? 0, now) - EXPIRED_ENTRY_MS;
-    const { changes, revoked, latest } = await readRegister(deps.store, ca.id, over);
+    const { changes, revoked, latest } = await readRegister(deps.store, name, over);
     // It was read after the last CRL, has changed at least as often as that one tells, and lost nothing of it.
     const entries = last ? crlEntries(last.der) : [];
     const isWhole = entries.every((octets) => keeps(latest, readCrlEntry(octets)));
-    if (last && (changes < last.changes || !isWhole)) throw removedFrom(ca.id);
-    const before = Math.max(above, last?.number ?? (await deps.crls.floor(ca.id, now)));
+    if (last && (changes < last.changes || !isWhole)) throw removedFrom(name);
+    const before = Math.max(above, last?.number ?? (await deps.crls.floor(name, now)));
     const lifetimeMs = deps.config.cas.get(ca.id)?.crlValidityMs ?? lifetimeOf(last);
-    const crl = await make(deps, ca, { number: before + 1, changes, revoked, lifetimeMs }, now);
-    if ((await deps.crls.publish(ca.id, crl)) === 'done') {
-      deps.served.published(ca.id, crl, now);
-      await tell(deps, { ca: ca.id, crl, actor, now }, remembered);
+    const contents = { name, number: before + 1, changes, revoked, lifetimeMs };
+    const crl = await make(deps, ca, contents, now);
+    if ((await deps.crls.publish(name, crl)) === 'done') {
+      deps.served.published(name, crl, now);
+      await tell(deps, { ca: ca.id, name, crl, actor, now }, remembered);
       const { number } = crl;
       deps.log({
         event: 'crl.published',
         severity: 'info',
         ca: ca.id,
+        ...aboutPartition(name),
         number,
         entries: revoked.length,
       });
       return crl;
     }
-    const newest = await deps.crls.newest(ca.id);
+    const newest = await deps.crls.newest(name);
     if (newest && newest.changes >= changes && newest.number > above) return newest;
   }
-  throw new Outage(`too many publish the CRL of ${ca.id} at once`);
+  throw new Outage(`too many publish the CRL ${name} at once`);
+}
+
+/** All CRLs of a CA, as `publishCrl` does one. @returns its own */
+export async function publishCrls(
+  deps: CrlDeps,
+  ca: Issuer,
+  publishing: Omit<Publishing, 'name'>,
+  remembered?: Remembered<Crl>,
+): Promise<Crl> {
+  for (const name of crlNames(ca)) {
+    if (name !== ca.id) await publishCrl(deps, ca, { ...publishing, name });
+  }
+  return publishCrl(deps, ca, publishing, remembered);
 }
 
 type Published = {
   readonly ca: string;
+  readonly name: string;
   readonly crl: Crl;
   readonly actor: Actor;
   readonly now: number;
@@ -139,14 +167,15 @@ type Published = {
 /** Records the event of a published CRL, with the answer, unless the same request has one already. */
 async function tell(
   { store, random }: CrlDeps,
-  { ca, crl, actor, now }: Published,
+  { ca, name, crl, actor, now }: Published,
   remembered: Remembered<Crl> | undefined,
 ): Promise<void> {
   const view = new View(store);
   if (remembered) await view.load([remembered.once.recordKey]);
   for (const kept of remembered ? [remembered, undefined] : [undefined]) {
     const draft = new Draft(view);
-    draft.event(now, random, { type: 'crl.published', actor, ca, number: crl.number });
+    const about = { actor, ca, ...aboutPartition(name), number: crl.number };
+    draft.event(now, random, { type: 'crl.published', ...about });
     kept?.once.remember(draft, now, kept.answer(crl));
     if ((await store.write(draft.actions)) === 'done') return;
   }
@@ -157,12 +186,12 @@ const lifetimeOf = (last: Crl | undefined): number =>
   last ? last.nextUpdate - last.thisUpdate : UNNAMED_CRL_VALIDITY_MS;
 
 type Contents = Pick<Crl, 'number'> &
-  Pick<Register, 'changes' | 'revoked'> & { readonly lifetimeMs: number };
+  Pick<Register, 'changes' | 'revoked'> & { readonly name: string; readonly lifetimeMs: number };
 
 async function make(
   deps: CrlDeps,
   ca: Issuer,
-  { number, changes, revoked, lifetimeMs }: Contents,
+  { name, number, changes, revoked, lifetimeMs }: Contents,
   now: number,
 ): Promise<Crl> {
   const { notBefore: thisUpdate, notAfter: nextUpdate } = validity(now, now + lifetimeMs);
@@ -170,6 +199,7 @@ async function make(
     scheme: ca.scheme,
     issuer: ca.certificate.subject,
     issuerKeyIdentifier: ca.keyIdentifier,
+    distributionPoint: distributionPointOf(ca, name),
   };
   // A revocation that a wrong clock has dated ahead counts from now: a CRL announces none for the future.
   const entries = revoked.map((entry) => ({

@@ -1,4 +1,4 @@
-// `scepter crl rebuild`: repairs an altered register of revocations; nothing else ends that outage. It builds
+// `scepter crl rebuild`: repairs the altered registers of revocations of a CA; nothing else ends that outage. It builds
 // a shard anew from what can be believed: its parts with a good MAC, the certificates' records, and the last
 // CRL that the CA signed. It also rebuilds a shard that lacks a revocation found in those, and all shards if
 // they have changed less often than that CRL says. An entry too many is better than one too few: only a
@@ -6,7 +6,7 @@
 
 import type { Bytes } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
-import { MAX_PAGE, MAX_REGISTER_ENTRIES } from '../../base/limits.ts';
+import { MAX_PAGE } from '../../base/limits.ts';
 import { revocationReasons } from '../../base/words.ts';
 import type { Actor } from '../../events/event.ts';
 import type { Crls } from '../../ports/crls.ts';
@@ -18,7 +18,8 @@ import type { Issuer } from '../authority/ca-certificates.ts';
 import type { LifecycleDeps } from '../deps.ts';
 import { certificateKey } from '../record/keys.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { digits, isFinal, pageKey, shardKey } from './register.ts';
+import { crlName, crlNames } from './partitions.ts';
+import { isFinal, pageKey, roomOf, shardOf, shardsOf } from './register.ts';
 
 /** Of one write, which takes 100 records and 4 MB. */
 const MAX_PAGES_OF_WRITE = 90;
@@ -29,64 +30,78 @@ type RebuildDeps = Pick<LifecycleDeps, 'store' | 'clock' | 'random'> & { readonl
 
 /**
  * Rebuilds the altered shards.
- * @returns the rebuilt ones, by the last digit of their serial numbers
+ * @returns the rebuilt ones: the last digit of their serial numbers, or `GENERATION-NUMBER` of a partition
  * @throws {Outage} when a record has changed meanwhile: run it again
  */
-export async function rebuildRegister(
-  { store, crls, clock, random }: RebuildDeps,
+export async function rebuildRegisters(
+  deps: RebuildDeps,
   ca: Issuer,
   actor: Actor,
 ): Promise<readonly string[]> {
-  const last = await crls.newest(ca.id);
-  const found = await Promise.all(digits.map((digit) => look(store, shardKey(ca.id, digit))));
+  const records = Map.groupBy(await recordsOf(deps.store, ca), ({ partition }) =>
+    crlName(ca.id, partition),
+  );
+  const rebuilt: string[] = [];
+  for (const name of crlNames(ca)) {
+    const known = { name, records: records.get(name) ?? [] };
+    rebuilt.push(...(await rebuildRegister(deps, ca, known, actor)));
+  }
+  return rebuilt;
+}
+
+/** One CRL, and the records of the certificates that it tells of. */
+type OfCrl = { readonly name: string; readonly records: readonly CertificateRecord[] };
+
+async function rebuildRegister(
+  { store, crls, clock, random }: RebuildDeps,
+  ca: Issuer,
+  { name, records }: OfCrl,
+  actor: Actor,
+): Promise<readonly string[]> {
+  const last = await crls.newest(name);
+  const found = await Promise.all(shardsOf(name).map((shard) => look(store, shard)));
   const known = last ? listed(ca, last.der) : new Map<string, Entry>();
-  const records = await recordsOf(store, ca);
   const owed = new Map(known);
   for (const record of records) told(owed, record);
   const lacking = [...owed.keys()].filter((serial) => {
-    const shard = found[digits.indexOf(serial.at(-1) ?? '')];
+    const shard = found.find(({ key }) => key === shardOf(name, serial));
     const entry = shard?.parts.findLast((part) => part[serial] !== undefined)?.[serial];
     return !entry || (isOver(known.get(serial)) && !isFinal(entry.reason));
   });
-  const lost = new Set(lacking.map((serial) => serial.at(-1)));
-  const wrong = digits.filter((digit, i) => found[i]?.spoilt || lost.has(digit));
+  const lost = new Set(lacking.map((serial) => shardOf(name, serial)));
+  const wrong = found.filter(({ key, isSpoilt }) => isSpoilt || lost.has(key));
   const changes = found.reduce((sum, shard) => sum + shard.changes, 0);
   // An entry may be lost that no other source has, such as a hold that is over.
   const isBehind = wrong.length === 0 && changes < (last?.changes ?? 0);
-  const spoilt = isBehind ? digits : wrong;
+  const spoilt = isBehind ? found : wrong;
   if (spoilt.length === 0) return [];
-  for (const part of found.flatMap(({ parts }, i) =>
-    spoilt.includes(digits[i] ?? '') ? parts : [],
-  )) {
+  for (const part of spoilt.flatMap(({ parts }) => parts)) {
     for (const [serial, entry] of Object.entries(part)) {
       if (!isOver(known.get(serial))) known.set(serial, entry);
     }
   }
   for (const record of records) told(known, record);
   // One change more than in the last CRL, so that a new one is made.
-  const intact = found.filter((_, i) => !spoilt.includes(digits[i] ?? ''));
+  const intact = found.filter((shard) => !spoilt.includes(shard));
   const counted = intact.reduce((sum, { changes }) => sum + changes, 0);
   let missing = Math.max(0, (last?.changes ?? 0) + 1 - counted);
-  for (const [i, digit] of digits.entries()) {
-    const shard = found[i];
-    if (!shard || !spoilt.includes(digit)) continue;
-    const { view, pages } = shard;
-    const entries = [...known].filter(([serial]) => serial.at(-1) === digit);
-    const chunks = chunked(entries);
+  for (const { key: shard, view, pages } of spoilt) {
+    const entries = [...known].filter(([serial]) => shardOf(name, serial) === shard);
+    const chunks = chunked(entries, roomOf(shard));
     const [paged, draft] = [new Draft(view), new Draft(view)];
     for (const [page, chunk] of chunks.slice(0, -1).entries()) {
-      paged.put('registerPage', pageKey(shardKey(ca.id, digit), page), { entries: chunk });
+      paged.put('registerPage', pageKey(shard, page), { entries: chunk });
     }
     for (let page = chunks.length - 1; page < pages; page++) {
-      paged.remove('registerPage', pageKey(shardKey(ca.id, digit), page));
+      paged.remove('registerPage', pageKey(shard, page));
     }
-    draft.put('register', shardKey(ca.id, digit), {
+    draft.put('register', shard, {
       changes: missing + entries.length,
       pages: chunks.length - 1,
       entries: chunks.at(-1) ?? {},
     });
     missing = 0;
-    const note = `rebuilt the register of revocations ${shardKey(ca.id, digit)}`;
+    const note = `rebuilt the register of revocations ${shard}`;
     draft.event(clock.now(), random, { type: 'admin.acted', actor, ca: ca.id, note });
     // More pages than one write takes come before it: until their head is there, no CRL comes of them.
     const pagesLeft = [...paged.actions];
@@ -100,12 +115,13 @@ export async function rebuildRegister(
       }
     }
   }
-  return spoilt;
+  return spoilt.map(({ key }) => key.slice(ca.id.length + 1));
 }
 
 type Shard = {
+  readonly key: string;
   readonly view: View;
-  readonly spoilt: boolean;
+  readonly isSpoilt: boolean;
   /** How often its head has changed, if that has a good MAC. */
   readonly changes: number;
   /** The number of existing pages, whatever the head says. */
@@ -119,7 +135,7 @@ async function look(store: Pick<Store, 'read'>, shard: string): Promise<Shard> {
   const view = new View(store);
   await view.load([{ kind: 'register', key: shard }]);
   const head = view.unaltered('register', shard);
-  let spoilt = head === undefined && view.rev('register', shard) !== 0;
+  let isSpoilt = head === undefined && view.rev('register', shard) !== 0;
   const parts: Entries[] = [];
   let pages = 0;
   for (; ; pages++) {
@@ -128,12 +144,13 @@ async function look(store: Pick<Store, 'read'>, shard: string): Promise<Shard> {
     if (view.rev('registerPage', key) === 0) break;
     const page = view.unaltered('registerPage', key);
     if (page) parts.push(page.entries);
-    else spoilt = true;
+    else isSpoilt = true;
   }
-  spoilt ||= pages !== (head?.pages ?? 0);
+  isSpoilt ||= pages !== (head?.pages ?? 0);
   return {
+    key: shard,
     view,
-    spoilt,
+    isSpoilt,
     changes: head?.changes ?? 0,
     pages,
     parts: [...parts, ...(head ? [head.entries] : [])],
@@ -185,9 +202,9 @@ function told(known: Map<string, Entry>, record: CertificateRecord): void {
 const isOver = (entry: Entry | undefined): boolean => entry !== undefined && isFinal(entry.reason);
 
 /** At least one chunk, which may be empty. */
-function chunked(entries: readonly (readonly [string, Entry])[]): Entries[] {
-  const chunks = Math.max(1, Math.ceil(entries.length / MAX_REGISTER_ENTRIES));
+function chunked(entries: readonly (readonly [string, Entry])[], room: number): Entries[] {
+  const chunks = Math.max(1, Math.ceil(entries.length / room));
   return Array.from({ length: chunks }, (_, i) =>
-    Object.fromEntries(entries.slice(i * MAX_REGISTER_ENTRIES, (i + 1) * MAX_REGISTER_ENTRIES)),
+    Object.fromEntries(entries.slice(i * room, (i + 1) * room)),
   );
 }

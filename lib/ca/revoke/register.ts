@@ -1,12 +1,12 @@
 // The register of revocations, from which CRLs are made. Lists of the store may lag, but a CRL must have
-// every revocation that was acknowledged, so the register consists of records that are read by key, spread
-// over shards by the last digit of the serial number. A shard's record holds its latest entries; when it is
-// full they move to a page that is written once. The latest entry of a serial counts, so that the end of a
-// hold is an entry too.
+// every revocation that was acknowledged, so the register of a CRL consists of records that are read by key: one
+// shard for a partition, and for a CA's own CRL one for each last digit of the serial numbers. A shard's record
+// holds its latest entries; when it is full they move to a page that is written once. The latest entry of a
+// serial counts, so that the end of a hold is an entry too.
 
 import { fromHex } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
-import { MAX_REGISTER_ENTRIES } from '../../base/limits.ts';
+import { MAX_PARTITION_ENTRIES, MAX_REGISTER_ENTRIES } from '../../base/limits.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { RegisterPage, RegisterShard } from '../../ports/records/register.ts';
 import type { Key, Store } from '../../ports/store.ts';
@@ -14,15 +14,28 @@ import type { RevokedCertificate } from '../../x509/crl.ts';
 import type { RevokedEntry } from '../../x509/describe/describe.ts';
 import { certificateKey } from '../record/keys.ts';
 import { type Draft, View } from '../record/unit-of-work.ts';
+import { caOfCrl, crlName } from './partitions.ts';
 
-export const digits = [...'0123456789abcdef'];
-export const shardKey = (ca: string, digit: string): string => `${ca}/${digit}`;
-const shardOf = (ca: string, serial: string): string => shardKey(ca, serial.at(-1) ?? '');
+const digits = [...'0123456789abcdef'];
+const isPartition = (crl: string): boolean => crl.includes('/');
+/** @param crl its name */
+export const shardsOf = (crl: string): readonly string[] =>
+  isPartition(crl) ? [crl] : digits.map((digit) => `${crl}/${digit}`);
+export const shardOf = (crl: string, serial: string): string =>
+  isPartition(crl) ? crl : `${crl}/${serial.at(-1)}`;
 export const pageKey = (shard: string, page: number): string => `${shard}/${page}`;
+/** How many entries a record of this shard holds. Whoever publishes reads the heads of all partitions every
+ * minute, so theirs are small. */
+export const roomOf = (shard: string): number =>
+  /\/\d+-\d+$/.test(shard) ? MAX_PARTITION_ENTRIES : MAX_REGISTER_ENTRIES;
 const empty: RegisterShard = { changes: 0, pages: 0, entries: {} };
 
-export const registerKeys = (ca: string, serials: readonly string[]): Key[] =>
-  serials.map((serial) => ({ kind: 'register', key: shardOf(ca, serial) }));
+/** Where its revocation stands. */
+type Listed = Pick<CertificateRecord, 'ca' | 'serial' | 'partition'>;
+const placeOf = ({ ca, serial, partition }: Listed): string =>
+  shardOf(crlName(ca, partition), serial);
+const headsOf = (crl: string): Key[] =>
+  shardsOf(crl).map((key) => ({ kind: 'register', key }) as const);
 
 /** A revocation, a hold, or its end. */
 type Revoking = {
@@ -40,22 +53,22 @@ type Revoking = {
  */
 export async function loadRegister(
   view: View,
-  ca: string,
-  serials: readonly string[],
+  certificates: readonly Listed[],
   others: readonly Key[] = [],
 ): Promise<void> {
-  const heads = registerKeys(ca, serials);
-  await view.load([...heads, ...others]);
-  const next = heads.flatMap(({ key }) => {
+  const heads = certificates.map(placeOf);
+  await view.load([...heads.map((key) => ({ kind: 'register', key }) as const), ...others]);
+  const next = heads.flatMap((key) => {
     const head = view.get('register', key);
-    return head && isFull(head) ? [pageKey(key, head.pages)] : [];
+    return head && isFull(key, head) ? [pageKey(key, head.pages)] : [];
   });
   await view.load(next.map((key) => ({ kind: 'registerPage', key })));
-  if (next.some((key) => view.rev('registerPage', key) !== 0)) throw spoiltRegister(ca);
+  const taken = next.find((key) => view.rev('registerPage', key) !== 0);
+  if (taken !== undefined) throw spoiltRegister(taken);
 }
 
-const isFull = ({ entries }: RegisterShard): boolean =>
-  Object.keys(entries).length >= MAX_REGISTER_ENTRIES;
+const isFull = (shard: string, { entries }: RegisterShard): boolean =>
+  Object.keys(entries).length >= roomOf(shard);
 
 /** Sets the certificate revoked, held, or good again (removeFromCRL), and adds the entry to the register. */
 export function enter(
@@ -80,15 +93,16 @@ export function enter(
 /** Adds an entry to the register, for a certificate that may have no record. */
 export function list(
   draft: Draft,
-  { ca, serial, notAfter }: Pick<CertificateRecord, 'ca' | 'serial' | 'notAfter'>,
+  certificate: Listed & Pick<CertificateRecord, 'notAfter'>,
   reason: RegisterEntry['reason'],
   now: number,
 ): void {
-  const shard = shardOf(ca, serial);
+  const { serial, notAfter } = certificate;
+  const shard = placeOf(certificate);
   const head = draft.get('register', shard) ?? empty;
   const { changes, pages, entries } = head;
   const entry = { [serial]: { at: now, reason, notAfter } };
-  const full = isFull(head);
+  const full = isFull(shard, head);
   if (full) draft.create('registerPage', pageKey(shard, pages), { entries });
   draft.put('register', shard, {
     changes: changes + 1,
@@ -100,14 +114,10 @@ export function list(
 type RegisterEntry = RegisterPage['entries'][string];
 
 /** The latest entry of a serial number; undefined if there is none. The view has read its records then. */
-export async function listed(
-  view: View,
-  ca: string,
-  serial: string,
-): Promise<RegisterEntry | undefined> {
-  const shard = shardOf(ca, serial);
-  await loadRegister(view, ca, [serial]);
-  const parts = await partsOf(view, ca, shard);
+export async function listed(view: View, certificate: Listed): Promise<RegisterEntry | undefined> {
+  const { serial } = certificate;
+  await loadRegister(view, [certificate]);
+  const parts = await partsOf(view, placeOf(certificate));
   return parts.findLast((part) => part[serial] !== undefined)?.[serial];
 }
 
@@ -115,34 +125,41 @@ export async function listed(
  * All entries of a shard whose head has been read, the oldest first.
  * @throws {Outage} for a missing page that the head counts, because the CRL would lose revocations
  */
-async function partsOf(view: View, ca: string, shard: string): Promise<RegisterPage['entries'][]> {
+async function partsOf(view: View, shard: string): Promise<RegisterPage['entries'][]> {
   const { pages, entries } = view.get('register', shard) ?? empty;
   const keys = Array.from({ length: pages }, (_, page) => pageKey(shard, page));
   await view.load(keys.map((key) => ({ kind: 'registerPage', key })));
   const full = keys.map((key) => {
     const page = view.get('registerPage', key);
-    if (!page) throw removedFrom(ca);
+    if (!page) throw removedFrom(shard);
     return page.entries;
   });
   return [...full, entries];
 }
 
-/** A register only grows: one that lacks an earlier entry has been altered. */
-export const removedFrom = (ca: string): Outage => spoiltRegister(ca, 'a part of ', 'removed');
-const spoiltRegister = (ca: string, part = '', deed = 'changed'): Outage =>
-  new Outage(
+/** A register only grows: one that lacks an earlier entry has been altered. @param at the name of a CRL, or more */
+export const removedFrom = (at: string): Outage => spoiltRegister(at, 'a part of ', 'removed');
+const spoiltRegister = (at: string, part = '', deed = 'changed'): Outage => {
+  const ca = caOfCrl(at);
+  return new Outage(
     `${part}the register of revocations of the CA "${ca}" was ${deed} by another hand: run "scepter crl rebuild ${ca}"`,
   );
+};
 
-/** How often the register has changed. Whatever was acknowledged before the call is counted. */
-export async function registerChanges(store: Pick<Store, 'read'>, ca: string): Promise<number> {
+/** How often the registers of these CRLs have changed. Whatever was acknowledged before the call is counted. */
+export async function registerChanges(
+  store: Pick<Store, 'read'>,
+  crls: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
   const view = new View(store);
-  await view.load(registerKeys(ca, digits));
-  return digits.reduce((sum, digit) => sum + headOf(view, ca, digit).changes, 0);
+  await view.load(crls.flatMap(headsOf));
+  return new Map(crls.map((crl) => [crl, changesIn(view, crl)]));
 }
 
-const headOf = (view: View, ca: string, digit: string): RegisterShard =>
-  view.get('register', shardKey(ca, digit)) ?? empty;
+const changesIn = (view: View, crl: string): number =>
+  shardsOf(crl).reduce((sum, shard) => sum + headOf(view, shard).changes, 0);
+
+const headOf = (view: View, shard: string): RegisterShard => view.get('register', shard) ?? empty;
 
 export type Register = {
   readonly changes: number;
@@ -166,22 +183,21 @@ export function keeps(
   return entry !== undefined && (isFinal(entry.reason) || !isFinal(reason));
 }
 
-/** @param since leaves out certificates that had expired by then; milliseconds since 1970 */
+/** @param crl its name @param since leaves out certificates that had expired by then; milliseconds since 1970 */
 export async function readRegister(
   store: Pick<Store, 'read'>,
-  ca: string,
+  crl: string,
   since: number,
 ): Promise<Register> {
   const view = new View(store);
-  await view.load(registerKeys(ca, digits));
+  await view.load(headsOf(crl));
   const latest = new Map<string, RegisterEntry>();
-  let changes = 0;
-  for (const digit of digits) {
-    changes += headOf(view, ca, digit).changes;
-    for (const entries of await partsOf(view, ca, shardKey(ca, digit))) {
+  for (const shard of shardsOf(crl)) {
+    for (const entries of await partsOf(view, shard)) {
       for (const [serial, entry] of Object.entries(entries)) latest.set(serial, entry);
     }
   }
+  const changes = changesIn(view, crl);
   const revoked = [...latest]
     .filter(([, { reason, notAfter }]) => reason !== 'removeFromCRL' && notAfter >= since)
     .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -22,6 +22,7 @@ import type { Deps } from '../deps.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { certificateKey, keyHash } from '../record/keys.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
+import { partitionOf } from './partitions.ts';
 import { enter, listed, list as putIn } from './register.ts';
 import { revoke } from './revoke.ts';
 import { standing } from './standing.ts';
@@ -68,8 +69,7 @@ export async function revokeSigned(
   if (!(await isIssuedBy(certificate, { subject: issuer.subject, key }))) return 'foreign';
   if (!spki || (key && keyHash(key.spki) === keyHash(spki))) return 'own';
   const { notAfter } = certificate;
-  const about = { ca, serial: hex(certificate.serial), notAfter };
-  const { serial } = about;
+  const serial = hex(certificate.serial);
   const subject = printName(certificate.subject);
   const blocked = { kind: 'blockedKey', key: keyHash(spki) } as const;
   for (let round = 0; round < MAX_ISSUE_ROUNDS; round++) {
@@ -83,7 +83,7 @@ export async function revokeSigned(
     await loadNew(view, keys, remembered, now);
     const generation = generationOf(view, ca, serial);
     const done: RevokedSigned = {
-      ...{ ...about, subject, reason },
+      ...{ ca, serial, notAfter, subject, reason },
       ...(generation ? { generation } : {}),
     };
     const kept = remembered && { once: remembered.once, answer: () => remembered.answer(done) };
@@ -100,7 +100,10 @@ export async function revokeSigned(
     const compromised = reason === 'keyCompromise';
     const announced = generation?.state === 'current' || generation?.state === 'prepared';
     if (announced && !compromised) return 'announced';
-    const before = await listed(view, ca, serial);
+    const { partitions = [] } = view.get('authority', ca) ?? {};
+    const partition = partitionOf({ id: ca, partitions }, certificate);
+    const about = { ca, serial, notAfter, ...(partition === undefined ? {} : { partition }) };
+    const before = await listed(view, about);
     const blocks = compromised && view.unaltered('blockedKey', blocked.key) === undefined;
     const how = standing(before?.reason, reason);
     if (how === 'excluded') return 'revoked';
@@ -125,8 +128,8 @@ export async function revokeSigned(
       // One that nobody has been given, and whoever asks has: another hand has put an earlier record back.
       if (!kin) putIn(draft, about, reason, at);
       else {
-        const as = { ...kin, state: 'signed', der: base64(certificate.der) } as const;
-        enter(draft, as, { reason, at });
+        const der = base64(certificate.der);
+        enter(draft, { ...kin, ...about, state: 'signed', der }, { reason, at });
       }
       const usual = eventTypes[reason] ?? 'certificate.revoked';
       const type = how === 'raised' ? 'certificate.reasonRaised' : usual;

@@ -60,8 +60,7 @@ export async function revoke(
     const now = deps.clock.now();
     const view = new View(deps.store);
     const record = remembered?.once.recordKey;
-    const others = [{ kind: 'certificate', key } as const, ...(record ? [record] : [])];
-    await loadRegister(view, ca, [serial], others);
+    await view.load([{ kind: 'certificate', key }, ...(record ? [record] : [])]);
     remembered?.once.requireNew(view, now);
     const certificate = view.get('certificate', key);
     if (!certificate) return 'missing';
@@ -69,7 +68,7 @@ export async function revoke(
     const mayBlock = reason === 'keyCompromise';
     const blocked = { kind: 'blockedKey', key: certificate.keyHash } as const;
     const about = { kind: 'transaction', key: certificate.transaction } as const;
-    await view.load([about, ...(mayBlock ? [blocked] : [])]);
+    await loadRegister(view, [certificate], [about, ...(mayBlock ? [blocked] : [])]);
     const blocks = mayBlock && view.unaltered('blockedKey', blocked.key) === undefined;
     const how = standing(certificate.revocationReason, reason);
     if (how === 'excluded') return certificate.state;

@@ -1,4 +1,4 @@
-// The newest CRL of each CA as an instance serves it. It is read consistently and then kept for some
+// The newest CRLs as an instance serves them. Each is read consistently and then kept for some
 // seconds, so that a flood of GETs costs one read; a CRL that this instance publishes itself is served at
 // once.
 
@@ -11,19 +11,19 @@ type Ports = { readonly crls: Crls; readonly clock: Clock };
 
 export class ServedCrls {
   readonly #seen = new SingleFlight<Crl | undefined>();
-  /** The number of the CRL that this instance published last, by CA. */
+  /** The number of the CRL that this instance published last, by name. */
   readonly #numbers = new Map<string, number>();
 
   /** At most CRL_MEMORY_MS old. Use it for answers only; a decision reads the newest from the port. */
-  newest({ crls, clock }: Ports, ca: string): Promise<Crl | undefined> {
+  newest({ crls, clock }: Ports, name: string): Promise<Crl | undefined> {
     const age = { now: clock.now(), maxMs: CRL_MEMORY_MS };
-    return this.#seen.get(ca, () => crls.newest(ca), age);
+    return this.#seen.get(name, () => crls.newest(name), age);
   }
 
   /** Call it with a CRL that this instance has just published. The one with the higher number stays. */
-  published(ca: string, crl: Crl, now: number): void {
-    if ((this.#numbers.get(ca) ?? 0) >= crl.number) return;
-    this.#numbers.set(ca, crl.number);
-    this.#seen.set(ca, crl, now);
+  published(name: string, crl: Crl, now: number): void {
+    if ((this.#numbers.get(name) ?? 0) >= crl.number) return;
+    this.#numbers.set(name, crl.number);
+    this.#seen.set(name, crl, now);
   }
 }

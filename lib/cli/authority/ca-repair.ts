@@ -8,6 +8,7 @@ import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { operating, where } from '../operating.ts';
 import { seconds, section } from '../text.ts';
+import { partitionsText } from './ca.ts';
 import { chainIn, chainLines, chainVerified, textOf } from './ca-keys.ts';
 
 type RestoreFlags = { readonly chain: string; readonly key?: string; readonly json?: true };
@@ -58,7 +59,7 @@ Examples:
   ca.command('crl-floor')
     .argument('<number>', 'the highest CRL number that anybody has seen')
     .argument('[name]', 'name of the CA', 'default')
-    .description('after a table was put back: publish a CRL with a higher number than that')
+    .description('after a table was put back: publish CRLs with higher numbers than that')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -81,12 +82,12 @@ export function addCrlRepair(crl: Command, io: Io): Command {
   crl
     .command('rebuild')
     .argument('[ca]', 'name of the CA', 'default')
-    .description('rebuild an altered register of revocations, and publish a CRL')
+    .description('rebuild the altered registers of revocations of a CA, and publish its CRLs')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
-From the certificates' records and the last CRL that the CA has signed.
+From the certificates' records and the last CRLs that the CA has signed.
 ${where}
 Examples:
   scepter crl rebuild
@@ -95,7 +96,31 @@ Examples:
     .action((name: string, { json }: { json?: true }) =>
       operating(io, (asked) => rebuild(asked, name, json === true)),
     );
+  crl
+    .command('partition')
+    .argument('[ca]', 'name of the CA', 'default')
+    .description('spread new certificates over more CRLs, or over CRLs at another URL')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Over as many as the configuration has in "crlPartitions", at its publicUrl. Certificates that exist
+keep the CRLs that they name, which go on: serve the old URL as long as any of them is valid.
+A CA that was made without partitions stays without.
+${where}
+Examples:
+  scepter crl partition
+  scepter crl partition vpn --json`,
+    )
+    .action((name: string, { json }: { json?: true }) =>
+      operating(io, (asked) => partition(asked, name, json === true)),
+    );
   return crl;
+}
+
+async function partition(io: Io, name: string, json: boolean): Promise<void> {
+  const done = await callApi(io, 'POST /crls/{ca}/partition', { params: { ca: name } });
+  io.out(json ? jsonLine(done) : `new certificates name ${partitionsText(done)}\n`);
 }
 
 async function restore(
@@ -161,7 +186,7 @@ async function rebuild(io: Io, name: string, json: boolean): Promise<void> {
   io.note(
     rebuilt.length === 0
       ? 'the register held: nothing was rebuilt'
-      : `rebuilt the register for serial numbers that end with ${rebuilt.join(', ')}`,
+      : `rebuilt the parts ${rebuilt.join(', ')} of the register`,
   );
   io.out(crlLine(done));
 }

@@ -77,7 +77,8 @@ async function exportChain(
   if (certificate) io.note(`SHA-256 of the CA certificate: ${certificate.sha256}`);
 }
 
-function caPart({ id, key, certificate, chain, ra, crl, warnings }: Ca, now: number): FieldList {
+function caPart(ca: Ca, now: number): FieldList {
+  const { id, key, certificate, chain, ra, crl, partitions = [], warnings } = ca;
   const own: Field[] = certificate
     ? [
         ['subject', certificate.subject],
@@ -101,10 +102,21 @@ function caPart({ id, key, certificate, chain, ra, crl, warnings }: Ca, now: num
       }),
     ],
     ['CRL', crl && crlText(crl, now)],
+    ['partitions', partitions.map((one) => partitionsText({ id, ...one }))],
     ['warning', warnings],
   ];
   return { heading: `CA ${id}`, fields };
 }
+
+type Partitions = NonNullable<Ca['partitions']>[number];
+
+export const partitionsText = ({
+  id,
+  generation,
+  count,
+  base,
+}: Partitions & { readonly id: string }): string =>
+  `${count} CRLs, ${base}/crl/${id}/${generation}-0.crl to ${generation}-${count - 1}.crl`;
 
 const until = (iso: string, now: number): string => `${seconds(iso)} (${fromNow(iso, now)})`;
 const crlText = ({ number, thisUpdate, nextUpdate }: CrlTimes, now: number): string =>
@@ -115,7 +127,8 @@ export function crlCommand(io: Io): Command {
   const show = crl
     .command('show')
     .argument('[ca]', 'name of the CA', 'default')
-    .description('the newest CRL of a CA, its entries by serial number');
+    .description('the newest CRL of a CA, its entries by serial number')
+    .option('--partition <n>', 'that of a partition, as certificates name it, such as 1-17');
   for (const option of pageOptions()) show.addOption(option);
   show
     .addHelpText(
@@ -123,13 +136,14 @@ export function crlCommand(io: Io): Command {
       `
 Examples:
   scepter crl show
+  scepter crl show vpn --partition 1-17
   scepter crl show vpn --all --json | jq -r '.entries[] | select(.reason == "keyCompromise").serial'`,
     )
-    .action((ca: string, options: PageOptions) => showCrl(io, ca, options));
+    .action((ca: string, options: CrlOptions) => showCrl(io, ca, options));
   crl
     .command('publish')
     .argument('[ca]', 'name of the CA', 'default')
-    .description('publish a CRL now, with everything that has been revoked')
+    .description('publish all CRLs of a CA now, with everything that has been revoked')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -147,10 +161,15 @@ Examples:
   return crl;
 }
 
-async function showCrl(io: Io, ca: string, options: PageOptions): Promise<void> {
+const crlHeading = ({ ca, partition }: { ca: string; partition?: string | undefined }): string =>
+  partition === undefined ? `of CA ${ca}` : `${partition} of CA ${ca}`;
+
+type CrlOptions = PageOptions & { readonly partition?: string };
+
+async function showCrl(io: Io, ca: string, { partition, ...options }: CrlOptions): Promise<void> {
   const { items, next, first } = await pagesOf(
     io,
-    { name: 'GET /crls/{ca}', params: { ca }, noun: 'entries' },
+    { name: 'GET /crls/{ca}', params: { ca }, query: { partition }, noun: 'entries' },
     options,
   );
   const fields: Field[] = [
@@ -171,7 +190,7 @@ async function showCrl(io: Io, ca: string, options: PageOptions): Promise<void> 
     json: { ...first, entries: items, next },
     page: () => [
       [
-        { heading: `CRL of CA ${first.ca}`, fields },
+        { heading: `CRL ${crlHeading(first)}`, fields },
         { ...table, nameless: true, indent: 4 },
       ],
     ],

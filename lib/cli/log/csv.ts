@@ -34,6 +34,7 @@ const byField: Readonly<Record<Exclude<keyof EventBody, 'actor'>, string>> & {
   reason: 'reason',
   note: 'note',
   number: 'number',
+  partition: 'partition',
   salt: 'salt',
 };
 

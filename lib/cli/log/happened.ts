@@ -32,11 +32,12 @@ export const authorText = ({
 
 /** The details of the event. */
 function whatOf(event: EventBody): string {
-  const { code, reason, note, serial, number, authorizedBy = [] } = event;
+  const { code, reason, note, serial, number, partition, authorizedBy = [] } = event;
   return [
     code && codeText(code),
     reason && `reason ${reason}`,
     serial && `serial ${serial}`,
+    partition !== undefined && `partition ${partition}`,
     number !== undefined && `number ${number}`,
     authorizedBy.length > 0 && `on ${authorizedBy.join(', ')}`,
     note && `"${note}"`,

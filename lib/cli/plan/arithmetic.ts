@@ -17,6 +17,8 @@ export type Fleet = {
   readonly crlFetches: number;
   /** Years that records are kept. */
   readonly years: number;
+  /** CRLs over which the certificates are spread; 1: one CRL tells of all. */
+  readonly partitions: number;
 };
 
 /** Of a month. */
@@ -30,17 +32,20 @@ type Counts = {
 
 const DAYS = 30;
 const MINUTES = DAYS * 24 * 60;
+/** Of a consistent read in DynamoDB. */
+const READ_UNIT_OCTETS = 4096;
 /** A revoked certificate stays in the CRL for about half its year, and a month after it. */
 const MONTHS_LISTED = 7;
 
 export function countsOf(fleet: Fleet): Counts {
-  const { devices, renewals, revoked, crlFetches } = fleet;
+  const { devices, renewals, revoked, crlFetches, partitions } = fleet;
   const listed = devices * revoked;
+  const { empty, entry, partition } = assumed.crlOctets;
   return {
     first: (devices * fleet.new) / 12,
     renewals: (devices * renewals) / 12,
     listed,
-    crlOctets: assumed.crlOctets.empty + listed * assumed.crlOctets.entry,
+    crlOctets: empty + (partitions > 1 ? partition : 0) + (listed / partitions) * entry,
     crlFetches: devices * DAYS * crlFetches,
   };
 }
@@ -98,8 +103,8 @@ export function billOf(fleet: Fleet, target: Target): Bill {
     storage: stored(fleet, enrolments, measured.certificateOctets),
   };
   return target === 'workers'
-    ? { ...aws, ...onWorkers(counts) }
-    : { ...aws, ...onLambda(counts, target) };
+    ? { ...aws, ...onWorkers(fleet, counts) }
+    : { ...aws, ...onLambda(fleet, counts, target) };
 }
 
 type Rest = Omit<
@@ -107,7 +112,13 @@ type Rest = Omit<
   'keys' | 'signatures' | 'writes and reads' | 'index of searches' | 'storage'
 >;
 
-function onLambda(counts: Counts, ingress: Exclude<Target, 'workers'>): Rest {
+/** What is read of partitions in each minute: the newest CRL, and the head of its register. */
+function lookedAt({ partitions }: Fleet, { crlOctets }: Counts): number {
+  if (partitions === 1) return 0;
+  return partitions * (Math.ceil(crlOctets / READ_UNIT_OCTETS) + 1) * price.readUnit;
+}
+
+function onLambda(fleet: Fleet, counts: Counts, ingress: Exclude<Target, 'workers'>): Rest {
   const { seconds, logOctets } = assumed;
   const enrolments = enrolmentsIn(counts);
   const requests = enrolments * assumed.requests;
@@ -130,6 +141,7 @@ function onLambda(counts: Counts, ingress: Exclude<Target, 'workers'>): Rest {
     upkeep:
       lambda(MINUTES, seconds.upkeep) +
       unitsOf(MINUTES, measured.upkeep) +
+      MINUTES * lookedAt(fleet, counts) +
       logged(MINUTES, logOctets.upkeep) +
       traced(MINUTES),
     functions:
@@ -149,7 +161,7 @@ function onLambda(counts: Counts, ingress: Exclude<Target, 'workers'>): Rest {
 }
 
 /** Cloudflare asks nothing for traffic. */
-function onWorkers(counts: Counts): Rest {
+function onWorkers(fleet: Fleet, counts: Counts): Rest {
   const { worker } = assumed;
   const { crlFetches } = counts;
   const enrolments = enrolmentsIn(counts);
@@ -158,7 +170,7 @@ function onWorkers(counts: Counts): Rest {
   const lines = enrolments * worker.enrolmentLines + MINUTES * worker.upkeepLines;
   const requests = enrolments * assumed.requests + crlFetches + MINUTES;
   return {
-    upkeep: unitsOf(MINUTES, measured.upkeep),
+    upkeep: unitsOf(MINUTES, measured.upkeep) + MINUTES * lookedAt(fleet, counts),
     functions:
       price.workers +
       beyond(requests, workersPaid.requests) * price.workerRequest +

@@ -35,7 +35,7 @@ function share(text: string): number {
 function many(text: string): number {
   const value = Number(text.replace(/[,_]/g, ''));
   if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new InvalidArgumentError('give a whole number of devices');
+  throw new InvalidArgumentError('give a whole number, 1 or more');
 }
 
 type Parse = (text: string) => number;
@@ -54,6 +54,7 @@ export function costCommand(io: Io): Command {
     .addOption(option('--revoked <share>', 'certificates that the CRL lists', share, 0))
     .addOption(option('--crl-fetches <count>', 'fetches of the CRL for a device a day', amount, 1))
     .addOption(option('--years <count>', 'years that records are kept', amount, 3))
+    .addOption(option('--partitions <count>', '"crlPartitions" of the CA', many, 1))
     .addOption(outputOption())
     .option('--json', 'print one JSON object')
     .addOption(pagerOption())
@@ -65,7 +66,7 @@ Paid. What is measured by tests and what is assumed: docs/deploy-aws.md#what-it-
 
 Examples:
   scepter cost --devices 10,000
-  scepter cost --devices 1000000 --renewals 4 --revoked 1%
+  scepter cost --devices 1000000 --renewals 4 --revoked 1% --partitions 128
   scepter cost --devices 500 --json | jq '.cloudfront.total'`,
     )
     .action((options: Options) => cost(io, options));
@@ -83,7 +84,7 @@ async function cost(io: Io, options: Options): Promise<void> {
   const each = bills.map(({ target, bill }) => [target, { ...bill, total: totalOf(bill) }]);
   const month =
     `A month: ${whole(counts.first)} first enrolments, ${whole(counts.renewals)} renewals, ` +
-    `${whole(counts.crlFetches)} fetches of a CRL of ${dollars(counts.crlOctets / 1000, 1)} kB (${whole(counts.listed)} certificates)`;
+    `${whole(counts.crlFetches)} fetches of a CRL of ${dollars(counts.crlOctets / 1000, 1)} kB (${whole(counts.listed / fleet.partitions)} certificates)`;
   const rows = parts.map((part) => [part, ...bills.map(({ bill }) => dollars(bill[part]))]);
   const total = ['total', ...bills.map(({ bill }) => dollars(totalOf(bill)))];
   const table: Table = {
@@ -102,7 +103,7 @@ async function cost(io: Io, options: Options): Promise<void> {
   });
   if (counts.crlOctets > MAX_FUNCTION_REPLY && formatOf(options) !== 'json') {
     io.note(
-      'a CRL of more than 6 MB does not fit into the answer of a function: shorten the validity, or revoke less',
+      'a CRL of more than 6 MB does not fit into the answer of a function: spread certificates over several (--partitions)',
     );
   }
 }

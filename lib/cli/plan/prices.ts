@@ -72,7 +72,7 @@ export const assumed = {
   seconds: { request: 0.25, crl: 0.02, upkeep: 0.5 },
   logOctets: { enrolment: 3000, function: 700, api: 300, upkeep: 1500 },
   worker: { enrolmentMs: 15, crlMs: 1, upkeepMs: 50, enrolmentLines: 3, upkeepLines: 4 },
-  crlOctets: { empty: 700, entry: 52 },
+  crlOctets: { empty: 700, entry: 52, partition: 100 },
 } as const;
 
 /** Octets, of Lambda. */

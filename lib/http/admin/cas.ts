@@ -8,7 +8,8 @@ import { servedCas } from '../../ca/authority/known.ts';
 import { type CaStatus, caStatus, fingerprints } from '../../ca/authority/status.ts';
 import type { AdminDeps } from '../../ca/deps.ts';
 import { readCrl } from '../../ca/revoke/crl-list.ts';
-import { askForCrl, publishCrl } from '../../ca/revoke/publish-crl.ts';
+import { aboutPartition, crlName } from '../../ca/revoke/partitions.ts';
+import { askForCrl, publishCrls } from '../../ca/revoke/publish-crl.ts';
 import type { Crl } from '../../ports/crls.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
@@ -43,6 +44,7 @@ function shownCa({ id, key, chain: [own, ...issuers], generations, ...rest }: Ca
       certificate: shownCertificate(one),
     })),
     ...(rest.crl ? { crl: shownCrl(rest.crl) } : {}),
+    ...(rest.partitions.length > 0 ? { partitions: rest.partitions } : {}),
     warnings: rest.warnings,
   };
 }
@@ -63,15 +65,17 @@ export const caHandlers: HandlersOf<typeof caRoutes> = {
     shownCa(await caStatus(deps, await existing(deps, params.ca))),
   async 'GET /crls/{ca}'(deps, { path, params, query }) {
     const id = await existing(deps, params.ca);
+    const name = crlName(id, query.partition);
     const { turn: asked, nextOf } = turnOf(path, query);
-    const found = await readCrl(deps, id, asked);
+    const found = await readCrl(deps, name, asked);
     if (!found) throw new HttpFailure(404, 'no CRL has been published');
     return {
       ca: id,
+      ...aboutPartition(name),
       ...shownCrl(found.crl),
       size: found.crl.der.length,
       count: found.count,
-      url: `${deps.config.publicUrl}/crl/${id}.crl`,
+      url: found.url ?? `${deps.config.publicUrl}/crl/${name}.crl`,
       entries: found.entries,
       next: nextOf(found.next),
     };
@@ -88,6 +92,6 @@ export const caHandlers: HandlersOf<typeof caRoutes> = {
     const { crlSigner, cas } = deps.keys;
     const remembered = once && { once, answer: shownCrl };
     const publishing = { ...deps, crlSigner };
-    return shownCrl(await publishCrl(publishing, await cas.issuer(id), { actor }, remembered));
+    return shownCrl(await publishCrls(publishing, await cas.issuer(id), { actor }, remembered));
   },
 };

@@ -14,7 +14,12 @@ import { lookAtRetiring, type Retiring, retireCa } from '../../ca/authority/reti
 import { type Rotated, type RotationDone, rotateRa } from '../../ca/authority/rotation.ts';
 import type { Operator } from '../../ca/deps.ts';
 import { View } from '../../ca/record/unit-of-work.ts';
-import type { AuthorityRecord, RaGenerationRecord } from '../../ports/records/registry.ts';
+import { raisePartitions } from '../../ca/revoke/raise-partitions.ts';
+import type {
+  AuthorityRecord,
+  CrlPartitions,
+  RaGenerationRecord,
+} from '../../ports/records/registry.ts';
 import { type Certificate, fingerprint, readCertificate } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
 import type { HandlersOf } from '../admin/handlers.ts';
@@ -162,6 +167,12 @@ export const caKeyHandlers: HandlersOf<typeof caKeyRoutes> = {
       const rotated = await rotateRa(operator, ca, { step, force, actor, remembered });
       if (rotated.kind !== 'done') throw notRotated(rotated);
       return answer(rotated);
+    }),
+  'POST /crls/{ca}/partition': (deps, { actor, params: { ca }, once }) =>
+    operated(deps, async (operator) => {
+      const answer = (raised: CrlPartitions) => ({ id: ca, ...raised });
+      const remembered = once && { once, answer };
+      return answer(await raisePartitions(operator, authorityOf(deps, ca), actor, remembered));
     }),
   'GET /cas/{ca}/retirement': (deps, { params: { ca } }) =>
     operated(deps, async (operator) => {

@@ -6,8 +6,8 @@ import { iso } from '../../base/text.ts';
 import { IssuingCas } from '../../ca/authority/ca-certificates.ts';
 import { backUpMacKeys, restoreMacKeys } from '../../ca/authority/mac-keys.ts';
 import { type RestoreDone, restoreCa } from '../../ca/authority/restore.ts';
-import { publishCrl } from '../../ca/revoke/publish-crl.ts';
-import { rebuildRegister } from '../../ca/revoke/rebuild-register.ts';
+import { publishCrls } from '../../ca/revoke/publish-crl.ts';
+import { rebuildRegisters } from '../../ca/revoke/rebuild-register.ts';
 import type { Crl } from '../../ports/crls.ts';
 import type { HandlersOf } from '../admin/handlers.ts';
 import { certificatesIn, shownChain, shownGeneration } from './ca-keys.ts';
@@ -49,10 +49,10 @@ export const repairHandlers: HandlersOf<typeof repairRoutes> = {
     operated(deps, async (operator) => {
       await requireCa(deps, ca);
       const issuer = await new IssuingCas(operator).issuer(ca);
-      const rebuilt = await rebuildRegister(operator, issuer, actor);
+      const rebuilt = await rebuildRegisters(operator, issuer, actor);
       const answer = (crl: Crl) => ({ ca, rebuilt, ...numbered(crl) });
       const remembered = once && { once, answer };
-      return answer(await publishCrl(operator, issuer, { actor }, remembered));
+      return answer(await publishCrls(operator, issuer, { actor }, remembered));
     }),
   'POST /crls/{ca}/floor': (deps, { actor, params: { ca }, body: { above }, once }) =>
     operated(deps, async (operator) => {
@@ -60,6 +60,6 @@ export const repairHandlers: HandlersOf<typeof repairRoutes> = {
       const issuer = await new IssuingCas(operator).issuer(ca);
       const answer = (crl: Crl) => ({ ca, ...numbered(crl) });
       const remembered = once && { once, answer };
-      return answer(await publishCrl(operator, issuer, { actor, above }, remembered));
+      return answer(await publishCrls(operator, issuer, { actor, above }, remembered));
     }),
 };

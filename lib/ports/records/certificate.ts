@@ -59,6 +59,8 @@ type CertificateBase = {
    * last are superseded, or were never released. */
   readonly successors: Readonly<Record<string, { readonly at: number }>>;
   readonly lineage: Lineage;
+  /** `GENERATION-NUMBER` of the CRL partition that its cRLDistributionPoints name; absent: the CA's own CRL. */
+  readonly partition?: string;
 };
 
 /** For which names a key is certified. */

@@ -11,8 +11,20 @@ export type AuthorityRecord = {
    * its root has to sign. */
   readonly chain: readonly string[];
   readonly generations: readonly RaGenerationRecord[];
+  /** How its certificates are spread over CRLs, the oldest first; a new certificate goes by the last.
+   * Absent: one CRL tells of all. A CA is made with partitions or without. */
+  readonly partitions?: readonly CrlPartitions[];
   /** When an operator retired it: since then it publishes no CRL. Its id is never used again. */
   readonly retiredAt?: number;
+};
+
+/** One generation of partitions (RFC 5280 §5.2.5), whose CRLs are published as long as the CA serves. */
+export type CrlPartitions = {
+  /** Counted from 1. */
+  readonly generation: number;
+  readonly count: number;
+  /** Origin of their URLs, as it stands in certificates and in the CRLs: `https://ca.example.com`. */
+  readonly base: string;
 };
 
 export type RaGenerationRecord = {

@@ -17,7 +17,7 @@ import {
 import { type Bytes, fromLatin1, hex } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
 import { only } from '../algorithm.ts';
-import { type Extensions, keyUsages } from '../extensions.ts';
+import { type Extensions, keyUsages, readIssuingDistributionPoint } from '../extensions.ts';
 import {
   printGeneralName,
   readGeneralName,
@@ -157,7 +157,7 @@ const known: Readonly<Record<string, readonly [string, (value: Element) => strin
   [extensionOids.nameConstraints]: ['nameConstraints', (value) => [unknown(raw(value))]],
   [extensionOids.issuingDistributionPoint]: [
     'issuingDistributionPoint',
-    (value) => [unknown(raw(value))],
+    (value) => readIssuingDistributionPoint(raw(value)).map((url) => `uri:${url}`),
   ],
   [extensionOids.certificateTemplateName]: [
     'certificateTemplateName',

@@ -21,6 +21,7 @@ import { sequence, tlv } from '../../asn1/writer.ts';
 import { type Bytes, equal, fromLatin1 } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
 import { type SignatureScheme, signatureAlgorithm } from '../algorithm.ts';
+import { readIssuingDistributionPoint } from '../extensions.ts';
 import {
   extensionsAreDer,
   extensionsAreDistinct,
@@ -38,6 +39,8 @@ type CrlContext = {
   /** The issuer's Name, DER, and its subjectKeyIdentifier. */
   readonly issuer: Bytes;
   readonly issuerKeyIdentifier: Bytes;
+  /** URLs of the only certificates that it tells of; by default it tells of all. */
+  readonly distributionPoint?: readonly string[];
 };
 
 type ExtensionList = {
@@ -61,6 +64,9 @@ function isNumber(element: Element | undefined, least: 0 | 1): boolean {
   const [first = 0x80] = octets;
   return octets.length <= 20 && first < 0x80 && (octets.length > 1 || first >= least);
 }
+
+const sameTexts = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((one, i) => one === b[i]);
 
 const encoding = ours<ListSubject>('crl-encoding', 'X.690 §10', ({ fields, extensions }) => {
   const values = [...extensions.values()].map(({ value }) => value);
@@ -116,9 +122,11 @@ export const listRules: readonly Rule<ListSubject>[] = [
   ours('delta-crl-indicator', 'RFC 5280 §5.2.4', ({ extensions }) => {
     return !extensions.has(extensionOids.deltaCRLIndicator);
   }),
-  ours('issuing-distribution-point', 'RFC 5280 §5.2.5', ({ extensions }) => {
+  ours('issuing-distribution-point', 'RFC 5280 §5.2.5', ({ extensions, context: wanted }) => {
     const found = extensions.get(extensionOids.issuingDistributionPoint);
-    return !found || (found.critical && found.value.children.length > 0);
+    const { distributionPoint: urls = [] } = wanted;
+    if (!found) return urls.length === 0;
+    return found.critical && sameTexts(readIssuingDistributionPoint(raw(found.value)), urls);
   }),
   ours('crl-critical', 'RFC 5280 §5.2', ({ extensions }) =>
     [...extensions].every(([id, { critical }]) => {

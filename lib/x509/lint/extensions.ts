@@ -14,7 +14,7 @@ import {
 import { sequence, tlv } from '../../asn1/writer.ts';
 import { equal, fromLatin1 } from '../../base/bytes.ts';
 import { oids } from '../../crypto/algorithms.ts';
-import { type KeyUsage, keyIdentifier } from '../extensions.ts';
+import { distributionPoints, type KeyUsage, keyIdentifier } from '../extensions.ts';
 import { isAbsoluteUri } from './names.ts';
 import {
   type CertificateSubject,
@@ -156,6 +156,12 @@ export const extensionRules: readonly Rule<CertificateSubject>[] = [
         return more.length === 0 && urls.length > 0 && urls.every(isHttpUrl);
       })
     );
+  }),
+  ours('crl-url', 'RFC 5280 §4.2.1.13', (subject) => {
+    const { crlUrl } = subject.context;
+    const value = extensionOf(subject, 'cRLDistributionPoints')?.value;
+    if (crlUrl === undefined) return true;
+    return value !== undefined && equal(raw(value), distributionPoints(crlUrl));
   }),
   ours('authority-info-access', 'RFC 5280 §4.2.2.1', (subject) => {
     const value = extensionOf(subject, 'authorityInfoAccess')?.value;

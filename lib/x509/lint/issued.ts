@@ -101,6 +101,7 @@ const valuesOfEach: readonly string[] = [
   extensionOids.subjectKeyIdentifier,
   extensionOids.subjectAltName,
   extensionOids.securityIdentifier,
+  extensionOids.cRLDistributionPoints,
 ];
 
 /** @param tbs that was read: with one list of extensions under its tag @throws {Malformed} */

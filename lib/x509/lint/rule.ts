@@ -26,6 +26,8 @@ export type LintContext = {
   /** Milliseconds since 1970. */
   readonly issuerNotBefore: number;
   readonly issuerNotAfter: number;
+  /** Where its CRL is; absent where it names none. */
+  readonly crlUrl?: string;
 };
 
 export type ReadExtension = {

@@ -5,11 +5,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AdminDeps, Deps, EnrolDeps, PublishDeps, ServerDeps } from '../../../lib/ca/deps.ts';
 import type { enrol } from '../../../lib/ca/enrol/enrol.ts';
-import type { keepCrl } from '../../../lib/ca/revoke/publish-crl.ts';
+import type { keepCrls } from '../../../lib/ca/revoke/publish-crl.ts';
 import { makeLab } from '../../support/lab.ts';
 
 type Enrols = Parameters<typeof enrol>[0];
-type Publishes = Parameters<typeof keepCrl>[0];
+type Publishes = Parameters<typeof keepCrls>[0];
 
 test('a process that administers has nothing to sign with, one that publishes nothing to enrol with', async () => {
   const server: ServerDeps & EnrolDeps & PublishDeps = (await makeLab()).deps;

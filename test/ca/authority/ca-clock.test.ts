@@ -7,7 +7,7 @@ import { hex } from '../../../lib/base/bytes.ts';
 import { CLOCK_SKEW_MS } from '../../../lib/base/limits.ts';
 import { decide } from '../../../lib/ca/approve/pending.ts';
 import { sweep } from '../../../lib/ca/jobs.ts';
-import { keepCrl, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
+import { keepCrls, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
 import { crlEntries, describeCrlEntry } from '../../../lib/x509/describe/describe.ts';
@@ -132,7 +132,7 @@ for (const [name, ms] of Object.entries(jumps)) {
         }
         w.lab.clock.at -= 3 * DAY;
       });
-      await keepCrl(w.lab.deps, ca);
+      await keepCrls(w.lab.deps, ca);
       const newest = await w.lab.deps.crls.newest('default');
       assert.ok(newest && before);
       assert.ok(newest.number >= before.number);

@@ -8,8 +8,8 @@ import { MAX_REGISTER_ENTRIES, RA_RELOAD_MS } from '../../../lib/base/limits.ts'
 import { doIfDue } from '../../../lib/ca/record/lease.ts';
 import { tokenHash } from '../../../lib/ca/record/tokens.ts';
 import { Draft, View } from '../../../lib/ca/record/unit-of-work.ts';
-import { keepCrl, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
-import { enter, readRegister, registerKeys } from '../../../lib/ca/revoke/register.ts';
+import { keepCrls, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
+import { enter, readRegister, shardOf } from '../../../lib/ca/revoke/register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';
 import type { Kind, Records } from '../../../lib/ports/records/records.ts';
@@ -164,7 +164,7 @@ describe('a CRL that was changed', () => {
     const before = (await lab.deps.crls.newest('default')) ?? assert.fail();
     await crls.publish('default', { ...before, number: 2 ** 53 });
     await revoke(lab.deps, { ca: 'default', serial, reason: 'keyCompromise', actor: admin });
-    const { number, der } = await keepCrl(lab.deps, await lab.deps.cas.of('default'));
+    const [{ number, der }] = await keepCrls(lab.deps, await lab.deps.cas.of('default'));
     assert.equal(number, before.number + 1);
     assert.deepEqual(listed(der), [`${serial} keyCompromise`]);
     assert.equal((await crls.newest('default'))?.number, number);
@@ -176,7 +176,7 @@ describe('a CRL that was changed', () => {
     const serial = await issued(lab, 'changes');
     await revoke(lab.deps, { ca: 'default', serial, reason: 'superseded', actor: admin });
     await crls.publish('default', { ...before, number: before.number + 5, changes: 1 });
-    const { der } = await keepCrl(lab.deps, await lab.deps.cas.of('default'));
+    const [{ der }] = await keepCrls(lab.deps, await lab.deps.cas.of('default'));
     assert.deepEqual(listed(der), [`${serial} superseded`]);
     assert.ok(altered(lab).includes('crl'));
   });
@@ -204,7 +204,7 @@ describe('a register of revocations that was changed', () => {
   /** The shard of this serial number, with a full page before what is entered now. */
   async function fill(lab: Lab, serial: string): Promise<string[]> {
     const view = new View(lab.deps.store);
-    await view.load(registerKeys('default', [serial]));
+    await view.load([{ kind: 'register', key: shardOf('default', serial) }]);
     const serials = Array.from({ length: MAX_REGISTER_ENTRIES }, (_, i) => {
       return `40${i.toString(16).padStart(29, '0')}${serial.at(-1)}`;
     });
@@ -228,7 +228,7 @@ describe('a register of revocations that was changed', () => {
       const digit = serial.at(-1);
       const filled = await fill(lab, serial);
       const ca = await lab.deps.cas.of('default');
-      await keepCrl(lab.deps, ca);
+      await keepCrls(lab.deps, ca);
       await revoke(lab.deps, { ca: 'default', serial, reason: 'keyCompromise', actor: admin });
       const expected = (await readRegister(lab.deps.store, 'default', 0)).revoked.length;
       assert.equal(expected, filled.length + 1);
@@ -242,7 +242,7 @@ describe('a register of revocations that was changed', () => {
       }
       if (what !== 'page that is in the way') {
         await assert.rejects(
-          keepCrl(lab.deps, ca),
+          keepCrls(lab.deps, ca),
           /was changed by another hand: run "scepter crl rebuild default"$/,
         );
         assert.deepEqual((await lab.deps.crls.newest('default'))?.der, before?.der);
@@ -281,14 +281,14 @@ describe('a register of revocations that was changed', () => {
       );
     }
     assert.ok(!store.dump().some(({ key }) => key === `default/${digit}/249`));
-    await keepCrl(lab.deps, await lab.deps.cas.of('default'));
+    await keepCrls(lab.deps, await lab.deps.cas.of('default'));
   });
 
   test('a hold that is over is not listed again when a spoilt register is rebuilt', async () => {
     const { lab, store, run } = await open();
     const serial = await issued(lab, 'released');
     await revoke(lab.deps, { ca: 'default', serial, reason: 'certificateHold', actor: admin });
-    await keepCrl(lab.deps, await lab.deps.cas.of('default'));
+    await keepCrls(lab.deps, await lab.deps.cas.of('default'));
     await revoke(lab.deps, { ca: 'default', serial, reason: 'removeFromCRL', actor: admin });
     await forge(store, 'register', `default/${serial.at(-1)}`, { nonsense: true });
     assert.equal((await run('crl rebuild')).code, 0);

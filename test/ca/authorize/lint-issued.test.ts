@@ -42,6 +42,7 @@ const ca = {
   id: 'default',
   scheme: { kind: 'RSASSA-PKCS1-v1_5', digest: digests['SHA-256'] },
   keyIdentifier: new Uint8Array(20).fill(0xca),
+  partitions: [],
   certificate: {
     subject: parseName('CN=Lint CA,O=Test'),
     notBefore: Date.UTC(2026, 0, 1),

@@ -9,7 +9,7 @@ import { LEASE_MS } from '../../../lib/base/limits.ts';
 import { restoreCa } from '../../../lib/ca/authority/restore.ts';
 import { doIfDue } from '../../../lib/ca/record/lease.ts';
 import { askForCrl, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
-import { rebuildRegister } from '../../../lib/ca/revoke/rebuild-register.ts';
+import { rebuildRegisters } from '../../../lib/ca/revoke/rebuild-register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import { placesOf } from '../../../lib/ports/records/places.ts';
 import type { Kind } from '../../../lib/ports/records/records.ts';
@@ -282,7 +282,7 @@ async function repaired(ca: Populated, copy: Copy): Promise<Table> {
     }
   }
   const issuer = await deps.cas.issuer('default');
-  await rebuildRegister(deps, issuer, actor);
+  await rebuildRegisters(deps, issuer, actor);
   for (const serial of ca.compromised) {
     await revoke(deps, { ca: 'default', serial, reason: 'keyCompromise', actor });
   }

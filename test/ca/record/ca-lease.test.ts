@@ -7,7 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { CLOCK_SKEW_MS } from '../../../lib/base/limits.ts';
 import { CaCertificates } from '../../../lib/ca/authority/ca-certificates.ts';
 import { doIfDue, type Job } from '../../../lib/ca/record/lease.ts';
-import { askForCrl, keepCrl } from '../../../lib/ca/revoke/publish-crl.ts';
+import { askForCrl, keepCrls } from '../../../lib/ca/revoke/publish-crl.ts';
 import { makeAdminApp } from '../../../lib/http/app.ts';
 import type { Store } from '../../../lib/ports/store.ts';
 import { makeLab } from '../../support/lab.ts';
@@ -138,11 +138,11 @@ describe('a CRL that is asked for', () => {
     const store = new MemoryStore();
     const lab = await makeLab({ store });
     const ca = await lab.deps.cas.issuer('default');
-    assert.equal((await keepCrl(lab.deps, ca)).number, 1);
+    assert.equal((await keepCrls(lab.deps, ca))[0].number, 1);
     await askForCrl(lab.deps, 'default', { kind: 'admin', id: 'alice' });
     await askForCrl(lab.deps, 'default', { kind: 'admin', id: 'bob', from: '192.0.2.7' });
-    assert.equal((await keepCrl(lab.deps, ca)).number, 2);
-    assert.equal((await keepCrl(lab.deps, ca)).number, 2);
+    assert.equal((await keepCrls(lab.deps, ca))[0].number, 2);
+    assert.equal((await keepCrls(lab.deps, ca))[0].number, 2);
     const events = store
       .dump()
       .filter(({ kind }) => kind === 'event')
@@ -164,9 +164,9 @@ describe('a CRL that is asked for', () => {
         return sign.apply(lab.deps.signer, args);
       },
     };
-    assert.equal((await keepCrl({ ...lab.deps, crlSigner: signer }, ca)).number, 2);
-    assert.equal((await keepCrl(lab.deps, ca)).number, 3);
-    assert.equal((await keepCrl(lab.deps, ca)).number, 3);
+    assert.equal((await keepCrls({ ...lab.deps, crlSigner: signer }, ca))[0].number, 2);
+    assert.equal((await keepCrls(lab.deps, ca))[0].number, 3);
+    assert.equal((await keepCrls(lab.deps, ca))[0].number, 3);
   });
 
   test('the API of a process that may use no key says that a CRL is to come', async () => {
@@ -185,7 +185,7 @@ describe('a CRL that is asked for', () => {
     assert.deepEqual(ca.warnings, []);
     const ofKeys = lab.calls.filter((call) => /^(signer|raKeys)\./.test(call));
     assert.deepEqual(ofKeys, [], 'a key');
-    assert.equal((await keepCrl(lab.deps, await lab.deps.cas.issuer('default'))).number, 2);
+    assert.equal((await keepCrls(lab.deps, await lab.deps.cas.issuer('default')))[0].number, 2);
     assert.equal((await ask('GET', '/crls/default')).number, 2);
   });
 });

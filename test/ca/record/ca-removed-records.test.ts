@@ -7,8 +7,8 @@ import { hex, pem } from '../../../lib/base/bytes.ts';
 import { initCa, requestCa } from '../../../lib/ca/authority/init-ca.ts';
 import { caStatus } from '../../../lib/ca/authority/status.ts';
 import { View } from '../../../lib/ca/record/unit-of-work.ts';
-import { keepCrl } from '../../../lib/ca/revoke/publish-crl.ts';
-import { registerKeys } from '../../../lib/ca/revoke/register.ts';
+import { keepCrls } from '../../../lib/ca/revoke/publish-crl.ts';
+import { shardOf } from '../../../lib/ca/revoke/register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { Key } from '../../../lib/ports/store.ts';
 import { describeCrl } from '../../../lib/x509/describe/describe.ts';
@@ -35,11 +35,11 @@ async function open() {
   const { certificate } = await held(w, await deviceKey('removed records'));
   const serial = hex(certificate.serial);
   const publish = async () => {
-    const { der } = await keepCrl(w.lab.deps, await w.lab.deps.cas.issuer('default'));
+    const [{ der }] = await keepCrls(w.lab.deps, await w.lab.deps.cas.issuer('default'));
     return describeCrl(der).revoked.map((one) => one.serial);
   };
   const warnings = async () => (await caStatus(w.lab.deps, 'default')).warnings.join();
-  const shard = registerKeys('default', [serial])[0] ?? assert.fail();
+  const shard = { kind: 'register', key: shardOf('default', serial) } as const;
   return { w, terminal, serial, publish, warnings, shard };
 }
 

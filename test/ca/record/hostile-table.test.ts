@@ -12,8 +12,8 @@ import { sweep } from '../../../lib/ca/jobs.ts';
 import { guarded } from '../../../lib/ca/record/guarded-store.ts';
 import { doIfDue } from '../../../lib/ca/record/lease.ts';
 import { Draft, View } from '../../../lib/ca/record/unit-of-work.ts';
-import { keepCrl, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
-import { rebuildRegister } from '../../../lib/ca/revoke/rebuild-register.ts';
+import { keepCrls, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
+import { rebuildRegisters } from '../../../lib/ca/revoke/rebuild-register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import { revokeSigned } from '../../../lib/ca/revoke/revoke-signed.ts';
 import { makeEvent } from '../../../lib/events/event.ts';
@@ -355,7 +355,7 @@ describe('a true row of before that is put back', () => {
     assert.equal(await store.write([{ do: 'put', kind, key, rev, record } as Action]), 'done');
   };
   const listedIn = async ({ lab }: World): Promise<string[]> => {
-    const crl = await keepCrl(lab.deps, await lab.deps.cas.issuer('default'));
+    const [crl] = await keepCrls(lab.deps, await lab.deps.cas.issuer('default'));
     return describeCrl(crl.der).revoked.map(({ serial }) => serial);
   };
   const admin = { kind: 'admin', id: 'somebody' } as const;
@@ -458,7 +458,7 @@ describe('a register of revocations that is put back', () => {
         /was removed by another hand: run "scepter crl rebuild default"/,
       );
       const issuer = await w.lab.deps.cas.issuer('default');
-      assert.ok((await rebuildRegister(w.lab.deps, issuer, actor)).includes(gone.at(-1) ?? ''));
+      assert.ok((await rebuildRegisters(w.lab.deps, issuer, actor)).includes(gone.at(-1) ?? ''));
       assert.deepEqual((await crlOf(w)).sort(), serials.map((one) => `${one} superseded`).sort());
     });
   }

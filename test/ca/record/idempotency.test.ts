@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { sequence } from '../../../lib/asn1/writer.ts';
 import { hex } from '../../../lib/base/bytes.ts';
 import { IDEMPOTENCY_MS } from '../../../lib/base/limits.ts';
-import { keepCrl } from '../../../lib/ca/revoke/publish-crl.ts';
+import { keepCrls } from '../../../lib/ca/revoke/publish-crl.ts';
 import type { Records } from '../../../lib/ports/records/records.ts';
 import type { Row } from '../../../lib/ports/store.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
@@ -295,7 +295,7 @@ describe('a key', () => {
     assert.ok(answers.every(({ status }) => status === 200));
     assert.equal(new Set(answers.map(({ text }) => text)).size, 1);
     const { deps } = service.lab;
-    const { number } = await keepCrl(deps, await deps.cas.issuer('default'));
+    const [{ number }] = await keepCrls(deps, await deps.cas.issuer('default'));
     assert.equal(number, 2);
     assert.equal((await post(service, publish, 'a')).text, answers[0]?.text);
     assert.deepEqual(ofKind(store.dump(), 'crlRequest'), []);

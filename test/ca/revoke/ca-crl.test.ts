@@ -8,13 +8,8 @@ import { hex } from '../../../lib/base/bytes.ts';
 import { CRL_MEMORY_MS, MAX_CRL_AGE_S, MAX_REGISTER_ENTRIES } from '../../../lib/base/limits.ts';
 import { revocationReasons } from '../../../lib/base/words.ts';
 import { Draft, View } from '../../../lib/ca/record/unit-of-work.ts';
-import { keepCrl, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
-import {
-  enter,
-  readRegister,
-  registerChanges,
-  registerKeys,
-} from '../../../lib/ca/revoke/register.ts';
+import { keepCrls, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
+import { enter, readRegister, registerChanges, shardOf } from '../../../lib/ca/revoke/register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';
 import type { EventRecord } from '../../../lib/ports/records/records.ts';
@@ -60,7 +55,10 @@ const newest = async (lab: Lab) => {
   assert.ok(crl);
   return crl;
 };
-const upkeep = async (lab: Lab) => keepCrl(lab.deps, await lab.deps.cas.of('default'));
+const upkeep = async (lab: Lab) => {
+  const [crl] = await keepCrls(lab.deps, await lab.deps.cas.of('default'));
+  return crl;
+};
 
 /** A certificate of one day. */
 async function shortLived(name: string): Promise<{ lab: Lab; serial: string }> {
@@ -335,7 +333,7 @@ test('the register goes on when a shard is full, and every entry is found', asyn
   for (const serial of serials) {
     const view = new View(store);
     const certificateKey = { kind: 'certificate', key: `default/${serial}` } as const;
-    await view.load([certificateKey, ...registerKeys('default', [serial])]);
+    await view.load([certificateKey, { kind: 'register', key: shardOf('default', serial) }]);
     const draft = new Draft(view);
     const certificate = {
       ca: 'default',
@@ -345,7 +343,7 @@ test('the register goes on when a shard is full, and every entry is found', asyn
     enter(draft, certificate, { reason: 'superseded', at: 5 });
     assert.equal(await store.write(draft.actions), 'done');
   }
-  assert.equal(await registerChanges(store, 'default'), count);
+  assert.deepEqual(await registerChanges(store, ['default']), new Map([['default', count]]));
   const { changes, revoked } = await readRegister(store, 'default', 10);
   assert.equal(changes, count);
   assert.deepEqual(

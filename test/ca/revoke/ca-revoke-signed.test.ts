@@ -7,7 +7,7 @@ import { base64, hex } from '../../../lib/base/bytes.ts';
 import { rotateRa } from '../../../lib/ca/authority/rotation.ts';
 import { caStatus } from '../../../lib/ca/authority/status.ts';
 import { keyHash } from '../../../lib/ca/record/keys.ts';
-import { keepCrl } from '../../../lib/ca/revoke/publish-crl.ts';
+import { keepCrls } from '../../../lib/ca/revoke/publish-crl.ts';
 import { type Certificate, readCertificate } from '../../../lib/x509/certificate.ts';
 import { crlEntries, describeCrlEntry } from '../../../lib/x509/describe/describe.ts';
 import { call } from '../../support/api.ts';
@@ -34,7 +34,7 @@ async function withdraw(
 
 /** What the next CRL lists: reasons by serial number. */
 async function listed(w: World): Promise<Record<string, string>> {
-  const crl = await keepCrl(w.lab.deps, await w.lab.deps.cas.issuer('default'));
+  const [crl] = await keepCrls(w.lab.deps, await w.lab.deps.cas.issuer('default'));
   const entries = crlEntries(crl.der).map(describeCrlEntry);
   return Object.fromEntries(entries.map(({ serial, reason = 'unspecified' }) => [serial, reason]));
 }

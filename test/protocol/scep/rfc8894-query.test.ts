@@ -22,7 +22,7 @@ import {
   pem,
 } from '../../../lib/base/bytes.ts';
 import { CRL_MEMORY_MS } from '../../../lib/base/limits.ts';
-import { keepCrl } from '../../../lib/ca/revoke/publish-crl.ts';
+import { keepCrls } from '../../../lib/ca/revoke/publish-crl.ts';
 import { readSignedData } from '../../../lib/cms/signed-data.ts';
 import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';
 import { type ClientKey, selfSigned } from '../../../lib/protocol/scep/client/client.ts';
@@ -195,7 +195,7 @@ describe('RFC 8894 §4.6: GetCRL', () => {
       assert.deepEqual(answer.certificates, []);
       assert.deepEqual(answer.crls, [newest.der]);
       w.lab.clock.at = (newest.thisUpdate + newest.nextUpdate) / 2;
-      await keepCrl(w.lab.deps, await w.lab.deps.cas.of('default'));
+      await keepCrls(w.lab.deps, await w.lab.deps.cas.of('default'));
     }
     assert.deepEqual(numbers, [first?.number, (first?.number ?? 0) + 1]);
   });

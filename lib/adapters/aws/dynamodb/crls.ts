@@ -1,4 +1,4 @@
-// The newest CRL of each CA in the DynamoDB table (schema: `dynamodb.ts`). An item takes 400 KB, so
+// The newest CRL of each name in the DynamoDB table (schema: `dynamodb.ts`). An item takes 400 KB, so
 // the DER is cut into chunks: the first is in the header, which is all there is of a small CRL.
 //
 // The header names the publication that its chunks belong to, and is put when they are all there,
@@ -17,18 +17,18 @@ import type { DynamoCalls } from './calls.ts';
 import { type Item, number } from './items.ts';
 
 const CHUNK_OCTETS = 350_000;
-const headerKey = (ca: string): string => `crl#${ca}`;
+const headerKey = (name: string): string => `crl#${name}`;
 
 /** More chunks than any CRL of this service has: a header that names more is not believed. */
 const MAX_CHUNKS = 300;
 
 /** Keys of the chunks after the first. */
-function chunkKeys(ca: string, { attempt, chunks }: Item): string[] {
+function chunkKeys(name: string, { attempt, chunks }: Item): string[] {
   const named = Number(chunks?.N ?? 0);
   // Of any other attempt the keys would be none that DynamoDB reads.
   const isOurs = /^[\w-]{1,64}$/.test(attempt?.S ?? '');
   const length = isOurs && Number.isInteger(named) && named >= 0 && named <= MAX_CHUNKS ? named : 0;
-  return Array.from({ length }, (_, i) => `crl#${ca}#${attempt?.S}#${i + 1}`);
+  return Array.from({ length }, (_, i) => `crl#${name}#${attempt?.S}#${i + 1}`);
 }
 
 /** The number that a header has, as its text, whatever it is. */
@@ -41,11 +41,11 @@ export class DynamoCrls implements CrlStore {
     this.#calls = calls;
   }
 
-  async newest(ca: string): Promise<StoredCrl | undefined> {
+  async newest(name: string): Promise<StoredCrl | undefined> {
     for (let tries = 1; ; tries++) {
-      const header = await this.#header(ca);
+      const header = await this.#header(name);
       if (!header) return undefined;
-      const keys = chunkKeys(ca, header);
+      const keys = chunkKeys(name, header);
       const rest = await this.#calls.items(keys);
       // A chunk that is gone was deleted with its CRL: there is a newer one. One that stays away leaves a
       // CRL whose signature does not verify.
@@ -62,14 +62,14 @@ export class DynamoCrls implements CrlStore {
     }
   }
 
-  async publish(ca: string, crl: Crl, spoilt?: string): Promise<'done' | 'stale'> {
-    const last = await this.#header(ca);
+  async publish(name: string, crl: Crl, spoilt?: string): Promise<'done' | 'stale'> {
+    const last = await this.#header(name);
     const over = last && storedOf(last) === spoilt ? last : undefined;
     if (last && !over && !(Number(last.number?.N) < crl.number)) return 'stale';
     const attempt = crypto.randomUUID();
     const [first, ...rest] = cut(crl.der);
     const header: Item = {
-      pk: { S: headerKey(ca) },
+      pk: { S: headerKey(name) },
       v: number(RECORD_VERSION),
       attempt: { S: attempt },
       number: number(crl.number),
@@ -80,7 +80,7 @@ export class DynamoCrls implements CrlStore {
       ...(crl.mac === undefined ? {} : { mac: { S: crl.mac } }),
       der: { B: first },
     };
-    const keys = chunkKeys(ca, header);
+    const keys = chunkKeys(name, header);
     for (const [i, key] of keys.entries()) await this.#putChunk(key, rest[i] ?? first);
     const command = new PutItemCommand({
       TableName: this.#calls.table,
@@ -106,15 +106,15 @@ export class DynamoCrls implements CrlStore {
         if (!(error instanceof ConditionalCheckFailedException)) return undefined;
         return error.Item?.attempt?.S === attempt ? 'done' : 'conflict';
       },
-      tookEffect: async () => (await this.#header(ca))?.attempt?.S === attempt,
+      tookEffect: async () => (await this.#header(name))?.attempt?.S === attempt,
     });
     if (answer === 'conflict') await this.#forget(keys);
-    else if (replaced) await this.#forget(chunkKeys(ca, replaced));
+    else if (replaced) await this.#forget(chunkKeys(name, replaced));
     return answer === 'done' ? 'done' : 'stale';
   }
 
-  async #header(ca: string): Promise<Item | undefined> {
-    return (await this.#calls.items([headerKey(ca)])).get(headerKey(ca));
+  async #header(name: string): Promise<Item | undefined> {
+    return (await this.#calls.items([headerKey(name)])).get(headerKey(name));
   }
 
   async #putChunk(pk: string, der: Bytes): Promise<void> {

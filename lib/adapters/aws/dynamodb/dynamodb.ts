@@ -191,12 +191,12 @@ export class DynamoStore implements Store, CrlStore, Writing {
     await this.#calls.repeatable('PutItem', (client, options) => client.send(command, options));
   }
 
-  newest(ca: string): Promise<StoredCrl | undefined> {
-    return this.#crls.newest(ca);
+  newest(name: string): Promise<StoredCrl | undefined> {
+    return this.#crls.newest(name);
   }
 
-  publish(ca: string, crl: Crl, spoilt?: string): Promise<'done' | 'stale'> {
-    return this.#crls.publish(ca, crl, spoilt);
+  publish(name: string, crl: Crl, spoilt?: string): Promise<'done' | 'stale'> {
+    return this.#crls.publish(name, crl, spoilt);
   }
 
   /** What a shard has for the page, and one more: any of it may be all that the page has. */

@@ -12,6 +12,7 @@ import type { MessageSigner } from '../../../ca/enrol/request.ts';
 import { resume } from '../../../ca/enrol/resume.ts';
 import { certificateKey, pollKey } from '../../../ca/record/keys.ts';
 import { View } from '../../../ca/record/unit-of-work.ts';
+import { crlName } from '../../../ca/revoke/partitions.ts';
 import { encodeCertsOnly } from '../../../cms/certs-only.ts';
 import { openEnvelope, type SealedContent } from '../../../cms/enveloped-data.ts';
 import type { Endpoint } from '../../../config/config.ts';
@@ -131,15 +132,20 @@ export async function getCert(
   return encodeCertsOnly([fromBase64(record.der)]);
 }
 
-/** @throws {Refusal} certificateUnknown */
+/** The CRL that tells of the certificate that is asked about. @throws {Refusal} certificateUnknown */
 export async function getCrl(
   deps: Deps,
   { ca }: Exchange,
   sealed: SealedContent,
   fallback: Bytes,
 ): Promise<Bytes> {
-  if (wanted(ca, sealed, fallback) === undefined) throw new Refusal('certificateUnknown');
-  const crl = await deps.served.newest(deps, ca.id);
+  const serial = wanted(ca, sealed, fallback);
+  if (serial === undefined) throw new Refusal('certificateUnknown');
+  const view = new View(deps.store);
+  const key = certificateKey(ca.id, serial);
+  await view.load([{ kind: 'certificate', key }]);
+  const name = crlName(ca.id, view.get('certificate', key)?.partition);
+  const crl = await deps.served.newest(deps, name);
   if (!crl) throw new Outage('no CRL has been published');
   return encodeCertsOnly([], [crl.der]);
 }

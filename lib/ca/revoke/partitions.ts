@@ -1,0 +1,93 @@
+// Which CRL tells of which certificates. A CA has one CRL for all, or is made with partitions, so that no CRL
+// grows with the fleet: a certificate's partition is drawn by its serial number and stands in its
+// cRLDistributionPoints, and each partition's CRL says by an issuingDistributionPoint that it tells of no others
+// (RFC 5280 §4.2.1.13, §5.2.5). Certificates of the RA are in none: the CA's own CRL tells of them.
+//
+// A CRL is published under its name, which is the path of its URL: `CA`, or `CA/GENERATION-NUMBER`.
+
+import { extensionOids } from '../../asn1/oids.ts';
+import { type Bytes, equal, hex } from '../../base/bytes.ts';
+import { hash } from '../../crypto/native.ts';
+import type { AuthorityRecord, CrlPartitions } from '../../ports/records/registry.ts';
+import type { Certificate } from '../../x509/certificate.ts';
+import { distributionPoints } from '../../x509/extensions.ts';
+
+type Partitioned = {
+  readonly id: string;
+  readonly partitions: readonly CrlPartitions[];
+};
+
+/** The name of a CRL. @param partition as in a certificate's record */
+export const crlName = (ca: string, partition?: string): string =>
+  partition === undefined ? ca : `${ca}/${partition}`;
+
+/** The CA whose CRL has this name. */
+export const caOfCrl = (name: string): string => name.replace(/\/.*/, '');
+
+/** What events and log lines about the CRL of a partition say beside its CA. */
+export function aboutPartition(name: string): { readonly partition?: string } {
+  const [, partition] = name.split('/');
+  return partition === undefined ? {} : { partition };
+}
+
+/** The names of all CRLs of a CA, its own first. */
+export const crlNames = ({ id, partitions }: Partitioned): string[] => [
+  id,
+  ...partitions.flatMap(({ generation, count }) =>
+    Array.from({ length: count }, (_, number) => crlName(id, `${generation}-${number}`)),
+  ),
+];
+
+/** The same, by the record of the CA. */
+export const crlNamesOf = ({ ca: id, partitions = [] }: AuthorityRecord): string[] =>
+  crlNames({ id, partitions });
+
+/**
+ * The partition of a certificate that is to be issued now; undefined where the CA has none.
+ * @param serial as many octets as its INTEGER has
+ */
+export function partitionFor(
+  { partitions }: Pick<Partitioned, 'partitions'>,
+  serial: Bytes,
+): string | undefined {
+  const last = partitions.at(-1);
+  if (!last) return undefined;
+  const drawn = BigInt(`0x${hex(hash('SHA-256', serial))}`) % BigInt(last.count);
+  return `${last.generation}-${drawn}`;
+}
+
+/** The partition that a certificate of this CA names. */
+export function partitionOf(ca: Partitioned, { serial, extensions }: Certificate) {
+  const named = extensions.get(extensionOids.cRLDistributionPoints)?.value;
+  return ca.partitions
+    .map((one) => partitionFor({ partitions: [one] }, serial))
+    .find((partition) => {
+      const [url] = distributionPointOf(ca, crlName(ca.id, partition));
+      return named && url !== undefined && equal(named, distributionPoints(url));
+    });
+}
+
+const urlAt = (base: string, name: string): string => `${base}/crl/${name}.crl`;
+
+/**
+ * The distributionPoint of a CRL: every URL under which certificates name it, the latest last. None for the one CRL
+ * of a CA without partitions, which tells of all.
+ */
+export function distributionPointOf({ id, partitions }: Partitioned, name: string): string[] {
+  const own = partitions.filter(({ generation }) => name.startsWith(`${id}/${generation}-`));
+  const bases = (name === id ? partitions : own).map(({ base }) => base);
+  return bases.filter((base, at) => !bases.includes(base, at + 1)).map((base) => urlAt(base, name));
+}
+
+/**
+ * Where a CRL is, as the certificates say that name it now.
+ * @param publicUrl of this service; a CA with partitions has a base of its own, which does not change with it
+ */
+export const crlUrl = (ca: Partitioned, publicUrl: string, name: string): string =>
+  distributionPointOf(ca, name).at(-1) ?? urlAt(publicUrl, name);
+
+/** Whether a CRL with these URLs in its distributionPoint is one of this name. */
+export const isOfName = (name: string, distributionPoint: readonly string[]): boolean =>
+  distributionPoint.length === 0
+    ? !name.includes('/')
+    : distributionPoint.every((url) => url.endsWith(`/crl/${name}.crl`));
