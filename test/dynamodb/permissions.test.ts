@@ -14,6 +14,7 @@ import { lookAtRetiring, retireCa } from '../../lib/ca/authority/retire.ts';
 import { rotateRa } from '../../lib/ca/authority/rotation.ts';
 import { listTokens, makeToken, revokeToken } from '../../lib/ca/record/tokens.ts';
 import { publishCrl } from '../../lib/ca/revoke/publish-crl.ts';
+import { raisePartitions } from '../../lib/ca/revoke/raise-partitions.ts';
 import { rebuildRegisters } from '../../lib/ca/revoke/rebuild-register.ts';
 import type { RegisterPage, RegisterShard } from '../../lib/ports/records/register.ts';
 import type { Action, Row } from '../../lib/ports/store.ts';
@@ -299,7 +300,7 @@ test('the operator makes CAs, keys and tokens, and ends tokens', async () => {
       cas: {
         default: { subject: 'CN=Lab CA,O=Lab', key: 'rsa:2048' },
         second: { subject: 'CN=Second CA,O=Lab', key: 'rsa:2048' },
-        third: { subject: 'CN=Third CA,O=Lab', key: 'rsa:2048' },
+        third: { subject: 'CN=Third CA,O=Lab', key: 'rsa:2048', crlPartitions: 2 },
       },
     },
     uninitialised: ['second', 'third'],
@@ -310,6 +311,8 @@ test('the operator makes CAs, keys and tokens, and ends tokens', async () => {
     await initMacKeys(deps, async (purpose) => ({ id: purpose, sealed: utf8(purpose) }), somebody);
     assert.equal(await initCa(deps, authority('second')), 'done');
     await requestCa(deps, authority('third'));
+    const raised = await raisePartitions(deps, { id: 'third', crlPartitions: 3 }, somebody);
+    assert.equal(raised.generation, 2);
     for (const step of ['prepare', 'activate', 'retire'] as const) {
       await rotateRa(deps, 'second', { step, force: true, actor: somebody });
     }

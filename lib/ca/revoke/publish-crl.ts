@@ -13,6 +13,7 @@ import type { Crl } from '../../ports/crls.ts';
 import type { Records } from '../../ports/records/records.ts';
 import { validity } from '../../x509/certificate.ts';
 import { encodeTbsCertList } from '../../x509/crl.ts';
+import { readCrlHead } from '../../x509/crl-head.ts';
 import { crlEntries, readCrlEntry } from '../../x509/describe/describe.ts';
 import type { Issuer } from '../authority/ca-certificates.ts';
 import { lintedCrl, requireClean, sign } from '../authority/sign.ts';
@@ -42,7 +43,11 @@ export async function keepCrls(deps: CrlDeps, ca: Issuer): Promise<readonly [Crl
   const last = await Promise.all(names.map((name) => deps.crls.newest(name)));
   const changes = await registerChanges(deps.store, names);
   const kept = async (name: string, crl: Crl | undefined): Promise<Crl> =>
-    crl && !asked && isFresh(crl, deps.clock.now()) && crl.changes === changes.get(name)
+    crl &&
+    !asked &&
+    crl.changes === changes.get(name) &&
+    isFresh(crl, deps.clock.now()) &&
+    tellsOf(crl, distributionPointOf(ca, name))
       ? crl
       : publishCrl(deps, ca, { name, actor });
   const own = await kept(ca.id, last[0]);
@@ -66,6 +71,12 @@ const askerOf = ({ by, from }: Records['crlRequest']): Actor => ({
   id: by,
   ...(from === undefined ? {} : { from }),
 });
+
+/** The CA's own CRL gets a URL more where a new generation of partitions has another one. */
+function tellsOf({ der }: Crl, urls: readonly string[]): boolean {
+  const said = readCrlHead(der)?.distributionPoint ?? [];
+  return said.length === urls.length && urls.every((url) => said.includes(url));
+}
 
 /**
  * For processes that may not use the CA's key: the next run of `keepCrls`, in one that may, publishes.

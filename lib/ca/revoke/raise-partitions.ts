@@ -3,7 +3,7 @@
 
 import { Outage } from '../../base/errors.ts';
 import type { Authority } from '../../config/config.ts';
-import type { NamedActor } from '../../events/event.ts';
+import type { Actor } from '../../events/event.ts';
 import type { CrlPartitions } from '../../ports/records/registry.ts';
 import { changedMeanwhile } from '../authority/init-ca.ts';
 import type { LifecycleDeps } from '../deps.ts';
@@ -18,13 +18,12 @@ import { Draft, View } from '../record/unit-of-work.ts';
 export async function raisePartitions(
   { config, store, clock, random }: LifecycleDeps,
   { id, crlPartitions: count }: Pick<Authority, 'id' | 'crlPartitions'>,
-  actor: NamedActor,
+  actor: Actor,
   remembered?: Remembered<CrlPartitions>,
 ): Promise<CrlPartitions> {
   const now = clock.now();
   const view = new View(store);
-  const wish = { kind: 'crlRequest', key: id } as const;
-  await loadNew(view, [{ kind: 'authority', key: id }, wish], remembered, now);
+  await loadNew(view, [{ kind: 'authority', key: id }], remembered, now);
   const record = view.get('authority', id);
   if (!record) throw new Outage(`the CA "${id}" has not been made yet: it is made with partitions`);
   const { partitions = [] } = record;
@@ -44,8 +43,6 @@ export async function raisePartitions(
   const next = { generation: last.generation + 1, count, base };
   const draft = new Draft(view);
   draft.put('authority', id, { ...record, partitions: [...partitions, next] });
-  // The CA's own CRL tells of RA certificates under the new URL too: it comes with the first of the generation.
-  draft.put(wish.kind, id, { by: actor.id, at: now });
   const note = `spreads new certificates over ${count} CRLs at ${base}, generation ${next.generation}`;
   draft.event(now, random, { type: 'admin.acted', actor, ca: id, note });
   remembered?.once.remember(draft, now, remembered.answer(next));
