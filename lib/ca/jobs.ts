@@ -28,7 +28,7 @@ import { loadTransaction } from './enrol/lookup.ts';
 import { endLapsed } from './enrol/rollback.ts';
 import { INDEX_LATE_MS, indexFresh, indexLate } from './query/keep-index.ts';
 import { openStates } from './query/transactions.ts';
-import type { Job, Measures } from './record/lease.ts';
+import { type Job, type Measures, overdueMs } from './record/lease.ts';
 import { View } from './record/unit-of-work.ts';
 import { keepCrls } from './revoke/publish-crl.ts';
 
@@ -40,6 +40,23 @@ type Swept = {
 
 const namedIn = ({ config }: Pick<Deps, 'config'>): readonly string[] => [...config.cas.keys()];
 
+const minutely = { everyMs: MINUTELY_MS, limitMs: JOB_LIMIT_MS };
+/** Milliseconds after which upkeep is said not to run: a new schedule of Cloudflare's takes as long to be known everywhere. */
+const UPKEEP_LATE_MS = 15 * 60 * 1000;
+const sweeping = { name: 'sweep', ...minutely };
+
+/** @returns what to say where no process has run the jobs for a while, as when nothing calls a Worker's schedule */
+export async function upkeepTrouble(deps: Deps): Promise<Outage | undefined> {
+  const overdue = await overdueMs(deps, sweeping);
+  if (overdue === undefined) return new Outage('upkeep has never run: nothing calls its schedule');
+  const minutes = Math.floor(overdue / 60_000);
+  return overdue < UPKEEP_LATE_MS
+    ? undefined
+    : new Outage(
+        `upkeep has not run for ${minutes} minutes: nothing calls its schedule, or it fails to start`,
+      );
+}
+
 /** The CAs that have a CRL. While the store cannot be asked, the jobs of those that are named say so. */
 export const casOfJobs = (deps: PublishDeps): Promise<readonly string[]> =>
   deps.cas.served().catch(() => namedIn(deps));
@@ -49,10 +66,9 @@ export const casOfJobs = (deps: PublishDeps): Promise<readonly string[]> =>
  * @param served by `casOfJobs`; default: those of the configuration
  */
 export function jobsOf(deps: PublishDeps, served: readonly string[] = namedIn(deps)): Job[] {
-  const minutely = { everyMs: MINUTELY_MS, limitMs: JOB_LIMIT_MS };
   const daily = { everyMs: DAILY_MS, limitMs: JOB_LIMIT_MS };
   return [
-    { name: 'sweep', ...minutely, run: () => sweep(deps) },
+    { ...sweeping, run: () => sweep(deps) },
     { name: 'search', last: true, ...minutely, run: () => indexFresh(deps) },
     {
       ...minutely,

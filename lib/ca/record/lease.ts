@@ -20,6 +20,23 @@ export type Job = {
   readonly run: () => Promise<Measures>;
 };
 
+/** A lease that ends later than any can came from a wrong clock: it says nothing. */
+const isBelieved = (until: number, now: number, { everyMs, limitMs }: JobTimes): boolean =>
+  until <= now + Math.max(everyMs, limitMs) + CLOCK_SKEW_MS;
+type JobTimes = Pick<Job, 'everyMs' | 'limitMs'>;
+
+/** @returns milliseconds since when the job is due and nobody has run it; undefined if nobody ever has */
+export async function overdueMs(
+  { store, clock }: Pick<Deps, 'store' | 'clock'>,
+  job: Omit<Job, 'run'>,
+): Promise<number | undefined> {
+  const view = new View(store);
+  await view.load([{ kind: 'lease', key: job.name }]);
+  const until = view.get('lease', job.name)?.until;
+  const now = clock.now();
+  return until !== undefined && isBelieved(until, now, job) ? Math.max(0, now - until) : undefined;
+}
+
 /**
  * Runs the job if it is due and no other instance runs it. A job that fails is due again at once.
  * @returns undefined if the job was not run
@@ -33,9 +50,7 @@ export async function doIfDue(
   await view.load([key]);
   const began = clock.now();
   const until = view.get('lease', name)?.until ?? 0;
-  // A lease that ends later than any can came from a wrong clock, and is ignored.
-  if (began < until && until <= began + Math.max(everyMs, limitMs) + CLOCK_SKEW_MS)
-    return undefined;
+  if (began < until && isBelieved(until, began, { everyMs, limitMs })) return undefined;
   const taken = new Draft(view);
   taken.put('lease', name, { until: began + limitMs });
   if ((await store.write(taken.actions)) === 'conflict') return undefined;
