@@ -2,7 +2,8 @@
 
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import type { AwsConnection } from '../lib/adapters/aws/aws.ts';
+import type { AccessKey, AwsConnection } from '../lib/adapters/aws/aws.ts';
+import type { RolesAnywhere } from '../lib/adapters/aws/roles-anywhere.ts';
 import { ConfigError } from '../lib/config/error.ts';
 
 export type Env = {
@@ -117,13 +118,18 @@ function tlsIn(env: Readonly<Record<string, string | undefined>>): Env['tls'] {
   throw new Error(`SCEPTER_TLS_${set} is set without SCEPTER_TLS_${missing}: TLS needs both files`);
 }
 
+/** How a Worker reaches AWS, and by what: an access key, or a certificate for IAM Roles Anywhere. */
+export type AwsSettings = Omit<AwsConnection, 'credentials'> &
+  ({ readonly credentials: AccessKey } | { readonly rolesAnywhere: RolesAnywhere });
+
 /**
- * How a Worker reaches AWS: there the SDK does not look for anything by itself.
+ * How a Worker reaches AWS: there the SDK does not look for anything by itself. With `ROLES_ANYWHERE_ROLE` it takes
+ * no access key.
  * @throws {ConfigError} with a sentence for each variable that is missing or cannot be right
  */
-export function readAwsConnection(
+export function readAwsSettings(
   env: Readonly<Record<string, string | undefined>> = process.env,
-): AwsConnection {
+): AwsSettings {
   const problems: string[] = [];
   const needed = (name: string, shape: RegExp, what: string): string => {
     const value = env[name] ?? '';
@@ -136,18 +142,38 @@ export function readAwsConnection(
     /^[a-z]{2,}(?:-[a-z]+)+-\d+$/,
     'a region, such as eu-central-1',
   );
-  const accessKeyId = needed('AWS_ACCESS_KEY_ID', /^\w+$/, 'the id of an access key');
-  const secretAccessKey = needed('AWS_SECRET_ACCESS_KEY', /^\S+$/, 'a secret without spaces');
-  if (problems.length > 0) throw new ConfigError(problems);
   const given = (value: string | undefined) => value || undefined;
-  return {
+  const place = {
     region,
-    credentials: { accessKeyId, secretAccessKey, sessionToken: given(env.AWS_SESSION_TOKEN) },
     endpoints: {
       dynamodb: given(env.AWS_ENDPOINT_URL_DYNAMODB),
       kms: given(env.AWS_ENDPOINT_URL_KMS),
     },
   };
+  if (env.ROLES_ANYWHERE_ROLE) {
+    const arn = (name: string, of: string, what: string) =>
+      needed(`ROLES_ANYWHERE_${name}`, new RegExp(`^arn:aws[a-z-]*:${of}`), `the ARN of ${what}`);
+    const rolesAnywhere = {
+      region,
+      role: arn('ROLE', 'iam::\\d{12}:role/', 'a role'),
+      profile: arn('PROFILE', 'rolesanywhere:.+:profile/', 'a profile of IAM Roles Anywhere'),
+      trustAnchor: arn('TRUST_ANCHOR', 'rolesanywhere:.+:trust-anchor/', 'a trust anchor'),
+      certificate: needed('ROLES_ANYWHERE_CERTIFICATE', /-----BEGIN CERTIFICATE-----/, 'PEM'),
+      key: needed(
+        'ROLES_ANYWHERE_KEY',
+        /-----BEGIN PRIVATE KEY-----/,
+        'PEM of PKCS #8: "openssl pkey" makes it of others',
+      ),
+      endpoint: given(env.AWS_ENDPOINT_URL_ROLESANYWHERE),
+    };
+    if (problems.length > 0) throw new ConfigError(problems);
+    return { ...place, rolesAnywhere };
+  }
+  const accessKeyId = needed('AWS_ACCESS_KEY_ID', /^\w+$/, 'the id of an access key');
+  const secretAccessKey = needed('AWS_SECRET_ACCESS_KEY', /^\S+$/, 'a secret without spaces');
+  if (problems.length > 0) throw new ConfigError(problems);
+  const sessionToken = given(env.AWS_SESSION_TOKEN);
+  return { ...place, credentials: { accessKeyId, secretAccessKey, sessionToken } };
 }
 
 /** What a reference `env:NAME` of the configuration stands for. */

@@ -4,10 +4,11 @@ import { jsonLog, systemClock } from '../lib/adapters/system.ts';
 import { ConfigError } from '../lib/config/error.ts';
 import { makeApp } from '../lib/http/app.ts';
 import { unavailable } from '../lib/http/respond.ts';
-import { readAwsConnection, readEnv } from './env.ts';
+import { readAwsSettings, readEnv } from './env.ts';
 import { kept } from './kept.ts';
 import { openService } from './lambda/aws.ts';
 import { doAll } from './upkeep.ts';
+import { awsConnection } from './worker/connection.ts';
 import {
   broken,
   cached,
@@ -28,7 +29,7 @@ const log = jsonLog((line) => console.log(line), systemClock);
 
 const service = kept(async ({ FLOODS: floods }: Bindings) => {
   if (!floods) throw new ConfigError(['the binding FLOODS is missing in wrangler.jsonc']);
-  const deps = await openService(log, readAwsConnection());
+  const deps = await openService(log, awsConnection(readAwsSettings(), log));
   const { adminToken, plainHttp } = readEnv();
   warnOfPlainUrl(deps.config, plainHttp, log);
   return { app: makeApp({ ...deps, tokens: tokensOf(adminToken) }), deps };
@@ -42,9 +43,8 @@ async function answer(request: Request, bindings: Bindings, context: Context): P
   if (refused) return refused;
   const ready = await service(bindings).catch(() => undefined);
   if (!ready) return unavailable();
-  const hold = (work: Promise<void>) => context.waitUntil(work);
   const ask = () => ready.app.fetch(request, connectionFrom(request));
-  return cached(request, caches.default, hold, ask);
+  return cached(request, caches.default, (work) => context.waitUntil(work), ask);
 }
 
 export default {

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { readAwsConnection } from '../../functions/env.ts';
+import { readAwsSettings } from '../../functions/env.ts';
+import { awsConnection } from '../../functions/worker/connection.ts';
 import { cached, connectionFrom, refusal, warnOfPlainUrl } from '../../functions/worker/edge.ts';
 import worker from '../../functions/worker.ts';
 import { clientConfig } from '../../lib/adapters/aws/aws.ts';
@@ -184,7 +185,7 @@ test('an answer is held until it has ended, though the device may be gone', asyn
 test('a Worker is told where AWS is and who it is; the rest has defaults', () => {
   const keys = { AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'c2VjcmV0/+' };
   const own = { AWS_REGION: 'us-gov-west-1', ...keys };
-  assert.deepEqual(readAwsConnection(own), {
+  assert.deepEqual(readAwsSettings(own), {
     region: 'us-gov-west-1',
     credentials: {
       accessKeyId: 'AKIAEXAMPLE',
@@ -195,21 +196,60 @@ test('a Worker is told where AWS is and who it is; the rest has defaults', () =>
   });
   // Of AWS, AWS GovCloud, China, the European Sovereign Cloud.
   for (const region of ['ap-southeast-7', 'us-gov-east-1', 'cn-northwest-1', 'eusc-de-east-1']) {
-    assert.equal(readAwsConnection({ ...keys, AWS_REGION: region }).region, region);
+    assert.equal(readAwsSettings({ ...keys, AWS_REGION: region }).region, region);
   }
-  const temporary = readAwsConnection({ ...own, AWS_SESSION_TOKEN: 'c2Vzc2lvbg==' });
-  assert.deepEqual(clientConfig('kms', temporary), {
-    region: own.AWS_REGION,
-    credentials: {
-      accessKeyId: 'AKIAEXAMPLE',
-      secretAccessKey: 'c2VjcmV0/+',
-      sessionToken: 'c2Vzc2lvbg==',
+  const temporary = readAwsSettings({ ...own, AWS_SESSION_TOKEN: 'c2Vzc2lvbg==' });
+  assert.deepEqual(
+    clientConfig(
+      'kms',
+      awsConnection(temporary, () => {}),
+    ),
+    {
+      region: own.AWS_REGION,
+      credentials: {
+        accessKeyId: 'AKIAEXAMPLE',
+        secretAccessKey: 'c2VjcmV0/+',
+        sessionToken: 'c2Vzc2lvbg==',
+      },
     },
-  });
-  assert.throws(() => readAwsConnection({ ...keys, AWS_REGION: 'eu-central-1 ' }), {
+  );
+  assert.throws(() => readAwsSettings({ ...keys, AWS_REGION: 'eu-central-1 ' }), {
     name: 'ConfigError',
     message: 'AWS_REGION must be a region, such as eu-central-1',
   });
   const missing = Object.keys(own).map((name) => `${name} must be set`);
-  assert.throws(() => readAwsConnection({}), { message: missing.join('\n') });
+  assert.throws(() => readAwsSettings({}), { message: missing.join('\n') });
+});
+
+test('a Worker with a role for IAM Roles Anywhere wants all that it takes, and no access key', () => {
+  const of = (kind: string) => `arn:aws:rolesanywhere:eu-central-1:111122223333:${kind}/1`;
+  const own = {
+    AWS_REGION: 'eu-central-1',
+    ROLES_ANYWHERE_ROLE: 'arn:aws:iam::111122223333:role/worker',
+    ROLES_ANYWHERE_PROFILE: of('profile'),
+    ROLES_ANYWHERE_TRUST_ANCHOR: of('trust-anchor'),
+    ROLES_ANYWHERE_CERTIFICATE: '-----BEGIN CERTIFICATE-----',
+    ROLES_ANYWHERE_KEY: '-----BEGIN PRIVATE KEY-----',
+  };
+  const settings = readAwsSettings(own);
+  assert.ok('rolesAnywhere' in settings);
+  assert.equal(settings.rolesAnywhere.trustAnchor, of('trust-anchor'));
+  const { credentials } = awsConnection(settings, () => {});
+  assert.equal(typeof credentials, 'function');
+  const { ROLES_ANYWHERE_ROLE, AWS_REGION } = own;
+  assert.throws(() => readAwsSettings({ ROLES_ANYWHERE_ROLE, AWS_REGION }), {
+    name: 'ConfigError',
+    message: ['PROFILE', 'TRUST_ANCHOR', 'CERTIFICATE', 'KEY']
+      .map((name) => `ROLES_ANYWHERE_${name} must be set`)
+      .join('\n'),
+  });
+  const wrong = {
+    ...own,
+    ROLES_ANYWHERE_KEY: '-----BEGIN EC PRIVATE KEY-----',
+    ROLES_ANYWHERE_ROLE: 'worker',
+  };
+  assert.throws(() => readAwsSettings(wrong), {
+    message:
+      'ROLES_ANYWHERE_ROLE must be the ARN of a role\nROLES_ANYWHERE_KEY must be PEM of PKCS #8: "openssl pkey" makes it of others',
+  });
 });

@@ -1,4 +1,5 @@
-// KMS by others, installed into a cache from their package registries and started on free ports.
+// KMS by others, installed into a cache from their package registries and started on free ports; and AWS's own client
+// of IAM Roles Anywhere.
 
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -26,26 +27,31 @@ export type Peer = {
 
 const region = 'eu-central-1';
 
+/** @returns the path of the program of a Go module, built once @throws {Error} with what is missing */
+async function built(module: string, version: string, needed: string): Promise<string> {
+  const name = module.split('/').at(-1) ?? '';
+  const folder = join(cache, `${name}-${version}`);
+  const program = join(folder, name);
+  if (!existsSync(program)) {
+    await mkdir(folder, { recursive: true });
+    // `go install` would do, but asks for the list of all versions, which not every proxy has.
+    const goMod = `module peer\n\ngo 1.20\n\nrequire ${module} ${version}\n`;
+    await writeFile(join(folder, 'go.mod'), goMod);
+    await fetching('go', ['build', '-mod=mod', '-o', program, module], folder, needed);
+  }
+  return program;
+}
+
+/** What AWS gives people for IAM Roles Anywhere. It can use smart cards, for which it wants a compiler of C. */
+export const signingHelper = (): Promise<string> =>
+  built('github.com/aws/rolesanywhere-credential-helper', 'v1.4.0', 'Go 1.22 or later, and gcc');
+
 /** github.com/nsmithuk/local-kms, its last commit of 2023, built with the Go that is here. */
 const localKms: Peer = {
   name: 'local-kms',
   async start() {
     const version = 'v0.0.0-20231025161602-e4d9425700fe';
-    const folder = join(cache, `local-kms-${version}`);
-    const program = join(folder, 'local-kms');
-    if (!existsSync(program)) {
-      const module = 'github.com/nsmithuk/local-kms';
-      await mkdir(folder, { recursive: true });
-      // `go install` would do, but asks for the list of all versions, which not every proxy has.
-      const goMod = `module peer\n\ngo 1.20\n\nrequire ${module} ${version}\n`;
-      await writeFile(join(folder, 'go.mod'), goMod);
-      await fetching(
-        'go',
-        ['build', '-mod=mod', '-o', program, module],
-        folder,
-        'Go 1.20 or later',
-      );
-    }
+    const program = await built('github.com/nsmithuk/local-kms', version, 'Go 1.20 or later');
     const port = await freePort();
     const data = await mkdtemp(join(tmpdir(), 'local-kms-'));
     // It listens on every interface and has no setting for that; what it holds are these tests' keys.

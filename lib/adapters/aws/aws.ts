@@ -1,14 +1,20 @@
 // Shared by the adapters of AWS services: reading the SDK's errors, and waiting before a call is repeated.
 // The SDK's own retries are off everywhere, because they do not keep to our limits of time.
 
+export type AccessKey = {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string | undefined;
+};
+
+/** Credentials that end by themselves. */
+export type Session = AccessKey & { readonly sessionToken: string; readonly expiration: Date };
+
 /** How to reach AWS, where the SDK does not find it in the environment by itself. */
 export type AwsConnection = {
   readonly region: string;
-  readonly credentials: {
-    readonly accessKeyId: string;
-    readonly secretAccessKey: string;
-    readonly sessionToken: string | undefined;
-  };
+  /** What gives sessions is asked before every call. */
+  readonly credentials: AccessKey | (() => Promise<Session>);
   /** Other than those of AWS, for development. */
   readonly endpoints: {
     readonly dynamodb: string | undefined;
@@ -23,14 +29,21 @@ export function clientConfig(
 ) {
   if (!connection) return {};
   const { region, credentials, endpoints } = connection;
-  const { sessionToken, ...key } = credentials;
   const endpoint = endpoints[service];
   return {
     region,
-    credentials: sessionToken === undefined ? key : { ...key, sessionToken },
+    credentials: typeof credentials === 'function' ? asked(credentials) : given(credentials),
     ...(endpoint === undefined ? {} : { endpoint }),
   };
 }
+
+const given = ({ sessionToken, ...key }: AccessKey) =>
+  sessionToken === undefined ? key : { ...key, sessionToken };
+
+/** The SDK remembers nothing of them: in a Worker it would wait forever for a session that a request has begun to ask
+ * for and that ended with it. */
+const asked = (sessions: () => Promise<Session>) =>
+  Object.assign(() => sessions(), { memoized: true });
 
 /** Measures durations by a monotonic clock, so that setting the time of day does not lengthen a limit. */
 export type Timer = {
@@ -100,7 +113,7 @@ export class RetryQuota {
 }
 
 /** Errors that the SDK throws before it has sent anything. */
-const notAsked = new Set(['CredentialsProviderError', 'TypeError']);
+const notAsked = new Set(['CredentialsProviderError', 'RolesAnywhereError', 'TypeError']);
 
 /** The parts of the SDK's errors that matter here. */
 export function told(error: unknown) {
