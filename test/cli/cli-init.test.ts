@@ -84,11 +84,7 @@ const stubs: readonly [args: readonly string[], files: readonly string[], public
     ['main.tf', 'scepter.jsonc'],
     'https://scep.example.com',
   ],
-  [
-    ['--target', 'workers', ...domain],
-    ['cdk.json', 'scepter.jsonc', 'wrangler.jsonc'],
-    'https://scep.example.com',
-  ],
+  [['--target', 'workers', ...domain], ['cdk.json', 'scepter.jsonc'], 'https://scep.example.com'],
 ];
 for (const [args, files, publicUrl] of stubs) {
   test(`init ${args.join(' ')}: a configuration that is valid, and its files`, async () => {

@@ -13,6 +13,7 @@ import { bridge, type Tls } from '../support/lambda-bridge.ts';
 import type { LambdaFunction } from '../support/lambda-runtime.ts';
 import { type LambdaService, startLambdaService } from '../support/lambda-service.ts';
 import { temporary } from '../support/process.ts';
+import { answerIam, openCloudflare, putConfiguration } from './account-worker.ts';
 import { contexts } from './contexts.ts';
 import { type Aws, one, type Stack, startAws, startStack } from './stack.ts';
 import { at, templateAt } from './templates.ts';
@@ -48,10 +49,13 @@ export async function openAccount(home: string) {
   let stack: Omit<Aws, 'as'> | undefined;
   let lambda: LambdaService | undefined;
   let configuration: string | undefined;
+  /** Outputs that are no longer those of the stack as it was made. */
+  const changed: Record<string, string> = {};
   let answers: Pick<LambdaFunction, 'invoke'> | undefined;
   const nobody = () => Promise.reject(new Error('nothing has been deployed yet'));
   const invoke = (event: unknown) => (answers ? answers.invoke(event) : nobody());
   const device = await bridge('function-url', { invoke }, tls);
+  const cloudflare = await openCloudflare(tls, () => stack);
 
   const operator = () => stack && one(stack.made.roles, 'operator', 'role');
 
@@ -61,17 +65,19 @@ export async function openAccount(home: string) {
     const [, key = ''] = /Credential=(\w+)\//.exec(request.headers.authorization ?? '') ?? [];
     const role = operator();
     const isOperator = role !== undefined && role.credentials.AWS_ACCESS_KEY_ID === key;
-    if (key !== deployer.id && !isOperator) throw new Error(`nobody has the access key ${key}`);
+    const user = stack?.gate.callers.get(key);
+    if (key !== deployer.id && !user) throw new Error(`nobody has the access key ${key}`);
     const action = asked.get('Action');
     if (action === 'GetCallerIdentity') {
       const arn = isOperator
         ? `arn:aws:sts::${account}:assumed-role/${role.arn.split('/').at(-1)}/session`
-        : deployer.arn;
+        : (user?.arn ?? deployer.arn);
       return xml(action, element('Account', account) + element('Arn', arn));
     }
     if (action !== 'AssumeRole') throw new Error(`nothing of ours calls ${action}`);
     const wanted = asked.get('RoleArn');
-    if (role?.arn !== wanted || isOperator) throw new Error(`${key} may not assume ${wanted}`);
+    if (role?.arn !== wanted || key !== deployer.id)
+      throw new Error(`${key} may not assume ${wanted}`);
     const { credentials } = role;
     const given = element('AccessKeyId', credentials.AWS_ACCESS_KEY_ID)
       .concat(element('SecretAccessKey', credentials.AWS_SECRET_ACCESS_KEY))
@@ -99,25 +105,28 @@ export async function openAccount(home: string) {
 
   /**
    * Makes all. With another configuration, which a guide gives it before there is a CA, all is made anew at the same
-   * address; with other settings it stays as it is. @returns the outputs of the stack
+   * address; for a Worker, which is told of it later, it is put beside the one before. With other settings all stays
+   * as it is. @returns the outputs of the stack
    */
   async function deploy(path: string): Promise<Env> {
     const resources = Object.values(templateAt(path).Resources);
     const upload = resources.find(({ Type }) => Type === 'Custom::ScepterConfig');
     const asked = JSON.stringify(at(upload?.Properties, 'Create'));
-    if (!stack || asked !== configuration) {
+    const forWorker = !('AdminFunction' in templateAt(path).Outputs);
+    if (stack && asked !== configuration && forWorker) {
+      Object.assign(changed, { Config: await putConfiguration(stack, JSON.parse(asked)) });
+      configuration = asked;
+    } else if (!stack || asked !== configuration) {
       await stack?.stop();
-      const made =
-        'AdminFunction' in templateAt(path).Outputs
-          ? await startStack(path, deployer.id)
-          : await startAws(path, deployer.id);
+      const made = await (forWorker ? startAws : startStack)(path, deployer.id);
       if (!made) throw new Error('Java 17 is missing');
       stack = made;
       configuration = asked;
+      await cloudflare.trust(path, made);
       if ('start' in made) await start(made);
     }
     const url = answers && { ScepUrl: `${device.origin}/scep` };
-    return { ...stack.made.outputs, ...url };
+    return { ...stack.made.outputs, ...changed, ...url };
   }
 
   const pass = async (request: IncomingMessage, body: string, to: string): Promise<Answer> => {
@@ -138,8 +147,16 @@ export async function openAccount(home: string) {
     const body = await text(request);
     const said = (about: string): Answer => ({ status: 200, headers: {}, body: about });
     if (request.url === '/deploy') return said(JSON.stringify(await deploy(JSON.parse(body))));
+    const [, verb] = /^\/cloudflare\/(\w+)$/.exec(request.url ?? '') ?? [];
+    if (verb) return said(await cloudflare.asked(verb, JSON.parse(body)));
+    const { authorization = '' } = request.headers;
+    if (stack && authorization.includes('/iam/aws4_request')) {
+      const response = await answerIam(stack, body);
+      const type = { 'content-type': 'text/xml' };
+      return { status: response.status, headers: type, body: await response.text() };
+    }
     const isInvoke = request.url?.startsWith('/2015-03-31/');
-    const isS3 = /\/s3\/aws4_request/.test(request.headers.authorization ?? '');
+    const isS3 = authorization.includes('/s3/aws4_request');
     if (!isInvoke && !isS3 && !request.headers['x-amz-target']) return said(sts(request, body));
     const to = isInvoke ? lambda?.env.AWS_ENDPOINT_URL_LAMBDA : stack?.gate.url;
     if (to === undefined) throw new Error('nothing has been deployed yet');
@@ -164,6 +181,7 @@ export async function openAccount(home: string) {
   return {
     region,
     errors,
+    worker: cloudflare,
     refused: (): readonly string[] => stack?.gate.refused ?? [],
     calls: (): readonly string[] => lambda?.calls ?? [],
     /** What a shell has where this account is. */
@@ -183,6 +201,7 @@ export async function openAccount(home: string) {
       server.close();
       lambda?.stop();
       device.stop();
+      await cloudflare.stop();
       await stack?.stop();
     },
   };

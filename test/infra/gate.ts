@@ -31,6 +31,8 @@ export type Gate = {
   readonly refused: string[];
   /** What DynamoDB has counted so far. */
   readonly units: { read: number; write: number };
+  /** By access key: whoever is taken out is nobody. */
+  readonly callers: Map<string, Caller>;
   stop(): void;
 };
 
@@ -150,7 +152,8 @@ export async function openGate(guarded: Guarded): Promise<Gate> {
   const let_ = new Set<string>();
   const refused: string[] = [];
   const units = { read: 0, write: 0 };
-  const { callers, keys, tableArn } = guarded;
+  const { keys, tableArn } = guarded;
+  const callers = new Map(guarded.callers);
 
   const judge = (caller: Caller, requests: readonly Request[], key?: Key): boolean =>
     requests.every((request) => {
@@ -245,6 +248,7 @@ export async function openGate(guarded: Guarded): Promise<Gate> {
     let: let_,
     refused,
     units,
+    callers,
     stop: () => {
       server.closeAllConnections();
       server.close();

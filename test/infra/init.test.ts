@@ -1,4 +1,4 @@
-// What `scepter init` writes, taken by the tools that it is for: the CDK, wrangler, and a reader of HCL.
+// What `scepter init` writes, taken by the tools that it is for: the CDK, and a reader of HCL.
 // Terraform's own look is in test/infra/terraform.ts, where its provider is to be had.
 
 import assert from 'node:assert/strict';
@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseJsonc } from '../../lib/config/schema.ts';
-import { installFolder, root } from '../support/installed.ts';
+import { root } from '../support/installed.ts';
 import { run, temporary } from '../support/process.ts';
 
 const json = (...path: string[]): Readonly<Record<string, unknown>> =>
@@ -31,8 +31,7 @@ function ran(folder: string, command: string, args: readonly string[]): string {
     env: {
       ...process.env,
       ...{ CI: 'true', NO_COLOR: '1', AWS_EC2_METADATA_DISABLED: 'true' },
-      ...{ CDK_DISABLE_CLI_TELEMETRY: '1', WRANGLER_SEND_METRICS: 'false' },
-      WRANGLER_LOG_PATH: temporary('wrangler'),
+      CDK_DISABLE_CLI_TELEMETRY: '1',
     },
   });
   assert.equal(status, 0, `${error ?? ''}${stdout}${stderr}`);
@@ -58,25 +57,12 @@ test('cdk synth takes the stub for AWS, whose settings are those of infra/cdk', 
   assert.partialDeepStrictEqual(json(folder, 'cdk.json').context, ours);
 });
 
-test('wrangler and the CDK take the stub for Workers, whose Worker is the one of infra/cloudflare', async () => {
-  await installFolder('infra/cloudflare');
+test('the CDK takes the stub for Workers', async () => {
   const folder = await written('--target', 'workers', ...domain);
   const { app, context } = json(folder, 'cdk.json');
   const env = JSON.stringify({ ...(context as object), account: '111122223333' });
   ran(folder, 'sh', ['-c', `CDK_CONTEXT_JSON='${env}' CDK_OUTDIR=cdk.out ${app}`]);
   assert.ok(readdirSync(join(folder, 'cdk.out')).some((name) => name.endsWith('.template.json')));
-  const node = join(root, 'node_modules', '.bin');
-  const path = `${node}:${process.env.PATH}`;
-  const wrangler = tool('cloudflare', 'wrangler');
-  const out = ran(folder, 'sh', ['-c', `PATH='${path}' '${wrangler}' deploy --dry-run`]);
-  assert.match(out, /--dry-run: exiting now/);
-  const { $schema: _, main: __, ...ours } = json(root, 'infra', 'cloudflare', 'wrangler.jsonc');
-  const { routes, workers_dev, main: ___, ...its } = json(folder, 'wrangler.jsonc');
-  assert.deepEqual(its, ours);
-  assert.deepEqual(
-    [routes, workers_dev],
-    [[{ pattern: 'scep.example.com', custom_domain: true }], false],
-  );
 });
 
 test('the root module for Terraform is HCL, and sets only what the module has', async () => {

@@ -21,6 +21,7 @@ import { temporary } from '../support/process.ts';
 import { contexts } from './contexts.ts';
 import { openGate } from './gate.ts';
 import type { Policy } from './iam.ts';
+import { withoutRolesAnywhere } from './roles-anywhere.ts';
 import { maybe, packages, pathOf, python, templateAt } from './templates.ts';
 
 type Env = Readonly<Record<string, string>>;
@@ -64,7 +65,8 @@ export function one<T>(named: Readonly<Record<string, T>>, name: string, kind: s
 }
 
 async function load(template: string): Promise<{ made: Made; stop: () => Promise<void> }> {
-  const args = [join(import.meta.dirname, 'stack.py'), template, region];
+  const known = withoutRolesAnywhere(template, `${region}:${account}`);
+  const args = [join(import.meta.dirname, 'stack.py'), known, region];
   const child = spawn(join(python, 'python'), args, {
     env: { ...process.env, MOTO_ACCOUNT_ID: account },
     stdio: ['pipe', 'pipe', 'pipe'],

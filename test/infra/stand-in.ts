@@ -16,6 +16,7 @@ import {
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../support/installed.ts';
+import { wrangler } from './stand-in-wrangler.ts';
 
 const [tool = '', ...args] = process.argv.slice(2);
 const cwd = process.cwd();
@@ -37,12 +38,25 @@ function real(command: string, words: readonly string[]): string {
   return stdout;
 }
 
+/** `npm --prefix FOLDER run wrangler -- ...`; undefined: something else. */
+function wranglerIn(): Promise<void> | undefined {
+  const end = args.indexOf('--');
+  const [, prefix, ...own] = args.slice(0, Math.max(end, 0));
+  if (prefix !== join(copy, 'infra', 'cloudflare') || own.at(-1) !== 'wrangler') return undefined;
+  return wrangler(
+    join(prefix, 'node_modules', 'wrangler', 'bin', 'wrangler.js'),
+    args.slice(end + 1),
+  );
+}
+
 /**
  * `npm ci`, of a lock file whose packages have been installed for this suite, and `npm run release`, which has a test
  * of its own; all else is npm itself.
  */
-function npm(): void {
-  if (args.join(' ') === 'run release' && cwd === copy) return;
+function npm(): Promise<void> | undefined {
+  const asked = wranglerIn();
+  if (asked) return asked;
+  if (args.join(' ') === 'run release' && cwd === copy) return undefined;
   const [, prefix = '.'] = /^(?:--prefix (\S+) )?ci$/.exec(args.join(' ')) ?? [];
   if (args.at(-1) !== 'ci') {
     const others = (process.env.PATH ?? '').split(':').slice(1).join(':');
@@ -55,6 +69,7 @@ function npm(): void {
   if (!lock?.equals(ours ?? Buffer.alloc(0))) fail('ci: these packages are not installed');
   const packages = join(folder, 'node_modules');
   if (!existsSync(packages)) symlinkSync(join(installed, 'node_modules'), packages);
+  return undefined;
 }
 
 /** `npx`: of what a folder has installed. */

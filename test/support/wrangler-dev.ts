@@ -36,7 +36,7 @@ type Options = {
 };
 
 /** As `secrets.required` of wrangler.jsonc has them: of what is not there, wrangler takes none. */
-const isSecret = /^(?:AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY|SCEPTER_CONFIG|SCEPTER_ADMIN_TOKEN)$/;
+const isSecret = /^(?:AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY|SCEPTER_ADMIN_TOKEN)$/;
 
 /** @throws {Error} with what is missing, or what wrangler said */
 export async function startWorker({ env, port, onOutput }: Options): Promise<WorkerProcess> {

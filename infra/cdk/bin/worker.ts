@@ -1,5 +1,5 @@
 // The AWS side of a Worker: one stack with one WorkerBackend, from what the context says
-// (`-c name=value`). Its outputs are what infra/cloudflare/wrangler.jsonc and the operator want.
+// (`-c name=value`). Its outputs are what infra/cloudflare/configure.ts and the operator want.
 
 import { App } from 'aws-cdk-lib';
 import { makeWorkerStack } from '../lib/quick-start.ts';

@@ -9,6 +9,7 @@ import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct, Node } from 'constructs';
 import { parseJsonc } from '../../../lib/config/schema.ts';
 import type { AdminAccess, BackendProps, Domain, Ingress, ScepServiceProps } from './props.ts';
+import type { WorkerBackendProps } from './worker-backend.ts';
 
 /** Names and what they mean; `docs/deploy-aws.md` has them too. */
 export const settings = {
@@ -40,7 +41,12 @@ export const settings = {
   secrets: 'NAME=ARN of its secret, with commas between, for env:NAME in the configuration',
   alarmTopicArn: 'SNS topic of the alarms',
 } as const;
-export type Setting = keyof typeof settings;
+/** Of the app for a Worker's AWS side alone. */
+const ofWorker = {
+  trustAnchor: 'path of the certificate, in PEM, of the CA that certifies the Worker',
+} as const;
+const described = { ...settings, ...ofWorker };
+export type Setting = keyof typeof described;
 
 function fail(name: string, sentence: string): never {
   throw new Error(`${name}: ${sentence}`);
@@ -74,7 +80,7 @@ export class Context {
   }
 
   required(name: Setting): string {
-    return this.text(name) ?? fail(name, `is missing: -c ${name}=..., ${settings[name]}`);
+    return this.text(name) ?? fail(name, `is missing: -c ${name}=..., ${described[name]}`);
   }
 
   account(): string | undefined {
@@ -134,6 +140,7 @@ export const backendSettings = [
   'maxWriteRequestUnits',
   'maxReadRequestUnits',
   'deletionProtection',
+  'trustAnchor',
 ] as const satisfies readonly Setting[];
 
 /** The settings of the app for the web ACL. */
@@ -155,6 +162,14 @@ export const backendPropsOf = (context: Context): BackendProps => ({
   maxReadRequestUnits: context.number('maxReadRequestUnits'),
   deletionProtection: context.flag('deletionProtection'),
 });
+
+/** @throws {Error} with a sentence that names the setting */
+export function workerPropsOf(context: Context): WorkerBackendProps {
+  const path = context.text('trustAnchor');
+  if (path !== undefined && !existsSync(path)) fail('trustAnchor', `there is no file ${path}`);
+  const trustAnchor = path === undefined ? undefined : readFileSync(path, 'utf8');
+  return { ...backendPropsOf(context), trustAnchor };
+}
 
 /** @throws {Error} with a sentence that names the setting */
 export function propsOf(scope: Construct, context: Context): ScepServiceProps {

@@ -3,18 +3,19 @@
 import { type App, CfnOutput, Stack } from 'aws-cdk-lib';
 import { checkDeployment, checkRateLimit } from './check-props.ts';
 import {
-  backendPropsOf,
   backendSettings,
   Context,
   edgeSettings,
   propsOf,
   topicOf,
+  workerPropsOf,
 } from './context.ts';
 import { makeWebAcl } from './edge.ts';
 import type { Keys } from './keys.ts';
 import { ScepService } from './scep-service.ts';
 import { watchWebAcl } from './watch.ts';
 import { WorkerBackend } from './worker-backend.ts';
+import type { WorkerIdentity } from './worker-identity.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -67,21 +68,36 @@ function outputsOf({ cas }: Keys): Record<string, string> {
   return outputs;
 }
 
+type Output = readonly [name: string, value: string, description: string];
+
+function identityOutputs(identity: WorkerIdentity): readonly Output[] {
+  if ('user' in identity) {
+    return [['WorkerUser', identity.user.userName, 'whose access key the Worker has']];
+  }
+  const { role, trustAnchor, profile, commonName } = identity;
+  return [
+    ['WorkerRole', role.roleArn, 'ROLES_ANYWHERE_ROLE of the Worker'],
+    ['WorkerProfile', profile.attrProfileArn, 'ROLES_ANYWHERE_PROFILE of the Worker'],
+    ['TrustAnchor', trustAnchor.attrTrustAnchorArn, 'ROLES_ANYWHERE_TRUST_ANCHOR of the Worker'],
+    ['WorkerName', commonName, 'CN of the certificate of the Worker'],
+  ];
+}
+
 /** @throws {Error} with a sentence that names the setting or prop that is wrong */
 export function makeWorkerStack(app: App, env: Env): Stack {
   const context = new Context(app.node, backendSettings);
   const region = regionOf(context, env);
   const { stack, deployment } = newStack(app, 'ScepterWorker', context, env, region);
-  const props = backendPropsOf(context);
-  const { table, keys, config, operator, user } = new WorkerBackend(stack, 'Backend', props);
-  const variable = (name: string) => `${name} of the Worker, in infra/cloudflare/wrangler.jsonc`;
-  const outputs: readonly (readonly [name: string, value: string, description: string])[] = [
+  const props = workerPropsOf(context);
+  const { table, keys, config, operator, identity } = new WorkerBackend(stack, 'Backend', props);
+  const variable = (name: string) => `${name} of the Worker`;
+  const outputs: readonly Output[] = [
     ['Region', stack.region, variable('AWS_REGION')],
     ['Table', table.tableName, variable('SCEPTER_TABLE')],
     ['Deployment', deployment, variable('SCEPTER_DEPLOYMENT')],
     ['SealingKey', keys.sealing.keyArn, variable('SCEPTER_SEALING_KEY')],
-    ['Config', config.reference, 'SCEPTER_CONFIG of the Worker, by secret'],
-    ['WorkerUser', user.userName, 'whose access key the Worker has'],
+    ['Config', config.reference, variable('SCEPTER_CONFIG')],
+    ...identityOutputs(identity),
     ['OperatorRole', operator.roleArn, 'who runs "scepter ca ..."'],
     ...Object.entries(outputsOf(keys)).map(
       ([name, value]) => [name, value, 'for "scepter ca init NAME --key"'] as const,

@@ -1,9 +1,9 @@
 // The AWS side of Scepter on Cloudflare Workers: the same table, keys and operator as on Lambda, and in
-// place of the three functions one user, whose access key the Worker has. The key is made by hand and is
-// in no template: whoever reads the stack must not be able to sign.
+// place of the three functions one user, whose access key the Worker has, or one role, for which it has a certificate.
+// Access key and certificate are made by hand and are in no template: whoever reads the stack must not be able to sign.
 
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
-import { ManagedPolicy, type Role, User } from 'aws-cdk-lib/aws-iam';
+import { ManagedPolicy, type Role } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledged.ts';
 import { configText, letOperate, letUseTableKey, makeOperator, policyValuesOf } from './backend.ts';
@@ -13,6 +13,16 @@ import { type Keys, makeKeys } from './keys.ts';
 import { renderPolicy } from './policies.ts';
 import type { BackendProps } from './props.ts';
 import { makeTable } from './table.ts';
+import { checkTrustAnchor, makeIdentity, type WorkerIdentity } from './worker-identity.ts';
+
+export type WorkerBackendProps = BackendProps & {
+  /**
+   * PEM of the CA that certifies the Worker for IAM Roles Anywhere, and nobody else: its credentials then end by
+   * themselves. The certificate has the CN `scepter-<deployment>`.
+   * @default - a user, whose access key the Worker has
+   */
+  readonly trustAnchor?: string;
+};
 
 export class WorkerBackend extends Construct {
   readonly table: ITableV2;
@@ -21,17 +31,21 @@ export class WorkerBackend extends Construct {
   readonly config: ConfigObject;
   /** For `scepter ca ...`: makes CAs and RA keys. */
   readonly operator: Role;
-  /** The IAM user of the Worker. */
-  readonly user: User;
+  /** Who the Worker is for AWS. */
+  readonly identity: WorkerIdentity;
 
   /** @throws {Error} with a sentence that names the prop that is wrong */
-  constructor(scope: Construct, id: string, props: BackendProps) {
+  constructor(scope: Construct, id: string, props: WorkerBackendProps) {
     super(scope, id);
     checkBackend(props);
-    this.user = new User(this, 'worker-user');
+    checkTrustAnchor(props.trustAnchor);
+    this.identity = makeIdentity(this, props.deployment ?? 'scepter', props.trustAnchor);
+    const users = 'user' in this.identity ? [this.identity.user] : [];
+    const roles = 'role' in this.identity ? [this.identity.role] : [];
     this.operator = makeOperator(this, props);
     this.table = props.table ?? makeTable(this, props);
-    const worker = { roleArn: this.user.userArn };
+    const worker =
+      'user' in this.identity ? { roleArn: this.identity.user.userArn } : this.identity.role;
     this.keys = makeKeys(this, props, {
       scep: worker,
       admin: worker,
@@ -45,9 +59,9 @@ export class WorkerBackend extends Construct {
     new ManagedPolicy(this, 'worker-policy', {
       description: `Scepter ${props.deployment ?? 'scepter'}: what the Worker may do`,
       document: renderPolicy('worker', values),
-      users: [this.user],
+      ...{ users, roles },
     });
-    letUseTableKey(this, props, this.table, { users: [this.user], roles: [this.operator] });
+    letUseTableKey(this, props, this.table, { users, roles: [...roles, this.operator] });
     letOperate(this, this.operator, props, values);
     acknowledge(this);
   }

@@ -10,9 +10,9 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import type { Construct } from 'constructs';
 import packageJson from '../../../package.json' with { type: 'json' };
-import type { BackendProps, Ingress, ScepServiceProps } from '../lib/props.ts';
+import type { Ingress, ScepServiceProps } from '../lib/props.ts';
 import { ScepService } from '../lib/scep-service.ts';
-import { WorkerBackend } from '../lib/worker-backend.ts';
+import { WorkerBackend, type WorkerBackendProps } from '../lib/worker-backend.ts';
 
 export const root = join(import.meta.dirname, '..', '..', '..');
 export const account = '111122223333';
@@ -49,7 +49,7 @@ export function make(props: Props | ((stack: Stack) => Props) = {}, stack = stac
 }
 
 /** The AWS side of a Worker. */
-export function makeBackend(props: Partial<BackendProps> = {}, stack = stackOf()) {
+export function makeBackend(props: Partial<WorkerBackendProps> = {}, stack = stackOf()) {
   const backend = new WorkerBackend(stack, 'Backend', { config: example('minimal'), ...props });
   return { stack, backend };
 }

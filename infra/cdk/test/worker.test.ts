@@ -209,7 +209,7 @@ test('the outputs have every variable of wrangler.jsonc that a deployment fills 
   const [, vars = ''] = /"vars": \{(.*?)\n {2}\}/s.exec(wrangler) ?? [];
   const names = [...vars.matchAll(/^ +"(\w+)": /gm)].map(([, name]) => name);
   const named = Object.values(outputs).flatMap(({ Description }) =>
-    [...Description.matchAll(/^(\w+) of the Worker, in/g)].map(([, name]) => name),
+    [...Description.matchAll(/^(\w+) of the Worker$/g)].map(([, name]) => name),
   );
   assert.deepEqual(named.toSorted(), names.filter((n) => n !== 'SCEPTER_PLAIN_HTTP').toSorted());
   assert.equal(outputs.Region?.Value, 'eu-central-1');
@@ -228,6 +228,65 @@ test('the guide has every setting of the app, and no other', () => {
   });
   assert.deepEqual(named.toSorted(), backendSettings.toSorted());
   for (const [, name = ''] of guide.matchAll(/ -c (\w+)=/g)) assert.ok(named.includes(name), name);
+});
+
+const authority = (() => {
+  const folder = mkdtempSync(join(tmpdir(), 'scepter-anchor-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const [key, file] = [join(folder, 'key.pem'), join(folder, 'ca.pem')];
+  spawnSync('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+    ...['-subj', '/CN=Worker CA', '-keyout', key, '-out', file],
+  ]);
+  return { file, pem: readFileSync(file, 'utf8') };
+})();
+
+test('with a trust anchor there is a role for its certificate alone, which may do what the user may, and no user', () => {
+  const { stack, backend } = makeBackend({ trustAnchor: authority.pem, deployment: 'staging' });
+  const made = Template.fromStack(stack);
+  made.resourceCountIs('AWS::IAM::User', 0);
+  assert.ok('role' in backend.identity);
+  const [[anchor] = assert.fail('no anchor')] = resourcesOf(
+    made,
+    'AWS::RolesAnywhere::TrustAnchor',
+  );
+  const roles = resourcesOf(made, 'AWS::IAM::Role');
+  const [role = '', { Properties } = assert.fail('no role')] =
+    roles.find(([id]) => id.includes('workerrole')) ?? [];
+  const { Statement } = Properties.AssumeRolePolicyDocument as PolicyFile;
+  assert.deepEqual(Statement.flatMap(({ Action }) => listOf(Action)).toSorted(), [
+    'sts:AssumeRole',
+    'sts:SetSourceIdentity',
+    'sts:TagSession',
+  ]);
+  for (const { Condition, Principal } of Statement) {
+    assert.deepEqual(Principal, { Service: 'rolesanywhere.amazonaws.com' });
+    assert.deepEqual(Condition, {
+      StringEquals: { 'aws:PrincipalTag/x509Subject/CN': 'scepter-staging' },
+      ArnEquals: { 'aws:SourceArn': { 'Fn::GetAtt': [anchor, 'TrustAnchorArn'] } },
+    });
+  }
+  const [[, profile] = assert.fail('no profile')] = resourcesOf(
+    made,
+    'AWS::RolesAnywhere::Profile',
+  );
+  assert.deepEqual(profile.Properties.RoleArns, [{ 'Fn::GetAtt': [role, 'Arn'] }]);
+  const policies = resourcesOf(made, 'AWS::IAM::ManagedPolicy').filter(([, one]) =>
+    JSON.stringify(one.Properties.Roles ?? []).includes(role),
+  );
+  assert.equal(policies.length, 1);
+  const key = statementsOf(made).find(({ Sid }) => Sid === 'SignDigests');
+  assert.ok(JSON.stringify(key?.Principal).includes(role));
+});
+
+test('the outputs of a stack with a trust anchor are what configure wants', () => {
+  const context = { ...good, trustAnchor: authority.file };
+  const outputs = Template.fromStack(makeWorkerStack(new App({ context }), {})).findOutputs('*');
+  for (const name of ['WorkerRole', 'WorkerProfile', 'TrustAnchor', 'WorkerName']) {
+    assert.ok(name in outputs, name);
+  }
+  assert.ok(!('WorkerUser' in outputs));
+  assert.equal(outputs.WorkerName?.Value, 'scepter-scepter');
 });
 
 test('the user and the operator may use the key of a table with its own, through DynamoDB only', () => {
@@ -282,7 +341,7 @@ const said: readonly (readonly [sentence: string, context: Readonly<Record<strin
   ['deletionProtection: must be true or false, not "no"', { ...good, deletionProtection: 'no' }],
   ['maxWriteRequestUnits: must be a number, not "many"', { ...good, maxWriteRequestUnits: 'many' }],
   [
-    'ingress: is not a setting; these are: account, region, config, deployment, breakGlassRoleArn, keyAdministrators, operators, maxWriteRequestUnits, maxReadRequestUnits, deletionProtection',
+    'ingress: is not a setting; these are: account, region, config, deployment, breakGlassRoleArn, keyAdministrators, operators, maxWriteRequestUnits, maxReadRequestUnits, deletionProtection, trustAnchor',
     { ...good, ingress: 'httpApi' },
   ],
 ];

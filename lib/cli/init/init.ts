@@ -36,7 +36,7 @@ It asks for what no option says, and then writes, into a folder that need not be
   node           scepter.jsonc, scepter.env           for "scepter serve", systemd, a container
   aws-cdk        scepter.jsonc, cdk.json              for "cdk deploy"
   aws-terraform  scepter.jsonc, main.tf               for "terraform apply"
-  workers        scepter.jsonc, cdk.json, wrangler.jsonc   for "cdk deploy", then "wrangler deploy"
+  workers        scepter.jsonc, cdk.json              for "cdk deploy", then "npm run configure" and wrangler
 What is there stays, unless --force says otherwise. At the end it prints the next commands.
 
 Ways for devices to enrol (--mdm):
