@@ -12,7 +12,7 @@ import { text } from 'node:stream/consumers';
 import { bridge, type Tls } from '../support/lambda-bridge.ts';
 import type { LambdaFunction } from '../support/lambda-runtime.ts';
 import { type LambdaService, startLambdaService } from '../support/lambda-service.ts';
-import { temporary } from '../support/process.ts';
+import { patiently, temporary } from '../support/process.ts';
 import { answerIam, openCloudflare, putConfiguration } from './account-worker.ts';
 import { contexts } from './contexts.ts';
 import { type Aws, one, type Stack, startAws, startStack } from './stack.ts';
@@ -190,6 +190,7 @@ export async function openAccount(home: string) {
       AWS_ENDPOINT_URL: url,
       AWS_ENDPOINT_URL_S3: url,
       AWS_EC2_METADATA_DISABLED: 'true',
+      ...patiently,
       AWS_PAGER: '',
       // The AWS CLI of PyPI is the first, which does not read AWS_REGION.
       AWS_DEFAULT_REGION: region,
