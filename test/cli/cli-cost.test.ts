@@ -52,6 +52,16 @@ test('several CRLs take the traffic of one away, and cost a look at each every m
   assert.ok((many.upkeep ?? 0) > (one.upkeep ?? 0));
 });
 
+test('a storm day names the inputs and the quotas that are too low for it', async () => {
+  const wanted = ['--devices', '10000000', '--storm'];
+  const { out } = await run(...wanted, '10%');
+  assert.match(out, /HTTP requests +278 +100 +10,000 +requestsPerSecond\n/);
+  assert.match(out, /KMS Sign +69 +500\n/);
+  assert.match((await run(...wanted, '100%')).out, /KMS Sign +694 +500 +quota\n/);
+  assert.doesNotMatch((await run(...wanted, '1%')).out, /requestsPerSecond|quota/);
+  assert.doesNotMatch((await run('--devices', '10')).out, /STORM/);
+});
+
 test('more renewals, new devices and years cost more', async () => {
   const { cloudfront: usual = {} } = await billed('--devices', '100000');
   for (const [option, value, part] of [

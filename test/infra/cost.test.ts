@@ -12,7 +12,8 @@ import {
   privateCa,
   totalOf,
 } from '../../lib/cli/plan/arithmetic.ts';
-import { watched } from '../../lib/cli/plan/prices.ts';
+import { bounds, watched } from '../../lib/cli/plan/prices.ts';
+import { stormOf } from '../../lib/cli/plan/storm.ts';
 import { root } from '../support/installed.ts';
 import { at, listAt, maybe, ofType, templateOf } from './templates.ts';
 
@@ -26,10 +27,10 @@ const enrolmentsOf = (fleet: Fleet): number => enrolmentsIn(countsOf(fleet));
 const headOf = (fleet: Fleet): string[] =>
   [fleet.devices, enrolmentsOf(fleet)].map((count) => count.toLocaleString('en'));
 
-function tableOf(guide: string, head: string): string[] {
+function tableOf(guide: string, head: string, rows = fleets.length): string[] {
   const text = readFileSync(join(root, 'docs', guide), 'utf8');
   const [, table = ''] = text.split(head);
-  return table.split('\n').slice(0, fleets.length);
+  return table.split('\n').slice(0, rows);
 }
 
 for (const revoked of [0, 0.01]) {
@@ -62,6 +63,43 @@ test('the table of costs in the guide for Workers follows from its prices and co
     return `| ${[...headOf(fleet), ...[cloudflare, all - cloudflare, all].map((one) => dollars(one))].join(' | ')} |`;
   });
   assert.deepEqual(tableOf('deploy-workers.md', 'together |\n|---|---|---|---|---|\n'), rows);
+});
+
+const whole = (count: number): string => Math.round(count).toLocaleString('en');
+
+test('the table of CRLs in the page about scale follows from its prices and counts', () => {
+  const rows = [100_000, 1_000_000, 10_000_000].flatMap((devices) =>
+    [1, 128, 1024].map((partitions) => {
+      const fleet = fleetOf(devices, 0.01, partitions);
+      const size = (countsOf(fleet).crlOctets / 1000).toLocaleString('en', {
+        minimumFractionDigits: 1,
+        maximumFractionDigits: 1,
+      });
+      const bills = (['cloudfront', 'workers'] as const).map((target) =>
+        dollars(totalOf(billOf(fleet, target))),
+      );
+      return `| ${[whole(devices), whole(partitions), `${size} kB`, ...bills].join(' | ')} |`;
+    }),
+  );
+  assert.deepEqual(tableOf('scale.md', 'on Workers |\n|---|---|---|---|---|\n', rows.length), rows);
+});
+
+test('the table of a storm day follows from its counts, and its bounds are the defaults of a deployment', () => {
+  const storms = [0.01, 0.1, 1].map((share) => stormOf(fleetOf(10_000_000), share));
+  const rows = (storms[0] ?? []).map(({ what, ours, input, aws }, at) => {
+    const needed = storms.map((rates) => whole(rates[at]?.perSecond ?? Number.NaN));
+    const byDefault = ours === undefined ? '–' : `${whole(ours)} (\`${input}\`)`;
+    return `| ${[what, ...needed, byDefault, aws === undefined ? '–' : whole(aws)].join(' | ')} |`;
+  });
+  const head = 'quota of AWS |\n|---|---|---|---|---|---|\n';
+  assert.deepEqual(tableOf('scale.md', head, rows.length), rows);
+  const text = readFileSync(join(root, 'infra', 'terraform', 'variables.tf'), 'utf8');
+  for (const bound of Object.values(bounds)) {
+    if (!('input' in bound)) continue;
+    const name = bound.input.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const [, given] = new RegExp(`"${name}" \\{[^}]*?default\\s*= (\\d+)`).exec(text) ?? [];
+    assert.equal(Number(given), bound.ours, name);
+  }
 });
 
 test('the arithmetic counts the metrics that are watched in each template', () => {

@@ -15,8 +15,9 @@ import {
   totalOf,
 } from './arithmetic.ts';
 import { MAX_FUNCTION_REPLY } from './prices.ts';
+import { raisedFor, stormOf } from './storm.ts';
 
-type Options = Fleet & ShowOptions;
+type Options = Fleet & ShowOptions & { readonly storm?: number };
 
 /** A number, or a share in percent. */
 function amount(text: string): number {
@@ -55,6 +56,11 @@ export function costCommand(io: Io): Command {
     .addOption(option('--crl-fetches <count>', 'fetches of the CRL for a device a day', amount, 1))
     .addOption(option('--years <count>', 'years that records are kept', amount, 3))
     .addOption(option('--partitions <count>', '"crlPartitions" of the CA', many, 1))
+    .addOption(
+      new Option('--storm <share>', 'also: rates where so many devices enrol on one day').argParser(
+        share,
+      ),
+    )
     .addOption(outputOption())
     .option('--json', 'print one JSON object')
     .addOption(pagerOption())
@@ -62,11 +68,12 @@ export function costCommand(io: Io): Command {
       'after',
       `
 US dollars, list prices in us-east-1, without free tiers but those of CloudFront, of AWS's traffic and of Workers
-Paid. What is measured by tests and what is assumed: docs/deploy-aws.md#what-it-costs.
+Paid. What is measured by tests and what is assumed: docs/deploy-aws.md#what-it-costs, docs/scale.md.
 
 Examples:
   scepter cost --devices 10,000
   scepter cost --devices 1000000 --renewals 4 --revoked 1% --partitions 128
+  scepter cost --devices 10000000 --revoked 1% --partitions 128 --storm 10%
   scepter cost --devices 500 --json | jq '.cloudfront.total'`,
     )
     .action((options: Options) => cost(io, options));
@@ -76,8 +83,21 @@ const dollars = (value: number, digits = 2): string =>
   value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const whole = (value: number): string => dollars(value, 0);
 
+const stormTable = (rates: ReturnType<typeof stormOf>): Table => ({
+  columns: ['A SECOND OF THE STORM', 'needed', 'by default', 'AWS', 'raise'],
+  rows: rates.map((rate) => [
+    rate.what,
+    whole(rate.perSecond),
+    rate.ours === undefined ? '' : whole(rate.ours),
+    rate.aws === undefined ? '' : whole(rate.aws),
+    raisedFor(rate),
+  ]),
+  numbers: true,
+});
+
 async function cost(io: Io, options: Options): Promise<void> {
-  const { output, json, pager, ...fleet } = options;
+  const { output, json, pager, storm, ...fleet } = options;
+  const rates = storm === undefined ? undefined : stormOf(fleet, storm);
   const counts = countsOf(fleet);
   const bills = targets.map((target) => ({ target, bill: billOf(fleet, target) }));
   const connector = privateCa(enrolmentsIn(counts));
@@ -93,11 +113,18 @@ async function cost(io: Io, options: Options): Promise<void> {
     numbers: true,
   };
   await show(io, options, {
-    json: { ...fleet, month: counts, ...Object.fromEntries(each), awsPrivateCa: connector },
+    json: {
+      ...fleet,
+      month: counts,
+      ...Object.fromEntries(each),
+      awsPrivateCa: connector,
+      ...(rates ? { storm: rates } : {}),
+    },
     page: () => [
       [{ lines: [month] }],
       [table],
       [{ lines: [`AWS Private CA with its Connector for SCEP: ${dollars(connector)}`] }],
+      ...(rates ? [[stormTable(rates)]] : []),
     ],
     table: () => table,
   });

@@ -75,5 +75,16 @@ export const assumed = {
   crlOctets: { empty: 700, entry: 52, partition: 100 },
 } as const;
 
+/** Of a second, by default: what a deployment lets in (test/infra/cost.test.ts), and the quotas of an account of AWS for
+ * API Gateway, Lambda, KMS with RSA keys, a table of DynamoDB, and a distribution of CloudFront. */
+export const bounds = {
+  requests: { ours: 100, input: 'requestsPerSecond', aws: 10_000 },
+  concurrency: { ours: 50, input: 'reservedConcurrency', aws: 1000 },
+  sign: { aws: 500 },
+  writeUnits: { ours: 1000, input: 'maxWriteRequestUnits', aws: 40_000 },
+  readUnits: { ours: 4000, input: 'maxReadRequestUnits', aws: 40_000 },
+  crlFetches: { aws: 250_000 },
+} as const;
+
 /** Octets, of Lambda. */
 export const MAX_FUNCTION_REPLY = 6_000_000;
