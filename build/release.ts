@@ -1,21 +1,25 @@
-// `npm run release`: zips of the functions, the npm package, its bill of materials and the checksums
-// of all, in dist/release. Fails when a promise of size is not kept.
+// `npm run release`: zips of the functions, the npm package, its bill of materials, the npm package of the CDK's
+// construct and the checksums of all, in dist/release. Fails when a promise of size is not kept.
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import packageJson from '../package.json' with { type: 'json' };
 import { buildAll, kilobytes } from './build.ts';
+import { makeCdkPackage } from './cdk-package.ts';
 import { loadTime, SCEP_START_OCTETS, weigh } from './measure.ts';
 import { zip } from './zip.ts';
 
 const root = join(import.meta.dirname, '..');
 const release = join(root, 'dist', 'release');
+const cdk = join(root, 'infra', 'cdk');
+const cdkPackage = join(root, 'dist', 'cdk');
 const run = promisify(execFile);
-const npm = (...args: readonly string[]) =>
-  run('npm', args, { cwd: root, maxBuffer: 64 * 1024 * 1024 });
+const npm = (args: readonly string[], cwd = root) =>
+  run('npm', args, { cwd, maxBuffer: 64 * 1024 * 1024 });
 
 const { name, version } = packageJson;
 const functions = await buildAll();
@@ -23,13 +27,20 @@ const functions = await buildAll();
 await rm(release, { recursive: true, force: true });
 await mkdir(release, { recursive: true });
 
-for (const [of, files] of functions) {
-  await writeFile(join(release, `${name}-${of}-${version}.zip`), zip(files));
-}
-await npm('pack', '--silent', '--pack-destination', release);
+const zips = new Map(
+  [...functions].map(([of, files]) => [`${name}-${of}-${version}.zip`, zip(files)]),
+);
+for (const [file, octets] of zips) await writeFile(join(release, file), octets);
+const pack = ['pack', '--silent', '--pack-destination', release];
+await npm(pack);
+// Its declarations name those of the CDK.
+if (!existsSync(join(cdk, 'node_modules'))) await npm(['ci', '--silent'], cdk);
+await rm(cdkPackage, { recursive: true, force: true });
+await makeCdkPackage(zips, cdkPackage);
+await npm(pack, cdkPackage);
 // By the lock file, so that it is the same on every platform.
 const kind = ['--sbom-format', 'cyclonedx', '--sbom-type', 'application'];
-const { stdout } = await npm('sbom', ...kind, '--omit', 'dev', '--package-lock-only');
+const { stdout } = await npm(['sbom', ...kind, '--omit', 'dev', '--package-lock-only']);
 // When it was asked for, and from which folder, says nothing about what is in it.
 const { serialNumber: _number, ...bill } = JSON.parse(stdout);
 delete bill.metadata.timestamp;

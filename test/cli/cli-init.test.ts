@@ -73,10 +73,14 @@ const stubs: readonly [args: readonly string[], files: readonly string[], public
     ['scepter.env', 'scepter.jsonc'],
     'http://127.0.0.1:8080',
   ],
-  [['--target', 'aws-cdk'], ['cdk.json', 'scepter.jsonc'], 'https://not-known-yet.invalid'],
+  [
+    ['--target', 'aws-cdk'],
+    ['cdk.json', 'package.json', 'scepter.jsonc'],
+    'https://not-known-yet.invalid',
+  ],
   [
     ['--target', 'aws-cdk', ...domain, ...zone, ...isStatic, '--secret', arn],
-    ['cdk.json', 'scepter.jsonc'],
+    ['cdk.json', 'package.json', 'scepter.jsonc'],
     'https://scep.example.com',
   ],
   [

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseJsonc } from '../../lib/config/schema.ts';
@@ -37,16 +37,25 @@ function ran(folder: string, command: string, args: readonly string[]): string {
   assert.equal(status, 0, `${error ?? ''}${stdout}${stderr}`);
   return stdout;
 }
-const tool = (folder: string, name: string): string =>
-  join(root, 'infra', folder, 'node_modules', '.bin', name);
 
-test('cdk synth takes the stub for AWS, whose settings are those of infra/cdk', async () => {
+/** With what `npm run release` makes. */
+function releasedRepository(): string {
+  const folder = temporary('repository');
+  mkdirSync(join(folder, 'infra', 'cdk'), { recursive: true });
+  mkdirSync(join(folder, 'dist'));
+  symlinkSync(process.env.INFRA_PACKAGES ?? '', join(folder, 'dist', 'release'));
+  return folder;
+}
+
+test('the stub for AWS installs the package of the construct, and cdk synth takes it', async () => {
   const arn = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:challenge-AbCdEf';
   const isStatic = ['--mdm', 'static', '--names', 'mac-*', '--secret', arn];
   const place = ['--target', 'aws-cdk', '--region', 'eu-west-1'];
-  const folder = await written(...place, ...domain, ...zone, ...isStatic);
-  const packages = ['-c', `packages=${process.env.INFRA_PACKAGES}`];
-  ran(folder, tool('cdk', 'cdk'), ['synth', '--quiet', ...account, ...packages]);
+  const repository = releasedRepository();
+  const at = ['--repository', repository];
+  const folder = await written(...place, ...domain, ...zone, ...isStatic, ...at);
+  ran(folder, 'sh', ['-c', `npm install --silent ${repository}/dist/release/cdk-scepter-*.tgz`]);
+  ran(folder, 'npx', ['cdk', 'synth', '--quiet', ...account]);
   const [template = ''] = readdirSync(join(folder, 'cdk.out')).filter((name) =>
     name.endsWith('.template.json'),
   );
@@ -55,6 +64,11 @@ test('cdk synth takes the stub for AWS, whose settings are those of infra/cdk', 
   assert.match(text, /challenge-AbCdEf/);
   const ours = json(root, 'infra', 'cdk', 'cdk.json').context as object;
   assert.partialDeepStrictEqual(json(folder, 'cdk.json').context, ours);
+  const { dependencies, devDependencies } = json(folder, 'package.json');
+  const { 'cdk-scepter': _, ...taken } = { ...Object(dependencies), ...Object(devDependencies) };
+  const tried = Object(json(root, 'infra', 'cdk', 'package.json').devDependencies);
+  for (const [name, version] of Object.entries(taken))
+    assert.equal(version, `^${tried[name]}`, name);
 });
 
 test('the CDK takes the stub for Workers', async () => {

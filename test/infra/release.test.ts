@@ -1,16 +1,19 @@
-// `npm run release`, also over what a version before this one left, and what is deployed of it without a cloud:
-// docs/production.md on a machine with systemd, and deploy/Containerfile.
+// `npm run release`, also over what a version before this one left, and what is made of it: an app of the CDK in a
+// project of its own, docs/production.md on a machine with systemd, and deploy/Containerfile.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { functionNames } from '../../build/bundle.ts';
+import cdkJson from '../../infra/cdk/package.json' with { type: 'json' };
 import { root } from '../support/installed.ts';
-import { run } from '../support/process.ts';
+import { run, temporary } from '../support/process.ts';
+import { contexts } from './contexts.ts';
 import { noOwnRoot, ownRoot } from './own-root.ts';
+import { pathOf, templateAt } from './templates.ts';
 
 const folder = join(root, 'dist', 'release');
 const text = (...path: string[]): string => readFileSync(join(root, ...path), 'utf8');
@@ -30,6 +33,104 @@ test('a new release takes the place of the one before: one package of each funct
   } finally {
     await rm(older, { force: true });
   }
+});
+
+describe('the package of the CDK, in a project of its own with the oldest aws-cdk-lib that it takes', () => {
+  const project = temporary('cdk-project');
+  const installed = join(project, 'node_modules', 'cdk-scepter');
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const [, readme = ''] = /^```ts\n([\s\S]*?)^```$/m.exec(text('infra', 'cdk', 'README.md')) ?? [];
+  const ran = (command: string, args: readonly string[], env = {}): string => {
+    const { status, stdout, stderr, error } = spawnSync(command, args, {
+      cwd: project,
+      encoding: 'utf8',
+      env: { ...process.env, ...env },
+    });
+    assert.equal(status, 0, `${error ?? ''}${stdout}${stderr}`);
+    return stdout;
+  };
+  const templateIn = (outdir: string) => templateAt(join(project, outdir, 'Scepter.template.json'));
+
+  before(() => {
+    const floor = (name: 'aws-cdk-lib' | 'constructs') =>
+      `${name}@${cdkJson.peerDependencies[name].replace('^', '')}`;
+    const [tarball = ''] = readdirSync(folder).filter((file) => file.startsWith('cdk-scepter-'));
+    writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true }));
+    const wanted = [join(folder, tarball), floor('aws-cdk-lib'), floor('constructs')];
+    ran('npm', ['install', '--silent', ...wanted, '@types/node@24']);
+    writeFileSync(join(project, 'app.ts'), readme);
+    const minimal = text('examples', 'minimal.json').replace('http:', 'https:');
+    writeFileSync(join(project, 'scepter.jsonc'), minimal);
+  });
+
+  test('has functions, policies, declarations and a licence, and brings no dependency', () => {
+    const { dependencies, version } = JSON.parse(
+      readFileSync(join(installed, 'package.json'), 'utf8'),
+    );
+    assert.equal(dependencies, undefined);
+    const zips = functionNames.map((name) => `scepter-${name}-${version}.zip`);
+    assert.deepEqual(readdirSync(join(installed, 'functions')).toSorted(), zips.toSorted());
+    for (const zip of zips) {
+      assert.deepEqual(
+        readFileSync(join(installed, 'functions', zip)),
+        readFileSync(join(folder, zip)),
+      );
+    }
+    assert.deepEqual(
+      readdirSync(join(installed, 'policies')),
+      readdirSync(join(root, 'infra', 'policies')),
+    );
+    for (const name of ['LICENSE', 'README.md', 'CHANGELOG.md']) {
+      assert.ok(existsSync(join(installed, name)), name);
+    }
+  });
+
+  test("the README's app passes the compiler's strictest look, which refuses wrong props, and makes its template", () => {
+    const wrong = ["ingress: { type: 'httpApi' }", 'admin: {}', 'ingres: Ingress.httpApi()'];
+    writeFileSync(
+      join(project, 'wrong.ts'),
+      `import { Ingress, type ScepServiceProps } from 'cdk-scepter';
+export const wrong: ScepServiceProps[] = [
+${wrong.map((prop) => `  // @ts-expect-error\n  { config: {}, ${prop} },\n`).join('')}  { config: {}, ingress: Ingress.httpApi() },
+];
+`,
+    );
+    const strict = ['--strict', '--skipLibCheck', 'false', '--types', 'node'];
+    ran(process.execPath, [tsc, ...strict, '--module', 'nodenext', 'app.ts', 'wrong.ts']);
+    ran(process.execPath, ['app.js'], { CDK_OUTDIR: 'readme' });
+    const { Resources, Outputs } = templateIn('readme');
+    assert.deepEqual(Object.keys(Outputs), ['ScepUrl']);
+    const types = Object.values(Resources).map(({ Type }) => Type);
+    assert.ok(types.includes('AWS::CloudFront::Distribution'));
+    assert.ok(Object.keys(Resources).some((id) => id.startsWith('Idle')));
+  });
+
+  test('its app makes the template that the one of the repository makes', () => {
+    const { context } = contexts.domain;
+    const CDK_CONTEXT_JSON = JSON.stringify(context);
+    ran(process.execPath, [join(installed, 'bin', 'app.js')], {
+      CDK_CONTEXT_JSON,
+      CDK_OUTDIR: 'quick-start',
+    });
+    assert.deepEqual(templateIn('quick-start'), templateAt(pathOf('domain')));
+  });
+
+  test('modules import it by names, and what they import is shaped for jsii', () => {
+    const names = "import { AdminAccess, Ingress, ScepService, WebAcl } from 'cdk-scepter'";
+    ran(process.execPath, ['--input-type=module', '--eval', names]);
+    const declared = readdirSync(join(installed, 'lib')).filter((file) => file.endsWith('.d.ts'));
+    assert.ok(declared.length > 5);
+    for (const file of declared) {
+      const code = readFileSync(join(installed, 'lib', file), 'utf8').replace(
+        /\/\*[\s\S]*?\*\//g,
+        '',
+      );
+      // Unions, functions, mapped types, lists that are read-only, aliases, and what is exported without a class.
+      const foreign =
+        / \| |=>|\b(Readonly|Record|Partial|Pick|Omit)<|readonly [\w.]+\[\]|\bdeclare (type|const|function)|export type \w+ =/;
+      assert.doesNotMatch(code, foreign, file);
+    }
+  });
 });
 
 /** Root of Linux makes machines of its own; CI is that. */

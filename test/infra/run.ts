@@ -5,9 +5,10 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundleFunction, functionNames } from '../../build/bundle.ts';
+import { makeCdkPackage } from '../../build/cdk-package.ts';
 import { zip } from '../../build/zip.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { root } from '../support/installed.ts';
+import { root, tool } from '../support/installed.ts';
 import { runTests, testFilesIn } from '../support/run-tests.ts';
 import { contexts } from './contexts.ts';
 import { cache, cdk, installCdk, installPython } from './tools.ts';
@@ -15,14 +16,16 @@ import { cache, cdk, installCdk, installPython } from './tools.ts';
 /** As `npm run release` makes them. */
 async function makePackages(): Promise<string> {
   const folder = join(cache, 'packages');
-  await rm(folder, { recursive: true, force: true });
+  const cdkPackage = join(cache, 'cdk-package');
+  for (const each of [folder, cdkPackage]) await rm(each, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+  const zips = new Map<string, Uint8Array>();
   for (const name of functionNames) {
-    await writeFile(
-      join(folder, `scepter-${name}-${packageJson.version}.zip`),
-      zip(await bundleFunction(name)),
-    );
+    zips.set(`scepter-${name}-${packageJson.version}.zip`, zip(await bundleFunction(name)));
   }
+  for (const [file, octets] of zips) await writeFile(join(folder, file), octets);
+  await makeCdkPackage(zips, cdkPackage);
+  await tool('npm', ['pack', '--silent', '--pack-destination', folder], cdkPackage, 'npm');
   return folder;
 }
 

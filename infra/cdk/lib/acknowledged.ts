@@ -2,11 +2,8 @@
 // that each of these still occurs.
 
 import { CfnElement, Stack, Validations } from 'aws-cdk-lib';
-import { AwsCustomResource } from 'aws-cdk-lib/custom-resources';
 import type { Construct } from 'constructs';
-
-/** What a stack has one of, whoever asks for it: it puts the configuration into its bucket. */
-const provider = `AWS${AwsCustomResource.PROVIDER_FUNCTION_UUID.replaceAll('-', '')}`;
+import { providerId } from './config-object.ts';
 
 export type Acknowledged = {
   /** Children of ScepService, WorkerBackend or their stack; missing ones are skipped. */
@@ -35,23 +32,29 @@ export const acknowledged: readonly Acknowledged[] = [
       'While a deployment changes the configuration, instances start with the one before and with the new one; each believes the object alone that its environment names.',
   },
   {
+    children: ['vpc-policy'],
+    id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
+    reason:
+      "Lambda makes network interfaces before they have names, and describes all that there are; the functions' own code may do neither.",
+  },
+  {
     children: ['Configs'],
     id: 'AwsSolutions::AwsSolutions-S1',
     reason:
       'Its objects are read by starts of functions and by operators; CloudTrail has data events for whoever wants each read.',
   },
   {
-    children: [provider],
+    children: [providerId],
     id: 'AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole]',
     reason: "It is the CDK's own function for custom resources, and that policy is for its log.",
   },
   {
-    children: [provider],
+    children: [providerId],
     id: 'Serverless::Serverless-LambdaDLQ',
     reason: 'CloudFormation waits for its answer, and a deployment fails without one.',
   },
   {
-    children: [provider],
+    children: [providerId],
     id: 'Serverless::Serverless-LambdaTracing',
     reason: "It is the CDK's own function for custom resources, and runs in deployments only.",
   },
@@ -112,7 +115,7 @@ export function acknowledge(scope: Construct): void {
   const bucket = CfnElement.isCfnElement(configs) ? stack.getLogicalId(configs) : '';
   for (const { children, id, reason } of acknowledged) {
     for (const name of children) {
-      const child = (name === provider ? stack : scope).node.tryFindChild(name);
+      const child = (name === providerId ? stack : scope).node.tryFindChild(name);
       const named = id.replace('<Configs.', `<${bucket}.`);
       if (child) Validations.of(child).acknowledge({ id: named, reason });
     }

@@ -1,7 +1,7 @@
 // The parts of a deployment at AWS, wherever its functions run, beside the table and the keys: the
 // configuration, and the operator's role, which makes CAs and RA keys.
 
-import { Duration, Stack } from 'aws-cdk-lib';
+import { Duration, Stack, Tags } from 'aws-cdk-lib';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import {
   AccountRootPrincipal,
@@ -10,6 +10,7 @@ import {
   ManagedPolicy,
   type ManagedPolicyProps,
   Role,
+  type RoleProps,
 } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import type { ConfigObject } from './config-object.ts';
@@ -20,9 +21,16 @@ import type { BackendProps } from './props.ts';
 const described = ({ deployment = 'scepter' }: BackendProps, what: string): string =>
   `Scepter ${deployment}: ${what}`;
 
+export const newRole = (
+  scope: Construct,
+  id: string,
+  { permissionsBoundary, rolePath }: BackendProps,
+  role: RoleProps,
+): Role => new Role(scope, id, { ...role, permissionsBoundary, path: rolePath });
+
 export function makeOperator(scope: Construct, props: BackendProps): Role {
   const [first, ...rest] = (props.operators ?? []).map((arn) => new ArnPrincipal(arn));
-  return new Role(scope, 'operator-role', {
+  return newRole(scope, 'operator-role', props, {
     description: described(props, 'makes CAs and RA keys'),
     assumedBy: first ? new CompositePrincipal(first, ...rest) : new AccountRootPrincipal(),
     maxSessionDuration: Duration.hours(1),
@@ -60,6 +68,11 @@ export function letUseTableKey(
       ...who,
     })
   );
+}
+
+/** Of everything that is made in the scope. */
+export function tag(scope: Construct, { tags = {} }: BackendProps): void {
+  for (const [name, value] of Object.entries(tags)) Tags.of(scope).add(name, value);
 }
 
 /** @param proxies the number in front of the service, unless the configuration says it */

@@ -4,8 +4,17 @@ import { Token } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { MAX_CONFIG_OCTETS } from '../../../lib/base/limits.ts';
 import { type Config, checkConfig } from '../../../lib/config/config.ts';
+import {
+  AdminAccess,
+  type AdminSettings,
+  type Domain,
+  Ingress,
+  type IngressSettings,
+  type LoadBalancerOptions,
+} from './access.ts';
 import { configText } from './backend.ts';
-import type { AdminAccess, BackendProps, Domain, Ingress, ScepServiceProps } from './props.ts';
+import type { FunctionName } from './functions.ts';
+import type { BackendProps, ScepServiceProps } from './props.ts';
 
 const known = (value: unknown): boolean => !Token.isUnresolved(value);
 
@@ -78,17 +87,24 @@ export function checkProps(props: ScepServiceProps, region: string): Config {
     }
   }
   const { reservedConcurrency } = props;
-  if (reservedConcurrency !== 'unreserved') {
+  if (reservedConcurrency !== -1) {
     checkNumber('reservedConcurrency', reservedConcurrency, 1, 10_000);
   }
+  checkFunctions(props);
   const { logRetention } = props;
   if (known(logRetention) && typeof RetentionDays[logRetention ?? 1] !== 'string') {
     fail('logRetention', `must be one of RetentionDays, not ${logRetention}`);
   }
-  const { ingress = { type: 'cloudfront' } } = props;
+  if (props.ingress !== undefined && !(props.ingress instanceof Ingress)) {
+    fail('ingress', 'must be Ingress.cloudFront(), .httpApi(), .alb() or .functionUrl()');
+  }
+  if (props.admin !== undefined && !(props.admin instanceof AdminAccess)) {
+    fail('admin', 'must be AdminAccess.iam() or AdminAccess.jwt(...); without it there is no URL');
+  }
+  const ingress = Ingress.settingsOf(props.ingress);
   checkIngress(ingress, region);
   checkPublicUrl(config, ingress);
-  checkAdmin(props.admin, props.ingress);
+  checkAdmin(AdminAccess.settingsOf(props.admin), ingress);
   return config;
 }
 
@@ -118,8 +134,15 @@ export function checkBackend(props: BackendProps): Config {
     }
   }
   checkFlag('deletionProtection', props.deletionProtection);
-  const ofNewTable = ['tableKey', 'maxWriteRequestUnits', 'maxReadRequestUnits'] as const;
-  for (const prop of [...ofNewTable, 'deletionProtection'] as const) {
+  checkWarm(props);
+  const { rolePath, permissionsBoundary } = props;
+  if (rolePath !== undefined && known(rolePath) && !/^\/([\x21-\x7e]+\/)?$/.test(rolePath)) {
+    fail('rolePath', `must begin and end with a slash, such as /team/, not "${rolePath}"`);
+  }
+  if (permissionsBoundary !== undefined && typeof permissionsBoundary !== 'object') {
+    fail('permissionsBoundary', 'must be a managed policy: ManagedPolicy.fromManagedPolicyArn()');
+  }
+  for (const prop of ofNewTable) {
     if (props.table && props[prop] !== undefined) {
       fail(prop, 'is of a new table, and table names one: leave one out');
     }
@@ -127,18 +150,81 @@ export function checkBackend(props: BackendProps): Config {
   return config;
 }
 
-function checkIngress(ingress: Ingress, region: string): void {
-  if (ingress.type === 'functionUrl') return;
-  if (ingress.type !== 'httpApi' && ingress.type !== 'cloudfront') {
-    const { type } = ingress as { type: unknown };
-    fail('ingress.type', `must be "cloudfront", "httpApi" or "functionUrl", not "${type}"`);
+const ofNewTable = [
+  'tableKey',
+  'maxWriteRequestUnits',
+  'maxReadRequestUnits',
+  'warmWriteRequestUnits',
+  'warmReadRequestUnits',
+  'deletionProtection',
+] as const;
+
+/** What is warm above the cap is paid and never given. */
+function checkWarm(props: BackendProps): void {
+  const { warmReadRequestUnits: read, warmWriteRequestUnits: write } = props;
+  if ((read === undefined) !== (write === undefined)) {
+    const missing = read === undefined ? 'warmReadRequestUnits' : 'warmWriteRequestUnits';
+    fail(missing, 'is missing: warm throughput is of reads and of writes');
   }
-  checkNumber('ingress.requestsPerSecond', ingress.requestsPerSecond, 1, 10_000);
+  const { maxReadRequestUnits = 4000, maxWriteRequestUnits = 1000 } = props;
+  for (const [kind, warm, min, max] of [
+    ['Read', read, 12_000, maxReadRequestUnits],
+    ['Write', write, 4000, maxWriteRequestUnits],
+  ] as const) {
+    if (warm !== undefined && max < min) {
+      fail(`max${kind}RequestUnits`, `is ${max}, and what is warm is ${min} or more: raise it`);
+    }
+    checkNumber(`warm${kind}RequestUnits`, warm, min, max);
+  }
+}
+
+function checkFunctions(props: ScepServiceProps): void {
+  for (const [name, [min, max]] of Object.entries(timeouts)) {
+    const { memoryMb, timeoutSeconds } = props.functionSettings?.[name as FunctionName] ?? {};
+    checkNumber(`functionSettings.${name}.memoryMb`, memoryMb, 256, 10_240);
+    checkNumber(`functionSettings.${name}.timeoutSeconds`, timeoutSeconds, min, max);
+  }
+  const { packages, packageBucket, packagePrefix, codeSigningConfig } = props;
+  if (packages !== undefined && packageBucket) {
+    fail('packages', 'is a folder, and packageBucket names a bucket: leave one out');
+  }
+  if (packagePrefix !== undefined && !packageBucket) {
+    fail('packagePrefix', 'is of packageBucket, which is missing');
+  }
+  if (codeSigningConfig && !packageBucket) {
+    fail('codeSigningConfig', 'wants packages that are signed: name their packageBucket');
+  }
+  if (props.vpc) return;
+  for (const prop of ['vpcSubnets', 'securityGroups'] as const) {
+    if (props[prop] !== undefined) fail(prop, 'is of vpc, which is missing');
+  }
+}
+
+/** An API waits for 30 s. */
+const timeouts: Readonly<Record<FunctionName, readonly [min: number, max: number]>> = {
+  scep: [5, 29],
+  admin: [5, 29],
+  maintenance: [60, 900],
+};
+
+function checkIngress(ingress: IngressSettings, region: string): void {
+  if (ingress.type === 'functionUrl') return;
   const { domain } = ingress;
   if (domain && known(domain.name) && !/^([a-z0-9-]{1,63}\.)+[a-z]{2,63}$/.test(domain.name)) {
     fail('ingress.domain.name', `must be a host name in lower case, not "${domain.name}"`);
   }
   if (domain) checkZone(domain);
+  if (domain && !domain.certificate && (!domain.zone || ingress.type === 'alb')) {
+    fail(
+      'ingress.domain.certificate',
+      'must be given where none can be validated in a public zone',
+    );
+  }
+  if (ingress.type === 'alb') {
+    checkLoadBalancer(ingress);
+    return;
+  }
+  checkNumber('ingress.requestsPerSecond', ingress.requestsPerSecond, 1, 10_000);
   if (ingress.type === 'httpApi') return;
   checkFlag('ingress.plainHttp', ingress.plainHttp);
   if (ingress.originSecrets?.length === 0) {
@@ -168,40 +254,50 @@ function checkIngress(ingress: Ingress, region: string): void {
   }
 }
 
+function checkLoadBalancer({ plainHttp, clients, webAclArn }: LoadBalancerOptions): void {
+  checkFlag('ingress.plainHttp', plainHttp);
+  const listed = checkList('ingress.clients', clients);
+  if (clients && listed.length === 0) {
+    fail('ingress.clients', 'must name at least one CIDR block, or be left out');
+  }
+  for (const [i, client] of listed.entries()) {
+    if (known(client) && !/^(\d{1,3}\.){3}\d{1,3}\/\d{1,2}$/.test(client)) {
+      fail(`ingress.clients[${i}]`, `must be a CIDR block of IPv4, not "${client}"`);
+    }
+  }
+  if (webAclArn === undefined) return;
+  const regional = 'wafv2:[a-z0-9-]+:\\d{12}:regional/webacl/.+';
+  checkArn('ingress.webAclArn', webAclArn, regional, 'a web ACL of scope REGIONAL');
+}
+
 /** In another zone, records and certificates would be for a name that is never looked up. */
-function checkZone({ name, zone: { zoneName } }: Domain): void {
-  if (!known(name) || !known(zoneName)) return;
-  const zone = zoneName.replace(/\.$/, '');
+function checkZone({ name, zone: of }: Domain): void {
+  if (!of || !known(name) || !known(of.zoneName)) return;
+  const zone = of.zoneName.replace(/\.$/, '');
   if (name === zone || name.endsWith(`.${zone}`)) return;
   fail('ingress.domain.zone', `"${name}" is not in the zone "${zone}"`);
 }
 
 /** If certificates point to this deployment, it must answer with the scheme of that URL. */
-function checkPublicUrl({ publicUrl }: Config, ingress: Ingress): void {
+function checkPublicUrl({ publicUrl }: Config, ingress: IngressSettings): void {
   const { protocol, hostname } = new URL(publicUrl);
   const domain = ingress.type === 'functionUrl' ? undefined : ingress.domain;
-  const plainHttp = ingress.type === 'cloudfront' && ingress.plainHttp;
+  const plainHttp = (ingress.type === 'cloudfront' || ingress.type === 'alb') && ingress.plainHttp;
   const here = domain
     ? hostname === domain.name
     : /\.(amazonaws\.com|cloudfront\.net|on\.aws)$/.test(hostname);
   if (protocol === 'https:' || !here || plainHttp) return;
   fail(
     'config.publicUrl',
-    `is "${publicUrl}", and nothing answers plain http there: say https, or have CloudFront with plainHttp`,
+    `is "${publicUrl}", and nothing answers plain http there: say https, or have CloudFront or a load balancer with plainHttp`,
   );
 }
 
-function checkAdmin(admin: AdminAccess | undefined, ingress: Ingress | undefined): void {
+function checkAdmin(admin: AdminSettings | undefined, ingress: IngressSettings): void {
   if (!admin || admin.type === 'iam') return;
-  if (admin.type !== 'jwt') {
-    const { type } = admin as { type: unknown };
-    fail('admin.type', `must be "iam" or "jwt", not "${type}"; without admin it has no URL`);
-  }
-  if (ingress?.type === 'functionUrl') {
-    fail(
-      'admin.type',
-      'must be "iam" where ingress is "functionUrl", which has no routes for a JWT',
-    );
+  if (ingress.type === 'functionUrl' || ingress.type === 'alb') {
+    const way = ingress.type === 'alb' ? 'load balancer' : 'Function URL';
+    fail('admin', `must be AdminAccess.iam() with a ${way}, which has no routes for a JWT`);
   }
   if (known(admin.issuer) && !/^https:\/\/[^\s/]+(\/\S*)?$/.test(admin.issuer)) {
     fail('admin.issuer', `must be an https URL, not "${admin.issuer}"`);

@@ -3,8 +3,8 @@
 // naming the document before, which is still there.
 
 import { createHash } from 'node:crypto';
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { AnyPrincipal, CfnRole, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import {
@@ -15,10 +15,15 @@ import {
 import type { Construct, IDependable } from 'constructs';
 import type { BackendProps, ScepServiceProps } from './props.ts';
 
+/** What a stack has one of, whoever asks for it: it puts the configuration into its bucket. */
+export const providerId = `AWS${AwsCustomResource.PROVIDER_FUNCTION_UUID.replaceAll('-', '')}`;
+
 /** What of a bucket the configurations are under, and nothing else. */
 const folder = 'config/';
 
-export type ConfigObject = {
+/** The configuration of a deployment: an object of S3. */
+export interface ConfigObject {
+  /** It has nothing but configurations. */
   readonly bucket: Bucket;
   /** What `SCEPTER_CONFIG` is. */
   readonly reference: string;
@@ -26,14 +31,19 @@ export type ConfigObject = {
   readonly objects: string;
   /** When this is there, the object is. */
   readonly uploaded: IDependable;
-};
+}
 
-/** @param text of the document */
+/**
+ * @param text of the document
+ * @internal
+ */
 export function makeConfig(
   scope: Construct,
   {
     logRetention,
     logGroupKey,
+    permissionsBoundary,
+    rolePath,
   }: BackendProps & Pick<ScepServiceProps, 'logRetention' | 'logGroupKey'>,
   text: string,
 ): ConfigObject {
@@ -92,5 +102,11 @@ export function makeConfig(
       removalPolicy: RemovalPolicy.DESTROY,
     }),
   });
+  // Its role is made by the CDK, which asks for neither.
+  for (const made of Stack.of(scope).node.findChild(providerId).node.findAll()) {
+    if (!(made instanceof CfnRole)) continue;
+    made.permissionsBoundary = permissionsBoundary?.managedPolicyArn;
+    made.path = rolePath;
+  }
   return { bucket, reference: `s3:${bucket.bucketName}/${key}`, objects, uploaded };
 }

@@ -3,12 +3,19 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import { type IVpc, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { type IManagedPolicy, ManagedPolicy } from 'aws-cdk-lib/aws-iam';
+import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
+import { CodeSigningConfig } from 'aws-cdk-lib/aws-lambda';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct, Node } from 'constructs';
-import { parseJsonc } from '../../../lib/config/schema.ts';
-import type { AdminAccess, BackendProps, Domain, Ingress, ScepServiceProps } from './props.ts';
+import { AdminAccess, type Domain, Ingress } from './access.ts';
+import { ConfigFile } from './config-file.ts';
+import { sizes } from './functions.ts';
+import type { BackendProps, ScepServiceProps, ServiceFunctionSettings } from './props.ts';
 import type { WorkerBackendProps } from './worker-backend.ts';
 
 /** Names and what they mean; `docs/deploy-aws.md` has them too. */
@@ -18,16 +25,19 @@ export const settings = {
   config: "path of Scepter's configuration",
   deployment: 'name of the deployment',
   packages: "folder of the release's packages",
-  ingress: 'cloudfront, httpApi or functionUrl',
-  plainHttp: 'true: CloudFront answers plain http, too',
+  ingress: 'cloudfront, httpApi, alb or functionUrl',
+  plainHttp: 'true: CloudFront or a load balancer answers plain http, too',
   rateLimit: 'requests of one address in five minutes',
   requestsPerSecond: 'requests of all in a second',
-  webAclArn: 'web ACL of us-east-1, for a stack elsewhere',
+  webAclArn: 'web ACL of us-east-1, for a stack elsewhere; for a load balancer a regional one',
   originSecrets: 'ARNs of what CloudFront shows and what it showed before, with commas between',
   domain: 'name that devices know',
-  hostedZoneId: 'id of the public zone that the domain is in',
+  hostedZoneId: 'id of the zone that the domain is in, unless DNS is elsewhere',
   hostedZoneName: 'name of that zone',
   certificateArn: "ARN of the domain's certificate",
+  albVpcId: 'VPC that the load balancer is in',
+  albSubnetIds: 'ids of its subnets for the load balancer, with commas between',
+  clients: 'CIDR blocks that may connect to the load balancer, with commas between',
   admin: 'iam or jwt',
   adminIssuer: 'issuer of the JWTs',
   adminAudience: 'audiences of the JWTs, with commas between',
@@ -40,6 +50,20 @@ export const settings = {
   deletionProtection: 'false: the table may be deleted',
   secrets: 'NAME=ARN of its secret, with commas between, for env:NAME in the configuration',
   alarmTopicArn: 'SNS topic of the alarms',
+  tags: 'NAME=VALUE of tags, with commas between',
+  permissionsBoundaryArn: 'managed policy that bounds what new roles may do',
+  rolePath: 'path of new roles, such as /team/',
+  environmentKeyArn: 'KMS key of the environments of the functions',
+  codeSigningConfigArn: 'who must have signed the packages',
+  packageBucket: "name of a bucket with the release's packages, in place of their folder",
+  packagePrefix: 'what their names begin with in that bucket',
+  memoryMb: 'memory of functions, as scep=1024, with commas between',
+  timeoutSeconds: 'time of functions, as scep=20, with commas between',
+  warmReadRequestUnits: 'reads that the table can give at once',
+  warmWriteRequestUnits: 'writes that the table can take at once',
+  vpcId: 'VPC that the functions run in',
+  vpcSubnetIds: 'ids of its private subnets, with commas between',
+  securityGroupIds: 'ids of the security groups of the functions, with commas between',
 } as const;
 /** Of the app for a Worker's AWS side alone. */
 const ofWorker = {
@@ -140,6 +164,11 @@ export const backendSettings = [
   'maxWriteRequestUnits',
   'maxReadRequestUnits',
   'deletionProtection',
+  'tags',
+  'permissionsBoundaryArn',
+  'rolePath',
+  'warmReadRequestUnits',
+  'warmWriteRequestUnits',
   'trustAnchor',
 ] as const satisfies readonly Setting[];
 
@@ -152,8 +181,8 @@ export const edgeSettings = [
 ] as const satisfies readonly Setting[];
 
 /** @throws {Error} with a sentence that names the setting */
-export const backendPropsOf = (context: Context): BackendProps => ({
-  config: readConfig(context.required('config')),
+export const backendPropsOf = (scope: Construct, context: Context): BackendProps => ({
+  config: ConfigFile.read(context.required('config')),
   deployment: context.text('deployment'),
   breakGlassRoleArn: context.text('breakGlassRoleArn'),
   keyAdministrators: context.list('keyAdministrators'),
@@ -161,26 +190,34 @@ export const backendPropsOf = (context: Context): BackendProps => ({
   maxWriteRequestUnits: context.number('maxWriteRequestUnits'),
   maxReadRequestUnits: context.number('maxReadRequestUnits'),
   deletionProtection: context.flag('deletionProtection'),
+  tags: pairsOf(context, 'tags'),
+  permissionsBoundary: boundaryOf(scope, context),
+  rolePath: context.text('rolePath'),
+  warmReadRequestUnits: context.number('warmReadRequestUnits'),
+  warmWriteRequestUnits: context.number('warmWriteRequestUnits'),
 });
 
 /** @throws {Error} with a sentence that names the setting */
-export function workerPropsOf(context: Context): WorkerBackendProps {
+export function workerPropsOf(scope: Construct, context: Context): WorkerBackendProps {
   const path = context.text('trustAnchor');
   if (path !== undefined && !existsSync(path)) fail('trustAnchor', `there is no file ${path}`);
   const trustAnchor = path === undefined ? undefined : readFileSync(path, 'utf8');
-  return { ...backendPropsOf(context), trustAnchor };
+  return { ...backendPropsOf(scope, context), trustAnchor };
 }
 
 /** @throws {Error} with a sentence that names the setting */
 export function propsOf(scope: Construct, context: Context): ScepServiceProps {
   const reserved = context.text('reservedConcurrency');
   return {
-    ...backendPropsOf(context),
+    ...backendPropsOf(scope, context),
     packages: context.text('packages'),
+    ...packagesOf(scope, context),
+    ...networkOf(scope, context),
+    functionSettings: functionSettingsOf(context),
+    environmentKey: environmentKeyOf(scope, context),
     ingress: ingressOf(scope, context),
     admin: adminOf(context),
-    reservedConcurrency:
-      reserved === 'unreserved' ? 'unreserved' : context.number('reservedConcurrency'),
+    reservedConcurrency: reserved === 'unreserved' ? -1 : context.number('reservedConcurrency'),
     secrets: secretsOf(scope, context),
     alarmTopic: topicOf(scope, context),
   };
@@ -195,6 +232,82 @@ export function topicOf(
   const what = region.startsWith('[') ? 'an SNS topic' : `an SNS topic of ${region}`;
   const topic = context.arn('alarmTopicArn', `sns:${region}:\\d{12}:.+`, what);
   return topic === undefined ? undefined : Topic.fromTopicArn(scope, 'Alarms', topic);
+}
+
+function pairsOf(context: Context, of: Setting): { [name: string]: string } | undefined {
+  const pairs = context.list(of)?.map((pair) => {
+    const [, name = '', value = ''] = /^([^=]+)=(.*)$/.exec(pair) ?? [];
+    return name === '' ? fail(of, `must be NAME=VALUE, not "${pair}"`) : [name, value];
+  });
+  return pairs && Object.fromEntries(pairs);
+}
+
+function boundaryOf(scope: Construct, context: Context): IManagedPolicy | undefined {
+  const arn = context.arn('permissionsBoundaryArn', 'iam::(\\d{12}|aws):policy/.+', 'a policy');
+  return arn === undefined
+    ? undefined
+    : ManagedPolicy.fromManagedPolicyArn(scope, 'PermissionsBoundary', arn);
+}
+
+function environmentKeyOf(scope: Construct, context: Context): IKey | undefined {
+  const arn = context.arn('environmentKeyArn', 'kms:[a-z0-9-]+:\\d{12}:key/.+', 'a KMS key');
+  return arn === undefined ? undefined : Key.fromKeyArn(scope, 'EnvironmentKey', arn);
+}
+
+function packagesOf(scope: Construct, context: Context): Partial<ScepServiceProps> {
+  const bucket = context.text('packageBucket');
+  const signing = context.arn(
+    'codeSigningConfigArn',
+    'lambda:[a-z0-9-]+:\\d{12}:code-signing-config:.+',
+    'a configuration of code signing',
+  );
+  return {
+    packageBucket:
+      bucket === undefined ? undefined : Bucket.fromBucketName(scope, 'Packages', bucket),
+    packagePrefix: context.text('packagePrefix'),
+    codeSigningConfig:
+      signing === undefined
+        ? undefined
+        : CodeSigningConfig.fromCodeSigningConfigArn(scope, 'CodeSigning', signing),
+  };
+}
+
+function vpcOf(scope: Construct, context: Context, id: Setting, subnetIds: Setting): IVpc {
+  context.required(subnetIds);
+  const subnets = context.list(subnetIds) ?? [];
+  return Vpc.fromVpcAttributes(scope, id, {
+    vpcId: context.required(id),
+    // Subnets are not chosen by zone here, so the names of the zones are never looked at.
+    availabilityZones: subnets.map((_, i) => `zone-${i}`),
+    privateSubnetIds: subnets,
+  });
+}
+
+function networkOf(scope: Construct, context: Context): Partial<ScepServiceProps> {
+  const vpcId = context.text('vpcId');
+  if (vpcId === undefined) {
+    context.refuse('is of a VPC, and vpcId is missing', 'vpcSubnetIds', 'securityGroupIds');
+    return {};
+  }
+  return {
+    vpc: vpcOf(scope, context, 'vpcId', 'vpcSubnetIds'),
+    securityGroups: context
+      .list('securityGroupIds')
+      ?.map((id) => SecurityGroup.fromSecurityGroupId(scope, id, id)),
+  };
+}
+
+function functionSettingsOf(context: Context): ServiceFunctionSettings | undefined {
+  const settings: Record<string, Record<string, number>> = {};
+  for (const setting of ['memoryMb', 'timeoutSeconds'] as const) {
+    for (const [name, value] of Object.entries(pairsOf(context, setting) ?? {})) {
+      if (!Object.hasOwn(sizes, name) || !/^\d{1,5}$/.test(value)) {
+        fail(setting, `must be scep=, admin= or maintenance= and a number, not "${name}=${value}"`);
+      }
+      settings[name] = { ...settings[name], [setting]: Number(value) };
+    }
+  }
+  return Object.keys(settings).length === 0 ? undefined : settings;
 }
 
 /** Secrets Manager appends six characters to the name. */
@@ -217,16 +330,6 @@ function originSecretsOf(scope: Construct, context: Context): ISecret[] | undefi
   });
 }
 
-/** Its content is checked with the other props. */
-function readConfig(path: string): ScepServiceProps['config'] {
-  if (!existsSync(path)) fail('config', `there is no file ${path}`);
-  try {
-    return parseJsonc(readFileSync(path, 'utf8')) as ScepServiceProps['config'];
-  } catch (error) {
-    return fail('config', `${path} is no JSON: ${error instanceof Error ? error.message : error}`);
-  }
-}
-
 function ingressOf(scope: Construct, context: Context): Ingress {
   const type = context.text('ingress') ?? 'cloudfront';
   const not = `cannot be had with ingress=${type}`;
@@ -235,27 +338,37 @@ function ingressOf(scope: Construct, context: Context): Ingress {
     context.refuse(not, 'requestsPerSecond');
   }
   if (type === 'functionUrl' || type === 'httpApi') {
-    context.refuse(not, 'plainHttp', 'rateLimit', 'webAclArn', 'originSecrets');
+    context.refuse(not, 'plainHttp', 'webAclArn');
   }
+  if (type !== 'cloudfront') context.refuse(not, 'rateLimit', 'originSecrets');
+  if (type === 'alb') context.refuse(not, 'requestsPerSecond');
+  else context.refuse(not, 'albVpcId', 'albSubnetIds', 'clients');
   const domain = domainOf(scope, context);
   const requestsPerSecond = context.number('requestsPerSecond');
   switch (type) {
     case 'functionUrl':
-      return { type };
+      return Ingress.functionUrl();
     case 'httpApi':
-      return { type, domain, requestsPerSecond };
+      return Ingress.httpApi({ domain, requestsPerSecond });
+    case 'alb':
+      return Ingress.alb({
+        vpc: vpcOf(scope, context, 'albVpcId', 'albSubnetIds'),
+        clients: context.list('clients'),
+        domain: domain ?? fail('domain', 'is missing: a load balancer has no name of its own'),
+        plainHttp: context.flag('plainHttp'),
+        webAclArn: context.text('webAclArn'),
+      });
     case 'cloudfront':
-      return {
-        type,
+      return Ingress.cloudFront({
         domain,
         requestsPerSecond,
         plainHttp: context.flag('plainHttp'),
         rateLimit: context.number('rateLimit'),
         webAclArn: context.text('webAclArn'),
         originSecrets: originSecretsOf(scope, context),
-      };
+      });
     default:
-      return fail('ingress', `must be cloudfront, httpApi or functionUrl, not "${type}"`);
+      return fail('ingress', `must be cloudfront, httpApi, alb or functionUrl, not "${type}"`);
   }
 }
 
@@ -275,15 +388,25 @@ function domainOf(scope: Construct, context: Context): Domain | undefined {
   }
   return {
     name,
-    zone: HostedZone.fromHostedZoneAttributes(scope, 'Zone', {
-      hostedZoneId: context.required('hostedZoneId'),
-      zoneName: context.required('hostedZoneName'),
-    }),
+    zone: zoneOf(scope, context, certificateArn !== undefined),
     certificate:
       certificateArn === undefined
         ? undefined
         : Certificate.fromCertificateArn(scope, 'DomainCertificate', certificateArn),
   };
+}
+
+/** @param canBeElsewhere because there is a certificate: nobody has to write into the zone */
+function zoneOf(scope: Construct, context: Context, canBeElsewhere: boolean) {
+  const hostedZoneId = context.text('hostedZoneId');
+  if (hostedZoneId === undefined && canBeElsewhere) {
+    context.refuse('is of a zone, and hostedZoneId is missing', 'hostedZoneName');
+    return undefined;
+  }
+  return HostedZone.fromHostedZoneAttributes(scope, 'Zone', {
+    hostedZoneId: context.required('hostedZoneId'),
+    zoneName: context.required('hostedZoneName'),
+  });
 }
 
 function adminOf(context: Context): AdminAccess | undefined {
@@ -293,13 +416,12 @@ function adminOf(context: Context): AdminAccess | undefined {
     case undefined:
       return undefined;
     case 'iam':
-      return { type };
+      return AdminAccess.iam();
     case 'jwt':
-      return {
-        type,
+      return AdminAccess.jwt({
         issuer: context.required('adminIssuer'),
         audience: context.list('adminAudience') ?? fail('adminAudience', 'is missing'),
-      };
+      });
     default:
       return fail('admin', `must be iam or jwt, not "${type}"; without it there is no admin URL`);
   }

@@ -17,10 +17,12 @@ import {
 import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import { CloudFrontTarget } from 'aws-cdk-lib/aws-route53-targets';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
+import type { CfnWebACL } from 'aws-cdk-lib/aws-wafv2';
 import type { Construct, IConstruct } from 'constructs';
+import type { CloudFrontOptions } from './access.ts';
 import { makeCertificate, makeRecords } from './domain.ts';
-import { makeWebAcl } from './edge.ts';
-import type { CloudFrontIngress, ScepServiceProps } from './props.ts';
+import { WebAcl } from './edge.ts';
+import type { ScepServiceProps } from './props.ts';
 
 /** The header by which the SCEP function recognizes CloudFront (`functions/lambda/instance.ts`). */
 export const originHeader = 'x-scepter-origin';
@@ -38,13 +40,23 @@ type Origin = {
   readonly shownTo: IConstruct;
 };
 
-/** @returns the name that devices know, and whether the web ACL was made here */
+export type Distributed = {
+  /** The name that devices know. */
+  readonly name: string;
+  readonly distribution: Distribution;
+  /** What a domain stands for. */
+  readonly dnsTarget?: string;
+  /** The new one, if none was named. */
+  readonly webAcl?: CfnWebACL;
+  readonly accessLogs: Bucket;
+};
+
 export function makeDistribution(
   scope: Construct,
   { deployment = 'scepter' }: ScepServiceProps,
-  ingress: CloudFrontIngress,
+  ingress: CloudFrontOptions,
   { host, originSecret, shownTo }: Origin,
-): { name: string; ownWebAcl: boolean } {
+): Distributed {
   const { domain, plainHttp = false, rateLimit, webAclArn } = ingress;
   const { CACHING_DISABLED, CACHING_OPTIMIZED } = CachePolicy;
   const httpsOnly: BehaviorOptions = {
@@ -68,6 +80,11 @@ export function makeDistribution(
     // Caches as long as Cache-Control says. The managed policy with that name would forward Host as well.
     cachePolicy: CACHING_OPTIMIZED,
   };
+  const webAcl =
+    webAclArn === undefined
+      ? new WebAcl(scope, 'WebAcl', { deployment, rateLimit }).resource
+      : undefined;
+  const accessLogs = makeLogBucket(scope);
   const distribution = new Distribution(scope, 'Distribution', {
     comment: `Scepter ${deployment}`,
     defaultBehavior: httpsOnly,
@@ -83,9 +100,9 @@ export function makeDistribution(
       ttl: Duration.seconds(0),
     })),
     httpVersion: HttpVersion.HTTP2_AND_3,
-    webAclId: webAclArn ?? makeWebAcl(scope, deployment, rateLimit).attrArn,
+    webAclId: webAcl?.attrArn ?? webAclArn,
     enableLogging: true,
-    logBucket: makeLogBucket(scope),
+    logBucket: accessLogs,
     ...(domain
       ? {
           domainNames: [domain.name],
@@ -96,20 +113,20 @@ export function makeDistribution(
   });
   // CloudFront sends a new secret only once the function knows it.
   distribution.node.addDependency(shownTo);
-  const ownWebAcl = webAclArn === undefined;
-  if (!domain) return { name: distribution.distributionDomainName, ownWebAcl };
-  makeRecords(scope, '', domain, new CloudFrontTarget(distribution));
-  return { name: domain.name, ownWebAcl };
+  if (domain) makeRecords(scope, '', domain, new CloudFrontTarget(distribution));
+  const name = domain?.name ?? distribution.distributionDomainName;
+  const dnsTarget = domain && distribution.distributionDomainName;
+  return { name, distribution, webAcl, accessLogs, dnsTarget };
 }
 
-function makeLogBucket(scope: Construct): Bucket {
+export function makeLogBucket(scope: Construct): Bucket {
   return new Bucket(scope, 'AccessLogs', {
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     encryption: BucketEncryption.S3_MANAGED,
     enforceSSL: true,
-    // CloudFront delivers its logs by ACL.
+    // CloudFront delivers its logs by ACL, a load balancer by the policy of the bucket.
     objectOwnership: ObjectOwnership.BUCKET_OWNER_PREFERRED,
     lifecycleRules: [{ expiration: Duration.days(LOG_DAYS) }],
-    removalPolicy: RemovalPolicy.RETAIN,
+    removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
   });
 }

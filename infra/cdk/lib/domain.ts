@@ -14,10 +14,14 @@ import {
 } from 'aws-cdk-lib/aws-route53';
 import { ApiGatewayv2DomainProperties } from 'aws-cdk-lib/aws-route53-targets';
 import type { Construct } from 'constructs';
-import type { Domain } from './props.ts';
+import type { Domain } from './access.ts';
 
-/** The name of the API that only CloudFront uses. Its certificate is in the stack's own region. */
-export const originOf = ({ name, zone }: Domain): Domain => ({ name: `origin.${name}`, zone });
+/**
+ * The name of the API that only CloudFront uses. Its certificate is in the stack's own region. Where nobody can make
+ * either here, the API keeps its own address.
+ */
+export const originOf = ({ name, zone }: Domain): Domain | undefined =>
+  zone && { name: `origin.${name}`, zone };
 
 export const makeCertificate = (
   scope: Construct,
@@ -41,14 +45,16 @@ export function makeDomain(scope: Construct, id: string, domain: Domain): Domain
   return made;
 }
 
-/** Records A and AAAA, for devices with IPv4 and with IPv6. */
+/** Records A and AAAA, for devices with IPv4 and with IPv6, where there is a zone. */
 export function makeRecords(
   scope: Construct,
   id: string,
   { name, zone }: Domain,
   target: IAliasRecordTarget,
+  only?: 'A',
 ): void {
+  if (!zone) return;
   const record = { zone, recordName: name, target: RecordTarget.fromAlias(target) };
   new ARecord(scope, `${id}A`, record);
-  new AaaaRecord(scope, `${id}Aaaa`, record);
+  if (only === undefined) new AaaaRecord(scope, `${id}Aaaa`, record);
 }

@@ -4,7 +4,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { Policy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { ManagedPolicy, Policy, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Architecture,
   Code,
@@ -16,11 +16,12 @@ import {
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { packagesFolder } from './assets.ts';
+import { newRole } from './backend.ts';
 import { type PolicyName, type PolicyValues, renderPolicy } from './policies.ts';
-import type { ScepServiceProps } from './props.ts';
+import type { BackendProps, ScepServiceProps } from './props.ts';
 
 const { version } = packageJson;
-const release = join(import.meta.dirname, '..', '..', '..', 'dist', 'release');
 
 type Size = {
   readonly what: string;
@@ -38,8 +39,8 @@ export const sizes = {
 
 export type FunctionName = keyof typeof sizes;
 
-export function makeRole(scope: Construct, name: FunctionName): Role {
-  return new Role(scope, `${name}-role`, {
+export function makeRole(scope: Construct, name: FunctionName, props: BackendProps): Role {
+  return newRole(scope, `${name}-role`, props, {
     assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
     description: `Scepter: what the function for ${sizes[name].what} may do`,
   });
@@ -56,12 +57,14 @@ export function makeFunction(
   name: FunctionName,
   props: ScepServiceProps,
   { role, environment, policyValues }: FunctionParts,
-): LambdaFunction {
-  const { what, memoryMb, timeoutS } = sizes[name];
+): { readonly made: LambdaFunction; readonly logGroup: LogGroup } {
+  const { what, ...size } = sizes[name];
+  const { memoryMb = size.memoryMb, timeoutSeconds = size.timeoutS } =
+    props.functionSettings?.[name] ?? {};
   const logGroup = new LogGroup(scope, `${name}-log`, {
     retention: props.logRetention ?? RetentionDays.ONE_YEAR,
     encryptionKey: props.logGroupKey,
-    removalPolicy: RemovalPolicy.RETAIN,
+    removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
   });
   const policy = new Policy(scope, `${name}-policy`, {
     document: renderPolicy(name, { ...policyValues, LogGroupStreams: logGroup.logGroupArn }),
@@ -71,13 +74,18 @@ export function makeFunction(
     description: `Scepter: ${what}`,
     runtime: Runtime.NODEJS_24_X,
     architecture: Architecture.ARM_64,
-    code: Code.fromAsset(packageOf(name, props.packages)),
+    code: codeOf(name, props),
+    codeSigningConfig: props.codeSigningConfig,
     handler: 'index.handler',
     // The role may do what its policy file says, and CDK adds nothing to that.
     role: role.withoutPolicyUpdates(),
     environment: { ...environment, NODE_OPTIONS: '--enable-source-maps' },
+    environmentEncryption: props.environmentKey,
+    vpc: props.vpc,
+    vpcSubnets: props.vpcSubnets,
+    securityGroups: props.securityGroups,
     memorySize: memoryMb,
-    timeout: Duration.seconds(timeoutS),
+    timeout: Duration.seconds(timeoutSeconds),
     reservedConcurrentExecutions: reservedOf(name, props),
     tracing: Tracing.ACTIVE,
     logGroup,
@@ -86,7 +94,31 @@ export function makeFunction(
     ...(name === 'maintenance' ? { retryAttempts: 0, maxEventAge: Duration.minutes(1) } : {}),
   });
   made.node.addDependency(policy);
-  return made;
+  return { made, logGroup };
+}
+
+/** What the functions' roles may do because of a VPC and a key of environments. */
+export function letFunctions(
+  scope: Construct,
+  { deployment = 'scepter', vpc, environmentKey }: ScepServiceProps,
+  roles: Role[],
+): ManagedPolicy[] {
+  const policy = (name: 'vpc' | 'environment-key', what: string, values: PolicyValues) =>
+    new ManagedPolicy(scope, `${name}-policy`, {
+      description: `Scepter ${deployment}: ${what}`,
+      document: renderPolicy(name, values),
+      roles,
+    });
+  return [
+    ...(vpc ? [policy('vpc', 'network interfaces of the functions', {})] : []),
+    ...(environmentKey
+      ? [
+          policy('environment-key', 'the key of the environments', {
+            EnvironmentKeyArn: environmentKey.keyArn,
+          }),
+        ]
+      : []),
+  ];
 }
 
 /** Undefined: none are reserved. */
@@ -94,13 +126,20 @@ export function reservedOf(
   name: FunctionName,
   { reservedConcurrency }: ScepServiceProps,
 ): number | undefined {
-  if (reservedConcurrency === 'unreserved') return undefined;
+  if (reservedConcurrency === -1) return undefined;
   const scep = name === 'scep' ? reservedConcurrency : undefined;
   return scep ?? sizes[name].reserved;
 }
 
+function codeOf(name: FunctionName, props: ScepServiceProps): Code {
+  const { packageBucket, packagePrefix = '', packages } = props;
+  return packageBucket
+    ? Code.fromBucketV2(packageBucket, `${packagePrefix}scepter-${name}-lambda-${version}.zip`)
+    : Code.fromAsset(packageOf(name, packages));
+}
+
 /** The package of a function in the release, which is the one whose code checks the configuration. */
-function packageOf(name: FunctionName, folder = release): string {
+function packageOf(name: FunctionName, folder = packagesFolder): string {
   const found = existsSync(folder)
     ? readdirSync(folder).filter((file) =>
         new RegExp(`^scepter-${name}-lambda-.+\\.zip$`).test(file),

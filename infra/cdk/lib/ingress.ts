@@ -14,25 +14,29 @@ import {
 import { HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { type Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
+import { HttpCodeTarget } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { FunctionUrlAuthType, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import { makeDistribution } from './distribution.ts';
+import { AdminAccess, type HttpApiOptions, Ingress } from './access.ts';
+import { type Distributed, makeDistribution } from './distribution.ts';
 import { makeDomain, originOf } from './domain.ts';
-import type { CloudFrontIngress, HttpApiIngress, ScepServiceProps } from './props.ts';
+import { type Balanced, makeLoadBalancer } from './load-balancer.ts';
+import type { ScepServiceProps } from './props.ts';
 
 export type Functions = { readonly scep: LambdaFunction; readonly admin: LambdaFunction };
-export type Way = {
+export type Way = Partial<Omit<Distributed, 'name'> & Balanced> & {
+  /** What the name of a domain stands for. */
+  readonly dnsTarget?: string;
   /** https origin under which devices reach the service. */
   readonly url: string;
   /** Where the admin API is, if anywhere. */
   readonly adminUrl?: string;
   /** Counts the answers of 5xx that devices are given. */
   readonly serverErrors: Metric;
-  /** The access log of the API, if there is one. */
+  readonly api?: HttpApi;
+  /** Of the API's requests. */
   readonly apiLog?: LogGroup;
-  /** A web ACL is among what was made. */
-  readonly ownWebAcl?: boolean;
 };
 
 /** @param originSecret the secret that CloudFront sends to the SCEP function */
@@ -42,22 +46,34 @@ export function makeIngress(
   functions: Functions,
   originSecret: string,
 ): Way {
-  const { ingress = { type: 'cloudfront' }, admin } = props;
+  const ingress = Ingress.settingsOf(props.ingress);
+  const admin = AdminAccess.settingsOf(props.admin);
   const signed = admin?.type === 'iam' ? { adminUrl: makeUrl(functions.admin, 'AWS_IAM') } : {};
   const five = { period: Duration.minutes(5), statistic: Stats.SUM };
   if (ingress.type === 'functionUrl') {
     const serverErrors = functions.scep.metric('Url5xxCount', five);
     return { url: makeUrl(functions.scep, 'NONE'), serverErrors, ...signed };
   }
-  const { api, host, log: apiLog } = makeApi(scope, props, ingress, functions);
+  if (ingress.type === 'alb') {
+    const made = makeLoadBalancer(scope, props, ingress, functions.scep);
+    const { loadBalancer } = made;
+    return {
+      url: `https://${ingress.domain.name}`,
+      dnsTarget: loadBalancer.loadBalancerDnsName,
+      // A function that fails has an alarm of its own.
+      serverErrors: loadBalancer.metrics.httpCodeTarget(HttpCodeTarget.TARGET_5XX_COUNT, five),
+      ...signed,
+      ...made,
+    };
+  }
+  const { host, ...made } = makeApi(scope, props, ingress, functions);
   const origin = { host, originSecret, shownTo: functions.scep };
-  const { name, ownWebAcl } =
-    ingress.type === 'httpApi'
-      ? { name: host, ownWebAcl: false }
-      : makeDistribution(scope, props, ingress, origin);
+  const { name, ...distributed } =
+    ingress.type === 'httpApi' ? { name: host } : makeDistribution(scope, props, ingress, origin);
   const url = `https://${name}`;
-  const made = { url, serverErrors: api.metricServerError(five), apiLog, ownWebAcl };
-  return { ...made, ...(admin?.type === 'jwt' ? { adminUrl: url } : signed) };
+  const serverErrors = made.api.metricServerError(five);
+  const adminUrl = admin?.type === 'jwt' ? { adminUrl: url } : signed;
+  return { url, serverErrors, ...adminUrl, ...made, ...distributed };
 }
 
 function makeUrl(to: LambdaFunction, authType: keyof typeof FunctionUrlAuthType): string {
@@ -69,17 +85,21 @@ function makeUrl(to: LambdaFunction, authType: keyof typeof FunctionUrlAuthType)
 /** @returns `host`: the name that the API answers to; its access log */
 function makeApi(
   scope: Construct,
-  { admin, deployment = 'scepter', logRetention, logGroupKey }: ScepServiceProps,
-  ingress: HttpApiIngress | CloudFrontIngress,
+  props: ScepServiceProps,
+  ingress: HttpApiOptions & { readonly type: 'httpApi' | 'cloudfront' },
   functions: Functions,
-): { api: HttpApi; host: string; log: LogGroup } {
+): { api: HttpApi; apiLog: LogGroup; host: string; dnsTarget?: string } {
+  const { deployment = 'scepter', logRetention, logGroupKey } = props;
+  const admin = AdminAccess.settingsOf(props.admin);
   const { domain, requestsPerSecond = 100 } = ingress;
+  // Behind CloudFront, devices use another name than the API's own.
+  const name = ingress.type === 'cloudfront' ? domain && originOf(domain) : domain;
   const api = new HttpApi(scope, 'Api', {
     apiName: `scepter-${deployment}`,
     description: `Scepter ${deployment}: SCEP, CRLs and CA certificates`,
     createDefaultStage: false,
     ipAddressType: IpAddressType.DUAL_STACK,
-    disableExecuteApiEndpoint: domain !== undefined,
+    disableExecuteApiEndpoint: name !== undefined,
     // Devices write paths in any case, but routes are case-sensitive.
     defaultIntegration: new HttpLambdaIntegration('scep', functions.scep),
   });
@@ -92,13 +112,11 @@ function makeApi(
       api.addRoutes({ path, methods: [HttpMethod.ANY], integration, authorizer });
     }
   }
-  const log = new LogGroup(scope, 'api-log', {
+  const apiLog = new LogGroup(scope, 'api-log', {
     retention: logRetention ?? RetentionDays.ONE_YEAR,
     encryptionKey: logGroupKey,
-    removalPolicy: RemovalPolicy.RETAIN,
+    removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
   });
-  // Behind CloudFront, devices use another name than the API's own.
-  const name = ingress.type === 'cloudfront' ? domain && originOf(domain) : domain;
   const own = name && makeDomain(scope, 'ApiDomain', name);
   new HttpStage(scope, 'Stage', {
     httpApi: api,
@@ -106,14 +124,15 @@ function makeApi(
     autoDeploy: true,
     throttle: { rateLimit: requestsPerSecond, burstLimit: 2 * requestsPerSecond },
     accessLogSettings: {
-      destination: new LogGroupLogDestination(log),
+      destination: new LogGroupLogDestination(apiLog),
       // The query is not logged, because a GET has its whole message there.
       format: AccessLogFormat.custom(JSON.stringify(accessLog)),
     },
     ...(own ? { domainMapping: { domainName: own } } : {}),
   });
   const { region, urlSuffix } = Stack.of(scope);
-  return { api, log, host: name?.name ?? `${api.apiId}.execute-api.${region}.${urlSuffix}` };
+  const host = name?.name ?? `${api.apiId}.execute-api.${region}.${urlSuffix}`;
+  return { api, apiLog, host, dnsTarget: own?.regionalDomainName };
 }
 
 const accessLog = {

@@ -8,22 +8,29 @@ import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { IRole, PolicyDocument } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
+import type { ConfigDocument } from '../../../lib/config/config.ts';
 import { renderPolicy } from './policies.ts';
 import type { BackendProps } from './props.ts';
 
-/** A principal that does the work of several roles has the permissions of each. */
+/**
+ * A principal that does the work of several roles has the permissions of each.
+ * @internal
+ */
 export type Roles = Readonly<
   Record<'scep' | 'admin' | 'maintenance' | 'operator', Pick<IRole, 'roleArn'>>
 >;
 
-export type Keys = {
-  /** By the name of the CA. */
-  readonly cas: Readonly<Record<string, IKey>>;
+/** The KMS keys of a deployment. */
+export interface Keys {
+  /** What signs certificates and CRLs, by the name of the CA. */
+  readonly cas: { readonly [name: string]: IKey };
+  /** What seals RA and MAC keys. */
   readonly sealing: IKey;
+  /** What signs checkpoints of the transaction log. */
   readonly log: IKey;
   /** The signing algorithms of the CAs' keys. */
-  readonly signingAlgorithms: readonly string[];
-};
+  readonly signingAlgorithms: string[];
+}
 
 /** The names of a key type in the configuration and in KMS, and its signing algorithm. */
 const caKeyKinds = {
@@ -34,8 +41,9 @@ const caKeyKinds = {
   'ec:P-384': { spec: KeySpec.ECC_NIST_P384, algorithm: 'ECDSA_SHA_384' },
 } as const;
 
+/** @internal */
 export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): Keys {
-  const { config, deployment = 'scepter', keyAdministrators = [], breakGlassRoleArn } = props;
+  const { deployment = 'scepter', keyAdministrators = [], breakGlassRoleArn } = props;
   const administrators =
     keyAdministrators.length > 0
       ? keyAdministrators
@@ -49,7 +57,7 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
     MaintenanceRole: roles.maintenance.roleArn,
     OperatorRole: roles.operator.roleArn,
   };
-  const signing = Object.entries(config.cas).map(([name, ca]) => ({
+  const signing = Object.entries((props.config as ConfigDocument).cas).map(([name, ca]) => ({
     name,
     ...caKeyKinds[ca.key ?? 'rsa:3072'],
   }));

@@ -3,8 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PolicyDocument } from 'aws-cdk-lib/aws-iam';
-
-const folder = join(import.meta.dirname, '..', '..', 'policies');
+import { policiesFolder } from './assets.ts';
 
 export type PolicyName =
   /** The policies of a function, a Worker's user or the operator. */
@@ -15,6 +14,9 @@ export type PolicyName =
   | 'operator'
   /** The additional policy of all of them where the table has a customer managed key. */
   | 'table-key'
+  /** The additional policies of the functions in a VPC, and with a key of their environments. */
+  | 'vpc'
+  | 'environment-key'
   /** The policies of keys. */
   | 'ca-key'
   | 'sealing-key'
@@ -46,5 +48,7 @@ export function renderPolicy(name: PolicyName, values: PolicyValues): PolicyDocu
     if (typeof value !== 'string') throw new Error(`infra/policies/${file} wants a \${${key}}`);
     return value;
   };
-  return PolicyDocument.fromJson(fill(JSON.parse(readFileSync(join(folder, file), 'utf8'))));
+  return PolicyDocument.fromJson(
+    fill(JSON.parse(readFileSync(join(policiesFolder, file), 'utf8'))),
+  );
 }

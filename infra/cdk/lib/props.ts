@@ -1,17 +1,20 @@
 // What a deployment may say about itself, with every default.
 
-import type { ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
+import type { IManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { ICodeSigningConfig } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
-import type { IHostedZone } from 'aws-cdk-lib/aws-route53';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
-import type { ConfigDocument } from '../../../lib/config/config.ts';
+import type { AdminAccess, Ingress } from './access.ts';
 
-export type ScepServiceProps = {
+/** The props of a deployment's parts at AWS, wherever its functions run. */
+export interface BackendProps {
   /** Scepter's configuration document, as `docs/config.schema.json` has it. */
-  readonly config: ConfigDocument;
+  readonly config: { readonly [name: string]: unknown };
 
   /**
    * The name of this deployment of Scepter. Sealed keys open only under the name that they were sealed
@@ -19,12 +22,6 @@ export type ScepServiceProps = {
    * @default 'scepter'
    */
   readonly deployment?: string;
-
-  /**
-   * Folder with a release: the packages of the three functions.
-   * @default - `dist/release` of the repository, where `npm run release` puts one
-   */
-  readonly packages?: string;
 
   /**
    * A table that exists, with the keys and indexes of `lib/adapters/aws/dynamodb/table.ts`. One that is
@@ -49,6 +46,21 @@ export type ScepServiceProps = {
   readonly maxReadRequestUnits?: number;
 
   /**
+   * Read units a second that the new table and each of its indexes can give at once, from 12,000, which AWS
+   * gives without being asked; more costs once. It goes with `warmWriteRequestUnits`, and `maxReadRequestUnits`
+   * is at least as much.
+   * @default - what AWS gives
+   */
+  readonly warmReadRequestUnits?: number;
+
+  /**
+   * Write units a second that the new table and each of its indexes can take at once, from 4,000, which AWS
+   * gives without being asked. It goes with `warmReadRequestUnits`, and `maxWriteRequestUnits` is at least as much.
+   * @default - what AWS gives
+   */
+  readonly warmWriteRequestUnits?: number;
+
+  /**
    * A customer managed key that the new table is encrypted with. Its policy lets the account's IAM
    * policies decide who uses it through DynamoDB; the roles made here get one that says so.
    * @default - a key that DynamoDB owns
@@ -65,7 +77,7 @@ export type ScepServiceProps = {
    * KMS keys of CAs that exist already, by the name of the CA. Their policies are their owner's.
    * @default - a new SIGN_VERIFY key for each CA of the configuration, of its kind (RSA-3072)
    */
-  readonly caKeys?: Readonly<Record<string, IKey>>;
+  readonly caKeys?: { readonly [name: string]: IKey };
 
   /**
    * A symmetric key that exists, to seal RA and MAC keys.
@@ -85,7 +97,7 @@ export type ScepServiceProps = {
    * role, in the toolkit's bootstrap `cdk-hnb659fds-cfn-exec-role-ACCOUNT-REGION`.
    * @default - the account, so that its IAM policies decide
    */
-  readonly keyAdministrators?: readonly string[];
+  readonly keyAdministrators?: string[];
 
   /**
    * ARN of the one role that may disable and delete the new keys, if its own policies let it. It
@@ -98,7 +110,124 @@ export type ScepServiceProps = {
    * ARNs of the principals that may assume the operator's role, which makes CAs and RA keys (`scepter ca`).
    * @default - the account, so that its IAM policies decide
    */
-  readonly operators?: readonly string[];
+  readonly operators?: string[];
+
+  /**
+   * The managed policy that bounds what each new role, and a Worker's new user, may ever do.
+   * @default - none
+   */
+  readonly permissionsBoundary?: IManagedPolicy;
+
+  /**
+   * The path of new roles, and of a Worker's new user: it begins and ends with a slash.
+   * @default '/'
+   */
+  readonly rolePath?: string;
+
+  /**
+   * Tags of everything that is made here and can have some.
+   * @default - none
+   */
+  readonly tags?: { readonly [name: string]: string };
+}
+
+/** What a function may take. */
+export interface FunctionSettings {
+  /**
+   * Memory in MB, from 256 to 10,240; the processor's share grows with it.
+   * @default 512
+   */
+  readonly memoryMb?: number;
+
+  /**
+   * Seconds that a request or a run may take: at most 29 for `scep` and `admin`, because an API waits no longer,
+   * and from 60 to 900 for `maintenance`.
+   * @default - 15 for scep, 29 for admin, 300 for maintenance
+   */
+  readonly timeoutSeconds?: number;
+}
+
+/** What each of the functions may take. */
+export interface ServiceFunctionSettings {
+  /**
+   * SCEP, CRLs and CA certificates.
+   * @default - the defaults of each setting
+   */
+  readonly scep?: FunctionSettings;
+
+  /**
+   * The admin API.
+   * @default - the defaults of each setting
+   */
+  readonly admin?: FunctionSettings;
+
+  /**
+   * Upkeep and CRLs.
+   * @default - the defaults of each setting
+   */
+  readonly maintenance?: FunctionSettings;
+}
+
+/** The props of a deployment whose functions run on Lambda. */
+export interface ScepServiceProps extends BackendProps {
+  /**
+   * Folder with a release: the packages of the three functions.
+   * @default - those of this npm package; in the repository `dist/release`, where `npm run release` puts them
+   */
+  readonly packages?: string;
+
+  /**
+   * A bucket with the packages of the functions, in place of the folder; code that is signed must come from one.
+   * They have the names that the release gives them, such as `scepter-scep-lambda-0.1.0.zip`.
+   * @default - none: they are uploaded from the folder
+   */
+  readonly packageBucket?: IBucket;
+
+  /**
+   * What the names of the packages begin with in that bucket, such as `scepter/`.
+   * @default - nothing
+   */
+  readonly packagePrefix?: string;
+
+  /**
+   * The configuration of code signing, which says who must have signed the packages. Sign those of
+   * `packageBucket`.
+   * @default - none
+   */
+  readonly codeSigningConfig?: ICodeSigningConfig;
+
+  /**
+   * Memory and time of the functions.
+   * @default - the defaults of each setting
+   */
+  readonly functionSettings?: ServiceFunctionSettings;
+
+  /**
+   * A key that the environments of the functions are encrypted with. Its policy lets the account's IAM policies
+   * decide who uses it; the functions' roles get one that says so. Whoever deploys must be allowed `kms:Encrypt`
+   * and `kms:CreateGrant`.
+   * @default - a key of Lambda's
+   */
+  readonly environmentKey?: IKey;
+
+  /**
+   * The VPC that the functions run in. From there they must reach DynamoDB, KMS, S3, CloudWatch Logs, X-Ray and,
+   * where the configuration names secrets, Secrets Manager: by endpoints of the VPC or by NAT.
+   * @default - none
+   */
+  readonly vpc?: IVpc;
+
+  /**
+   * The VPC's subnets that the functions run in.
+   * @default - the private ones
+   */
+  readonly vpcSubnets?: SubnetSelection;
+
+  /**
+   * The security groups of the functions in the VPC; nothing has to be let in.
+   * @default - a new one for each function, that lets everything out
+   */
+  readonly securityGroups?: ISecurityGroup[];
 
   /**
    * How devices reach the service.
@@ -107,8 +236,7 @@ export type ScepServiceProps = {
   readonly ingress?: Ingress;
 
   /**
-   * How operators reach the admin API over HTTP, on top of its own tokens: a Function URL for
-   * requests signed with AWS credentials (`iam`), or routes that want a JWT.
+   * How operators reach the admin API over HTTP, on top of its own tokens.
    * @default - not at all: it has no URL, and is invoked as a function
    */
   readonly admin?: AdminAccess;
@@ -116,10 +244,10 @@ export type ScepServiceProps = {
   /**
    * The most instances of the SCEP function at once, which bounds what a flood can cost. They are
    * taken from the account's quota, of which Lambda keeps 100 for all other functions. An account with
-   * a quota too small for that sets `unreserved`.
+   * a quota too small for that says -1: none are reserved.
    * @default 50
    */
-  readonly reservedConcurrency?: number | 'unreserved';
+  readonly reservedConcurrency?: number;
 
   /**
    * How long logs are kept.
@@ -138,108 +266,11 @@ export type ScepServiceProps = {
    * with the secret that is its value.
    * @default - none
    */
-  readonly secrets?: Readonly<Record<string, ISecret>>;
+  readonly secrets?: { readonly [name: string]: ISecret };
 
   /**
    * The topic that alarms notify.
    * @default - none: alarms are only shown in CloudWatch
    */
   readonly alarmTopic?: ITopic;
-};
-
-/** The props of a deployment's parts at AWS, wherever its functions run. */
-export type BackendProps = Pick<
-  ScepServiceProps,
-  | 'config'
-  | 'deployment'
-  | 'table'
-  | 'maxWriteRequestUnits'
-  | 'maxReadRequestUnits'
-  | 'tableKey'
-  | 'deletionProtection'
-  | 'caKeys'
-  | 'sealingKey'
-  | 'logKey'
-  | 'keyAdministrators'
-  | 'breakGlassRoleArn'
-  | 'operators'
->;
-
-export type Ingress = FunctionUrlIngress | HttpApiIngress | CloudFrontIngress;
-
-/** The function's own https URL: for a first look. No web ACL, no domain. */
-export type FunctionUrlIngress = { readonly type: 'functionUrl' };
-
-type Throttle = {
-  /**
-   * Requests a second that the API accepts.
-   * @default 100
-   */
-  readonly requestsPerSecond?: number;
-};
-
-/** An API Gateway HTTP API. */
-export type HttpApiIngress = Throttle & {
-  readonly type: 'httpApi';
-  /**
-   * The name devices know; with it, the API's own address is closed.
-   * @default - the API's own address
-   */
-  readonly domain?: Domain;
-};
-
-/** CloudFront in front of an HTTP API that answers to CloudFront alone. */
-export type CloudFrontIngress = Throttle & {
-  readonly type: 'cloudfront';
-  /**
-   * The name devices know; with it, the API's own address is closed too, and TLS is 1.2 or later.
-   * @default - a name of CloudFront's
-   */
-  readonly domain?: Domain;
-  /**
-   * Also answers plain http, on the paths of SCEP and of CRLs and CA certificates in lower case, which is
-   * how CloudFront knows them, for devices that cannot do better. The configuration's publicUrl decides
-   * what certificates point to.
-   * @default false
-   */
-  readonly plainHttp?: boolean;
-  /**
-   * Requests from one address in five minutes, from 10; more are refused.
-   * @default 2000
-   */
-  readonly rateLimit?: number;
-  /**
-   * ARN of a web ACL of scope CLOUDFRONT, which is in us-east-1.
-   * @default - a new one with the rate rule, which only a stack in us-east-1 can make
-   */
-  readonly webAclArn?: string;
-  /**
-   * Secrets by which the SCEP function recognizes CloudFront: letters and digits. CloudFront sends the first
-   * one, and the function accepts each. To rotate, put a new one in front, deploy, and remove the old one a
-   * day later.
-   * @default - a new one
-   */
-  readonly originSecrets?: readonly ISecret[];
-};
-
-export type Domain = {
-  /** In lower case, without a final dot. */
-  readonly name: string;
-  /** The public zone that the name is in. */
-  readonly zone: IHostedZone;
-  /**
-   * Its certificate: for CloudFront one of us-east-1.
-   * @default - a new one, validated in the zone
-   */
-  readonly certificate?: ICertificate;
-};
-
-export type AdminAccess =
-  | { readonly type: 'iam' }
-  | {
-      readonly type: 'jwt';
-      /** https URL of the issuer. */
-      readonly issuer: string;
-      /** A token must be for one of these audiences. */
-      readonly audience: readonly string[];
-    };
+}

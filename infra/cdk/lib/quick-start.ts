@@ -1,7 +1,7 @@
 // The stacks of the apps, from what their context says.
 
-import { type App, CfnOutput, Stack } from 'aws-cdk-lib';
-import { checkDeployment, checkRateLimit } from './check-props.ts';
+import { App, CfnOutput, Stack } from 'aws-cdk-lib';
+import { checkDeployment } from './check-props.ts';
 import {
   backendSettings,
   Context,
@@ -10,31 +10,36 @@ import {
   topicOf,
   workerPropsOf,
 } from './context.ts';
-import { makeWebAcl } from './edge.ts';
+import { WebAcl } from './edge.ts';
 import type { Keys } from './keys.ts';
 import { ScepService } from './scep-service.ts';
 import { watchWebAcl } from './watch.ts';
 import { WorkerBackend } from './worker-backend.ts';
 import type { WorkerIdentity } from './worker-identity.ts';
 
+/** @internal */
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** @throws {Error} with a sentence that names the setting or prop that is wrong */
+/**
+ * @throws {Error} with a sentence that names the setting or prop that is wrong
+ * @internal
+ */
 export function makeStack(app: App, env: Env): Stack {
   const context = new Context(app.node);
   const region = regionOf(context, env);
   const { stack, deployment } = newStack(app, 'Scepter', context, env, region);
   const service = new ScepService(stack, 'Service', propsOf(stack, context));
-  const { url, adminUrl, functions, table, operator, keys, config } = service;
+  const { url, adminUrl, dnsTarget, functions, table, roles, keys, config } = service;
   const outputs = {
     ScepUrl: `${url}/scep`,
     ...(adminUrl === undefined ? {} : { AdminUrl: adminUrl }),
+    ...(dnsTarget === undefined ? {} : { DnsTarget: dnsTarget }),
     AdminFunction: functions.admin.functionName,
     Region: stack.region,
     Deployment: deployment,
     Config: config.reference,
     Table: table.tableName,
-    OperatorRole: operator.roleArn,
+    OperatorRole: roles.operator.roleArn,
     SealingKey: keys.sealing.keyArn,
     LogKey: keys.log.keyArn,
     ...outputsOf(keys),
@@ -70,25 +75,41 @@ function outputsOf({ cas }: Keys): Record<string, string> {
 
 type Output = readonly [name: string, value: string, description: string];
 
-function identityOutputs(identity: WorkerIdentity): readonly Output[] {
-  if ('user' in identity) {
-    return [['WorkerUser', identity.user.userName, 'whose access key the Worker has']];
-  }
-  const { role, trustAnchor, profile, commonName } = identity;
+function identityOutputs({ user, role, trustAnchor, profile }: WorkerIdentity): readonly Output[] {
   return [
-    ['WorkerRole', role.roleArn, 'ROLES_ANYWHERE_ROLE of the Worker'],
-    ['WorkerProfile', profile.attrProfileArn, 'ROLES_ANYWHERE_PROFILE of the Worker'],
-    ['TrustAnchor', trustAnchor.attrTrustAnchorArn, 'ROLES_ANYWHERE_TRUST_ANCHOR of the Worker'],
-    ['WorkerName', commonName, 'CN of the certificate of the Worker'],
+    ...(user ? [['WorkerUser', user.userName, 'whose access key the Worker has'] as const] : []),
+    ...(role ? [['WorkerRole', role.roleArn, 'ROLES_ANYWHERE_ROLE of the Worker'] as const] : []),
+    ...(profile
+      ? [
+          [
+            'WorkerProfile',
+            profile.attrProfileArn,
+            'ROLES_ANYWHERE_PROFILE of the Worker',
+          ] as const,
+          ['WorkerName', profile.name, 'CN of the certificate of the Worker'] as const,
+        ]
+      : []),
+    ...(trustAnchor
+      ? [
+          [
+            'TrustAnchor',
+            trustAnchor.attrTrustAnchorArn,
+            'ROLES_ANYWHERE_TRUST_ANCHOR of the Worker',
+          ] as const,
+        ]
+      : []),
   ];
 }
 
-/** @throws {Error} with a sentence that names the setting or prop that is wrong */
+/**
+ * @throws {Error} with a sentence that names the setting or prop that is wrong
+ * @internal
+ */
 export function makeWorkerStack(app: App, env: Env): Stack {
   const context = new Context(app.node, backendSettings);
   const region = regionOf(context, env);
   const { stack, deployment } = newStack(app, 'ScepterWorker', context, env, region);
-  const props = workerPropsOf(context);
+  const props = workerPropsOf(stack, context);
   const { table, keys, config, operator, identity } = new WorkerBackend(stack, 'Backend', props);
   const variable = (name: string) => `${name} of the Worker`;
   const outputs: readonly Output[] = [
@@ -109,14 +130,48 @@ export function makeWorkerStack(app: App, env: Env): Stack {
   return stack;
 }
 
-/** @throws {Error} with a sentence that names the setting that is wrong */
+/**
+ * @throws {Error} with a sentence that names the setting that is wrong
+ * @internal
+ */
 export function makeEdgeStack(app: App, env: Env): Stack {
   const context = new Context(app.node, edgeSettings);
   const { stack, deployment } = newStack(app, 'ScepterEdge', context, env, 'us-east-1');
   const rateLimit = context.number('rateLimit');
-  checkRateLimit('rateLimit', rateLimit);
-  const { attrArn } = makeWebAcl(stack, deployment, rateLimit);
+  const { arn } = new WebAcl(stack, 'WebAcl', { deployment, rateLimit });
   watchWebAcl(stack, deployment, topicOf(stack, context, 'us-east-1'));
-  new CfnOutput(stack, 'WebAclArn', { value: attrArn });
+  new CfnOutput(stack, 'WebAclArn', { value: arn });
   return stack;
+}
+
+/** The apps of the guide: a stack each, from what the context says (`-c name=value`). */
+export class QuickStart {
+  /** A ScepService, with outputs that the commands of the operator want. */
+  static service(): void {
+    run(makeStack);
+  }
+
+  /** A WebAcl, for a CloudFront whose stack is not in us-east-1; its output is the other app's `webAclArn`. */
+  static webAcl(): void {
+    run(makeEdgeStack);
+  }
+
+  /** A WorkerBackend, with outputs that the Worker's settings and the operator want. */
+  static worker(): void {
+    run(makeWorkerStack);
+  }
+
+  private constructor() {}
+}
+
+/** What is wrong is one sentence on standard error, and leaves no incomplete template. */
+function run(make: (app: App, env: Env) => Stack): void {
+  try {
+    const app = new App({ autoSynth: false });
+    make(app, process.env);
+    app.synth();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    process.exitCode = 1;
+  }
 }

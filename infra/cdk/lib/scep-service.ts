@@ -1,19 +1,45 @@
 // Scepter on AWS as one construct: functions, table, keys, ingress, metrics and alarms.
 
 import { Duration, Stack } from 'aws-cdk-lib';
-import type { Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
+import type { Distribution } from 'aws-cdk-lib/aws-cloudfront';
+import {
+  type Alarm,
+  type Dashboard,
+  type Metric,
+  type MetricOptions,
+  Stats,
+} from 'aws-cdk-lib/aws-cloudwatch';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import type { ApplicationLoadBalancer } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import { Grant, type IGrantable, type Role } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { LogGroup } from 'aws-cdk-lib/aws-logs';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { CfnWebACL } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
+import { AdminAccess, Ingress, type IngressSettings } from './access.ts';
 import { acknowledge } from './acknowledged.ts';
-import { configText, letOperate, letUseTableKey, makeOperator, policyValuesOf } from './backend.ts';
+import {
+  configText,
+  letOperate,
+  letUseTableKey,
+  makeOperator,
+  policyValuesOf,
+  tag,
+} from './backend.ts';
 import { checkProps } from './check-props.ts';
 import { type ConfigObject, makeConfig } from './config-object.ts';
-import { type FunctionName, makeFunction, makeRole, reservedOf } from './functions.ts';
+import {
+  type FunctionName,
+  letFunctions,
+  makeFunction,
+  makeRole,
+  reservedOf,
+} from './functions.ts';
 import { makeIngress } from './ingress.ts';
 import { makeKeyEvents } from './key-events.ts';
 import { type Keys, makeKeys } from './keys.ts';
@@ -21,42 +47,126 @@ import type { ScepServiceProps } from './props.ts';
 import { makeTable } from './table.ts';
 import { Watch, watchWebAcl } from './watch.ts';
 
+/** The functions of a deployment. */
+export interface ServiceFunctions {
+  /** SCEP, CRLs and CA certificates. */
+  readonly scep: LambdaFunction;
+  /** The admin API. */
+  readonly admin: LambdaFunction;
+  /** Upkeep and CRLs, every minute. */
+  readonly maintenance: LambdaFunction;
+}
+
+/** The roles of a deployment: each may do what its policy file says, and nothing else. */
+export interface ServiceRoles {
+  /** Of the SCEP function. */
+  readonly scep: Role;
+  /** Of the admin function. */
+  readonly admin: Role;
+  /** Of the maintenance function. */
+  readonly maintenance: Role;
+  /** For `scepter ca ...`: makes CAs and RA keys. */
+  readonly operator: Role;
+}
+
+/** The log groups of a deployment. */
+export interface ServiceLogGroups {
+  /** Of the SCEP function. */
+  readonly scep: LogGroup;
+  /** Of the admin function. */
+  readonly admin: LogGroup;
+  /** Of the maintenance function. */
+  readonly maintenance: LogGroup;
+  /** What is done to the keys. */
+  readonly keys: LogGroup;
+  /**
+   * Of the requests of the API.
+   * @default - there is no API
+   */
+  readonly api?: LogGroup;
+}
+
+/** Scepter on AWS: functions, table, keys, ingress, metrics and alarms. */
 export class ScepService extends Construct {
   /** https origin under which devices reach the service: `<url>/scep`. */
   readonly url: string;
-  /** https origin under which the admin API is, if it has a URL. */
-  readonly adminUrl: string | undefined;
-  readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
+  /**
+   * https origin under which the admin API is.
+   * @default - it has no URL
+   */
+  readonly adminUrl?: string;
+  /**
+   * What the name of the domain stands for. Where DNS is elsewhere, its owner makes a CNAME of it, or an alias.
+   * @default - there is no domain
+   */
+  readonly dnsTarget?: string;
+  /** The three functions. */
+  readonly functions: ServiceFunctions;
+  /** Their roles, and the operator's. */
+  readonly roles: ServiceRoles;
+  /** Their log groups, and the API's. */
+  readonly logGroups: ServiceLogGroups;
+  /** The records: the new table, or the one that was named. */
   readonly table: ITableV2;
+  /** The KMS keys: new ones, or those that were named. */
   readonly keys: Keys;
   /** The configuration, for the functions and for the operator. */
   readonly config: ConfigObject;
-  /** For `scepter ca ...`: makes CAs and RA keys. */
-  readonly operator: Role;
-  readonly watch: Watch;
-  readonly #admin: NonNullable<ScepServiceProps['admin']> | undefined;
+  /**
+   * The API.
+   * @default - ingress is neither CloudFront nor an HTTP API
+   */
+  readonly api?: HttpApi;
+  /**
+   * The distribution of CloudFront.
+   * @default - ingress is not CloudFront
+   */
+  readonly distribution?: Distribution;
+  /**
+   * The load balancer.
+   * @default - ingress is not a load balancer
+   */
+  readonly loadBalancer?: ApplicationLoadBalancer;
+  /**
+   * The new web ACL of CloudFront.
+   * @default - ingress is not CloudFront, or one was named
+   */
+  readonly webAcl?: CfnWebACL;
+  /**
+   * The bucket of access logs.
+   * @default - ingress is neither CloudFront nor a load balancer
+   */
+  readonly accessLogs?: Bucket;
+  /** All alarms, for actions of your own. */
+  readonly alarms: Alarm[];
+  /** What operators look at. */
+  readonly dashboard: Dashboard;
+  private readonly watch: Watch;
+  private readonly hasSignedUrl: boolean;
 
   /** @throws {Error} with a sentence that names the prop that is wrong */
   constructor(scope: Construct, id: string, props: ScepServiceProps) {
     super(scope, id);
     const stack = Stack.of(this);
     const cas = [...checkProps(props, stack.region).cas.values()];
-    const { deployment = 'scepter', admin } = props;
-    this.#admin = admin;
+    const { deployment = 'scepter' } = props;
+    this.hasSignedUrl = AdminAccess.settingsOf(props.admin)?.type === 'iam';
 
     const roles = {
-      scep: makeRole(this, 'scep'),
-      admin: makeRole(this, 'admin'),
-      maintenance: makeRole(this, 'maintenance'),
+      scep: makeRole(this, 'scep', props),
+      admin: makeRole(this, 'admin', props),
+      maintenance: makeRole(this, 'maintenance', props),
     };
-    this.operator = makeOperator(this, props);
+    const operator = makeOperator(this, props);
+    this.roles = { ...roles, operator };
     this.table = props.table ?? makeTable(this, props);
-    this.keys = makeKeys(this, props, { ...roles, operator: this.operator });
+    this.keys = makeKeys(this, props, this.roles);
 
     // CloudFront writes the device's address where the functions look for it.
-    const proxies = (props.ingress?.type ?? 'cloudfront') === 'cloudfront' ? 1 : 0;
+    const ingress = Ingress.settingsOf(props.ingress);
+    const proxies = ingress.type === 'cloudfront' ? 1 : 0;
     this.config = makeConfig(this, props, configText(props, proxies));
-    const originSecrets = this.#originSecrets(props);
+    const originSecrets = originSecretsOf(this, ingress);
     const environment = {
       SCEPTER_DEPLOYMENT: deployment,
       SCEPTER_TABLE: this.table.tableName,
@@ -65,10 +175,11 @@ export class ScepService extends Construct {
     };
     const { table, keys, config } = this;
     const policyValues = policyValuesOf(props, { table, keys, config });
-    const tableKeyPolicy = letUseTableKey(this, props, table, {
-      roles: [...Object.values(roles), this.operator],
-    });
-    const make = (name: FunctionName): LambdaFunction =>
+    const morePolicies = [
+      letUseTableKey(this, props, table, { roles: Object.values(this.roles) }),
+      ...letFunctions(this, props, Object.values(roles)),
+    ];
+    const make = (name: FunctionName) =>
       makeFunction(this, name, props, {
         role: roles[name],
         environment: {
@@ -80,13 +191,14 @@ export class ScepService extends Construct {
         },
         policyValues,
       });
-    this.functions = { scep: make('scep'), admin: make('admin'), maintenance: make('maintenance') };
+    const [scep, admin, maintenance] = [make('scep'), make('admin'), make('maintenance')];
+    this.functions = { scep: scep.made, admin: admin.made, maintenance: maintenance.made };
     for (const { node } of Object.values(this.functions)) {
       // They start with the configuration that they are told, so it is there before them.
       node.addDependency(config.uploaded);
-      if (tableKeyPolicy) node.addDependency(tableKeyPolicy);
+      for (const policy of morePolicies) if (policy) node.addDependency(policy);
     }
-    letOperate(this, this.operator, props, policyValues);
+    letOperate(this, operator, props, policyValues);
 
     new Rule(this, 'EveryMinute', {
       description: `Scepter ${deployment}: upkeep and CRLs`,
@@ -100,18 +212,35 @@ export class ScepService extends Construct {
     });
 
     const way = makeIngress(this, props, this.functions, originSecrets[0] ?? '');
-    const { url, adminUrl, serverErrors, apiLog } = way;
-    this.url = url;
-    this.adminUrl = adminUrl;
+    this.url = way.url;
+    this.adminUrl = way.adminUrl;
+    this.api = way.api;
+    this.distribution = way.distribution;
+    this.webAcl = way.webAcl;
+    this.loadBalancer = way.loadBalancer;
+    this.dnsTarget = way.dnsTarget;
+    this.accessLogs = way.accessLogs;
+    const keysLog = makeKeyEvents(this, props, keys);
+    this.logGroups = {
+      scep: scep.logGroup,
+      admin: admin.logGroup,
+      maintenance: maintenance.logGroup,
+      keys: keysLog,
+      api: way.apiLog,
+    };
+    const { serverErrors, apiLog } = way;
     const { functions } = this;
     const crlHours = Math.min(...cas.map(({ crlValidityMs }) => crlValidityMs / 3_600_000));
     const { alarmTopic } = props;
     const reserved = reservedOf('scep', props);
     this.watch = new Watch(this, {
       ...{ deployment, functions, table, alarmTopic, apiLog, crlHours, serverErrors, reserved },
-      keysLog: makeKeyEvents(this, props, keys),
+      keysLog,
     });
-    if (way.ownWebAcl) watchWebAcl(this, deployment, alarmTopic);
+    const blocked = way.webAcl ? [watchWebAcl(this, deployment, alarmTopic)] : [];
+    this.alarms = [...this.watch.alarms, ...blocked];
+    this.dashboard = this.watch.dashboard;
+    tag(this, props);
     acknowledge(this);
   }
 
@@ -121,7 +250,15 @@ export class ScepService extends Construct {
    */
   grantMintChallenges(grantee: IGrantable): Grant {
     const { admin } = this.functions;
-    return this.#admin?.type === 'iam' ? admin.grantInvokeUrl(grantee) : admin.grantInvoke(grantee);
+    return this.hasSignedUrl ? admin.grantInvokeUrl(grantee) : admin.grantInvoke(grantee);
+  }
+
+  /**
+   * Allows a principal to assume the operator's role, which makes CAs, RA keys and tokens. Where `operators` are
+   * named, that role lets in nobody else: name the principal there, too.
+   */
+  grantOperate(grantee: IGrantable): Grant {
+    return this.roles.operator.grantAssumeRole(grantee.grantPrincipal);
   }
 
   /** Allows a principal to read the events of the transaction log, and no other record. */
@@ -159,31 +296,56 @@ export class ScepService extends Construct {
   }
 
   /** Certificates issued. */
-  metricIssued(): Metric {
-    return this.watch.metric('issued');
+  metricIssued(options?: MetricOptions): Metric {
+    return this.watch.metric('issued', options);
   }
 
   /** Requests refused. */
-  metricRefused(): Metric {
-    return this.watch.metric('refused');
+  metricRefused(options?: MetricOptions): Metric {
+    return this.watch.metric('refused', options);
+  }
+
+  /** Messages that do not open: devices with an old RA certificate, or someone who tries to decrypt. */
+  metricRejected(options?: MetricOptions): Metric {
+    return this.watch.metric('rejected', options);
   }
 
   /** Requests answered with 503: nothing was decided, and the device tries again. */
-  metricOutages(): Metric {
-    return this.watch.metric('outages');
+  metricOutages(options?: MetricOptions): Metric {
+    return this.watch.metric('outages', options);
   }
 
-  /** CloudFormation resolves their values where they are used, so no template has them. */
-  #originSecrets({ ingress = { type: 'cloudfront' } }: ScepServiceProps): string[] {
-    if (ingress.type !== 'cloudfront') return [];
-    const secrets = ingress.originSecrets ?? [
-      new Secret(this, 'OriginSecret', {
-        description: 'Scepter: what the SCEP function knows CloudFront by',
-        generateSecretString: { excludePunctuation: true, passwordLength: 48 },
-      }),
-    ];
-    return secrets.map(({ secretValue }) => secretValue.unsafeUnwrap());
+  /** Calls of KMS that were refused, throttled or not answered. */
+  metricKmsTrouble(options?: MetricOptions): Metric {
+    return this.watch.metric('kmsTrouble', options);
   }
+
+  /** Records that were changed by someone else. */
+  metricTampered(options?: MetricOptions): Metric {
+    return this.watch.metric('tampered', options);
+  }
+
+  /** Warnings about a CA or its RA, which want a person. */
+  metricCaWarnings(options?: MetricOptions): Metric {
+    return this.watch.metric('caWarning', options);
+  }
+
+  /** Hours until the first CRL ends: its minimum is of interest. */
+  metricCrlHoursLeft(options?: MetricOptions): Metric {
+    return this.watch.metric('crlHoursLeft', { statistic: Stats.MINIMUM, ...options });
+  }
+}
+
+/** CloudFormation resolves their values where they are used, so no template has them. */
+function originSecretsOf(scope: Construct, ingress: IngressSettings): string[] {
+  if (ingress.type !== 'cloudfront') return [];
+  const secrets = ingress.originSecrets ?? [
+    new Secret(scope, 'OriginSecret', {
+      description: 'Scepter: what the SCEP function knows CloudFront by',
+      generateSecretString: { excludePunctuation: true, passwordLength: 48 },
+    }),
+  ];
+  return secrets.map(({ secretValue }) => secretValue.unsafeUnwrap());
 }
 
 /** CloudFormation resolves them, so no template has them. */

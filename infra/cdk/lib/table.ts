@@ -25,6 +25,11 @@ export function makeTable(scope: Construct, props: BackendProps): TableV2 {
   const { tableKey, deletionProtection = true } = props;
   const { maxReadRequestUnits = 4000, maxWriteRequestUnits = 1000 } = props;
   const caps = { maxReadRequestUnits, maxWriteRequestUnits };
+  const { warmReadRequestUnits: read, warmWriteRequestUnits: write } = props;
+  const warmThroughput =
+    read === undefined || write === undefined
+      ? undefined
+      : { readUnitsPerSecond: read, writeUnitsPerSecond: write };
   return new TableV2(scope, 'Table', {
     ...keysOf(tableDefinition.KeySchema),
     globalSecondaryIndexes: tableDefinition.GlobalSecondaryIndexes.map(
@@ -33,10 +38,12 @@ export function makeTable(scope: Construct, props: BackendProps): TableV2 {
         ...keysOf(KeySchema),
         projectionType: ProjectionType.KEYS_ONLY,
         ...caps,
+        warmThroughput,
       }),
     ),
     timeToLiveAttribute: ttlAttribute,
     billing: Billing.onDemand(caps),
+    warmThroughput,
     encryption: tableKey
       ? TableEncryptionV2.customerManagedKey(tableKey)
       : TableEncryptionV2.dynamoOwnedKey(),

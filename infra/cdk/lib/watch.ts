@@ -11,6 +11,7 @@ import {
   type IMetric,
   MathExpression,
   Metric,
+  type MetricOptions,
   Stats,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
@@ -166,7 +167,7 @@ export const watchWebAcl = (scope: Construct, deployment: string, topic?: ITopic
   );
 
 export class Watch {
-  readonly alarms: readonly Alarm[];
+  readonly alarms: Alarm[];
   readonly dashboard: Dashboard;
   readonly #deployment: string;
 
@@ -202,12 +203,13 @@ export class Watch {
     return `Scepter/${this.#deployment}`;
   }
 
-  metric(name: LogMetricName): Metric {
+  metric(name: LogMetricName, options: MetricOptions = {}): Metric {
     return new Metric({
       namespace: this.#namespace,
       metricName: logMetrics[name].metric,
       statistic: Stats.SUM,
       period: five,
+      ...options,
     });
   }
 
@@ -300,14 +302,14 @@ export class Watch {
       make(
         'CrlOld',
         'a CRL is at the last quarter of its life',
-        this.metric('crlHoursLeft').with({ statistic: Stats.MINIMUM }),
+        this.metric('crlHoursLeft', { statistic: Stats.MINIMUM }),
         crlHours / 4,
         { ...thrice, comparisonOperator: LESS_THAN_THRESHOLD },
       ),
       make(
         'CaWarning',
         'a CA or its RA wants a person, see ca.warning in the log of maintenance',
-        this.metric('caWarning').with({ period: Duration.days(1) }),
+        this.metric('caWarning', { period: Duration.days(1) }),
         1,
       ),
     ];

@@ -6,7 +6,14 @@ import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { ManagedPolicy, type Role } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledged.ts';
-import { configText, letOperate, letUseTableKey, makeOperator, policyValuesOf } from './backend.ts';
+import {
+  configText,
+  letOperate,
+  letUseTableKey,
+  makeOperator,
+  policyValuesOf,
+  tag,
+} from './backend.ts';
 import { checkBackend } from './check-props.ts';
 import { type ConfigObject, makeConfig } from './config-object.ts';
 import { type Keys, makeKeys } from './keys.ts';
@@ -15,17 +22,21 @@ import type { BackendProps } from './props.ts';
 import { makeTable } from './table.ts';
 import { checkTrustAnchor, makeIdentity, type WorkerIdentity } from './worker-identity.ts';
 
-export type WorkerBackendProps = BackendProps & {
+/** The props of the AWS side of a Worker. */
+export interface WorkerBackendProps extends BackendProps {
   /**
    * PEM of the CA that certifies the Worker for IAM Roles Anywhere, and nobody else: its credentials then end by
    * themselves. The certificate has the CN `scepter-<deployment>`.
    * @default - a user, whose access key the Worker has
    */
   readonly trustAnchor?: string;
-};
+}
 
+/** The AWS side of Scepter on Cloudflare Workers. */
 export class WorkerBackend extends Construct {
+  /** The records: the new table, or the one that was named. */
   readonly table: ITableV2;
+  /** The KMS keys: new ones, or those that were named. */
   readonly keys: Keys;
   /** The configuration, for the Worker and for the operator. */
   readonly config: ConfigObject;
@@ -39,13 +50,13 @@ export class WorkerBackend extends Construct {
     super(scope, id);
     checkBackend(props);
     checkTrustAnchor(props.trustAnchor);
-    this.identity = makeIdentity(this, props.deployment ?? 'scepter', props.trustAnchor);
-    const users = 'user' in this.identity ? [this.identity.user] : [];
-    const roles = 'role' in this.identity ? [this.identity.role] : [];
+    this.identity = makeIdentity(this, props, props.trustAnchor);
+    const { user, role } = this.identity;
+    const users = user ? [user] : [];
+    const roles = role ? [role] : [];
     this.operator = makeOperator(this, props);
     this.table = props.table ?? makeTable(this, props);
-    const worker =
-      'user' in this.identity ? { roleArn: this.identity.user.userArn } : this.identity.role;
+    const worker = { roleArn: role?.roleArn ?? user?.userArn ?? '' };
     this.keys = makeKeys(this, props, {
       scep: worker,
       admin: worker,
@@ -63,6 +74,7 @@ export class WorkerBackend extends Construct {
     });
     letUseTableKey(this, props, this.table, { users, roles: [...roles, this.operator] });
     letOperate(this, this.operator, props, values);
+    tag(this, props);
     acknowledge(this);
   }
 }

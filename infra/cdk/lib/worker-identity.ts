@@ -5,24 +5,46 @@ import { X509Certificate } from 'node:crypto';
 import {
   type IPrincipal,
   PolicyStatement,
-  Role,
+  type Role,
   ServicePrincipal,
   User,
 } from 'aws-cdk-lib/aws-iam';
 import { CfnProfile, CfnTrustAnchor } from 'aws-cdk-lib/aws-rolesanywhere';
 import type { Construct } from 'constructs';
+import { newRole } from './backend.ts';
+import type { BackendProps } from './props.ts';
 
-export type WorkerIdentity =
-  | { readonly user: User }
-  | {
-      readonly role: Role;
-      readonly trustAnchor: CfnTrustAnchor;
-      readonly profile: CfnProfile;
-      /** CN that its certificate must have. */
-      readonly commonName: string;
-    };
+/** Who the Worker is for AWS: a user, or a role with trust anchor and profile. */
+export interface WorkerIdentity {
+  /**
+   * Whose access key the Worker has.
+   * @default - a role
+   */
+  readonly user?: User;
 
-/** @throws {Error} with a sentence */
+  /**
+   * Of which it has sessions.
+   * @default - a user
+   */
+  readonly role?: Role;
+
+  /**
+   * The CA that certifies the Worker.
+   * @default - a user
+   */
+  readonly trustAnchor?: CfnTrustAnchor;
+
+  /**
+   * What its sessions may be of. Its name is the CN that the Worker's certificate must have.
+   * @default - a user
+   */
+  readonly profile?: CfnProfile;
+}
+
+/**
+ * @throws {Error} with a sentence
+ * @internal
+ */
 export function checkTrustAnchor(pem: string | undefined): void {
   if (pem === undefined) return;
   try {
@@ -35,13 +57,19 @@ export function checkTrustAnchor(pem: string | undefined): void {
   );
 }
 
-/** @param trustAnchor PEM of the CA; undefined: a user */
+/**
+ * @param trustAnchor PEM of the CA; undefined: a user
+ * @internal
+ */
 export function makeIdentity(
   scope: Construct,
-  deployment: string,
+  props: BackendProps,
   trustAnchor: string | undefined,
 ): WorkerIdentity {
-  if (trustAnchor === undefined) return { user: new User(scope, 'worker-user') };
+  const { deployment = 'scepter', permissionsBoundary, rolePath } = props;
+  if (trustAnchor === undefined) {
+    return { user: new User(scope, 'worker-user', { permissionsBoundary, path: rolePath }) };
+  }
   const name = `scepter-${deployment}`;
   const anchor = new CfnTrustAnchor(scope, 'TrustAnchor', {
     name,
@@ -58,7 +86,7 @@ export function makeIdentity(
       ArnEquals: { 'aws:SourceArn': anchor.attrTrustAnchorArn },
     },
   });
-  const role = new Role(scope, 'worker-role', {
+  const role = newRole(scope, 'worker-role', props, {
     description: `Scepter ${deployment}: the Worker, by its certificate`,
     assumedBy: principal,
   });
@@ -74,5 +102,5 @@ export function makeIdentity(
     roleArns: [role.roleArn],
     durationSeconds: 3600,
   });
-  return { role, trustAnchor: anchor, profile, commonName: name };
+  return { role, trustAnchor: anchor, profile };
 }

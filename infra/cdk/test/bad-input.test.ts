@@ -6,16 +6,39 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { App } from 'aws-cdk-lib';
+import { App, type Stack } from 'aws-cdk-lib';
 import { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { SubnetType } from 'aws-cdk-lib/aws-ec2';
 import { Key } from 'aws-cdk-lib/aws-kms';
+import { CodeSigningConfig } from 'aws-cdk-lib/aws-lambda';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import type { ScepServiceProps } from '../lib/props.ts';
+import { AdminAccess, Ingress, type LoadBalancerOptions } from '../lib/access.ts';
 import { makeStack } from '../lib/quick-start.ts';
-import { account, example, make, packages, root, stackOf, zoneOf } from './support.ts';
+import {
+  account,
+  certificateOf,
+  example,
+  make,
+  packages,
+  root,
+  stackOf,
+  vpcOf,
+  zoneOf,
+} from './support.ts';
+
+const signing = `arn:aws:lambda:us-east-1:${account}:code-signing-config:csc-0123456789abcdef0`;
+
+const balancer = (stack: Stack, more: Partial<LoadBalancerOptions>): Ingress =>
+  Ingress.alb({
+    vpc: vpcOf(stack),
+    domain: { name: 'scep.example.com', certificate: certificateOf(stack) },
+    ...more,
+  });
 
 type Case = readonly [sentence: RegExp, props: Parameters<typeof make>[0], region?: string];
-const bad = (props: object): Partial<ScepServiceProps> => props;
+/** As JavaScript has it. */
+const bad = (props: object): never => props as never;
 
 const earlier = mkdtempSync(join(tmpdir(), 'scepter-earlier-'));
 after(() => rmSync(earlier, { recursive: true, force: true }));
@@ -108,7 +131,7 @@ const cases: readonly Case[] = [
   ],
   [
     /^ingress\.plainHttp: must be true or false, not "false"$/,
-    bad({ ingress: { type: 'cloudfront', plainHttp: 'false' } }),
+    { ingress: Ingress.cloudFront(bad({ plainHttp: 'false' })) },
   ],
   ...([2, 'ONE_YEAR', Number.NaN] as const).map(
     (logRetention): Case => [
@@ -117,38 +140,38 @@ const cases: readonly Case[] = [
     ],
   ),
   [
-    /^ingress\.type: must be "cloudfront", "httpApi" or "functionUrl", not "alb"$/,
-    bad({ ingress: { type: 'alb' } }),
+    /^ingress: must be Ingress\.cloudFront\(\), \.httpApi\(\), \.alb\(\) or \.functionUrl\(\)$/,
+    bad({ ingress: { type: 'httpApi' } }),
   ],
   [
     /^ingress\.rateLimit: must be a whole number from 10 to 2000000000, not 5$/,
-    { ingress: { type: 'cloudfront', rateLimit: 5 } },
+    { ingress: Ingress.cloudFront({ rateLimit: 5 }) },
   ],
   [
     /^ingress\.originSecrets: must name at least one secret, or be left out$/,
-    { ingress: { type: 'cloudfront', originSecrets: [] } },
+    { ingress: Ingress.cloudFront({ originSecrets: [] }) },
   ],
   [
     /^ingress\.requestsPerSecond: must be a whole number from 1 to 10000, not 0.5$/,
-    { ingress: { type: 'httpApi', requestsPerSecond: 0.5 } },
+    { ingress: Ingress.httpApi({ requestsPerSecond: 0.5 }) },
   ],
   [
     /^ingress\.domain\.name: must be a host name in lower case, not "https:\/\/x"$/,
     (stack) => ({
-      ingress: { type: 'httpApi', domain: { name: 'https://x', zone: zoneOf(stack) } },
+      ingress: Ingress.httpApi({ domain: { name: 'https://x', zone: zoneOf(stack) } }),
     }),
   ],
   [
     /^ingress\.domain\.zone: "scep\.example\.org" is not in the zone "example\.com"$/,
     (stack) => ({
-      ingress: { type: 'httpApi', domain: { name: 'scep.example.org', zone: zoneOf(stack) } },
+      ingress: Ingress.httpApi({ domain: { name: 'scep.example.org', zone: zoneOf(stack) } }),
     }),
   ],
-  ...(['httpApi', 'cloudfront'] as const).map(
-    (type): Case => [
+  ...([Ingress.httpApi, Ingress.cloudFront] as const).map(
+    (by): Case => [
       /^config\.publicUrl: is "http:\/\/scep\.example\.com", and nothing answers plain http there/,
       (stack) => ({
-        ingress: { type, domain: { name: 'scep.example.com', zone: zoneOf(stack) } },
+        ingress: by({ domain: { name: 'scep.example.com', zone: zoneOf(stack) } }),
       }),
     ],
   ),
@@ -157,22 +180,101 @@ const cases: readonly Case[] = [
     { config: { ...example('minimal'), publicUrl: 'http://d1.cloudfront.net' } },
   ],
   [
+    /^rolePath: must begin and end with a slash, such as \/team\/, not "team"$/,
+    { rolePath: 'team' },
+  ],
+  [
+    /^permissionsBoundary: must be a managed policy: ManagedPolicy\.fromManagedPolicyArn\(\)$/,
+    bad({ permissionsBoundary: 'arn:aws:iam::111122223333:policy/bounds' }),
+  ],
+  [
+    /^functionSettings\.scep\.timeoutSeconds: must be a whole number from 5 to 29, not 30$/,
+    { functionSettings: { scep: { timeoutSeconds: 30 } } },
+  ],
+  [
+    /^functionSettings\.admin\.memoryMb: must be a whole number from 256 to 10240, not 128$/,
+    { functionSettings: { admin: { memoryMb: 128 } } },
+  ],
+  [
+    /^packages: is a folder, and packageBucket names a bucket: leave one out$/,
+    (stack) => ({ packageBucket: Bucket.fromBucketName(stack, 'B', 'packages') }),
+  ],
+  [/^packagePrefix: is of packageBucket, which is missing$/, { packagePrefix: 'a/' }],
+  [
+    /^codeSigningConfig: wants packages that are signed: name their packageBucket$/,
+    (stack) => ({
+      codeSigningConfig: CodeSigningConfig.fromCodeSigningConfigArn(stack, 'C', signing),
+    }),
+  ],
+  [
+    /^vpcSubnets: is of vpc, which is missing$/,
+    { vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED } },
+  ],
+  [
+    /^warmWriteRequestUnits: is missing: warm throughput is of reads and of writes$/,
+    { warmReadRequestUnits: 12_000 },
+  ],
+  [
+    /^maxReadRequestUnits: is 4000, and what is warm is 12000 or more: raise it$/,
+    { warmReadRequestUnits: 12_000, warmWriteRequestUnits: 4000 },
+  ],
+  [
+    /^warmReadRequestUnits: must be a whole number from 12000 to 20000, not 30000$/,
+    {
+      ...{ warmReadRequestUnits: 30_000, warmWriteRequestUnits: 4000 },
+      ...{ maxReadRequestUnits: 20_000, maxWriteRequestUnits: 4000 },
+    },
+  ],
+  [
+    /^ingress\.domain\.certificate: must be given where none can be validated in a public zone$/,
+    { ingress: Ingress.httpApi({ domain: { name: 'scep.example.com' } }) },
+  ],
+  [
+    /^ingress\.clients\[0\]: must be a CIDR block of IPv4, not "10\.0\.0\.1"$/,
+    (stack) => ({ ingress: balancer(stack, { clients: ['10.0.0.1'] }) }),
+  ],
+  [
+    /^ingress\.clients: must name at least one CIDR block, or be left out$/,
+    (stack) => ({ ingress: balancer(stack, { clients: [] }) }),
+  ],
+  [
+    /^ingress\.clients: must be given, because the addresses of the VPC are not known/,
+    (stack) => ({
+      config: { ...example('minimal'), publicUrl: 'https://scep.example.com' },
+      ingress: balancer(stack, {}),
+    }),
+  ],
+  [
+    /^ingress\.webAclArn: must be the ARN of a web ACL of scope REGIONAL, not "arn:aws:wafv2:us-east-1:111122223333:global\/webacl\/x\/1"$/,
+    (stack) => ({
+      ingress: balancer(stack, {
+        webAclArn: 'arn:aws:wafv2:us-east-1:111122223333:global/webacl/x/1',
+      }),
+    }),
+  ],
+  [
+    /^admin: must be AdminAccess\.iam\(\) with a load balancer, which has no routes for a JWT$/,
+    (stack) => ({
+      config: { ...example('minimal'), publicUrl: 'https://scep.example.com' },
+      ingress: balancer(stack, { clients: ['10.0.0.0/8'] }),
+      admin: AdminAccess.jwt({ issuer: 'https://x', audience: ['a'] }),
+    }),
+  ],
+  [
     /^ingress\.webAclArn: must be the ARN of a web ACL of scope CLOUDFRONT in us-east-1, not "arn:aws:wafv2:eu-central-1:/,
     {
-      ingress: {
-        type: 'cloudfront',
+      ingress: Ingress.cloudFront({
         webAclArn: 'arn:aws:wafv2:eu-central-1:111122223333:global/webacl/x/1',
-      },
+      }),
     },
   ],
   [
     /^ingress\.rateLimit: is of a new web ACL, and ingress\.webAclArn names one: leave one out$/,
     {
-      ingress: {
-        type: 'cloudfront',
+      ingress: Ingress.cloudFront({
         rateLimit: 100,
         webAclArn: 'arn:aws:wafv2:us-east-1:111122223333:global/webacl/x/1',
-      },
+      }),
     },
   ],
   [
@@ -183,40 +285,39 @@ const cases: readonly Case[] = [
   [
     /^ingress\.domain\.certificate: the stack is in eu-central-1, and CloudFront takes it from us-east-1 only/,
     (stack) => ({
-      ingress: {
-        type: 'cloudfront',
+      ingress: Ingress.cloudFront({
         webAclArn: 'arn:aws:wafv2:us-east-1:111122223333:global/webacl/x/1',
         domain: { name: 'scep.example.com', zone: zoneOf(stack) },
-      },
+      }),
     }),
     'eu-central-1',
   ],
   [
-    /^admin\.type: must be "iam" or "jwt", not "none"; without admin/,
-    bad({ admin: { type: 'none' } }),
+    /^admin: must be AdminAccess\.iam\(\) or AdminAccess\.jwt\(\.\.\.\); without it there is no URL$/,
+    bad({ admin: { type: 'iam' } }),
   ],
   [
-    /^admin\.type: must be "iam" where ingress is "functionUrl", which has no routes for a JWT$/,
+    /^admin: must be AdminAccess\.iam\(\) with a Function URL, which has no routes for a JWT$/,
     {
-      ingress: { type: 'functionUrl' },
-      admin: { type: 'jwt', issuer: 'https://x', audience: ['a'] },
+      ingress: Ingress.functionUrl(),
+      admin: AdminAccess.jwt({ issuer: 'https://x', audience: ['a'] }),
     },
   ],
   [
     /^admin\.issuer: must be an https URL, not "http:\/\/x"$/,
-    { admin: { type: 'jwt', issuer: 'http://x', audience: ['a'] } },
+    { admin: AdminAccess.jwt({ issuer: 'http://x', audience: ['a'] }) },
   ],
   [
     /^admin\.audience: must name at least one audience, or any token of the issuer would do$/,
-    { admin: { type: 'jwt', issuer: 'https://x', audience: [] } },
+    { admin: AdminAccess.jwt({ issuer: 'https://x', audience: [] }) },
   ],
   [
     /^admin\.audience: must name at least one audience, or any token/,
-    { admin: { type: 'jwt', issuer: 'https://x', audience: [''] } },
+    { admin: AdminAccess.jwt({ issuer: 'https://x', audience: [''] }) },
   ],
   [
     /^admin\.audience: must be a list, not "scepter"$/,
-    bad({ admin: { type: 'jwt', issuer: 'https://x', audience: 'scepter' } }),
+    { admin: AdminAccess.jwt(bad({ issuer: 'https://x', audience: 'scepter' })) },
   ],
 ];
 
@@ -233,7 +334,28 @@ const said: readonly (readonly [sentence: string, context: Readonly<Record<strin
   ['region: is missing: -c region=..., the AWS region; that of the credentials by default', {}],
   ["config: is missing: -c config=..., path of Scepter's configuration", { region: 'us-east-1' }],
   ['config: there is no file nowhere.json', { ...good, config: 'nowhere.json' }],
-  ['ingress: must be cloudfront, httpApi or functionUrl, not "alb"', { ...good, ingress: 'alb' }],
+  [
+    'ingress: must be cloudfront, httpApi, alb or functionUrl, not "nlb"',
+    { ...good, ingress: 'nlb' },
+  ],
+  ['albVpcId: cannot be had with ingress=cloudfront', { ...good, albVpcId: 'vpc-1' }],
+  [
+    'domain: is missing: a load balancer has no name of its own',
+    { ...good, ingress: 'alb', albVpcId: 'vpc-1', albSubnetIds: 'subnet-1,subnet-2' },
+  ],
+  ['vpcSubnetIds: is of a VPC, and vpcId is missing', { ...good, vpcSubnetIds: 'subnet-1' }],
+  [
+    'memoryMb: must be scep=, admin= or maintenance= and a number, not "web=512"',
+    { ...good, memoryMb: 'web=512' },
+  ],
+  ['tags: must be NAME=VALUE, not "pki"', { ...good, tags: 'pki' }],
+  [
+    'hostedZoneName: is of a zone, and hostedZoneId is missing',
+    {
+      ...{ ...good, domain: 'scep.example.com', hostedZoneName: 'example.com' },
+      certificateArn: 'arn:aws:acm:us-east-1:111122223333:certificate/1',
+    },
+  ],
   ['plainHttp: must be true or false, not "yes"', { ...good, plainHttp: 'yes' }],
   ['rateLimit: must be a number, not "many"', { ...good, rateLimit: 'many' }],
   ['deployment: must not be empty', { ...good, deployment: '' }],
@@ -242,7 +364,7 @@ const said: readonly (readonly [sentence: string, context: Readonly<Record<strin
     { ...good, deployment: 'A b' },
   ],
   [
-    'hostedZoneId: is missing: -c hostedZoneId=..., id of the public zone that the domain is in',
+    'hostedZoneId: is missing: -c hostedZoneId=..., id of the zone that the domain is in, unless DNS is elsewhere',
     { ...good, domain: 'scep.example.com' },
   ],
   [

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { AdminAccess, Ingress } from '../lib/access.ts';
 import { at, configOf, make, resourcesOf, templateOf, variants } from './support.ts';
 
 const cases = Object.entries(variants).map(
@@ -58,7 +59,7 @@ test('CloudFront answers https only, and never redirects', () => {
 });
 
 test('plain http, where configured, is for SCEP, CRLs and CA certificates and nothing else', () => {
-  const open = behaviorsOf(templateOf({ ingress: { type: 'cloudfront', plainHttp: true } }))
+  const open = behaviorsOf(templateOf({ ingress: Ingress.cloudFront({ plainHttp: true }) }))
     .filter((one) => one.ViewerProtocolPolicy !== 'https-only')
     .map(({ PathPattern, ViewerProtocolPolicy }) => [PathPattern, ViewerProtocolPolicy]);
   assert.deepEqual(open, [
@@ -71,7 +72,7 @@ test('plain http, where configured, is for SCEP, CRLs and CA certificates and no
 });
 
 test('CloudFront has a web ACL that limits the requests of one address', () => {
-  const template = templateOf({ ingress: { type: 'cloudfront', rateLimit: 300 } });
+  const template = templateOf({ ingress: Ingress.cloudFront({ rateLimit: 300 }) });
   template.hasResourceProperties('AWS::WAFv2::WebACL', {
     Scope: 'CLOUDFRONT',
     Rules: [
@@ -115,10 +116,9 @@ test('the SCEP function and CloudFront share a secret that is in no template', (
 
 test('CloudFront sends the first of several secrets, and the function accepts all', () => {
   const template = templateOf((stack) => ({
-    ingress: {
-      type: 'cloudfront',
+    ingress: Ingress.cloudFront({
       originSecrets: ['new', 'old'].map((name) => Secret.fromSecretNameV2(stack, name, name)),
-    },
+    }),
   }));
   const told = (type: string) => JSON.stringify(template.findResources(type));
   const distribution = told('AWS::CloudFront::Distribution');
@@ -159,11 +159,11 @@ test('behind CloudFront one proxy is believed about the address of a device, oth
   const trusted = (template: Template): unknown =>
     JSON.parse(configOf(template).text).trustedProxies;
   assert.equal(trusted(templateOf()), 1);
-  assert.equal(trusted(templateOf({ ingress: { type: 'httpApi' } })), 0);
+  assert.equal(trusted(templateOf({ ingress: Ingress.httpApi() })), 0);
 });
 
 test("a function's own URL ends with a slash; what devices and operators are given does not", () => {
-  const { stack, service } = make({ ingress: { type: 'functionUrl' }, admin: { type: 'iam' } });
+  const { stack, service } = make({ ingress: Ingress.functionUrl(), admin: AdminAccess.iam() });
   for (const url of [service.url, service.adminUrl]) {
     const [scheme, host] = at(stack.resolve(url), 'Fn::Join.1') as [unknown, unknown];
     assert.equal(scheme, 'https://');

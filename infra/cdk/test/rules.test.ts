@@ -75,13 +75,17 @@ test('every acknowledgement has a reason of a sentence or more', () => {
   for (const { id, reason } of acknowledged) assert.match(reason, /^[A-Z].{30,}\.$/s, id);
 });
 
-test('every prop is documented, and every optional one with its default', () => {
-  const types = readFileSync(join(import.meta.dirname, '..', 'lib', 'props.ts'), 'utf8');
-  const props = [...types.matchAll(/(\/\*\*(?:(?!\*\/).)*\*\/)?\s*readonly (\w+)(\??): /gs)];
+test('every prop and member is documented, and every optional one with its default', () => {
+  const types = ['props', 'access', 'edge', 'scep-service', 'worker-backend']
+    .map((name) => readFileSync(join(import.meta.dirname, '..', 'lib', `${name}.ts`), 'utf8'))
+    .join('');
+  const props = [
+    ...types.matchAll(/(\/\*\*(?:(?!\*\/).)*\*\/)?\s*(private )?readonly (\w+)(\??): /gs),
+  ];
   assert.ok(props.length > 25);
-  for (const [, comment = '', name, optional] of props) {
+  for (const [, comment = '', hidden, name, optional] of props) {
     // The comment of such an object says which it is.
-    if (name === 'type') continue;
+    if (hidden || name === 'type') continue;
     assert.ok(comment, `${name} is not documented`);
     if (optional) assert.match(comment, /@default \S/, `${name} does not say its default`);
   }

@@ -8,6 +8,7 @@ import { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { tableDefinition, ttlAttribute } from '../../../lib/adapters/aws/dynamodb/table.ts';
+import { AdminAccess, Ingress } from '../lib/access.ts';
 import {
   account,
   at,
@@ -115,10 +116,9 @@ test('a table, keys and a web ACL that exist are used, and none are made', () =>
     caKeys: { default: key(stack, 'ca') },
     sealingKey: key(stack, 'sealing'),
     logKey: key(stack, 'log'),
-    ingress: {
-      type: 'cloudfront',
+    ingress: Ingress.cloudFront({
       webAclArn: `arn:aws:wafv2:us-east-1:${account}:global/webacl/mine/1`,
-    },
+    }),
   }));
   for (const type of ['AWS::DynamoDB::GlobalTable', 'AWS::KMS::Key', 'AWS::WAFv2::WebACL']) {
     template.resourceCountIs(type, 0);
@@ -229,7 +229,7 @@ const grantee = (stack: ReturnType<typeof stackOf>) =>
   new Role(stack, 'Portal', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
 
 test('grantMintChallenges allows a principal to call the admin function, and nothing else', () => {
-  for (const admin of [undefined, { type: 'iam' } as const]) {
+  for (const admin of [undefined, AdminAccess.iam()]) {
     const { stack, service } = make({ admin });
     service.grantMintChallenges(grantee(stack));
     const granted = statementsOf(Template.fromStack(stack)).filter(({ at }) =>
@@ -326,7 +326,7 @@ test('each alarm has its metric, and the one of instances exists only with reser
     'UpkeepMissing',
   ];
   assert.deepEqual(named(templateOf()).toSorted(), all);
-  const unreserved = templateOf({ reservedConcurrency: 'unreserved' });
+  const unreserved = templateOf({ reservedConcurrency: -1 });
   assert.deepEqual(
     named(unreserved).toSorted(),
     all.filter((name) => name !== 'Busy'),
@@ -337,7 +337,7 @@ test('each alarm has its metric, and the one of instances exists only with reser
     Namespace: 'AWS/Lambda',
     MetricName: 'Errors',
   });
-  templateOf({ ingress: { type: 'functionUrl' } }).hasResourceProperties('AWS::CloudWatch::Alarm', {
+  templateOf({ ingress: Ingress.functionUrl() }).hasResourceProperties('AWS::CloudWatch::Alarm', {
     AlarmDescription: 'Scepter scepter: answers are 5xx',
     MetricName: 'Url5xxCount',
   });

@@ -6,11 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import { type IVpc, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import type { Construct } from 'constructs';
 import packageJson from '../../../package.json' with { type: 'json' };
-import type { Ingress, ScepServiceProps } from '../lib/props.ts';
+import { AdminAccess, Ingress } from '../lib/access.ts';
+import type { ScepServiceProps } from '../lib/props.ts';
 import { ScepService } from '../lib/scep-service.ts';
 import { WorkerBackend, type WorkerBackendProps } from '../lib/worker-backend.ts';
 
@@ -30,6 +33,22 @@ export const zoneOf = (scope: Construct) =>
   HostedZone.fromHostedZoneAttributes(scope, 'Zone', {
     hostedZoneId: 'Z0123456789',
     zoneName: 'example.com',
+  });
+
+export const certificateOf = (scope: Construct) =>
+  Certificate.fromCertificateArn(
+    scope,
+    'Certificate',
+    `arn:aws:acm:us-east-1:${account}:certificate/1`,
+  );
+
+/** Of ids alone, as in an account where others make VPCs. */
+export const vpcOf = (scope: Construct): IVpc =>
+  (scope.node.tryFindChild('Vpc') as IVpc | undefined) ??
+  Vpc.fromVpcAttributes(scope, 'Vpc', {
+    vpcId: 'vpc-0123456789abcdef0',
+    availabilityZones: ['a', 'b'],
+    privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
   });
 
 type Props = Partial<ScepServiceProps>;
@@ -61,16 +80,15 @@ export const templateOf = (...args: Parameters<typeof make>): Template =>
 export const variants: Readonly<Record<string, (stack: Stack) => Props>> = {
   'CloudFront, as it is by default': () => ({}),
   'CloudFront with a domain, plain http and a JWT': (stack) => ({
-    ingress: {
-      type: 'cloudfront',
+    ingress: Ingress.cloudFront({
       plainHttp: true,
       domain: { name: 'scep.example.com', zone: zoneOf(stack) },
-    },
-    admin: { type: 'jwt', issuer: 'https://login.example.com', audience: ['scepter'] },
+    }),
+    admin: AdminAccess.jwt({ issuer: 'https://login.example.com', audience: ['scepter'] }),
     breakGlassRoleArn: `arn:aws:iam::${account}:role/break-glass`,
   }),
   'HTTP API and a JWT, keys of the table and of the logs': (stack) => ({
-    ingress: { type: 'httpApi' },
+    ingress: Ingress.httpApi(),
     tableKey: Key.fromKeyArn(
       stack,
       'TableKey',
@@ -81,16 +99,31 @@ export const variants: Readonly<Record<string, (stack: Stack) => Props>> = {
       'LogsKey',
       `arn:aws:kms:us-east-1:${account}:key/66666666-7777-8888-9999-000000000000`,
     ),
-    admin: { type: 'jwt', issuer: 'https://login.example.com', audience: ['scepter'] },
+    admin: AdminAccess.jwt({ issuer: 'https://login.example.com', audience: ['scepter'] }),
   }),
   'HTTP API with a domain and a signed admin URL': (stack) => ({
     config: { ...example('minimal'), publicUrl: 'https://scep.example.com' },
-    ingress: { type: 'httpApi', domain: { name: 'scep.example.com', zone: zoneOf(stack) } },
-    admin: { type: 'iam' },
+    ingress: Ingress.httpApi({ domain: { name: 'scep.example.com', zone: zoneOf(stack) } }),
+    admin: AdminAccess.iam(),
+  }),
+  'a load balancer in a VPC, where the functions are, too': (stack) => ({
+    config: { ...example('minimal'), publicUrl: 'http://scep.corp.example.com' },
+    ingress: Ingress.alb({
+      vpc: vpcOf(stack),
+      domain: { name: 'scep.corp.example.com', certificate: certificateOf(stack) },
+      clients: ['10.0.0.0/8'],
+      plainHttp: true,
+    }),
+    vpc: vpcOf(stack),
+    environmentKey: Key.fromKeyArn(
+      stack,
+      'EnvironmentKey',
+      `arn:aws:kms:us-east-1:${account}:key/22222222-3333-4444-5555-666666666666`,
+    ),
   }),
   'function URLs': () => ({
-    ingress: { type: 'functionUrl' } satisfies Ingress,
-    admin: { type: 'iam' },
+    ingress: Ingress.functionUrl(),
+    admin: AdminAccess.iam(),
   }),
 };
 

@@ -1,5 +1,5 @@
-// The stubs for AWS: cdk.json for the app of the quick start, and a root module for Terraform. Both take the
-// construct, the module and the packages of the functions from the repository.
+// The stubs for AWS: a project for the CDK with the package of the construct, and a root module for Terraform. Both
+// take what `npm run release` makes in the repository.
 
 import { shellWord } from '../text.ts';
 import {
@@ -26,18 +26,12 @@ export const placeholder = ({ domain }: Answers): readonly string[] =>
       ]
     : [];
 
-/** The toolkit, from the repository: in this folder npx would fetch whichever there is. */
-export const toolkit = ({ repository }: Places): string =>
-  quoted(`${repository}/infra/cdk/node_modules/.bin/cdk`);
+/** Packages of the repository, or of a folder in it. */
+export const installed = ({ repository }: Places, folder = ''): string =>
+  `npm --prefix ${quoted(`${repository}${folder}`)} ci`;
 
-export const built = (
-  { repository }: Places,
-  folder: string,
-  release: boolean,
-): readonly string[] => [
-  `npm --prefix ${quoted(repository)} ci${release ? ` && npm --prefix ${quoted(repository)} run release` : ''}`,
-  `npm --prefix ${quoted(`${repository}/infra/${folder}`)} ci`,
-];
+const released = (places: Places): string =>
+  `${installed(places)} && npm --prefix ${quoted(places.repository)} run release`;
 
 /** As in infra/cdk/cdk.json. */
 const toolkitSettings = {
@@ -47,20 +41,19 @@ const toolkitSettings = {
   '@aws-cdk/core:validateAgainstDefaultRules': true,
 };
 
-/** cdk.json for one of the apps of the repository. */
-export function cdkFile(
-  { repository }: Places,
-  app: 'app' | 'worker',
-  context: Readonly<Record<string, string>>,
-): StubFile {
-  const paths = ['node_modules/.bin/node', `infra/cdk/bin/${app}.ts`];
-  const command = paths.map((path) => `"${repository}/${path}"`).join(' ');
-  return {
-    name: 'cdk.json',
-    what: 'what "cdk deploy" deploys',
-    text: indented({ app: command, context: { ...context, ...toolkitSettings } }),
-  };
-}
+/** @param app the command that makes the template */
+export const cdkFile = (app: string, context: Readonly<Record<string, string>>): StubFile => ({
+  name: 'cdk.json',
+  what: 'what "cdk deploy" deploys',
+  text: indented({ app, context: { ...context, ...toolkitSettings } }),
+});
+
+/** Of infra/cdk/package.json. */
+const cdkProject = {
+  private: true,
+  dependencies: { 'aws-cdk-lib': '^2.276.0', constructs: '^10.8.1' },
+  devDependencies: { 'aws-cdk': '^2.1148.1' },
+};
 
 export const doctor = (answers: Answers): readonly string[] =>
   addressOf(answers) === noAddress ? [] : [`scepter doctor ${addressOf(answers)}/scep`];
@@ -71,17 +64,25 @@ export function withCdk(answers: Answers, places: Places): Stub {
     config: 'scepter.jsonc',
     region,
     deployment: DEPLOYMENT,
-    packages: `${places.repository}/dist/release`,
     ingress: 'httpApi',
     ...(domain && zone ? { domain, hostedZoneId: zone.id, hostedZoneName: zone.name } : {}),
     ...(secret ? { secrets: `${SECRET}=${secret}` } : {}),
   };
   return {
-    files: [configurationFile(answers, places), cdkFile(places, 'app', context)],
+    files: [
+      configurationFile(answers, places),
+      cdkFile('node node_modules/cdk-scepter/bin/app.js', context),
+      {
+        name: 'package.json',
+        what: 'the CDK, beside which the package of the construct is installed',
+        text: indented(cdkProject),
+      },
+    ],
     next: [
-      ...built(places, 'cdk', true),
-      `${toolkit(places)} bootstrap`,
-      `${toolkit(places)} deploy --outputs-file out.json`,
+      released(places),
+      `npm install ${quoted(places.repository)}/dist/release/cdk-scepter-*.tgz`,
+      'npx cdk bootstrap',
+      'npx cdk deploy --outputs-file out.json',
       ...doctor(answers),
     ],
     notes: [
@@ -146,14 +147,13 @@ output "scepter" {
   value       = module.scepter
 }
 `;
-  const [release = ''] = built(places, 'terraform', true);
   return {
     files: [
       configurationFile(answers, places),
       { name: 'main.tf', what: 'what "terraform apply" applies', text: main },
     ],
     next: [
-      release,
+      released(places),
       'scepter config validate scepter.jsonc --stamp > stamped.json',
       'terraform init',
       ...(needsSecret(answers) ? ['export TF_VAR_mdm_challenge="$(openssl rand -hex 16)"'] : []),

@@ -1,7 +1,7 @@
 // The stub for Cloudflare Workers: cdk.json for the AWS side. What wrangler deploys is made of its outputs, by the
 // repository's `npm run configure`.
 
-import { built, cdkFile, doctor, placeholder, quoted, toolkit } from './aws.ts';
+import { cdkFile, doctor, installed, placeholder, quoted } from './aws.ts';
 import {
   type Answers,
   configurationFile,
@@ -14,17 +14,22 @@ import {
 
 export function onWorkers(answers: Answers, places: Places): Stub {
   const { region } = answers;
-  const npm = `npm --prefix ${quoted(`${places.repository}/infra/cloudflare`)} run`;
+  const { repository } = places;
+  const app = ['node_modules/.bin/node', 'infra/cdk/bin/worker.ts']
+    .map((path) => `"${repository}/${path}"`)
+    .join(' ');
+  // From the repository: in this folder npx would fetch whichever there is.
+  const toolkit = quoted(`${repository}/infra/cdk/node_modules/.bin/cdk`);
+  const npm = `npm --prefix ${quoted(`${repository}/infra/cloudflare`)} run`;
   return {
     files: [
       configurationFile(answers, places),
-      cdkFile(places, 'worker', { config: 'scepter.jsonc', region, deployment: DEPLOYMENT }),
+      cdkFile(app, { config: 'scepter.jsonc', region, deployment: DEPLOYMENT }),
     ],
     next: [
-      ...built(places, 'cdk', false),
-      ...built(places, 'cloudflare', false).slice(1),
-      `${toolkit(places)} bootstrap`,
-      `${toolkit(places)} deploy --outputs-file out.json`,
+      ...['', '/infra/cdk', '/infra/cloudflare'].map((folder) => installed(places, folder)),
+      `${toolkit} bootstrap`,
+      `${toolkit} deploy --outputs-file out.json`,
       `${npm} configure -- "$PWD"`,
       `${npm} wrangler -- --cwd "$PWD" deploy`,
       ...doctor(answers),
