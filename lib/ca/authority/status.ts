@@ -206,7 +206,7 @@ async function registerWarnings(
 ): Promise<string[]> {
   try {
     const changes = await registerChanges(store, [...crls.keys()]);
-    const behind = [...crls].find(([name, crl]) => (changes.get(name) ?? 0) < (crl?.changes ?? 0));
+    const behind = [...crls].find(([name, crl]) => changes(name) < (crl?.changes ?? 0));
     return behind ? [removedFrom(behind[0]).message] : [];
   } catch (error) {
     if (!(error instanceof Outage)) throw error;

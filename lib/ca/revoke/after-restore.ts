@@ -68,7 +68,7 @@ export async function goOnFrom(
   }
   const changes = await registerChanges(store, [...published.keys()]);
   for (const [name, crl] of published) {
-    await crls.publish(name, { ...crl, changes: changes.get(name) ?? 0 });
+    await crls.publish(name, { ...crl, changes: changes(name) });
   }
   if (published.size > 0) await rebuildRegisters(operator, ca, actor);
   const numbers: number[] = [];

@@ -31,8 +31,10 @@ type CrlDeps = Pick<
 const system: Actor = { kind: 'system' };
 
 /**
- * Publishes each CRL anew that is missing, lacks a change, has half of its life behind it, or was asked for.
+ * Publishes each CRL anew that is missing, lacks a change, has half of its life behind it, or was asked for. One that
+ * cannot be made, because another hand has changed its register, keeps no other from being published.
  * @returns those in force, the CA's own first
+ * @throws {Outage} the first, if there was any
  */
 export async function keepCrls(deps: CrlDeps, ca: Issuer): Promise<readonly [Crl, ...Crl[]]> {
   const view = new View(deps.store);
@@ -42,19 +44,24 @@ export async function keepCrls(deps: CrlDeps, ca: Issuer): Promise<readonly [Crl
   const names = crlNames(ca);
   const last = await Promise.all(names.map((name) => deps.crls.newest(name)));
   const changes = await registerChanges(deps.store, names);
-  const kept = async (name: string, crl: Crl | undefined): Promise<Crl> =>
-    crl &&
-    !asked &&
-    crl.changes === changes.get(name) &&
-    isFresh(crl, deps.clock.now()) &&
-    tellsOf(crl, distributionPointOf(ca, name))
-      ? crl
-      : publishCrl(deps, ca, { name, actor });
-  const own = await kept(ca.id, last[0]);
-  const partitions: Crl[] = [];
+  const kept: Crl[] = [];
+  const failures: unknown[] = [];
   for (const [at, name] of names.entries()) {
-    if (at > 0) partitions.push(await kept(name, last[at]));
+    const crl = last[at];
+    try {
+      const isGood =
+        crl &&
+        !asked &&
+        crl.changes === changes(name) &&
+        isFresh(crl, deps.clock.now()) &&
+        tellsOf(crl, distributionPointOf(ca, name));
+      kept.push(isGood ? crl : await publishCrl(deps, ca, { name, actor }));
+    } catch (error) {
+      failures.push(error);
+    }
   }
+  const [own, ...partitions] = kept;
+  if (failures.length > 0 || !own) throw failures[0];
   const draft = new Draft(view);
   draft.remove('crlRequest', ca.id);
   // A wish that changed meanwhile stays: it is newer than the state that these CRLs were made from.

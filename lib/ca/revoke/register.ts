@@ -146,14 +146,17 @@ const spoiltRegister = (at: string, part = '', deed = 'changed'): Outage => {
   );
 };
 
-/** How often the registers of these CRLs have changed. Whatever was acknowledged before the call is counted. */
+/**
+ * How often the register of each of these CRLs has changed. Whatever was acknowledged before the call is counted.
+ * Asking about an altered one throws an {@link Outage}.
+ */
 export async function registerChanges(
   store: Pick<Store, 'read'>,
   crls: readonly string[],
-): Promise<ReadonlyMap<string, number>> {
+): Promise<(crl: string) => number> {
   const view = new View(store);
   await view.load(crls.flatMap(headsOf));
-  return new Map(crls.map((crl) => [crl, changesIn(view, crl)]));
+  return (crl) => changesIn(view, crl);
 }
 
 const changesIn = (view: View, crl: string): number =>

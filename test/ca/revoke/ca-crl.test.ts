@@ -343,7 +343,7 @@ test('the register goes on when a shard is full, and every entry is found', asyn
     enter(draft, certificate, { reason: 'superseded', at: 5 });
     assert.equal(await store.write(draft.actions), 'done');
   }
-  assert.deepEqual(await registerChanges(store, ['default']), new Map([['default', count]]));
+  assert.equal((await registerChanges(store, ['default']))('default'), count);
   const { changes, revoked } = await readRegister(store, 'default', 10);
   assert.equal(changes, count);
   assert.deepEqual(

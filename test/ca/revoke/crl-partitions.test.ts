@@ -213,17 +213,25 @@ describe('a CA with partitions', () => {
   });
 
   test('an altered register of one partition stops its CRL alone, and is rebuilt', async () => {
-    const w = await partitioned();
-    const [device = assert.fail()] = await fleet(w, 1);
-    const { serial, record } = device;
-    await revoke(w.lab.deps, { ca: 'default', serial, reason: 'superseded', actor: operator });
+    const w = await partitioned(2);
+    const devices = await fleet(w, 8);
+    const of = (partition: string) =>
+      devices.find(({ record }) => record.partition === partition) ?? assert.fail();
+    const [spoilt, other] = [of('1-0'), of('1-1')];
+    const gone = ({ serial }: { readonly serial: string }) =>
+      revoke(w.lab.deps, { ca: 'default', serial, reason: 'superseded', actor: operator });
+    await gone(spoilt);
     await keep(w);
     await w.forge('register', () => ({ entries: {}, changes: 9 }));
+    await gone(other);
     const issuer = await issuerOf(w.lab);
     await assert.rejects(keepCrls(w.lab.deps, issuer), /crl rebuild default/);
-    assert.deepEqual(await rebuildRegisters(w.lab.deps, issuer, operator), [record.partition]);
+    assert.deepEqual(revoked(await crlAt(w.lab, other.url)), [other.serial]);
+    const { warnings } = await caStatus(w.lab.deps, 'default');
+    assert.match(warnings.join(), /crl rebuild default/);
+    assert.deepEqual(await rebuildRegisters(w.lab.deps, issuer, operator), ['1-0']);
     await publishCrls(w.lab.deps, issuer, { actor: operator });
-    assert.deepEqual(revoked(await crlAt(w.lab, device.url)), [serial]);
+    assert.deepEqual(revoked(await crlAt(w.lab, spoilt.url)), [spoilt.serial]);
     assert.deepEqual(await rebuildRegisters(w.lab.deps, issuer, operator), []);
   });
 
