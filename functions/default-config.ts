@@ -10,10 +10,14 @@ import { ConfigError } from '../lib/config/error.ts';
 import { parseJsonc } from '../lib/config/schema.ts';
 import { type Env, readVariable } from './env.ts';
 
-/** @throws {ConfigError} with sentences that name what is wrong */
+/**
+ * Secrets that it refers to are looked up where devices are served: with a table, this may be another function, or the
+ * operator, who know none.
+ * @throws {ConfigError} with sentences that name what is wrong
+ */
 export async function loadConfig(env: Env, connection?: AwsConnection): Promise<Config> {
   const { document, secrets } = await readDocument(env, undefined, connection);
-  return checkConfig(document, secrets);
+  return checkConfig(document, env.table === undefined ? secrets : undefined);
 }
 
 type Source = {

@@ -31,8 +31,8 @@ export type Env = {
   /** `SCEPTER_SEALING_KEY`: the KMS key that seals RA and MAC keys: its id, ARN or alias. With it
    * CA keys are in KMS too; without it all keys are files in the data folder. */
   readonly sealingKey: string | undefined;
-  /** `SCEPTER_ORIGIN_SECRETS`, separated by commas: the SCEP function accepts requests with one of them in
-   * CloudFront's header; without any it accepts all requests. */
+  /** `SCEPTER_ORIGIN_SECRETS`, separated by commas, each itself or `secretsmanager:` and the ARN of a secret: the SCEP
+   * function accepts requests with one of them in CloudFront's header; without any it accepts all requests. */
   readonly originSecrets: readonly string[];
   /** `SCEPTER_ADMIN_TOKEN`: whoever shows this to a Worker is its admin. */
   readonly adminToken: string | undefined;
@@ -41,8 +41,10 @@ export type Env = {
   /** `SCEPTER_CONFIG`: a file's path, the JSON itself, or `s3:BUCKET/KEY` of an object that is named by its
    * SHA-256. */
   readonly config: string | undefined;
-  /** `AWS_ENDPOINT_URL_S3`: where S3 is, if not at AWS; the SDK finds the endpoints of the others itself. */
+  /** `AWS_ENDPOINT_URL_S3` and `AWS_ENDPOINT_URL_SECRETS_MANAGER`: where these are, if not at AWS; the SDK finds the
+   * endpoints of the others itself. */
   readonly s3Endpoint: string | undefined;
+  readonly secretsEndpoint: string | undefined;
   /** `NODE_ENV=production`, keys in files, and no `SCEPTER_ALLOW_SOFTWARE_KEYS=1`. */
   readonly refuseSoftwareKeys: boolean;
   /** `SCEPTER_URL` and `SCEPTER_TOKEN`: the server that the CLI asks, and its token. The URL may be
@@ -95,6 +97,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     production,
     config: env.SCEPTER_CONFIG || undefined,
     s3Endpoint: env.AWS_ENDPOINT_URL_S3 || undefined,
+    secretsEndpoint: env.AWS_ENDPOINT_URL_SECRETS_MANAGER || undefined,
     refuseSoftwareKeys:
       production && !env.SCEPTER_SEALING_KEY && !isOn(env, 'SCEPTER_ALLOW_SOFTWARE_KEYS'),
     url: env.SCEPTER_URL || undefined,

@@ -1,10 +1,10 @@
 // AWS Lambda: SCEP, CRLs and certificates of CAs, probes. The one function that opens RA keys.
 
 import { makeDeviceApp } from '../lib/http/app.ts';
-import { readEnv } from './env.ts';
 import { kept } from './kept.ts';
 import { openService } from './lambda/aws.ts';
 import { handling, log, serveEvents } from './lambda/instance.ts';
+import { readOriginSecrets } from './static-secrets.ts';
 
 const app = kept(async () => {
   const deps = await openService(log);
@@ -13,7 +13,9 @@ const app = kept(async () => {
   return makeDeviceApp(deps);
 }, log);
 
-export const handler = handling(serveEvents(app, log, readEnv().originSecrets));
+const originSecrets = kept(() => readOriginSecrets(), log);
+
+export const handler = handling(serveEvents(app, log, originSecrets));
 
 // Lambda starts a process before it gives it a request, and with more CPU: so the start is done now.
-await app().catch(() => undefined);
+await Promise.allSettled([app(), originSecrets()]);

@@ -71,7 +71,7 @@ const local = (file: Source): string[] =>
     .map((from) => posix.normalize(posix.join(posix.dirname(file.path), from)));
 
 /** What adapters of one SDK share. */
-const sharedByAdapters = ['lib/adapters/aws/aws.ts'];
+const sharedByAdapters = ['lib/adapters/aws/aws.ts', 'lib/adapters/aws/signed.ts'];
 
 /** Files of one adapter: those of a folder, below `aws` or beside it, or one file. */
 const isSameAdapter = (one: string, other: string): boolean =>

@@ -24,7 +24,7 @@ import { ConfigError } from '../../lib/config/error.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { loadConfig } from '../default-config.ts';
 import { readEnv } from '../env.ts';
-import { readStaticSecrets } from '../static-secrets.ts';
+import { lookUpSecrets, readStaticSecrets } from '../static-secrets.ts';
 
 /** What every function has, and the keys, of which each takes what it uses. */
 async function open(log: Log, connection?: AwsConnection) {
@@ -81,7 +81,10 @@ export async function openMaintenance(log: Log): Promise<PublishDeps> {
  */
 export async function openService(log: Log, connection?: AwsConnection): Promise<ServerDeps> {
   const { deps, keys } = await open(log, connection);
-  const staticSecrets = readStaticSecrets(deps.config);
+  const staticSecrets = readStaticSecrets(
+    deps.config,
+    await lookUpSecrets(deps.config, connection),
+  );
   warnOfStaticChallenges(deps.config, log);
   const { signer, raKeys } = keys;
   const cas = new AnsweringCas({ ...deps, signer, raKeys });

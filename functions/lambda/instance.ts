@@ -41,16 +41,16 @@ const originHeader = 'x-scepter-origin';
 /**
  * The handler of a function that is called by a Function URL, an HTTP API, a REST API or an ALB.
  * @param originSecrets one of which a request must come with; none: nothing is asked for
+ * @returns a handler that answers 503 while they cannot be read
  */
 export function serveEvents(
   app: () => Promise<App>,
   log: Log,
-  originSecrets: readonly string[] = [],
+  originSecrets: () => Promise<readonly string[]> = async () => [],
 ): (event: unknown) => Promise<LambdaReply> {
-  const known = originSecrets.map(digest);
-  const isFromOrigin = ({ headers }: Request): boolean => {
+  const isFromOrigin = ({ headers }: Request, known: readonly string[]): boolean => {
     const shown = digest(headers.get(originHeader) ?? '');
-    return known.length === 0 || known.some((one) => equalSecret(one, shown));
+    return known.length === 0 || known.some((one) => equalSecret(digest(one), shown));
   };
   return async (event) => {
     const { request, connection, damaged } = requestOf(event);
@@ -59,7 +59,9 @@ export function serveEvents(
         'a body came as text and has lost octets: a REST API needs the binary media type */*, and no client may call its message text';
       log({ event: 'http.damaged', severity: 'warning', detail });
     }
-    if (!isFromOrigin(request)) return replyOf(event, forbidden());
+    const known = await originSecrets().catch(() => undefined);
+    if (!known) return replyOf(event, unavailable());
+    if (!isFromOrigin(request, known)) return replyOf(event, forbidden());
     const ready = await app().catch(() => undefined);
     // Only a request with a secret has come through CloudFront, and so through the number of proxies.
     const arrived = { ...connection, viaProxies: known.length > 0 };

@@ -17,6 +17,13 @@ locals {
   )
 }
 
+# What CloudFront sends; the functions read it themselves.
+data "aws_secretsmanager_secret_version" "origin" {
+  count = local.cloudfront ? 1 : 0
+
+  secret_id = var.origin_secret_arns[0]
+}
+
 resource "aws_wafv2_web_acl" "this" {
   count    = local.cloudfront ? 1 : 0
   provider = aws.us_east_1
@@ -89,7 +96,7 @@ resource "aws_cloudfront_distribution" "this" {
 
     custom_header {
       name  = "x-scepter-origin"
-      value = var.origin_secret
+      value = data.aws_secretsmanager_secret_version.origin[0].secret_string
     }
   }
 

@@ -48,6 +48,7 @@ locals {
     SealingKeyArn       = local.sealing_key_arn
     ConfigObjects       = "${aws_s3_bucket.configs.arn}/config/*"
   }
+  secret_arns = concat(values(var.secrets), var.origin_secret_arns)
   table_key_policy_values = {
     TableKeyArn = var.table_key_arn
     Region      = local.region
@@ -153,6 +154,15 @@ resource "aws_iam_role_policy" "table_key" {
   policy = templatefile("${local.policies}/table-key.json", local.table_key_policy_values)
 }
 
+# What the environment of the SCEP function names.
+resource "aws_iam_role_policy" "secrets" {
+  count = length(local.secret_arns) > 0 ? 1 : 0
+
+  name   = "secrets"
+  role   = aws_iam_role.function["scep"].id
+  policy = templatefile("${local.policies}/secrets.json", { SecretArns = join("\",\"", local.secret_arns) })
+}
+
 resource "aws_cloudwatch_log_group" "function" {
   for_each = local.functions
 
@@ -188,8 +198,8 @@ resource "aws_lambda_function" "this" {
         SCEPTER_CONFIG      = "s3:${aws_s3_object.config.bucket}/${aws_s3_object.config.key}"
         NODE_OPTIONS        = "--enable-source-maps"
       },
-      each.key == "scep" ? var.secrets : {},
-      local.cloudfront && each.key == "scep" ? { SCEPTER_ORIGIN_SECRETS = join(",", compact([var.origin_secret, var.previous_origin_secret])) } : {},
+      each.key == "scep" ? { for name, arn in var.secrets : name => "secretsmanager:${arn}" } : {},
+      local.cloudfront && each.key == "scep" ? { SCEPTER_ORIGIN_SECRETS = join(",", formatlist("secretsmanager:%s", var.origin_secret_arns)) } : {},
     )
   }
 
@@ -203,7 +213,7 @@ resource "aws_lambda_function" "this" {
   }
 
   # A role without its policy would be used before it can do anything.
-  depends_on = [aws_iam_role_policy.function, aws_iam_role_policy.table_key]
+  depends_on = [aws_iam_role_policy.function, aws_iam_role_policy.table_key, aws_iam_role_policy.secrets]
 }
 
 # A failed run is not repeated, because the next one comes a minute later.

@@ -23,6 +23,12 @@ variable "config" {
     error_message = "config: has more octets than the 131072 that the functions take."
   }
 
+  # The ARN of each key is in the policy of each role.
+  validation {
+    condition     = try(length(jsondecode(var.config).document.cas), 0) <= 60
+    error_message = "config: has more than 60 CAs, and the policy of a role holds the keys of 60 (IAM gives a role 10,240 characters): divide them among deployments."
+  }
+
   # If certificates point to this deployment, it must answer with the scheme of that URL.
   validation {
     condition = var.plain_http || (var.domain == null ?
@@ -213,27 +219,20 @@ variable "domain" {
   }
 }
 
-variable "origin_secret" {
-  description = "Secret by which the SCEP function recognizes CloudFront: 32 or more letters and digits, such as \"openssl rand -hex 32\" makes. It authorizes nothing: it keeps clients from going around the web ACL."
-  type        = string
-  default     = null
-  sensitive   = true
+variable "origin_secret_arns" {
+  description = "ARNs of the secrets in Secrets Manager by which the SCEP function recognizes CloudFront: letters and digits, such as \"openssl rand -hex 32\" makes. CloudFront sends the first one, and the function accepts each, which it reads at its start. To rotate, put a new one in front, apply, and remove the old one a day later. It authorizes nothing: it keeps clients from going around the web ACL. The state has the first one's value, because it is a setting of CloudFront."
+  type        = list(string)
+  default     = []
+  nullable    = false
 
   validation {
-    condition     = var.ingress != "cloudfront" || can(regex("^[A-Za-z0-9]{32,128}$", var.origin_secret))
-    error_message = "origin_secret: must have 32 to 128 letters and digits where ingress is \"cloudfront\"; \"openssl rand -hex 32\" makes one."
+    condition     = (var.ingress == "cloudfront") == (length(var.origin_secret_arns) > 0)
+    error_message = "origin_secret_arns: must name a secret where ingress is \"cloudfront\", and none elsewhere."
   }
-}
-
-variable "previous_origin_secret" {
-  description = "The previous origin_secret, which the SCEP function still accepts. To rotate, move the secret here, set a new origin_secret, and remove this one a day later."
-  type        = string
-  default     = null
-  sensitive   = true
 
   validation {
-    condition     = var.previous_origin_secret == null || can(regex("^[A-Za-z0-9]{32,128}$", var.previous_origin_secret))
-    error_message = "previous_origin_secret: must have 32 to 128 letters and digits."
+    condition     = alltrue([for arn in var.origin_secret_arns : can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\\d{12}:secret:.+-\\w{6}$", arn))])
+    error_message = "origin_secret_arns: must be ARNs of secrets, which end with a hyphen and six characters."
   }
 }
 
@@ -351,11 +350,15 @@ variable "log_group_key_arn" {
 }
 
 variable "secrets" {
-  description = "Environment variables of the SCEP function that the configuration refers to with \"env:NAME\", and their values."
+  description = "ARNs of the secrets in Secrets Manager that the configuration refers to with \"env:NAME\", by that name. The environment of the SCEP function has their ARNs, and it reads them at its start: no value is in an environment or in the state. The policy of a secret's own key lets it do so."
   type        = map(string)
   default     = {}
   nullable    = false
-  sensitive   = true
+
+  validation {
+    condition     = alltrue([for arn in values(var.secrets) : can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\\d{12}:secret:.+-\\w{6}$", arn))])
+    error_message = "secrets: must be ARNs of secrets, which end with a hyphen and six characters, by the names of variables."
+  }
 
   validation {
     condition     = alltrue([for name in keys(var.secrets) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !can(regex("^(AWS|SCEPTER|NODE|LAMBDA)_", name))])

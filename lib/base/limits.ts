@@ -278,8 +278,8 @@ export const STORE_READ_MS = 1000;
  * waits for one has its time running, and more than these, from far away, would have none left. */
 export const MAX_QUERIES_AT_ONCE = 6;
 
-/** Of a configuration in S3: milliseconds in which a start reads it, and its octets, which an event quotes twice. */
-export const CONFIG_READ_MS = 5000;
+/** Of what a start reads: milliseconds for it, and octets of a configuration, which an event quotes twice, and of a secret. */
+export const START_READ_MS = 5000;
 export const MAX_CONFIG_OCTETS = 128 * 1024;
 
 /** Milliseconds in which a write of a remote store is repeated. With its last call and a read to learn

@@ -23,7 +23,7 @@ async function asked(secrets: readonly string[] | undefined, shown?: string) {
       return new Response('ok');
     },
   });
-  const handler = serveEvents(app, () => {}, secrets);
+  const handler = serveEvents(app, () => {}, secrets && (async () => secrets));
   const { statusCode, body } = await handler(
     event(shown === undefined ? {} : { 'X-Scepter-Origin': shown }),
   );
@@ -45,6 +45,19 @@ test('a request with one of the secrets is served, also with the previous one du
 
 test('a function without a secret asks for none', async () => {
   for (const secrets of [undefined, []]) assert.deepEqual(await asked(secrets), ok);
+});
+
+test('while its secrets cannot be read a function answers 503 and serves nobody', async () => {
+  let served = false;
+  const app = async () => ({
+    fetch: () => {
+      served = true;
+      return new Response('ok');
+    },
+  });
+  const away = () => Promise.reject(new Error('Secrets Manager is away'));
+  const { statusCode } = await serveEvents(app, () => {}, away)(event());
+  assert.deepEqual([statusCode, served], [503, false]);
 });
 
 test('SCEPTER_ORIGIN_SECRETS is a list with commas, and an empty one has no secret', () => {

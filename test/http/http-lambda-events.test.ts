@@ -411,7 +411,7 @@ test('a function believes a number of proxies only for requests that show an ori
     serveEvents(
       async () => own,
       () => {},
-      secrets,
+      async () => secrets,
     );
   const headers = [
     ['X-Forwarded-For', '203.0.113.9'],

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   at,
+  blocksOf,
   defaultOf,
   expression,
   hclOf,
@@ -114,7 +115,14 @@ test('the origin secret is a secret on both sides', () => {
   const shown = JSON.stringify(at(config, 'Origins.0.OriginCustomHeaders.0.HeaderValue'));
   assert.match(shown, /resolve:secretsmanager:/);
   const resource = resourceOf(hcl, 'aws_cloudfront_distribution', 'this');
-  assert.equal(at(resource, 'origin.0.custom_header.0.value'), expression('var.origin_secret'));
+  assert.equal(
+    at(resource, 'origin.0.custom_header.0.value'),
+    expression('data.aws_secretsmanager_secret_version.origin[0].secret_string'),
+  );
+  const version = blocksOf(hcl, 'data').find(
+    ({ labels }) => labels[0] === 'aws_secretsmanager_secret_version',
+  );
+  assert.equal(at(version?.content, 'secret_id'), expression('var.origin_secret_arns[0]'));
   // Shown when the function knows it, not before.
   assert.ok(listAt(resource, 'depends_on').includes(expression('aws_lambda_function.this')));
 });

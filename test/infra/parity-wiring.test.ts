@@ -4,7 +4,18 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { at, blocksOf, expression, hclOf, localsOf, resourceOf, text } from './templates.ts';
+import {
+  at,
+  blocksOf,
+  expression,
+  hclOf,
+  localsOf,
+  maybe,
+  ofType,
+  resourceOf,
+  templateOf,
+  text,
+} from './templates.ts';
 
 const hcl = hclOf();
 const locals = localsOf(hcl);
@@ -272,12 +283,29 @@ test('the policy for making challenges allows the admin function, and its URL on
   );
 });
 
-test('secrets, also the previous origin secret, are in the environment of the SCEP function only', () => {
+test('secrets, also the previous origin secret, are named in the environment of the SCEP function only, by ARN', () => {
   const variables = text(
     at(resourceOf(hcl, 'aws_lambda_function', 'this'), 'environment.0.variables'),
   );
-  assert.ok(variables.includes('each.key == "scep" ? var.secrets : {}'));
-  assert.ok(variables.includes('compact([var.origin_secret, var.previous_origin_secret])'));
+  for (const part of [
+    `each.key == "scep" ? {for name, arn in var.secrets : name => "secretsmanager:${expression('arn')}"} : {}`,
+    'formatlist("secretsmanager:%s", var.origin_secret_arns)',
+  ]) {
+    assert.ok(variables.includes(part), `${part} in ${variables}`);
+  }
+  const scep = ofType(templateOf('cloudfront'), 'AWS::Lambda::Function').find((one) =>
+    maybe(one, 'Environment.Variables.SCEPTER_ORIGIN_SECRETS'),
+  );
+  const named = JSON.stringify(at(scep, 'Environment.Variables.SCEPTER_ORIGIN_SECRETS'));
+  assert.match(named, /"secretsmanager:",\{"Ref":"ServiceOriginSecret/);
+  assert.equal(
+    at(resourceOf(hcl, 'aws_iam_role_policy', 'secrets'), 'role'),
+    expression('aws_iam_role.function["scep"].id'),
+  );
+  assert.equal(
+    locals.secret_arns,
+    expression('concat(values(var.secrets), var.origin_secret_arns)'),
+  );
 });
 
 test('the policy for reading the log allows events, and no other record', () => {

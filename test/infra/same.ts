@@ -16,7 +16,6 @@ export const same: Readonly<Record<string, readonly string[]>> = {
   'AWS::CloudWatch::Dashboard': ['aws_cloudwatch_dashboard'],
   'AWS::DynamoDB::GlobalTable': ['aws_dynamodb_table'],
   'AWS::Events::Rule': ['aws_cloudwatch_event_rule', 'aws_cloudwatch_event_target'],
-  'AWS::IAM::ManagedPolicy': ['aws_iam_role_policy'],
   'AWS::IAM::Policy': ['aws_iam_role_policy'],
   'AWS::IAM::Role': ['aws_iam_role'],
   'AWS::KMS::Alias': ['aws_kms_alias'],

@@ -63,8 +63,8 @@ export interface CloudFrontOptions extends HttpApiOptions {
 
   /**
    * Secrets by which the SCEP function recognizes CloudFront: letters and digits. CloudFront sends the first
-   * one, and the function accepts each. To rotate, put a new one in front, deploy, and remove the old one a
-   * day later.
+   * one, and the function accepts each, which it reads at its start. To rotate, put a new one in front, deploy, and
+   * remove the old one a day later.
    * @default - a new one
    */
   readonly originSecrets?: ISecret[];

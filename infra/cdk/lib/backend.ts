@@ -9,6 +9,7 @@ import {
   CompositePrincipal,
   ManagedPolicy,
   type ManagedPolicyProps,
+  Policy,
   Role,
   type RoleProps,
 } from 'aws-cdk-lib/aws-iam';
@@ -37,14 +38,8 @@ export function makeOperator(scope: Construct, props: BackendProps): Role {
   });
 }
 
-export function letOperate(
-  scope: Construct,
-  operator: Role,
-  props: BackendProps,
-  values: PolicyValues,
-): void {
-  new ManagedPolicy(scope, 'operator-policy', {
-    description: described(props, 'makes CAs and RA keys'),
+export function letOperate(scope: Construct, operator: Role, values: PolicyValues): void {
+  new Policy(scope, 'operator-policy', {
     document: renderPolicy('operator', values),
     roles: [operator],
   });

@@ -14,6 +14,7 @@ import {
 } from './access.ts';
 import { configText } from './backend.ts';
 import type { FunctionName } from './functions.ts';
+import { MAX_CAS } from './policies.ts';
 import type { BackendProps, ScepServiceProps } from './props.ts';
 
 const known = (value: unknown): boolean => !Token.isUnresolved(value);
@@ -118,6 +119,12 @@ export function checkBackend(props: BackendProps): Config {
   const octets = Buffer.byteLength(configText(props, 0));
   if (octets > MAX_CONFIG_OCTETS) {
     fail('config', `has ${octets} octets as JSON, and functions take ${MAX_CONFIG_OCTETS}`);
+  }
+  if (config.cas.size > MAX_CAS) {
+    fail(
+      'config.cas',
+      `has ${config.cas.size} CAs, and the policy of a role holds the keys of ${MAX_CAS} (IAM gives a role 10,240 characters): divide them among deployments`,
+    );
   }
   checkDeployment(props.deployment ?? 'scepter');
   for (const name of Object.keys(props.caKeys ?? {})) {

@@ -48,7 +48,7 @@ export const settings = {
   maxWriteRequestUnits: 'cap of the table, for writes',
   maxReadRequestUnits: 'cap of the table, for reads',
   deletionProtection: 'false: the table may be deleted',
-  secrets: 'NAME=ARN of its secret, with commas between, for env:NAME in the configuration',
+  secrets: 'NAME=ARN of a secret, with commas between, for env:NAME in the configuration',
   alarmTopicArn: 'SNS topic of the alarms',
   tags: 'NAME=VALUE of tags, with commas between',
   permissionsBoundaryArn: 'managed policy that bounds what new roles may do',

@@ -12,6 +12,10 @@ export type PolicyName =
   | 'maintenance'
   | 'worker'
   | 'operator'
+  /** The additional one of a Worker's user: of IAM a managed policy has 6,144 characters at most. */
+  | 'worker-keys'
+  /** The additional one of the SCEP function where its environment names secrets. */
+  | 'secrets'
   /** The additional policy of all of them where the table has a customer managed key. */
   | 'table-key'
   /** The additional policies of the functions in a VPC, and with a key of their environments. */
@@ -21,6 +25,12 @@ export type PolicyName =
   | 'ca-key'
   | 'sealing-key'
   | 'log-key';
+
+/**
+ * CAs of a deployment: each role has the ARN of each key, and IAM gives a role 10,240 characters for all of its policies
+ * (white space is not counted).
+ */
+export const MAX_CAS = 60;
 
 /** A list replaces its placeholder where that is a whole element of a list. */
 export type PolicyValues = Readonly<Record<string, string | readonly string[]>>;

@@ -262,8 +262,8 @@ export interface ScepServiceProps extends BackendProps {
   readonly logGroupKey?: IKey;
 
   /**
-   * Environment variables of the SCEP function that the configuration refers to with `env:NAME`, each
-   * with the secret that is its value.
+   * Secrets that the configuration refers to with `env:NAME`, by that name. The environment of the SCEP function has
+   * their ARNs, and it reads them at its start. The policy of a secret's own key lets it do so.
    * @default - none
    */
   readonly secrets?: { readonly [name: string]: ISecret };

@@ -14,11 +14,11 @@ import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { ApplicationLoadBalancer } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
-import { Grant, type IGrantable, type Role } from 'aws-cdk-lib/aws-iam';
+import { Grant, type IGrantable, Policy, type Role } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
-import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { CfnWebACL } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
 import { AdminAccess, Ingress, type IngressSettings } from './access.ts';
@@ -43,6 +43,7 @@ import {
 import { makeIngress } from './ingress.ts';
 import { makeKeyEvents } from './key-events.ts';
 import { type Keys, makeKeys } from './keys.ts';
+import { renderPolicy } from './policies.ts';
 import type { ScepServiceProps } from './props.ts';
 import { makeTable } from './table.ts';
 import { Watch, watchWebAcl } from './watch.ts';
@@ -167,6 +168,17 @@ export class ScepService extends Construct {
     const proxies = ingress.type === 'cloudfront' ? 1 : 0;
     this.config = makeConfig(this, props, configText(props, proxies));
     const originSecrets = originSecretsOf(this, ingress);
+    const { secrets = {} } = props;
+    const named = {
+      ...Object.fromEntries(Object.entries(secrets).map(([name, one]) => [name, nameOf(one)])),
+      ...(originSecrets.length > 0
+        ? { SCEPTER_ORIGIN_SECRETS: originSecrets.map(nameOf).join(',') }
+        : {}),
+    };
+    const secretsPolicy = letReadSecrets(this, roles.scep, [
+      ...Object.values(secrets),
+      ...originSecrets,
+    ]);
     const environment = {
       SCEPTER_DEPLOYMENT: deployment,
       SCEPTER_TABLE: this.table.tableName,
@@ -184,10 +196,7 @@ export class ScepService extends Construct {
         role: roles[name],
         environment: {
           ...environment,
-          ...(name === 'scep' ? valuesOf(props.secrets) : {}),
-          ...(name === 'scep' && originSecrets.length > 0
-            ? { SCEPTER_ORIGIN_SECRETS: originSecrets.join(',') }
-            : {}),
+          ...(name === 'scep' ? named : {}),
         },
         policyValues,
       });
@@ -198,7 +207,8 @@ export class ScepService extends Construct {
       node.addDependency(config.uploaded);
       for (const policy of morePolicies) if (policy) node.addDependency(policy);
     }
-    letOperate(this, operator, props, policyValues);
+    if (secretsPolicy) this.functions.scep.node.addDependency(secretsPolicy);
+    letOperate(this, operator, policyValues);
 
     new Rule(this, 'EveryMinute', {
       description: `Scepter ${deployment}: upkeep and CRLs`,
@@ -211,7 +221,9 @@ export class ScepService extends Construct {
       ],
     });
 
-    const way = makeIngress(this, props, this.functions, originSecrets[0] ?? '');
+    // CloudFormation gives CloudFront its value, so no template has it.
+    const shown = originSecrets[0]?.secretValue;
+    const way = makeIngress(this, props, this.functions, shown?.unsafeUnwrap() ?? '');
     this.url = way.url;
     this.adminUrl = way.adminUrl;
     this.api = way.api;
@@ -336,20 +348,31 @@ export class ScepService extends Construct {
   }
 }
 
-/** CloudFormation resolves their values where they are used, so no template has them. */
-function originSecretsOf(scope: Construct, ingress: IngressSettings): string[] {
+function originSecretsOf(scope: Construct, ingress: IngressSettings): readonly ISecret[] {
   if (ingress.type !== 'cloudfront') return [];
-  const secrets = ingress.originSecrets ?? [
-    new Secret(scope, 'OriginSecret', {
-      description: 'Scepter: what the SCEP function knows CloudFront by',
-      generateSecretString: { excludePunctuation: true, passwordLength: 48 },
-    }),
-  ];
-  return secrets.map(({ secretValue }) => secretValue.unsafeUnwrap());
+  return (
+    ingress.originSecrets ?? [
+      new Secret(scope, 'OriginSecret', {
+        description: 'Scepter: what the SCEP function knows CloudFront by',
+        generateSecretString: { excludePunctuation: true, passwordLength: 48 },
+      }),
+    ]
+  );
 }
 
-/** CloudFormation resolves them, so no template has them. */
-const valuesOf = (secrets: ScepServiceProps['secrets'] = {}): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(secrets).map(([name, secret]) => [name, secret.secretValue.unsafeUnwrap()]),
-  );
+/** What stands in an environment in place of a secret; the function reads that at its start. */
+const nameOf = (secret: ISecret): string => `secretsmanager:${secret.secretArn}`;
+
+function letReadSecrets(
+  scope: Construct,
+  role: Role,
+  secrets: readonly ISecret[],
+): Policy | undefined {
+  // Secrets Manager appends six characters to the name of a secret, which a name alone does not have.
+  const SecretArns = secrets.map((one) => one.secretFullArn ?? `${one.secretArn}-??????`);
+  if (SecretArns.length === 0) return undefined;
+  return new Policy(scope, 'secrets-policy', {
+    document: renderPolicy('secrets', { SecretArns }),
+    roles: [role],
+  });
+}

@@ -67,13 +67,15 @@ export class WorkerBackend extends Construct {
     this.config = makeConfig(this, props, configText(props, 0));
     const values = policyValuesOf(props, this);
     // A managed policy, because an inline one of a user may have only 2,048 characters.
-    new ManagedPolicy(this, 'worker-policy', {
-      description: `Scepter ${props.deployment ?? 'scepter'}: what the Worker may do`,
-      document: renderPolicy('worker', values),
-      ...{ users, roles },
-    });
+    for (const name of ['worker', 'worker-keys'] as const) {
+      new ManagedPolicy(this, `${name}-policy`, {
+        description: `Scepter ${props.deployment ?? 'scepter'}: what the Worker may do`,
+        document: renderPolicy(name, values),
+        ...{ users, roles },
+      });
+    }
     letUseTableKey(this, props, this.table, { users, roles: [...roles, this.operator] });
-    letOperate(this, this.operator, props, values);
+    letOperate(this, this.operator, values);
     tag(this, props);
     acknowledge(this);
   }

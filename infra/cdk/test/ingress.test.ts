@@ -98,7 +98,7 @@ test('CloudFront sends a new secret only once the SCEP function knows it', () =>
   assert.ok(DependsOn.some((id) => id.startsWith('Servicescepfunction')));
 });
 
-test('the SCEP function and CloudFront share a secret that is in no template', () => {
+test('the SCEP function and CloudFront share a secret that is in no template and in no environment', () => {
   const template = templateOf();
   const reference = { 'Fn::Join': ['', Match.arrayWith([':SecretString:::}}'])] };
   template.hasResourceProperties('AWS::CloudFront::Distribution', {
@@ -110,7 +110,13 @@ test('the SCEP function and CloudFront share a secret that is in no template', (
   });
   template.hasResourceProperties('AWS::Lambda::Function', {
     Description: 'Scepter: SCEP, CRLs and CA certificates',
-    Environment: { Variables: { SCEPTER_ORIGIN_SECRETS: reference } },
+    Environment: {
+      Variables: {
+        SCEPTER_ORIGIN_SECRETS: {
+          'Fn::Join': ['', ['secretsmanager:', { Ref: Match.stringLikeRegexp('OriginSecret') }]],
+        },
+      },
+    },
   });
 });
 
@@ -125,8 +131,9 @@ test('CloudFront sends the first of several secrets, and the function accepts al
   assert.match(distribution, /secret:new:/);
   assert.doesNotMatch(distribution, /secret:old:/);
   const functions = told('AWS::Lambda::Function');
-  assert.equal(functions.split('secret:new:').length, 2, 'one function knows it');
-  assert.ok(functions.indexOf('secret:new:') < functions.indexOf('secret:old:'));
+  assert.equal(functions.split('secret:new').length, 2, 'one function knows it');
+  assert.ok(functions.indexOf('secret:new') < functions.indexOf('secret:old'));
+  assert.match(told('AWS::IAM::Policy'), /secret:new-\?{6}".*secret:old-\?{6}"/);
 });
 
 test("with a domain the API's own address is closed, and TLS is 1.2 or later", () => {

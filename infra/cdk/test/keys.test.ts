@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Template } from 'aws-cdk-lib/assertions';
 import { KEYS_A_RULE, keyCalls } from '../lib/key-events.ts';
-import { renderPolicy } from '../lib/policies.ts';
+import { MAX_CAS, type PolicyName, type PolicyValues, renderPolicy } from '../lib/policies.ts';
 import {
   account,
+  example,
   listOf,
   make,
   resourcesOf,
@@ -55,7 +56,7 @@ test('no role that is made here may administer a key, change the configuration o
         else
           assert.match(
             action,
-            /^(dynamodb:(?!Create|Update[^I]|DeleteT)|s3:Get|logs:|xray:)/,
+            /^(dynamodb:(?!Create|Update[^I]|DeleteT)|s3:Get|secretsmanager:Get|logs:|xray:)/,
             where,
           );
       }
@@ -84,6 +85,78 @@ test('a pattern of EventBridge takes as many keys as a rule has, and Terraform a
     },
   };
   assert.ok(JSON.stringify(pattern).length <= 2048);
+});
+
+/** The most that a role has of IAM, in characters without white space, with the longest names. */
+function charactersOf(...policies: readonly (readonly [PolicyName, PolicyValues])[]): number {
+  return policies
+    .map(([name, values]) => JSON.stringify(renderPolicy(name, values).toJSON()).length)
+    .reduce((sum, one) => sum + one, 0);
+}
+
+function valuesFor(cas: number): PolicyValues {
+  const arn = (service: string, rest: string) =>
+    `arn:aws-us-gov:${service}:ap-southeast-1:${account}:${rest}`;
+  const key = (n: number) => arn('kms', `key/${String(n).padStart(36, '0')}`);
+  return {
+    Deployment: 'd'.repeat(32),
+    TableArn: arn('dynamodb', `table/${'t'.repeat(100)}`),
+    CaKeyArns: Array.from({ length: cas }, (_, n) => key(n)),
+    CaSigningAlgorithms: ['RSASSA_PKCS1_V1_5_SHA_256', 'ECDSA_SHA_256', 'ECDSA_SHA_384'],
+    SealingKeyArn: key(cas),
+    ConfigObjects: `arn:aws-us-gov:s3:::${'b'.repeat(63)}/config/*`,
+    LogGroupStreams: arn('logs', `log-group:${'l'.repeat(100)}:*`),
+    TableKeyArn: key(cas),
+    Region: 'ap-southeast-1',
+    SecretArns: Array.from({ length: 6 }, () => arn('secretsmanager', `secret:${'s'.repeat(40)}`)),
+  };
+}
+
+test('a role holds the keys of as many CAs as a deployment may have, and not of ten more', () => {
+  const rolesWith = (cas: number): Record<string, number> => {
+    const values = valuesFor(cas);
+    const of = (...names: PolicyName[]) =>
+      charactersOf(...names.map((name) => [name, values] as const));
+    return {
+      scep: of('scep', 'table-key', 'secrets'),
+      maintenance: of('maintenance', 'table-key'),
+      operator: of('operator', 'table-key'),
+    };
+  };
+  for (const [role, characters] of Object.entries(rolesWith(MAX_CAS))) {
+    assert.ok(characters <= 10_240, `${role}: ${characters}`);
+  }
+  assert.ok(Math.max(...Object.values(rolesWith(MAX_CAS + 10))) > 10_240);
+  for (const name of ['worker', 'worker-keys'] as const) {
+    assert.ok(charactersOf([name, valuesFor(MAX_CAS)]) <= 6144, name);
+  }
+});
+
+test('a deployment with more CAs than that is refused with a sentence, by both', () => {
+  const cas = (count: number) => ({
+    ...example('minimal'),
+    cas: Object.fromEntries(
+      ['default', ...Array.from({ length: count - 1 }, (_, n) => `ca-${n}`)].map((name) => [
+        name,
+        { subject: `CN=${name}` },
+      ]),
+    ),
+  });
+  const template = templateOf({ config: cas(MAX_CAS) });
+  assert.equal(resourcesOf(template, 'AWS::KMS::Key').length, MAX_CAS + 2);
+  // Each rule has as many keys as its pattern takes.
+  const rules = resourcesOf(template, 'AWS::Events::Rule').filter(
+    ([, one]) => one.Properties.EventPattern,
+  );
+  assert.equal(rules.length, Math.ceil((MAX_CAS + 2) / KEYS_A_RULE));
+  assert.throws(() => make({ config: cas(MAX_CAS + 1) }), {
+    message: `config.cas: has ${MAX_CAS + 1} CAs, and the policy of a role holds the keys of ${MAX_CAS} (IAM gives a role 10,240 characters): divide them among deployments`,
+  });
+  const hcl = readFileSync(join(root, 'infra', 'terraform', 'variables.tf'), 'utf8');
+  assert.match(
+    hcl,
+    new RegExp(`document\\.cas\\), 0\\) <= ${MAX_CAS}\\n.*"config: has more than ${MAX_CAS} CAs`),
+  );
 });
 
 const ends = ['kms:DisableKey', 'kms:ScheduleKeyDeletion'];
@@ -126,13 +199,23 @@ test('named administrators take the place of the account', () => {
 });
 
 test('only the SCEP function, maintenance and the operator sign with a CA key, and only digests', () => {
-  const statements = statementsOf(templateOf()).filter(
-    ({ Effect, Action }) => Effect === 'Allow' && listOf(Action).includes('kms:Sign'),
+  const signing = statementsOf(templateOf()).filter(({ Action }) =>
+    listOf(Action).includes('kms:Sign'),
   );
-  for (const { at, Condition } of statements) {
-    const { StringEquals } = Condition as { StringEquals: Record<string, string | string[]> };
-    const { 'kms:MessageType': type, 'kms:SigningAlgorithm': algorithm = [] } = StringEquals;
-    assert.deepEqual([type, listOf(algorithm)], ['DIGEST', ['RSASSA_PKCS1_V1_5_SHA_256']], at);
+  const statements = signing.filter(({ Effect }) => Effect === 'Allow');
+  for (const { at, type, Condition } of statements) {
+    // A role's policy has the keys once, and denies what they are not for.
+    const denied = signing.filter((one) => one.at === at && one.Effect === 'Deny');
+    const said: Record<string, string | string[]> =
+      type === 'AWS::KMS::Key'
+        ? Object(Condition).StringEquals
+        : Object.assign({}, ...denied.map((one) => Object(one.Condition).StringNotEquals));
+    const { 'kms:MessageType': message, 'kms:SigningAlgorithm': algorithm = [] } = said;
+    assert.deepEqual([message, listOf(algorithm)], ['DIGEST', ['RSASSA_PKCS1_V1_5_SHA_256']], at);
+    // One condition each, because all of a statement must hold for it to deny.
+    for (const { Resource, Condition: one } of denied) {
+      assert.deepEqual([Resource, Object.keys(Object(one).StringNotEquals).length], ['*', 1], at);
+    }
   }
   const where = statements.map(({ at }) => at.replace(/[0-9A-F]{8}$/, '')).toSorted();
   assert.deepEqual(where, [
@@ -176,10 +259,12 @@ test('a function may do what its policy file says and nothing else', () => {
     const policies = resourcesOf(template, 'AWS::IAM::Policy').filter(
       ([id]) => !id.includes('CustomResourcePolicy'),
     );
-    assert.equal(policies.length, 3, name);
+    const hasSecret = resourcesOf(template, 'AWS::SecretsManager::Secret').length > 0;
+    assert.equal(policies.length, hasSecret ? 5 : 4, name);
     for (const [id, { Properties }] of policies) {
-      const [, file = ''] = /Service(scep|admin|maintenance)policy/.exec(id) ?? [];
-      const document = renderPolicy(file as 'scep' | 'admin' | 'maintenance', {
+      const [, file = ''] = /Service(\w+?)policy/.exec(id) ?? [];
+      const document = renderPolicy(file as 'scep' | 'admin' | 'maintenance' | 'secrets', {
+        SecretArns: ['x'],
         Deployment: 'scepter',
         TableArn: 'x',
         CaKeyArns: ['x'],
@@ -200,8 +285,8 @@ test('a function may do what its policy file says and nothing else', () => {
 test('no policy has a wildcard for actions, nor for resources but those of X-Ray, networks, logs and configurations', () => {
   for (const [name, template] of cases) {
     for (const { at, type, Sid, Effect, Action, Resource } of statementsOf(template)) {
-      // A bucket's policy denies what comes without TLS.
-      if (Effect === 'Deny' && type === 'AWS::S3::BucketPolicy') continue;
+      // A bucket's policy denies what comes without TLS, a role's to sign what the keys of CAs are not for.
+      if (Effect === 'Deny' && type !== 'AWS::KMS::Key') continue;
       for (const action of listOf(Action)) assert.doesNotMatch(action, /\*/, `${name}: ${at}`);
       // In a key's policy this is the key.
       if (type === 'AWS::KMS::Key' || Sid === 'Trace' || Resource === undefined) continue;

@@ -20,7 +20,8 @@ mock_provider "aws" {
 variables {
   config         = "{\"scepter\":\"test\",\"sha256\":\"9629c1d6faf385f356ec5924f583d77b504df24884aaff3e886117233fe1c22b\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"},\"plant\":{\"subject\":\"CN=Plant\",\"key\":\"ec:P-384\"}},\"endpoints\":{\"default\":{\"ca\":\"office\"}}}}"
   lambda_package = "tests/packages"
-  origin_secret  = "0123456789abcdef0123456789abcdef"
+
+  origin_secret_arns = ["arn:aws:secretsmanager:eu-central-1:111122223333:secret:origin-AbCdEf"]
 
   # Of the oldest provider, which these tests must run with.
   runtime = "nodejs22.x"
@@ -55,7 +56,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = aws_lambda_function.this["scep"].environment[0].variables.SCEPTER_ORIGIN_SECRETS == "0123456789abcdef0123456789abcdef" && !contains(keys(aws_lambda_function.this["admin"].environment[0].variables), "SCEPTER_ORIGIN_SECRETS")
+    condition     = aws_lambda_function.this["scep"].environment[0].variables.SCEPTER_ORIGIN_SECRETS == "secretsmanager:arn:aws:secretsmanager:eu-central-1:111122223333:secret:origin-AbCdEf" && !contains(keys(aws_lambda_function.this["admin"].environment[0].variables), "SCEPTER_ORIGIN_SECRETS")
     error_message = "the SCEP function must know CloudFront's secret, and no other"
   }
 
@@ -177,9 +178,9 @@ run "http_api_and_signed_admin_url" {
   command = plan
 
   variables {
-    ingress       = "httpApi"
-    origin_secret = null
-    admin         = { type = "iam" }
+    ingress            = "httpApi"
+    origin_secret_arns = []
+    admin              = { type = "iam" }
   }
 
   assert {
@@ -203,7 +204,7 @@ run "function_url" {
 
   variables {
     ingress              = "functionUrl"
-    origin_secret        = null
+    origin_secret_arns   = []
     reserved_concurrency = -1
   }
 
@@ -606,14 +607,14 @@ run "refuses_domain_2" {
   expect_failures = [var.domain]
 }
 
-run "refuses_origin_secret" {
+run "refuses_origin_secret_arns" {
   command = plan
 
   variables {
-    origin_secret = null
+    origin_secret_arns = []
   }
 
-  expect_failures = [var.origin_secret]
+  expect_failures = [var.origin_secret_arns]
 }
 
 run "refuses_rate_limit" {
@@ -752,7 +753,7 @@ run "refuses_secrets" {
   command = plan
 
   variables {
-    secrets = { AWS_REGION = "eu-central-1" }
+    secrets = { AWS_REGION = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:shared-AbCdEf" }
   }
 
   expect_failures = [var.secrets]
@@ -768,14 +769,14 @@ run "refuses_secrets_2" {
   expect_failures = [var.secrets]
 }
 
-run "refuses_previous_origin_secret" {
+run "refuses_origin_secret_arns_2" {
   command = plan
 
   variables {
-    previous_origin_secret = "short"
+    origin_secret_arns = ["0123456789abcdef0123456789abcdef"]
   }
 
-  expect_failures = [var.previous_origin_secret]
+  expect_failures = [var.origin_secret_arns]
 }
 
 run "refuses_key_administrators_2" {

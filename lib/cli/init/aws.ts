@@ -114,10 +114,9 @@ provider "aws" {
 ${
   needsSecret(answers)
     ? `
-variable "mdm_challenge" {
-  description = "What the MDM puts into its profiles as their challenge; by TF_VAR_mdm_challenge, and in no file."
+variable "mdm_challenge_arn" {
+  description = "ARN of the secret of Secrets Manager that the MDM puts into its profiles as their challenge."
   type        = string
-  sensitive   = true
 }
 `
     : ''
@@ -135,7 +134,7 @@ module "scepter" {
   deployment     = ${text(DEPLOYMENT)}
   lambda_package = ${text(`${repository}/dist/release`)}
   ingress        = "httpApi"
-${domain && zone ? `  domain         = { name = ${text(domain)}, zone_id = ${text(zone.id)} }\n` : ''}${needsSecret(answers) ? `  secrets        = { ${SECRET} = var.mdm_challenge }\n` : ''}}
+${domain && zone ? `  domain         = { name = ${text(domain)}, zone_id = ${text(zone.id)} }\n` : ''}${needsSecret(answers) ? `  secrets        = { ${SECRET} = var.mdm_challenge_arn }\n` : ''}}
 
 output "scep_url" {
   description = "The URL that devices are given."
@@ -156,7 +155,11 @@ output "scepter" {
       released(places),
       'scepter config validate scepter.jsonc --stamp > stamped.json',
       'terraform init',
-      ...(needsSecret(answers) ? ['export TF_VAR_mdm_challenge="$(openssl rand -hex 16)"'] : []),
+      ...(needsSecret(answers)
+        ? [
+            'export TF_VAR_mdm_challenge_arn="$(aws secretsmanager create-secret --name scepter-mdm-challenge --secret-string "$(openssl rand -hex 16)" --query ARN --output text)"',
+          ]
+        : []),
       'terraform apply',
       ...doctor(answers),
     ],

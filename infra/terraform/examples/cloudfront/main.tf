@@ -17,17 +17,16 @@ module "scepter" {
     aws.us_east_1 = aws.us_east_1
   }
 
-  config                 = file(var.config_file)
-  deployment             = var.deployment
-  lambda_package         = var.lambda_package
-  domain                 = var.domain
-  origin_secret          = var.origin_secret
-  previous_origin_secret = var.previous_origin_secret
-  plain_http             = var.plain_http
-  reserved_concurrency   = var.reserved_concurrency
-  deletion_protection    = var.deletion_protection
-  break_glass_role_arn   = var.break_glass_role_arn
-  alarm_topic_arn        = var.alarm_topic_arn
+  config               = file(var.config_file)
+  deployment           = var.deployment
+  lambda_package       = var.lambda_package
+  domain               = var.domain
+  origin_secret_arns   = var.origin_secret_arns
+  plain_http           = var.plain_http
+  reserved_concurrency = var.reserved_concurrency
+  deletion_protection  = var.deletion_protection
+  break_glass_role_arn = var.break_glass_role_arn
+  alarm_topic_arn      = var.alarm_topic_arn
 
   admin = {
     type     = "jwt"

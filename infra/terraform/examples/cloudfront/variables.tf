@@ -50,26 +50,13 @@ variable "domain" {
   }
 }
 
-variable "origin_secret" {
-  description = "What the functions know CloudFront by; \"openssl rand -hex 32\" makes one."
-  type        = string
-  sensitive   = true
+variable "origin_secret_arns" {
+  description = "ARNs of the secrets that the functions know CloudFront by: the one that it sends, and for a day the one before."
+  type        = list(string)
 
   validation {
-    condition     = length(var.origin_secret) >= 32
-    error_message = "origin_secret: must have 32 letters and digits or more."
-  }
-}
-
-variable "previous_origin_secret" {
-  description = "The origin_secret before, for a day, where a new one takes its place."
-  type        = string
-  default     = null
-  sensitive   = true
-
-  validation {
-    condition     = var.previous_origin_secret == null || try(length(var.previous_origin_secret), 0) >= 32
-    error_message = "previous_origin_secret: must have 32 letters and digits or more."
+    condition     = length(var.origin_secret_arns) > 0
+    error_message = "origin_secret_arns: must name a secret of Secrets Manager with 32 letters and digits or more."
   }
 }
 
