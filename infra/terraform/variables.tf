@@ -249,9 +249,9 @@ variable "plain_http" {
 }
 
 variable "rate_limit" {
-  description = "Requests from one address in five minutes that CloudFront's web ACL accepts."
+  description = "Requests from one address in five minutes that CloudFront's web ACL accepts. An enrolment is four of them, so a site behind one address may enrol eight devices a second."
   type        = number
-  default     = 2000
+  default     = 10000
   nullable    = false
 
   validation {

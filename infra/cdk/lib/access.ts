@@ -50,8 +50,9 @@ export interface CloudFrontOptions extends HttpApiOptions {
   readonly plainHttp?: boolean;
 
   /**
-   * Requests from one address in five minutes, from 10; more are refused.
-   * @default 2000
+   * Requests from one address in five minutes, from 10; more are refused. An enrolment is four of them, so a site
+   * behind one address may enrol eight devices a second.
+   * @default 10000
    */
   readonly rateLimit?: number;
 

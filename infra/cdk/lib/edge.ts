@@ -27,8 +27,9 @@ export interface WebAclProps {
   readonly deployment?: string;
 
   /**
-   * Requests from one address in five minutes, from 10; more are refused.
-   * @default 2000
+   * Requests from one address in five minutes, from 10; more are refused. An enrolment is four of them, so a site
+   * behind one address may enrol eight devices a second.
+   * @default 10000
    */
   readonly rateLimit?: number;
 }
@@ -43,7 +44,7 @@ export class WebAcl extends Construct {
   /** @throws {Error} with a sentence that names the prop that is wrong */
   constructor(scope: Construct, id: string, props: WebAclProps = {}) {
     super(scope, id);
-    const { deployment = 'scepter', rateLimit = 2000 } = props;
+    const { deployment = 'scepter', rateLimit = 10_000 } = props;
     checkDeployment(deployment);
     checkRateLimit('rateLimit', rateLimit);
     this.resource = new CfnWebACL(this, 'Resource', {

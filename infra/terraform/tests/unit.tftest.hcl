@@ -79,7 +79,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = one(one(one(aws_wafv2_web_acl.this[0].rule).statement).rate_based_statement).limit == 2000
+    condition     = one(one(one(aws_wafv2_web_acl.this[0].rule).statement).rate_based_statement).limit == 10000
     error_message = "the web ACL must have the rate rule"
   }
 
