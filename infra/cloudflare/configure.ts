@@ -61,11 +61,17 @@ const secretsOf = ({ endpoints }: ConfigDocument): string[] =>
     return secret === undefined ? [] : [secret.replace(/^env:/, '')];
   });
 
-/** Custom domains; none while only Cloudflare's own name, or none, is known. */
-function domainsOf({ publicUrl, adminHost }: ConfigDocument): string[] {
-  const { hostname } = new URL(publicUrl);
-  const isOwn = /\./.test(hostname) && !/\.(?:workers\.dev|invalid)$|^[\d.]+$/.test(hostname);
-  return [...(isOwn ? [hostname] : []), ...(adminHost === undefined ? [] : [adminHost])];
+/** A name of one's own, and neither Cloudflare's nor none yet. */
+const isOwn = (hostname: string): boolean =>
+  /\./.test(hostname) && !/\.(?:workers\.dev|invalid)$|^[\d.]+$/.test(hostname);
+
+/** Custom domains, where devices have one; Cloudflare's own name is closed then. */
+function domainsOf({ publicUrl, adminHost }: ConfigDocument): object {
+  const admin = adminHost === undefined ? [] : [`https://${adminHost}`];
+  const hosts = [publicUrl, ...admin].map((url) => new URL(url).hostname).filter(isOwn);
+  if (hosts.length === 0) return {};
+  const routes = hosts.map((pattern) => ({ pattern, custom_domain: true }));
+  return { routes, workers_dev: !isOwn(new URL(publicUrl).hostname) };
 }
 
 /** Counters of one number count together: each deployment of an account has its own. */
@@ -87,7 +93,6 @@ function configured(folder: string): object {
   requireSame(document, out('Config'));
   const base = read<Wrangler>(join(import.meta.dirname, 'wrangler.jsonc'));
   const deployment = out('Deployment');
-  const domains = domainsOf(document);
   const own = join(folder, 'wrangler.own.jsonc');
   const isRole = 'WorkerRole' in outputs;
   const required = isRole
@@ -100,12 +105,7 @@ function configured(folder: string): object {
     name: deployment === 'scepter' ? deployment : `scepter-${deployment}`,
     main: `${here}/functions/worker.ts`,
     build: { command: `node "${here}/infra/cloudflare/configure.ts" . --check` },
-    ...(domains.length === 0
-      ? {}
-      : {
-          routes: domains.map((pattern) => ({ pattern, custom_domain: true })),
-          workers_dev: false,
-        }),
+    ...domainsOf(document),
     vars: {
       ...base.vars,
       AWS_REGION: out('Region'),

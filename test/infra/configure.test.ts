@@ -105,11 +105,14 @@ test('two deployments have Workers of different names, and count floods apart', 
 });
 
 test('the configuration says which domains, secrets and schemes there are', () => {
-  const admin = configured({ document: { ...minimal, adminHost: 'admin.example.com' } });
-  assert.deepEqual(
-    admin.routes.map(({ pattern }: { pattern: string }) => pattern),
-    ['scep.example.com', 'admin.example.com'],
-  );
+  const namesIn = ({ routes }: { routes: { pattern: string }[] }) =>
+    routes.map(({ pattern }) => pattern);
+  const adminHost = 'admin.example.com:443';
+  const admin = configured({ document: { ...minimal, adminHost } });
+  assert.deepEqual(namesIn(admin), ['scep.example.com', 'admin.example.com']);
+  const shared = { ...minimal, publicUrl: 'https://scepter.me.workers.dev', adminHost };
+  const both = configured({ document: shared });
+  assert.deepEqual([namesIn(both), both.workers_dev], [['admin.example.com'], true]);
   for (const publicUrl of ['https://scepter.me.workers.dev', 'https://not-known-yet.invalid']) {
     const { routes, workers_dev } = configured({ document: { ...minimal, publicUrl } });
     assert.deepEqual([routes, workers_dev], [undefined, undefined], publicUrl);
@@ -118,6 +121,25 @@ test('the configuration says which domains, secrets and schemes there are', () =
   assert.ok(cameras.secrets.required.includes('CAMERA_CHALLENGE'));
   // Its publicUrl is http.
   assert.equal(cameras.vars.SCEPTER_PLAIN_HTTP, '1');
+});
+
+test('a Worker with a role is told of it, and has a certificate in place of an access key', () => {
+  const role = {
+    WorkerRole: 'arn:aws:iam::111122223333:role/worker',
+    WorkerProfile: 'arn:aws:rolesanywhere:eu-west-1:111122223333:profile/1',
+    TrustAnchor: 'arn:aws:rolesanywhere:eu-west-1:111122223333:trust-anchor/1',
+  };
+  const { vars, secrets } = configured({ outputs: role });
+  assert.deepEqual(secrets.required, [
+    'SCEPTER_ADMIN_TOKEN',
+    'ROLES_ANYWHERE_CERTIFICATE',
+    'ROLES_ANYWHERE_KEY',
+  ]);
+  assert.partialDeepStrictEqual(vars, {
+    ROLES_ANYWHERE_ROLE: role.WorkerRole,
+    ROLES_ANYWHERE_PROFILE: role.WorkerProfile,
+    ROLES_ANYWHERE_TRUST_ANCHOR: role.TrustAnchor,
+  });
 });
 
 test('what stands in wrangler.own.jsonc takes the place of what is written', () => {
