@@ -131,7 +131,7 @@ test('every policy comes from a file that CDK renders too, with a value for each
       }
     }
   }
-  // The AWS side of a Worker is made by the CDK alone.
+  // Of the AWS side of a Worker only its role is here: modules/worker-identity, which Terraform itself tests.
   used.add('worker.json');
   assert.deepEqual([...used].toSorted(), readdirSync(join(root, 'infra', 'policies')).toSorted());
 });

@@ -73,6 +73,7 @@ function check(infra: string): boolean {
   const examples = readdirSync(join(folder, 'examples')).map((name) =>
     join(folder, 'examples', name),
   );
+  const identity = join(folder, 'modules', 'worker-identity');
   const stub = stubBeside(infra);
   return [
     terraform(folder, ['fmt', '-recursive', '-check', '-diff']),
@@ -80,6 +81,8 @@ function check(infra: string): boolean {
     terraform(stub, ['fmt', '-check', '-diff']),
     terraform(stub, init) && terraform(stub, ['validate']),
     terraform(folder, ['test'], true),
+    terraform(identity, init) && terraform(identity, ['validate']),
+    terraform(identity, ['test'], true),
   ].every((good) => good);
 }
 
