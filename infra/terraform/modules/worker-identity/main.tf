@@ -47,11 +47,13 @@ resource "aws_iam_role" "this" {
 }
 
 resource "aws_iam_role_policy" "this" {
-  name = "scepter"
+  for_each = toset(["worker", "worker-keys"])
+
+  name = each.value
   role = aws_iam_role.this.id
 
   # A list replaces its placeholder inside the quotes, so it is joined with quotes and commas.
-  policy = templatefile("${local.policies}/worker.json", {
+  policy = templatefile("${local.policies}/${each.value}.json", {
     Deployment          = var.deployment
     TableArn            = var.table_arn
     CaKeyArns           = join("\",\"", var.ca_key_arns)

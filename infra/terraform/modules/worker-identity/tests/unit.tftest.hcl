@@ -34,7 +34,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = length(one([for one in jsondecode(aws_iam_role_policy.this.policy).Statement : one if one.Sid == "SignCertificatesAndCrls"]).Resource) == 2
+    condition     = length(one([for one in jsondecode(aws_iam_role_policy.this["worker-keys"].policy).Statement : one if one.Sid == "SignCertificatesAndCrls"]).Resource) == 2
     error_message = "the role must sign with the key of each CA"
   }
 
