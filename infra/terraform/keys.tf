@@ -39,6 +39,7 @@ resource "aws_kms_key" "ca" {
   description              = "Scepter ${var.deployment}: signs certificates and CRLs of the CA \"${each.key}\""
   customer_master_key_spec = each.value.spec
   key_usage                = "SIGN_VERIFY"
+  multi_region             = var.multi_region_keys
   deletion_window_in_days  = 30
   policy                   = templatefile("${local.policies}/ca-key.json", merge(local.key_policy_values, { SigningAlgorithm = each.value.algorithm }))
   tags                     = local.tags
@@ -56,6 +57,7 @@ resource "aws_kms_key" "sealing" {
   customer_master_key_spec = "SYMMETRIC_DEFAULT"
   key_usage                = "ENCRYPT_DECRYPT"
   enable_key_rotation      = true
+  multi_region             = var.multi_region_keys
   deletion_window_in_days  = 30
   policy                   = templatefile("${local.policies}/sealing-key.json", local.key_policy_values)
   tags                     = local.tags
@@ -71,6 +73,7 @@ resource "aws_kms_key" "log" {
   description              = "Scepter ${var.deployment}: signs checkpoints of the transaction log"
   customer_master_key_spec = "ECC_NIST_P256"
   key_usage                = "SIGN_VERIFY"
+  multi_region             = var.multi_region_keys
   deletion_window_in_days  = 30
   policy                   = templatefile("${local.policies}/log-key.json", local.key_policy_values)
   tags                     = local.tags

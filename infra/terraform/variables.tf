@@ -165,6 +165,13 @@ variable "key_administrators" {
   }
 }
 
+variable "multi_region_keys" {
+  description = "The new keys are multi-Region keys, which the break-glass role, and no other, may replicate into another region: without a copy there, a lost region ends the CA. It cannot be changed for a key that exists."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "break_glass_role_arn" {
   description = "ARN of the one role that may disable and delete the new keys, if its own policies let it. It administers them too. Null: no role may, until the policy of the key is changed."
   type        = string

@@ -87,6 +87,20 @@ describe('CA keys', () => {
     });
   }
 
+  test('a multi-Region key is called in the own region, whatever region its ARN names; others are not', async () => {
+    const kms = await openKms();
+    const elsewhere = async (MultiRegion: boolean) => {
+      const spec = { KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY', MultiRegion } as const;
+      const arn = await kms.make(spec);
+      return arn.replace(':eu-central-1:', ':us-west-2:');
+    };
+    assert.ok(await verified(kms.keys(), await elsewhere(true), sha256));
+    await outage(
+      verified(kms.keys(), await elsewhere(false), sha256),
+      /NotFoundException.*name a key that is in this region/,
+    );
+  });
+
   test('a TBSCertList of more octets than KMS takes is signed', async () => {
     const kms = await openKms();
     const keys = kms.keys();

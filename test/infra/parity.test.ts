@@ -183,15 +183,18 @@ test('keys have the same usage, spec, rotation, waiting period and policy', () =
         maybe(made, 'KeySpec') ?? 'SYMMETRIC_DEFAULT',
         maybe(made, 'EnableKeyRotation'),
         at(made, 'PendingWindowInDays'),
+        at(made, 'MultiRegion'),
       ],
       [
         at(resource, 'key_usage'),
         spec,
         maybe(resource, 'enable_key_rotation'),
         at(resource, 'deletion_window_in_days'),
+        defaultOf(hcl, 'multi_region_keys'),
       ],
       name,
     );
+    assert.equal(at(resource, 'multi_region'), expression('var.multi_region_keys'));
     assert.match(text(at(resource, 'policy')), new RegExp(`/${name}-key\\.json`));
   }
 });

@@ -76,7 +76,7 @@ export class KmsActions {
       if (!usagesOf(keySpec).includes(keyUsage)) {
         throw invalid(`KeyUsage ${keyUsage} is not compatible with KeySpec ${keySpec}`);
       }
-      const id = randomUUID();
+      const id = input.MultiRegion ? `mrk-${randomUUID().replaceAll('-', '')}` : randomUUID();
       const key: Key = {
         id,
         arn: `${this.#ring.prefix}key/${id}`,

@@ -64,7 +64,7 @@ export class Keyring {
     const id = arn ? name.replace(/^key\//, '') : name;
     const key = this.keys.get(id);
     if (key) return key;
-    const isId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
+    const isId = /^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/.test(id);
     throw notFound(
       isId ? `Key '${this.prefix}key/${id}' does not exist` : `Invalid keyId '${named}'`,
     );
@@ -97,7 +97,7 @@ export class Keyring {
       KeySpec: key.keySpec,
       KeyState: key.state,
       KeyUsage: key.keyUsage,
-      MultiRegion: false,
+      MultiRegion: key.id.startsWith('mrk-'),
       Origin: 'AWS_KMS',
     };
   }

@@ -141,6 +141,7 @@ export function checkBackend(props: BackendProps): Config {
     }
   }
   checkFlag('deletionProtection', props.deletionProtection);
+  checkFlag('multiRegionKeys', props.multiRegionKeys);
   checkWarm(props);
   const { rolePath, permissionsBoundary } = props;
   if (rolePath !== undefined && known(rolePath) && !/^\/([\x21-\x7e]+\/)?$/.test(rolePath)) {

@@ -43,7 +43,12 @@ const caKeyKinds = {
 
 /** @internal */
 export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): Keys {
-  const { deployment = 'scepter', keyAdministrators = [], breakGlassRoleArn } = props;
+  const {
+    deployment = 'scepter',
+    multiRegionKeys: multiRegion = true,
+    keyAdministrators = [],
+    breakGlassRoleArn,
+  } = props;
   const administrators =
     keyAdministrators.length > 0
       ? keyAdministrators
@@ -66,6 +71,7 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
     if (existing) return [name, existing];
     const key = makeKey(scope, `CaKey-${name}`, {
       spec,
+      multiRegion,
       description: `Scepter ${deployment}: signs certificates and CRLs of the CA "${name}"`,
       alias: `alias/scepter/${deployment}/ca/${name}`,
       policy: renderPolicy('ca-key', { ...values, SigningAlgorithm: algorithm }),
@@ -79,6 +85,7 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
       props.sealingKey ??
       makeKey(scope, 'SealingKey', {
         spec: KeySpec.SYMMETRIC_DEFAULT,
+        multiRegion,
         description: `Scepter ${deployment}: seals RA and MAC keys`,
         alias: `alias/scepter/${deployment}/sealing`,
         policy: renderPolicy('sealing-key', values),
@@ -87,6 +94,7 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
       props.logKey ??
       makeKey(scope, 'LogKey', {
         spec: KeySpec.ECC_NIST_P256,
+        multiRegion,
         description: `Scepter ${deployment}: signs checkpoints of the transaction log`,
         alias: `alias/scepter/${deployment}/log`,
         // No role may sign with it yet: that comes with the function that signs checkpoints.
@@ -97,6 +105,7 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
 
 type KeyProps = {
   readonly spec: KeySpec;
+  readonly multiRegion: boolean;
   readonly description: string;
   readonly alias: string;
   readonly policy: PolicyDocument;
@@ -105,11 +114,12 @@ type KeyProps = {
 function makeKey(
   scope: Construct,
   id: string,
-  { spec, description, alias, policy }: KeyProps,
+  { spec, multiRegion, description, alias, policy }: KeyProps,
 ): Key {
   const symmetric = spec === KeySpec.SYMMETRIC_DEFAULT;
   return new Key(scope, id, {
     keySpec: spec,
+    multiRegion,
     keyUsage: symmetric ? KeyUsage.ENCRYPT_DECRYPT : KeyUsage.SIGN_VERIFY,
     ...(symmetric ? { enableKeyRotation: true } : {}),
     description,

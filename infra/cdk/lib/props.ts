@@ -92,6 +92,13 @@ export interface BackendProps {
   readonly logKey?: IKey;
 
   /**
+   * The new keys are multi-Region keys, which the break-glass role, and no other, may replicate into another region:
+   * without a copy there, a lost region ends the CA. It cannot be changed for a key that exists.
+   * @default true
+   */
+  readonly multiRegionKeys?: boolean;
+
+  /**
    * ARNs of the roles that administer the new keys and cannot use them. The deploying role must be among
    * them, because KMS refuses a policy that its maker could not change again. That is CloudFormation's
    * role, in the toolkit's bootstrap `cdk-hnb659fds-cfn-exec-role-ACCOUNT-REGION`.

@@ -159,7 +159,12 @@ test('a deployment with more CAs than that is refused with a sentence, by both',
   );
 });
 
-const ends = ['kms:DisableKey', 'kms:ScheduleKeyDeletion'];
+const ends = [
+  'kms:DisableKey',
+  'kms:ReplicateKey',
+  'kms:ScheduleKeyDeletion',
+  'kms:UpdatePrimaryRegion',
+];
 
 const breakGlass = `arn:aws:iam::${account}:role/break-glass`;
 
@@ -176,11 +181,18 @@ const denied = (except: string) =>
     { StringNotEquals: { 'aws:PrincipalArn': except } },
   ]);
 
-test('no principal may disable or delete a key, not even the account, unless a break-glass role is named', () => {
+test('no principal may disable, delete or replicate a key, not even the account, unless a break-glass role is named', () => {
   assert.deepEqual(denials(templateOf()), denied('nobody'));
 });
 
-test('only a named break-glass role may disable and delete keys', () => {
+test('keys can be replicated, unless a deployment says that they stay', () => {
+  const kinds = (template: Template) =>
+    resourcesOf(template, 'AWS::KMS::Key').map(([, { Properties }]) => Properties.MultiRegion);
+  assert.deepEqual(kinds(templateOf()), [true, true, true]);
+  assert.deepEqual(kinds(templateOf({ multiRegionKeys: false })), [false, false, false]);
+});
+
+test('only a named break-glass role may disable, delete and replicate keys', () => {
   const template = templateOf({ breakGlassRoleArn: breakGlass });
   assert.deepEqual(denials(template), denied(breakGlass));
   const administer = statementsOf(template).filter(({ Sid }) => Sid === 'Administer');

@@ -19,12 +19,27 @@ export const KMS_RETRIES = 20;
 export const KMS_RETRIES_BACK = 0.25;
 
 /** The SDK's own retries are off, because they do not keep to our limits of time. */
-export const makeKmsClient = (config: KMSClientConfig = {}): KMSClient =>
-  new KMSClient({
+export function makeKmsClient(config: KMSClientConfig = {}): KMSClient {
+  const client = new KMSClient({
     maxAttempts: 1,
     requestHandler: { httpAgent: { maxSockets: 256 }, httpsAgent: { maxSockets: 256 } },
     ...config,
   });
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const { input } = args;
+      if (!('KeyId' in input) || input.KeyId === undefined) return next(args);
+      const KeyId = inRegion(input.KeyId, await client.config.region());
+      return next({ ...args, input: { ...input, KeyId } });
+    },
+    { step: 'initialize', name: 'ownRegion' },
+  );
+  return client;
+}
+
+/** A multi-Region key has one id in all regions: records name it by the ARN of the region that it was made in. */
+const inRegion = (key: string, region: string): string =>
+  key.replace(/^(arn:[\w-]+:kms:)[\w-]+(:\d{12}:key\/mrk-[0-9a-f]+)$/, `$1${region}$2`);
 
 /** Refusals that had no effect and are temporary. */
 const throttled = new Set(['ThrottlingException', 'TooManyRequestsException']);
