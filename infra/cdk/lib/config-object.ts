@@ -15,7 +15,10 @@ import {
 import type { Construct, IDependable } from 'constructs';
 import type { BackendProps, ScepServiceProps } from './props.ts';
 
-/** What a stack has one of, whoever asks for it: it puts the configuration into its bucket. */
+/**
+ * What a stack has one of, whoever asks for it: it puts the configuration into its bucket.
+ * @internal
+ */
 export const providerId = `AWS${AwsCustomResource.PROVIDER_FUNCTION_UUID.replaceAll('-', '')}`;
 
 /** What of a bucket the configurations are under, and nothing else. */
