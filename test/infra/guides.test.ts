@@ -31,7 +31,7 @@ async function followed(
   return copy;
 }
 
-test.skip('docs/deploy-aws.md with the CDK: from nothing to a certificate, doctor, and its end', async () => {
+test('docs/deploy-aws.md with the CDK: from nothing to a certificate, doctor, and its end', async () => {
   const copy = await followed(['docs/deploy-aws.md', 'cdk'], (account) => {
     assert.deepEqual(account.refused(), []);
     assert.match(account.calls().join(), /^AKIAOPERATOR [\w-]*admin[\w-]*$/i);
@@ -62,6 +62,6 @@ test('docs/deploy-workers.md with two CAs and no access key: to doctor, and anot
 });
 
 // moto knows neither CloudFront's distribution nor its web ACL as CloudFormation makes them.
-test.skip('docs/deploy-aws.md for production: the CDK takes what it says', async () => {
+test('docs/deploy-aws.md for production: the CDK takes what it says', async () => {
   await followed(['docs/deploy-aws.md', 'cdk-production'], undefined, { GUIDE_ONLY_SYNTH: '1' });
 });

@@ -3,6 +3,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import { type ITableV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { type IVpc, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { type IManagedPolicy, ManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
@@ -49,6 +50,7 @@ export const settings = {
   maxWriteRequestUnits: 'cap of the table, for writes',
   maxReadRequestUnits: 'cap of the table, for reads',
   deletionProtection: 'false: the table may be deleted',
+  tableName: 'a table that exists, in place of a new one',
   secrets: 'NAME=ARN of a secret, with commas between, for env:NAME in the configuration',
   alarmTopicArn: 'SNS topic of the alarms',
   tags: 'NAME=VALUE of tags, with commas between',
@@ -166,6 +168,7 @@ export const backendSettings = [
   'maxWriteRequestUnits',
   'maxReadRequestUnits',
   'deletionProtection',
+  'tableName',
   'tags',
   'permissionsBoundaryArn',
   'rolePath',
@@ -182,6 +185,14 @@ export const edgeSettings = [
   'alarmTopicArn',
 ] as const satisfies readonly Setting[];
 
+function tableOf(scope: Construct, context: Context): ITableV2 | undefined {
+  const name = context.text('tableName');
+  if (name === undefined) return undefined;
+  if (!/^[a-zA-Z0-9_.-]{3,255}$/.test(name))
+    fail('tableName', `must be the name of a table, not "${name}"`);
+  return TableV2.fromTableName(scope, 'ExistingTable', name);
+}
+
 /** @throws {Error} with a sentence that names the setting */
 export const backendPropsOf = (scope: Construct, context: Context): BackendProps => ({
   config: ConfigFile.read(context.required('config')),
@@ -193,6 +204,7 @@ export const backendPropsOf = (scope: Construct, context: Context): BackendProps
   maxWriteRequestUnits: context.number('maxWriteRequestUnits'),
   maxReadRequestUnits: context.number('maxReadRequestUnits'),
   deletionProtection: context.flag('deletionProtection'),
+  table: tableOf(scope, context),
   tags: pairsOf(context, 'tags'),
   permissionsBoundary: boundaryOf(scope, context),
   rolePath: context.text('rolePath'),

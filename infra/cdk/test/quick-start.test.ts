@@ -128,6 +128,18 @@ test('the guide asks for outputs that there are, of the CDK and of Terraform', (
   for (const name of asked) assert.ok(known.includes(name), name);
 });
 
+test('a table that exists takes the place of a new one', () => {
+  const template = Template.fromStack(stackOf({ tableName: 'scepter-restored' }));
+  template.resourceCountIs('AWS::DynamoDB::GlobalTable', 0);
+  template.hasResourceProperties('AWS::Lambda::Function', {
+    Environment: { Variables: Match.objectLike({ SCEPTER_TABLE: 'scepter-restored' }) },
+  });
+  assert.throws(
+    () => stackOf({ tableName: 'no table' }),
+    /^Error: tableName: must be the name of a table, not "no table"$/,
+  );
+});
+
 test("secrets of the operators' own take the place of the one that is made, the first of them shown", () => {
   const arn = (name: string) => `arn:aws:secretsmanager:us-east-1:${account}:secret:${name}-abcdef`;
   const template = Template.fromStack(stackOf({ originSecrets: `${arn('new')},${arn('old')}` }));
