@@ -1,5 +1,5 @@
 // `npm run release`: zips of the functions, the npm package, its bill of materials, the npm package of the CDK's
-// construct and the checksums of all, in dist/release. Fails when a promise of size is not kept.
+// construct, the Terraform module and the checksums of all, in dist/release. Fails when a promise of size is not kept.
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,6 +11,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { buildAll, kilobytes } from './build.ts';
 import { makeCdkPackage } from './cdk-package.ts';
 import { loadTime, SCEP_START_OCTETS, weigh } from './measure.ts';
+import { moduleFiles } from './terraform-module.ts';
 import { zip } from './zip.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -38,6 +39,8 @@ if (!existsSync(join(cdk, 'node_modules'))) await npm(['ci', '--silent'], cdk);
 await rm(cdkPackage, { recursive: true, force: true });
 await makeCdkPackage(zips, cdkPackage);
 await npm(pack, cdkPackage);
+const tree = `terraform-aws-${name}-${version}`;
+await writeFile(join(release, `${tree}.zip`), zip(await moduleFiles(tree, zips)));
 // By the lock file, so that it is the same on every platform.
 const kind = ['--sbom-format', 'cyclonedx', '--sbom-type', 'application'];
 const { stdout } = await npm(['sbom', ...kind, '--omit', 'dev', '--package-lock-only']);

@@ -225,7 +225,7 @@ test('an object identifier stands once: in its table, or in its row of the regis
 });
 
 test('every test file is run: by `npm test`, or by the suite of its folder', () => {
-  const suites = /^test\/(dynamodb|infra|kill|kms|lambda|worker)\/[\w-]+\.test\.ts$/;
+  const suites = /^test\/(dynamodb|infra|kill|kms|lambda|terraform|worker)\/[\w-]+\.test\.ts$/;
   const ofRooms = new Set(unitTests());
   const all = globSync('test/**/*.test.ts', { cwd: root }).map((one) => one.split(sep).join('/'));
   for (const path of all) assert.ok(ofRooms.has(path) || suites.test(path), path);

@@ -25,10 +25,10 @@ data "aws_secretsmanager_secret_version" "origin" {
 }
 
 resource "aws_wafv2_web_acl" "this" {
-  count    = local.cloudfront ? 1 : 0
+  count    = local.cloudfront && var.web_acl_arn == null ? 1 : 0
   provider = aws.us_east_1
 
-  name        = "scepter-${var.deployment}"
+  name        = "scepter-${var.deployment}-${local.region}"
   description = "Scepter ${var.deployment}: a limit to what one address may ask"
   scope       = "CLOUDFRONT"
   tags        = local.tags
@@ -65,7 +65,7 @@ resource "aws_wafv2_web_acl" "this" {
   }
 
   visibility_config {
-    metric_name                = "scepter-${var.deployment}"
+    metric_name                = "scepter-${var.deployment}-${local.region}"
     cloudwatch_metrics_enabled = true
     sampled_requests_enabled   = false
   }
@@ -79,7 +79,7 @@ resource "aws_cloudfront_distribution" "this" {
   is_ipv6_enabled = true
   http_version    = "http2and3"
   aliases         = var.domain == null ? [] : [var.domain.name]
-  web_acl_id      = aws_wafv2_web_acl.this[0].arn
+  web_acl_id      = coalesce(var.web_acl_arn, one(aws_wafv2_web_acl.this[*].arn))
   tags            = local.tags
 
   origin {
@@ -149,7 +149,7 @@ resource "aws_cloudfront_distribution" "this" {
 
   viewer_certificate {
     cloudfront_default_certificate = var.domain == null
-    acm_certificate_arn            = var.domain == null ? null : aws_acm_certificate_validation.cloudfront[0].certificate_arn
+    acm_certificate_arn            = var.domain == null ? null : length(aws_acm_certificate.cloudfront) == 0 ? var.domain.certificate_arn : aws_acm_certificate_validation.cloudfront[0].certificate_arn
     ssl_support_method             = var.domain == null ? null : "sni-only"
     minimum_protocol_version       = var.domain == null ? "TLSv1" : "TLSv1.2_2021"
   }

@@ -6,8 +6,9 @@ locals {
   # Without an API it is the SCEP function's own URL that devices are given.
   api = var.ingress != "functionUrl"
 
-  # Behind CloudFront, devices use another name than the API's own.
-  api_domain = var.domain == null ? null : (local.cloudfront ? "origin.${var.domain.name}" : var.domain.name)
+  # Behind CloudFront, devices use another name than the API's own, which it has where there is a zone for it.
+  zone_id    = try(var.domain.zone_id, null)
+  api_domain = var.domain == null ? null : !local.cloudfront ? var.domain.name : local.zone_id == null ? null : "origin.${var.domain.name}"
   api_host = (
     local.api_domain != null ? local.api_domain :
     local.api ? trimprefix(aws_apigatewayv2_api.this[0].api_endpoint, "https://") :
@@ -30,7 +31,7 @@ resource "aws_apigatewayv2_api" "this" {
   description                  = "Scepter ${var.deployment}: SCEP, CRLs and CA certificates"
   protocol_type                = "HTTP"
   ip_address_type              = "dualstack"
-  disable_execute_api_endpoint = var.domain != null
+  disable_execute_api_endpoint = local.api_domain != null
   tags                         = local.tags
 }
 
@@ -183,10 +184,10 @@ resource "aws_cloudformation_stack" "invoke_by_url" {
   }
 }
 
-# The domain's own certificate; for CloudFront it is of us-east-1.
+# The domain's certificate, where none is given; for CloudFront it is of us-east-1.
 
 resource "aws_acm_certificate" "cloudfront" {
-  count    = local.cloudfront && var.domain != null ? 1 : 0
+  count    = local.cloudfront && var.domain != null && try(var.domain.certificate_arn, null) == null ? 1 : 0
   provider = aws.us_east_1
 
   domain_name       = var.domain.name
@@ -199,7 +200,7 @@ resource "aws_acm_certificate" "cloudfront" {
 }
 
 resource "aws_acm_certificate" "api" {
-  count = var.domain == null ? 0 : 1
+  count = local.api_domain != null && (local.cloudfront || try(var.domain.certificate_arn, null) == null) ? 1 : 0
 
   domain_name       = local.api_domain
   validation_method = "DNS"
@@ -246,13 +247,13 @@ resource "aws_acm_certificate_validation" "api" {
 }
 
 resource "aws_apigatewayv2_domain_name" "this" {
-  count = var.domain == null ? 0 : 1
+  count = local.api_domain == null ? 0 : 1
 
   domain_name = local.api_domain
   tags        = local.tags
 
   domain_name_configuration {
-    certificate_arn = aws_acm_certificate_validation.api[0].certificate_arn
+    certificate_arn = length(aws_acm_certificate.api) == 0 ? var.domain.certificate_arn : aws_acm_certificate_validation.api[0].certificate_arn
     endpoint_type   = "REGIONAL"
     ip_address_type = "dualstack"
     security_policy = "TLS_1_2"
@@ -270,7 +271,7 @@ resource "aws_apigatewayv2_api_mapping" "this" {
 # Records A and AAAA, for devices with IPv4 and with IPv6.
 
 resource "aws_route53_record" "api" {
-  for_each = var.domain == null ? toset([]) : toset(["A", "AAAA"])
+  for_each = local.zone_id == null ? toset([]) : toset(["A", "AAAA"])
 
   zone_id = var.domain.zone_id
   name    = local.api_domain
@@ -284,7 +285,7 @@ resource "aws_route53_record" "api" {
 }
 
 resource "aws_route53_record" "cloudfront" {
-  for_each = local.cloudfront && var.domain != null ? toset(["A", "AAAA"]) : toset([])
+  for_each = local.cloudfront && local.zone_id != null ? toset(["A", "AAAA"]) : toset([])
 
   zone_id = var.domain.zone_id
   name    = var.domain.name

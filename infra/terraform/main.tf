@@ -11,12 +11,19 @@ locals {
   partition  = data.aws_partition.this.partition
   region     = data.aws_region.this.id
   cloudfront = var.ingress == "cloudfront"
-  policies   = "${path.module}/../policies"
+  policies   = "${path.module}/policies"
   tags       = merge({ "scepter:deployment" = var.deployment }, var.tags)
 
   # CloudFront writes the device's address where the functions look for it.
   config_text = jsonencode(merge({ trustedProxies = local.cloudfront ? 1 : 0 }, local.config))
   config_key  = "config/${sha256(local.config_text)}.json"
+
+  # Roles are the account's, whatever the Region; a name of IAM has 64 characters.
+  role_names = {
+    for name in ["scep", "admin", "maintenance", "operator"] : name =>
+    length("scepter-${var.deployment}-${local.region}-${name}") <= 64 ? "scepter-${var.deployment}-${local.region}-${name}" :
+    "${substr("scepter-${var.deployment}-${local.region}", 0, 43)}-${substr(sha256("${var.deployment} ${local.region}"), 0, 8)}-${name}"
+  }
 
   # An HTTP API gives up after 30 s; a device waits for about 15.
   functions = {
@@ -25,7 +32,9 @@ locals {
     maintenance = { what = "upkeep and CRLs", memory_mb = 512, timeout_s = 300, reserved = var.reserved_concurrency == -1 ? -1 : 1 }
   }
 
-  packages = { for name in keys(local.functions) : name => "${var.lambda_package}/${one(fileset(var.lambda_package, "scepter-${name}-lambda-*.zip"))}" }
+  # Of the same release as the one that found the configuration valid.
+  package_names = { for name in keys(local.functions) : name => "scepter-${name}-lambda-${jsondecode(var.config).scepter}.zip" }
+  packages      = { for name, zip in local.package_names : name => "${coalesce(var.lambda_package, "${path.module}/packages")}/${zip}" }
 
   # What the functions look for when they start: lib/adapters/aws/dynamodb/table.ts.
   indexes = {
@@ -49,6 +58,12 @@ locals {
     ConfigObjects       = "${aws_s3_bucket.configs.arn}/config/*"
   }
   secret_arns = concat(values(var.secrets), var.origin_secret_arns)
+  secrets_policy_values = {
+    SecretArns = join("\",\"", local.secret_arns)
+  }
+  environment_key_policy_values = {
+    EnvironmentKeyArn = var.environment_key_arn
+  }
   table_key_policy_values = {
     TableKeyArn = var.table_key_arn
     Region      = local.region
@@ -121,9 +136,11 @@ resource "aws_dynamodb_table" "this" {
 resource "aws_iam_role" "function" {
   for_each = local.functions
 
-  name        = "scepter-${var.deployment}-${each.key}"
-  description = "Scepter: what the function for ${each.value.what} may do"
-  tags        = local.tags
+  name                 = local.role_names[each.key]
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Scepter: what the function for ${each.value.what} may do"
+  tags                 = local.tags
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -160,7 +177,24 @@ resource "aws_iam_role_policy" "secrets" {
 
   name   = "secrets"
   role   = aws_iam_role.function["scep"].id
-  policy = templatefile("${local.policies}/secrets.json", { SecretArns = join("\",\"", local.secret_arns) })
+  policy = templatefile("${local.policies}/secrets.json", local.secrets_policy_values)
+}
+
+# Lambda makes network interfaces in the VPC by the function's role, and opens its environment by it.
+resource "aws_iam_role_policy" "vpc" {
+  for_each = var.vpc == null ? {} : aws_iam_role.function
+
+  name   = "vpc"
+  role   = each.value.id
+  policy = file("${local.policies}/vpc.json")
+}
+
+resource "aws_iam_role_policy" "environment_key" {
+  for_each = var.environment_key_arn == null ? {} : aws_iam_role.function
+
+  name   = "environment-key"
+  role   = each.value.id
+  policy = templatefile("${local.policies}/environment-key.json", local.environment_key_policy_values)
 }
 
 resource "aws_cloudwatch_log_group" "function" {
@@ -181,12 +215,16 @@ resource "aws_lambda_function" "this" {
   runtime                        = var.runtime
   architectures                  = ["arm64"]
   handler                        = "index.handler"
-  filename                       = local.packages[each.key]
-  source_code_hash               = filebase64sha256(local.packages[each.key])
+  filename                       = var.package_bucket == null ? local.packages[each.key] : null
+  source_code_hash               = var.package_bucket == null ? filebase64sha256(local.packages[each.key]) : null
+  s3_bucket                      = var.package_bucket
+  s3_key                         = var.package_bucket == null ? null : "${var.package_prefix}${local.package_names[each.key]}"
+  code_signing_config_arn        = var.code_signing_config_arn
   role                           = aws_iam_role.function[each.key].arn
-  memory_size                    = each.value.memory_mb
-  timeout                        = each.value.timeout_s
+  memory_size                    = coalesce(try(var.function_settings[each.key].memory_mb, null), each.value.memory_mb)
+  timeout                        = coalesce(try(var.function_settings[each.key].timeout_s, null), each.value.timeout_s)
   reserved_concurrent_executions = each.value.reserved
+  kms_key_arn                    = var.environment_key_arn
   tags                           = local.tags
 
   environment {
@@ -212,8 +250,23 @@ resource "aws_lambda_function" "this" {
     mode = "Active"
   }
 
+  dynamic "vpc_config" {
+    for_each = var.vpc == null ? [] : [var.vpc]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
   # A role without its policy would be used before it can do anything.
-  depends_on = [aws_iam_role_policy.function, aws_iam_role_policy.table_key, aws_iam_role_policy.secrets]
+  depends_on = [
+    aws_iam_role_policy.environment_key,
+    aws_iam_role_policy.function,
+    aws_iam_role_policy.secrets,
+    aws_iam_role_policy.table_key,
+    aws_iam_role_policy.vpc,
+  ]
 }
 
 # A failed run is not repeated, because the next one comes a minute later.
@@ -249,7 +302,9 @@ resource "aws_lambda_permission" "schedule" {
 
 # For `scepter ca ...`: makes CAs and RA keys.
 resource "aws_iam_role" "operator" {
-  name                 = "scepter-${var.deployment}-operator"
+  name                 = local.role_names.operator
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
   description          = "Scepter ${var.deployment}: makes CAs and RA keys"
   max_session_duration = 3600
   tags                 = local.tags

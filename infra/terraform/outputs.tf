@@ -3,6 +3,15 @@ output "scep_url" {
   value       = "https://${local.public_host}/scep"
 }
 
+output "dns_target" {
+  description = "The name of AWS's that the domain points to, by a CNAME or an alias, where its zone is not one of Route 53; null without a domain."
+  value = (
+    var.domain == null ? null :
+    local.cloudfront ? aws_cloudfront_distribution.this[0].domain_name :
+    aws_apigatewayv2_domain_name.this[0].domain_name_configuration[0].target_domain_name
+  )
+}
+
 output "admin_url" {
   description = "Where the admin API is, if it has a URL."
   value = (

@@ -14,7 +14,7 @@ variable "config" {
   }
 
   validation {
-    condition     = alltrue([for name in ["scep", "admin", "maintenance"] : try(fileexists("${var.lambda_package}/scepter-${name}-lambda-${jsondecode(var.config).scepter}.zip"), false)])
+    condition     = var.package_bucket != null || alltrue([for name in ["scep", "admin", "maintenance"] : try(fileexists("${coalesce(var.lambda_package, "${path.module}/packages")}/scepter-${name}-lambda-${jsondecode(var.config).scepter}.zip"), false)])
     error_message = "config: was found valid by another release than the one in lambda_package: run \"scepter config validate FILE --stamp\" of that one."
   }
 
@@ -39,13 +39,126 @@ variable "config" {
 }
 
 variable "lambda_package" {
-  description = "Folder with a release: the packages of the three functions, scepter-scep-lambda-*.zip and so on."
+  description = "Folder with the packages of the three functions of a release, scepter-scep-lambda-*.zip and so on; null takes those that are in the module."
   type        = string
+  default     = null
+
+  validation {
+    condition     = var.package_bucket != null || alltrue([for name in ["scep", "admin", "maintenance"] : length(fileset(coalesce(var.lambda_package, "${path.module}/packages"), "scepter-${name}-lambda-*.zip")) == 1])
+    error_message = "lambda_package: must be a folder with one scepter-scep-lambda-*.zip, and the same for admin and maintenance; a release has them in packages/, and in a checkout \"npm run release\" makes them."
+  }
+}
+
+variable "package_bucket" {
+  description = "A bucket with the packages of the functions, in place of the folder; code that is signed must come from one. They have the names that the release gives them, such as scepter-scep-lambda-0.1.0.zip."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.package_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.package_bucket))
+    error_message = "package_bucket: must be the name of a bucket."
+  }
+}
+
+variable "package_prefix" {
+  description = "What the names of the packages begin with in package_bucket, such as \"scepter/\"."
+  type        = string
+  default     = ""
   nullable    = false
 
   validation {
-    condition     = alltrue([for name in ["scep", "admin", "maintenance"] : length(fileset(var.lambda_package, "scepter-${name}-lambda-*.zip")) == 1])
-    error_message = "lambda_package: must be a folder with one scepter-scep-lambda-*.zip, and the same for admin and maintenance; \"npm run release\" makes them in dist/release."
+    condition     = var.package_prefix == "" || var.package_bucket != null
+    error_message = "package_prefix: is for package_bucket, which is not set."
+  }
+}
+
+variable "code_signing_config_arn" {
+  description = "ARN of the configuration of code signing, which says who must have signed the packages, those of package_bucket; null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.code_signing_config_arn == null || can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\\d{12}:code-signing-config:", var.code_signing_config_arn))
+    error_message = "code_signing_config_arn: must be the ARN of a configuration of code signing."
+  }
+
+  validation {
+    condition     = var.code_signing_config_arn == null || var.package_bucket != null
+    error_message = "code_signing_config_arn: the packages of a release are not signed; sign them and name their bucket as package_bucket."
+  }
+}
+
+variable "function_settings" {
+  description = "Memory in MB, from 256 to 10240, and seconds of time of the functions scep, admin and maintenance; by default 512 MB, and 15, 29 and 300 s. An API waits for 29 s at most; upkeep takes from 60 to 900."
+  type = object({
+    scep        = optional(object({ memory_mb = optional(number), timeout_s = optional(number) }), {})
+    admin       = optional(object({ memory_mb = optional(number), timeout_s = optional(number) }), {})
+    maintenance = optional(object({ memory_mb = optional(number), timeout_s = optional(number) }), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for one in values(var.function_settings) : try(one.memory_mb, null) == null || try(one.memory_mb >= 256 && one.memory_mb <= 10240 && floor(one.memory_mb) == one.memory_mb, false)])
+    error_message = "function_settings: memory_mb must be a whole number from 256 to 10240."
+  }
+
+  validation {
+    condition     = alltrue([for name, one in var.function_settings : try(one.timeout_s, null) == null || try(one.timeout_s >= (name == "maintenance" ? 60 : 1) && one.timeout_s <= (name == "maintenance" ? 900 : 29) && floor(one.timeout_s) == one.timeout_s, false)])
+    error_message = "function_settings: timeout_s must be a whole number: from 1 to 29 for scep and admin, from 60 to 900 for maintenance."
+  }
+}
+
+variable "environment_key_arn" {
+  description = "ARN of a key that the environments of the functions are encrypted with, whose policy lets the account's IAM policies decide who uses it; whoever applies must be allowed kms:Encrypt and kms:CreateGrant. Null takes one that Lambda owns."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.environment_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:", var.environment_key_arn))
+    error_message = "environment_key_arn: must be the ARN of a KMS key."
+  }
+}
+
+variable "vpc" {
+  description = "Subnets and security groups of the VPC that the functions run in; null: none. From there they must reach DynamoDB, KMS, S3, CloudWatch Logs, X-Ray and, where the configuration names secrets, Secrets Manager: by endpoints of the VPC or by NAT. Nothing has to be let in."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.vpc == null || try(length(var.vpc.subnet_ids) > 0 && alltrue([for id in var.vpc.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]), false)
+    error_message = "vpc: its subnet_ids must be ids of subnets, one or more."
+  }
+
+  validation {
+    condition     = var.vpc == null || try(length(var.vpc.security_group_ids) > 0 && alltrue([for id in var.vpc.security_group_ids : can(regex("^sg-[0-9a-f]+$", id))]), false)
+    error_message = "vpc: its security_group_ids must be ids of security groups, one or more."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "ARN of the managed policy that bounds what each role made here may ever do; null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:aws[a-z-]*:iam::(aws|\\d{12}):policy/[\\w+=,.@/-]+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn: must be the ARN of a managed policy."
+  }
+}
+
+variable "role_path" {
+  description = "The path of the roles made here: it begins and ends with a slash."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([\\w+=,.@-]+/)*$", var.role_path))
+    error_message = "role_path: must begin and end with a slash, such as \"/scep/\"."
   }
 }
 
@@ -208,10 +321,11 @@ variable "ingress" {
 }
 
 variable "domain" {
-  description = "The name that devices know, and the public Route 53 zone that it is in. With it the API's own address is closed. Null takes a name of AWS's."
+  description = "The name that devices know, with the public Route 53 zone that it is in, its certificate, or both. Without a zone its records are its owner's to make (output dns_target), and the certificate must be given; with CloudFront the certificate is of us-east-1. A new certificate is made and validated in the zone. With a domain the API's own address is closed, but for CloudFront without a zone, where the secret closes it. Null takes a name of AWS's."
   type = object({
-    name    = string
-    zone_id = string
+    name            = string
+    zone_id         = optional(string)
+    certificate_arn = optional(string)
   })
   default = null
 
@@ -223,6 +337,16 @@ variable "domain" {
   validation {
     condition     = var.domain == null || var.ingress != "functionUrl"
     error_message = "domain: a Function URL cannot have one; leave it out, or set ingress to \"cloudfront\" or \"httpApi\"."
+  }
+
+  validation {
+    condition     = var.domain == null || try(var.domain.zone_id, null) != null || try(var.domain.certificate_arn, null) != null
+    error_message = "domain: give its zone_id, in which a certificate can be validated, or its certificate_arn."
+  }
+
+  validation {
+    condition     = try(var.domain.certificate_arn, null) == null || can(regex(var.ingress == "cloudfront" ? "^arn:aws[a-z-]*:acm:us-east-1:" : "^arn:aws[a-z-]*:acm:", var.domain.certificate_arn))
+    error_message = "domain: its certificate_arn must be the ARN of a certificate of ACM, for CloudFront one of us-east-1."
   }
 }
 
@@ -252,6 +376,22 @@ variable "plain_http" {
   validation {
     condition     = !var.plain_http || var.ingress == "cloudfront"
     error_message = "plain_http: only CloudFront can answer plain http; leave it out, or set ingress to \"cloudfront\"."
+  }
+}
+
+variable "web_acl_arn" {
+  description = "ARN of a web ACL of CloudFront's, of us-east-1, in place of the new one with its rate_limit; null makes one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.web_acl_arn == null || can(regex("^arn:aws[a-z-]*:wafv2:us-east-1:\\d{12}:global/webacl/", var.web_acl_arn))
+    error_message = "web_acl_arn: must be the ARN of a web ACL of CloudFront's."
+  }
+
+  validation {
+    condition     = var.web_acl_arn == null || var.ingress == "cloudfront"
+    error_message = "web_acl_arn: only CloudFront has a web ACL here; leave it out, or set ingress to \"cloudfront\"."
   }
 }
 

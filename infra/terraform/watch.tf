@@ -176,11 +176,11 @@ resource "aws_cloudwatch_metric_alarm" "blocked" {
   count    = length(aws_wafv2_web_acl.this)
   provider = aws.us_east_1
 
-  alarm_name          = "scepter-${var.deployment}-Blocked"
+  alarm_name          = "scepter-${var.deployment}-${local.region}-Blocked"
   alarm_description   = "Scepter ${var.deployment}: the web ACL refuses requests: a site behind one address, or a flood"
   namespace           = "AWS/WAFV2"
   metric_name         = "BlockedRequests"
-  dimensions          = { WebACL = "scepter-${var.deployment}", Rule = "ALL" }
+  dimensions          = { WebACL = "scepter-${var.deployment}-${local.region}", Rule = "ALL" }
   statistic           = "Sum"
   period              = 300
   threshold           = 100

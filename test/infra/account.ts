@@ -1,5 +1,6 @@
 // An account of AWS on this machine, for whoever follows a guide: STS knows one person, who deploys; what the CDK
-// would deploy is made as far as moto can make it, and its functions run; devices reach them over TLS.
+// would deploy is made as far as moto can make it, Terraform makes it in moto itself, and its functions run; devices
+// reach them over TLS.
 
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +16,8 @@ import { type LambdaService, startLambdaService } from '../support/lambda-servic
 import { patiently, temporary } from '../support/process.ts';
 import { answerIam, openCloudflare, putConfiguration } from './account-worker.ts';
 import { contexts } from './contexts.ts';
-import { type Aws, one, type Stack, startAws, startStack } from './stack.ts';
+import { onlySigned } from './signed-url.ts';
+import { type Aws, type Made, one, type Stack, startAws, startMoto, startStack } from './stack.ts';
 import { at, templateAt } from './templates.ts';
 
 type Env = Readonly<Record<string, string>>;
@@ -56,6 +58,16 @@ export async function openAccount(home: string) {
   const invoke = (event: unknown) => (answers ? answers.invoke(event) : nobody());
   const device = await bridge('function-url', { invoke }, tls);
   const cloudflare = await openCloudflare(tls, () => stack);
+  let admin: Pick<LambdaFunction, 'invoke'> | undefined;
+  const judged = onlySigned(
+    { invoke: (event) => (admin ? admin.invoke(event) : nobody()) },
+    deployer,
+    {
+      region,
+      host: () => new URL(person.origin).host,
+    },
+  );
+  const person = await bridge('function-url', { invoke: judged }, tls);
 
   const operator = () => stack && one(stack.made.roles, 'operator', 'role');
 
@@ -87,20 +99,41 @@ export async function openAccount(home: string) {
   };
 
   async function start({ start, made }: Stack): Promise<void> {
-    const [scep, admin, maintenance] = [
-      await start('scep'),
-      await start('admin'),
-      await start('maintenance'),
-    ];
-    answers = scep;
+    answers = await start('scep');
+    const [own, maintenance] = [await start('admin'), await start('maintenance')];
+    admin = own;
     const { AdminFunction: name = '' } = made.outputs;
     // Whenever somebody asks, a minute has gone by.
     const invoke = async (event: unknown) => {
       await maintenance.invoke({});
-      return admin.invoke(event);
+      return own.invoke(event);
     };
     lambda?.stop();
     lambda = await startLambdaService({ [name]: { invoke } }, { region, account });
+  }
+
+  let moto: (Awaited<ReturnType<typeof startMoto>> & { readonly url: string }) | undefined;
+
+  /** @returns where Terraform makes things */
+  async function forTerraform(): Promise<string> {
+    if (!moto) {
+      const started = await startMoto('module.py', region, device.origin);
+      moto = { ...started, url: await started.next<string>() };
+    }
+    return moto.url;
+  }
+
+  /** Of what Terraform has made, what `deploy` would make. */
+  async function applied(): Promise<void> {
+    if (!moto) throw new Error('Terraform has made nothing here');
+    const made = await moto.ask<Made>();
+    const asked = JSON.stringify(one(made.functions, 'scep', 'function').environment);
+    if (stack && asked === configuration) return;
+    await stack?.stop();
+    const started = await startStack({ made, stop: async () => {} }, deployer.id);
+    if (!started) throw new Error('Java 17 is missing');
+    [stack, configuration] = [started, asked];
+    await start(started);
   }
 
   /**
@@ -125,8 +158,8 @@ export async function openAccount(home: string) {
       await cloudflare.trust(path, made);
       if ('start' in made) await start(made);
     }
-    const url = answers && { ScepUrl: `${device.origin}/scep` };
-    return { ...stack.made.outputs, ...changed, ...url };
+    const urls = answers && { ScepUrl: `${device.origin}/scep`, AdminUrl: person.origin };
+    return { ...stack.made.outputs, ...changed, ...urls };
   }
 
   const pass = async (request: IncomingMessage, body: string, to: string): Promise<Answer> => {
@@ -155,10 +188,15 @@ export async function openAccount(home: string) {
       const type = { 'content-type': 'text/xml' };
       return { status: response.status, headers: type, body: await response.text() };
     }
+    if (request.url === '/terraform') return said(await forTerraform());
+    if (request.url === '/applied') return applied().then(() => said(''));
     const isInvoke = request.url?.startsWith('/2015-03-31/');
     const isS3 = authorization.includes('/s3/aws4_request');
     if (!isInvoke && !isS3 && !request.headers['x-amz-target']) return said(sts(request, body));
-    const to = isInvoke ? lambda?.env.AWS_ENDPOINT_URL_LAMBDA : stack?.gate.url;
+    const target = String(request.headers['x-amz-target']);
+    const inMoto = /^(?:Logs_\d+|secretsmanager)\./.test(target);
+    const inStack = isInvoke ? lambda?.env.AWS_ENDPOINT_URL_LAMBDA : stack?.gate.url;
+    const to = inMoto ? await forTerraform() : inStack;
     if (to === undefined) throw new Error('nothing has been deployed yet');
     return pass(request, body, to);
   };
@@ -203,7 +241,9 @@ export async function openAccount(home: string) {
       lambda?.stop();
       device.stop();
       await cloudflare.stop();
+      person.stop();
       await stack?.stop();
+      await moto?.stop();
     },
   };
 }

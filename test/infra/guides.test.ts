@@ -6,30 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openssl } from '../interop/openssl.ts';
 import { installFolder } from '../support/installed.ts';
-import { type Account, openAccount } from './account.ts';
-import { blocksOf, clone, follow } from './follow.ts';
-
-/** @returns the copy of the repository that it was followed in */
-async function followed(
-  [page, name]: readonly [page: string, name: string],
-  look: (account: Account) => void = () => {},
-  more: Readonly<Record<string, string>> = {},
-): Promise<string> {
-  const blocks = blocksOf(page, name);
-  assert.ok(blocks.length > 1, `${page} has a guide ${name}`);
-  const { copy, home, env } = clone();
-  const account = await openAccount(home);
-  try {
-    const here = { ...env, ...account.env, AWS_REGION: account.region, ...more };
-    const { code, where, said } = await follow(blocks, copy, here);
-    assert.equal(code, 0, `${page}, ${where}: ${said}\n${account.errors.join('\n')}`);
-    assert.deepEqual(account.errors, []);
-    look(account);
-  } finally {
-    await account.stop();
-  }
-  return copy;
-}
+import { followed } from './follow.ts';
 
 test('docs/deploy-aws.md with the CDK: from nothing to a certificate, doctor, and its end', async () => {
   const copy = await followed(['docs/deploy-aws.md', 'cdk'], (account) => {

@@ -1,5 +1,5 @@
 // What `scepter init` writes, taken by the tools that it is for: the CDK, and a reader of HCL.
-// Terraform's own look is in test/infra/terraform.ts, where its provider is to be had.
+// Terraform's own look is in test/terraform/run.ts, where its provider is to be had.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

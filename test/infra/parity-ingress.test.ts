@@ -157,7 +157,7 @@ test('the web ACL has the same rate rule, limit and answer', () => {
 
 test('the API has the same address, limits, log of requests, and routes with an authorizer', () => {
   const api = resourceOf(hcl, 'aws_apigatewayv2_api', 'this');
-  assert.equal(at(api, 'disable_execute_api_endpoint'), expression('var.domain != null'));
+  assert.equal(at(api, 'disable_execute_api_endpoint'), expression('local.api_domain != null'));
   assert.deepEqual(
     [plain, named].map((one) =>
       at(theOne(one, 'AWS::ApiGatewayV2::Api'), 'DisableExecuteApiEndpoint'),

@@ -23,7 +23,7 @@ const locals = localsOf(hcl);
 /** Of a resource: where, and the expression that stands there. */
 const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'aws_cloudfront_distribution.this': {
-    web_acl_id: 'aws_wafv2_web_acl.this[0].arn',
+    web_acl_id: 'coalesce(var.web_acl_arn, one(aws_wafv2_web_acl.this[*].arn))',
     'default_cache_behavior.0.allowed_methods': 'local.all_methods',
     'default_cache_behavior.0.cache_policy_id': 'local.caching_disabled',
     'default_cache_behavior.0.origin_request_policy_id': 'local.all_viewer_except_host_header',
@@ -54,8 +54,9 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'ttl.0.attribute_name': 'local.ttl_attribute',
   },
   'aws_lambda_function.this': {
-    filename: 'local.packages[each.key]',
-    source_code_hash: 'filebase64sha256(local.packages[each.key])',
+    filename: 'var.package_bucket == null ? local.packages[each.key] : null',
+    source_code_hash:
+      'var.package_bucket == null ? filebase64sha256(local.packages[each.key]) : null',
     role: 'aws_iam_role.function[each.key].arn',
     reserved_concurrent_executions: 'each.value.reserved',
     'logging_config.0.log_group': 'aws_cloudwatch_log_group.function[each.key].name',
@@ -142,7 +143,7 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'aws_apigatewayv2_domain_name.this': {
     'domain_name_configuration.0.certificate_arn':
-      'aws_acm_certificate_validation.api[0].certificate_arn',
+      'length(aws_acm_certificate.api) == 0 ? var.domain.certificate_arn : aws_acm_certificate_validation.api[0].certificate_arn',
   },
 };
 

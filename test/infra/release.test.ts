@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { functionNames } from '../../build/bundle.ts';
 import cdkJson from '../../infra/cdk/package.json' with { type: 'json' };
+import packageJson from '../../package.json' with { type: 'json' };
 import { root } from '../support/installed.ts';
 import { run, temporary } from '../support/process.ts';
 import { contexts } from './contexts.ts';
@@ -26,6 +27,8 @@ test('a new release takes the place of the one before: one package of each funct
     const { code, err } = await run('build/release.ts', []);
     assert.equal(code, 0, err);
     assert.ok(!existsSync(older));
+    const tree = `terraform-aws-scepter-${packageJson.version}.zip`;
+    assert.ok(existsSync(join(folder, tree)), tree);
     for (const name of functionNames) {
       const found = readdirSync(folder).filter((file) => file.startsWith(`scepter-${name}-`));
       assert.equal(found.length, 1, found.join(', '));

@@ -2,32 +2,11 @@
 // same. What is missing is said not to have run; `.ci/run` then counts the suite as failed.
 
 import { spawnSync } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bundleFunction, functionNames } from '../../build/bundle.ts';
-import { makeCdkPackage } from '../../build/cdk-package.ts';
-import { zip } from '../../build/zip.ts';
-import packageJson from '../../package.json' with { type: 'json' };
-import { root, tool } from '../support/installed.ts';
+import { root } from '../support/installed.ts';
 import { runTests, testFilesIn } from '../support/run-tests.ts';
 import { contexts } from './contexts.ts';
-import { cache, cdk, installCdk, installPython } from './tools.ts';
-
-/** As `npm run release` makes them. */
-async function makePackages(): Promise<string> {
-  const folder = join(cache, 'packages');
-  const cdkPackage = join(cache, 'cdk-package');
-  for (const each of [folder, cdkPackage]) await rm(each, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  const zips = new Map<string, Uint8Array>();
-  for (const name of functionNames) {
-    zips.set(`scepter-${name}-${packageJson.version}.zip`, zip(await bundleFunction(name)));
-  }
-  for (const [file, octets] of zips) await writeFile(join(folder, file), octets);
-  await makeCdkPackage(zips, cdkPackage);
-  await tool('npm', ['pack', '--silent', '--pack-destination', folder], cdkPackage, 'npm');
-  return folder;
-}
+import { cache, cdk, installCdk, installPython, makePackages } from './tools.ts';
 
 /** By the app of the quick start. @returns the folder with the templates */
 function synthesise(name: string, packages: string): string {
@@ -66,7 +45,7 @@ if (python !== undefined && process.exitCode === undefined) {
     join(cdk, 'tsconfig.json'),
   ]);
   process.stdout.write(tsc.stdout);
-  const packages = await makePackages();
+  const packages = await makePackages({ withCdk: true });
   for (const name of Object.keys(contexts)) synthesise(name, packages);
   const failed = await tests({
     INFRA_PYTHON: python,

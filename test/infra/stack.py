@@ -12,8 +12,8 @@ import sys
 os.environ.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x")
 
 import boto3
+from made import describe
 from moto.cloudformation.parsing import resource_class_from_type
-from moto.kms.models import kms_backends
 from moto.server import ThreadedMotoServer
 
 path, region = sys.argv[1:]
@@ -88,7 +88,7 @@ for code in [
     boto3.client("s3", region_name="us-east-1", endpoint_url=endpoint).create_bucket(Bucket=code["S3Bucket"])
     s3.put_object(Bucket=code["S3Bucket"], Key=code["S3Key"], Body=EMPTY_ZIP)
 
-cloudformation, iam, sts = (client(name) for name in ("cloudformation", "iam", "sts"))
+cloudformation = client("cloudformation")
 cloudformation.create_stack(
     StackName="Scepter", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"]
 )
@@ -111,81 +111,22 @@ call = json.loads("".join(parts))
 assert call["action"] == "putObject", call
 s3.put_object(**call["parameters"])
 
-
-def documents(attached):
-    for policy in attached["AttachedPolicies"]:
-        arn = policy["PolicyArn"]
-        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-        document = iam.get_policy_version(PolicyArn=arn, VersionId=version)
-        yield document["PolicyVersion"]["Document"]
-
-
-def user(name):
-    if iam.list_user_policies(UserName=name)["PolicyNames"]:
-        raise ValueError(f"{name} has policies in line, which are not looked at here")
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return {
-        "arn": iam.get_user(UserName=name)["User"]["Arn"],
-        "policies": [*documents(iam.list_attached_user_policies(UserName=name))],
-        "credentials": {
-            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-        },
-    }
-
-
-def role(name):
-    arn = iam.get_role(RoleName=name)["Role"]["Arn"]
-    policies = [
-        iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
-    ]
-    policies += documents(iam.list_attached_role_policies(RoleName=name))
-    credentials = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
-    return {
-        "arn": arn,
-        "policies": policies,
-        "credentials": {
-            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": credentials["SessionToken"],
-        },
-    }
-
-
-def function(name):
-    found = client("lambda").get_function_configuration(FunctionName=name)
-    return {
-        "role": found["Role"],
-        "runtime": found["Runtime"],
-        "handler": found["Handler"],
-        "environment": found["Environment"]["Variables"],
-    }
-
-
-def key(key_id):
-    # Not by DescribeKey, which fails on a policy that came by CloudFormation.
-    made = kms_backends[ACCOUNT_ID][region].keys[key_id]
-    return {
-        "id": made.id,
-        "arn": made.arn,
-        "spec": made.key_spec,
-        "usage": made.key_usage,
-        "policy": made.policy,
-    }
-
-
 (table,) = named("AWS::DynamoDB::Table").values()
 about = {
     "endpoint": endpoint,
     "status": stack["StackStatus"],
     "leftOut": left_out,
     "outputs": {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])},
-    "functions": {n: function(p) for n, p in named("AWS::Lambda::Function").items()},
-    "roles": {n: role(p) for n, p in named("AWS::IAM::Role").items()},
-    "users": {n: user(p) for n, p in named("AWS::IAM::User").items()},
-    "keys": {n: key(p) for n, p in named("AWS::KMS::Key").items()},
-    "table": client("dynamodb").describe_table(TableName=table)["Table"],
+    **describe(
+        client,
+        ACCOUNT_ID,
+        region,
+        functions=named("AWS::Lambda::Function"),
+        roles=named("AWS::IAM::Role"),
+        users=named("AWS::IAM::User"),
+        keys=named("AWS::KMS::Key"),
+        table=table,
+    ),
 }
 print(json.dumps(about, default=str), flush=True)
 sys.stdin.read()

@@ -1,6 +1,6 @@
-// A deployment on this machine as CloudFormation has made it: the template of an app in moto, the table in
-// DynamoDB Local and the keys in the KMS emulator, all behind a gate that judges by the stack's policies;
-// and the functions, each with its environment and its role.
+// A deployment on this machine as CloudFormation or Terraform has made it in moto, the table in DynamoDB Local and
+// the keys in the KMS emulator, all behind a gate that judges by its policies; and the functions, each with its
+// environment and its role.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -32,8 +32,8 @@ type Somebody = {
   readonly credentials: Env;
 };
 
-/** As `stack.py` prints it; names are CloudFormation's logical ids. */
-type Made = {
+/** As `stack.py` and `module.py` print it; names are CloudFormation's logical ids, or like them. */
+export type Made = {
   readonly endpoint: string;
   readonly status: string;
   readonly leftOut: readonly string[];
@@ -44,7 +44,16 @@ type Made = {
   readonly roles: Readonly<Record<string, Somebody>>;
   readonly users: Readonly<Record<string, Somebody>>;
   readonly keys: Readonly<
-    Record<string, { readonly id: string; readonly arn: string; readonly policy: Policy }>
+    Record<
+      string,
+      {
+        readonly id: string;
+        readonly arn: string;
+        readonly policy: Policy;
+        readonly spec: KeySpec;
+        readonly usage: KeyUsageType;
+      }
+    >
   >;
   readonly table: TableDescription & { readonly TableName: string; readonly TableArn: string };
 };
@@ -64,10 +73,12 @@ export function one<T>(named: Readonly<Record<string, T>>, name: string, kind: s
   return value;
 }
 
-async function load(template: string): Promise<{ made: Made; stop: () => Promise<void> }> {
-  const known = withoutRolesAnywhere(template, `${region}:${account}`);
-  const args = [join(import.meta.dirname, 'stack.py'), known, region];
-  const child = spawn(join(python, 'python'), args, {
+/** What is made, and what ends moto. */
+type Loaded = { readonly made: Made; readonly stop: () => Promise<void> };
+
+/** One of this folder's programs that keep moto, which answers a line with a line. */
+export async function startMoto(program: string, ...args: readonly string[]) {
+  const child = spawn(join(python, 'python'), [join(import.meta.dirname, program), ...args], {
     env: { ...process.env, MOTO_ACCOUNT_ID: account },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
@@ -76,31 +87,57 @@ async function load(template: string): Promise<{ made: Made; stop: () => Promise
     said += data;
   });
   const ended = once(child, 'close');
-  const first = once(createInterface(child.stdout), 'line');
-  const [line] = await Promise.race([first, ended.then(() => [undefined])]);
-  if (typeof line !== 'string') throw new Error(`the stack was not made: ${said.slice(-2000)}`);
-  const stop = async (): Promise<void> => {
-    child.stdin.end();
-    await ended;
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const next = async <T>(): Promise<T> => {
+    const { done, value } = await lines.next();
+    if (done) throw new Error(`${program} has ended: ${said.slice(-2000)}`);
+    return JSON.parse(value) as T;
   };
-  return { made: JSON.parse(line), stop };
+  return {
+    next,
+    ask: <T>(): Promise<T> => {
+      child.stdin.write('\n');
+      return next<T>();
+    },
+    stop: async (): Promise<void> => {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+/** By moto's CloudFormation, which takes every key for a symmetric one: the template says what each is. */
+async function load(template: string): Promise<Loaded> {
+  const known = withoutRolesAnywhere(template, `${region}:${account}`);
+  const { next, stop } = await startMoto('stack.py', known, region);
+  const made = await next<Made>();
+  const { Resources } = templateAt(template);
+  const keys = Object.entries(made.keys).map(([id, key]) => {
+    const properties = Resources[id]?.Properties;
+    const spec = maybe(properties, 'KeySpec') ?? key.spec;
+    return [id, { ...key, spec, usage: maybe(properties, 'KeyUsage') ?? key.usage }];
+  });
+  return { made: { ...made, keys: Object.fromEntries(keys) }, stop };
 }
 
 /**
- * What the template of an app makes, for everybody that it makes.
- * @param template its path
+ * What was made, for everybody that it makes.
+ * @param source the path of an app's template, or what has been made already
  * @param deployer access key of somebody who may do everything
  * @returns undefined without Java for DynamoDB Local
  */
-export async function startAws(template: string, deployer?: string) {
+export async function startAws(source: string | Loaded, deployer?: string) {
   const dynamo = await startDynamoDbLocal();
   if (!dynamo) return undefined;
   const kms = await startKmsEmulator({ region, account });
-  const { made, stop } = await load(template).catch(async (error: unknown) => {
-    // What is still at work would keep the test from ending.
-    await Promise.all([kms.stop(), dynamo.stop()]);
-    throw error;
-  });
+  const { made, stop } =
+    typeof source !== 'string'
+      ? source
+      : await load(source).catch(async (error: unknown) => {
+          // What is still at work would keep the test from ending.
+          await Promise.all([kms.stop(), dynamo.stop()]);
+          throw error;
+        });
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
   const { AWS_ENDPOINT_URL_DYNAMODB: endpoint = '' } = dynamo.env;
 
@@ -121,16 +158,13 @@ export async function startAws(template: string, deployer?: string) {
   /** Where the records really are, whoever may do what. */
   const database = { endpoint, region, credentials };
 
-  // moto's CloudFormation takes every key for a symmetric one: the template says what each is.
-  const { Resources } = templateAt(template);
   const client = kmsClient({ endpoint: kms.url, region, credentials });
   const keys = new Map<string, Made['keys'][string]>();
-  for (const [id, key] of Object.entries(made.keys)) {
-    const properties = Resources[id]?.Properties;
+  for (const key of Object.values(made.keys)) {
     const command = new CreateKeyCommand({
-      KeySpec: maybe(properties, 'KeySpec') as KeySpec | undefined,
+      KeySpec: key.spec,
       Policy: JSON.stringify(key.policy),
-      KeyUsage: maybe(properties, 'KeyUsage') as KeyUsageType | undefined,
+      KeyUsage: key.usage,
     });
     keys.set((await client.send(command)).KeyMetadata?.KeyId ?? '', key);
   }
@@ -170,8 +204,8 @@ export async function startAws(template: string, deployer?: string) {
 }
 
 /** @returns undefined without Java for DynamoDB Local */
-export async function startStack(template = pathOf('httpApi'), deployer?: string) {
-  const aws = await startAws(template, deployer);
+export async function startStack(source: string | Loaded = pathOf('httpApi'), deployer?: string) {
+  const aws = await startAws(source, deployer);
   if (!aws) return undefined;
   const { made, gate } = aws;
   const roleOf = (name: Name) => one(made.roles, name, 'role');

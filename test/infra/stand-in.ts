@@ -1,6 +1,6 @@
 // What a guide's reader has on the PATH, where the real thing would change an account: it takes no option that the
 // real tool does not have, has the real tool do all that needs no account, and asks `account.ts` for the rest.
-//   node stand-in.ts cdk|npm|npx ...
+//   node stand-in.ts aws|npm|npx|terraform ...
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -22,6 +22,11 @@ const [tool = '', ...args] = process.argv.slice(2);
 const cwd = process.cwd();
 /** The copy of the repository that the guide is about. */
 const copy = process.env.GUIDE_COPY ?? '';
+/** Where the real tools are. */
+const PATH = (process.env.PATH ?? '')
+  .split(':')
+  .filter((folder) => folder !== process.env.GUIDE_TOOLS)
+  .join(':');
 
 function fail(sentence: string): never {
   process.stderr.write(`${tool}: ${sentence}\n`);
@@ -32,7 +37,7 @@ function real(command: string, words: readonly string[]): string {
   const { status, stdout, stderr, error } = spawnSync(command, words, {
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
-    env: { ...process.env, CDK_DISABLE_CLI_TELEMETRY: '1', CI: 'true', NO_COLOR: '1' },
+    env: { ...process.env, PATH, CDK_DISABLE_CLI_TELEMETRY: '1', CI: 'true', NO_COLOR: '1' },
   });
   if (status !== 0) fail(`${error?.message ?? ''}${stdout}${stderr}`);
   return stdout;
@@ -49,6 +54,12 @@ function wranglerIn(): Promise<void> | undefined {
   );
 }
 
+/** The tool of that name. @returns its code */
+function itself(more: Readonly<Record<string, string>> = {}): number {
+  const env = { ...process.env, PATH, ...more };
+  return spawnSync(tool, args, { env, stdio: 'inherit' }).status ?? 1;
+}
+
 /**
  * `npm ci`, of a lock file whose packages have been installed for this suite, and `npm run release`, which has a test
  * of its own; all else is npm itself.
@@ -58,11 +69,7 @@ function npm(): Promise<void> | undefined {
   if (asked) return asked;
   if (args.join(' ') === 'run release' && cwd === copy) return undefined;
   const [, prefix = '.'] = /^(?:--prefix (\S+) )?ci$/.exec(args.join(' ')) ?? [];
-  if (args.at(-1) !== 'ci') {
-    const others = (process.env.PATH ?? '').split(':').slice(1).join(':');
-    const env = { ...process.env, PATH: others };
-    process.exit(spawnSync('npm', args, { env, stdio: 'inherit' }).status ?? 1);
-  }
+  if (args.at(-1) !== 'ci') process.exit(itself());
   const folder = join(cwd, prefix);
   const installed = join(root, relative(copy, folder));
   const [lock, ours] = [folder, installed].map((at) => readFileSync(join(at, 'package-lock.json')));
@@ -104,11 +111,9 @@ async function cdk(program: string, words: readonly string[]): Promise<void> {
   const app = values.app as string | undefined;
   const template = synthesised(program, app, context);
   if (verb !== 'deploy' || process.env.GUIDE_ONLY_SYNTH) return;
-  const body = JSON.stringify(template);
-  const response = await fetch(`${process.env.AWS_ENDPOINT_URL}/deploy`, { method: 'POST', body });
-  const said = await response.text();
-  if (!response.ok) fail(said);
-  const made = JSON.parse(said) as Readonly<Record<string, string>>;
+  const made = JSON.parse(await ask('deploy', JSON.stringify(template))) as Readonly<
+    Record<string, string>
+  >;
   const [, stack = ''] = /([\w-]+)\.template\.json$/.exec(template) ?? [];
   const { Outputs } = JSON.parse(readFileSync(template, 'utf8'));
   const outputs = Object.keys(Outputs).map((name) => {
@@ -137,7 +142,39 @@ function synthesised(program: string, app = '', context: readonly string[]): str
   return join(folder, template);
 }
 
-const tools: Readonly<Record<string, () => unknown>> = { npm, npx };
+/** The AWS CLI of PyPI is the first, which does not have this of the second. */
+function aws(): void {
+  if (args.join(' ') !== 'configure export-credentials --format env') process.exit(itself());
+  for (const name of ['aws_access_key_id', 'aws_secret_access_key']) {
+    const value = real('aws', ['configure', 'get', name]);
+    process.stdout.write(`export ${name.toUpperCase()}=${value}`);
+  }
+}
+
+async function ask(what: string, body?: string): Promise<string> {
+  const response = await fetch(`${process.env.AWS_ENDPOINT_URL}/${what}`, {
+    method: 'POST',
+    ...(body === undefined ? {} : { body }),
+  });
+  const said = await response.text();
+  if (!response.ok) fail(said);
+  return said;
+}
+
+/** Terraform itself, in the account of `module.py`; whoever is asked there says yes. */
+async function terraform(): Promise<void> {
+  const url = await ask('terraform');
+  const code = itself({
+    AWS_ENDPOINT_URL: url,
+    AWS_ENDPOINT_URL_S3: url,
+    TF_CLI_ARGS_apply: '-auto-approve',
+    TF_CLI_ARGS_destroy: '-auto-approve',
+  });
+  if (code !== 0) process.exit(code);
+  if (args[0] === 'apply' && !process.env.GUIDE_ONLY_SYNTH) await ask('applied');
+}
+
+const tools: Readonly<Record<string, () => unknown>> = { aws, npm, npx, terraform };
 const asked = tools[tool];
 if (!asked) fail('is no tool of a guide');
 await asked();

@@ -87,9 +87,9 @@ test('the examples use the module with both providers and only variables that it
 test('the guide names variables that its examples have, and all that have no default', () => {
   const guide = readFileSync(join(root, 'docs', 'deploy-aws.md'), 'utf8').replaceAll(' \\\n', '');
   const commands = [...guide.matchAll(/^terraform (?:apply|destroy) .*-var .+$/gm)].map(([all]) =>
-    [...all.matchAll(/-var '?(\w+)=/g)].map(([, name = '']) => name),
+    [...all.matchAll(/-var ['"]?(\w+)=/g)].map(([, name = '']) => name),
   );
-  assert.equal(commands.length, 4);
+  assert.equal(commands.length, 5);
   const [, [, basic] = assert.fail(), [, cloudfront] = assert.fail()] = parsed;
   for (const named of commands) {
     const known = blocksOf(named.includes('domain') ? cloudfront : basic, 'variable');
@@ -110,19 +110,22 @@ test('every policy comes from a file that CDK renders too, with a value for each
   const used = new Set<string>();
   const valuesOf = {
     policy_values: ['LogGroupStreams'],
+    secrets_policy_values: [],
     table_key_policy_values: [],
+    environment_key_policy_values: [],
     key_policy_values: ['SigningAlgorithm'],
   };
   const locals = Object.assign({}, ...blocksOf(module_, 'locals').map(({ content }) => content));
   for (const { labels, content } of blocksOf(module_, 'resource')) {
     if (!['aws_iam_role_policy', 'aws_kms_key'].includes(labels[0] ?? '')) continue;
     const [, file = '', values = ''] =
-      /^\$\{templatefile\("\$\{local\.policies\}\/(.+?)\.json", (?:merge\()?local\.(\w+)/.exec(
+      /^\$\{(?:template)?file\("\$\{local\.policies\}\/(.+?)\.json"(?:, (?:merge\()?local\.(\w+)|\))/.exec(
         String(at(content, 'policy')),
       ) ?? [];
-    assert.ok(values in valuesOf, labels.join('.'));
+    assert.ok(values === '' || values in valuesOf, labels.join('.'));
     const names = file === expression('each.key') ? Object.keys(locals.functions) : [file];
-    const known = [...Object.keys(locals[values]), ...valuesOf[values as keyof typeof valuesOf]];
+    const more = valuesOf[values as keyof typeof valuesOf] ?? [];
+    const known = [...Object.keys(locals[values] ?? {}), ...more];
     for (const name of names) {
       used.add(`${name}.json`);
       const text = readFileSync(join(root, 'infra', 'policies', `${name}.json`), 'utf8');
@@ -132,7 +135,7 @@ test('every policy comes from a file that CDK renders too, with a value for each
     }
   }
   // Of the AWS side of a Worker only its role is here: modules/worker-identity, which Terraform itself tests.
-  used.add('worker.json');
+  for (const name of ['worker', 'worker-keys']) used.add(`${name}.json`);
   assert.deepEqual([...used].toSorted(), readdirSync(join(root, 'infra', 'policies')).toSorted());
 });
 

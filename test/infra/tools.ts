@@ -4,6 +4,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { bundleFunction, functionNames } from '../../build/bundle.ts';
+import { makeCdkPackage } from '../../build/cdk-package.ts';
+import { zip } from '../../build/zip.ts';
+import packageJson from '../../package.json' with { type: 'json' };
 import { fetching, hashOf, installFolder, root, tool } from '../support/installed.ts';
 
 export const cdk = join(root, 'infra', 'cdk');
@@ -33,4 +37,28 @@ export async function installPython(): Promise<string> {
   await writeFile(`${done}.new`, '');
   await rename(`${done}.new`, done);
   return programs;
+}
+
+/** The functions as `npm run release` makes them, by the names of their zips. */
+async function zipped(): Promise<ReadonlyMap<string, Uint8Array>> {
+  const zips = new Map<string, Uint8Array>();
+  for (const name of functionNames) {
+    zips.set(`scepter-${name}-${packageJson.version}.zip`, zip(await bundleFunction(name)));
+  }
+  return zips;
+}
+
+/** @returns the folder with their zips, and with the npm package of the CDK's construct if it is asked for */
+export async function makePackages({ withCdk = false } = {}): Promise<string> {
+  const folder = join(cache, 'packages');
+  const cdkPackage = join(cache, 'cdk-package');
+  for (const each of [folder, cdkPackage]) await rm(each, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const zips = await zipped();
+  for (const [file, octets] of zips) await writeFile(join(folder, file), octets);
+  if (withCdk) {
+    await makeCdkPackage(zips, cdkPackage);
+    await tool('npm', ['pack', '--silent', '--pack-destination', folder], cdkPackage, 'npm');
+  }
+  return folder;
 }

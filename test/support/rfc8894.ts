@@ -90,7 +90,7 @@ const rows: readonly (readonly [number, string, string, string?])[] = [
   [66, '4.4', 'one outstanding request a client', client],
   [67, '2.5', 'renewal with the same key: policy'],
   [68, '2.6, 4.5', 'GetCert: granted or badCertId'],
-  [69, '2.7, 4.6', 'GetCRL: the newest CRL'],
+  [69, '2.7, 4.6', 'GetCRL: the newest CRL that tells of the certificate asked about'],
   [70, '3.3.4', 'CRL and certificates by plain HTTP are preferred'],
   [71, '2.8', 'no revocation request in SCEP', advice],
   [72, '5.2', 'a lost reply: the same request gets the same certificate'],

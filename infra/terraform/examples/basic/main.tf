@@ -15,7 +15,7 @@ module "scepter" {
 
   config               = file(var.config_file)
   deployment           = var.deployment
-  lambda_package       = var.lambda_package
+  runtime              = var.runtime
   ingress              = var.ingress
   deletion_protection  = var.deletion_protection
   reserved_concurrency = var.reserved_concurrency

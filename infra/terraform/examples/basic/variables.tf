@@ -16,14 +16,14 @@ variable "deployment" {
   nullable    = false
 }
 
-variable "lambda_package" {
-  description = "Folder with a release."
+variable "runtime" {
+  description = "Lambda's runtime; \"nodejs22.x\" where the AWS provider does not know \"nodejs24.x\" yet."
   type        = string
-  default     = "../../../../dist/release"
+  default     = "nodejs24.x"
 
   validation {
-    condition     = length(fileset(var.lambda_package, "scepter-scep-lambda-*.zip")) == 1
-    error_message = "lambda_package: there must be one scepter-scep-lambda-*.zip; \"npm run release\" makes it."
+    condition     = contains(["nodejs24.x", "nodejs22.x"], var.runtime)
+    error_message = "runtime: must be \"nodejs24.x\" or \"nodejs22.x\"."
   }
 }
 

@@ -19,7 +19,7 @@ module "scepter" {
 
   config               = file(var.config_file)
   deployment           = var.deployment
-  lambda_package       = var.lambda_package
+  runtime              = var.runtime
   domain               = var.domain
   origin_secret_arns   = var.origin_secret_arns
   plain_http           = var.plain_http

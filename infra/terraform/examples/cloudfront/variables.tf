@@ -26,17 +26,6 @@ variable "deployment" {
   nullable    = false
 }
 
-variable "lambda_package" {
-  description = "Folder with a release."
-  type        = string
-  default     = "../../../../dist/release"
-
-  validation {
-    condition     = length(fileset(var.lambda_package, "scepter-scep-lambda-*.zip")) == 1
-    error_message = "lambda_package: there must be one scepter-scep-lambda-*.zip; \"npm run release\" makes it."
-  }
-}
-
 variable "domain" {
   description = "The name that devices know, and the public Route 53 zone that it is in."
   type = object({
@@ -57,6 +46,17 @@ variable "origin_secret_arns" {
   validation {
     condition     = length(var.origin_secret_arns) > 0
     error_message = "origin_secret_arns: must name a secret of Secrets Manager with 32 letters and digits or more."
+  }
+}
+
+variable "runtime" {
+  description = "Lambda's runtime; \"nodejs22.x\" where the AWS provider does not know \"nodejs24.x\" yet."
+  type        = string
+  default     = "nodejs24.x"
+
+  validation {
+    condition     = contains(["nodejs24.x", "nodejs22.x"], var.runtime)
+    error_message = "runtime: must be \"nodejs24.x\" or \"nodejs22.x\"."
   }
 }
 

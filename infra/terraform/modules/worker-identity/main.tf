@@ -3,13 +3,9 @@
 # a trust anchor.
 
 locals {
-  name = "scepter-${var.deployment}"
-  # A tree that stands alone has them inside; in the repository they are beside the module.
-  policies = [
-    for folder in ["../../policies", "../../../policies"] : "${path.module}/${folder}"
-    if fileexists("${path.module}/${folder}/worker.json")
-  ][0]
-  tags = merge({ "scepter:deployment" = var.deployment }, var.tags)
+  name     = "scepter-${var.deployment}"
+  policies = "${path.module}/../../policies"
+  tags     = merge({ "scepter:deployment" = var.deployment }, var.tags)
 }
 
 resource "aws_rolesanywhere_trust_anchor" "this" {

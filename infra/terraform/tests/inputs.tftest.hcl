@@ -1,0 +1,198 @@
+# What a platform team says about a deployment: its network, roles, packages, keys and names.
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_region" {
+    defaults = { id = "eu-central-1" }
+  }
+}
+
+mock_provider "aws" {
+  alias = "us_east_1"
+}
+
+variables {
+  config             = "{\"scepter\":\"test\",\"sha256\":\"9629c1d6faf385f356ec5924f583d77b504df24884aaff3e886117233fe1c22b\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"},\"plant\":{\"subject\":\"CN=Plant\",\"key\":\"ec:P-384\"}},\"endpoints\":{\"default\":{\"ca\":\"office\"}}}}"
+  lambda_package     = "tests/packages"
+  origin_secret_arns = ["arn:aws:secretsmanager:eu-central-1:111122223333:secret:origin-AbCdEf"]
+  runtime            = "nodejs22.x"
+}
+
+run "functions" {
+  command = plan
+
+  variables {
+    function_settings   = { scep = { memory_mb = 1024 }, maintenance = { timeout_s = 600 } }
+    environment_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/environment"
+    vpc                 = { subnet_ids = ["subnet-0a", "subnet-0b"], security_group_ids = ["sg-0a"] }
+  }
+
+  assert {
+    condition     = { for name, one in aws_lambda_function.this : name => [one.memory_size, one.timeout] } == { scep = [1024, 15], admin = [512, 29], maintenance = [512, 600] }
+    error_message = "a function must have the memory and time that was said, and its own where nothing was"
+  }
+
+  assert {
+    condition     = alltrue([for one in aws_lambda_function.this : one.vpc_config[0].subnet_ids == toset(["subnet-0a", "subnet-0b"]) && one.vpc_config[0].security_group_ids == toset(["sg-0a"]) && one.kms_key_arn == "arn:aws:kms:eu-central-1:111122223333:key/environment"])
+    error_message = "every function must run in the VPC, its environment encrypted with the key"
+  }
+
+  assert {
+    condition     = toset(keys(aws_iam_role_policy.vpc)) == toset(["scep", "admin", "maintenance"]) && alltrue([for one in aws_iam_role_policy.environment_key : jsondecode(one.policy).Statement[0].Resource == "arn:aws:kms:eu-central-1:111122223333:key/environment"])
+    error_message = "the functions' roles must be allowed what a VPC and the key take"
+  }
+}
+
+run "roles" {
+  command = plan
+
+  variables {
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+    role_path                = "/scep/"
+  }
+
+  assert {
+    condition     = alltrue([for one in concat(values(aws_iam_role.function), [aws_iam_role.operator]) : one.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary" && one.path == "/scep/"])
+    error_message = "every role must be bounded, and under the path"
+  }
+
+  assert {
+    condition     = aws_iam_role.operator.name == "scepter-scepter-eu-central-1-operator" && aws_wafv2_web_acl.this[0].name == "scepter-scepter-eu-central-1"
+    error_message = "what has a name in the whole account must have the Region in it"
+  }
+}
+
+run "packages_in_a_bucket" {
+  command = plan
+
+  variables {
+    lambda_package          = "tests/nowhere"
+    package_bucket          = "releases"
+    package_prefix          = "scepter/"
+    code_signing_config_arn = "arn:aws:lambda:eu-central-1:111122223333:code-signing-config:csc-0123456789abcdef0"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["scep"].s3_bucket == "releases" && aws_lambda_function.this["scep"].s3_key == "scepter/scepter-scep-lambda-test.zip" && aws_lambda_function.this["scep"].filename == null
+    error_message = "the package must be the bucket's, of the release that found the configuration valid"
+  }
+
+  assert {
+    condition     = alltrue([for one in aws_lambda_function.this : endswith(one.code_signing_config_arn, ":csc-0123456789abcdef0")])
+    error_message = "code must be signed"
+  }
+}
+
+run "a_zone_elsewhere" {
+  command = plan
+
+  variables {
+    domain      = { name = "scep.example.com", certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/0" }
+    web_acl_arn = "arn:aws:wafv2:us-east-1:111122223333:global/webacl/ours/0"
+  }
+
+  assert {
+    condition     = length(aws_acm_certificate.cloudfront) + length(aws_acm_certificate.api) + length(aws_apigatewayv2_domain_name.this) + length(aws_route53_record.cloudfront) + length(aws_route53_record.api) == 0
+    error_message = "without a zone there must be neither records nor certificates, nor a name of the API's own"
+  }
+
+  assert {
+    condition     = aws_cloudfront_distribution.this[0].viewer_certificate[0].acm_certificate_arn == "arn:aws:acm:us-east-1:111122223333:certificate/0" && aws_cloudfront_distribution.this[0].aliases == toset(["scep.example.com"])
+    error_message = "CloudFront must have the name and its certificate"
+  }
+
+  assert {
+    condition     = length(aws_wafv2_web_acl.this) == 0 && aws_cloudfront_distribution.this[0].web_acl_id == "arn:aws:wafv2:us-east-1:111122223333:global/webacl/ours/0"
+    error_message = "the web ACL that is given must be the only one"
+  }
+
+  assert {
+    condition     = !aws_apigatewayv2_api.this[0].disable_execute_api_endpoint && output.scep_url == "https://scep.example.com/scep"
+    error_message = "CloudFront must reach the API at its own address"
+  }
+}
+
+run "own_certificate_of_an_api" {
+  command = plan
+
+  variables {
+    ingress            = "httpApi"
+    origin_secret_arns = []
+    domain             = { name = "scep.example.com", certificate_arn = "arn:aws:acm:eu-central-1:111122223333:certificate/0" }
+  }
+
+  assert {
+    condition     = length(aws_acm_certificate.api) + length(aws_route53_record.api) == 0 && aws_apigatewayv2_domain_name.this[0].domain_name_configuration[0].certificate_arn == "arn:aws:acm:eu-central-1:111122223333:certificate/0"
+    error_message = "the API must have the certificate that is given, and no record"
+  }
+}
+
+run "refuses_domain" {
+  command = plan
+
+  variables {
+    domain = { name = "scep.example.com" }
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "refuses_a_certificate_of_another_region" {
+  command = plan
+
+  variables {
+    domain = { name = "scep.example.com", certificate_arn = "arn:aws:acm:eu-central-1:111122223333:certificate/0" }
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "refuses_each_by_its_name" {
+  command = plan
+
+  variables {
+    function_settings        = { scep = { memory_mb = 128 }, admin = { timeout_s = 30 } }
+    environment_key_arn      = "alias/key"
+    vpc                      = { subnet_ids = [], security_group_ids = ["vpc-1"] }
+    permissions_boundary_arn = "boundary"
+    role_path                = "scep"
+    code_signing_config_arn  = "csc-0"
+    web_acl_arn              = "ours"
+  }
+
+  expect_failures = [
+    var.function_settings,
+    var.environment_key_arn,
+    var.vpc,
+    var.permissions_boundary_arn,
+    var.role_path,
+    var.code_signing_config_arn,
+    var.web_acl_arn,
+  ]
+}
+
+run "refuses_signing_without_a_bucket" {
+  command = plan
+
+  variables {
+    package_prefix          = "scepter/"
+    code_signing_config_arn = "arn:aws:lambda:eu-central-1:111122223333:code-signing-config:csc-0123456789abcdef0"
+  }
+
+  expect_failures = [var.package_prefix, var.code_signing_config_arn]
+}
+
+run "refuses_package_bucket" {
+  command = plan
+
+  variables {
+    package_bucket = "No Bucket"
+  }
+
+  expect_failures = [var.package_bucket]
+}

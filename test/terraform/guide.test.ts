@@ -1,0 +1,22 @@
+// The guide of AWS with Terraform, as its readers follow it: Terraform is itself, and makes all in moto.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { followed } from '../infra/follow.ts';
+import { openssl } from '../interop/openssl.ts';
+import { given, stateIn } from './terraform.ts';
+
+test('docs/deploy-aws.md with Terraform: from nothing to a certificate, doctor, and its end', async () => {
+  const folder = await followed(
+    ['docs/deploy-aws.md', 'terraform'],
+    (account) => {
+      assert.deepEqual(account.refused(), []);
+      assert.match(account.calls().join(), /^AKIAOPERATOR scepter-[\w-]*admin$/);
+    },
+    given,
+  ).then((copy) => `${copy}/infra/terraform/examples/basic`);
+  const certificate = `${folder}/device-1/cert.pem`;
+  const issued = await openssl(['x509', '-in', certificate, '-subject', '-noout']);
+  assert.match(issued.toString(), /^subject=CN ?= ?device-1$/m);
+  assert.deepEqual(stateIn(folder).resources, []);
+});
