@@ -108,7 +108,10 @@ function valuesFor(cas: number): PolicyValues {
     LogGroupStreams: arn('logs', `log-group:${'l'.repeat(100)}:*`),
     TableKeyArn: key(cas),
     Region: 'ap-southeast-1',
-    SecretArns: Array.from({ length: 6 }, () => arn('secretsmanager', `secret:${'s'.repeat(40)}`)),
+    SecretArns: Array.from({ length: 6 }, (_, n) =>
+      arn('secretsmanager', `secret:${n}${'s'.repeat(40)}`),
+    ),
+    EnvironmentKeyArn: key(cas),
   };
 }
 
@@ -118,8 +121,8 @@ test('a role holds the keys of as many CAs as a deployment may have, and not of 
     const of = (...names: PolicyName[]) =>
       charactersOf(...names.map((name) => [name, values] as const));
     return {
-      scep: of('scep', 'table-key', 'secrets'),
-      maintenance: of('maintenance', 'table-key'),
+      scep: of('scep', 'table-key', 'secrets', 'vpc', 'environment-key'),
+      maintenance: of('maintenance', 'table-key', 'vpc', 'environment-key'),
       operator: of('operator', 'table-key'),
     };
   };
