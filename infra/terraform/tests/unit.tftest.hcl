@@ -580,7 +580,8 @@ run "refuses_ingress" {
   command = plan
 
   variables {
-    ingress = "alb"
+    origin_secret_arns = []
+    ingress            = "alb"
   }
 
   expect_failures = [var.ingress]
@@ -600,8 +601,9 @@ run "refuses_domain_2" {
   command = plan
 
   variables {
-    ingress = "functionUrl"
-    domain  = { name = "scep.example.com", zone_id = "Z0123456789" }
+    origin_secret_arns = []
+    ingress            = "functionUrl"
+    domain             = { name = "scep.example.com", zone_id = "Z0123456789" }
   }
 
   expect_failures = [var.domain]
@@ -671,8 +673,9 @@ run "refuses_admin_4" {
   command = plan
 
   variables {
-    ingress = "functionUrl"
-    admin   = { type = "jwt", issuer = "https://x", audience = ["a"] }
+    origin_secret_arns = []
+    ingress            = "functionUrl"
+    admin              = { type = "jwt", issuer = "https://x", audience = ["a"] }
   }
 
   expect_failures = [var.admin]
@@ -732,8 +735,9 @@ run "refuses_plain_http" {
   command = plan
 
   variables {
-    ingress    = "httpApi"
-    plain_http = true
+    origin_secret_arns = []
+    ingress            = "httpApi"
+    plain_http         = true
   }
 
   expect_failures = [var.plain_http]
