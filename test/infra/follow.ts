@@ -22,7 +22,7 @@ type Followed = {
 type Block = { readonly line: number; readonly script: string };
 
 /** Of a page, those that say `guide=NAME`, or several names with commas between. */
-function blocksOf(page: string, name: string): Block[] {
+export function blocksOf(page: string, name: string): Block[] {
   const markdown = readFileSync(join(root, page), 'utf8');
   return [...markdown.matchAll(/^```sh guide=([\w,-]+)\n([\s\S]*?)^```$/gm)].flatMap(
     ({ index, 1: names = '', 2: script = '' }) =>
