@@ -1,11 +1,12 @@
 // The contract over SQLite, and what only SQLite can show: that its file outlives the process.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { backup, DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { copySqlite, openSqlite } from '../../lib/adapters/sqlite/file.ts';
 import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import { Outage } from '../../lib/base/errors.ts';
 import { View } from '../../lib/ca/record/unit-of-work.ts';
@@ -276,4 +277,23 @@ test('SQLite: places that another hand took are given back, and none is too long
   const page = await store.list({ list: 'transactions', group: 'default', limit: 9 });
   assert.deepEqual(page, { keys: ['t'] });
   store.close();
+});
+
+test('SQLite: a copy whose failure has no reason is made once more, and one with a reason is not', async () => {
+  const database = openSqlite(fresh());
+  const failing = (errcode: number, times: number) => {
+    let left = times;
+    return (...args: Parameters<typeof backup>) =>
+      left-- > 0
+        ? Promise.reject(Object.assign(new Error('not an error'), { errcode }))
+        : backup(...args);
+  };
+  const path = fresh();
+  await copySqlite(database, path, failing(0, 1));
+  new DatabaseSync(path).close();
+  for (const copy of [failing(0, 2), failing(13, 1)]) {
+    await assert.rejects(copySqlite(database, path, copy), /not an error/);
+    assert.equal(existsSync(`${path}.new`), false);
+  }
+  database.close();
 });

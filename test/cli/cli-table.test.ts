@@ -103,6 +103,7 @@ test('the table has every command', () => {
       'crl show',
       'crl publish',
       'crl rebuild',
+      'crl partition',
       'ca show',
       'ca export',
       'ca init',

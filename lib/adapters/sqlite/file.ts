@@ -92,18 +92,29 @@ function requireOurs(database: DatabaseSync, path: string): void {
  * Copies the database as it is at one moment, whatever is written meanwhile: by the connection that has the
  * file, because no other one can. The copy is whole or not there; only its owner reads it.
  */
-export async function copySqlite(database: DatabaseSync, path: string): Promise<void> {
+export async function copySqlite(
+  database: DatabaseSync,
+  path: string,
+  copy: typeof backup = backup,
+): Promise<void> {
   const half = `${path}.new`;
   // SQLite takes an empty file for a new database, and leaves it the mode that it has.
   await (await open(half, 'w', 0o600)).close();
   try {
-    await backup(database, half);
+    await copy(database, half).catch((error: unknown) => {
+      if (isUnsaid(error)) return copy(database, half);
+      throw error;
+    });
     await rename(half, path);
   } catch (error) {
     await rm(half, { force: true });
     throw error;
   }
 }
+
+/** A step of a copy failed on another thread, and a statement here has taken its reason away before Node read it. */
+const isUnsaid = (error: unknown): boolean =>
+  error instanceof Error && 'errcode' in error && error.errcode === 0;
 
 function opened(path: string): DatabaseSync {
   try {
