@@ -97,7 +97,7 @@ test('what does not come is a sentence with the ARN and what to do, and never th
   });
 });
 
-test('a variable has the secret itself, or its ARN', async (t) => {
+test('a variable has the secret itself, or its ARN', async () => {
   const variables = {
     AWS_ENDPOINT_URL_SECRETS_MANAGER: endpoint,
     AWS_REGION: 'eu-west-1',
@@ -108,10 +108,6 @@ test('a variable has the secret itself, or its ARN', async (t) => {
   };
   const before = { ...process.env };
   Object.assign(process.env, variables);
-  t.after(() => {
-    for (const name of Object.keys(variables)) delete process.env[name];
-    Object.assign(process.env, before);
-  });
   const staticChallenge = (name: string) => ({
     authorize: ['staticChallenge'],
     staticChallenge: { secret: `env:${name}`, subject: { CN: ['cam-*'] } },
@@ -139,9 +135,11 @@ test('a variable has the secret itself, or its ARN', async (t) => {
   });
   replies = [[200, { SecretString: 'shown' }]];
   assert.deepEqual(await readOriginSecrets(env), ['shown', 'plain']);
+  for (const name of Object.keys(variables)) delete process.env[name];
+  Object.assign(process.env, before);
 });
 
-test('with a table, a configuration is read without the secrets that it refers to: only who serves devices has them', async () => {
+test('with a table, a configuration is read without the secrets that it refers to: only whoever serves devices has them', async () => {
   const document = {
     publicUrl: 'http://scep.example',
     cas: { default: { subject: 'CN=CA' } },
