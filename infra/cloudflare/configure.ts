@@ -1,8 +1,8 @@
 // npm run configure -- FOLDER [--check]: writes FOLDER/wrangler.json, what wrangler deploys of one deployment, from
 // wrangler.jsonc here, the outputs of its AWS side (FOLDER/out.json) and its configuration (FOLDER/scepter.jsonc).
 // A configuration that this release finds wrong, or that is not the one at AWS, is refused; wrangler asks again,
-// by --check, before it bundles the Worker, and must be run in FOLDER for that (`wrangler --cwd FOLDER`). FOLDER/wrangler.own.jsonc, where it is, has keys that take the place
-// of those written here.
+// by --check, before it bundles the Worker, and must be run in FOLDER for that (`wrangler --cwd FOLDER`). The keys of
+// FOLDER/wrangler.own.jsonc, where that is, take the place of those written here.
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

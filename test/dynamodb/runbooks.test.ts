@@ -4,27 +4,26 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Item } from '../../lib/adapters/aws/dynamodb/items.ts';
+import { blocksOf } from '../support/blocks.ts';
 import { freshTable, itemsOf, outside } from '../support/dynamodb.ts';
 import { openKms } from '../support/kms.ts';
 import { freePort, type Running, run, startServer, temporary } from '../support/process.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const markdown = readFileSync(join(root, 'docs', 'runbooks.md'), 'utf8');
 
 type Env = Readonly<Record<string, string>>;
 
 /** The blocks of one name. @returns what they printed */
 async function follow([page, name]: readonly [string, string], cwd: string, env: Env) {
-  const found = markdown.matchAll(
-    new RegExp(`^\`\`\`sh guide=${name}\\n([\\s\\S]*?)^\`\`\`$`, 'gm'),
-  );
-  const script = [...found].map(([, block = '']) => block).join('\n');
+  const script = blocksOf(page, name)
+    .map((block) => block.script)
+    .join('\n');
   assert.notEqual(script, '', `${page} has no block ${name}`);
   const child = spawn('bash', ['--norc', '-euo', 'pipefail', '-c', script], {
     cwd,

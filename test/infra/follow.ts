@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { type Block, blocksOf } from '../support/blocks.ts';
 import { root } from '../support/installed.ts';
 import { temporary } from '../support/process.ts';
 import { type Account, openAccount } from './account.ts';
@@ -18,19 +19,6 @@ type Followed = {
   readonly where: string;
   readonly said: string;
 };
-
-type Block = { readonly line: number; readonly script: string };
-
-/** Of a page, those that say `guide=NAME`, or several names with commas between. */
-export function blocksOf(page: string, name: string): Block[] {
-  const markdown = readFileSync(join(root, page), 'utf8');
-  return [...markdown.matchAll(/^```sh guide=([\w,-]+)\n([\s\S]*?)^```$/gm)].flatMap(
-    ({ index, 1: names = '', 2: script = '' }) =>
-      names.split(',').includes(name)
-        ? [{ line: markdown.slice(0, index).split('\n').length, script }]
-        : [],
-  );
-}
 
 /** What a reader has cloned, and what "Before" of the guides has him do: packages, a release, `scepter` on the PATH. */
 function clone() {

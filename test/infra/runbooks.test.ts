@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
+import { blocksOf } from '../support/blocks.ts';
 import { temporary } from '../support/process.ts';
-import { blocksOf } from './follow.ts';
 import { startMoto } from './stack.ts';
 import { python } from './templates.ts';
 

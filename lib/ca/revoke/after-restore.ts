@@ -6,16 +6,15 @@
 
 import type { Bytes } from '../../base/bytes.ts';
 import { MAX_PAGE } from '../../base/limits.ts';
-import { type RegisterReason, revocationReasons } from '../../base/words.ts';
 import type { NamedActor } from '../../events/event.ts';
 import type { Crl } from '../../ports/crls.ts';
 import { readCrlHead } from '../../x509/crl-head.ts';
-import { crlEntries, describeCrlEntry } from '../../x509/describe/describe.ts';
 import { verifySignature } from '../../x509/public-key.ts';
 import type { Issuer } from '../authority/ca-certificates.ts';
 import { listChallenges, revokeChallenge } from '../challenge/challenge-list.ts';
 import type { Deps, Operator } from '../deps.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
+import { type Revoked, revokedIn } from './crl-list.ts';
 import { crlNames, isOfName } from './partitions.ts';
 import { publishCrl } from './publish-crl.ts';
 import { rebuildRegisters } from './rebuild-register.ts';
@@ -89,30 +88,14 @@ export async function goOnFrom(
 
 /** What the published CRL of a name says beyond the last one of the backup. */
 function compared(last: Crl | undefined, name: string, published: PublishedCrl | undefined) {
-  const listed = last ? serialsOf(last) : new Map<string, Entry>();
-  const told = published ? serialsOf(published) : listed;
+  const listed: Revoked = last ? revokedIn(last.der) : new Map();
+  const told = published ? revokedIn(published.der) : listed;
   const revoked = [...told].filter(([serial, { reason }]) => reason !== listed.get(serial)?.reason);
   const held = [...listed].filter(
     ([serial, { reason }]) => reason === 'certificateHold' && !told.has(serial),
   );
   const newest = published ?? last;
   return { name, last, newest, revoked, held: held.map(([serial]) => serial) };
-}
-
-type Entry = { readonly reason: RegisterReason; readonly at: number };
-
-function serialsOf({ der }: Pick<Crl, 'der'>): Map<string, Entry> {
-  return new Map(
-    crlEntries(der)
-      .map(describeCrlEntry)
-      .map(({ serial, revokedAt, reason: said }) => {
-        const reason =
-          said === 'certificateHold'
-            ? said
-            : (revocationReasons.find((one) => one === said) ?? 'unspecified');
-        return [serial, { reason, at: Date.parse(revokedAt) }] as const;
-      }),
-  );
 }
 
 type ChallengeDeps = Pick<Deps, 'config' | 'store' | 'macKeys' | 'clock' | 'random' | 'log'>;

@@ -1,5 +1,8 @@
-// Lists a newest published CRL for people, entry by entry; the register may have changed since.
+// The entries of a published CRL: for people, page by page, and for whatever goes on from it. The register may have
+// changed since.
 
+import type { Bytes } from '../../base/bytes.ts';
+import { type RegisterReason, revocationReasons } from '../../base/words.ts';
 import type { Crl } from '../../ports/crls.ts';
 import { readCrlHead } from '../../x509/crl-head.ts';
 import { crlEntries, describeCrlEntry, type RevokedEntry } from '../../x509/describe/describe.ts';
@@ -44,4 +47,22 @@ function firstAfter(entries: readonly Uint8Array<ArrayBuffer>[], serial: string)
     else high = middle;
   }
   return low;
+}
+
+/** By serial number, hexadecimal; `at` in milliseconds since 1970. */
+export type Revoked = ReadonlyMap<string, { readonly reason: RegisterReason; readonly at: number }>;
+
+/** What a CRL lists, as the register would say it. @param crl DER @throws {Malformed} */
+export function revokedIn(crl: Bytes): Revoked {
+  return new Map(
+    crlEntries(crl)
+      .map(describeCrlEntry)
+      .map(({ serial, revokedAt, reason: said }) => {
+        const reason =
+          said === 'certificateHold'
+            ? said
+            : (revocationReasons.find((one) => one === said) ?? 'unspecified');
+        return [serial, { reason, at: Date.parse(revokedAt) }];
+      }),
+  );
 }

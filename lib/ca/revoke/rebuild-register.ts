@@ -7,17 +7,16 @@
 import type { Bytes } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { MAX_PAGE } from '../../base/limits.ts';
-import { revocationReasons } from '../../base/words.ts';
 import type { Actor } from '../../events/event.ts';
 import type { Crls } from '../../ports/crls.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { RegisterPage } from '../../ports/records/register.ts';
 import type { Action, Store } from '../../ports/store.ts';
-import { crlEntries, describeCrlEntry } from '../../x509/describe/describe.ts';
 import type { Issuer } from '../authority/ca-certificates.ts';
 import type { LifecycleDeps } from '../deps.ts';
 import { certificateKey } from '../record/keys.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
+import { revokedIn } from './crl-list.ts';
 import { crlName, crlNames } from './partitions.ts';
 import { isFinal, pageKey, roomOf, shardOf, shardsOf } from './register.ts';
 
@@ -158,18 +157,9 @@ async function look(store: Pick<Store, 'read'>, shard: string): Promise<Shard> {
 }
 
 /** What a CRL lists, by serial number. */
-function listed(ca: Issuer, crl: Bytes): Map<string, Entry> {
-  const known = new Map<string, Entry>();
-  for (const octets of crlEntries(crl)) {
-    const { serial, revokedAt, reason: said } = describeCrlEntry(octets);
-    const reason =
-      said === 'certificateHold'
-        ? said
-        : (revocationReasons.find((one) => one === said) ?? 'unspecified');
-    // A certificate ends with its CA at the latest.
-    known.set(serial, { at: Date.parse(revokedAt), reason, notAfter: ca.certificate.notAfter });
-  }
-  return known;
+function listed({ certificate: { notAfter } }: Issuer, crl: Bytes): Map<string, Entry> {
+  // A certificate ends with its CA at the latest.
+  return new Map([...revokedIn(crl)].map(([serial, entry]) => [serial, { ...entry, notAfter }]));
 }
 
 /** The certificates' records with a good MAC. */

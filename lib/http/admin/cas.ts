@@ -8,7 +8,7 @@ import { servedCas } from '../../ca/authority/known.ts';
 import { type CaStatus, caStatus, fingerprints } from '../../ca/authority/status.ts';
 import type { AdminDeps } from '../../ca/deps.ts';
 import { readCrl } from '../../ca/revoke/crl-list.ts';
-import { aboutPartition, crlName } from '../../ca/revoke/partitions.ts';
+import { aboutPartition, crlName, crlUrl } from '../../ca/revoke/partitions.ts';
 import { askForCrl, publishCrls } from '../../ca/revoke/publish-crl.ts';
 import type { Crl } from '../../ports/crls.ts';
 import type { Certificate } from '../../x509/certificate.ts';
@@ -75,7 +75,7 @@ export const caHandlers: HandlersOf<typeof caRoutes> = {
       ...shownCrl(found.crl),
       size: found.crl.der.length,
       count: found.count,
-      url: found.url ?? `${deps.config.publicUrl}/crl/${name}.crl`,
+      url: found.url ?? crlUrl({ id, partitions: [] }, deps.config.publicUrl, name),
       entries: found.entries,
       next: nextOf(found.next),
     };
