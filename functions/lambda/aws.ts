@@ -2,7 +2,7 @@
 // names. Each function states the keys that it uses; the others are refused here, before the policy of its
 // role would refuse them.
 
-import { type AwsConnection, clientConfig } from '../../lib/adapters/aws/aws.ts';
+import { type AwsConnection, clientConfig, RetryQuota } from '../../lib/adapters/aws/aws.ts';
 import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
 import { makeKmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { KmsKeys } from '../../lib/adapters/aws/kms/kms-keys.ts';
@@ -27,7 +27,7 @@ import { readEnv } from '../env.ts';
 import { lookUpSecrets, readStaticSecrets } from '../static-secrets.ts';
 
 /** What every function has, and the keys, of which each takes what it uses. */
-async function open(log: Log, connection?: AwsConnection) {
+async function open(log: Log, connection?: AwsConnection, quota?: RetryQuota) {
   const env = readEnv();
   const settings = {
     table: setting('SCEPTER_TABLE', env.table),
@@ -36,7 +36,7 @@ async function open(log: Log, connection?: AwsConnection) {
   };
   setting('SCEPTER_CONFIG', env.config);
   const config = await loadConfig(env, connection);
-  const table = await DynamoStore.open(settings.table, connection);
+  const table = await DynamoStore.open(settings.table, connection, quota);
   const keys = new KmsKeys(
     { ...settings, readMacKeys: (purpose) => readMacKeys(table, purpose) },
     makeKmsClient(clientConfig('kms', connection)),
@@ -80,7 +80,7 @@ export async function openMaintenance(log: Log): Promise<PublishDeps> {
  * @throws {Error} as above
  */
 export async function openService(log: Log, connection?: AwsConnection): Promise<ServerDeps> {
-  const { deps, keys } = await open(log, connection);
+  const { deps, keys } = await open(log, connection, new RetryQuota());
   const staticSecrets = readStaticSecrets(
     deps.config,
     await lookUpSecrets(deps.config, connection),

@@ -11,7 +11,8 @@ import {
   EncryptCommand,
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms';
-import { KMS_RETRIES, KMS_RETRIES_BACK, makeKmsClient } from '../../lib/adapters/aws/kms/calls.ts';
+import { RETRIES, RETRIES_BACK } from '../../lib/adapters/aws/aws.ts';
+import { makeKmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { KmsKeys } from '../../lib/adapters/aws/kms/kms-keys.ts';
 import { scan } from '../../lib/asn1/reader.ts';
 import { type Bytes, concat, equal, utf8 } from '../../lib/base/bytes.ts';
@@ -480,10 +481,10 @@ describe('trouble', () => {
     let repeated = 0;
     for (let call = 0; call < 10; call++) repeated += (await tries()) - 1;
     // One is taken and not used where the time is over.
-    assert.ok(repeated <= KMS_RETRIES && repeated > KMS_RETRIES / 2, `${repeated}`);
+    assert.ok(repeated <= RETRIES && repeated > RETRIES / 2, `${repeated}`);
     assert.equal(await tries(), 1);
     kms.emulator.disarm();
-    for (let call = 0; call < 1 / KMS_RETRIES_BACK; call++) await signer.sign(key, sha256, tbs);
+    for (let call = 0; call < 1 / RETRIES_BACK; call++) await signer.sign(key, sha256, tbs);
     kms.emulator.arm(() => 'throttled');
     assert.equal(await tries(), 2);
     // What failed in another way was not KMS's wish to be asked less.

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { DeleteTableCommand } from '@aws-sdk/client-dynamodb';
+import { RETRIES, RETRIES_BACK, RetryQuota } from '../../lib/adapters/aws/aws.ts';
 import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
 import { equal } from '../../lib/base/bytes.ts';
 import { Outage } from '../../lib/base/errors.ts';
@@ -26,12 +27,12 @@ import { enrolment } from '../support/messages.ts';
 import { awaitingSilence, impatient, patient } from '../support/timers.ts';
 
 /** A store whose calls are counted from `arm` on and befallen by what `arm` says. */
-async function faulty(time?: ReturnType<typeof impatient>) {
+async function faulty(time?: ReturnType<typeof impatient>, quota?: RetryQuota) {
   type Fault = (call: DynamoCall, at: number) => DynamoFault | undefined | Promise<undefined>;
   const never: Fault = () => undefined;
   const wire = { fault: never, calls: [] as string[] };
   const client = faultyClient((call) => wire.fault(call, wire.calls.push(call.name) - 1));
-  const opened = await freshStore(client, time);
+  const opened = await freshStore(client, time, quota);
   return {
     ...opened,
     wire,
@@ -361,6 +362,40 @@ describe('time runs out', () => {
     const answer = await sent.read(await lab.operate(sent.message));
     assert.ok(answer.pkiStatus === 'SUCCESS');
     checkCa(await rows(), answer.certificates);
+  });
+
+  test('while DynamoDB throttles all, devices are told at once, until it answers again', async (t) => {
+    const time = impatient();
+    const { store, arm, disarm, wire } = await faulty(time, new RetryQuota());
+    const tries = async (ask: Promise<unknown>): Promise<number> => {
+      await assert.rejects(ask, Outage);
+      return wire.calls.length;
+    };
+    const read = () => store.read([{ kind: 'poll', key: 'none' }]);
+    let [repeated, waited] = [0, 0];
+    for (let call = 0; call < 10; call++) {
+      arm(({ name }) => (name === 'BatchGetItem' ? 'throttled' : 'throttled inside'));
+      const from = time.now();
+      repeated += (await tries(store.write([put('new')]))) - 2;
+      waited = time.now() - from;
+    }
+    // One is taken and not used where the time is over.
+    assert.ok(repeated <= RETRIES && repeated > RETRIES / 2, `${repeated}`);
+    t.diagnostic(`${repeated} repetitions for 10 writes; the last one waited ${waited} ms`);
+    assert.equal(waited, 0);
+    for (const fault of ['throttled', 'over capacity', 'unprocessed'] as const) {
+      arm(() => fault);
+      assert.equal(await tries(read()), 1, fault);
+    }
+    disarm();
+    for (let call = 0; call < 1 / RETRIES_BACK; call++) await read();
+    arm(() => 'throttled');
+    assert.equal(await tries(read()), 2);
+    // What failed in another way was not DynamoDB's wish to be asked less.
+    arm((_, at) => (at === 0 ? 'internal error' : undefined));
+    await read();
+    arm((_, at) => (at === 0 ? 'conflicting' : undefined));
+    assert.equal(await store.write([put('new')]), 'done');
   });
 
   for (const [fault, why] of [

@@ -2,7 +2,7 @@
 // adapter could not take because it never scans.
 
 import { type ConsumedCapacity, type DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
-import type { Timer } from '../../lib/adapters/aws/aws.ts';
+import type { RetryQuota, Timer } from '../../lib/adapters/aws/aws.ts';
 import { makeDynamoDbClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
 import { type Item, rowOf } from '../../lib/adapters/aws/dynamodb/items.ts';
@@ -29,9 +29,10 @@ export async function freshTable(): Promise<string> {
 export async function freshStore(
   client: DynamoDBClient = makeDynamoDbClient(),
   time: Timer = patient,
+  quota?: RetryQuota,
 ) {
   const table = await freshTable();
-  return { table, store: new DynamoStore(client, table, time), rows: () => rowsOf(table) };
+  return { table, store: new DynamoStore(client, table, time, quota), rows: () => rowsOf(table) };
 }
 
 export async function itemsOf(table: string): Promise<Item[]> {

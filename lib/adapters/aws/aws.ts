@@ -87,18 +87,15 @@ export async function repeated<T>(
   }
 }
 
+/** How often an instance makes calls that one service has throttled again, over all requests of devices; and what
+ * each call that is answered gives back of that: exact in binary. */
+export const RETRIES = 20;
+export const RETRIES_BACK = 0.25;
+
 /** How often calls may be made again, over all callers: each repetition takes one, and each call that is answered
  * gives a part of one back. So what fails now and then is repeated, and what fails always is not. */
 export class RetryQuota {
-  readonly #most: number;
-  readonly #back: number;
-  #left: number;
-
-  constructor(most: number, back: number) {
-    this.#most = most;
-    this.#back = back;
-    this.#left = most;
-  }
+  #left = RETRIES;
 
   /** @returns false where none is left */
   take(): boolean {
@@ -108,7 +105,7 @@ export class RetryQuota {
   }
 
   giveBack(): void {
-    this.#left = Math.min(this.#most, this.#left + this.#back);
+    this.#left = Math.min(RETRIES, this.#left + RETRIES_BACK);
   }
 }
 

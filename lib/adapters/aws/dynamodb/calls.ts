@@ -1,8 +1,10 @@
 // Calls of DynamoDB inside a budget of time, and the truth about each: a call that may have taken
 // effect is never taken for one that has not. Reads are simply made again. A write is made again
-// under the same token; when nothing definite has been heard of it in time, it is looked for.
+// under the same token; when nothing definite has been heard of it in time, it is looked for. While DynamoDB
+// throttles every call, a device gets its 503 at once: an instance that waits for the table serves nobody else.
 //
-//   throttled, conflicting or in progress, 5xx, timeout, lost connection   the same call again
+//   throttled                                                              the same call again, while the quota lasts
+//   conflicting or in progress, 5xx, timeout, lost connection              the same call again
 //   a condition failed on an item that carries our own attempt             it had taken effect: done
 //   a condition failed otherwise                                           conflict
 //   anything else, or no time left                                         read back; done, or Outage
@@ -20,7 +22,15 @@ import {
   STORE_READ_MS,
   STORE_WRITE_MS,
 } from '../../../base/limits.ts';
-import { isPassing, pause, repeated, systemTimer, type Timer, told } from '../aws.ts';
+import {
+  isPassing,
+  pause,
+  type RetryQuota,
+  repeated,
+  systemTimer,
+  type Timer,
+  told,
+} from '../aws.ts';
 import type { Item } from './items.ts';
 
 /** Keys of one BatchGetItem; and of one that is made again in parts, each of which brings 4 MB at most. */
@@ -29,12 +39,17 @@ const FEW_KEYS = 10;
 /** Items of one BatchWriteItem. */
 const MAX_PUTS = 25;
 
-/** Nothing has happened, or it cannot be told yet: the same call may be made again. */
-const passing = new Set([
+/** The table, an index or a partition is at its limit: as errors, and as reasons why a transaction was cancelled. */
+const throttled = new Set([
+  'ProvisionedThroughputExceeded',
   'ProvisionedThroughputExceededException',
   'RequestLimitExceeded',
-  'ThrottlingException',
   'ThrottlingError',
+  'ThrottlingException',
+]);
+/** Nothing has happened, or it cannot be told yet: the same call may be made again. */
+const passing = new Set([
+  ...throttled,
   'TransactionConflictException',
   'TransactionInProgressException',
 ]);
@@ -67,11 +82,19 @@ export class DynamoCalls {
   readonly table: string;
   readonly #client: DynamoDBClient;
   readonly #timer: Timer;
+  readonly #quota: RetryQuota | undefined;
 
-  constructor(client: DynamoDBClient, table: string, time: Timer = systemTimer) {
+  /** @param quota of calls that were throttled; by default each is made again as long as there is time */
+  constructor(
+    client: DynamoDBClient,
+    table: string,
+    time: Timer = systemTimer,
+    quota?: RetryQuota,
+  ) {
     this.table = table;
     this.#client = client;
     this.#timer = time;
+    this.#quota = quota;
   }
 
   close(): void {
@@ -129,7 +152,7 @@ export class DynamoCalls {
       items.push(...(Responses?.[this.table] ?? []));
       left = UnprocessedKeys?.[this.table]?.Keys ?? [];
       if (left.length === 0) return items;
-      if (!(await pause(this.#timer, tries, deadline))) {
+      if (!this.#quotaLasts() || !(await pause(this.#timer, tries, deadline))) {
         throw new Outage(`${this.table}: BatchGetItem left ${left.length} keys unread`);
       }
     }
@@ -160,7 +183,7 @@ export class DynamoCalls {
         PutRequest?.Item ? [{ PutRequest: { Item: PutRequest.Item } }] : [],
       );
       if (left.length === 0) return;
-      if (!(await pause(this.#timer, tries, deadline))) {
+      if (!this.#quotaLasts() || !(await pause(this.#timer, tries, deadline))) {
         throw new Outage(`${this.table}: BatchWriteItem left ${left.length} items unwritten`);
       }
     }
@@ -172,7 +195,8 @@ export class DynamoCalls {
     send: Send<T>,
     deadline = this.#timer.now() + STORE_READ_MS,
   ): Promise<T> {
-    return repeated(this.#timer, deadline, passes, () => this.#send(send)).catch((error) => {
+    const again = (error: unknown) => passes(error) && this.#mayRepeat(error);
+    return repeated(this.#timer, deadline, again, () => this.#send(send)).catch((error) => {
       throw this.#outage(name, error);
     });
   }
@@ -187,7 +211,7 @@ export class DynamoCalls {
       } catch (error) {
         const said = verdict(error);
         if (said === 'done' || said === 'conflict') return said;
-        const mayRepeat = said === 'again' || passes(error);
+        const mayRepeat = (said === 'again' || passes(error)) && this.#mayRepeat(error);
         if (mayRepeat && (await pause(this.#timer, tries, deadline))) continue;
         // If reading fails too, the first trouble is the one to report.
         if (await tookEffect().catch(() => false)) return 'done';
@@ -196,8 +220,19 @@ export class DynamoCalls {
     }
   }
 
-  #send<T>(send: Send<T>): Promise<T> {
-    return send(this.#client, { abortSignal: this.#timer.limit(STORE_CALL_MS) });
+  #mayRepeat(error: unknown): boolean {
+    const { name, reasons } = told(error);
+    return ![name, ...reasons].some((one) => throttled.has(one)) || this.#quotaLasts();
+  }
+
+  #quotaLasts(): boolean {
+    return this.#quota?.take() ?? true;
+  }
+
+  async #send<T>(send: Send<T>): Promise<T> {
+    const answer = await send(this.#client, { abortSignal: this.#timer.limit(STORE_CALL_MS) });
+    this.#quota?.giveBack();
+    return answer;
   }
 
   /** For the log: which call, and what came of it; nothing of what was in it. */

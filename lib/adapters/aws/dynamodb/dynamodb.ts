@@ -77,7 +77,7 @@ import { MAX_QUERIES_AT_ONCE } from '../../../base/limits.ts';
 import type { Crl, CrlStore, StoredCrl } from '../../../ports/crls.ts';
 import type { Action, AlteredRow, Key, ListQuery, Page, Row, Store } from '../../../ports/store.ts';
 import type { Writing } from '../../../ports/writing.ts';
-import { type AwsConnection, clientConfig, type Timer } from '../aws.ts';
+import { type AwsConnection, clientConfig, type RetryQuota, type Timer } from '../aws.ts';
 import { DynamoCalls, makeDynamoDbClient } from './calls.ts';
 import { DynamoCrls } from './crls.ts';
 import { type Item, keyOf, lists, pkOf, placeOf, rowOf } from './items.ts';
@@ -102,18 +102,26 @@ export class DynamoStore implements Store, CrlStore, Writing {
   readonly #calls: DynamoCalls;
   readonly #crls: DynamoCrls;
 
-  /** @param time for tests */
-  constructor(client: DynamoDBClient, table: string, time?: Timer) {
-    this.#calls = new DynamoCalls(client, table, time);
+  /**
+   * @param time for tests
+   * @param quota of calls that were throttled, over all that this store is asked
+   */
+  constructor(client: DynamoDBClient, table: string, time?: Timer, quota?: RetryQuota) {
+    this.#calls = new DynamoCalls(client, table, time, quota);
     this.#crls = new DynamoCrls(this.#calls);
     this.index = new DynamoSearch(this.#calls);
   }
 
   /**
    * @param connection by default what the SDK finds in the process's environment
+   * @param quota of calls that were throttled, where devices wait; upkeep and people wait as long as there is time
    * @throws {Error} with a sentence when the table cannot be used
    */
-  static async open(table: string, connection?: AwsConnection): Promise<DynamoStore> {
+  static async open(
+    table: string,
+    connection?: AwsConnection,
+    quota?: RetryQuota,
+  ): Promise<DynamoStore> {
     const client = makeDynamoDbClient(clientConfig('dynamodb', connection));
     try {
       await checkTable(client, table);
@@ -121,7 +129,7 @@ export class DynamoStore implements Store, CrlStore, Writing {
       client.destroy();
       throw error;
     }
-    return new DynamoStore(client, table);
+    return new DynamoStore(client, table, undefined, quota);
   }
 
   close(): void {

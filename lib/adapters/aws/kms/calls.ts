@@ -13,11 +13,6 @@ import {
 } from '../../../base/limits.ts';
 import { isPassing, RetryQuota, repeated, systemTimer, type Timer, told } from '../aws.ts';
 
-/** How often an instance makes a call that KMS has throttled again, over all requests of devices; and what each
- * call that KMS answers gives back of that: exact in binary. */
-export const KMS_RETRIES = 20;
-export const KMS_RETRIES_BACK = 0.25;
-
 /** The SDK's own retries are off, because they do not keep to our limits of time. */
 export function makeKmsClient(config: KMSClientConfig = {}): KMSClient {
   const client = new KMSClient({
@@ -79,7 +74,7 @@ type Send<T> = (client: KMSClient, options: { readonly abortSignal: AbortSignal 
 
 export class KmsCalls {
   readonly #client: KMSClient;
-  readonly #quota = new RetryQuota(KMS_RETRIES, KMS_RETRIES_BACK);
+  readonly #quota = new RetryQuota();
   readonly timer: Timer;
 
   constructor(client: KMSClient, timer: Timer = systemTimer) {
