@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process';
 import { copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import cdkJson from '../infra/cdk/package.json' with { type: 'json' };
@@ -85,16 +85,18 @@ async function declare(folder: string): Promise<void> {
   }
 }
 
-const next = /from '\.\/([\w-]+)\.ts'/g;
+const next = /from '(\.{1,2}\/[\w./-]+)\.ts'/g;
 
+/** @param name of a module, from the folder that the types are in */
 async function take(from: string, name: string, to: string, taken = new Set<string>()) {
   if (taken.has(name)) return;
   taken.add(name);
-  const text = await readFile(join(from, `${name}.d.ts`), 'utf8');
   // Types of the repository would be missing where the package is installed.
-  if (/from '\.\.\//.test(text))
-    throw new Error(`infra/cdk/lib/${name}.ts exports what is not there`);
-  await mkdir(to, { recursive: true });
-  await writeFile(join(to, `${name}.d.ts`), text.replace(next, "from './$1.js'"));
-  for (const [, other = ''] of text.matchAll(next)) await take(from, other, to, taken);
+  if (name.startsWith('../'))
+    throw new Error(`infra/cdk/lib exports what is not there: ${name}.ts`);
+  const text = await readFile(join(from, `${name}.d.ts`), 'utf8');
+  await mkdir(join(to, posix.dirname(name)), { recursive: true });
+  await writeFile(join(to, `${name}.d.ts`), text.replace(next, "from '$1.js'"));
+  for (const [, other = ''] of text.matchAll(next))
+    await take(from, posix.join(posix.dirname(name), other), to, taken);
 }

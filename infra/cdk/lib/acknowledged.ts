@@ -3,7 +3,7 @@
 
 import { CfnElement, Stack, Validations } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { providerId } from './config-object.ts';
+import { providerId } from './backend/config-object.ts';
 
 export type Acknowledged = {
   /** Children of ScepService, WorkerBackend or their stack; missing ones are skipped. */

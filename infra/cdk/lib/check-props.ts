@@ -4,6 +4,9 @@ import { Token } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { MAX_CONFIG_OCTETS } from '../../../lib/base/limits.ts';
 import { type Config, checkConfig } from '../../../lib/config/config.ts';
+import { configText } from './backend/backend.ts';
+import { MAX_CAS } from './backend/policies.ts';
+import type { FunctionName } from './functions.ts';
 import {
   AdminAccess,
   type AdminSettings,
@@ -11,10 +14,7 @@ import {
   Ingress,
   type IngressSettings,
   type LoadBalancerOptions,
-} from './access.ts';
-import { configText } from './backend.ts';
-import type { FunctionName } from './functions.ts';
-import { MAX_CAS } from './policies.ts';
+} from './ingress/access.ts';
 import type { BackendProps, ScepServiceProps } from './props.ts';
 
 const known = (value: unknown): boolean => !Token.isUnresolved(value);

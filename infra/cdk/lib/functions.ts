@@ -17,8 +17,8 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { packagesFolder } from './assets.ts';
-import { newRole } from './backend.ts';
-import { type PolicyName, type PolicyValues, renderPolicy } from './policies.ts';
+import { newRole } from './backend/backend.ts';
+import { type PolicyName, type PolicyValues, renderPolicy } from './backend/policies.ts';
 import type { BackendProps, ScepServiceProps } from './props.ts';
 
 const { version } = packageJson;

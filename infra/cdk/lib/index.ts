@@ -1,6 +1,10 @@
 // What the npm package exports.
 
 // biome-ignore-start lint/performance/noBarrelFile: it is the one door of the package
+export { ConfigFile } from './backend/config-file.ts';
+export type { ConfigObject } from './backend/config-object.ts';
+export type { Keys } from './backend/keys.ts';
+export type { WorkerIdentity } from './backend/worker-identity.ts';
 export {
   AdminAccess,
   type CloudFrontOptions,
@@ -9,11 +13,9 @@ export {
   Ingress,
   type JwtOptions,
   type LoadBalancerOptions,
-} from './access.ts';
-export { ConfigFile } from './config-file.ts';
-export type { ConfigObject } from './config-object.ts';
-export { WebAcl, type WebAclProps } from './edge.ts';
-export type { Keys } from './keys.ts';
+} from './ingress/access.ts';
+export { WebAcl, type WebAclProps } from './ingress/edge.ts';
+export type { ServiceFunctions, ServiceLogGroups, ServiceRoles } from './members.ts';
 export type {
   BackendProps,
   FunctionSettings,
@@ -21,12 +23,6 @@ export type {
   ServiceFunctionSettings,
 } from './props.ts';
 export { QuickStart } from './quick-start.ts';
-export {
-  ScepService,
-  type ServiceFunctions,
-  type ServiceLogGroups,
-  type ServiceRoles,
-} from './scep-service.ts';
+export { ScepService } from './scep-service.ts';
 export { WorkerBackend, type WorkerBackendProps } from './worker-backend.ts';
-export type { WorkerIdentity } from './worker-identity.ts';
 // biome-ignore-end lint/performance/noBarrelFile: it is the one door of the package

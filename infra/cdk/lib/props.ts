@@ -9,7 +9,7 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
-import type { AdminAccess, Ingress } from './access.ts';
+import type { AdminAccess, Ingress } from './ingress/access.ts';
 
 /** The props of a deployment's parts at AWS, wherever its functions run. */
 export interface BackendProps {

@@ -1,21 +1,17 @@
 // The stacks of the apps, from what their context says.
 
 import { App, CfnOutput, Stack } from 'aws-cdk-lib';
+import type { Keys } from './backend/keys.ts';
+import type { WorkerIdentity } from './backend/worker-identity.ts';
 import { checkDeployment } from './check-props.ts';
-import {
-  backendSettings,
-  Context,
-  edgeSettings,
-  propsOf,
-  topicOf,
-  workerPropsOf,
-} from './context.ts';
-import { WebAcl } from './edge.ts';
-import type { Keys } from './keys.ts';
+import { Context } from './context/context.ts';
+import { topicOf } from './context/existing.ts';
+import { propsOf, workerPropsOf } from './context/props.ts';
+import { backendSettings, edgeSettings } from './context/settings.ts';
+import { WebAcl } from './ingress/edge.ts';
 import { ScepService } from './scep-service.ts';
-import { watchWebAcl } from './watch.ts';
+import { watchWebAcl } from './watch/alarms.ts';
 import { WorkerBackend } from './worker-backend.ts';
-import type { WorkerIdentity } from './worker-identity.ts';
 
 /** @internal */
 type Env = Readonly<Record<string, string | undefined>>;

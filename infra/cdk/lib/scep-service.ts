@@ -14,14 +14,10 @@ import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { ApplicationLoadBalancer } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
-import { Grant, type IGrantable, Policy, type Role } from 'aws-cdk-lib/aws-iam';
-import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import type { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
-import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { CfnWebACL } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
-import { AdminAccess, Ingress, type IngressSettings } from './access.ts';
 import { acknowledge } from './acknowledged.ts';
 import {
   configText,
@@ -30,9 +26,12 @@ import {
   makeOperator,
   policyValuesOf,
   tag,
-} from './backend.ts';
+} from './backend/backend.ts';
+import { type ConfigObject, makeConfig } from './backend/config-object.ts';
+import { type Keys, makeKeys } from './backend/keys.ts';
+import { letReadSecrets, nameOf, originSecretsOf } from './backend/secrets.ts';
+import { makeTable } from './backend/table.ts';
 import { checkProps } from './check-props.ts';
-import { type ConfigObject, makeConfig } from './config-object.ts';
 import {
   type FunctionName,
   letFunctions,
@@ -40,52 +39,13 @@ import {
   makeRole,
   reservedOf,
 } from './functions.ts';
-import { makeIngress } from './ingress.ts';
-import { makeKeyEvents } from './key-events.ts';
-import { type Keys, makeKeys } from './keys.ts';
-import { renderPolicy } from './policies.ts';
+import { AdminAccess, Ingress } from './ingress/access.ts';
+import { makeIngress } from './ingress/ingress.ts';
+import type { ServiceFunctions, ServiceLogGroups, ServiceRoles } from './members.ts';
 import type { ScepServiceProps } from './props.ts';
-import { makeTable } from './table.ts';
-import { Watch, watchWebAcl } from './watch.ts';
-
-/** The functions of a deployment. */
-export interface ServiceFunctions {
-  /** SCEP, CRLs and CA certificates. */
-  readonly scep: LambdaFunction;
-  /** The admin API. */
-  readonly admin: LambdaFunction;
-  /** Upkeep and CRLs, every minute. */
-  readonly maintenance: LambdaFunction;
-}
-
-/** The roles of a deployment: each may do what its policy file says, and nothing else. */
-export interface ServiceRoles {
-  /** Of the SCEP function. */
-  readonly scep: Role;
-  /** Of the admin function. */
-  readonly admin: Role;
-  /** Of the maintenance function. */
-  readonly maintenance: Role;
-  /** For `scepter ca ...`: makes CAs and RA keys. */
-  readonly operator: Role;
-}
-
-/** The log groups of a deployment. */
-export interface ServiceLogGroups {
-  /** Of the SCEP function. */
-  readonly scep: LogGroup;
-  /** Of the admin function. */
-  readonly admin: LogGroup;
-  /** Of the maintenance function. */
-  readonly maintenance: LogGroup;
-  /** What is done to the keys. */
-  readonly keys: LogGroup;
-  /**
-   * Of the requests of the API.
-   * @default - there is no API
-   */
-  readonly api?: LogGroup;
-}
+import { watchWebAcl } from './watch/alarms.ts';
+import { makeKeyEvents } from './watch/key-events.ts';
+import { Watch } from './watch/watch.ts';
 
 /** Scepter on AWS: functions, table, keys, ingress, metrics and alarms. */
 export class ScepService extends Construct {
@@ -346,33 +306,4 @@ export class ScepService extends Construct {
   metricCrlHoursLeft(options?: MetricOptions): Metric {
     return this.watch.metric('crlHoursLeft', { statistic: Stats.MINIMUM, ...options });
   }
-}
-
-function originSecretsOf(scope: Construct, ingress: IngressSettings): readonly ISecret[] {
-  if (ingress.type !== 'cloudfront') return [];
-  return (
-    ingress.originSecrets ?? [
-      new Secret(scope, 'OriginSecret', {
-        description: 'Scepter: what the SCEP function knows CloudFront by',
-        generateSecretString: { excludePunctuation: true, passwordLength: 48 },
-      }),
-    ]
-  );
-}
-
-/** What stands in an environment in place of a secret; the function reads that at its start. */
-const nameOf = (secret: ISecret): string => `secretsmanager:${secret.secretArn}`;
-
-function letReadSecrets(
-  scope: Construct,
-  role: Role,
-  secrets: readonly ISecret[],
-): Policy | undefined {
-  // Secrets Manager appends six characters to the name of a secret, which a name alone does not have.
-  const SecretArns = secrets.map((one) => one.secretFullArn ?? `${one.secretArn}-??????`);
-  if (SecretArns.length === 0) return undefined;
-  return new Policy(scope, 'secrets-policy', {
-    document: renderPolicy('secrets', { SecretArns }),
-    roles: [role],
-  });
 }

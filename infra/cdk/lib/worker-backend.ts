@@ -13,14 +13,14 @@ import {
   makeOperator,
   policyValuesOf,
   tag,
-} from './backend.ts';
+} from './backend/backend.ts';
+import { type ConfigObject, makeConfig } from './backend/config-object.ts';
+import { type Keys, makeKeys } from './backend/keys.ts';
+import { renderPolicy } from './backend/policies.ts';
+import { makeTable } from './backend/table.ts';
+import { checkTrustAnchor, makeIdentity, type WorkerIdentity } from './backend/worker-identity.ts';
 import { checkBackend } from './check-props.ts';
-import { type ConfigObject, makeConfig } from './config-object.ts';
-import { type Keys, makeKeys } from './keys.ts';
-import { renderPolicy } from './policies.ts';
 import type { BackendProps } from './props.ts';
-import { makeTable } from './table.ts';
-import { checkTrustAnchor, makeIdentity, type WorkerIdentity } from './worker-identity.ts';
 
 /** The props of the AWS side of a Worker. */
 export interface WorkerBackendProps extends BackendProps {

@@ -13,7 +13,7 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import { CodeSigningConfig } from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { AdminAccess, Ingress, type LoadBalancerOptions } from '../lib/access.ts';
+import { AdminAccess, Ingress, type LoadBalancerOptions } from '../lib/ingress/access.ts';
 import { makeStack } from '../lib/quick-start.ts';
 import {
   account,

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { AdminAccess, Ingress } from '../lib/access.ts';
+import { AdminAccess, Ingress } from '../lib/ingress/access.ts';
 import { at, configOf, make, resourcesOf, templateOf, variants } from './support.ts';
 
 const cases = Object.entries(variants).map(

@@ -5,8 +5,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Template } from 'aws-cdk-lib/assertions';
-import { KEYS_A_RULE, keyCalls } from '../lib/key-events.ts';
-import { MAX_CAS, type PolicyName, type PolicyValues, renderPolicy } from '../lib/policies.ts';
+import {
+  MAX_CAS,
+  type PolicyName,
+  type PolicyValues,
+  renderPolicy,
+} from '../lib/backend/policies.ts';
+import { KEYS_A_RULE, keyCalls } from '../lib/watch/key-events.ts';
 import {
   account,
   example,

@@ -9,7 +9,7 @@ import { after, test } from 'node:test';
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import { acknowledged } from '../lib/acknowledged.ts';
-import { settings } from '../lib/context.ts';
+import { settings } from '../lib/context/settings.ts';
 import { make, makeBackend, root, stackOf, templateOf, variants } from './support.ts';
 
 const outdir = mkdtempSync(join(tmpdir(), 'scepter-cdk-nag-'));
@@ -76,7 +76,14 @@ test('every acknowledgement has a reason of a sentence or more', () => {
 });
 
 test('every prop and member is documented, and every optional one with its default', () => {
-  const types = ['props', 'access', 'edge', 'scep-service', 'worker-backend']
+  const types = [
+    'props',
+    'ingress/access',
+    'ingress/edge',
+    'scep-service',
+    'members',
+    'worker-backend',
+  ]
     .map((name) => readFileSync(join(import.meta.dirname, '..', 'lib', `${name}.ts`), 'utf8'))
     .join('');
   const props = [

@@ -8,7 +8,7 @@ import { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { tableDefinition, ttlAttribute } from '../../../lib/adapters/aws/dynamodb/table.ts';
-import { AdminAccess, Ingress } from '../lib/access.ts';
+import { AdminAccess, Ingress } from '../lib/ingress/access.ts';
 import {
   account,
   at,

@@ -12,7 +12,7 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import type { Construct } from 'constructs';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { AdminAccess, Ingress } from '../lib/access.ts';
+import { AdminAccess, Ingress } from '../lib/ingress/access.ts';
 import type { ScepServiceProps } from '../lib/props.ts';
 import { ScepService } from '../lib/scep-service.ts';
 import { WorkerBackend, type WorkerBackendProps } from '../lib/worker-backend.ts';

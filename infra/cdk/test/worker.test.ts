@@ -11,7 +11,7 @@ import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Key } from 'aws-cdk-lib/aws-kms';
-import { backendSettings } from '../lib/context.ts';
+import { backendSettings } from '../lib/context/settings.ts';
 import type { BackendProps } from '../lib/props.ts';
 import { makeWorkerStack } from '../lib/quick-start.ts';
 import {

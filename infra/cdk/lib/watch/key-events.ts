@@ -7,8 +7,8 @@ import { type IRuleTarget, Rule } from 'aws-cdk-lib/aws-events';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup, ResourcePolicy, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import type { Keys } from './keys.ts';
-import type { ScepServiceProps } from './props.ts';
+import type { Keys } from '../backend/keys.ts';
+import type { ScepServiceProps } from '../props.ts';
 
 /** Signing, unsealing and looking are not among them. */
 export const keyCalls: readonly string[] = [

@@ -3,7 +3,7 @@
 
 import { CfnWebACL } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
-import { checkDeployment, checkRateLimit } from './check-props.ts';
+import { checkDeployment, checkRateLimit } from '../check-props.ts';
 
 const visible = (metricName: string) => ({
   metricName,

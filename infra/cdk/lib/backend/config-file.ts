@@ -1,7 +1,7 @@
 // A configuration document, from its file.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { parseJsonc } from '../../../lib/config/schema.ts';
+import { parseJsonc } from '../../../../lib/config/schema.ts';
 
 /** A configuration document in a file. */
 export class ConfigFile {

@@ -18,11 +18,11 @@ import { HttpCodeTarget } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { FunctionUrlAuthType, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
+import type { ScepServiceProps } from '../props.ts';
 import { AdminAccess, type HttpApiOptions, Ingress } from './access.ts';
 import { type Distributed, makeDistribution } from './distribution.ts';
 import { makeDomain, originOf } from './domain.ts';
 import { type Balanced, makeLoadBalancer } from './load-balancer.ts';
-import type { ScepServiceProps } from './props.ts';
 
 export type Functions = { readonly scep: LambdaFunction; readonly admin: LambdaFunction };
 export type Way = Partial<Omit<Distributed, 'name'> & Balanced> & {

@@ -16,10 +16,10 @@ import { LoadBalancerTarget } from 'aws-cdk-lib/aws-route53-targets';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import type { Construct } from 'constructs';
+import type { ScepServiceProps } from '../props.ts';
 import type { LoadBalancerOptions } from './access.ts';
 import { makeLogBucket } from './distribution.ts';
 import { makeRecords } from './domain.ts';
-import type { ScepServiceProps } from './props.ts';
 
 export type Balanced = {
   readonly loadBalancer: ApplicationLoadBalancer;

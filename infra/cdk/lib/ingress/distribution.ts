@@ -19,10 +19,10 @@ import { CloudFrontTarget } from 'aws-cdk-lib/aws-route53-targets';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import type { CfnWebACL } from 'aws-cdk-lib/aws-wafv2';
 import type { Construct, IConstruct } from 'constructs';
+import type { ScepServiceProps } from '../props.ts';
 import type { CloudFrontOptions } from './access.ts';
 import { makeCertificate, makeRecords } from './domain.ts';
 import { WebAcl } from './edge.ts';
-import type { ScepServiceProps } from './props.ts';
 
 /** The header by which the SCEP function recognizes CloudFront (`functions/lambda/instance.ts`). */
 export const originHeader = 'x-scepter-origin';

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PolicyDocument } from 'aws-cdk-lib/aws-iam';
-import { policiesFolder } from './assets.ts';
+import { policiesFolder } from '../assets.ts';
 
 export type PolicyName =
   /** The policies of a function, a Worker's user or the operator. */

@@ -14,10 +14,10 @@ import {
   type RoleProps,
 } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
+import type { BackendProps } from '../props.ts';
 import type { ConfigObject } from './config-object.ts';
 import type { Keys } from './keys.ts';
 import { type PolicyValues, renderPolicy } from './policies.ts';
-import type { BackendProps } from './props.ts';
 
 const described = ({ deployment = 'scepter' }: BackendProps, what: string): string =>
   `Scepter ${deployment}: ${what}`;

@@ -13,7 +13,7 @@ import {
   PhysicalResourceId,
 } from 'aws-cdk-lib/custom-resources';
 import type { Construct, IDependable } from 'constructs';
-import type { BackendProps, ScepServiceProps } from './props.ts';
+import type { BackendProps, ScepServiceProps } from '../props.ts';
 
 /**
  * What a stack has one of, whoever asks for it: it puts the configuration into its bucket.

@@ -3,8 +3,7 @@
 
 import { Duration, Stack } from 'aws-cdk-lib';
 import {
-  Alarm,
-  type AlarmProps,
+  type Alarm,
   ComparisonOperator,
   Dashboard,
   GraphWidget,
@@ -15,96 +14,15 @@ import {
   Stats,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
-import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
-import { tableDefinition } from '../../../lib/adapters/aws/dynamodb/table.ts';
-import { webAclMetric } from './edge.ts';
-import type { FunctionName } from './functions.ts';
-
-/** Of the functions; of the API, where there is one; of what is done to keys. */
-export type LogName = FunctionName | 'api' | 'keys';
-
-export type LogMetric = {
-  readonly metric: string;
-  /** The logs that are searched. */
-  readonly from: readonly LogName[];
-  readonly pattern: string;
-  /** What is counted; by default the lines themselves. */
-  readonly value?: string;
-  /**
-   * It has a value while lines come of which none is counted, because it is part of a ratio. A metric costs for the
-   * hours in which it has one.
-   */
-  readonly always?: true;
-};
-
-/** Terraform has the same; `test/infra` compares. */
-export const logMetrics = {
-  issued: {
-    metric: 'Issued',
-    from: ['scep'],
-    pattern: '{ $.event = "scep.pkiOperation" && $.pkiStatus = "SUCCESS" }',
-    always: true,
-  },
-  refused: {
-    metric: 'Refused',
-    from: ['scep'],
-    pattern: '{ $.event = "scep.pkiOperation" && $.pkiStatus = "FAILURE" }',
-    always: true,
-  },
-  rejected: {
-    metric: 'Rejected',
-    from: ['scep'],
-    pattern: '{ $.event = "scep.pkiOperation" && $.code = "SCEP-201" }',
-  },
-  outages: {
-    metric: 'Outages',
-    from: ['scep', 'admin'],
-    pattern: '{ ($.event = "http.outage") || ($.event = "start.failed") }',
-  },
-  kmsTrouble: {
-    metric: 'KmsTrouble',
-    from: ['scep', 'admin', 'maintenance'],
-    pattern: '{ $.severity = "error" && $.detail = "KMS *" }',
-  },
-  tampered: {
-    metric: 'Tampered',
-    from: ['scep', 'admin', 'maintenance'],
-    pattern: '{ ($.event = "challenge.tampered") || ($.event = "record.altered") }',
-  },
-  challengeFailing: {
-    metric: 'ChallengeFailing',
-    from: ['scep'],
-    pattern: '{ $.event = "challenge.failing" }',
-  },
-  caWarning: {
-    metric: 'CaWarning',
-    from: ['maintenance'],
-    pattern: '{ $.event = "ca.warning" }',
-  },
-  tooMany: {
-    metric: 'TooMany',
-    from: ['api'],
-    pattern: '{ $.status = "429" }',
-  },
-  keyChanged: {
-    metric: 'KeyChanged',
-    from: ['keys'],
-    pattern: '{ $.detail.eventName = * }',
-  },
-  crlHoursLeft: {
-    metric: 'CrlHoursLeft',
-    from: ['maintenance'],
-    pattern: '{ $.crlHoursLeft > -100000 }',
-    value: '$.crlHoursLeft',
-  },
-} as const satisfies Record<string, LogMetric>;
-
-export type LogMetricName = keyof typeof logMetrics;
+import { tableDefinition } from '../../../../lib/adapters/aws/dynamodb/table.ts';
+import type { FunctionName } from '../functions.ts';
+import { alarmsOf, five } from './alarms.ts';
+import { type LogMetric, type LogMetricName, type LogName, logMetrics } from './log-metrics.ts';
 
 export type Watched = {
   readonly deployment: string;
@@ -121,50 +39,6 @@ export type Watched = {
   /** The shortest life of a CRL. */
   readonly crlHours: number;
 };
-
-const five = Duration.minutes(5);
-const { GREATER_THAN_OR_EQUAL_TO_THRESHOLD, LESS_THAN_THRESHOLD } = ComparisonOperator;
-
-/** @returns what makes alarms that tell a topic when they begin and when they are over */
-const alarmsOf =
-  (scope: Construct, deployment: string, topic?: ITopic) =>
-  (
-    id: string,
-    alarmDescription: string,
-    metric: IMetric,
-    threshold: number,
-    props: Partial<AlarmProps> = {},
-  ): Alarm => {
-    const alarm = new Alarm(scope, `${id}Alarm`, {
-      alarmDescription: `Scepter ${deployment}: ${alarmDescription}`,
-      metric,
-      threshold,
-      evaluationPeriods: 1,
-      comparisonOperator: GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
-      ...props,
-    });
-    if (topic) {
-      alarm.addAlarmAction(new SnsAction(topic));
-      alarm.addOkAction(new SnsAction(topic));
-    }
-    return alarm;
-  };
-
-/** Of the web ACL of a deployment, in us-east-1, where CloudFront counts. */
-export const watchWebAcl = (scope: Construct, deployment: string, topic?: ITopic): Alarm =>
-  alarmsOf(scope, deployment, topic)(
-    'Blocked',
-    'the web ACL refuses requests: a site behind one address, or a flood',
-    new Metric({
-      namespace: 'AWS/WAFV2',
-      metricName: 'BlockedRequests',
-      dimensionsMap: { WebACL: webAclMetric(deployment), Rule: 'ALL' },
-      statistic: Stats.SUM,
-      period: five,
-    }),
-    100,
-  );
 
 export class Watch {
   readonly alarms: Alarm[];
@@ -230,7 +104,10 @@ export class Watch {
         'upkeep does not run: CRLs will end',
         maintenance.metricInvocations({ period: Duration.minutes(15) }),
         1,
-        { comparisonOperator: LESS_THAN_THRESHOLD, treatMissingData: TreatMissingData.BREACHING },
+        {
+          comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+          treatMissingData: TreatMissingData.BREACHING,
+        },
       ),
       make('ServerErrors', 'answers are 5xx', serverErrors, 5),
       make('Outages', 'requests are answered with 503', this.metric('outages'), 5),
@@ -304,7 +181,7 @@ export class Watch {
         'a CRL is at the last quarter of its life',
         this.metric('crlHoursLeft', { statistic: Stats.MINIMUM }),
         crlHours / 4,
-        { ...thrice, comparisonOperator: LESS_THAN_THRESHOLD },
+        { ...thrice, comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD },
       ),
       make(
         'CaWarning',

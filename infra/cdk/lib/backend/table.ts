@@ -10,8 +10,8 @@ import {
   TableV2,
 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Construct } from 'constructs';
-import { tableDefinition, ttlAttribute } from '../../../lib/adapters/aws/dynamodb/table.ts';
-import type { BackendProps } from './props.ts';
+import { tableDefinition, ttlAttribute } from '../../../../lib/adapters/aws/dynamodb/table.ts';
+import type { BackendProps } from '../props.ts';
 
 const { STRING } = AttributeType;
 

@@ -11,8 +11,8 @@ import {
 } from 'aws-cdk-lib/aws-iam';
 import { CfnProfile, CfnTrustAnchor } from 'aws-cdk-lib/aws-rolesanywhere';
 import type { Construct } from 'constructs';
+import type { BackendProps } from '../props.ts';
 import { newRole } from './backend.ts';
-import type { BackendProps } from './props.ts';
 
 /** Who the Worker is for AWS: a user, or a role with trust anchor and profile. */
 export interface WorkerIdentity {

@@ -8,9 +8,9 @@ import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { IRole, PolicyDocument } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
-import type { ConfigDocument } from '../../../lib/config/config.ts';
+import type { ConfigDocument } from '../../../../lib/config/config.ts';
+import type { BackendProps } from '../props.ts';
 import { renderPolicy } from './policies.ts';
-import type { BackendProps } from './props.ts';
 
 /**
  * A principal that does the work of several roles has the permissions of each.

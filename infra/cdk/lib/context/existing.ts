@@ -1,0 +1,73 @@
+// What settings name that exists already, by ARN, name or id.
+
+import { type ITableV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { type IVpc, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { type IManagedPolicy, ManagedPolicy } from 'aws-cdk-lib/aws-iam';
+import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
+import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
+import type { Construct } from 'constructs';
+import type { Context } from './context.ts';
+import { fail, type Setting } from './settings.ts';
+
+export function tableOf(scope: Construct, context: Context): ITableV2 | undefined {
+  const name = context.text('tableName');
+  if (name === undefined) return undefined;
+  if (!/^[a-zA-Z0-9_.-]{3,255}$/.test(name))
+    fail('tableName', `must be the name of a table, not "${name}"`);
+  return TableV2.fromTableName(scope, 'ExistingTable', name);
+}
+
+/** @param region where an alarm's topic must be, which is where the alarm is */
+export function topicOf(
+  scope: Construct,
+  context: Context,
+  region = '[a-z0-9-]+',
+): ITopic | undefined {
+  const what = region.startsWith('[') ? 'an SNS topic' : `an SNS topic of ${region}`;
+  const topic = context.arn('alarmTopicArn', `sns:${region}:\\d{12}:.+`, what);
+  return topic === undefined ? undefined : Topic.fromTopicArn(scope, 'Alarms', topic);
+}
+
+export function boundaryOf(scope: Construct, context: Context): IManagedPolicy | undefined {
+  const arn = context.arn('permissionsBoundaryArn', 'iam::(\\d{12}|aws):policy/.+', 'a policy');
+  return arn === undefined
+    ? undefined
+    : ManagedPolicy.fromManagedPolicyArn(scope, 'PermissionsBoundary', arn);
+}
+
+export function environmentKeyOf(scope: Construct, context: Context): IKey | undefined {
+  const arn = context.arn('environmentKeyArn', 'kms:[a-z0-9-]+:\\d{12}:key/.+', 'a KMS key');
+  return arn === undefined ? undefined : Key.fromKeyArn(scope, 'EnvironmentKey', arn);
+}
+
+export function vpcOf(scope: Construct, context: Context, id: Setting, subnetIds: Setting): IVpc {
+  context.required(subnetIds);
+  const subnets = context.list(subnetIds) ?? [];
+  return Vpc.fromVpcAttributes(scope, id, {
+    vpcId: context.required(id),
+    // Subnets are not chosen by zone here, so the names of the zones are never looked at.
+    availabilityZones: subnets.map((_, i) => `zone-${i}`),
+    privateSubnetIds: subnets,
+  });
+}
+
+/** Secrets Manager appends six characters to the name. */
+const secretArn = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-\w{6}$/;
+
+export function secretsOf(scope: Construct, context: Context): Record<string, ISecret> | undefined {
+  const pairs = context.list('secrets')?.map((pair) => {
+    const [, name, arn = ''] = /^(\w+)=(.+)$/.exec(pair) ?? [];
+    if (!name || !secretArn.test(arn))
+      return fail('secrets', `must be NAME= and the ARN of a secret, not "${pair}"`);
+    return [name, Secret.fromSecretCompleteArn(scope, `Secret-${name}`, arn)] as const;
+  });
+  return pairs && Object.fromEntries(pairs);
+}
+
+export function originSecretsOf(scope: Construct, context: Context): ISecret[] | undefined {
+  return context.list('originSecrets')?.map((arn, i) => {
+    if (!secretArn.test(arn)) fail('originSecrets', `must be ARNs of secrets, not "${arn}"`);
+    return Secret.fromSecretCompleteArn(scope, `OriginSecret-${i}`, arn);
+  });
+}
