@@ -160,4 +160,9 @@ export class MemoryCrls implements CrlStore {
     this.#crls.set(ca, crl);
     return 'done';
   }
+
+  /** As another hand does it. */
+  forget(name: string): void {
+    this.#crls.delete(name);
+  }
 }

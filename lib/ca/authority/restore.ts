@@ -4,7 +4,7 @@
 
 import { base64, fromBase64 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
-import { MAX_CRL_PARTITIONS } from '../../base/limits.ts';
+import { MAX_CRL_PARTITIONS, MAX_PAGE } from '../../base/limits.ts';
 import { raGenerationStates } from '../../base/words.ts';
 import type { Authority } from '../../config/config.ts';
 import type { Actor } from '../../events/event.ts';
@@ -14,6 +14,7 @@ import type {
   CrlPartitions,
   RaGenerationRecord,
 } from '../../ports/records/registry.ts';
+import type { Store } from '../../ports/store.ts';
 import { chainOf, chainProblem } from '../../x509/ca-chain.ts';
 import {
   type Certificate,
@@ -42,6 +43,8 @@ export type RestoreDone = ImportDone & {
   readonly isNew: boolean;
 };
 
+type RestoreDeps = LifecycleDeps & { readonly crls: Pick<Crls, 'newestOfKey'> };
+
 type CaRestoreOptions = {
   /** The signer's reference of the CA's key; by default the one in the record, if the chain fits it. */
   readonly key: string | undefined;
@@ -54,7 +57,7 @@ type CaRestoreOptions = {
  * @throws {Outage} if the record is not altered, or the key of the CA is unknown
  */
 export async function restoreCa(
-  deps: LifecycleDeps & { readonly crls: Pick<Crls, 'newestOfKey'> },
+  deps: RestoreDeps,
   { id }: Pick<Authority, 'id'>,
   found: readonly Certificate[],
   { key, actor, remembered }: CaRestoreOptions,
@@ -78,7 +81,7 @@ export async function restoreCa(
   const keyIdentifier = subjectKeyIdentifierOf(own);
   const why = chainProblem(chain, now);
   if (why !== undefined || !keyIdentifier) return { kind: 'refused', why: why ?? '' };
-  const partitions = await provenPartitions(deps.crls, id, caKey.key);
+  const partitions = await provenPartitions(deps, id, caKey.key);
   const issuer: Issuer = { id, ...caKey, certificate: own, keyIdentifier, partitions };
   const proven = await provenGenerations(deps, issuer, said.generations);
   const isNew = proven.every(({ state }) => state !== 'current');
@@ -111,27 +114,64 @@ export async function restoreCa(
   return done;
 }
 
-/** The partitions whose CRLs the CA has signed: each CRL says its URL. The last of a generation is missing where
- * another hand has removed it, and the next generation, which `otherwise` asks for then, has it. */
+/**
+ * The partitions that certificates name, or more: a CRL too many is empty, and one too few would tell nobody of a
+ * revocation. Each CRL that the CA has signed says its URL, and records of its newest certificates say which they are
+ * in; but another hand may have removed the last of them. So the configuration counts too, and no generation has more
+ * than the next.
+ */
 async function provenPartitions(
-  crls: Pick<Crls, 'newestOfKey'>,
+  { crls, store, config }: RestoreDeps,
   id: string,
   key: PublicKey,
 ): Promise<CrlPartitions[]> {
   const own = await crls.newestOfKey(id, key);
-  if (!own || readCrlHead(own)?.distributionPoint.length === 0) return [];
-  const partitions: CrlPartitions[] = [];
+  if (own && readCrlHead(own)?.distributionPoint.length === 0) return [];
+  const named = await newestPartitions(store, id);
+  const isSpread = named.every((one) => one !== undefined);
+  let count = (isSpread && config.cas.get(id)?.crlPartitions) || 0;
+  let base = config.publicUrl;
+  const least = Math.max(Math.sign(count), ...named.map((one) => Number.parseInt(one ?? '0', 10)));
+  const found: Signed[] = [];
   for (let generation = 1; ; generation++) {
-    const names = crlNames({
-      id,
-      partitions: [{ generation, count: MAX_CRL_PARTITIONS, base: '' }],
-    });
-    const signed = await Promise.all(names.slice(1).map((name) => crls.newestOfKey(name, key)));
-    const count = signed.findLastIndex((der) => der !== undefined) + 1;
-    const [url] = readCrlHead(signed[count - 1] ?? new Uint8Array(0))?.distributionPoint ?? [];
-    if (url === undefined) return partitions;
-    partitions.push({ generation, count, base: url.slice(0, url.indexOf('/crl/')) });
+    const signed = await signedOf(crls, { id, generation }, key);
+    if (signed.count === 0 && generation > least) break;
+    found.push(signed);
   }
+  const partitions: CrlPartitions[] = [];
+  for (const [at, signed] of [...found.entries()].toReversed()) {
+    count = Math.max(count, signed.count);
+    base = signed.base ?? base;
+    partitions.unshift({ generation: at + 1, count, base });
+  }
+  return partitions;
+}
+
+type Signed = { readonly count: number; readonly base?: string };
+
+/** How far the CRLs of a generation go that the CA has signed, and where they are. */
+async function signedOf(
+  crls: RestoreDeps['crls'],
+  { id, generation }: { readonly id: string; readonly generation: number },
+  key: PublicKey,
+): Promise<Signed> {
+  const most = { generation, count: MAX_CRL_PARTITIONS, base: '' };
+  const names = crlNames({ id, partitions: [most] }).slice(1);
+  const signed = await Promise.all(names.map((name) => crls.newestOfKey(name, key)));
+  const count = signed.findLastIndex((der) => der !== undefined) + 1;
+  const [url] = readCrlHead(signed[count - 1] ?? new Uint8Array(0))?.distributionPoint ?? [];
+  return url === undefined ? { count: 0 } : { count, base: url.slice(0, url.indexOf('/crl/')) };
+}
+
+/** Which partitions the newest certificates of a CA are in; undefined for one of a CA without. */
+async function newestPartitions(store: Store, id: string): Promise<(string | undefined)[]> {
+  const { keys } = await store.list({
+    ...{ list: 'certificates', group: id, limit: MAX_PAGE, reverse: true },
+  });
+  const view = new View(store);
+  await view.load(keys.map((key) => ({ kind: 'certificate', key })));
+  const records = keys.map((key) => view.unaltered('certificate', key));
+  return records.flatMap((record) => (record?.ca === id ? [record.partition] : []));
 }
 
 /** The CA's generations, one of them current: if several or none are, the newest. */

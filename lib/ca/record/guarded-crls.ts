@@ -36,7 +36,10 @@ export class GuardedCrls implements Crls {
 
   async newest(name: string): Promise<Crl | undefined> {
     const stored = await this.#store.newest(name);
-    return stored && ((await this.#verified(name, stored)) ?? this.#good.get(name));
+    const verified = stored && (await this.#verified(name, stored));
+    const good = stored && this.#good.get(name);
+    // What only this instance remembers is given out, and published anew.
+    return verified ?? (good && { ...good, changes: UNKNOWN_CHANGES });
   }
 
   async newestOfKey(name: string, key: PublicKey): Promise<Bytes | undefined> {

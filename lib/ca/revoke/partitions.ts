@@ -6,11 +6,11 @@
 // A CRL is published under its name, which is the path of its URL: `CA`, or `CA/GENERATION-NUMBER`.
 
 import { extensionOids } from '../../asn1/oids.ts';
-import { type Bytes, equal, hex } from '../../base/bytes.ts';
+import { type Bytes, fromLatin1, hex } from '../../base/bytes.ts';
+import { Outage } from '../../base/errors.ts';
 import { hash } from '../../crypto/native.ts';
 import type { AuthorityRecord, CrlPartitions } from '../../ports/records/registry.ts';
 import type { Certificate } from '../../x509/certificate.ts';
-import { distributionPoints } from '../../x509/extensions.ts';
 
 type Partitioned = {
   readonly id: string;
@@ -56,15 +56,18 @@ export function partitionFor(
   return `${last.generation}-${drawn}`;
 }
 
-/** The partition that a certificate of this CA names. */
-export function partitionOf(ca: Partitioned, { serial, extensions }: Certificate) {
-  const named = extensions.get(extensionOids.cRLDistributionPoints)?.value;
-  return ca.partitions
-    .map((one) => partitionFor({ partitions: [one] }, serial))
-    .find((partition) => {
-      const [url] = distributionPointOf(ca, crlName(ca.id, partition));
-      return named && url !== undefined && equal(named, distributionPoints(url));
-    });
+/**
+ * The partition that a certificate of this CA names.
+ * @throws {Outage} for one whose CRL the CA does not publish: nobody would see the revocation
+ */
+export function partitionOf(ca: Partitioned, { extensions }: Certificate): string | undefined {
+  const point = extensions.get(extensionOids.cRLDistributionPoints)?.value ?? new Uint8Array(0);
+  const [, name = ''] = /\/crl\/([a-z0-9-]+\/\d+-\d+)\.crl$/.exec(fromLatin1(point)) ?? [];
+  if (caOfCrl(name) !== ca.id) return undefined;
+  if (crlNames(ca).includes(name)) return aboutPartition(name).partition;
+  throw new Outage(
+    `the certificate names the CRL ${name}, which the CA "${ca.id}" does not publish: raise its "crlPartitions" and run "scepter crl partition ${ca.id}", until it does`,
+  );
 }
 
 const urlAt = (base: string, name: string): string => `${base}/crl/${name}.crl`;

@@ -32,7 +32,8 @@ const system: Actor = { kind: 'system' };
 
 /**
  * Publishes each CRL anew that is missing, lacks a change, has half of its life behind it, or was asked for. One that
- * cannot be made, because another hand has changed its register, keeps no other from being published.
+ * cannot be made, because another hand has changed its register, keeps no other from being published; and a run that
+ * is cut off is gone on with by the next.
  * @returns those in force, the CA's own first
  * @throws {Outage} the first, if there was any
  */
@@ -44,6 +45,7 @@ export async function keepCrls(deps: CrlDeps, ca: Issuer): Promise<readonly [Crl
   const names = crlNames(ca);
   const last = await Promise.all(names.map((name) => deps.crls.newest(name)));
   const changes = await registerChanges(deps.store, names);
+  const askedAt = asked ? believed(asked.at, deps.clock.now()) : 0;
   const kept: Crl[] = [];
   const failures: unknown[] = [];
   for (const [at, name] of names.entries()) {
@@ -51,7 +53,7 @@ export async function keepCrls(deps: CrlDeps, ca: Issuer): Promise<readonly [Crl
     try {
       const isGood =
         crl &&
-        !asked &&
+        (!asked || crl.thisUpdate > askedAt) &&
         crl.changes === changes(name) &&
         isFresh(crl, deps.clock.now()) &&
         tellsOf(crl, distributionPointOf(ca, name));
@@ -68,6 +70,10 @@ export async function keepCrls(deps: CrlDeps, ca: Issuer): Promise<readonly [Crl
   if (asked) await deps.store.write(draft.actions);
   return [own, ...partitions];
 }
+
+/** A wish of the future came from a wrong clock, and no CRL would be later than it. */
+const believed = (at: number, now: number): number =>
+  at <= now + CLOCK_SKEW_MS ? at : now - CLOCK_SKEW_MS;
 
 /** A thisUpdate in the future came from a wrong clock, and relying parties refuse it: such a CRL is replaced. */
 const isFresh = ({ thisUpdate, nextUpdate }: Crl, now: number): boolean =>

@@ -1,7 +1,7 @@
 // What is asked for without a PKCS#10: the outcome of a request that waits (CertPoll, RFC 8894
 // §3.3.3), a certificate (GetCert, §4.5), the CRL (GetCRL, §4.6).
 
-import { type Bytes, equal, fromBase64, hex } from '../../../base/bytes.ts';
+import { type Bytes, equal, fromBase64, fromHex, hex } from '../../../base/bytes.ts';
 import { Malformed, Outage } from '../../../base/errors.ts';
 import { MAX_ISSUE_ROUNDS } from '../../../base/limits.ts';
 import { unsealPassword } from '../../../ca/approve/approval-mac.ts';
@@ -12,7 +12,7 @@ import type { MessageSigner } from '../../../ca/enrol/request.ts';
 import { resume } from '../../../ca/enrol/resume.ts';
 import { certificateKey, pollKey } from '../../../ca/record/keys.ts';
 import { View } from '../../../ca/record/unit-of-work.ts';
-import { crlName } from '../../../ca/revoke/partitions.ts';
+import { crlName, partitionFor } from '../../../ca/revoke/partitions.ts';
 import { encodeCertsOnly } from '../../../cms/certs-only.ts';
 import { openEnvelope, type SealedContent } from '../../../cms/enveloped-data.ts';
 import type { Endpoint } from '../../../config/config.ts';
@@ -144,10 +144,21 @@ export async function getCrl(
   const view = new View(deps.store);
   const key = certificateKey(ca.id, serial);
   await view.load([{ kind: 'certificate', key }]);
-  const name = crlName(ca.id, view.get('certificate', key)?.partition);
-  const crl = await deps.served.newest(deps, name);
-  if (!crl) throw new Outage('no CRL has been published');
-  return encodeCertsOnly([], [crl.der]);
+  const record = view.get('certificate', key);
+  const partitions = record ? [record.partition] : partitionsOf(ca, serial);
+  const names = partitions.map((partition) => crlName(ca.id, partition));
+  const crls = await Promise.all(names.map((name) => deps.served.newest(deps, name)));
+  const ders = crls.flatMap((crl) => (crl ? [crl.der] : []));
+  if (ders.length === 0) throw new Outage('no CRL has been published');
+  return encodeCertsOnly([], ders);
+}
+
+/** Where a certificate stands that has no record, or whose record another hand has removed: in one CRL of each
+ * generation, the latest first, or in the CA's own. */
+function partitionsOf({ partitions, generations }: AnsweringCa, serial: string) {
+  const isRa = generations.some(({ certificate }) => hex(certificate.serial) === serial);
+  if (isRa || partitions.length === 0) return [undefined];
+  return partitions.toReversed().map((one) => partitionFor({ partitions: [one] }, fromHex(serial)));
 }
 
 /** The serial number asked for, of this CA; the issuer may be named by the RA's subject (sscep). */
