@@ -17,6 +17,12 @@ const arns = {
 };
 const minutes = (count: number): number => count * 60_000;
 
+type Identity = {
+  readonly certificate: string;
+  readonly key: string;
+  readonly expiresInYears?: number;
+};
+
 withOpenssl((openssl) => {
   const text = (path: string): string => readFileSync(path, 'utf8');
   const root = authority(openssl, 'root');
@@ -32,7 +38,7 @@ withOpenssl((openssl) => {
   const own = leaf('own', ec('P-256'));
 
   /** A process with a certificate, and Roles Anywhere as it is to it. */
-  async function opened({ certificate, key } = own) {
+  async function opened({ certificate, key, expiresInYears }: Identity = own) {
     const clock = { at: Date.now(), now: () => clock.at, sleep: async () => {} };
     const log: LogEntry[] = [];
     const given: string[] = [];
@@ -40,7 +46,11 @@ withOpenssl((openssl) => {
     const aws = await startRolesAnywhere({ ...anchor, now: clock.now }, () => {
       const accessKeyId = `ASIA${given.length}`;
       given.push(accessKeyId);
-      return { accessKeyId, secretAccessKey: 'secret', sessionToken: 'token' };
+      const ends = clock.now() + (expiresInYears ?? 0) * 365 * 86_400_000;
+      return {
+        ...{ accessKeyId, secretAccessKey: 'secret', sessionToken: 'token' },
+        ...(expiresInYears === undefined ? {} : { expiration: new Date(ends) }),
+      };
     });
     const settings = { region, ...arns, certificate, key, endpoint: aws.url };
     const noted = (entry: LogEntry) => void log.push(entry);
@@ -82,10 +92,96 @@ withOpenssl((openssl) => {
       clock.at += minutes(29);
       assert.deepEqual(await ids(), ['ASIA0']);
       clock.at += minutes(2);
+      assert.deepEqual(await ids(), ['ASIA1', 'ASIA0'], 'one waits for the next');
       assert.deepEqual(await ids(), ['ASIA1']);
       assert.equal(aws.made.length, 2);
     } finally {
       aws.stop();
+    }
+  });
+
+  test('a renewal that is slow keeps nobody waiting but the one who asks for it', async () => {
+    const { aws, clock, session } = await opened();
+    try {
+      await session();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      aws.delay(promise);
+      clock.at += minutes(31);
+      const asking = session();
+      for (let i = 0; i < 3; i++) assert.equal((await session()).accessKeyId, 'ASIA0');
+      resolve();
+      assert.equal((await asking).accessKeyId, 'ASIA1');
+      assert.equal((await session()).accessKeyId, 'ASIA1');
+      assert.equal(aws.made.length, 2);
+    } finally {
+      aws.stop();
+    }
+  });
+
+  test('a session is renewed after half an hour and not for each call, whenever AWS says that it ends', async () => {
+    for (const years of [-1, 5000]) {
+      const { aws, clock, session } = await opened({ ...own, expiresInYears: years });
+      try {
+        for (let i = 0; i < 5; i++) await session();
+        assert.equal(aws.made.length, 1, `${years} years`);
+        clock.at += minutes(31);
+        await session();
+        assert.equal(aws.made.length, 2, `${years} years`);
+      } finally {
+        aws.stop();
+      }
+    }
+  });
+
+  describe('an answer that is none gives no session, and nothing of it is said', () => {
+    const secret = 'SeCrEtAccessKey';
+    const set = (credentials: unknown) => JSON.stringify({ credentialSet: [{ credentials }] });
+    const whole = {
+      ...{ accessKeyId: 'ASIA', secretAccessKey: secret, sessionToken: 'token' },
+      expiration: '2099-01-01T00:00:00Z',
+    };
+    const bodies: Readonly<Record<string, string>> = {
+      'no JSON, with a secret in it': `{"credentialSet": ${secret}`,
+      'cut off': set(whole).slice(0, 80),
+      null: 'null',
+      'a set that is none': '{"credentialSet": 5}',
+      'a set of null': '{"credentialSet": [null]}',
+      'credentials that are none': set(5),
+      'a key that is no text': set({ ...whole, secretAccessKey: { toString: secret } }),
+      'a key that no header can carry': set({ ...whole, accessKeyId: 'A\r\nx: y' }),
+      'a time that is none': set({ ...whole, expiration: 'tomorrow' }),
+      'no time': set({ ...whole, expiration: undefined }),
+      'an HTML page': '<html>',
+      nothing: '',
+    };
+    for (const [title, body] of Object.entries(bodies)) {
+      test(title, async () => {
+        const { aws, session } = await opened();
+        aws.spoil({ status: 201, headers: {}, body });
+        try {
+          await assert.rejects(session(), (error: Error) => {
+            assert.equal(error.name, 'RolesAnywhereError');
+            assert.match(error.message, /gives no credentials: an answer without credentials$/);
+            assert.ok(!error.message.includes(secret.slice(0, 4)));
+            return true;
+          });
+        } finally {
+          aws.stop();
+        }
+      });
+    }
+  });
+
+  test('an answer that points elsewhere is not followed', async () => {
+    const { aws, session } = await opened();
+    const elsewhere = await opened();
+    aws.spoil({ status: 307, headers: { location: `${elsewhere.aws.url}/sessions` }, body: '' });
+    try {
+      await assert.rejects(session(), { message: /gives no credentials: HTTP 307$/ });
+      assert.deepEqual(elsewhere.aws.made, []);
+    } finally {
+      aws.stop();
+      elsewhere.aws.stop();
     }
   });
 

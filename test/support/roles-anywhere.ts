@@ -88,6 +88,10 @@ export async function startRolesAnywhere(
   const { now = Date.now } = anchor;
   const made: string[] = [];
   let outage = 0;
+  let spoilt:
+    | { readonly status: number; readonly headers: object; readonly body: string }
+    | undefined;
+  let delayed: Promise<void> | undefined;
   const answer = async (request: IncomingMessage): Promise<[status: number, body: object]> => {
     const body = await text(request);
     if (outage > 0) return [outage, { message: 'away' }];
@@ -103,7 +107,12 @@ export async function startRolesAnywhere(
     const expiration = new Date(now() + 1000 * durationSeconds);
     return [201, { credentialSet: [{ roleArn, credentials: { expiration, ...give() } }] }];
   };
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
+    await delayed;
+    if (spoilt) {
+      response.writeHead(spoilt.status, { ...spoilt.headers }).end(spoilt.body);
+      return;
+    }
     const type = { 'content-type': 'application/json' };
     answer(request).then(
       ([status, body]) => response.writeHead(status, type).end(JSON.stringify(body)),
@@ -121,6 +130,14 @@ export async function startRolesAnywhere(
     /** From now on it answers with this status; 0: as it should. */
     fail: (status: number): void => {
       outage = status;
+    },
+    /** From now on it answers with this, whatever it is asked; undefined: as it should. */
+    spoil: (answer?: typeof spoilt): void => {
+      spoilt = answer;
+    },
+    /** Until that has ended it answers nothing. */
+    delay: (until: Promise<void>): void => {
+      delayed = until;
     },
     stop: (): void => {
       server.closeAllConnections();

@@ -4,6 +4,7 @@
 
 import { type Bytes, base64, fromPem, hex, utf8 } from '../../base/bytes.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
+import { isText } from '../../base/text.ts';
 import { hash, verifyNatively } from '../../crypto/native.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -52,7 +53,8 @@ const remedies: Readonly<Record<string, string>> = {
 
 /**
  * @returns what gives the credentials: made at the first call, shared by all, and made anew once half of their time
- * is over, one call at a time; while that fails they are given out until they end, and the log says so
+ * is over, by one caller at a time, for whom nobody waits; while that fails they are given out until they end, and the
+ * log says so
  */
 export function rolesAnywhere(
   settings: RolesAnywhere,
@@ -60,26 +62,30 @@ export function rolesAnywhere(
 ): () => Promise<Session> {
   const flights = new SingleFlight<Session>();
   const identity = new SingleFlight<Identity>();
-  let last: (Session & { readonly renewMs: number }) | undefined;
+  let last: (Session & { readonly renewMs: number; readonly renewAt: number }) | undefined;
   let quietUntil = 0;
   const make = async (): Promise<Session> => {
     const own = await identity.get('identity', () => readIdentity(settings));
     const began = clock.now();
     const session = await createSession(settings, own, began);
-    last = { ...session, renewMs: (session.expiration.getTime() - began) / 2 };
+    const halfMs = Math.min(session.expiration.getTime() - began, SESSION_S * 1000) / 2;
+    // Even by a clock that is wrong a session is not made for each call.
+    const renewMs = Math.max(halfMs, PAUSE_MS);
+    last = { ...session, renewMs, renewAt: began + renewMs };
     return last;
   };
   return async () => {
     const now = clock.now();
-    const isGood = last !== undefined && now < last.expiration.getTime();
-    if (last && isGood && now < quietUntil) return last;
+    const good = last && now < last.expiration.getTime() ? last : undefined;
+    if (good && now < quietUntil && quietUntil <= now + PAUSE_MS) return good;
+    if (good && now >= good.renewAt) quietUntil = now + PAUSE_MS;
     try {
-      return await flights.get('session', make, { now, maxMs: last?.renewMs ?? SESSION_S * 500 });
+      return await flights.get('session', make, { now, maxMs: last?.renewMs ?? PAUSE_MS });
     } catch (error) {
-      if (!last || !isGood) throw error;
+      if (!good) throw error;
       quietUntil = now + PAUSE_MS;
       log({ event: 'credentials.notRenewed', severity: 'warning', detail: told(error).message });
-      return last;
+      return good;
     }
   };
 }
@@ -152,7 +158,9 @@ async function createSession(
   const headers = await signedHeaders({ region, url, body, now }, identity);
   const once = async (): Promise<Session> => {
     const signal = systemTimer.limit(CALL_MS);
-    const response = await fetch(url, { method: 'POST', headers, body, signal });
+    // What is signed for one address is of no use at another.
+    const redirect = 'manual';
+    const response = await fetch(url, { method: 'POST', headers, body, signal, redirect });
     const text = await response.text();
     return response.status === 201 ? sessionIn(text) : Promise.reject(refusal(response, text));
   };
@@ -203,27 +211,34 @@ async function signedHeaders({ region, url, body, now }: Asked, identity: Identi
   return { ...sent, authorization: `${scheme} ${parts.join(', ')}` };
 }
 
-/** What is used of the answer. */
-type Answer = {
-  readonly credentialSet?: readonly {
-    readonly credentials?: {
-      readonly accessKeyId?: string;
-      readonly secretAccessKey?: string;
-      readonly sessionToken?: string;
-      readonly expiration?: string;
-    };
-  }[];
-};
-
+/** @throws {Error} that says nothing of what the answer has */
 function sessionIn(text: string): Session {
-  const [{ credentials } = {}] = (JSON.parse(text) as Answer).credentialSet ?? [];
-  const { accessKeyId, secretAccessKey, sessionToken, expiration } = credentials ?? {};
-  const until = new Date(expiration ?? '');
-  if (accessKeyId && secretAccessKey && sessionToken && !Number.isNaN(until.getTime())) {
-    return { accessKeyId, secretAccessKey, sessionToken, expiration: until };
+  const { credentialSet } = Object(parsed(text)) as { credentialSet?: unknown };
+  const [set] = Array.isArray(credentialSet) ? credentialSet : [];
+  const { credentials } = Object(set) as { credentials?: unknown };
+  const said = Object(credentials) as Readonly<Record<string, unknown>>;
+  const texts = [said.accessKeyId, said.secretAccessKey, said.sessionToken].filter(isVisible);
+  const [accessKeyId, secretAccessKey, sessionToken] = texts;
+  const expiration = new Date(isText(said.expiration) ? said.expiration : '');
+  if (accessKeyId && secretAccessKey && sessionToken && !Number.isNaN(expiration.getTime())) {
+    return { accessKeyId, secretAccessKey, sessionToken, expiration };
   }
-  throw refusalOf(500, 'an answer without credentials', '');
+  throw refusalOf(REFUSED, 'an answer without credentials', '');
 }
+
+/** What a header can carry. */
+const isVisible = (said: unknown): said is string => isText(said) && /^[!-~]+$/.test(said);
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The status of what is not asked for again at once. */
+const REFUSED = 400;
 
 const refusalOf = (httpStatusCode: number, name: string, message: string): Error =>
   Object.assign(new Error(message), { name, $metadata: { httpStatusCode } });
@@ -232,5 +247,5 @@ const refusalOf = (httpStatusCode: number, name: string, message: string): Error
 function refusal({ status, headers }: Response, text: string): Error {
   const [kind = `HTTP ${status}`] = (headers.get('x-amzn-errortype') ?? '').split(':');
   const [, message = ''] = /"message"\s*:\s*"([^"\\]*)"/i.exec(text) ?? [];
-  return refusalOf(status, kind === '' ? `HTTP ${status}` : kind, message);
+  return refusalOf(Math.max(status, REFUSED), kind === '' ? `HTTP ${status}` : kind, message);
 }
