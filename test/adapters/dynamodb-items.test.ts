@@ -86,6 +86,13 @@ test('octets are stored as such, and the text of an event as it was hashed', () 
   assert.deepEqual([event?.body, event?.record], [{ S: body }, { S: '{}' }]);
 });
 
+test('an item whose text is no JSON object is a row without a record, which says what stands there', () => {
+  for (const said of ['', 'no JSON', '{"name":', 'null', '1', '"text"', 'true']) {
+    const item = { pk: { S: 'token#h' }, rev: { N: '1' }, v: { N: '1' }, record: { S: said } };
+    assert.deepEqual(rowOf(item), { kind: 'token', key: 'h', rev: 1, record: undefined, said });
+  }
+});
+
 test('DynamoDB may delete an expired answer, and nothing depends on whether it has', () => {
   const record = { request: 'aa', answer: '{}', expiresAt: 1_800_000_000_999 };
   const put: Action = { do: 'put', kind: 'idempotency', key: 'k', rev: 0, record };

@@ -217,20 +217,41 @@ test('SQLite: a file of another release is refused with a sentence and left alon
   );
 });
 
-test('SQLite: a record of a later release is an outage with a sentence', async () => {
+test('SQLite: a record of version 1 is read, and one of a later release is an outage with a sentence', async () => {
+  const path = fresh();
+  new SqliteStore(path).close();
+  const written = async (v: number) => {
+    byAnotherHand(
+      path,
+      `INSERT OR REPLACE INTO records (kind, key, rev, v, record)
+         VALUES ('token', 'h', 1, ${v}, '${JSON.stringify(token.record)}')`,
+    );
+    const store = new SqliteStore(path);
+    const view = new View(store);
+    await view.load([{ kind: 'token', key: 'h' }]);
+    store.close();
+    return view;
+  };
+  assert.deepEqual((await written(1)).get('token', 'h'), token.record);
+  const later = await written(2);
+  assert.throws(
+    () => later.get('token', 'h'),
+    (error) => error instanceof Outage && /says that a later release wrote it/.test(error.message),
+  );
+});
+
+test('SQLite: a row whose text is no JSON object is a row without a record, which says what stands there', async () => {
   const path = fresh();
   const first = new SqliteStore(path);
   await first.write([token]);
   first.close();
-  byAnotherHand(path, 'UPDATE records SET v = 99');
-  const second = new SqliteStore(path);
-  const view = new View(second);
-  await view.load([{ kind: 'token', key: 'h' }]);
-  assert.throws(
-    () => view.get('token', 'h'),
-    (error) => error instanceof Outage && /says that a later release wrote it/.test(error.message),
-  );
-  second.close();
+  for (const said of ['', 'no JSON', '{"name":', 'null', '1', '"text"', 'true']) {
+    byAnotherHand(path, `UPDATE records SET record = '${said}'`);
+    const store = new SqliteStore(path);
+    const rows = await store.read([token]);
+    assert.deepEqual(rows, [{ kind: 'token', key: 'h', rev: 1, record: undefined, said }]);
+    store.close();
+  }
 });
 
 test('SQLite: whatever number another hand writes as count or version, it is read and written over', async () => {

@@ -24,6 +24,7 @@ import { makeLab } from '../support/lab.ts';
 import { enrolment, random } from '../support/messages.ts';
 import { temporary } from '../support/process.ts';
 import { Chance } from '../support/seeded.ts';
+import { signedDataOf } from '../support/signed-data.ts';
 import { flipped, vector, vectorFiles } from '../support/vectors.ts';
 
 const lab = await makeLab({ now: Date.UTC(2031, 4, 6, 7, 8, 9) });
@@ -177,6 +178,15 @@ describe('pkiMessages', () => {
       (await described(flipped(message, message.length - 1, 1))).signature,
       'signatureWrong',
     );
+  });
+
+  test('a message whose envelope cannot be read is shown with everything else, and why', async () => {
+    const { signature, envelope } = await described(
+      signedDataOf({ eContent: utf8('no envelope') }),
+    );
+    assert.equal(signature, 'good');
+    assert.match(envelope?.contentEncryption ?? '', /^unreadable: /);
+    assert.deepEqual([envelope?.recipients, envelope?.octets], [[], 11]);
   });
 
   test('every captured message of a real client has a good signature', async () => {

@@ -64,6 +64,7 @@ describe('requests that come in', () => {
     assert.equal(await refusal(from({ 'cf-connecting-ip': '192.0.2.7' }), guard), undefined);
     const refused = await refusal(from({ 'cf-connecting-ip': '198.51.100.1' }), guard);
     assert.equal(refused?.status, 429);
+    assert.equal(refused?.headers.get('retry-after'), '60', 'the longest window of the limit');
     assert.deepEqual(asked, ['192.0.2.7', '198.51.100.1']);
   });
 

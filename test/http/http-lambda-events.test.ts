@@ -71,7 +71,14 @@ describe('events as AWS documents them', () => {
   }
 
   test('an event that is not an HTTP request is refused by name', () => {
-    for (const event of [{}, null, 'x', { key1: 'value1' }, { version: '2.0', rawPath: '/' }]) {
+    for (const event of [
+      ...[{}, null, 'x', { key1: 'value1' }, { version: '2.0', rawPath: '/' }],
+      ...[
+        { httpMethod: 'GET', path: '/' },
+        { httpMethod: 'GET', requestContext: {} },
+      ],
+      { path: '/', requestContext: {} },
+    ]) {
       assert.throws(() => requestOf(event), /^TypeError: the event is not one of a Function URL/);
     }
   });

@@ -38,7 +38,8 @@ export class Copy {
       // A file that was moved away is still listed.
       if (path === '' || path === 'node_modules' || !existsSync(join(root, path))) continue;
       mkdirSync(dirname(join(folder, path)), { recursive: true });
-      cpSync(join(root, path), join(folder, path));
+      // Links stay links, those to folders too.
+      cpSync(join(root, path), join(folder, path), { recursive: true, verbatimSymlinks: true });
     }
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   }

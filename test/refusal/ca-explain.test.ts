@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { scan, tag } from '../../lib/asn1/reader.ts';
 import { bits, integer, objectIdentifier, octets, sequence, tlv } from '../../lib/asn1/writer.ts';
 import { type Bytes, base64, hex, utf8 } from '../../lib/base/bytes.ts';
-import { REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
+import { MAX_EVIDENCE_CHARACTERS, REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
 import { decide } from '../../lib/ca/approve/pending.ts';
 import { requireGoodKey } from '../../lib/ca/authorize/good-key.ts';
 import { revokeChallenge } from '../../lib/ca/challenge/challenge-list.ts';
@@ -17,6 +17,7 @@ import { digests } from '../../lib/crypto/algorithms.ts';
 import { hash } from '../../lib/crypto/native.ts';
 import { type ClientKey, importKey, selfSigned } from '../../lib/protocol/scep/client/client.ts';
 import { failInfoOf } from '../../lib/protocol/scep/wire/fail-info.ts';
+import { shortened } from '../../lib/refusal/evidence.ts';
 import { type Reason, Refusal, reasons } from '../../lib/refusal/reasons.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
 import { certificateRules } from '../../lib/x509/lint/rules.ts';
@@ -514,6 +515,15 @@ describe('every reason, provoked', () => {
         return true;
       },
     );
+  });
+
+  test('what a device chose is kept whole up to its limit, and by its beginning beyond that', () => {
+    const most = 'x'.repeat(MAX_EVIDENCE_CHARACTERS);
+    assert.deepEqual([most.slice(1), most, `${most}x`].map(shortened), [
+      most.slice(1),
+      most,
+      `${most}…`,
+    ]);
   });
 
   test('explanations are whole sentences', () => {

@@ -19,6 +19,7 @@ export const elsewhere: Readonly<Record<string, string>> = {
   'issuance-model': 'a model of the writes, which calls nothing of the product',
   'runtime-suite': 'how this suite judges',
   'rfc8894-uniform-work': "watches what Node's modules are asked for",
+  'self-test': "makes Node's modules get cryptography wrong",
   boundaries: 'reads the sources of the repository',
   readme: 'reads the documents of the repository',
   'config-schema': 'reads the documents of the repository',

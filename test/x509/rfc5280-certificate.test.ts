@@ -26,6 +26,7 @@ import { decodePkiMessage } from '../../lib/protocol/scep/wire/decode.ts';
 import { signatureAlgorithm } from '../../lib/x509/algorithm.ts';
 import {
   encodeTbsCertificate,
+  isIssuedBy,
   publicKeyOf,
   readCertificate,
   signed,
@@ -50,7 +51,7 @@ import {
 import { parseGeneralName } from '../../lib/x509/names/general-name.ts';
 import { parseName, printName } from '../../lib/x509/names/name.ts';
 import { indefinite } from '../support/messages.ts';
-import { signers } from '../support/signed-data.ts';
+import { certify, signers } from '../support/signed-data.ts';
 import { malformed, runs, vector } from '../support/vectors.ts';
 
 const scheme = { kind: 'RSASSA-PKCS1-v1_5', digest: digests['SHA-256'] } as const;
@@ -212,6 +213,21 @@ test('RFC 5280 §4.2.1.3: keyUsage is a BIT STRING without trailing zero bits, f
     // X.690 §11.2.2: the last bit of a named bit list is set.
     else assert.equal((octet >> unused) & 1, 1);
   }
+});
+
+test('RFC 5280 §6.1.3: a certificate is issued by the CA of its issuer name whose key verifies it, and by no other', async () => {
+  const { privateKey } = signers.rsa;
+  const own = readCertificate(certify(spki, privateKey, { name: 'CN=CA' }));
+  const subject = parseName('CN=CA');
+  const key = publicKeyOf(own);
+  assert.equal(await isIssuedBy(own, { subject, key }), true);
+  assert.equal(await isIssuedBy(own, { subject: parseName('CN=other CA'), key }), false);
+  const another = publicKeyOf(signers['P-256'].certificate);
+  assert.equal(await isIssuedBy(own, { subject, key: another }), false);
+  // A CA whose key is of no kind that is accepted anywhere, and an algorithm that is in no registry.
+  assert.equal(await isIssuedBy(own, { subject, key: undefined }), false);
+  const signatureAlgorithm = scan(sequence(objectIdentifier('1.2.3')));
+  assert.equal(await isIssuedBy({ ...own, signatureAlgorithm }, { subject, key }), false);
 });
 
 test('RFC 5280 §4.1: what is written is read back, by us and by OpenSSL, with all its extensions', () => {

@@ -4,16 +4,20 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { extensionOids } from '../../../lib/asn1/oids.ts';
-import { content, scan, tag } from '../../../lib/asn1/reader.ts';
+import { content, raw, scan, tag } from '../../../lib/asn1/reader.ts';
 import { objectIdentifier, octets, sequence, setOf, tlv } from '../../../lib/asn1/writer.ts';
-import { type Bytes, equal, hex } from '../../../lib/base/bytes.ts';
-import { BACKDATE_MS } from '../../../lib/base/limits.ts';
+import { type Bytes, base64, equal, hex } from '../../../lib/base/bytes.ts';
+import { BACKDATE_MS, RA_RELOAD_MS } from '../../../lib/base/limits.ts';
+import type { Row } from '../../../lib/ports/store.ts';
+import { readSignatureAlgorithm } from '../../../lib/x509/algorithm.ts';
 import { type Certificate, readCertificate } from '../../../lib/x509/certificate.ts';
 import { readGeneralNames } from '../../../lib/x509/names/general-name.ts';
 import { parseName } from '../../../lib/x509/names/name.ts';
 import { deviceKey } from '../../support/keys.ts';
 import { type ChallengeOptions, type Lab, makeLab } from '../../support/lab.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
 import { type EnrolOptions, enrolment } from '../../support/messages.ts';
+import { certify, signers } from '../../support/signed-data.ts';
 
 const lab = await makeLab();
 
@@ -48,6 +52,26 @@ const names = (certificate: Certificate) => {
     ? readGeneralNames(scan(value)).map(({ kind, value: text }) => `${kind}:${text}`)
     : [];
 };
+
+test('RFC 5280 §4.2.1.2: a CA whose certificate on record has no subjectKeyIdentifier signs nothing, and says why', async () => {
+  const store = new MemoryStore();
+  const made = await makeLab({ store });
+  const row = store.dump().find(({ kind }) => kind === 'authority') as Row<'authority'>;
+  const [ca] = made.announced.chain;
+  const spki = ca ? raw(ca.spki) : assert.fail();
+  const bare = certify(spki, signers.rsa.privateKey, { name: 'CN=Lab CA,O=Lab', extensions: [] });
+  const { key, rev } = row;
+  const record = { ...row.record, chain: [base64(bare)] };
+  assert.equal(
+    await made.deps.store.write([{ do: 'put', kind: 'authority', key, rev, record }]),
+    'done',
+  );
+  made.clock.at += RA_RELOAD_MS;
+  await assert.rejects(
+    made.deps.cas.of('default'),
+    /the certificate of the CA "default" is not one of its key/,
+  );
+});
 
 describe('what a certificate says', () => {
   test('RFC 5280 §4.1: version 3, issuer, key, signature by the CA', async () => {
@@ -151,14 +175,20 @@ describe('what a certificate says', () => {
     assert.match(text, /http:\/\/scep\.test\/aia\/default\.cer/);
   });
 
-  for (const caKey of ['rsa:3072', 'ec:P-256', 'ec:P-384'] as const) {
-    test(`a CA with a key of ${caKey}`, async () => {
+  for (const [caKey, kind, digest] of [
+    ['rsa:3072', 'RSASSA-PKCS1-v1_5', 'SHA-256'],
+    ['ec:P-256', 'ECDSA', 'SHA-256'],
+    ['ec:P-384', 'ECDSA', 'SHA-384'],
+  ] as const) {
+    test(`a CA with a key of ${caKey} signs with ${kind} and ${digest}`, async () => {
       const other = await makeLab({ caKey });
       const certificate = await issued({}, {}, other);
       const [ca] = other.announced.chain;
       assert.ok(ca);
       const node = new X509Certificate(Buffer.from(certificate.der));
       assert.ok(node.verify(new X509Certificate(Buffer.from(ca.der)).publicKey));
+      const scheme = readSignatureAlgorithm(certificate.signatureAlgorithm);
+      assert.deepEqual([scheme?.kind, scheme?.digest?.name], [kind, digest]);
     });
   }
 });

@@ -8,7 +8,13 @@ import { base64 } from '../../../lib/base/bytes.ts';
 import { LEASE_MS, SWEEP_AFTER_MS } from '../../../lib/base/limits.ts';
 import { type MacPurpose, macPurposes } from '../../../lib/base/words.ts';
 import { decide } from '../../../lib/ca/approve/pending.ts';
-import { initMacKeys, readMacKeys } from '../../../lib/ca/authority/mac-keys.ts';
+import {
+  backUpMacKeys,
+  initMacKeys,
+  readMacKeys,
+  readMacKeysBackup,
+  restoreMacKeys,
+} from '../../../lib/ca/authority/mac-keys.ts';
 import { sweep } from '../../../lib/ca/jobs.ts';
 import type { MacKeys } from '../../../lib/ports/mac-keys.ts';
 import type { EventRecord } from '../../../lib/ports/records/records.ts';
@@ -118,6 +124,40 @@ describe('MAC keys in records', () => {
     assert.equal(before[0]?.id, 'of pending');
     assert.deepEqual(await initMacKeys({ store, ...rest }, make, actor), []);
     assert.deepEqual(await readMacKeys(store, 'pending'), before);
+  });
+
+  test('a backup has the keys of those purposes that have any, is read as it was written, and puts back what was changed', async () => {
+    const { store, ...rest } = deps();
+    await initMacKeys({ store, ...rest }, make, actor);
+    const rowOf = (purpose: MacPurpose) =>
+      store.dump().find(({ kind, key }) => kind === 'macKeys' && key === purpose) ??
+      assert.fail(purpose);
+    const lost = {
+      do: 'delete',
+      kind: 'macKeys',
+      key: 'pending',
+      rev: rowOf('pending').rev,
+    } as const;
+    assert.equal(await store.write([lost]), 'done');
+    const backup = readMacKeysBackup(JSON.stringify(await backUpMacKeys(store)));
+    assert.deepEqual(
+      Object.keys(backup).sort(),
+      macPurposes.filter((purpose) => purpose !== 'pending').sort(),
+    );
+    assert.deepEqual(backup, await backUpMacKeys(store));
+    const before = await readMacKeys(store, 'challenge');
+    const { rev } = rowOf('challenge');
+    const spoilt = {
+      do: 'put',
+      kind: 'macKeys',
+      key: 'challenge',
+      rev,
+      record: { keys: [] },
+    } as const;
+    assert.equal(await store.write([spoilt]), 'done');
+    await assert.rejects(backUpMacKeys(store), /"challenge" were changed by another hand/);
+    assert.deepEqual(await restoreMacKeys({ store, ...rest }, backup, actor), ['challenge']);
+    assert.deepEqual(await readMacKeys(store, 'challenge'), before);
   });
 
   test('made by two at once are those of one', async () => {

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { base64, hex, pem, utf8 } from '../../../lib/base/bytes.ts';
-import { MAX_REGISTER_ENTRIES, RA_RELOAD_MS } from '../../../lib/base/limits.ts';
+import { EXPIRED_ENTRY_MS, MAX_REGISTER_ENTRIES, RA_RELOAD_MS } from '../../../lib/base/limits.ts';
 import { doIfDue } from '../../../lib/ca/record/lease.ts';
 import { tokenHash } from '../../../lib/ca/record/tokens.ts';
 import { Draft, View } from '../../../lib/ca/record/unit-of-work.ts';
@@ -12,7 +12,7 @@ import { keepCrls, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
 import { enter, readRegister, shardOf } from '../../../lib/ca/revoke/register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';
-import type { Kind, Records } from '../../../lib/ports/records/records.ts';
+import type { EventRecord, Kind, Records } from '../../../lib/ports/records/records.ts';
 import type { AuthorityRecord } from '../../../lib/ports/records/registry.ts';
 import type { Action } from '../../../lib/ports/store.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
@@ -250,6 +250,14 @@ describe('a register of revocations that was changed', () => {
       const { code, out, err } = await run('crl rebuild default --json');
       assert.equal(code, 0, err);
       assert.deepEqual(JSON.parse(out).rebuilt, [digit]);
+      const told = store.dump().flatMap(({ kind, record }) => {
+        return kind === 'event' ? [JSON.parse((record as EventRecord).body)] : [];
+      });
+      const note = `rebuilt the register of revocations default/${digit}`;
+      assert.deepEqual(
+        told.filter((event) => event.note === note).map(({ type, ca: about }) => [type, about]),
+        [['admin.acted', 'default']],
+      );
       const { der, number } = (await lab.deps.crls.newest('default')) ?? assert.fail();
       assert.ok(number > (before?.number ?? 0));
       assert.deepEqual(
@@ -294,6 +302,30 @@ describe('a register of revocations that was changed', () => {
     assert.equal((await run('crl rebuild')).code, 0);
     const { der } = (await lab.deps.crls.newest('default')) ?? assert.fail();
     assert.deepEqual(listed(der), []);
+  });
+
+  test('what only the last CRL says of a certificate is listed until that certificate ends, not its CA', async () => {
+    const { lab, store, stored, run } = await open();
+    const serial = await issued(lab, 'brought back');
+    const key = `default/${serial}`;
+    const before = stored('certificate', key);
+    await revoke(lab.deps, { ca: 'default', serial, reason: 'keyCompromise', actor: admin });
+    const ca = await lab.deps.cas.of('default');
+    await keepCrls(lab.deps, ca);
+    const { rev } = store.dump().find((row) => row.key === key) ?? assert.fail();
+    const put = { do: 'put', kind: 'certificate', key, rev, record: before } as const;
+    assert.equal(await lab.deps.store.write([put]), 'done');
+    await forge(store, 'register', `default/${serial.at(-1)}`, { nonsense: true });
+    assert.equal((await run('crl rebuild')).code, 0);
+    const crl = async () => (await lab.deps.crls.newest('default')) ?? assert.fail();
+    assert.deepEqual(listed((await crl()).der), [`${serial} keyCompromise`]);
+    lab.clock.at = before.notAfter + EXPIRED_ENTRY_MS + day;
+    const entries: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      await publishCrl(lab.deps, ca, { actor: admin });
+      entries.push(listed((await crl()).der).length);
+    }
+    assert.deepEqual(entries, [1, 0], 'RFC 5280 §3.3: one CRL more');
   });
 });
 

@@ -162,6 +162,23 @@ describe('an old message sent again', () => {
     got(await w.ask({ challenge: await w.lab.challenge({ uses: 5 }) }));
   });
 
+  test('an enrolment whose answer is repeated no longer is judged anew, while its certificate is good and after a revoked one has ended', async () => {
+    const w = await world();
+    const challenge = await w.lab.challenge({ uses: 5, ttlMs: 1000 * 24 * HOUR });
+    const sent = await enrolment(w.lab, { challenge });
+    const first = got(await w.send(sent));
+    w.lab.clock.at += 48 * HOUR;
+    const second = got(await w.send(sent));
+    assert.notDeepEqual(second, first);
+    const { serial, notAfter } = readCertificate(second);
+    const actor = { kind: 'admin', id: 'somebody' } as const;
+    await revoke(w.lab.deps, { ca: 'default', serial: hex(serial), reason: 'superseded', actor });
+    refusedWith('SCEP-354', await w.send(sent));
+    w.lab.clock.at = notAfter + HOUR;
+    got(await w.send(sent));
+    assert.equal(w.challenges()[0]?.usesLeft, 2);
+  });
+
   test('what is suspended is neither made again nor renewed around', async () => {
     const w = await world();
     const [a, b, c, d] = await keys('held a', 'held b', 'held c', 'held d');

@@ -349,6 +349,17 @@ describe('renewals of a lineage are counted together:', () => {
     w.check();
   });
 
+  test('the lapsed attempt of another renewal, which the next one ends, gives its place to that', async () => {
+    const w = await world(small);
+    let newest = await enrolled(w, key);
+    for (let i = 0; i < 3; i++) newest = await renewed(w, newest);
+    await w.stuck(await enrolment(w.lab, another(newest)));
+    w.lab.clock.at += LEASE_MS;
+    const last = await renewed(w, newest);
+    refusedWith('SCEP-328', await w.ask(another(last)));
+    w.check();
+  });
+
   test('a repeated request counts once', async () => {
     const w = await world(small);
     const a = await enrolled(w, key);

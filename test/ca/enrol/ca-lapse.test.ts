@@ -423,6 +423,23 @@ describe('the release gate', () => {
     w.check();
   });
 
+  test('the sweeper asks again from the moment on at which the lease of the attempt is over', async () => {
+    let asked = 0;
+    const w = await gated(async () => {
+      asked++;
+      throw new Error('not reachable');
+    });
+    const sent = await enrolment(w.lab, { challenge: await w.lab.challenge() });
+    await assert.rejects(w.send(sent), /HTTP 503/);
+    const before = asked;
+    w.lab.clock.at += LEASE_MS - 1;
+    await sweep(w.lab.deps);
+    assert.equal(asked, before);
+    w.lab.clock.at += 1;
+    await sweep(w.lab.deps);
+    assert.equal(asked, before + 1);
+  });
+
   test('a definite refusal revokes it at once', async () => {
     const w = await gated(async () => 'refuse');
     const sent = await enrolment(w.lab, { challenge: await w.lab.challenge() });

@@ -56,6 +56,10 @@ async function world() {
       return der;
     },
     lab: fast,
+    /** The clock of the slow one is ahead. */
+    ahead: (ms: number) => {
+      slow.clock.at += ms;
+    },
     ask: (options: EnrolOptions) => enrolment(fast, options),
     /** An attempt that is left behind, and whose lease is over. */
     stuck: async (sent: Sent) => {
@@ -108,6 +112,15 @@ describe('between two reads', () => {
     await w.fast(await w.ask({ challenge, key: await deviceKey('stale 1') }));
     const sent = await w.ask({ challenge });
     await w.slow(sent, 'challenge', () => w.fast(sent));
+  });
+
+  test('the same request takes its challenge in time, by a clock that is behind: it is not called too late', async () => {
+    const w = await world();
+    const sent = await w.ask({ challenge: await w.lab.challenge({ ttlMs: 2 * LEASE_MS }) });
+    w.ahead(3 * LEASE_MS);
+    await w.slow(sent, 'request', () => w.stuck(sent));
+    const [challenge] = w.all<Challenge>('challenge');
+    assert.deepEqual([challenge?.failures, challenge?.usesLeft], [0, 0]);
   });
 
   test('the one that holds the challenge is voided: its use is there again', async () => {

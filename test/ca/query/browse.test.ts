@@ -1,11 +1,13 @@
 // Pages over several lists as one: whatever they hold and however they are asked for, every record that
-// is wanted comes once, in order, at a bounded price; and a list that lags behind does no harm.
+// is wanted comes once, in order, at a bounded price; and a list that lags behind does no harm. And a
+// certificate among its renewals, of which as many are shown as one answer may have.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { MAX_PAGE, MAX_PAGE_READS } from '../../../lib/base/limits.ts';
+import { MAX_PAGE, MAX_PAGE_READS, MAX_RENEWALS } from '../../../lib/base/limits.ts';
 import { browse, type Range } from '../../../lib/ca/query/browse.ts';
+import { renewalsOf } from '../../../lib/ca/query/certificates.ts';
 import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';
 import { newLineage } from '../../../lib/ports/records/lineage.ts';
 import { placesOf } from '../../../lib/ports/records/places.ts';
@@ -108,6 +110,25 @@ describe('pages', () => {
     assert.deepEqual(serials(await all(store, back, 2)), ['18', '17', '16', '15']);
   });
 
+  test('a wanted record beyond what was read of another list waits for what stands before it there', async () => {
+    const held = { state: 'held' } as const;
+    const long = Array.from({ length: MAX_PAGE + 20 }, (_, i) =>
+      record('a', i.toString(16).padStart(4, '0'), {
+        notBefore: i,
+        ...(i === 5 || i === MAX_PAGE + 5 ? held : {}),
+      }),
+    );
+    const short = record('b', 'ffff', { notBefore: MAX_PAGE + 10, ...held });
+    const store = await filled([...long, short]);
+    const keep = ({ state }: CertificateRecord) => state === 'held';
+    const common = { kind: 'certificate', list: 'certificates', groups: ['a', 'b'] } as const;
+    const found = await all(store, { ...common, keep }, 10);
+    assert.deepEqual(
+      found.map(({ notBefore }) => notBefore),
+      [5, MAX_PAGE + 5, MAX_PAGE + 10],
+    );
+  });
+
   test('many of which few are wanted: a page has its price, and is not the last', async () => {
     const count = MAX_PAGE * (MAX_PAGE_READS + 1);
     const records = Array.from({ length: count }, (_, i) =>
@@ -162,5 +183,37 @@ describe('a list that lags behind the records', () => {
     const { records, next } = await browse({ store: lagging }, range, { limit: 9 });
     // One that has moved on is where it stands now, once.
     assert.deepEqual([records.map(({ serial }) => serial), next], [['01', '05', '03'], undefined]);
+  });
+});
+
+describe('a certificate among its renewals', () => {
+  const serial = (i: number): string => i.toString(16).padStart(4, '0');
+
+  /** One certificate, and so many renewals of it at the same moment. */
+  async function renewed(times: number): Promise<MemoryStore> {
+    const later = Array.from({ length: times }, (_, i) => serial(times - i));
+    const successors = Object.fromEntries(later.map((one) => [one, { at: 0 }]));
+    return filled([
+      record('a', serial(0), { successors }),
+      ...later.map((one) => record('a', one)),
+    ]);
+  }
+
+  test('renewals of one moment are shown by their serial numbers', async () => {
+    const found = await renewalsOf({ store: await renewed(3) }, 'a', serial(0));
+    assert.deepEqual(
+      found?.certificates.map((one) => [one.serial, one.renews]),
+      [0, 1, 2, 3].map((i) => [serial(i), i === 0 ? undefined : serial(0)]),
+    );
+  });
+
+  test('where there are more than one answer may have, it has so many, and says that there are more', async () => {
+    for (const [times, shown, more] of [
+      [MAX_RENEWALS - 1, MAX_RENEWALS, false],
+      [MAX_RENEWALS, MAX_RENEWALS, true],
+    ] as const) {
+      const found = await renewalsOf({ store: await renewed(times) }, 'a', serial(0));
+      assert.deepEqual([found?.certificates.length, found?.more], [shown, more]);
+    }
   });
 });

@@ -92,6 +92,13 @@ const cases: Readonly<Record<string, Case>> = {
       staticSecrets: { 'env:SECRET': 'a secret that many know' },
     },
   },
+  'what a validator outside has to allow, which a simulation does not ask': {
+    expected: 'grant',
+    options: {
+      validators: { mdm: { validate: async () => ({ allow: true }) } },
+      authorize: { enrol: ['challenge', 'mdm'] },
+    },
+  },
   'where an approver has the last word': {
     ...{ expected: 'pend', options: { endpoint: { approval: 'always' } } },
   },
@@ -339,6 +346,22 @@ describe('what it is asked with', () => {
       body: { csr: base64(utf8('nonsense')) },
     });
     assert.equal(nonsense.code, 'SCEP-201');
+  });
+
+  test('whoever simulates is told what is wrong with the proof of a CSR', async () => {
+    const w = await world();
+    const csr = await csrOf(cases['an enrolment'] as Case, await rsa('simulate new'));
+    const last = csr.length - 1;
+    for (const [der, said] of [
+      [csr.with(last, (csr[last] ?? 0) ^ 1), /^the signature of the PKCS#10 does not verify$/],
+      [csr.subarray(0, last), /^not a PKCS#10: /],
+    ] as const) {
+      const { code, evidence } = await ok(w.lab, 'POST', '/simulate', {
+        body: { csr: base64(der) },
+      });
+      assert.equal(code, 'SCEP-201');
+      assert.match(String((evidence as Body).detail), said);
+    }
   });
 
   test('the challengePassword of a CSR is never looked up: nobody guesses one here', async () => {

@@ -78,6 +78,10 @@ test('status and /readyz say that nothing can be written, and why; what only rea
     [status.store, status.warnings],
     [{ reachable: true, writable: false }, ['nothing can be written: the disk is full']],
   );
+  assert.deepEqual(
+    lab.log.filter(({ event }) => event === 'status.written'),
+    [{ event: 'status.written', severity: 'error', detail: 'the disk is full' }],
+  );
   assert.equal((await lab.fetch('/readyz')).status, 503);
   assert.equal((await lab.fetch('/crl/default.crl')).status, 200);
   state.full = false;

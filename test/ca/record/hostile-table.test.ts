@@ -103,6 +103,18 @@ describe('Transactions that somebody made up, in the list of what is due', () =>
   });
 });
 
+test('a run takes a batch of the Transactions that are due, and the next takes more', async () => {
+  const { lab } = await open();
+  const due = pendingForgeries(2 * SWEEP_BATCH).map(
+    (row) => ({ ...row, do: 'put', rev: 0 }) as unknown as Action,
+  );
+  // Under good MACs.
+  assert.equal(await lab.deps.store.write(due), 'done');
+  const runs: number[] = [];
+  for (let run = 0; run < 3; run++) runs.push((await sweep(lab.deps)).expired);
+  assert.deepEqual(runs, [SWEEP_BATCH, SWEEP_BATCH, 0]);
+});
+
 describe('a challenge that somebody made up', () => {
   test('a made-up challenge is shown as invalid, and hides the true one of its id from nobody', async () => {
     const { store, lab, api } = await open();
