@@ -153,7 +153,10 @@ test('RFC 2985 §5.4.1: a challengePassword that is not a string, or too long, i
   const long = (length: number) => 'x'.repeat(length);
   const most = request({ attributes: [challenge(long(MAX_CHALLENGE_PASSWORD_OCTETS))] });
   assert.equal(most.challengePassword?.length, MAX_CHALLENGE_PASSWORD_OCTETS);
-  refuses({ attributes: [challenge(long(MAX_CHALLENGE_PASSWORD_OCTETS + 1))] }, /a challengePassword that is too long/);
+  refuses(
+    { attributes: [challenge(long(MAX_CHALLENGE_PASSWORD_OCTETS + 1))] },
+    /a challengePassword that is too long/,
+  );
 });
 
 test('RFC 2986 §4.1: attributes that the service does not use may have any shape', () => {
