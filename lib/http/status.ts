@@ -2,7 +2,8 @@
 
 import { type Context, Hono } from 'hono';
 import { HttpFailure, Outage } from '../base/errors.ts';
-import { CRL_MEMORY_MS, MAX_CRL_AGE_S } from '../base/limits.ts';
+import { CRL_MEMORY_MS, MAX_CRL_AGE_S, UPKEEP_MEMORY_MS } from '../base/limits.ts';
+import { SingleFlight } from '../base/single-flight.ts';
 import type { ServerDeps } from '../ca/deps.ts';
 import { upkeepTrouble } from '../ca/jobs.ts';
 import { crlName } from '../ca/revoke/partitions.ts';
@@ -57,8 +58,10 @@ export function statusRoutes(deps: ServerDeps): Hono {
   app.get('/healthz', () => octetsResponse('ok\n', 'text/plain', 'no-store'));
 
   // For somebody outside who wants to be woken: a schedule that calls nothing logs nothing.
+  const upkeep = new SingleFlight<Outage | undefined>();
   app.get('/healthz/upkeep', async () => {
-    const trouble = await upkeepTrouble(deps);
+    const age = { now: deps.clock.now(), maxMs: UPKEEP_MEMORY_MS };
+    const trouble = await upkeep.get('upkeep', () => upkeepTrouble(deps), age);
     if (trouble) throw trouble;
     return octetsResponse('upkeep runs\n', 'text/plain', 'no-store');
   });

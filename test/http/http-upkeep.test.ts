@@ -10,7 +10,10 @@ const minutes = (count: number): number => count * 60_000;
 
 test('upkeep that never ran, and one that stopped, is a 503 with a sentence in the log', async () => {
   const lab = await makeLab();
-  const status = async () => (await lab.fetch('/healthz/upkeep')).status;
+  const status = async () => {
+    lab.clock.at += 5000;
+    return (await lab.fetch('/healthz/upkeep')).status;
+  };
   const said = () => String(lab.log.findLast(({ event }) => event === 'http.outage')?.detail);
   assert.equal(await status(), 503);
   assert.equal(said(), 'upkeep has never run: nothing calls its schedule');
@@ -23,6 +26,21 @@ test('upkeep that never ran, and one that stopped, is a 503 with a sentence in t
   assert.match(said(), /^upkeep has not run for 16 minutes: nothing calls its schedule, or /);
   await doAll(lab.deps);
   assert.equal(await status(), 200);
+});
+
+test('a flood of strangers costs one read in five seconds', async () => {
+  const lab = await makeLab();
+  await doAll(lab.deps);
+  const reads = () => lab.calls.filter((call) => call === 'store.read').length;
+  const before = reads();
+  const ask = () => lab.fetch('/healthz/upkeep');
+  await Promise.all(Array.from({ length: 20 }, ask));
+  lab.clock.at += 4999;
+  await ask();
+  assert.equal(reads() - before, 1);
+  lab.clock.at += 1;
+  await ask();
+  assert.equal(reads() - before, 2);
 });
 
 test('a run by a clock that was ahead does not hide that upkeep has stopped', async () => {
