@@ -29,6 +29,7 @@ import {
   revokeOpenChallenges,
   tellOfBackup,
   tellOfRestore,
+  withPartitionsSince,
 } from '../../lib/ca/revoke/after-restore.ts';
 import { crlNames, crlUrl } from '../../lib/ca/revoke/partitions.ts';
 import type {
@@ -200,9 +201,12 @@ async function restore(
       );
     }
     const operator = operatorOf(config, database, keys, silent);
-    const given = await matched(issuers, crls);
+    const ders = crls.map(({ der }) => der);
+    const grown: Issuer[] = [];
+    for (const one of issuers) grown.push(await withPartitionsSince(operator, one, ders));
+    const given = await matched(grown, crls);
     const pairs = [];
-    for (const issuer of issuers) {
+    for (const issuer of grown) {
       const published = given.get(issuer.id) ?? new Map<string, PublishedCrl>();
       const lacking: string[] = [];
       for (const name of crlNames(issuer)) {

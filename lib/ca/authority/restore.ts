@@ -29,7 +29,7 @@ import type { PublicKey } from '../../x509/public-key.ts';
 import type { LifecycleDeps } from '../deps.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { crlNames } from '../revoke/partitions.ts';
+import { completed, crlNames, placedAt, type Seen } from '../revoke/partitions.ts';
 import { type Issuer, openGeneration } from './ca-certificates.ts';
 import type { ImportDone, Imported } from './import-chain.ts';
 import { changedMeanwhile } from './init-ca.ts';
@@ -115,10 +115,9 @@ export async function restoreCa(
 }
 
 /**
- * The partitions that certificates name, or more: a CRL too many is empty, and one too few would tell nobody of a
- * revocation. Each CRL that the CA has signed says its URL, and records of its newest certificates say which they are
- * in; but another hand may have removed the last of them. So the configuration counts too, and no generation has more
- * than the next.
+ * The partitions that certificates name, or more. Each CRL that the CA has signed says its URL, and records of its
+ * newest certificates say which they are in; but another hand may have removed the last of them. So the configuration
+ * counts too.
  */
 async function provenPartitions(
   { crls, store, config }: RestoreDeps,
@@ -129,38 +128,29 @@ async function provenPartitions(
   if (own && readCrlHead(own)?.distributionPoint.length === 0) return [];
   const named = await newestPartitions(store, id);
   const isSpread = named.every((one) => one !== undefined);
-  let count = (isSpread && config.cas.get(id)?.crlPartitions) || 0;
-  let base = config.publicUrl;
+  const count = (isSpread && config.cas.get(id)?.crlPartitions) || 0;
   const least = Math.max(Math.sign(count), ...named.map((one) => Number.parseInt(one ?? '0', 10)));
-  const found: Signed[] = [];
+  const found: Seen[] = [];
   for (let generation = 1; ; generation++) {
     const signed = await signedOf(crls, { id, generation }, key);
-    if (signed.count === 0 && generation > least) break;
+    if (!signed.count && generation > least) break;
     found.push(signed);
   }
-  const partitions: CrlPartitions[] = [];
-  for (const [at, signed] of [...found.entries()].toReversed()) {
-    count = Math.max(count, signed.count);
-    base = signed.base ?? base;
-    partitions.unshift({ generation: at + 1, count, base });
-  }
-  return partitions;
+  return completed(found, { count, base: config.publicUrl });
 }
-
-type Signed = { readonly count: number; readonly base?: string };
 
 /** How far the CRLs of a generation go that the CA has signed, and where they are. */
 async function signedOf(
   crls: RestoreDeps['crls'],
   { id, generation }: { readonly id: string; readonly generation: number },
   key: PublicKey,
-): Promise<Signed> {
+): Promise<Seen> {
   const most = { generation, count: MAX_CRL_PARTITIONS, base: '' };
   const names = crlNames({ id, partitions: [most] }).slice(1);
   const signed = await Promise.all(names.map((name) => crls.newestOfKey(name, key)));
-  const count = signed.findLastIndex((der) => der !== undefined) + 1;
-  const [url] = readCrlHead(signed[count - 1] ?? new Uint8Array(0))?.distributionPoint ?? [];
-  return url === undefined ? { count: 0 } : { count, base: url.slice(0, url.indexOf('/crl/')) };
+  const last = signed.findLast((der) => der !== undefined);
+  const place = last && placedAt(id, readCrlHead(last)?.distributionPoint ?? []);
+  return place ? { count: place.number + 1, base: place.base } : {};
 }
 
 /** Which partitions the newest certificates of a CA are in; undefined for one of a CA without. */

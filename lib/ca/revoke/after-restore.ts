@@ -15,7 +15,7 @@ import { listChallenges, revokeChallenge } from '../challenge/challenge-list.ts'
 import type { Deps, Operator } from '../deps.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { type Revoked, revokedIn } from './crl-list.ts';
-import { crlNames, isOfName } from './partitions.ts';
+import { completed, crlNames, isOfName, placedAt, type Seen } from './partitions.ts';
 import { publishCrl } from './publish-crl.ts';
 import { rebuildRegisters } from './rebuild-register.ts';
 import { registerChanges } from './register.ts';
@@ -44,6 +44,41 @@ export async function readPublished(ca: Issuer, der: Bytes): Promise<PublishedCr
   if (!(await verifySignature(ca.key, head.scheme, head.tbs, head.signature))) return undefined;
   const { number, thisUpdate, nextUpdate } = head;
   return { name, number, thisUpdate, nextUpdate, der };
+}
+
+/**
+ * A CA with the generations of partitions that CRLs of it tell of, and its record in the backup does not: they came
+ * since, and made again they would begin with CRLs that list nothing.
+ * @param ders of CRLs, those of other CAs too
+ */
+export async function withPartitionsSince(
+  { store, config }: Pick<Operator, 'store' | 'config'>,
+  ca: Issuer,
+  ders: readonly Bytes[],
+): Promise<Issuer> {
+  const seen: Seen[] = [];
+  const { length: known } = ca.partitions;
+  for (const der of ders) {
+    const head = readCrlHead(der);
+    const place = head && placedAt(ca.id, head.distributionPoint);
+    if (!place || known === 0 || place.generation <= known) continue;
+    if (!(await verifySignature(ca.key, head.scheme, head.tbs, head.signature))) continue;
+    const at = place.generation - known - 1;
+    seen[at] = { count: Math.max(seen[at]?.count ?? 0, place.number + 1), base: place.base };
+  }
+  if (seen.length === 0) return ca;
+  const view = new View(store);
+  await view.load([{ kind: 'authority', key: ca.id }]);
+  const record = view.get('authority', ca.id);
+  if (!record) return ca;
+  const counts = ca.partitions.map(({ count }) => count);
+  const count = Math.max(config.cas.get(ca.id)?.crlPartitions ?? 0, ...counts);
+  const since = completed(seen, { count, base: config.publicUrl }, known + 1);
+  const partitions = [...ca.partitions, ...since];
+  const draft = new Draft(view);
+  draft.put('authority', ca.id, { ...record, partitions });
+  await store.write(draft.actions);
+  return { ...ca, partitions };
 }
 
 /**

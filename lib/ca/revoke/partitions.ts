@@ -70,6 +70,28 @@ export function partitionOf(ca: Partitioned, { extensions }: Certificate): strin
   );
 }
 
+/** What is known of a generation; nothing where all of it is lost. */
+export type Seen = Partial<Omit<CrlPartitions, 'generation'>>;
+
+/**
+ * Generations of which only a part is known, with as many partitions as they may have had: the CRL of one too many is
+ * empty, and of one too few nobody would make it. None has more than the next.
+ * @param last what the configuration says of the last @param first its number
+ */
+export function completed(
+  seen: readonly (Seen | undefined)[],
+  last: Omit<CrlPartitions, 'generation'>,
+  first = 1,
+): CrlPartitions[] {
+  let { count, base } = last;
+  const found = seen.toReversed().map((one, at) => {
+    count = Math.max(count, one?.count ?? 0);
+    base = one?.base ?? base;
+    return { generation: first + seen.length - 1 - at, count, base };
+  });
+  return found.reverse();
+}
+
 const urlAt = (base: string, name: string): string => `${base}/crl/${name}.crl`;
 
 /**
@@ -88,6 +110,14 @@ export function distributionPointOf({ id, partitions }: Partitioned, name: strin
  */
 export const crlUrl = (ca: Partitioned, publicUrl: string, name: string): string =>
   distributionPointOf(ca, name).at(-1) ?? urlAt(publicUrl, name);
+
+/** The partition of a CA that a CRL with these URLs in its distributionPoint tells of; undefined if it is of none. */
+export function placedAt(id: string, [url = '']: readonly string[]) {
+  const [, base, ca, generation, number] =
+    /^(.+)\/crl\/([a-z0-9-]+)\/(\d{1,6})-(\d{1,4})\.crl$/.exec(url) ?? [];
+  if (base === undefined || ca !== id) return undefined;
+  return { base, generation: Number(generation), number: Number(number) };
+}
 
 /** Whether a CRL with these URLs in its distributionPoint is one of this name. */
 export const isOfName = (name: string, distributionPoint: readonly string[]): boolean =>

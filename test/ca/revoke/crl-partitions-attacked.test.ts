@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { tag } from '../../../lib/asn1/reader.ts';
 import { sequence, tlv } from '../../../lib/asn1/writer.ts';
 import { fromBase64, hex } from '../../../lib/base/bytes.ts';
+import { CaCertificates } from '../../../lib/ca/authority/ca-certificates.ts';
 import { restoreCa } from '../../../lib/ca/authority/restore.ts';
 import { View } from '../../../lib/ca/record/unit-of-work.ts';
 import { crlNamesOf } from '../../../lib/ca/revoke/partitions.ts';
@@ -264,5 +265,31 @@ describe('a certificate whose record was removed', () => {
       answer.crls.map((der) => revoked(der)),
       [[about.serial]],
     );
+  });
+});
+
+describe('a stranger who asks for CRLs that are not there', () => {
+  test('costs one read in ten seconds, and takes from an instance nothing that it has, while the store is down', async () => {
+    const w = await partitioned(2);
+    const { clock, config } = w.lab;
+    let [reads, isDown] = [0, false];
+    const store = {
+      ...w.lab.deps.store,
+      read: async (asked: Parameters<typeof w.store.read>[0]) => {
+        reads++;
+        if (isDown) throw new Error('the store is down');
+        return w.lab.deps.store.read(asked);
+      },
+    };
+    const cas = new CaCertificates({ config, store, clock });
+    await cas.certificate('default');
+    for (let at = 0; at < 20; at++)
+      assert.equal(await cas.hasCrl('default', `default/9-${at}`), false);
+    assert.equal(reads, 2);
+    isDown = true;
+    clock.at += 60_000;
+    await assert.rejects(cas.hasCrl('default', 'default/9-9'));
+    assert.equal((await cas.certificate('default')).der.length > 0, true);
+    assert.equal(await cas.hasCrl('default', 'default/1-1'), true);
   });
 });
