@@ -176,9 +176,6 @@ export const MAX_CRL_AGE_S = 600;
  * time. They are taken from what caches may keep it, so that MAX_CRL_AGE_S stays true. */
 export const CRL_MEMORY_MS = 5000;
 
-/** Milliseconds that an instance remembers whether upkeep runs: anybody may ask, and a look costs a read. */
-export const UPKEEP_MEMORY_MS = 5000;
-
 /** Milliseconds that a CRL is valid at least: half of it is many times MAX_CRL_AGE_S. */
 export const MIN_CRL_VALIDITY_MS = 60 * 60 * 1000;
 

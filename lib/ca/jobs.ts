@@ -43,6 +43,8 @@ const namedIn = ({ config }: Pick<Deps, 'config'>): readonly string[] => [...con
 const minutely = { everyMs: MINUTELY_MS, limitMs: JOB_LIMIT_MS };
 /** Milliseconds after which upkeep is said not to run: a new schedule of Cloudflare's takes as long to be known everywhere. */
 const UPKEEP_LATE_MS = 15 * 60 * 1000;
+/** Milliseconds that an instance remembers whether upkeep runs: anybody may ask, and a look costs a read. */
+export const UPKEEP_MEMORY_MS = 5000;
 const sweeping = { name: 'sweep', ...minutely };
 
 /** @returns what to say where no process has run the jobs for a while, as when nothing calls a Worker's schedule */

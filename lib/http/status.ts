@@ -2,10 +2,10 @@
 
 import { type Context, Hono } from 'hono';
 import { HttpFailure, Outage } from '../base/errors.ts';
-import { CRL_MEMORY_MS, MAX_CRL_AGE_S, UPKEEP_MEMORY_MS } from '../base/limits.ts';
+import { CRL_MEMORY_MS, MAX_CRL_AGE_S } from '../base/limits.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { ServerDeps } from '../ca/deps.ts';
-import { upkeepTrouble } from '../ca/jobs.ts';
+import { UPKEEP_MEMORY_MS, upkeepTrouble } from '../ca/jobs.ts';
 import { crlName } from '../ca/revoke/partitions.ts';
 import { octetsResponse } from './respond.ts';
 

@@ -100,8 +100,6 @@ type PublicPart = { readonly certificate: Certificate; readonly crls: ReadonlySe
 export class CaCertificates {
   readonly #ports: Ports;
   readonly #told = new SingleFlight<PublicPart>();
-  /** The same, looked at for a CRL that was not there. */
-  readonly #asked = new SingleFlight<PublicPart>();
   readonly #served = new SingleFlight<readonly string[]>();
 
   constructor(ports: Ports) {
@@ -124,7 +122,6 @@ export class CaCertificates {
   /** Forgets what has been loaded, because it has been changed. */
   reload(): void {
     this.#told.clear();
-    this.#asked.clear();
     this.#served.clear();
   }
 
@@ -133,14 +130,13 @@ export class CaCertificates {
     return (await this.#public(id)).certificate;
   }
 
-  /** @param name of a CRL, which may be one of a new generation. Rate-limited. @throws {Outage} as `certificate` */
+  /** @param name of a CRL, which may be of a new generation. Rate-limited, and what is loaded stays. @throws {Outage} */
   async hasCrl(id: string, name: string): Promise<boolean> {
     if ((await this.#public(id)).crls.has(name)) return true;
-    // Anybody may ask for what is not there, and what has been loaded stays while the store does not answer.
-    return (await this.#public(id, this.#asked, RA_FORCED_RELOAD_MS)).crls.has(name);
+    return (await this.#public(id, `${id}, again`, RA_FORCED_RELOAD_MS)).crls.has(name);
   }
 
-  #public(id: string, flights = this.#told, maxMs = RA_RELOAD_MS): Promise<PublicPart> {
+  #public(id: string, flight = id, maxMs = RA_RELOAD_MS): Promise<PublicPart> {
     const age = { now: this.#ports.clock.now(), maxMs };
     const read = async (): Promise<PublicPart> => {
       const record = await recordOf(this.#ports, id);
@@ -148,7 +144,7 @@ export class CaCertificates {
       if (!own) throw new WaitsForRoot(id);
       return { certificate: readCertificate(own), crls: new Set(crlNamesOf(record)) };
     };
-    return flights.get(id, read, age);
+    return this.#told.get(flight, read, age);
   }
 
   /** What the CA's certificate says its key is. @throws {Outage} */

@@ -29,7 +29,7 @@ import type { PublicKey } from '../../x509/public-key.ts';
 import type { LifecycleDeps } from '../deps.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { completed, crlNames, placedAt, type Seen } from '../revoke/partitions.ts';
+import { crlNames, filledIn, placedAt, type Seen } from '../revoke/partitions.ts';
 import { type Issuer, openGeneration } from './ca-certificates.ts';
 import type { ImportDone, Imported } from './import-chain.ts';
 import { changedMeanwhile } from './init-ca.ts';
@@ -136,7 +136,7 @@ async function provenPartitions(
     if (!signed.count && generation > least) break;
     found.push(signed);
   }
-  return completed(found, { count, base: config.publicUrl });
+  return filledIn(found, { count, base: config.publicUrl });
 }
 
 /** How far the CRLs of a generation go that the CA has signed, and where they are. */

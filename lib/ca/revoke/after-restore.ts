@@ -15,7 +15,7 @@ import { listChallenges, revokeChallenge } from '../challenge/challenge-list.ts'
 import type { Deps, Operator } from '../deps.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { type Revoked, revokedIn } from './crl-list.ts';
-import { completed, crlNames, isOfName, placedAt, type Seen } from './partitions.ts';
+import { crlNames, filledIn, isOfName, placedAt, type Seen } from './partitions.ts';
 import { publishCrl } from './publish-crl.ts';
 import { rebuildRegisters } from './rebuild-register.ts';
 import { registerChanges } from './register.ts';
@@ -73,7 +73,7 @@ export async function withPartitionsSince(
   if (!record) return ca;
   const counts = ca.partitions.map(({ count }) => count);
   const count = Math.max(config.cas.get(ca.id)?.crlPartitions ?? 0, ...counts);
-  const since = completed(seen, { count, base: config.publicUrl }, known + 1);
+  const since = filledIn(seen, { count, base: config.publicUrl }, known + 1);
   const partitions = [...ca.partitions, ...since];
   const draft = new Draft(view);
   draft.put('authority', ca.id, { ...record, partitions });

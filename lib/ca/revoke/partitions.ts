@@ -78,7 +78,7 @@ export type Seen = Partial<Omit<CrlPartitions, 'generation'>>;
  * empty, and of one too few nobody would make it. None has more than the next.
  * @param last what the configuration says of the last @param first its number
  */
-export function completed(
+export function filledIn(
   seen: readonly (Seen | undefined)[],
   last: Omit<CrlPartitions, 'generation'>,
   first = 1,
