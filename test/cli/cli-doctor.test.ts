@@ -13,6 +13,7 @@ import { encodeCertsOnly } from '../../lib/cms/certs-only.ts';
 import { digests } from '../../lib/crypto/algorithms.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { replyOf, requestOf } from '../../lib/http/lambda-event.ts';
+import { decodePkiMessage } from '../../lib/protocol/scep/wire/decode.ts';
 import { encodeTbsCertificate, signed } from '../../lib/x509/certificate.ts';
 import { encodeTbsCertList } from '../../lib/x509/crl.ts';
 import { keyUsage } from '../../lib/x509/extensions.ts';
@@ -26,6 +27,7 @@ import { openTerminal } from '../support/cli.ts';
 import { memorySigner } from '../support/keys.ts';
 import { bridge } from '../support/lambda-bridge.ts';
 import { forms } from '../support/lambda-ingress.ts';
+import { unlessMalformed } from '../support/vectors.ts';
 
 const server = await startBrokenServer();
 const { lab } = server;
@@ -65,6 +67,11 @@ const at = (operation: string, change: (answered: Answered) => Partial<Answered>
 const messageOf = ({ target }: Asked): string => /[?&]message=([^&]*)/.exec(target)?.[1] ?? '';
 const byGet = ({ method, operation }: Asked): boolean =>
   method === 'GET' && operation === 'PKIOperation';
+/** The messageType of a PKIOperation. */
+const typeOf = ({ method, body }: Asked): string | undefined =>
+  method === 'POST' && body.length > 0
+    ? unlessMalformed(() => decodePkiMessage(new Uint8Array(body)).messageType)
+    : undefined;
 const refusedIf = (refuses: (asked: Asked) => boolean, status: number): Fault => ({
   before: (asked) => (refuses(asked) ? plain(status) : undefined),
 });
@@ -170,7 +177,21 @@ const faults: Readonly<Record<string, readonly [Fault, readonly string[], RegExp
     ['path fault'],
     /Windows and Cisco IOS append it/,
   ],
-  'no POST': [refusedIf(({ method }) => method === 'POST', 405), ['post fault'], /HTTP 405/],
+  ...Object.fromEntries(
+    [403, 404, 405, 411, 413, 415, 501, 502].map((status) => [
+      `a POST that is answered with ${status} on its way`,
+      [
+        refusedIf(({ method }) => method === 'POST', status),
+        ['post fault'],
+        new RegExp(`^HTTP ${status} clients report that the server is not there`),
+      ],
+    ]),
+  ),
+  'a server that has no answer to a CertPoll': [
+    { before: (asked) => (typeOf(asked) === 'CertPoll' ? plain(500) : undefined) },
+    [],
+    /^$/,
+  ],
   'a proxy that drops bodies': [
     { before: ({ method }) => (method === 'POST' ? { body: Buffer.alloc(0) } : undefined) },
     ['post fault'],
@@ -456,6 +477,22 @@ describe('certificates and lists of the CA itself', async () => {
       assert.match(seen[0] ?? '', said);
     });
   }
+
+  test('an OCSP responder that answers with an error, and one that is silent, are told as what they did', async () => {
+    for (const [does, said] of [
+      [plain(500), /^ocsp fault http\S+: HTTP 500$/],
+      ['closed', /^ocsp fault http\S+: (?!HTTP)\S/],
+    ] as const) {
+      const bag = await announced(second(lab.clock.now()) + 1e10 * 20, `${server.url}/ocsp`);
+      const { findings } = await examined({
+        after: (answered, asked) =>
+          asked.target === '/ocsp' ? does : bag.after?.(answered, asked),
+      });
+      const seen = named(findings.filter(({ check }) => check === 'ocsp'));
+      assert.equal(seen.length, 1, seen.join('\n'));
+      assert.match(seen[0] ?? '', said);
+    }
+  });
 });
 
 describe('the service has no fault behind', () => {

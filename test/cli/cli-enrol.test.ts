@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { extensionOids } from '../../lib/asn1/oids.ts';
+import { scan } from '../../lib/asn1/reader.ts';
 import { type Bytes, fromPem, hex, pem } from '../../lib/base/bytes.ts';
 import { certifies } from '../../lib/cli/device/scep.ts';
 import { encodeCertsOnly } from '../../lib/cms/certs-only.ts';
@@ -31,6 +32,7 @@ import {
   validity,
 } from '../../lib/x509/certificate.ts';
 import { caBasicConstraints, keyUsage } from '../../lib/x509/extensions.ts';
+import { printGeneralName, readGeneralNames } from '../../lib/x509/names/general-name.ts';
 import { parseName, printName } from '../../lib/x509/names/name.ts';
 import { type Answer, openTerminal, type TerminalOptions } from '../support/cli.ts';
 import { makeLab } from '../support/lab.ts';
@@ -44,12 +46,16 @@ const store = new MemoryStore();
 const lab = await makeLab({
   store,
   config: {
-    profiles: { brief: { validity: '1h' }, fresh: { sameKey: false } },
+    profiles: {
+      ...{ brief: { validity: '1h' }, fresh: { sameKey: false } },
+      named: { names: { dns: { pattern: '*.example' } } },
+    },
     endpoints: {
       default: { ca: 'default' },
       waits: { ca: 'default', approval: 'always' },
       brief: { ca: 'default', profile: 'brief' },
       fresh: { ca: 'default', profile: 'fresh' },
+      named: { ca: 'default', profile: 'named' },
     },
   },
 });
@@ -142,6 +148,15 @@ const decide = async (verdict: 'approve' | 'deny'): Promise<void> => {
   const { code, err } = await terminal.run(['txn', verdict, waiting().id]);
   assert.equal(code, 0, err);
 };
+
+test('enrol asks for each --san, and the certificate has them where the profile lets devices choose', async () => {
+  const names = ['dns:device-1.example', 'dns:device-2.example'];
+  const { out, args } = await device('named', ...names.flatMap((name) => ['--san', name]));
+  await passed(args);
+  const { certificate } = await pairIn(out);
+  const value = certificate.extensions.get(extensionOids.subjectAltName)?.value;
+  assert.deepEqual(value && readGeneralNames(scan(value)).map(printGeneralName), names);
+});
 
 describe('scepter enrol, when an approver has to allow it', () => {
   test('enrol says that it waits, polls at growing intervals, and has the certificate after the approval', async () => {

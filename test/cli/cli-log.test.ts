@@ -283,6 +283,24 @@ describe('log export --out', () => {
     assert.equal(readFileSync(out, 'utf8'), whole.jsonl);
   });
 
+  test('an export whose server stays silent ends with exit 130 when its user insists', async () => {
+    const cli = join(import.meta.dirname, '..', '..', 'functions', 'cli.ts');
+    const child = spawn(process.execPath, [cli, 'log', 'export'], {
+      env: { SCEPTER_URL: terminal.url, SCEPTER_TOKEN: lab.adminToken },
+    });
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    let insisting: NodeJS.Timeout | undefined;
+    between = async () => {
+      // The first signal lets it wait for its page; one that comes long after it does not.
+      insisting ??= setInterval(() => child.kill('SIGINT'), 100);
+      await ended;
+      return new Response(null, { status: 503 });
+    };
+    assert.equal(await ended, 130);
+    clearInterval(insisting);
+    between = undefined;
+  });
+
   test('export --out --json prints what was written as one object', async () => {
     const out = target();
     const { out: said } = await log(['export', '--out', out, '--json']);

@@ -12,8 +12,9 @@ npm run test:mutants -- --find                   finds the test for each mutant 
 npm run test:mutants -- --find --room asn1 --tests asn1 --limit 10
 
 A mutant is found by its text, in whatever file that is. One whose text has changed is gone, and
-counts neither way. --find can be stopped and goes on where it was. One that no test can notice has the
-reason in the list ("equivalent"), written by hand.
+counts neither way. --find can be stopped and goes on where it was. It looks among the files of \`npm test\`; what only
+another suite notices has that suite's file in the list, and one that no test can notice the reason
+("equivalent"), both written by hand.
 
 --seed N      for --draw
 --room A,B    only mutants of these rooms

@@ -2,7 +2,7 @@
 
 import type { Copy } from './copies.ts';
 import type { Killer, Mutant } from './list.ts';
-import type { Run } from './run-test.ts';
+import { type Run, suiteOf } from './run-test.ts';
 import type { Place } from './sources.ts';
 
 /** What passes without a mutant, and how long that takes. */
@@ -32,7 +32,7 @@ export async function killer(
   place: Place,
   { file, ms }: { readonly file: string; readonly ms: number },
 ): Promise<Killer | undefined> {
-  const name = file.replace(/^.*\//, '');
+  const name = suiteOf(file) ? file.replace(/^test\//, '') : file.replace(/^.*\//, '');
   const limitMs = limitOf(ms);
   const [whole, title] = await copy.with(mutant, place, async () => {
     const run = await copy.run(file, null, limitMs);

@@ -4,7 +4,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A test file by its name without folders; no title: only the file as a whole is known to fail. */
+/**
+ * A test file by its name without folders, or with that of its suite: `dynamodb/faults.test.ts`. No title: only
+ * the file as a whole is known to fail; those of suites always run as a whole.
+ */
 export type Killer = { readonly file: string; readonly test: string | null };
 
 export type Mutant = {

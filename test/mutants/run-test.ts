@@ -1,7 +1,9 @@
 // Runs one test file in a process group of its own, until its first test fails.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
+import { suites } from '../support/unit-tests.ts';
 
 export type Run = {
   /** Stopped: it took longer than it may. */
@@ -49,13 +51,29 @@ const ended = /^( *)(not )?ok \d+ - (.*?)( # (?:SKIP|TODO).*)?$/;
 
 const unescaped = (name: string): string => name.replace(/\\([\\#])/g, '$1');
 
-export function runTest({ cwd, file, title, limitMs, env }: Asked): Promise<Run> {
-  // A mutant may fill memory for ever.
+/** The suite that has to be started around a file, by its `npm run test:SUITE`; undefined for one of `npm test`. */
+export function suiteOf(file: string): string | undefined {
+  const [, folder = ''] = /^test\/([^/]+)\//.exec(file) ?? [];
+  return suites().includes(folder) ? folder : undefined;
+}
+
+/** Program and arguments. A mutant may fill memory for ever. */
+function commandOf({ file, title }: Asked): readonly [string, readonly string[]] {
+  const suite = suiteOf(file);
+  if (suite !== undefined) {
+    return ['npm', ['run', `test:${suite}`, '--', basename(file, '.test.ts')]];
+  }
   const only = title === null ? [] : [`--test-name-pattern=/^${escaped(title)}$/`];
-  const args = ['--expose-gc', '--max-old-space-size=2048', '--test-reporter=tap', ...only, file];
+  const flags = ['--expose-gc', '--max-old-space-size=2048', '--test-reporter=tap'];
+  return [process.execPath, [...flags, ...only, file]];
+}
+
+export function runTest(asked: Asked): Promise<Run> {
+  const { cwd, title, limitMs, env } = asked;
   const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
   const began = performance.now();
-  const child = spawn(process.execPath, args, {
+  const [program, args] = commandOf(asked);
+  const child = spawn(program, args, {
     cwd,
     env: { ...inherited, ...env },
     detached: true,
@@ -65,8 +83,12 @@ export function runTest({ cwd, file, title, limitMs, env }: Asked): Promise<Run>
   let passed = 0;
   let failed: string[] = [];
   let isLate = false;
+  let isMissing = false;
   const open: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => {
+    // What a suite says whose peer cannot be had here, and how its reporter counts.
+    isMissing ||= line.startsWith('NOT RUN: ');
+    passed += Number(/^\u2139 pass (\d+)$/.exec(line)?.[1] ?? 0);
     const [, indent, name = ''] = begun.exec(line) ?? [];
     if (indent !== undefined) open.splice(indent.length / 4, open.length, unescaped(name));
     const [, depth, not, ending = '', skipped] = ended.exec(line) ?? [];
@@ -87,6 +109,7 @@ export function runTest({ cwd, file, title, limitMs, env }: Asked): Promise<Run>
       clearTimeout(timer);
       running.delete(child);
       kill(child);
+      if (isMissing) return reject(new Error(`${asked.file} cannot be run on this machine`));
       const end = code === 0 ? 'passed' : 'failed';
       const outcome = isLate && failed.length === 0 ? 'stopped' : end;
       resolve({ outcome, passed, failed, ms: performance.now() - began });

@@ -1,7 +1,7 @@
 // The sources that mutants are made of, and where a text is in them.
 
 import { createHash } from 'node:crypto';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, join, sep } from 'node:path';
 import { unitTests } from '../support/unit-tests.ts';
 import { type Compact, compact } from './text.ts';
@@ -69,7 +69,7 @@ export class Sources {
   }
 }
 
-/** A test file of `npm test` by the name that no other of them has, wherever it is. */
+/** A test file of `npm test` by the name that no other of them has, wherever it is; one of a suite by its folder. */
 export class TestFiles {
   readonly #paths: ReadonlyMap<string, string>;
   readonly #root: string;
@@ -82,6 +82,10 @@ export class TestFiles {
 
   /** The file of that name; if it is gone, the only one that has a test of that title. */
   find(name: string, title: string | null): string | undefined {
+    if (name.includes('/')) {
+      const inSuite = `test/${name}`;
+      return existsSync(join(this.#root, inSuite)) ? inSuite : undefined;
+    }
     const path = this.#paths.get(name);
     if (path !== undefined || title === null) return path;
     const having = [...this.#paths.values()].filter((one) =>

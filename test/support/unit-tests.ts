@@ -5,9 +5,16 @@ import { globSync, readFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { root } from './installed.ts';
 
+const scripts: Readonly<Record<string, string>> = JSON.parse(
+  readFileSync(join(root, 'package.json'), 'utf8'),
+).scripts;
+
+/** Folders of suites, each with an `npm run test:FOLDER`. */
+export const suites = (): string[] =>
+  Object.keys(scripts).flatMap((name) => /^test:(.*)$/.exec(name)?.[1] ?? []);
+
 /** Paths below the repository, sorted. */
 export function unitTests(): string[] {
-  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const patterns = [...String(scripts.test).matchAll(/"(test\/[^"]+)"/g)].map(
     ([, one]) => one ?? '',
   );
