@@ -225,6 +225,7 @@ describe('variables', () => {
   test('a variable that is wrong is one sentence and exit 2, whatever the command', async () => {
     const wrong = [
       ['PORT', '80a', 'PORT must be a number from 0 to 65535, not "80a"'],
+      ['PORT', '65536', 'PORT must be a number from 0 to 65535, not "65536"'],
       ['SCEPTER_PLAIN_HTTP', 'yes', 'SCEPTER_PLAIN_HTTP must be 1 for yes, or 0, not "yes"'],
     ] as const;
     for (const [name, value, said] of wrong) {

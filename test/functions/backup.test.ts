@@ -36,7 +36,7 @@ import { crlEntries, describeCrlEntry } from '../../lib/x509/describe/describe.t
 import { dumpSqlite } from '../history/stores.ts';
 import { checkCa } from '../support/check-ca.ts';
 import { enrolment, type Sent } from '../support/messages.ts';
-import { temporary } from '../support/process.ts';
+import { run, temporary } from '../support/process.ts';
 
 const document = {
   publicUrl: 'http://backup.test',
@@ -172,6 +172,21 @@ test('a backup taken while devices enrol holds every certificate that was given 
   }
   again.close();
   checkCa(dumpSqlite(join(back, 'scepter.db')), [...before.values()], 60_000);
+});
+
+test('the command prints where a backup is and how it is to be kept, and with --json what is in it', async () => {
+  const root = temporary('backup-told');
+  const dataDir = join(root, 'data');
+  (await openServer(dataDir)).close();
+  const env = { SCEPTER_DATA_DIR: dataDir, SCEPTER_CONFIG: JSON.stringify(document) };
+  const [first, second] = [join(root, 'first'), join(root, 'second')];
+  const { code, out, err } = await run('bin/scepter.js', ['backup', first], { env });
+  assert.deepEqual([code, out], [0, `${first}\n`], err);
+  assert.match(err, /private keys of the CA, NOT sealed/);
+  const told = await run('bin/scepter.js', ['backup', second, '--json'], { env });
+  assert.deepEqual([told.code, told.err], [0, '']);
+  const { path, size, altered, sealed } = JSON.parse(told.out);
+  assert.deepEqual([path, size, altered, sealed], [second, statSync(second).size, [], false]);
 });
 
 test('what was revoked since the backup stays revoked, and the number of the CRL only rises', async () => {

@@ -1,5 +1,5 @@
 // Requests that wait, with real processes: a client that is stopped and started again, a server that
-// is stopped while they wait.
+// is stopped while they wait; and what a server does with records whose time is over.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -7,6 +7,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { loadConfig } from '../../functions/default-config.ts';
+import { readEnv } from '../../functions/env.ts';
+import { openEmbedded } from '../../functions/node/embedded.ts';
+import { doAll } from '../../functions/upkeep.ts';
 import type { Transaction } from '../../lib/ports/records/transaction.ts';
 import { freshService, type Running, run, startServer, temporary } from '../support/process.ts';
 import { answered } from '../support/server-process.ts';
@@ -93,4 +97,15 @@ test('a request that ran out while no server ran is expired by the next server w
   await answered(async () => assert.equal((await askedAt('brief')).state, 'expired'));
   assert.ok(!existsSync(join(args[args.indexOf('--out') + 1] ?? '', 'cert.pem')));
   assert.doesNotMatch(server.logged(), /upkeep\.failed|sweep\.failed/);
+});
+
+test('a record whose time is over is deleted by the upkeep of a server over a file', async () => {
+  const own = readEnv((await freshService('expired', {})).env);
+  const { deps, close } = await openEmbedded(own, await loadConfig(own), () => {});
+  const over = { kind: 'idempotency', key: 'over' } as const;
+  const record = { request: 'aa', answer: '{}', expiresAt: 1 };
+  assert.equal(await deps.store.write([{ ...over, do: 'put', rev: 0, record }]), 'done');
+  await doAll(deps);
+  assert.deepEqual(await deps.store.read([over]), []);
+  close();
 });

@@ -198,3 +198,14 @@ test('jobs open no RA key', async () => {
   await doAll(lab.deps, jobs);
   assert.equal((await lab.deps.crls.newest('default'))?.number, 2);
 });
+
+test('what a CA is configured otherwise than it was made is said by the first run of a process, and not by the next', async () => {
+  const store = new MemoryStore();
+  await makeLab({ store });
+  const cas = { default: { subject: 'CN=Another CA' } };
+  const lab = await makeLab({ store, config: { cas } });
+  for (let run = 0; run < 2; run++) await doAll(lab.deps, []);
+  const said = lab.log.filter(({ event }) => event === 'ca.warning');
+  assert.equal(said.length, 1);
+  assert.match(String(said[0]?.detail), /the configuration has the subject "CN=Another CA"/);
+});

@@ -249,7 +249,7 @@ describe('keys', () => {
   });
 });
 
-describe('a start that fails', () => {
+describe('a start', () => {
   test('a start that fails is answered 503 and logged, and the next request starts again', async () => {
     const table = `${deployment.table}-later`;
     const started = await deployment.start('scep-lambda', { SCEPTER_TABLE: table });
@@ -281,6 +281,23 @@ describe('a start that fails', () => {
       assert.match(String(started.logged('start.failed')[0]?.detail), said);
       await started.stop();
     }
+  });
+
+  test('an endpoint with a static challenge is warned of at each start', async () => {
+    const staticChallenge = { secret: 'env:SHARED', subject: { CN: 'printer-*' } };
+    const shared = { ca: 'default', enrol: { authorize: ['staticChallenge'], staticChallenge } };
+    const endpoints = { ...document.endpoints, shared };
+    const started = await deployment.start('scep-lambda', {
+      SCEPTER_CONFIG: JSON.stringify({ ...document, endpoints }),
+      SHARED: 'a secret that many know',
+    });
+    assert.equal((await get(started, '/readyz')).status, 200);
+    const warned = started.logged('staticChallenge.enabled');
+    assert.deepEqual(
+      warned.map(({ endpoint, severity }) => [endpoint, severity]),
+      [['shared', 'warning']],
+    );
+    await started.stop();
   });
 
   test('maintenance that cannot start fails, and says why', async () => {
