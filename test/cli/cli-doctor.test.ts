@@ -14,6 +14,7 @@ import { digests } from '../../lib/crypto/algorithms.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { replyOf, requestOf } from '../../lib/http/lambda-event.ts';
 import { decodePkiMessage } from '../../lib/protocol/scep/wire/decode.ts';
+import { messageTypes } from '../../lib/protocol/scep/wire/registry.ts';
 import { encodeTbsCertificate, signed } from '../../lib/x509/certificate.ts';
 import { encodeTbsCertList } from '../../lib/x509/crl.ts';
 import { keyUsage } from '../../lib/x509/extensions.ts';
@@ -188,7 +189,7 @@ const faults: Readonly<Record<string, readonly [Fault, readonly string[], RegExp
     ]),
   ),
   'a server that has no answer to a CertPoll': [
-    { before: (asked) => (typeOf(asked) === 'CertPoll' ? plain(500) : undefined) },
+    { before: (asked) => (typeOf(asked) === messageTypes.CertPoll ? plain(500) : undefined) },
     [],
     /^$/,
   ],

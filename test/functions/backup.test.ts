@@ -20,6 +20,7 @@ import { staging } from '../../functions/backup/folder.ts';
 import { readEnv } from '../../functions/env.ts';
 import { openDatabaseFile } from '../../functions/node/database.ts';
 import { openEmbedded } from '../../functions/node/embedded.ts';
+import { entryOf, readBackup, writeBackup } from '../../lib/adapters/backup-file.ts';
 import { type Bytes, concat, equal, hex } from '../../lib/base/bytes.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
 import { View } from '../../lib/ca/record/unit-of-work.ts';
@@ -412,14 +413,25 @@ test('an archive whose names leave the folder is refused before anything is writ
 });
 
 /** An archive with this manifest alone. */
-function archived(manifest: string | Uint8Array): Uint8Array {
+function archived(manifest: string | Uint8Array, name = 'manifest.json'): Uint8Array {
   const text = Buffer.from(manifest);
   const block = Buffer.alloc(512);
-  block.write('manifest.json', 0);
+  block.write(name, 0);
   block.write(`${text.length.toString(8).padStart(11, '0')}\0`, 124);
   block.write('ustar', 257);
   return concat([block, text, new Uint8Array((512 - (text.length % 512)) % 512)]);
 }
+
+test('an archive whose first file is another, or larger than any manifest, is no backup', async () => {
+  const { root, path, crl, restore } = await small('backup-first');
+  const octets = readFileSync(path).toString('latin1');
+  const manifest = octets.slice(512).split('\0')[0] ?? '';
+  for (const first of [archived(manifest, 'other.json'), archived(manifest.padEnd(1 << 23))]) {
+    const bad = join(root, 'bad.backup');
+    writeFileSync(bad, first);
+    await assert.rejects(restore(bad, crlOf(crl)), /bad\.backup is no backup of this service$/);
+  }
+});
 
 test('an archive with another manifest is none, and said to be none', async () => {
   const { root, path, crl, restore } = await small('backup-manifest');
@@ -528,6 +540,28 @@ test('a CA that lacks a key, or has that of another, is not backed up as if it w
   writeFileSync(privateKey, readFileSync(join(elsewhere, 'keys', other)));
   await assert.rejects(again(), /does not fit its public key/);
   assert.deepEqual(readdirSync(root).sort(), ['data', 'one.backup']);
+});
+
+test('a backup with the private key of another CA is refused, and nothing is restored', async () => {
+  const { root, path, crl, back, restore } = await small('backup-swapped');
+  const { dataDir: elsewhere } = await small('backup-swapped-for');
+  const opened = join(root, 'opened');
+  await mkdir(join(opened, 'keys'), { recursive: true });
+  const manifest = await readBackup(path, undefined, opened);
+  const pathOf = (name: string): string => join(opened, name);
+  const keyIn = (folder: string): string => {
+    const [name = assert.fail()] = readdirSync(join(folder, 'keys')).filter((one) =>
+      /^ca-.*p8$/.test(one),
+    );
+    return join(folder, 'keys', name);
+  };
+  writeFileSync(keyIn(opened), readFileSync(keyIn(elsewhere)));
+  const files = await Promise.all(manifest.files.map(({ name }) => entryOf(name, pathOf(name))));
+  const bad = join(root, 'bad.backup');
+  const passphrase = undefined;
+  await writeBackup(bad, { manifest: { ...manifest, files }, pathOf, passphrase });
+  await assert.rejects(restore(bad, crlOf(crl)), /ca-.*\.p8 does not fit its public key$/);
+  assert.deepEqual(readdirSync(back), ['restoring']);
 });
 
 test('records that another hand has changed are named by the backup, and are as many after a restore', async () => {

@@ -202,7 +202,7 @@ test('jobs open no RA key', async () => {
 test('what a CA is configured otherwise than it was made is said by the first run of a process, and not by the next', async () => {
   const store = new MemoryStore();
   await makeLab({ store });
-  const cas = { default: { subject: 'CN=Another CA' } };
+  const cas = { default: { subject: 'CN=Another CA', key: 'rsa:2048' } } as const;
   const lab = await makeLab({ store, config: { cas } });
   for (let run = 0; run < 2; run++) await doAll(lab.deps, []);
   const said = lab.log.filter(({ event }) => event === 'ca.warning');
