@@ -2,7 +2,7 @@
 // operator has them; and through a running server, whose folder has one owner.
 
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import {
@@ -537,6 +537,20 @@ describe("a server's folder", () => {
     assert.deepEqual(
       view.get('authority', 'default')?.generations.map(({ state }) => state),
       ['previous', 'current', 'prepared'],
+    );
+  });
+
+  test('a folder is begun by its first command, also where its keys are in KMS, whose deployment must be named', async () => {
+    const { dataDir, env } = await freshService('operator-kms');
+    const key = 'arn:aws:kms:eu-central-1:111122223333:key/00000000-0000-0000-0000-000000000000';
+    const inKms = { ...env, SCEPTER_SEALING_KEY: key, AWS_REGION: 'eu-central-1' };
+    const { close } = await openOperator(readEnv({ ...inKms, SCEPTER_DEPLOYMENT: 'test' }));
+    close();
+    assert.equal(statSync(dataDir).mode & 0o777, 0o700);
+    assert.equal(statSync(join(dataDir, 'scepter.db')).mode & 0o777, 0o600);
+    await assert.rejects(
+      openOperator(readEnv(inKms)),
+      /^ConfigError: SCEPTER_DEPLOYMENT must be set$/,
     );
   });
 

@@ -12,6 +12,7 @@ import { test } from 'node:test';
 import { fromPem } from '../../lib/base/bytes.ts';
 import { checkCa } from '../support/check-ca.ts';
 import { freshTable, rowsOf } from '../support/dynamodb.ts';
+import { startDynamoProxy } from '../support/dynamodb-proxy.ts';
 import { openKms } from '../support/kms.ts';
 import { freePort, run, startServer, temporary } from '../support/process.ts';
 import { loggedIn } from '../support/workerd.ts';
@@ -129,6 +130,7 @@ async function startSts(arn: string) {
 async function doctored(env: Readonly<Record<string, string>>): Promise<void> {
   const arn = 'arn:aws:sts::111122223333:assumed-role/operator/me';
   const sts = await startSts(arn);
+  const proxy = await startDynamoProxy(process.env.AWS_ENDPOINT_URL_DYNAMODB ?? '');
   try {
     const doctor = async (more: Readonly<Record<string, string>> = {}) => {
       const all = { ...env, AWS_ENDPOINT_URL_STS: sts.url, ...more };
@@ -168,11 +170,19 @@ async function doctored(env: Readonly<Record<string, string>>): Promise<void> {
       /^service fault the DynamoDB table "none" does not exist in/,
     );
     assert.equal(noTable.code, 1);
+    proxy.arm(({ name }) => (name === 'Query' ? 'forbidden' : undefined));
+    const unread = await doctor({ AWS_ENDPOINT_URL_DYNAMODB: proxy.url });
+    assert.match(
+      unread.said[1] ?? '',
+      /^service fault the table \S+ cannot be read: what was printed above says why$/,
+    );
+    assert.equal(unread.code, 1);
     const nobody = await doctor({ AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:9' });
     assert.match(nobody.said[0] ?? '', /^aws fault AWS does not say whose credentials these are: /);
     assert.deepEqual([nobody.code, nobody.said.length], [2, 1]);
   } finally {
     sts.stop();
+    proxy.stop();
   }
 }
 
