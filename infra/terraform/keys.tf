@@ -26,11 +26,37 @@ locals {
     ))
     BreakGlassRole  = var.break_glass_role_arn == null ? "nobody" : var.break_glass_role_arn
     Deployment      = var.deployment
-    ScepRole        = aws_iam_role.function["scep"].arn
-    AdminRole       = aws_iam_role.function["admin"].arn
-    MaintenanceRole = aws_iam_role.function["maintenance"].arn
-    OperatorRole    = aws_iam_role.operator.arn
+    ScepRole        = local.role_arns.scep
+    AdminRole       = local.role_arns.admin
+    MaintenanceRole = local.role_arns.maintenance
+    OperatorRole    = local.role_arns.operator
   }
+
+  # Names are known before the roles are; a principal must be there.
+  role_arns = {
+    for name in ["scep", "admin", "maintenance", "operator"] : name =>
+    var.keys_trust_role_names ? "arn:${local.partition}:iam::${local.account}:role${var.role_path}${local.role_names[name]}" :
+    (name == "operator" ? aws_iam_role.operator.arn : aws_iam_role.function[name].arn)
+  }
+
+  key_policy_texts = merge(
+    { for name, algorithm in local.signing_algorithms : "ca/${name}" => templatefile("${local.policies}/ca-key.json", merge(local.key_policy_values, { SigningAlgorithm = algorithm })) },
+    { for name in ["sealing", "log"] : name => templatefile("${local.policies}/${name}-key.json", local.key_policy_values) },
+  )
+
+  # A role as a principal is kept by its id, which one of the same name made anew does not have. As a condition on
+  # whoever is of the account, it is kept by its name.
+  key_users = [for name, one in local.key_policy_values : one if endswith(name, "Role") && name != "BreakGlassRole"]
+  key_policies = { for key, text in local.key_policy_texts : key => var.keys_trust_role_names ? jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      for one in jsondecode(text).Statement :
+      jsondecode(length(setsubtract(one.Principal.AWS, local.key_users)) > 0 ? jsonencode(one) : jsonencode(merge(one, {
+        Principal = { AWS = [local.account_root] }
+        Condition = merge(try(one.Condition, {}), { ArnEquals = { "aws:PrincipalArn" = one.Principal.AWS } })
+      })))
+    ]
+  }) : text }
 }
 
 resource "aws_kms_key" "ca" {
@@ -41,7 +67,7 @@ resource "aws_kms_key" "ca" {
   key_usage                = "SIGN_VERIFY"
   multi_region             = var.multi_region_keys
   deletion_window_in_days  = 30
-  policy                   = templatefile("${local.policies}/ca-key.json", merge(local.key_policy_values, { SigningAlgorithm = each.value.algorithm }))
+  policy                   = local.key_policies["ca/${each.key}"]
   tags                     = local.tags
 
   lifecycle {
@@ -59,7 +85,7 @@ resource "aws_kms_key" "sealing" {
   enable_key_rotation      = true
   multi_region             = var.multi_region_keys
   deletion_window_in_days  = 30
-  policy                   = templatefile("${local.policies}/sealing-key.json", local.key_policy_values)
+  policy                   = local.key_policies.sealing
   tags                     = local.tags
 
   lifecycle {
@@ -75,7 +101,7 @@ resource "aws_kms_key" "log" {
   key_usage                = "SIGN_VERIFY"
   multi_region             = var.multi_region_keys
   deletion_window_in_days  = 30
-  policy                   = templatefile("${local.policies}/log-key.json", local.key_policy_values)
+  policy                   = local.key_policies.log
   tags                     = local.tags
 
   lifecycle {

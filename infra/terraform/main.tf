@@ -20,7 +20,7 @@ locals {
 
   # Roles are the account's, whatever the Region; a name of IAM has 64 characters.
   role_names = {
-    for name in ["scep", "admin", "maintenance", "operator"] : name =>
+    for name in ["scep", "admin", "maintenance", "operator", "backup"] : name =>
     length("scepter-${var.deployment}-${local.region}-${name}") <= 64 ? "scepter-${var.deployment}-${local.region}-${name}" :
     "${substr("scepter-${var.deployment}-${local.region}", 0, 43)}-${substr(sha256("${var.deployment} ${local.region}"), 0, 8)}-${name}"
   }

@@ -86,7 +86,13 @@ output "alarm_names" {
     [for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name],
     [aws_cloudwatch_metric_alarm.refused.alarm_name, aws_cloudwatch_metric_alarm.table_throttled.alarm_name],
     aws_cloudwatch_metric_alarm.blocked[*].alarm_name,
+    aws_cloudwatch_metric_alarm.backup_failed[*].alarm_name,
   )
+}
+
+output "backup_role_arn" {
+  description = "ARN of the role by which AWS Backup restores a backup of the table; null without backups."
+  value       = one(aws_iam_role.backup[*].arn)
 }
 
 output "mint_challenges_policy" {

@@ -227,6 +227,38 @@ variable "deletion_protection" {
   nullable    = false
 }
 
+variable "backup" {
+  description = "A backup of the table each day by AWS Backup, kept for retention_days; null: none, as point-in-time recovery is on. With lock nobody may delete one before, whoever has no permission to end the lock; with lock_changeable_for_days nobody at all, from that many days after it was made. copy_to_vault_arn is a vault of another Region or account that each is copied to, vault_key_arn the key of the new vault, by default AWS Backup's own. Each backup is a whole one: 0.10 dollars for a GB and month of each, and the transfer of copies."
+  type = object({
+    retention_days           = optional(number, 35)
+    lock                     = optional(bool, false)
+    lock_changeable_for_days = optional(number)
+    copy_to_vault_arn        = optional(string)
+    vault_key_arn            = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.backup == null || try(var.backup.retention_days >= 1 && var.backup.retention_days <= 36500 && floor(var.backup.retention_days) == var.backup.retention_days, false)
+    error_message = "backup: its retention_days must be a whole number from 1 to 36500."
+  }
+
+  validation {
+    condition     = try(var.backup.lock_changeable_for_days, null) == null || try(var.backup.lock && var.backup.lock_changeable_for_days >= 3 && var.backup.lock_changeable_for_days <= 36500 && floor(var.backup.lock_changeable_for_days) == var.backup.lock_changeable_for_days, false)
+    error_message = "backup: its lock_changeable_for_days must be a whole number from 3 to 36500, and goes with lock."
+  }
+
+  validation {
+    condition     = try(var.backup.copy_to_vault_arn, null) == null || can(regex("^arn:aws[a-z-]*:backup:[a-z0-9-]+:\\d{12}:backup-vault:[\\w-]+$", var.backup.copy_to_vault_arn))
+    error_message = "backup: its copy_to_vault_arn must be the ARN of a backup vault."
+  }
+
+  validation {
+    condition     = try(var.backup.vault_key_arn, null) == null || can(regex("^arn:aws[a-z-]*:kms:", var.backup.vault_key_arn))
+    error_message = "backup: its vault_key_arn must be the ARN of a KMS key."
+  }
+}
+
 variable "ca_key_arns" {
   description = "ARNs of KMS keys of CAs that exist already, by the name of the CA. Their policies are their owner's."
   type        = map(string)
@@ -282,6 +314,13 @@ variable "multi_region_keys" {
   description = "The new keys are multi-Region keys, which the break-glass role, and no other, may replicate into another region: without a copy there, a lost region ends the CA. It cannot be changed for a key that exists."
   type        = bool
   default     = true
+  nullable    = false
+}
+
+variable "keys_trust_role_names" {
+  description = "The policies of the new keys name the roles that use them by their names, which a role made anew has, too, and not by their ids: keys that are adopted after a deployment was deleted work at once. Whoever may make a role of such a name may then use the keys."
+  type        = bool
+  default     = false
   nullable    = false
 }
 

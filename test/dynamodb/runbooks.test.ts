@@ -8,11 +8,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { makeDynamoDbClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import type { Item } from '../../lib/adapters/aws/dynamodb/items.ts';
+import { createTable } from '../../lib/adapters/aws/dynamodb/table.ts';
 import { blocksOf } from '../support/blocks.ts';
 import { freshTable, itemsOf, outside } from '../support/dynamodb.ts';
 import { openKms } from '../support/kms.ts';
+import { startKmsEmulator } from '../support/kms-emulator.ts';
 import { freePort, type Running, run, startServer, temporary } from '../support/process.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -39,9 +42,16 @@ async function follow([page, name]: readonly [string, string], cwd: string, env:
   return `${out}${err}`;
 }
 
-/** A deployment with one CA, its server and its operator. */
+/** A deployment with one CA, its server and its operator; its keys are multi-Region keys, as they are by default. */
 async function deployment(t: TestContext) {
   const [table, kms, port] = [await freshTable(), await openKms(), await freePort()];
+  // Their policies name a role, as those of a deployment do.
+  const Principal = { AWS: `arn:aws:iam::${kms.emulator.account}:role/scepter` };
+  const Statement = [{ Effect: 'Allow', Principal, Action: 'kms:*', Resource: '*' }];
+  const kept = { MultiRegion: true, Policy: JSON.stringify({ Version: '2012-10-17', Statement }) };
+  const sealingKey = await kms.make(kept);
+  const signs = { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' } as const;
+  const caKey = await kms.make({ ...kept, ...signs });
   const folder = temporary('runbook');
   const profile = join(folder, 'aws-config');
   writeFileSync(
@@ -59,26 +69,28 @@ async function deployment(t: TestContext) {
     AWS_CONFIG_FILE: profile,
     SCEPTER_TABLE: table,
     SCEPTER_DEPLOYMENT: 'test',
-    SCEPTER_SEALING_KEY: kms.sealingKey,
+    SCEPTER_SEALING_KEY: sealingKey,
+    CA_KEY: caKey,
     SCEPTER_CONFIG: JSON.stringify(document),
     SCEPTER_DATA_DIR: join(folder, 'data'),
     NODE_ENV: 'production',
     PORT: String(port),
     URL: `${origin}/scep`,
   };
-  const cli = async (...args: string[]) => {
+  const as = async (env: Env, ...args: string[]) => {
     const { code, out, err } = await run('bin/scepter.js', [...args, '--json'], { env });
     assert.equal(code, 0, `${args.join(' ')}: ${err}`);
     return JSON.parse(out);
   };
-  await cli('ca', 'init');
+  const cli = (...args: string[]) => as(env, ...args);
+  await cli('ca', 'init', 'default', '--key', caKey);
   const start = async (more: Env = {}): Promise<Running> => {
     const server = await startServer({ ...env, ...more }, { until: /"server\.ready"/ });
     t.after(() => server.stop());
     return server;
   };
-  const enrol = async (name: string): Promise<string> => {
-    const { challenge } = await cli('challenge', 'create');
+  const enrol = async (name: string, by: Env = env): Promise<string> => {
+    const { challenge } = await as(by, 'challenge', 'create');
     const out = join(folder, name);
     const asked = ['--challenge', challenge, '--subject', `CN=${name}`, '--out', out];
     await cli('enrol', '--url', `${origin}/scep`, ...asked);
@@ -98,7 +110,7 @@ async function deployment(t: TestContext) {
       serials: revoked.map(({ serial }: { serial: string }) => serial),
     };
   };
-  return { table, folder, env, cli, start, enrol, crl };
+  return { table, folder, env, kms: kms.emulator, cli, start, enrol, crl };
 }
 
 test('a table goes back to a moment: revocations and the number of the CRL do not', async (t) => {
@@ -130,6 +142,53 @@ test('a table goes back to a moment: revocations and the number of the CRL do no
   assert.deepEqual(after.reasons, ['keyCompromise']);
 });
 
+test('a Region is lost: the other one goes on from a copy of the table, with replicas of the keys', async (t) => {
+  const { table, folder, env, kms, cli, start, enrol, crl } = await deployment(t);
+  const server = await start();
+  const early = await enrol('early');
+  const copied: Item[] = await itemsOf(table);
+  await cli('cert', 'revoke', early, '--reason', 'keyCompromise');
+  await cli('crl', 'publish');
+  const before = await crl();
+  // From a cache, or whoever has fetched it.
+  await follow(['docs/runbooks.md', 'restore'], folder, env);
+  await server.stop();
+  const region = 'eu-west-1';
+  const replica = await startKmsEmulator({ region, replicaOf: kms });
+  t.after(() => replica.stop());
+  await kms.stop();
+
+  const endpoint = process.env.AWS_ENDPOINT_URL_DYNAMODB ?? '';
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+  const client = makeDynamoDbClient({ endpoint, region, credentials });
+  t.after(() => client.destroy());
+  await createTable(client, table);
+  for (const Item of copied) await client.send(new PutItemCommand({ TableName: table, Item }));
+  const sealing = env.SCEPTER_SEALING_KEY?.replace(`:${kms.region}:`, `:${region}:`) ?? '';
+  const there = { ...env, ...replica.env, SCEPTER_SEALING_KEY: sealing };
+  await start(there);
+  await follow(['docs/runbooks.md', 'restored'], folder, there);
+  const after = await crl();
+  assert.ok(after.number > before.number, `${after.number} after ${before.number}`);
+  assert.deepEqual(after.serials, [early]);
+  await enrol('after', there);
+});
+
+test("an RA's key that is lost is made anew from the CA's chain", async (t) => {
+  const { table, folder, env, cli, start, enrol } = await deployment(t);
+  let server = await start();
+  await enrol('before');
+  await follow(['docs/runbooks.md', 'keep'], folder, env);
+  await server.stop();
+  // With it goes the sealed key of the RA.
+  const Key = { pk: { S: 'authority#default' } };
+  await outside.send(new DeleteItemCommand({ TableName: table, Key }));
+  await follow(['docs/runbooks.md', 'ra-lost'], folder, env);
+  server = await start();
+  await enrol('after');
+  assert.deepEqual((await cli('status')).warnings, []);
+});
+
 test("an RA's key that has got out answers nobody, and its certificate is revoked", async (t) => {
   const { folder, env, cli, start, enrol, crl } = await deployment(t);
   let server = await start();
@@ -148,6 +207,38 @@ test("an RA's key that has got out answers nobody, and its certificate is revoke
   const now = await cli('ca', 'show', 'default');
   const current = now.ra.find(({ state }: { state: string }) => state === 'current');
   assert.notEqual(current.certificate.serial, old);
+});
+
+test('an upgrade and its way back: both releases answer beside each other, and what is in a later form waits for the later one', async (t) => {
+  const { table, folder, env, cli, start, enrol } = await deployment(t);
+  await start();
+  await cli('crl', 'publish');
+  await follow(['docs/runbooks.md', 'upgrade'], folder, env);
+  // The same code in the place of the next release.
+  const PORT = String(await freePort());
+  const next = await start({ PORT });
+  const SCEPTER_URL = `http://127.0.0.1:${PORT}`;
+  const serial = await enrol('by the next one', { ...env, SCEPTER_URL });
+  await enrol('by the one before');
+
+  const kept = (await itemsOf(table)).find(
+    ({ pk }) => pk?.S?.startsWith('certificate#') && pk.S.endsWith(serial),
+  );
+  const Key = { pk: kept?.pk ?? assert.fail('no record') };
+  const inForm = (v = '') =>
+    outside.send(
+      new UpdateItemCommand({
+        ...{ TableName: table, Key, UpdateExpression: 'SET v = :v' },
+        ExpressionAttributeValues: { ':v': { N: v } },
+      }),
+    );
+  await inForm('99');
+  await next.stop();
+  const shown = await run('bin/scepter.js', ['cert', 'show', serial], { env });
+  assert.notEqual(shown.code, 0);
+  await inForm(kept?.v?.N);
+  await cli('cert', 'show', serial);
+  await enrol('after the way back');
 });
 
 test('a CA whose key was used by somebody else ends with all that it issued on its last CRL', async (t) => {

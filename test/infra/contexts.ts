@@ -26,6 +26,9 @@ export const contexts = {
       plainHttp: 'true',
       breakGlassRoleArn: `arn:aws:iam::${account}:role/break-glass`,
       alarmTopicArn: `arn:aws:sns:${region}:${account}:alarms`,
+      backupRetentionDays: '35',
+      backupLock: 'true',
+      backupCopyToVaultArn: `arn:aws:backup:us-west-2:${account}:backup-vault:scepter-copies`,
     },
   },
   httpApi: {
@@ -50,6 +53,7 @@ export const contexts = {
       securityGroupIds: 'sg-0123456789abcdef0',
       permissionsBoundaryArn: `arn:aws:iam::${account}:policy/bounds`,
       rolePath: '/scep/',
+      keysTrustRoleNames: 'true',
       environmentKeyArn: `arn:aws:kms:${region}:${account}:key/11111111-2222-3333-4444-555555555555`,
       memoryMb: 'scep=1024',
       timeoutSeconds: 'scep=20,maintenance=600',

@@ -36,6 +36,7 @@ const operators: Readonly<
   Record<string, (wanted: readonly string[], found: readonly string[]) => boolean>
 > = {
   StringEquals: (wanted, [found]) => found !== undefined && wanted.includes(found),
+  ArnEquals: (wanted, [found]) => found !== undefined && wanted.includes(found),
   StringNotEquals: (wanted, [found]) => found === undefined || !wanted.includes(found),
   'ForAnyValue:StringLike': (wanted, found) =>
     found.some((one) => wanted.some((pattern) => like(pattern, one))),
@@ -51,7 +52,11 @@ function applies(
   const { principal, action, resource } = asked;
   const context = { ...asked.context, 'aws:PrincipalArn': [principal] };
   // A key's policy speaks of the key as "*".
-  if (Principal && !list(Principal.AWS).some((one) => one === '*' || one === principal))
+  const [account] = principal.split(/:(?:role|user)\//);
+  if (
+    Principal &&
+    !list(Principal.AWS).some((one) => ['*', `${account}:root`, principal].includes(one))
+  )
     return false;
   if (!list(Action).some((one) => like(one, action))) return false;
   if (!list(Resource).some((one) => like(one, resource))) return false;

@@ -35,6 +35,7 @@ test("roles trust the same service, and the operator's lasts an hour", () => {
 
 test('table, keys, logs and the bucket of access logs are protected alike against deletion', () => {
   const outlives = [
+    'AWS::Backup::BackupVault',
     'AWS::DynamoDB::GlobalTable',
     'AWS::KMS::Key',
     'AWS::Logs::LogGroup',

@@ -218,11 +218,16 @@ test('an existing table or key takes the place of a new one', () => {
 });
 
 test('policies name the same principals and resources', () => {
-  const role = (name: string) => expression(`aws_iam_role.function["${name}"].arn`);
   const { ScepRole, AdminRole, MaintenanceRole, OperatorRole } = Object(locals.key_policy_values);
   assert.deepEqual(
     [ScepRole, AdminRole, MaintenanceRole, OperatorRole],
-    [role('scep'), role('admin'), role('maintenance'), expression('aws_iam_role.operator.arn')],
+    ['scep', 'admin', 'maintenance', 'operator'].map((name) =>
+      expression(`local.role_arns.${name}`),
+    ),
+  );
+  assert.match(
+    text(locals.role_arns),
+    /: \(?name == "operator" \? aws_iam_role\.operator\.arn : aws_iam_role\.function\[name\]\.arn\)?\}/,
   );
   assert.deepEqual(locals.policy_values, {
     ConfigObjects: `${expression('aws_s3_bucket.configs.arn')}/config/*`,

@@ -195,7 +195,10 @@ test('keys have the same usage, spec, rotation, waiting period and policy', () =
       name,
     );
     assert.equal(at(resource, 'multi_region'), expression('var.multi_region_keys'));
-    assert.match(text(at(resource, 'policy')), new RegExp(`/${name}-key\\.json`));
+    // Of `${name}-key.json`, by `key_policy_texts`.
+    const policy =
+      name === 'ca' ? `key_policies["ca/${expression('each.key')}"]` : `key_policies.${name}`;
+    assert.equal(at(resource, 'policy'), expression(`local.${policy}`));
   }
 });
 

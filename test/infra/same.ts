@@ -10,6 +10,9 @@ export const same: Readonly<Record<string, readonly string[]>> = {
   'AWS::ApiGatewayV2::Route': ['aws_apigatewayv2_route'],
   'AWS::ApiGatewayV2::Stage': ['aws_apigatewayv2_stage'],
   // CloudFormation writes the records that validate, and waits, by itself.
+  'AWS::Backup::BackupPlan': ['aws_backup_plan'],
+  'AWS::Backup::BackupSelection': ['aws_backup_selection'],
+  'AWS::Backup::BackupVault': ['aws_backup_vault', 'aws_backup_vault_lock_configuration'],
   'AWS::CertificateManager::Certificate': ['aws_acm_certificate', 'aws_acm_certificate_validation'],
   'AWS::CloudFront::Distribution': ['aws_cloudfront_distribution'],
   'AWS::CloudWatch::Alarm': ['aws_cloudwatch_metric_alarm'],
@@ -17,7 +20,7 @@ export const same: Readonly<Record<string, readonly string[]>> = {
   'AWS::DynamoDB::GlobalTable': ['aws_dynamodb_table'],
   'AWS::Events::Rule': ['aws_cloudwatch_event_rule', 'aws_cloudwatch_event_target'],
   'AWS::IAM::Policy': ['aws_iam_role_policy'],
-  'AWS::IAM::Role': ['aws_iam_role'],
+  'AWS::IAM::Role': ['aws_iam_role', 'aws_iam_role_policy_attachment'],
   'AWS::KMS::Alias': ['aws_kms_alias'],
   'AWS::KMS::Key': ['aws_kms_key'],
   'AWS::Lambda::EventInvokeConfig': ['aws_lambda_function_event_invoke_config'],

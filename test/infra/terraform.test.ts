@@ -116,13 +116,23 @@ test('every policy comes from a file that CDK renders too, with a value for each
     key_policy_values: ['SigningAlgorithm'],
   };
   const locals = Object.assign({}, ...blocksOf(module_, 'locals').map(({ content }) => content));
+  const files: [string, string][] = [];
   for (const { labels, content } of blocksOf(module_, 'resource')) {
-    if (!['aws_iam_role_policy', 'aws_kms_key'].includes(labels[0] ?? '')) continue;
+    if (labels[0] !== 'aws_iam_role_policy') continue;
     const [, file = '', values = ''] =
       /^\$\{(?:template)?file\("\$\{local\.policies\}\/(.+?)\.json"(?:, (?:merge\()?local\.(\w+)|\))/.exec(
         String(at(content, 'policy')),
       ) ?? [];
-    assert.ok(values === '' || values in valuesOf, labels.join('.'));
+    files.push([file, values]);
+  }
+  for (const [, file = '', values = ''] of String(locals.key_policy_texts).matchAll(
+    /templatefile\("\$\{local\.policies\}\/(.+?)\.json", (?:merge\()?local\.(\w+)/g,
+  )) {
+    const some = file.startsWith('$') ? ['sealing-key', 'log-key'] : [file];
+    for (const one of some) files.push([one, values]);
+  }
+  for (const [file, values] of files) {
+    assert.ok(values === '' || values in valuesOf, file);
     const names = file === expression('each.key') ? Object.keys(locals.functions) : [file];
     const more = valuesOf[values as keyof typeof valuesOf] ?? [];
     const known = [...Object.keys(locals[values] ?? {}), ...more];

@@ -34,6 +34,16 @@ export class Keyring {
     this.account = account;
   }
 
+  /** The same multi-Region keys, as `ReplicateKey` puts them into another region. */
+  replica(region: string): Keyring {
+    const there = new Keyring(region, this.account);
+    for (const key of this.keys.values()) {
+      const arn = key.arn.replace(`:${this.region}:`, `:${region}:`);
+      if (key.id.startsWith('mrk-')) there.keys.set(key.id, { ...key, arn });
+    }
+    return there;
+  }
+
   get prefix(): string {
     return `arn:aws:kms:${this.region}:${this.account}:`;
   }

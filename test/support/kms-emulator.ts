@@ -62,6 +62,7 @@ export type KmsEmulator = {
   readonly url: string;
   readonly region: string;
   readonly account: string;
+  readonly keyring: Keyring;
   /** What a process needs to find it, as the SDK reads its environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Every call, in the order in which they came. */
@@ -78,11 +79,14 @@ export type KmsEmulatorOptions = {
   readonly port?: number;
   readonly region?: string;
   readonly account?: string;
+  /** Whose multi-Region keys are there, too. */
+  readonly replicaOf?: KmsEmulator;
 };
 
 export async function startKmsEmulator(options: KmsEmulatorOptions = {}): Promise<KmsEmulator> {
   const { port = 0, region = 'eu-central-1', account = '111122223333' } = options;
-  const actions = new KmsActions(new Keyring(region, account));
+  const keyring = options.replicaOf?.keyring.replica(region) ?? new Keyring(region, account);
+  const actions = new KmsActions(keyring);
   const calls: KmsCall[] = [];
   const faults = { of: never, at: 0 };
   const given = new Map<string, object | undefined>();
@@ -135,6 +139,7 @@ export async function startKmsEmulator(options: KmsEmulatorOptions = {}): Promis
     url,
     region,
     account,
+    keyring,
     env: {
       AWS_ENDPOINT_URL_KMS: url,
       AWS_REGION: region,

@@ -37,6 +37,12 @@ export const acknowledged: readonly Acknowledged[] = [
     reason:
       "Lambda makes network interfaces before they have names, and describes all that there are; the functions' own code may do neither.",
   },
+  ...(['ForBackup', 'ForRestores'] as const).map((kind) => ({
+    children: ['backup-role'],
+    id: `AwsSolutions::AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSBackupServiceRolePolicy${kind}]`,
+    reason:
+      'AWS Backup alone assumes the role, and AWS alone knows what it needs: one of our own would miss what it needs next, and backups would stop.',
+  })),
   {
     children: ['Configs'],
     id: 'AwsSolutions::AwsSolutions-S1',

@@ -5,6 +5,7 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { MAX_CONFIG_OCTETS } from '../../../lib/base/limits.ts';
 import { type Config, checkConfig } from '../../../lib/config/config.ts';
 import { configText } from './backend/backend.ts';
+import type { BackupSettings } from './backend/backup.ts';
 import { MAX_CAS } from './backend/policies.ts';
 import type { FunctionName } from './functions.ts';
 import {
@@ -142,6 +143,8 @@ export function checkBackend(props: BackendProps): Config {
   }
   checkFlag('deletionProtection', props.deletionProtection);
   checkFlag('multiRegionKeys', props.multiRegionKeys);
+  checkFlag('keysTrustRoleNames', props.keysTrustRoleNames);
+  checkBackup(props.backup);
   checkWarm(props);
   const { rolePath, permissionsBoundary } = props;
   if (rolePath !== undefined && known(rolePath) && !/^\/([\x21-\x7e]+\/)?$/.test(rolePath)) {
@@ -166,6 +169,15 @@ const ofNewTable = [
   'warmReadRequestUnits',
   'deletionProtection',
 ] as const;
+
+function checkBackup({ retentionDays, lock, lockChangeableForDays }: BackupSettings = {}): void {
+  checkNumber('backup.retentionDays', retentionDays, 1, 36_500);
+  checkFlag('backup.lock', lock);
+  checkNumber('backup.lockChangeableForDays', lockChangeableForDays, 3, 36_500);
+  if (lockChangeableForDays !== undefined && lock !== true) {
+    fail('backup.lockChangeableForDays', 'is of a lock, and backup.lock is not true');
+  }
+}
 
 /** What is warm above the cap is paid and never given. */
 function checkWarm(props: BackendProps): void {

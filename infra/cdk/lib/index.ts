@@ -1,6 +1,7 @@
 // What the npm package exports.
 
 // biome-ignore-start lint/performance/noBarrelFile: it is the one door of the package
+export type { Backup, BackupSettings } from './backend/backup.ts';
 export { ConfigFile } from './backend/config-file.ts';
 export type { ConfigObject } from './backend/config-object.ts';
 export type { Keys } from './backend/keys.ts';

@@ -9,6 +9,7 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import type { BackupSettings } from './backend/backup.ts';
 import type { AdminAccess, Ingress } from './ingress/access.ts';
 
 /** The props of a deployment's parts at AWS, wherever its functions run. */
@@ -61,6 +62,12 @@ export interface BackendProps {
   readonly warmWriteRequestUnits?: number;
 
   /**
+   * Backups of the table by AWS Backup, that outlive it.
+   * @default - none: point-in-time recovery is on, and ends with the Region or the account
+   */
+  readonly backup?: BackupSettings;
+
+  /**
    * A customer managed key that the new table is encrypted with. Its policy lets the account's IAM
    * policies decide who uses it through DynamoDB; the roles made here get one that says so.
    * @default - a key that DynamoDB owns
@@ -99,6 +106,14 @@ export interface BackendProps {
   readonly multiRegionKeys?: boolean;
 
   /**
+   * The policies of the new keys name the roles that use them by their names, which a role made anew has, too, and not
+   * by their ids: keys that are adopted after a stack was deleted work at once. Roles then have fixed names. Whoever may
+   * make a role of such a name may then use the keys.
+   * @default false
+   */
+  readonly keysTrustRoleNames?: boolean;
+
+  /**
    * ARNs of the roles that administer the new keys and cannot use them. The deploying role must be among
    * them, because KMS refuses a policy that its maker could not change again. That is CloudFormation's
    * role, in the toolkit's bootstrap `cdk-hnb659fds-cfn-exec-role-ACCOUNT-REGION`.
@@ -130,6 +145,24 @@ export interface BackendProps {
    * @default '/'
    */
   readonly rolePath?: string;
+
+  /**
+   * The topic that alarms notify.
+   * @default - none: alarms are only shown in CloudWatch
+   */
+  readonly alarmTopic?: ITopic;
+
+  /**
+   * How long logs are kept.
+   * @default RetentionDays.ONE_YEAR
+   */
+  readonly logRetention?: RetentionDays;
+
+  /**
+   * A key that the log groups are encrypted with. Its policy lets CloudWatch Logs use it.
+   * @default - a key that CloudWatch Logs owns
+   */
+  readonly logGroupKey?: IKey;
 
   /**
    * Tags of everything that is made here and can have some.
@@ -257,27 +290,9 @@ export interface ScepServiceProps extends BackendProps {
   readonly reservedConcurrency?: number;
 
   /**
-   * How long logs are kept.
-   * @default RetentionDays.ONE_YEAR
-   */
-  readonly logRetention?: RetentionDays;
-
-  /**
-   * A key that the log groups are encrypted with. Its policy lets CloudWatch Logs use it.
-   * @default - a key that CloudWatch Logs owns
-   */
-  readonly logGroupKey?: IKey;
-
-  /**
    * Secrets that the configuration refers to with `env:NAME`, by that name. The environment of the SCEP function has
    * their ARNs, and it reads them at its start. The policy of a secret's own key lets it do so.
    * @default - none
    */
   readonly secrets?: { readonly [name: string]: ISecret };
-
-  /**
-   * The topic that alarms notify.
-   * @default - none: alarms are only shown in CloudWatch
-   */
-  readonly alarmTopic?: ITopic;
 }

@@ -25,7 +25,7 @@ export function makeStack(app: App, env: Env): Stack {
   const region = regionOf(context, env);
   const { stack, deployment } = newStack(app, 'Scepter', context, env, region);
   const service = new ScepService(stack, 'Service', propsOf(stack, context));
-  const { url, adminUrl, dnsTarget, functions, table, roles, keys, config } = service;
+  const { url, adminUrl, dnsTarget, functions, table, roles, keys, config, backup } = service;
   const outputs = {
     ScepUrl: `${url}/scep`,
     ...(adminUrl === undefined ? {} : { AdminUrl: adminUrl }),
@@ -38,6 +38,7 @@ export function makeStack(app: App, env: Env): Stack {
     OperatorRole: roles.operator.roleArn,
     SealingKey: keys.sealing.keyArn,
     LogKey: keys.log.keyArn,
+    ...(backup ? { BackupRole: backup.role.roleArn } : {}),
     ...outputsOf(keys),
   };
   for (const [name, value] of Object.entries(outputs)) new CfnOutput(stack, name, { value });
@@ -106,7 +107,8 @@ export function makeWorkerStack(app: App, env: Env): Stack {
   const region = regionOf(context, env);
   const { stack, deployment } = newStack(app, 'ScepterWorker', context, env, region);
   const props = workerPropsOf(stack, context);
-  const { table, keys, config, operator, identity } = new WorkerBackend(stack, 'Backend', props);
+  const backend = new WorkerBackend(stack, 'Backend', props);
+  const { table, keys, config, operator, identity, backup } = backend;
   const variable = (name: string) => `${name} of the Worker`;
   const outputs: readonly Output[] = [
     ['Region', stack.region, variable('AWS_REGION')],
@@ -116,6 +118,7 @@ export function makeWorkerStack(app: App, env: Env): Stack {
     ['Config', config.reference, variable('SCEPTER_CONFIG')],
     ...identityOutputs(identity),
     ['OperatorRole', operator.roleArn, 'who runs "scepter ca ..."'],
+    ...(backup ? [['BackupRole', backup.role.roleArn, 'who restores a backup'] as const] : []),
     ...Object.entries(outputsOf(keys)).map(
       ([name, value]) => [name, value, 'for "scepter ca init NAME --key"'] as const,
     ),

@@ -27,6 +27,7 @@ import {
   policyValuesOf,
   tag,
 } from './backend/backend.ts';
+import { type Backup, makeBackup } from './backend/backup.ts';
 import { type ConfigObject, makeConfig } from './backend/config-object.ts';
 import { type Keys, makeKeys } from './backend/keys.ts';
 import { letReadSecrets, nameOf, originSecretsOf } from './backend/secrets.ts';
@@ -71,6 +72,11 @@ export class ScepService extends Construct {
   readonly table: ITableV2;
   /** The KMS keys: new ones, or those that were named. */
   readonly keys: Keys;
+  /**
+   * The backups of the table.
+   * @default - none were asked for
+   */
+  readonly backup?: Backup;
   /** The configuration, for the functions and for the operator. */
   readonly config: ConfigObject;
   /**
@@ -210,7 +216,9 @@ export class ScepService extends Construct {
       keysLog,
     });
     const blocked = way.webAcl ? [watchWebAcl(this, deployment, alarmTopic)] : [];
-    this.alarms = [...this.watch.alarms, ...blocked];
+    this.backup = makeBackup(this, props, table);
+    const unsaved = this.backup ? [this.backup.alarm] : [];
+    this.alarms = [...this.watch.alarms, ...blocked, ...unsaved];
     this.dashboard = this.watch.dashboard;
     tag(this, props);
     acknowledge(this);

@@ -14,6 +14,7 @@ import {
   policyValuesOf,
   tag,
 } from './backend/backend.ts';
+import { type Backup, makeBackup } from './backend/backup.ts';
 import { type ConfigObject, makeConfig } from './backend/config-object.ts';
 import { type Keys, makeKeys } from './backend/keys.ts';
 import { renderPolicy } from './backend/policies.ts';
@@ -38,6 +39,11 @@ export class WorkerBackend extends Construct {
   readonly table: ITableV2;
   /** The KMS keys: new ones, or those that were named. */
   readonly keys: Keys;
+  /**
+   * The backups of the table.
+   * @default - none were asked for
+   */
+  readonly backup?: Backup;
   /** The configuration, for the Worker and for the operator. */
   readonly config: ConfigObject;
   /** For `scepter ca ...`: makes CAs and RA keys. */
@@ -76,6 +82,7 @@ export class WorkerBackend extends Construct {
     }
     letUseTableKey(this, props, this.table, { users, roles: [...roles, this.operator] });
     letOperate(this, this.operator, values);
+    this.backup = makeBackup(this, props, this.table);
     tag(this, props);
     acknowledge(this);
   }

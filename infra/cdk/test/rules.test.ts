@@ -78,6 +78,7 @@ test('every acknowledgement has a reason of a sentence or more', () => {
 test('every prop and member is documented, and every optional one with its default', () => {
   const types = [
     'props',
+    'backend/backup',
     'ingress/access',
     'ingress/edge',
     'scep-service',

@@ -121,9 +121,11 @@ export const variants: Readonly<Record<string, (stack: Stack) => Props>> = {
       `arn:aws:kms:us-east-1:${account}:key/22222222-3333-4444-5555-666666666666`,
     ),
   }),
-  'function URLs': () => ({
+  'function URLs, backups, and keys that know roles by their names': () => ({
     ingress: Ingress.functionUrl(),
     admin: AdminAccess.iam(),
+    backup: {},
+    keysTrustRoleNames: true,
   }),
 };
 

@@ -36,6 +36,11 @@ run "defaults" {
   }
 
   assert {
+    condition     = length(aws_backup_vault.this) == 0
+    error_message = "nothing must be backed up twice without being asked for"
+  }
+
+  assert {
     condition     = aws_dynamodb_table.this[0].deletion_protection_enabled && aws_dynamodb_table.this[0].point_in_time_recovery[0].enabled
     error_message = "the table must be protected from deletion and recoverable"
   }
@@ -834,5 +839,72 @@ run "takes_what_the_command_line_stamped" {
   assert {
     condition     = jsondecode(aws_s3_object.config.content).cas.office.subject == "CN=R&D \\<Büro\\>,O=Beispiel"
     error_message = "the configuration must be the document that was stamped"
+  }
+}
+
+run "backup" {
+  command = plan
+
+  variables {
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/bounds"
+    backup = {
+      lock                     = true
+      lock_changeable_for_days = 7
+      copy_to_vault_arn        = "arn:aws:backup:eu-west-1:111122223333:backup-vault:scepter-copies"
+    }
+  }
+
+  assert {
+    condition     = one(aws_backup_plan.this[0].rule).lifecycle[0].delete_after == 35 && one(one(aws_backup_plan.this[0].rule).copy_action).lifecycle[0].delete_after == 35
+    error_message = "a backup and its copy must be kept for 35 days"
+  }
+
+  assert {
+    condition     = one(one(aws_backup_plan.this[0].rule).copy_action).destination_vault_arn == "arn:aws:backup:eu-west-1:111122223333:backup-vault:scepter-copies"
+    error_message = "each backup must be copied to the vault that was named"
+  }
+
+  assert {
+    condition     = aws_backup_vault_lock_configuration.this[0].min_retention_days == 35 && aws_backup_vault_lock_configuration.this[0].changeable_for_days == 7
+    error_message = "the vault must be locked for as long as backups are kept, and the lock end to be changeable"
+  }
+
+  assert {
+    condition     = aws_iam_role.backup[0].permissions_boundary == "arn:aws:iam::111122223333:policy/bounds" && length(aws_iam_role_policy_attachment.backup) == 2
+    error_message = "AWS Backup must have a role for both ways, which is bounded like the others"
+  }
+}
+
+run "refuses_a_lock_that_is_none" {
+  command = plan
+
+  variables {
+    backup = { lock_changeable_for_days = 7 }
+  }
+
+  expect_failures = [var.backup]
+}
+
+run "keys_trust_role_names" {
+  command = plan
+
+  variables {
+    keys_trust_role_names = true
+    break_glass_role_arn  = "arn:aws:iam::111122223333:role/break-glass"
+  }
+
+  assert {
+    condition = alltrue([
+      for key in concat(values(aws_kms_key.ca), aws_kms_key.sealing, aws_kms_key.log) : alltrue([
+        for one in jsondecode(key.policy).Statement :
+        one.Sid == "Administer" || one.Effect == "Deny" || try(jsonencode(one.Principal) == jsonencode({ AWS = ["arn:aws:iam::111122223333:root"] }) && startswith(one.Condition.ArnEquals["aws:PrincipalArn"][0], "arn:aws:iam::111122223333:role/scepter-scepter-eu-central-1-"), false)
+      ])
+    ])
+    error_message = "whoever uses a key must be known by the name of his role alone"
+  }
+
+  assert {
+    condition     = one([for one in jsondecode(aws_kms_key.ca["plant"].policy).Statement : one if one.Sid == "SignDigests"]).Condition.StringEquals["kms:SigningAlgorithm"] == "ECDSA_SHA_384"
+    error_message = "the other conditions must stay"
   }
 }

@@ -1,7 +1,8 @@
 // The parts of a deployment at AWS, wherever its functions run, beside the table and the keys: the
 // configuration, and the operator's role, which makes CAs and RA keys.
 
-import { Duration, Stack, Tags } from 'aws-cdk-lib';
+import { createHash } from 'node:crypto';
+import { Duration, Stack, Tags, Token } from 'aws-cdk-lib';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import {
   AccountRootPrincipal,
@@ -22,12 +23,31 @@ import { type PolicyValues, renderPolicy } from './policies.ts';
 const described = ({ deployment = 'scepter' }: BackendProps, what: string): string =>
   `Scepter ${deployment}: ${what}`;
 
-export const newRole = (
+/** @param id such as `scep-role` */
+export const newRole = (scope: Construct, id: string, props: BackendProps, role: RoleProps): Role =>
+  new Role(scope, id, {
+    ...role,
+    permissionsBoundary: props.permissionsBoundary,
+    path: props.rolePath,
+    roleName: fixedName(scope, id.replace(/-role$/, ''), props),
+  });
+
+/**
+ * Of a role or user that the policies of keys know by its name, as Terraform names all of them: with the Region,
+ * because they are the account's, and at most 64 characters.
+ */
+export function fixedName(
   scope: Construct,
-  id: string,
-  { permissionsBoundary, rolePath }: BackendProps,
-  role: RoleProps,
-): Role => new Role(scope, id, { ...role, permissionsBoundary, path: rolePath });
+  of: string,
+  { deployment = 'scepter', keysTrustRoleNames }: BackendProps,
+): string | undefined {
+  if (!keysTrustRoleNames) return undefined;
+  const { region } = Stack.of(scope);
+  const name = `scepter-${deployment}-${region}`;
+  if (Token.isUnresolved(region) || `${name}-${of}`.length <= 64) return `${name}-${of}`;
+  const digest = createHash('sha256').update(`${deployment} ${region}`).digest('hex');
+  return `${name.slice(0, 43)}-${digest.slice(0, 8)}-${of}`;
+}
 
 export function makeOperator(scope: Construct, props: BackendProps): Role {
   const [first, ...rest] = (props.operators ?? []).map((arn) => new ArnPrincipal(arn));

@@ -49,10 +49,8 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
     keyAdministrators = [],
     breakGlassRoleArn,
   } = props;
-  const administrators =
-    keyAdministrators.length > 0
-      ? keyAdministrators
-      : [Stack.of(scope).formatArn({ service: 'iam', region: '', resource: 'root' })];
+  const root = Stack.of(scope).formatArn({ service: 'iam', region: '', resource: 'root' });
+  const administrators = keyAdministrators.length > 0 ? keyAdministrators : [root];
   const values = {
     Administrators: [...administrators, ...(breakGlassRoleArn ? [breakGlassRoleArn] : [])],
     BreakGlassRole: breakGlassRoleArn ?? 'nobody',
@@ -62,6 +60,9 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
     MaintenanceRole: roles.maintenance.roleArn,
     OperatorRole: roles.operator.roleArn,
   };
+  const byName = props.keysTrustRoleNames
+    ? { users: Object.values(roles).map(({ roleArn }) => roleArn), root }
+    : undefined;
   const signing = Object.entries((props.config as ConfigDocument).cas).map(([name, ca]) => ({
     name,
     ...caKeyKinds[ca.key ?? 'rsa:3072'],
@@ -74,7 +75,7 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
       multiRegion,
       description: `Scepter ${deployment}: signs certificates and CRLs of the CA "${name}"`,
       alias: `alias/scepter/${deployment}/ca/${name}`,
-      policy: renderPolicy('ca-key', { ...values, SigningAlgorithm: algorithm }),
+      policy: renderPolicy('ca-key', { ...values, SigningAlgorithm: algorithm }, byName),
     });
     return [name, key];
   });
@@ -88,7 +89,7 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
         multiRegion,
         description: `Scepter ${deployment}: seals RA and MAC keys`,
         alias: `alias/scepter/${deployment}/sealing`,
-        policy: renderPolicy('sealing-key', values),
+        policy: renderPolicy('sealing-key', values, byName),
       }),
     log:
       props.logKey ??
@@ -98,7 +99,7 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
         description: `Scepter ${deployment}: signs checkpoints of the transaction log`,
         alias: `alias/scepter/${deployment}/log`,
         // No role may sign with it yet: that comes with the function that signs checkpoints.
-        policy: renderPolicy('log-key', values),
+        policy: renderPolicy('log-key', values, byName),
       }),
   };
 }

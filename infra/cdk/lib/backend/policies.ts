@@ -37,8 +37,18 @@ export type PolicyValues = Readonly<Record<string, string | readonly string[]>>;
 
 type Json = string | readonly Json[] | { readonly [name: string]: Json };
 
+/**
+ * Whom a key's policy names by a condition on whoever is of the account, and so by his name: as a principal he is kept
+ * by his id, which one of the same name made anew does not have.
+ */
+export type ByName = { readonly users: readonly string[]; readonly root: string };
+
 /** @throws {Error} naming a placeholder that has no value */
-export function renderPolicy(name: PolicyName, values: PolicyValues): PolicyDocument {
+export function renderPolicy(
+  name: PolicyName,
+  values: PolicyValues,
+  byName?: ByName,
+): PolicyDocument {
   const file = `${name}.json`;
   const fill = (json: Json): Json => {
     if (typeof json === 'string') return json.replace(/\$\{(\w+)\}/g, (_, key) => one(key));
@@ -58,7 +68,23 @@ export function renderPolicy(name: PolicyName, values: PolicyValues): PolicyDocu
     if (typeof value !== 'string') throw new Error(`infra/policies/${file} wants a \${${key}}`);
     return value;
   };
-  return PolicyDocument.fromJson(
-    fill(JSON.parse(readFileSync(join(policiesFolder, file), 'utf8'))),
-  );
+  const filled = fill(JSON.parse(readFileSync(join(policiesFolder, file), 'utf8')));
+  return PolicyDocument.fromJson(byName ? namesOf(filled as KeyPolicy, byName) : filled);
+}
+
+type KeyPolicy = {
+  readonly Statement: readonly {
+    readonly Principal: { readonly AWS: readonly string[] };
+    readonly Condition?: object;
+  }[];
+};
+
+function namesOf(policy: KeyPolicy, { users, root }: ByName): KeyPolicy {
+  const Statement = policy.Statement.map((one) => {
+    const { AWS } = one.Principal;
+    if (!AWS.every((arn) => users.includes(arn))) return one;
+    const Condition = { ...one.Condition, ArnEquals: { 'aws:PrincipalArn': AWS } };
+    return { ...one, Principal: { AWS: [root] }, Condition };
+  });
+  return { ...policy, Statement };
 }

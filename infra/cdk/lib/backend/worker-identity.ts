@@ -12,7 +12,7 @@ import {
 import { CfnProfile, CfnTrustAnchor } from 'aws-cdk-lib/aws-rolesanywhere';
 import type { Construct } from 'constructs';
 import type { BackendProps } from '../props.ts';
-import { newRole } from './backend.ts';
+import { fixedName, newRole } from './backend.ts';
 
 /** Who the Worker is for AWS: a user, or a role with trust anchor and profile. */
 export interface WorkerIdentity {
@@ -68,7 +68,9 @@ export function makeIdentity(
 ): WorkerIdentity {
   const { deployment = 'scepter', permissionsBoundary, rolePath } = props;
   if (trustAnchor === undefined) {
-    return { user: new User(scope, 'worker-user', { permissionsBoundary, path: rolePath }) };
+    const userName = fixedName(scope, 'worker', props);
+    const user = new User(scope, 'worker-user', { permissionsBoundary, path: rolePath, userName });
+    return { user };
   }
   const name = `scepter-${deployment}`;
   const anchor = new CfnTrustAnchor(scope, 'TrustAnchor', {

@@ -1,5 +1,6 @@
 // What settings name that exists already, by ARN, name or id.
 
+import { BackupVault, type IBackupVault } from 'aws-cdk-lib/aws-backup';
 import { type ITableV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { type IVpc, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { type IManagedPolicy, ManagedPolicy } from 'aws-cdk-lib/aws-iam';
@@ -36,9 +37,31 @@ export function boundaryOf(scope: Construct, context: Context): IManagedPolicy |
     : ManagedPolicy.fromManagedPolicyArn(scope, 'PermissionsBoundary', arn);
 }
 
-export function environmentKeyOf(scope: Construct, context: Context): IKey | undefined {
-  const arn = context.arn('environmentKeyArn', 'kms:[a-z0-9-]+:\\d{12}:key/.+', 'a KMS key');
-  return arn === undefined ? undefined : Key.fromKeyArn(scope, 'EnvironmentKey', arn);
+const keyArn = 'kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+';
+
+export function keyOf(
+  scope: Construct,
+  context: Context,
+  of: 'environmentKeyArn' | 'sealingKeyArn' | 'logKeyArn' | 'backupVaultKeyArn',
+): IKey | undefined {
+  const arn = context.arn(of, keyArn, 'a KMS key');
+  return arn === undefined ? undefined : Key.fromKeyArn(scope, of, arn);
+}
+
+export function caKeysOf(scope: Construct, context: Context): Record<string, IKey> | undefined {
+  const pairs = context.list('caKeys')?.map((pair) => {
+    const [, name, arn = ''] = /^([^=]+)=(.+)$/.exec(pair) ?? [];
+    if (!name || !new RegExp(`^arn:aws[a-z-]*:${keyArn}$`).test(arn))
+      return fail('caKeys', `must be NAME= and the ARN of a KMS key, not "${pair}"`);
+    return [name, Key.fromKeyArn(scope, `CaKey-${name}`, arn)] as const;
+  });
+  return pairs && Object.fromEntries(pairs);
+}
+
+export function vaultOf(scope: Construct, context: Context): IBackupVault | undefined {
+  const pattern = 'backup:[a-z0-9-]+:\\d{12}:backup-vault:[\\w-]+';
+  const arn = context.arn('backupCopyToVaultArn', pattern, 'a backup vault');
+  return arn === undefined ? undefined : BackupVault.fromBackupVaultArn(scope, 'Copies', arn);
 }
 
 export function vpcOf(scope: Construct, context: Context, id: Setting, subnetIds: Setting): IVpc {

@@ -5,12 +5,22 @@ import { SecurityGroup } from 'aws-cdk-lib/aws-ec2';
 import { CodeSigningConfig } from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
+import type { BackupSettings } from '../backend/backup.ts';
 import { ConfigFile } from '../backend/config-file.ts';
 import { sizes } from '../functions.ts';
 import type { BackendProps, ScepServiceProps, ServiceFunctionSettings } from '../props.ts';
 import type { WorkerBackendProps } from '../worker-backend.ts';
 import type { Context } from './context.ts';
-import { boundaryOf, environmentKeyOf, secretsOf, tableOf, topicOf, vpcOf } from './existing.ts';
+import {
+  boundaryOf,
+  caKeysOf,
+  keyOf,
+  secretsOf,
+  tableOf,
+  topicOf,
+  vaultOf,
+  vpcOf,
+} from './existing.ts';
 import { adminOf, ingressOf } from './ingress.ts';
 import { fail, type Setting } from './settings.ts';
 
@@ -20,12 +30,18 @@ export const backendPropsOf = (scope: Construct, context: Context): BackendProps
   deployment: context.text('deployment'),
   breakGlassRoleArn: context.text('breakGlassRoleArn'),
   multiRegionKeys: context.flag('multiRegionKeys'),
+  keysTrustRoleNames: context.flag('keysTrustRoleNames'),
+  caKeys: caKeysOf(scope, context),
+  sealingKey: keyOf(scope, context, 'sealingKeyArn'),
+  logKey: keyOf(scope, context, 'logKeyArn'),
   keyAdministrators: context.list('keyAdministrators'),
   operators: context.list('operators'),
   maxWriteRequestUnits: context.number('maxWriteRequestUnits'),
   maxReadRequestUnits: context.number('maxReadRequestUnits'),
   deletionProtection: context.flag('deletionProtection'),
   table: tableOf(scope, context),
+  backup: backupOf(scope, context),
+  alarmTopic: topicOf(scope, context),
   tags: pairsOf(context, 'tags'),
   permissionsBoundary: boundaryOf(scope, context),
   rolePath: context.text('rolePath'),
@@ -50,12 +66,28 @@ export function propsOf(scope: Construct, context: Context): ScepServiceProps {
     ...packagesOf(scope, context),
     ...networkOf(scope, context),
     functionSettings: functionSettingsOf(context),
-    environmentKey: environmentKeyOf(scope, context),
+    environmentKey: keyOf(scope, context, 'environmentKeyArn'),
     ingress: ingressOf(scope, context),
     admin: adminOf(context),
     reservedConcurrency: reserved === 'unreserved' ? -1 : context.number('reservedConcurrency'),
     secrets: secretsOf(scope, context),
-    alarmTopic: topicOf(scope, context),
+  };
+}
+
+function backupOf(scope: Construct, context: Context): BackupSettings | undefined {
+  const retentionDays = context.number('backupRetentionDays');
+  if (retentionDays === undefined) {
+    const more = ['backupLock', 'backupCopyToVaultArn', 'backupVaultKeyArn'] as const;
+    const lockEnds = 'backupLockChangeableForDays';
+    context.refuse('is of backups, and backupRetentionDays is missing', ...more, lockEnds);
+    return undefined;
+  }
+  return {
+    retentionDays,
+    lock: context.flag('backupLock'),
+    lockChangeableForDays: context.number('backupLockChangeableForDays'),
+    copyToVault: vaultOf(scope, context),
+    vaultKey: keyOf(scope, context, 'backupVaultKeyArn'),
   };
 }
 
