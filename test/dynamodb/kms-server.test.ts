@@ -48,7 +48,7 @@ async function deployment() {
   return { table, kms, env, cli, refused };
 }
 
-test('ca init, enrol, a second instance and a rotation work from an empty table; a CA that is not made delays no other', async () => {
+test('ca init, enrol, a second instance and a rotation work from an empty table; a CA that is not made delays no other', async (t) => {
   const { table, env, cli, refused } = await deployment();
   assert.match(
     await refused({}),
@@ -60,6 +60,7 @@ test('ca init, enrol, a second instance and a rotation work from an empty table;
 
   const production = { ...env, NODE_ENV: 'production' };
   const server = await startServer(production, { until: /"server\.ready"/ });
+  t.after(server.stop);
   const at = `records in the DynamoDB table ${table}, keys in AWS KMS`;
   assert.equal(loggedIn(server.logged(), 'server.ready')[0]?.at, at);
   assert.equal(loggedIn(server.logged(), 'server.ca')[0]?.sha256, sha256);
@@ -88,6 +89,7 @@ test('ca init, enrol, a second instance and a rotation work from an empty table;
   }
   const port = await freePort();
   const other = await startServer({ ...env, PORT: String(port) });
+  t.after(other.stop);
   const url = `http://127.0.0.1:${port}`;
   const bags = await Promise.all(
     [server.url, url].map(async (at) => {

@@ -12,9 +12,9 @@ npm run test:mutants -- --find                   finds the test for each mutant 
 npm run test:mutants -- --find --room asn1 --tests asn1 --limit 10
 
 A mutant is found by its text, in whatever file that is. One whose text has changed is gone, and
-counts neither way. --find can be stopped and goes on where it was. It looks among the files of \`npm test\`; what only
-another suite notices has that suite's file in the list, and one that no test can notice the reason
-("equivalent"), both written by hand.
+counts neither way. --find can be stopped and goes on where it was. It looks among the files of
+\`npm test\`. By hand stand in the list: the file of another suite, where only that notices a mutant,
+and the reason why no test can notice one ("equivalent").
 
 --seed N      for --draw
 --room A,B    only mutants of these rooms
