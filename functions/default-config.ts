@@ -60,7 +60,7 @@ async function textOf(
   connection: AwsConnection | undefined,
 ): Promise<string> {
   if (!source.startsWith('s3:')) return readFile(source, 'utf8');
-  const { readNamedObject } = await import('../lib/adapters/aws/s3.ts');
+  const { readNamedObject } = await import('../lib/adapters/aws/s3/s3.ts');
   return readNamedObject(source.slice('s3:'.length), { connection, endpoint });
 }
 

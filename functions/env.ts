@@ -11,6 +11,8 @@ export type Env = {
   readonly dataDir: string;
   /** `SCEPTER_TABLE`: the DynamoDB table that keeps the records instead of the database. */
   readonly table: string | undefined;
+  /** `SCEPTER_FILES`: the S3 bucket that has the CRLs and the certificates of the CAs where the records are in a table. */
+  readonly files: string | undefined;
   /** `HOST` and `PORT`: where the embedded server listens. */
   readonly host: string;
   readonly port: number;
@@ -85,6 +87,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
   return {
     dataDir: resolve(env.SCEPTER_DATA_DIR || './.scepter'),
     table: env.SCEPTER_TABLE || undefined,
+    files: env.SCEPTER_FILES || undefined,
     deployment: env.SCEPTER_DEPLOYMENT || undefined,
     sealingKey: env.SCEPTER_SEALING_KEY || undefined,
     originSecrets: (env.SCEPTER_ORIGIN_SECRETS ?? '').split(',').filter((one) => one !== ''),

@@ -1,4 +1,4 @@
-// The parts of a function on AWS: records in DynamoDB, keys in KMS, the configuration that SCEPTER_CONFIG
+// The parts of a function on AWS: records in DynamoDB, CRLs in S3, keys in KMS, the configuration that SCEPTER_CONFIG
 // names. Each function states the keys that it uses; the others are refused here, before the policy of its
 // role would refuse them.
 
@@ -6,6 +6,7 @@ import { type AwsConnection, clientConfig, RetryQuota } from '../../lib/adapters
 import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
 import { makeKmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { KmsKeys } from '../../lib/adapters/aws/kms/kms-keys.ts';
+import { S3Files } from '../../lib/adapters/aws/s3/files.ts';
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
 import {
   AnsweringCas,
@@ -31,6 +32,7 @@ async function open(log: Log, connection?: AwsConnection, quota?: RetryQuota) {
   const env = readEnv();
   const settings = {
     table: setting('SCEPTER_TABLE', env.table),
+    bucket: setting('SCEPTER_FILES', env.files),
     deployment: setting('SCEPTER_DEPLOYMENT', env.deployment),
     sealingKey: setting('SCEPTER_SEALING_KEY', env.sealingKey),
   };
@@ -55,10 +57,11 @@ async function open(log: Log, connection?: AwsConnection, quota?: RetryQuota) {
     written: new TriedWrites(table, systemClock),
     tally: new Tally(),
   };
+  const files = new S3Files(settings.bucket, { connection, endpoint: env.s3Endpoint });
   const cas = new CaCertificates(ports);
   const keyOf = (id: string) => cas.publicKey(id);
-  const crls = new GuardedCrls(table, { keyOf, macKeys: keys.macKeys, log });
-  return { deps: { ...ports, cas, crls }, keys };
+  const crls = new GuardedCrls(files, { keyOf, macKeys: keys.macKeys, log });
+  return { deps: { ...ports, cas, crls, issuerFiles: files }, keys };
 }
 
 /**

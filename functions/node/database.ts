@@ -1,21 +1,51 @@
-// Where the records are: a file in the data folder, or a DynamoDB table.
+// Where the records and the CRLs are: a file in the data folder, or a DynamoDB table and a bucket of S3.
 
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
-import type { CrlStore } from '../../lib/ports/crls.ts';
+import { ConfigError } from '../../lib/config/error.ts';
+import type { CrlStore, IssuerFiles } from '../../lib/ports/crls.ts';
 import type { Expiring } from '../../lib/ports/records/expiry.ts';
 import type { SearchIndex } from '../../lib/ports/search-index.ts';
 import type { Snapshots } from '../../lib/ports/snapshots.ts';
 import type { Store } from '../../lib/ports/store.ts';
 import type { Writing } from '../../lib/ports/writing.ts';
 import { settleRestore } from '../backup/folder.ts';
+import type { Env } from '../env.ts';
 
 export type Database = Store &
-  CrlStore &
   Writing &
   Partial<Expiring> &
-  Partial<Snapshots> & { readonly index: SearchIndex; close(): void };
+  Partial<Snapshots> & {
+    readonly index: SearchIndex;
+    readonly crls: CrlStore;
+    /** Absent where this process serves them itself. */
+    readonly issuerFiles?: IssuerFiles;
+    close(): void;
+  };
+
+export type DatabaseEnv = Pick<Env, 'dataDir' | 'table'> &
+  Partial<Pick<Env, 'files' | 's3Endpoint'>>;
+
+/** The SDK is loaded only where it is used. @throws {Error} with a sentence @throws {InUse} */
+export async function openDatabase(env: DatabaseEnv): Promise<Database> {
+  const { dataDir, table, files: bucket, s3Endpoint: endpoint } = env;
+  if (table === undefined) return openDatabaseFile(dataDir);
+  if (bucket === undefined) {
+    throw new ConfigError(['SCEPTER_FILES must be set: the S3 bucket that has the CRLs']);
+  }
+  const [{ DynamoStore }, { S3Files }] = await Promise.all([
+    import('../../lib/adapters/aws/dynamodb/dynamodb.ts'),
+    import('../../lib/adapters/aws/s3/files.ts'),
+  ]);
+  const store = await DynamoStore.open(table);
+  const files = new S3Files(bucket, { endpoint });
+  const close = () => {
+    files.close();
+    DynamoStore.prototype.close.call(store);
+  };
+  return Object.assign(store, { crls: files, issuerFiles: files, close });
+}
 
 export async function openDatabaseFile(dataDir: string): Promise<SqliteStore> {
   await settleRestore(dataDir);
@@ -24,10 +54,4 @@ export async function openDatabaseFile(dataDir: string): Promise<SqliteStore> {
   await writeFile(path, '', { flag: 'a', mode: 0o600 });
   await chmod(path, 0o600);
   return new SqliteStore(path);
-}
-
-/** The SDK is loaded only where it is used. */
-export async function openTable(table: string): Promise<Database> {
-  const { DynamoStore } = await import('../../lib/adapters/aws/dynamodb/dynamodb.ts');
-  return DynamoStore.open(table);
 }

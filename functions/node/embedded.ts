@@ -24,11 +24,10 @@ import type { Config } from '../../lib/config/config.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 import { countedLog } from '../../lib/http/metrics.ts';
 import type { Log } from '../../lib/ports/log.ts';
-import type { Env } from '../env.ts';
 import { ceremonies, type Keys, type KeysEnv, openKeys, requireTogether } from '../keys.ts';
 import { readStaticSecrets } from '../static-secrets.ts';
 import { keepToken, readToken, replaceToken } from './admin-token.ts';
-import { type Database, openDatabaseFile, openTable } from './database.ts';
+import { type Database, type DatabaseEnv, openDatabase } from './database.ts';
 
 export type Embedded = {
   readonly deps: ServerDeps & Pick<AdminDeps, 'operator'>;
@@ -42,7 +41,7 @@ export type Embedded = {
 };
 
 export async function openEmbedded(
-  env: KeysEnv & Pick<Env, 'table'>,
+  env: KeysEnv & DatabaseEnv,
   config: Config,
   plainLog: Log,
 ): Promise<Embedded> {
@@ -52,7 +51,7 @@ export async function openEmbedded(
   const token = await readToken(tokenPath);
   await requireCertifiable(config);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const database = await (table === undefined ? openDatabaseFile(dataDir) : openTable(table));
+  const database = await openDatabase(env);
   const keys = await openKeys(env, database);
   const metrics = new Metrics(systemClock);
   const log = countedLog(metrics, plainLog);
@@ -101,12 +100,13 @@ function depsOf(config: Config, { database, keys, kept, log }: Opened): ServerDe
   const store = guarded(watched, macKeys, log);
   const cas = new AnsweringCas({ config, store, signer, raKeys, clock: systemClock });
   const keyOf = (id: string) => cas.publicKey(id);
-  const crls = new GuardedCrls(database, { keyOf, macKeys, log });
+  const crls = new GuardedCrls(database.crls, { keyOf, macKeys, log });
   return {
     ...{ config, store, index: database.index, crls, cas, log },
     ...{ signer, crlSigner: signer, raKeys, macKeys },
     validators: new Map(),
     staticSecrets: readStaticSecrets(config),
+    ...(database.issuerFiles ? { issuerFiles: database.issuerFiles } : {}),
     ...(database.expire ? { expiring: { expire: database.expire.bind(database) } } : {}),
     ...(database.snapshot ? { snapshots: { snapshot: database.snapshot.bind(database) } } : {}),
     clock: systemClock,

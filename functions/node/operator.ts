@@ -23,7 +23,7 @@ import { loadConfig } from '../default-config.ts';
 import type { Env } from '../env.ts';
 import { ceremonies, type Keys, openKeys, requireTogether } from '../keys.ts';
 import { keepToken, readToken, replaceToken } from './admin-token.ts';
-import { type Database, openDatabaseFile, openTable } from './database.ts';
+import { type Database, openDatabase } from './database.ts';
 
 /** Where the records are a table, it is worked on with the operator's credentials; a folder only while no server
  * has it. */
@@ -67,7 +67,7 @@ export async function openOperator(env: Env): Promise<Opened> {
   const { dataDir, table } = env;
   const inFolder = table === undefined || env.sealingKey === undefined;
   if (inFolder) await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const database = await (table === undefined ? openDatabaseFile(dataDir) : openTable(table));
+  const database = await openDatabase(env);
   const keys = await openKeys(env, database);
   const printed = jsonLog((line) => process.stderr.write(`${line}\n`), systemClock);
   // What a command is refused, it says itself.
@@ -111,7 +111,7 @@ export function operatorOf(
   const store = guarded(database, macKeys, log);
   const cas = new CaCertificates({ config, store, clock: systemClock });
   const keyOf = (id: string) => cas.publicKey(id);
-  const crls = new GuardedCrls(database, { keyOf, macKeys, log });
+  const crls = new GuardedCrls(database.crls, { keyOf, macKeys, log });
   return {
     ...{ config, store, crls, cas, macKeys, log },
     ...{ signer, crlSigner: signer, raKeys },

@@ -110,6 +110,7 @@ function configured(folder: string): object {
       ...base.vars,
       AWS_REGION: out('Region'),
       SCEPTER_TABLE: out('Table'),
+      SCEPTER_FILES: out('Files'),
       SCEPTER_DEPLOYMENT: deployment,
       SCEPTER_SEALING_KEY: out('SealingKey'),
       SCEPTER_CONFIG: out('Config'),

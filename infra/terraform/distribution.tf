@@ -8,13 +8,14 @@ locals {
   all_viewer_except_host_header = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
 
   # Not /certsrv/mscep_admin/, which hands out challenges.
-  scep_paths   = ["/scep*", "/cgi-bin/pkiclient.exe", "/certsrv/mscep/*"]
-  cached_paths = ["/crl/*", "/aia/*"]
-  all_methods  = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
-  public_paths = concat(
-    [for path in local.scep_paths : { path = path, methods = local.all_methods, cache = local.caching_disabled }],
-    [for path in local.cached_paths : { path = path, methods = ["GET", "HEAD"], cache = local.caching_optimized }],
-  )
+  scep_paths  = ["/scep*", "/cgi-bin/pkiclient.exe", "/certsrv/mscep/*"]
+  all_methods = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
+
+  # Certificates of CAs for as long as Cache-Control says.
+  file_paths = local.cloudfront ? {
+    "/crl/*" = { cache = aws_cloudfront_cache_policy.crls[0].id, headers = aws_cloudfront_response_headers_policy.crls[0].id }
+    "/aia/*" = { cache = local.caching_optimized, headers = null }
+  } : {}
 }
 
 # What CloudFront sends; the functions read it themselves.
@@ -100,6 +101,12 @@ resource "aws_cloudfront_distribution" "this" {
     }
   }
 
+  origin {
+    origin_id                = "files"
+    domain_name              = aws_s3_bucket.files.bucket_regional_domain_name
+    origin_access_control_id = aws_cloudfront_origin_access_control.files[0].id
+  }
+
   default_cache_behavior {
     target_origin_id         = "api"
     viewer_protocol_policy   = "https-only"
@@ -111,17 +118,32 @@ resource "aws_cloudfront_distribution" "this" {
   }
 
   dynamic "ordered_cache_behavior" {
-    for_each = local.public_paths
+    for_each = local.scep_paths
 
     content {
-      path_pattern             = ordered_cache_behavior.value.path
+      path_pattern             = ordered_cache_behavior.value
       target_origin_id         = "api"
       viewer_protocol_policy   = var.plain_http ? "allow-all" : "https-only"
-      allowed_methods          = ordered_cache_behavior.value.methods
+      allowed_methods          = local.all_methods
       cached_methods           = ["GET", "HEAD"]
-      cache_policy_id          = ordered_cache_behavior.value.cache
+      cache_policy_id          = local.caching_disabled
       origin_request_policy_id = local.all_viewer_except_host_header
       compress                 = false
+    }
+  }
+
+  dynamic "ordered_cache_behavior" {
+    for_each = local.file_paths
+
+    content {
+      path_pattern               = ordered_cache_behavior.key
+      target_origin_id           = "files"
+      viewer_protocol_policy     = var.plain_http ? "allow-all" : "https-only"
+      allowed_methods            = ["GET", "HEAD"]
+      cached_methods             = ["GET", "HEAD"]
+      cache_policy_id            = ordered_cache_behavior.value.cache
+      response_headers_policy_id = ordered_cache_behavior.value.headers
+      compress                   = false
     }
   }
 

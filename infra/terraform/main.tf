@@ -56,6 +56,7 @@ locals {
     CaSigningAlgorithms = join("\",\"", distinct(values(local.signing_algorithms)))
     SealingKeyArn       = local.sealing_key_arn
     ConfigObjects       = "${aws_s3_bucket.configs.arn}/config/*"
+    FilesBucketArn      = aws_s3_bucket.files.arn
   }
   secret_arns = concat(values(var.secrets), var.origin_secret_arns)
   secrets_policy_values = {
@@ -232,6 +233,7 @@ resource "aws_lambda_function" "this" {
       {
         SCEPTER_DEPLOYMENT  = var.deployment
         SCEPTER_TABLE       = local.table_name
+        SCEPTER_FILES       = aws_s3_bucket.files.bucket
         SCEPTER_SEALING_KEY = local.sealing_key_arn
         SCEPTER_CONFIG      = "s3:${aws_s3_object.config.bucket}/${aws_s3_object.config.key}"
         NODE_OPTIONS        = "--enable-source-maps"

@@ -60,6 +60,11 @@ output "table_arn" {
   value       = local.table_arn
 }
 
+output "files_bucket" {
+  description = "Name of the bucket of CRLs and certificates of CAs, which SCEPTER_FILES is for the operator, too."
+  value       = aws_s3_bucket.files.bucket
+}
+
 output "config" {
   description = "The configuration by its name in its bucket, which SCEPTER_CONFIG is for the operator, too."
   value       = "s3:${aws_s3_object.config.bucket}/${aws_s3_object.config.key}"

@@ -198,7 +198,7 @@ variable "max_write_request_units" {
 }
 
 variable "max_read_request_units" {
-  description = "The most read units a second that the new table and each of its indexes gives, which bounds what a flood can cost. A request takes 4 to 8; 50 instances that each read a CRL of 400 KB once in five seconds take 1,000."
+  description = "The most read units a second that the new table and each of its indexes gives, which bounds what a flood can cost. A request takes 4 to 8."
   type        = number
   default     = 4000
   nullable    = false

@@ -7,7 +7,7 @@ import type { Config } from '../config/config.ts';
 import type { KeySpec } from '../crypto/algorithms.ts';
 import type { Actor } from '../events/event.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Crls } from '../ports/crls.ts';
+import type { Crls, IssuerFiles } from '../ports/crls.ts';
 import type { Log } from '../ports/log.ts';
 import type { MacKeys, SealedMacKey } from '../ports/mac-keys.ts';
 import type { RaKeys } from '../ports/ra-keys.ts';
@@ -31,6 +31,8 @@ export type Deps = {
   readonly index: SearchIndex;
   readonly crls: Crls;
   readonly macKeys: MacKeys;
+  /** Absent where this service serves them itself. */
+  readonly issuerFiles?: IssuerFiles;
   /** Absent where the store deletes by itself what has expired. */
   readonly expiring?: Expiring;
   /** Absent where the records are not in a file of this process. */

@@ -113,7 +113,11 @@ const hoursLeft = (until: number, now: number): number => Math.floor((until - no
 async function crlJob(deps: PublishDeps, id: string): Promise<Measures> {
   // A long-running server may have begun before the CA was retired.
   if (!(await deps.cas.served()).includes(id)) return {};
-  const crls = await keepCrls(deps, await deps.cas.issuer(id));
+  const issuer = await deps.cas.issuer(id);
+  const [crls] = await Promise.all([
+    keepCrls(deps, issuer),
+    deps.issuerFiles?.keep(id, issuer.certificate.der),
+  ]);
   const first = Math.min(...crls.map(({ nextUpdate }) => nextUpdate));
   return { crlNumber: crls[0].number, crlHoursLeft: hoursLeft(first, deps.clock.now()) };
 }

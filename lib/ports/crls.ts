@@ -50,3 +50,9 @@ export interface CrlStore {
    * number `spoilt` (its `stored`). `stale`: neither is so, and nothing was stored; read again. */
   publish(name: string, crl: Crl, spoilt?: string): Promise<'done' | 'stale'>;
 }
+
+/** Where certificates of CAs are files that others serve. */
+export interface IssuerFiles {
+  /** Has the certificate of a CA served. @param der of it @throws {Outage} */
+  keep(ca: string, der: Bytes): Promise<void>;
+}

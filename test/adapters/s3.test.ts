@@ -8,7 +8,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { readNamedObject, targetOf } from '../../lib/adapters/aws/s3.ts';
+import { readNamedObject, targetOf } from '../../lib/adapters/aws/s3/s3.ts';
 import { MAX_CONFIG_OCTETS } from '../../lib/base/limits.ts';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

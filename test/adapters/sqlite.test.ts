@@ -11,6 +11,7 @@ import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import { Outage } from '../../lib/base/errors.ts';
 import { View } from '../../lib/ca/record/unit-of-work.ts';
 import { type Action, nextRev, SPOILT_REV } from '../../lib/ports/store.ts';
+import { crlContract } from './crls.contract.ts';
 import { searchContract } from './search.contract.ts';
 import { challengeRecord, storeContract, transactionRecord } from './store.contract.ts';
 
@@ -30,6 +31,7 @@ function byAnotherHand(path: string, sql: string): void {
 }
 
 storeContract('SQLite', async () => new SqliteStore(fresh()));
+crlContract('SQLite', async () => new SqliteStore(fresh()));
 searchContract('SQLite', async () => new SqliteStore(fresh()));
 
 test('SQLite: what was written is there when the file is opened again', async () => {

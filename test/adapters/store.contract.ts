@@ -3,9 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type Bytes, equal } from '../../lib/base/bytes.ts';
 import type { CertificateState } from '../../lib/base/words.ts';
-import type { CrlStore } from '../../lib/ports/crls.ts';
 import type { CertificateRecord } from '../../lib/ports/records/certificate.ts';
 import { newLineage } from '../../lib/ports/records/lineage.ts';
 import { dueBefore, type List, searchText } from '../../lib/ports/records/places.ts';
@@ -62,7 +60,7 @@ const put = <K extends Kind>(kind: K, key: string, rev: number, record: Records[
 const about = (key: string, transaction: string): Action =>
   put('event', key, 0, { body: '{}', transaction });
 
-export function storeContract(name: string, open: () => Promise<Store & Partial<CrlStore>>): void {
+export function storeContract(name: string, open: () => Promise<Store>): void {
   describe(`store: ${name}`, () => {
     const one = async (
       store: Store,
@@ -571,75 +569,6 @@ export function storeContract(name: string, open: () => Promise<Store & Partial<
         }),
         { numRuns: 25 },
       );
-    });
-
-    describe('CRLs', () => {
-      const crl = (number: number, octets: number) => ({
-        number,
-        der: new Uint8Array(octets).fill(number),
-        thisUpdate: now,
-        nextUpdate: now + number,
-        changes: number * 2,
-      });
-      /** A store that has no CRLs of its own keeps another promise. */
-      const opened = async (): Promise<CrlStore | undefined> => {
-        const store = await open();
-        const { publish, newest } = store;
-        return publish && newest
-          ? { publish: publish.bind(store), newest: newest.bind(store) }
-          : undefined;
-      };
-
-      test('the number of the stored CRL only rises', async () => {
-        const crls = await opened();
-        if (!crls) return;
-        assert.equal(await crls.newest('default'), undefined);
-        assert.equal(await crls.publish('default', crl(1, 9)), 'done');
-        assert.equal(await crls.publish('default', crl(1, 8)), 'stale');
-        assert.equal(await crls.publish('default', crl(3, 9)), 'done');
-        assert.equal(await crls.publish('default', crl(2, 9)), 'stale');
-        const { stored, ...kept } = (await crls.newest('default')) ?? assert.fail();
-        assert.deepEqual(kept, crl(3, 9));
-        // What calls itself 3 and is spoilt is replaced by any; by the first of two.
-        const spoilt = { ...crl(2, 9), mac: 'one' };
-        assert.equal(await crls.publish('default', crl(2, 8), 'another'), 'stale');
-        assert.equal(await crls.publish('default', spoilt, stored), 'done');
-        assert.equal(await crls.publish('default', crl(1, 9), stored), 'stale');
-        const { stored: _next, ...after } = (await crls.newest('default')) ?? assert.fail();
-        assert.deepEqual(after, spoilt);
-        assert.equal(await crls.newest('other'), undefined);
-      });
-
-      test('a CRL of any size is read whole while others are published', async () => {
-        const crls = await opened();
-        if (!crls) return;
-        // Two at once with one number, in one chunk and in several.
-        const sizes = (number: number) => (number % 2 ? [1_000_000, 900_000] : [10, 750_000]);
-        const whole = ({ number, der }: { number: number; der: Bytes }) =>
-          sizes(number).includes(der.length) && equal(der, crl(number, der.length).der);
-        let published = false;
-        const publishing = (async () => {
-          for (let number = 1; number <= 8; number++) {
-            const answers: string[] = await Promise.all(
-              sizes(number).map(
-                (octets): Promise<string> => crls.publish('default', crl(number, octets)),
-              ),
-            );
-            assert.deepEqual(answers.sort(), ['done', 'stale']);
-          }
-        })().finally(() => {
-          published = true;
-        });
-        let before = 0;
-        while (!published) {
-          const read = await crls.newest('default');
-          if (read) assert.ok(whole(read) && read.number >= before, `CRL ${read.number}`);
-          before = read?.number ?? before;
-          await new Promise(setImmediate);
-        }
-        await publishing;
-        assert.equal((await crls.newest('default'))?.number, 8);
-      });
     });
   });
 }

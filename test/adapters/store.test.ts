@@ -4,11 +4,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isGone } from '../../lib/ports/records/expiry.ts';
 import { dueBefore } from '../../lib/ports/records/places.ts';
-import { MemoryStore } from '../support/memory-store.ts';
+import { MemoryCrls, MemoryStore } from '../support/memory-store.ts';
+import { crlContract } from './crls.contract.ts';
 import { searchContract } from './search.contract.ts';
 import { storeContract, transactionRecord } from './store.contract.ts';
 
 storeContract('memory', async () => new MemoryStore());
+crlContract('memory', async () => new MemoryCrls());
 searchContract('memory', async () => new MemoryStore());
 storeContract(
   'memory, interleaved',

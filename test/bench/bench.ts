@@ -181,8 +181,8 @@ if (!local) say('NOT RUN: bench over DynamoDB Local (Java 17 is missing)');
 else {
   // Where the SDK finds it; set before the SDK is first used.
   Object.assign(process.env, local.env);
-  const { freshStore, freshTable } = await import('../support/dynamodb.ts');
-  await throughput('DynamoDB Local', async () => ({ SCEPTER_TABLE: await freshTable() }));
+  const { freshStore, freshTable, tableEnv } = await import('../support/dynamodb.ts');
+  await throughput('DynamoDB Local', async () => tableEnv(await freshTable()));
   await waits('DynamoDB Local', (await freshStore()).store);
   workers();
   await local.stop();

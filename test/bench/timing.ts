@@ -159,6 +159,7 @@ export async function timing(count: number, endpoints: readonly string[], say: S
   const world = await awsWorld({ config: document });
   const isolate = await startWorkerd(bundle, {
     ...world.kms.emulator.env,
+    ...world.s3.env,
     AWS_ENDPOINT_URL_DYNAMODB: process.env.AWS_ENDPOINT_URL_DYNAMODB ?? '',
     SCEPTER_TABLE: world.table,
     SCEPTER_DEPLOYMENT: 'test',

@@ -35,6 +35,7 @@ async function besideNode(count: number): Promise<BesideNode> {
   const PORT = String(await freePort());
   const env = {
     ...world.kms.emulator.env,
+    ...world.s3.env,
     AWS_ENDPOINT_URL_DYNAMODB: process.env.AWS_ENDPOINT_URL_DYNAMODB ?? '',
     SCEPTER_TABLE: world.table,
     SCEPTER_DEPLOYMENT: 'test',

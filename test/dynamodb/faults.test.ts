@@ -5,11 +5,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { DeleteTableCommand } from '@aws-sdk/client-dynamodb';
 import { RETRIES, RETRIES_BACK, RetryQuota } from '../../lib/adapters/aws/aws.ts';
-import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
-import { equal } from '../../lib/base/bytes.ts';
 import { Outage } from '../../lib/base/errors.ts';
 import { WRITE_FAILED_MS } from '../../lib/base/limits.ts';
-import type { Crl, StoredCrl } from '../../lib/ports/crls.ts';
 import type { Action, Store } from '../../lib/ports/store.ts';
 import { challengeRecord } from '../adapters/store.contract.ts';
 import { ok } from '../support/api.ts';
@@ -24,7 +21,7 @@ import {
 import { deviceKey } from '../support/keys.ts';
 import { makeLab } from '../support/lab.ts';
 import { enrolment } from '../support/messages.ts';
-import { awaitingSilence, impatient, patient } from '../support/timers.ts';
+import { awaitingSilence, impatient } from '../support/timers.ts';
 
 /** A store whose calls are counted from `arm` on and befallen by what `arm` says. */
 async function faulty(time?: ReturnType<typeof impatient>, quota?: RetryQuota) {
@@ -67,12 +64,6 @@ const seed = (store: Store) =>
   ]);
 
 /** Octets are compared as one: to print how 400 kB differ takes minutes. */
-function requireSame(stored: StoredCrl | undefined, { der, ...rest }: Crl, where = ''): void {
-  const { stored: _named, ...found } = stored ?? assert.fail(where);
-  assert.ok(equal(found.der, der), `${where} ${found.der.length} octets`);
-  assert.deepEqual({ ...found, der: undefined }, { ...rest, der: undefined }, where);
-}
-
 describe('one fault is repaired by a retry', () => {
   const writes: [string, readonly Action[]][] = [
     ['a write of everything', [put('new'), put('there', 1), take('a')]],
@@ -152,69 +143,6 @@ describe('one fault is repaired by a retry', () => {
     }
   });
 
-  test('a CRL of several chunks is published once and whole', async () => {
-    const { store, arm, wire, table } = await faulty();
-    let number = 1;
-    const next = () => {
-      number++;
-      const der = new Uint8Array(400_000).fill(number);
-      return { number, der, thisUpdate: number, nextUpdate: number + 1, changes: 3 };
-    };
-    await store.publish('default', next());
-    arm(() => undefined);
-    await store.publish('default', next());
-    await store.newest('default');
-    // The header, a chunk and the new header; the old chunk goes; the header and its chunk.
-    const calls = [...wire.calls];
-    assert.deepEqual(calls, [
-      ...['BatchGetItem', 'PutItem', 'PutItem', 'DeleteItem'],
-      ...['BatchGetItem', 'BatchGetItem'],
-    ]);
-    for (const [at, name] of calls.entries()) {
-      for (const kind of faultsOf(name)) {
-        const crl = next();
-        arm((_, n) => (n === at ? kind : undefined));
-        assert.equal(await store.publish('default', crl), 'done', `${name} ${kind}`);
-        requireSame(await store.newest('default'), crl, `${name} ${kind}`);
-        assert.equal((await itemsOf(table)).length, 2, `${name} ${kind}: the old chunk is gone`);
-      }
-    }
-  });
-
-  test('one of two CRLs with one number is published, and nothing of the other is kept', async () => {
-    const { store, table, arm } = await faulty();
-    const crl = (fill: number) => {
-      const der = new Uint8Array(400_000).fill(fill);
-      return { number: 1, der, thisUpdate: 1, nextUpdate: 2, changes: 0 };
-    };
-    // The second begins when the first has read that there is none.
-    let other: Promise<string> | undefined;
-    const second = new DynamoStore(outside, table, patient);
-    arm(({ name }) => {
-      if (name === 'PutItem') other ??= second.publish('default', crl(2));
-      return undefined;
-    });
-    const answers = [await store.publish('default', crl(1)), await other];
-    assert.deepEqual(answers.sort(), ['done', 'stale']);
-    assert.equal((await itemsOf(table)).length, 2);
-  });
-
-  test('a CRL that is replaced while it is read comes as the newer one, whole', async () => {
-    const { store, table, arm } = await faulty();
-    const crl = (number: number, octets: number) => {
-      const der = new Uint8Array(octets).fill(number);
-      return { number, der, thisUpdate: 1, nextUpdate: 2, changes: 0 };
-    };
-    const other = new DynamoStore(outside, table, patient);
-    await other.publish('default', crl(1, 800_000));
-    // The header of the first has been read, its chunks have not.
-    arm(async (_, at) => {
-      if (at === 1) await other.publish('default', crl(2, 400_000));
-      return undefined;
-    });
-    requireSame(await store.newest('default'), crl(2, 400_000));
-  });
-
   test('an enrolment succeeds at its first try, whichever call fails', async () => {
     const enrol = async (at: number, kind: DynamoFault | undefined) => {
       const { store, rows, arm, disarm, wire } = await faulty();
@@ -256,16 +184,6 @@ describe('time runs out', () => {
       arm(({ name }) => (name === 'TransactWriteItems' ? kind : undefined));
       assert.equal(await store.write([put('new'), take('a')]), 'done');
     }
-  });
-
-  test('a CRL that was published is found by reading', async () => {
-    const { store, arm } = await faulty(impatient());
-    const crl = { number: 1, der: new Uint8Array(9), thisUpdate: 1, nextUpdate: 2, changes: 0 };
-    arm(({ name }) => (name === 'PutItem' ? 'lost after' : undefined));
-    assert.equal(await store.publish('default', crl), 'done');
-    arm(({ name }) => (name === 'PutItem' ? 'lost before' : undefined));
-    await assert.rejects(store.publish('default', { ...crl, number: 2 }), Outage);
-    requireSame(await store.newest('default'), crl);
   });
 
   test('a write that had no effect is an Outage, and the same write is done afterwards', async () => {

@@ -9,7 +9,7 @@ import { initMacKeys, readMacKeys } from '../../lib/ca/authority/mac-keys.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { type ConfigDocument, checkConfig } from '../../lib/config/config.ts';
 import { type KillStore, killScenarios } from '../kill/scenarios.ts';
-import { freshTable, rowsOf } from '../support/dynamodb.ts';
+import { freshTable, rowsOf, tableEnv } from '../support/dynamodb.ts';
 import { openKms } from '../support/kms.ts';
 
 /** What an operator does, once. */
@@ -34,7 +34,7 @@ const open = async (document: ConfigDocument): Promise<KillStore> => {
   }
   store.close();
   const settings = {
-    SCEPTER_TABLE: table,
+    ...tableEnv(table),
     SCEPTER_DEPLOYMENT: 'test',
     SCEPTER_SEALING_KEY: kms.sealingKey,
     SCEPTER_CONFIG: JSON.stringify(document),

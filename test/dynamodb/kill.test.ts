@@ -2,11 +2,11 @@
 
 import { killUnderLoad } from '../kill/load.ts';
 import { type KillStore, killScenarios } from '../kill/scenarios.ts';
-import { freshTable, rowsOf } from '../support/dynamodb.ts';
+import { freshTable, rowsOf, tableEnv } from '../support/dynamodb.ts';
 
 const open = async (): Promise<KillStore> => {
   const table = await freshTable();
-  return { env: { SCEPTER_TABLE: table }, rows: () => rowsOf(table) };
+  return { env: tableEnv(table), rows: () => rowsOf(table) };
 };
 
 killScenarios('DynamoDB Local', open);

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fromPem } from '../../lib/base/bytes.ts';
 import { checkCa } from '../support/check-ca.ts';
-import { freshTable, rowsOf } from '../support/dynamodb.ts';
+import { freshTable, rowsOf, tableEnv } from '../support/dynamodb.ts';
 import { startDynamoProxy } from '../support/dynamodb-proxy.ts';
 import { openKms } from '../support/kms.ts';
 import { freePort, run, startServer, temporary } from '../support/process.ts';
@@ -32,7 +32,7 @@ async function deployment() {
   };
   const env = {
     ...kms.emulator.env,
-    SCEPTER_TABLE: table,
+    ...tableEnv(table),
     SCEPTER_DEPLOYMENT: 'test',
     SCEPTER_SEALING_KEY: kms.sealingKey,
     SCEPTER_CONFIG: JSON.stringify(document),

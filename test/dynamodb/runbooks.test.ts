@@ -13,7 +13,7 @@ import { makeDynamoDbClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import type { Item } from '../../lib/adapters/aws/dynamodb/items.ts';
 import { createTable } from '../../lib/adapters/aws/dynamodb/table.ts';
 import { blocksOf } from '../support/blocks.ts';
-import { freshTable, itemsOf, outside } from '../support/dynamodb.ts';
+import { freshTable, itemsOf, outside, tableEnv } from '../support/dynamodb.ts';
 import { openKms } from '../support/kms.ts';
 import { startKmsEmulator } from '../support/kms-emulator.ts';
 import { freePort, type Running, run, startServer, temporary } from '../support/process.ts';
@@ -67,7 +67,7 @@ async function deployment(t: TestContext) {
   const env: Env = {
     ...kms.emulator.env,
     AWS_CONFIG_FILE: profile,
-    SCEPTER_TABLE: table,
+    ...tableEnv(table),
     SCEPTER_DEPLOYMENT: 'test',
     SCEPTER_SEALING_KEY: sealingKey,
     CA_KEY: caKey,
@@ -138,8 +138,8 @@ test('a table goes back to a moment: revocations and the number of the CRL do no
   assert.match(said, /some have no record/);
   const after = await crl();
   assert.ok(after.number > before.number, `${after.number} after ${before.number}`);
-  assert.deepEqual(after.serials, [early]);
-  assert.deepEqual(after.reasons, ['keyCompromise']);
+  assert.deepEqual(after.serials.toSorted(), before.serials.toSorted());
+  assert.deepEqual(after.reasons, ['keyCompromise', 'keyCompromise']);
 });
 
 test('a Region is lost: the other one goes on from a copy of the table, with replicas of the keys', async (t) => {

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fromPem } from '../../lib/base/bytes.ts';
 import { checkCa } from '../support/check-ca.ts';
-import { freshTable, rowsOf } from '../support/dynamodb.ts';
+import { freshTable, rowsOf, tableEnv } from '../support/dynamodb.ts';
 import { freePort, run, startServer, temporary } from '../support/process.ts';
 
 test('npm start with SCEPTER_TABLE keeps its records there, and finds them again', async () => {
   const table = await freshTable();
   const dataDir = join(temporary('dynamodb'), 'data');
-  const env = { SCEPTER_TABLE: table, SCEPTER_DATA_DIR: dataDir, PORT: String(await freePort()) };
+  const env = { ...tableEnv(table), SCEPTER_DATA_DIR: dataDir, PORT: String(await freePort()) };
   const cli = (...args: string[]) => run('bin/scepter.js', args, { env });
   const out = join(temporary('enrol'), 'device');
   const enrol = (url: string, challenge: string) =>
@@ -62,7 +62,7 @@ test('npm start with SCEPTER_TABLE keeps its records there, and finds them again
 test('npm start refuses a table that it cannot use, with a sentence', async () => {
   const env = {
     PORT: String(await freePort()),
-    SCEPTER_TABLE: 'nowhere',
+    ...tableEnv('nowhere'),
     SCEPTER_DATA_DIR: temporary('refused'),
   };
   const { code, err } = await run('functions/server.ts', [], { env });
@@ -70,10 +70,24 @@ test('npm start refuses a table that it cannot use, with a sentence', async () =
   assert.match(err, /^scepter: the DynamoDB table "nowhere" does not exist in eu-central-1 .*\n$/);
 });
 
+test('npm start refuses a table without a bucket for its CRLs', async () => {
+  const env = {
+    PORT: String(await freePort()),
+    SCEPTER_TABLE: await freshTable(),
+    SCEPTER_DATA_DIR: temporary('refused'),
+  };
+  const { code, err } = await run('functions/server.ts', [], { env });
+  assert.deepEqual(
+    [code, err.includes('SCEPTER_FILES must be set: the S3 bucket')],
+    [2, true],
+    err,
+  );
+});
+
 test('npm start without a region or credentials says which is missing', async () => {
   const none = {
     PORT: String(await freePort()),
-    SCEPTER_TABLE: 'any',
+    ...tableEnv('any'),
     SCEPTER_DATA_DIR: temporary('refused'),
     AWS_ACCESS_KEY_ID: undefined,
     AWS_SECRET_ACCESS_KEY: undefined,

@@ -256,35 +256,6 @@ describe('what another hand has written', () => {
       assert.deepEqual(found, ['t']);
     }
   });
-
-  test('a forged head of a CRL is replaced by the next, wherever it says that its parts are', async () => {
-    const { store, table } = await freshStore();
-    const Item = { pk: { S: 'crl#default' }, attempt: { S: 'a'.repeat(3000) }, chunks: { N: '2' } };
-    await outside.send(new PutItemCommand({ TableName: table, Item }));
-    const crl = { number: 1, der: new Uint8Array(9), thisUpdate: 1, nextUpdate: 2, changes: 0 };
-    const found = await store.newest('default');
-    assert.equal(await store.publish('default', crl, found?.stored), 'done');
-    assert.deepEqual((await store.newest('default'))?.der, crl.der);
-  });
-});
-
-test('a CRL in the form of a later release is read as far as possible, and judged by its signature', async () => {
-  const { store, table } = await freshStore();
-  const crl = { number: 1, der: new Uint8Array(9), thisUpdate: 1, nextUpdate: 2, changes: 0 };
-  assert.equal(await store.publish('default', crl), 'done');
-  await outside.send(
-    new UpdateItemCommand({
-      TableName: table,
-      Key: { pk: { S: 'crl#default' } },
-      UpdateExpression: 'SET v = :v, #n = :n, chunks = :n',
-      ExpressionAttributeNames: { '#n': 'number' },
-      ExpressionAttributeValues: { ':v': { N: '99' }, ':n': { N: '9007199254740993' } },
-    }),
-  );
-  const found = await store.newest('default');
-  assert.deepEqual(found?.der, crl.der);
-  assert.equal(await store.publish('default', { ...crl, number: 2 }), 'stale');
-  assert.equal(await store.publish('default', { ...crl, number: 2 }, found?.stored), 'done');
 });
 
 test('an item that is not a record is not believed, and does not affect the others', async () => {

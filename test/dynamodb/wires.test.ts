@@ -47,7 +47,11 @@ async function open(options: LabOptions = {}) {
       ...lab.deps,
       ...ports,
       crlSigner: signer,
-      crls: new GuardedCrls(own, { keyOf: (id) => cas.publicKey(id), macKeys, log: noted }),
+      crls: new GuardedCrls(world.s3.files(time), {
+        keyOf: (id) => cas.publicKey(id),
+        macKeys,
+        log: noted,
+      }),
       cas,
       log: noted,
     });

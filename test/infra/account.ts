@@ -9,19 +9,20 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { bridge, type Tls } from '../support/lambda-bridge.ts';
 import type { LambdaFunction } from '../support/lambda-runtime.ts';
 import { type LambdaService, startLambdaService } from '../support/lambda-service.ts';
 import { patiently, temporary } from '../support/process.ts';
 import { answerIam, openCloudflare, putConfiguration } from './account-worker.ts';
 import { contexts } from './contexts.ts';
+import { headersOf } from './gate.ts';
 import { onlySigned } from './signed-url.ts';
 import { type Aws, type Made, one, type Stack, startAws, startMoto, startStack } from './stack.ts';
 import { at, templateAt } from './templates.ts';
 
 type Env = Readonly<Record<string, string>>;
-type Answer = { readonly status: number; readonly headers: Env; readonly body: string };
+type Answer = { readonly status: number; readonly headers: Env; readonly body: string | Buffer };
 export type Account = Awaited<ReturnType<typeof openAccount>>;
 
 const { account, region } = contexts.httpApi.context;
@@ -162,22 +163,23 @@ export async function openAccount(home: string) {
     return { ...stack.made.outputs, ...changed, ...urls };
   }
 
-  const pass = async (request: IncomingMessage, body: string, to: string): Promise<Answer> => {
-    const headers = new Headers(request.headers as Record<string, string>);
-    for (const name of ['host', 'connection', 'content-length', 'expect']) headers.delete(name);
+  const pass = async (request: IncomingMessage, sent: Buffer, to: string): Promise<Answer> => {
     const { url = '/', method = 'POST' } = request;
     const response = await fetch(to + url, {
-      ...{ method, headers },
-      ...(method === 'GET' ? {} : { body }),
+      ...{ method, headers: headersOf(request) },
+      ...(method === 'GET' || method === 'HEAD' ? {} : { body: Uint8Array.from(sent) }),
     });
-    const type = response.headers.get('content-type') ?? 'application/json';
-    const error = response.headers.get('x-amzn-errortype');
-    const said = { 'content-type': type, ...(error ? { 'x-amzn-errortype': error } : {}) };
-    return { status: response.status, headers: said, body: await response.text() };
+    const headers = Object.fromEntries(response.headers);
+    for (const name of ['connection', 'content-encoding', 'transfer-encoding'])
+      delete headers[name];
+    const body = Buffer.from(await response.arrayBuffer());
+    if (method !== 'HEAD') headers['content-length'] = String(body.length);
+    return { status: response.status, headers, body };
   };
 
   const answer = async (request: IncomingMessage): Promise<Answer> => {
-    const body = await text(request);
+    const sent = await buffer(request);
+    const body = sent.toString();
     const said = (about: string): Answer => ({ status: 200, headers: {}, body: about });
     if (request.url === '/deploy') return said(JSON.stringify(await deploy(JSON.parse(body))));
     const [, verb] = /^\/cloudflare\/(\w+)$/.exec(request.url ?? '') ?? [];
@@ -198,7 +200,7 @@ export async function openAccount(home: string) {
     const inStack = isInvoke ? lambda?.env.AWS_ENDPOINT_URL_LAMBDA : stack?.gate.url;
     const to = inMoto ? await forTerraform() : inStack;
     if (to === undefined) throw new Error('nothing has been deployed yet');
-    return pass(request, body, to);
+    return pass(request, sent, to);
   };
 
   const errors: string[] = [];

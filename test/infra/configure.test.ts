@@ -37,6 +37,7 @@ function deployment({ document = minimal, outputs = {}, own }: Made = {}): strin
   const made = {
     Region: 'eu-west-1',
     Table: 'records',
+    Files: 'files',
     Deployment: 'scepter',
     SealingKey: 'arn:aws:kms:eu-west-1:111122223333:key/sealing',
     Config: reference(document),
@@ -86,6 +87,7 @@ test('a deployment has what all have, and its own variables, place, name and dom
   assert.deepEqual(rest.vars, {
     AWS_REGION: 'eu-west-1',
     SCEPTER_TABLE: 'records',
+    SCEPTER_FILES: 'files',
     SCEPTER_DEPLOYMENT: 'scepter',
     SCEPTER_SEALING_KEY: 'arn:aws:kms:eu-west-1:111122223333:key/sealing',
     SCEPTER_CONFIG: reference(minimal),

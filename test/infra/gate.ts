@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { type Asked, allowed, type Policy } from './iam.ts';
 
 export type Caller = { readonly arn: string; readonly policies: readonly Policy[] };
@@ -29,8 +29,8 @@ export type Gate = {
   /** What was asked for, by `role action resource`. */
   readonly let: Set<string>;
   readonly refused: string[];
-  /** What DynamoDB has counted so far. */
-  readonly units: { read: number; write: number };
+  /** What DynamoDB has counted so far, and the requests of S3. */
+  readonly units: { read: number; write: number; get: number; put: number };
   /** By access key: whoever is taken out is nobody. */
   readonly callers: Map<string, Caller>;
   stop(): void;
@@ -42,9 +42,23 @@ const places = { DynamoDB_20120810: 'dynamodb', TrentService: 'kms' } as const;
 /** Of S3, which is asked by method and path. */
 const methods: Readonly<Record<string, string>> = {
   GET: 's3:GetObject',
+  HEAD: 's3:GetObject',
   PUT: 's3:PutObject',
   DELETE: 's3:DeleteObject',
 };
+
+type Answer = {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly reply: string | Buffer;
+};
+
+/** Those of a request, for whoever is asked in its stead. */
+export function headersOf(request: IncomingMessage): Headers {
+  const headers = new Headers(request.headers as Record<string, string>);
+  for (const name of ['host', 'connection', 'content-length', 'expect']) headers.delete(name);
+  return headers;
+}
 
 type Request = Pick<Asked, 'action' | 'resource' | 'context'>;
 
@@ -151,7 +165,7 @@ function capacityOf(
 export async function openGate(guarded: Guarded): Promise<Gate> {
   const let_ = new Set<string>();
   const refused: string[] = [];
-  const units = { read: 0, write: 0 };
+  const units = { read: 0, write: 0, get: 0, put: 0 };
   const { keys, tableArn } = guarded;
   const callers = new Map(guarded.callers);
 
@@ -178,14 +192,26 @@ export async function openGate(guarded: Guarded): Promise<Gate> {
     throw new Error(`${service} ${action}: nothing of the stack`);
   };
 
-  const ofS3 = async ({ method = '', url = '', headers }: IncomingMessage, caller: Caller) => {
+  const ofS3 = async (request: IncomingMessage, caller: Caller, body: Buffer): Promise<Answer> => {
+    const { method = '', url = '' } = request;
     const resource = `arn:aws:s3::${url.replace(/^\//, ':')}`;
+    const denied = { status: 403, reply: '<Error><Code>AccessDenied</Code></Error>' };
     if (!judge(caller, [{ action: methods[method] ?? method, resource, context: {} }])) {
-      return { status: 403, reply: '<Error><Code>AccessDenied</Code></Error>' };
+      return denied;
     }
-    const { authorization = '' } = headers;
-    const response = await fetch(guarded.s3 + url, { method, headers: { authorization } });
-    return { status: response.status, reply: await response.text() };
+    units[method === 'PUT' ? 'put' : 'get']++;
+    const response = await fetch(guarded.s3 + url, {
+      ...{ method, headers: headersOf(request) },
+      ...(method === 'PUT' ? { body: Uint8Array.from(body) } : {}),
+    });
+    // Only whoever may list a bucket is told that an object is not there.
+    const [bucket = ''] = resource.split('/');
+    const list = { action: 's3:ListBucket', resource: bucket, context: {} };
+    if (response.status === 404 && !judge(caller, [list])) return denied;
+    const headers = Object.fromEntries(response.headers);
+    for (const name of ['connection', 'content-encoding', 'transfer-encoding'])
+      delete headers[name];
+    return { status: response.status, headers, reply: Buffer.from(await response.arrayBuffer()) };
   };
 
   const passOn = async (
@@ -194,8 +220,7 @@ export async function openGate(guarded: Guarded): Promise<Gate> {
     accessKey: string,
     body: string,
   ) => {
-    const headers = new Headers(request.headers as Record<string, string>);
-    for (const name of ['host', 'connection', 'content-length', 'expect']) headers.delete(name);
+    const headers = headersOf(request);
     // DynamoDB Local has a database for each access key.
     const authorization = request.headers.authorization ?? '';
     headers.set('authorization', authorization.replace(accessKey, 'local'));
@@ -207,15 +232,16 @@ export async function openGate(guarded: Guarded): Promise<Gate> {
     return { status: response.status, reply: renamed(await response.text(), false) };
   };
 
-  const answer = async (request: IncomingMessage) => {
-    const sent = await text(request);
+  const answer = async (request: IncomingMessage): Promise<Answer> => {
+    const octets = await buffer(request);
+    const sent = octets.toString();
     const authorization = request.headers.authorization ?? '';
     const [, accessKey = ''] = /Credential=(\w+)\//.exec(authorization) ?? [];
     const [service = '', action = ''] = String(request.headers['x-amz-target']).split('.');
     if (accessKey === guarded.deployer) return passOn(request, service, accessKey, sent);
     const caller = callers.get(accessKey);
     if (!caller) throw new Error(`nobody has the access key ${accessKey}`);
-    if (request.headers['x-amz-target'] === undefined) return ofS3(request, caller);
+    if (request.headers['x-amz-target'] === undefined) return ofS3(request, caller, octets);
     const body: Body = JSON.parse(sent);
     const key = [...keys.values()].find(({ id, arn }) => body.KeyId === id || body.KeyId === arn);
     const requests = requestsOf(service, action, body, key);
@@ -235,8 +261,8 @@ export async function openGate(guarded: Guarded): Promise<Gate> {
 
   const server = createServer((request, response) => {
     answer(request).then(
-      ({ status, reply }) => {
-        response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(reply);
+      ({ status, headers = { 'content-type': 'application/x-amz-json-1.0' }, reply }) => {
+        response.writeHead(status, headers).end(reply);
       },
       (error) => response.destroy(error),
     );

@@ -47,22 +47,32 @@ test('CloudFront has the same paths, protocols, caching, TLS, errors and origin 
       protocol,
       false,
     ]),
-    ...listAt(locals, 'cached_paths').map((path) => [
-      path,
-      ['GET', 'HEAD'],
-      locals.caching_optimized,
-      ...rest,
-      protocol,
-      false,
-    ]),
   ];
   const protocols = text(
     at(resource, 'dynamic.0.ordered_cache_behavior.content.0.viewer_protocol_policy'),
   );
   assert.equal(protocols, expression('var.plain_http ? "allow-all" : "https-only"'));
   assert.equal(defaultOf(hcl, 'plain_http'), false);
-  assert.deepEqual(listAt(config, 'CacheBehaviors').map(behaviour), expected('https-only'));
-  assert.deepEqual(listAt(open, 'CacheBehaviors').map(behaviour), expected('allow-all'));
+  for (const [template, protocol] of [
+    [config, 'https-only'],
+    [open, 'allow-all'],
+  ] as const) {
+    const behaviours = listAt(template, 'CacheBehaviors');
+    assert.deepEqual(behaviours.slice(0, -2).map(behaviour), expected(protocol));
+    // CRLs and certificates of CAs: parity-files.test.ts.
+    for (const one of behaviours.slice(-2)) {
+      assert.equal(at(one, 'ViewerProtocolPolicy'), protocol);
+      assert.deepEqual(at(one, 'AllowedMethods'), ['GET', 'HEAD']);
+    }
+  }
+  for (const number of [0, 1]) {
+    assert.equal(
+      text(
+        at(resource, `dynamic.${number}.ordered_cache_behavior.content.0.viewer_protocol_policy`),
+      ),
+      protocols,
+    );
+  }
   for (const each of [config, open]) {
     assert.equal(
       at(each, 'DefaultCacheBehavior.ViewerProtocolPolicy'),
@@ -85,8 +95,8 @@ test('CloudFront has the same paths, protocols, caching, TLS, errors and origin 
         at(resource, 'http_version'),
       ],
     );
-    const ttl = at(resource, 'dynamic.1.custom_error_response.content.0.error_caching_min_ttl');
-    const codes = listAt(resource, 'dynamic.1.custom_error_response.for_each');
+    const ttl = at(resource, 'dynamic.2.custom_error_response.content.0.error_caching_min_ttl');
+    const codes = listAt(resource, 'dynamic.2.custom_error_response.for_each');
     assert.deepEqual(
       listAt(each, 'CustomErrorResponses'),
       codes.map((ErrorCode) => ({ ErrorCode, ErrorCachingMinTTL: ttl })),

@@ -27,12 +27,16 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'default_cache_behavior.0.allowed_methods': 'local.all_methods',
     'default_cache_behavior.0.cache_policy_id': 'local.caching_disabled',
     'default_cache_behavior.0.origin_request_policy_id': 'local.all_viewer_except_host_header',
-    'dynamic.0.ordered_cache_behavior.for_each': 'local.public_paths',
-    'dynamic.0.ordered_cache_behavior.content.0.path_pattern': 'ordered_cache_behavior.value.path',
-    'dynamic.0.ordered_cache_behavior.content.0.allowed_methods':
-      'ordered_cache_behavior.value.methods',
-    'dynamic.0.ordered_cache_behavior.content.0.cache_policy_id':
+    'dynamic.0.ordered_cache_behavior.for_each': 'local.scep_paths',
+    'dynamic.0.ordered_cache_behavior.content.0.path_pattern': 'ordered_cache_behavior.value',
+    'dynamic.0.ordered_cache_behavior.content.0.allowed_methods': 'local.all_methods',
+    'dynamic.0.ordered_cache_behavior.content.0.cache_policy_id': 'local.caching_disabled',
+    'dynamic.1.ordered_cache_behavior.for_each': 'local.file_paths',
+    'dynamic.1.ordered_cache_behavior.content.0.path_pattern': 'ordered_cache_behavior.key',
+    'dynamic.1.ordered_cache_behavior.content.0.cache_policy_id':
       'ordered_cache_behavior.value.cache',
+    'dynamic.1.ordered_cache_behavior.content.0.response_headers_policy_id':
+      'ordered_cache_behavior.value.headers',
     'dynamic.0.ordered_cache_behavior.content.0.origin_request_policy_id':
       'local.all_viewer_except_host_header',
     'origin.0.domain_name': 'local.api_host',
@@ -191,12 +195,11 @@ for (const address of new Set([...Object.keys(wired), ...Object.keys(said)])) {
   });
 }
 
-test('locals have the same caching, alarm topic, admin ingress and concurrency', () => {
-  const { public_paths, alarm_actions, admin_type, functions } = locals;
+test('locals have the same alarm topic, admin ingress and concurrency', () => {
+  const { alarm_actions, admin_type, functions } = locals;
   assert.deepEqual(
-    [public_paths, alarm_actions, admin_type],
+    [alarm_actions, admin_type],
     [
-      'concat([for path in local.scep_paths : {path = path, methods = local.all_methods, cache = local.caching_disabled}], [for path in local.cached_paths : {path = path, methods = ["GET", "HEAD"], cache = local.caching_optimized}])',
       'var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]',
       'var.admin == null ? "none" : var.admin.type',
     ].map(expression),
@@ -238,6 +241,7 @@ test('policies name the same principals and resources', () => {
         CaKeyArns: 'join("\\",\\"", values(local.ca_key_arns))',
         CaSigningAlgorithms: 'join("\\",\\"", distinct(values(local.signing_algorithms)))',
         SealingKeyArn: 'local.sealing_key_arn',
+        FilesBucketArn: 'aws_s3_bucket.files.arn',
       }).map(([name, text]) => [name, expression(text)]),
     ),
   });
@@ -258,6 +262,7 @@ test('every function knows the deployment, the table and the key that seals', ()
   for (const part of [
     'SCEPTER_DEPLOYMENT = var.deployment',
     'SCEPTER_TABLE = local.table_name',
+    'SCEPTER_FILES = aws_s3_bucket.files.bucket',
     'SCEPTER_SEALING_KEY = local.sealing_key_arn',
     `SCEPTER_CONFIG = "s3:${expression('aws_s3_object.config.bucket')}/${expression('aws_s3_object.config.key')}"`,
   ]) {

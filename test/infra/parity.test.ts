@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { same } from './same.ts';
+import { assertClosedAlike, same } from './same.ts';
 import {
   at,
   blocksOf,
@@ -208,36 +208,6 @@ const accessLogs = (kind: 'Bucket' | 'BucketPolicy'): unknown => {
   );
   return (found ?? assert.fail(kind))[1].Properties;
 };
-
-/** @param of what Terraform makes of the bucket, by the end of its type */
-function assertClosedAlike(bucket: unknown, of: (type: string) => unknown): void {
-  const blocked = at(bucket, 'PublicAccessBlockConfiguration');
-  const encryption = 'ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault';
-  assert.equal(Object.keys(Object(blocked)).length, 4);
-  assert.deepEqual(
-    [
-      at(blocked, 'BlockPublicAcls'),
-      at(blocked, 'BlockPublicPolicy'),
-      at(blocked, 'IgnorePublicAcls'),
-      at(blocked, 'RestrictPublicBuckets'),
-      at(bucket, `BucketEncryption.${encryption}.SSEAlgorithm`),
-      at(bucket, 'OwnershipControls.Rules.0.ObjectOwnership'),
-    ],
-    [
-      ...[
-        'block_public_acls',
-        'block_public_policy',
-        'ignore_public_acls',
-        'restrict_public_buckets',
-      ].map((name) => at(of('_public_access_block'), name)),
-      at(
-        of('_server_side_encryption_configuration'),
-        'rule.0.apply_server_side_encryption_by_default.0.sse_algorithm',
-      ),
-      at(of('_ownership_controls'), 'rule.0.object_ownership'),
-    ],
-  );
-}
 
 test('logs and the bucket of access logs are kept as long and closed alike', () => {
   for (const made of ofType(plain, 'AWS::Logs::LogGroup')) {

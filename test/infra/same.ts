@@ -1,5 +1,8 @@
 // Which resources of CloudFormation and of Terraform are the same thing.
 
+import assert from 'node:assert/strict';
+import { at } from './templates.ts';
+
 /** What Terraform's `resource` is in CloudFormation, and what only one of them has, and why. */
 export const same: Readonly<Record<string, readonly string[]>> = {
   'AWS::ApiGatewayV2::Api': ['aws_apigatewayv2_api'],
@@ -14,7 +17,10 @@ export const same: Readonly<Record<string, readonly string[]>> = {
   'AWS::Backup::BackupSelection': ['aws_backup_selection'],
   'AWS::Backup::BackupVault': ['aws_backup_vault', 'aws_backup_vault_lock_configuration'],
   'AWS::CertificateManager::Certificate': ['aws_acm_certificate', 'aws_acm_certificate_validation'],
+  'AWS::CloudFront::CachePolicy': ['aws_cloudfront_cache_policy'],
   'AWS::CloudFront::Distribution': ['aws_cloudfront_distribution'],
+  'AWS::CloudFront::OriginAccessControl': ['aws_cloudfront_origin_access_control'],
+  'AWS::CloudFront::ResponseHeadersPolicy': ['aws_cloudfront_response_headers_policy'],
   'AWS::CloudWatch::Alarm': ['aws_cloudwatch_metric_alarm'],
   'AWS::CloudWatch::Dashboard': ['aws_cloudwatch_dashboard'],
   'AWS::DynamoDB::GlobalTable': ['aws_dynamodb_table'],
@@ -47,3 +53,33 @@ export const same: Readonly<Record<string, readonly string[]>> = {
   'AWS::SecretsManager::Secret': [],
   'AWS::WAFv2::WebACL': ['aws_wafv2_web_acl'],
 };
+
+/** Buckets that nobody but their owner reaches. @param of what Terraform makes of the bucket, by the end of its type */
+export function assertClosedAlike(bucket: unknown, of: (type: string) => unknown): void {
+  const blocked = at(bucket, 'PublicAccessBlockConfiguration');
+  const encryption = 'ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault';
+  assert.equal(Object.keys(Object(blocked)).length, 4);
+  assert.deepEqual(
+    [
+      at(blocked, 'BlockPublicAcls'),
+      at(blocked, 'BlockPublicPolicy'),
+      at(blocked, 'IgnorePublicAcls'),
+      at(blocked, 'RestrictPublicBuckets'),
+      at(bucket, `BucketEncryption.${encryption}.SSEAlgorithm`),
+      at(bucket, 'OwnershipControls.Rules.0.ObjectOwnership'),
+    ],
+    [
+      ...[
+        'block_public_acls',
+        'block_public_policy',
+        'ignore_public_acls',
+        'restrict_public_buckets',
+      ].map((name) => at(of('_public_access_block'), name)),
+      at(
+        of('_server_side_encryption_configuration'),
+        'rule.0.apply_server_side_encryption_by_default.0.sse_algorithm',
+      ),
+      at(of('_ownership_controls'), 'rule.0.object_ownership'),
+    ],
+  );
+}

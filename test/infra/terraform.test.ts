@@ -161,7 +161,7 @@ test('no file has an account, a key, a wildcard for actions of a policy or a CID
   const denials = texts.flatMap(([, text]) => [
     ...text.matchAll(/Effect\s+= "Deny"\n.*\n\s+Action\s+= "s3:\*"/g),
   ]);
-  assert.equal(denials.length, 2);
+  assert.equal(denials.length, 3);
 });
 
 test('files are formatted as terraform fmt does, as far as the test can tell', () => {

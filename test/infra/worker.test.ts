@@ -11,7 +11,7 @@ import { DeleteItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/c
 import { DecryptCommand, SignCommand } from '@aws-sdk/client-kms';
 import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
-import { readNamedObject } from '../../lib/adapters/aws/s3.ts';
+import { readNamedObject } from '../../lib/adapters/aws/s3/s3.ts';
 import { macPurposes } from '../../lib/base/words.ts';
 import * as strongswan from '../interop/clients/strongswan.ts';
 import { openssl, serialOf, verify } from '../interop/openssl.ts';
@@ -49,9 +49,16 @@ before(async () => {
   const started = await startAws(pathOf('worker'));
   assert.ok(started, 'Java 17 is missing');
   aws = started;
-  const { Table = '', Deployment = '', SealingKey = '', Config = '' } = aws.made.outputs;
+  const {
+    Table = '',
+    Files = '',
+    Deployment = '',
+    SealingKey = '',
+    Config = '',
+  } = aws.made.outputs;
   settings = {
     SCEPTER_TABLE: Table,
+    SCEPTER_FILES: Files,
     SCEPTER_DEPLOYMENT: Deployment,
     SCEPTER_SEALING_KEY: SealingKey,
     SCEPTER_CONFIG: Config,

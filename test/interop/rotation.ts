@@ -10,6 +10,7 @@ import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts'
 import { startDynamoDbLocal } from '../support/dynamodb-local.ts';
 import { startKmsEmulator } from '../support/kms-emulator.ts';
 import { freePort, patiently } from '../support/process.ts';
+import { startS3Emulator } from '../support/s3-emulator.ts';
 import type { Certmonger } from './clients/certmonger.ts';
 import * as strongswan from './clients/strongswan.ts';
 import { must, NotRun, plainEnv } from './command.ts';
@@ -42,7 +43,7 @@ export async function openRotation(
 ): Promise<Rotation> {
   const local = await startDynamoDbLocal();
   if (!local) throw new NotRun('Java 17 is missing');
-  const kms = await startKmsEmulator({ region });
+  const [kms, s3] = await Promise.all([startKmsEmulator({ region }), startS3Emulator()]);
   const running = new Map<string, Server>();
   const close = async () => {
     for (const server of running.values()) await server.stop();
@@ -72,6 +73,7 @@ export async function openRotation(
       ...patiently,
       ...local.env,
       ...kms.env,
+      ...s3.env,
       SCEPTER_TABLE: 'rotation',
       SCEPTER_DEPLOYMENT: 'interop',
       SCEPTER_SEALING_KEY: KeyMetadata?.Arn ?? '',

@@ -5,6 +5,7 @@
 //   KMS, as the SCEP function has them, and none of them opened before the first request
 
 import { createInterface } from 'node:readline';
+import { readEnv } from '../../functions/env.ts';
 import { openService } from '../../functions/lambda/aws.ts';
 import { openEmbedded } from '../../functions/node/embedded.ts';
 import { systemClock } from '../../lib/adapters/system.ts';
@@ -21,8 +22,12 @@ import { makeApp } from '../../lib/http/app.ts';
 import type { Order } from './process.ts';
 
 const [dataDir = '', config = '{}'] = process.argv.slice(2);
-const { SCEPTER_TABLE: table, SCEPTER_SEALING_KEY: inKms } = process.env;
-const env = { dataDir, table, sealingKey: undefined, deployment: undefined };
+const { table, files, s3Endpoint } = readEnv();
+const { SCEPTER_SEALING_KEY: inKms } = process.env;
+const env = {
+  ...{ dataDir, table, files, s3Endpoint },
+  ...{ sealingKey: undefined, deployment: undefined },
+};
 const opened = inKms
   ? await openService(() => {})
   : (await openEmbedded(env, checkConfig(JSON.parse(config)), () => {})).deps;

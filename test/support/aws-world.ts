@@ -15,6 +15,7 @@ import { deviceKey } from './keys.ts';
 import { openKms } from './kms.ts';
 import { type LabOptions, makeLab } from './lab.ts';
 import { type EnrolOptions, enrolment, type Sent } from './messages.ts';
+import { startS3Emulator } from './s3-emulator.ts';
 
 /** How the settings of a deployment read their MAC keys. */
 export const recordsOf = (store: DynamoStore) => ({
@@ -31,7 +32,9 @@ export async function awsWorld(options: LabOptions = {}) {
   await initMacKeys(deps, (purpose) => operator.makeMacKey(purpose), {
     kind: 'system',
   });
-  const lab = await makeLab({ ...options, store, crls: store, signer, raKeys, macKeys });
+  const s3 = await startS3Emulator();
+  const crls = s3.files();
+  const lab = await makeLab({ ...options, store, crls, signer, raKeys, macKeys });
   const announced = readCaCertificates((await lab.deps.cas.of('default')).bag);
   const delivered: Bytes[] = [];
   const message = (wanted: EnrolOptions): Promise<Sent> =>
@@ -39,6 +42,7 @@ export async function awsWorld(options: LabOptions = {}) {
   return {
     lab,
     kms,
+    s3,
     table,
     announced,
     message,

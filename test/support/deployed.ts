@@ -8,13 +8,16 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { doAll } from '../../functions/upkeep.ts';
 import { makeDynamoDbClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
+import type { S3Files } from '../../lib/adapters/aws/s3/files.ts';
 import { sequence } from '../../lib/asn1/writer.ts';
+import { Outage } from '../../lib/base/errors.ts';
 import { LEASE_MS } from '../../lib/base/limits.ts';
 import { AnsweringCas, CaCertificates } from '../../lib/ca/authority/ca-certificates.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { makeAdminApp, makeDeviceApp } from '../../lib/http/app.ts';
+import type { CrlStore, IssuerFiles } from '../../lib/ports/crls.ts';
 import type { Kind } from '../../lib/ports/records/records.ts';
 import type { Transaction } from '../../lib/ports/records/transaction.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
@@ -27,6 +30,7 @@ import { root } from './installed.ts';
 import { memorySigner } from './keys.ts';
 import { type LabDeps, type LabOptions, makeLab } from './lab.ts';
 import { type EnrolOptions, enrolment, type Sent } from './messages.ts';
+import { startS3Emulator } from './s3-emulator.ts';
 import { patient } from './timers.ts';
 import { notingSites } from './write-sites.ts';
 
@@ -42,7 +46,7 @@ export const roles = Object.keys(functions) as Role[];
 export const writes = [
   ...['PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem', 'BatchWriteItem'],
 ].map((name) => `dynamodb:${name}`);
-/** Of records, and of CRLs and words, which are none. */
+/** Of records, and of words, which are none. */
 export const kinds = Object.keys({
   ...{ transaction: 1, request: 1, poll: 1, challenge: 1, keyOwner: 1, blockedKey: 1, subject: 1 },
   ...{ certificate: 1, register: 1, registerPage: 1, event: 1, authority: 1, authorities: 1 },
@@ -55,15 +59,23 @@ export const kinds = Object.keys({
     word: 1,
     crlRequest: 1,
     refusalBudget: 1,
-    crl: 1,
   },
-} satisfies Record<Kind | 'crl' | 'word', 1>);
+} satisfies Record<Kind | 'word', 1>);
 
 export const tableArn = 'arn:aws:dynamodb:eu-central-1:111122223333:table/scepter';
-/** As it is deployed, as far as the table goes. */
+const filesArn = 'arn:aws:s3:::scepter-files';
+export const ofFiles = (action: 'GetObject' | 'PutObject', folder: 'crl' | 'aia') => ({
+  action: `s3:${action}`,
+  resource: `${filesArn}/${folder}/default`,
+  context: {},
+});
+
+/** As it is deployed, as far as the table and the files go. */
 const policyOf = (name: Role | 'worker'): Policy => {
   const file = readFileSync(join(root, 'infra', 'policies', `${name}.json`), 'utf8');
-  return JSON.parse(file.replace(/\$\{TableArn\}/g, tableArn));
+  return JSON.parse(
+    file.replace(/\$\{TableArn\}/g, tableArn).replace(/\$\{FilesBucketArn\}/g, filesArn),
+  );
 };
 export const may = (
   name: Role | 'worker',
@@ -97,6 +109,32 @@ function clientOf(role: Role): DynamoDBClient {
   return client;
 }
 
+/** The same for the files. */
+function filesOf(role: Role, files: S3Files): CrlStore & IssuerFiles {
+  const ask = (action: 'GetObject' | 'PutObject', folder: 'crl' | 'aia'): void => {
+    const request = ofFiles(action, folder);
+    const line = `${request.action} ${folder}`;
+    if (action === 'PutObject') wrote.get(role)?.add(line);
+    if (may(role, request)) return;
+    refused.add(`${role} ${line}`);
+    throw new Outage(`${line}: AccessDenied`);
+  };
+  return {
+    newest: async (name) => {
+      ask('GetObject', 'crl');
+      return files.newest(name);
+    },
+    publish: async (name, crl, spoilt) => {
+      ask('PutObject', 'crl');
+      return files.publish(name, crl, spoilt);
+    },
+    keep: async (ca, der) => {
+      ask('PutObject', 'aia');
+      return files.keep(ca, der);
+    },
+  };
+}
+
 export const does = <T>(role: Role, work: () => Promise<T>): Promise<T> =>
   notingSites(sites.get(role) ?? new Set(), work);
 
@@ -112,7 +150,8 @@ export async function deployed(options: LabOptions = {}) {
       return memorySigner.sign(...args);
     },
   };
-  const lab = await makeLab({ ...options, store: setup, crls: setup, signer });
+  const files = (await startS3Emulator()).files();
+  const lab = await makeLab({ ...options, store: setup, crls: files, signer });
   const depsOf = (role: Role): LabDeps => {
     const store = new DynamoStore(clientOf(role), table, patient);
     const { macKeys, log } = lab.deps;
@@ -123,7 +162,9 @@ export async function deployed(options: LabOptions = {}) {
     };
     const cas = new AnsweringCas(ports);
     const keyOf = (id: string) => cas.publicKey(id);
-    return { ...ports, cas, crls: new GuardedCrls(store, { keyOf, macKeys, log }) };
+    const issuerFiles = filesOf(role, files);
+    const crls = new GuardedCrls(issuerFiles, { keyOf, macKeys, log });
+    return { ...ports, cas, crls, issuerFiles };
   };
   const devices = makeDeviceApp(depsOf('scep'));
   const {
@@ -156,6 +197,7 @@ export async function deployed(options: LabOptions = {}) {
   return {
     lab,
     setup,
+    files,
     table,
     maintenance,
     message,

@@ -9,6 +9,7 @@ import { type Item, rowOf } from '../../lib/adapters/aws/dynamodb/items.ts';
 import { createTable } from '../../lib/adapters/aws/dynamodb/table.ts';
 import type { Row } from '../../lib/ports/store.ts';
 import { faultyClient } from './dynamodb-faults.ts';
+import { startS3Emulator } from './s3-emulator.ts';
 import { patient } from './timers.ts';
 
 if (!process.env.AWS_ENDPOINT_URL_DYNAMODB) throw new Error('run me with npm run test:dynamodb');
@@ -24,6 +25,15 @@ export async function freshTable(): Promise<string> {
   await createTable(outside, table);
   return table;
 }
+
+const s3 = await startS3Emulator();
+
+/** What a process needs to keep its records in this table, and its files in a bucket of the same name. */
+export const tableEnv = (table: string): Readonly<Record<string, string>> => ({
+  ...s3.env,
+  SCEPTER_TABLE: table,
+  SCEPTER_FILES: table,
+});
 
 /** A store over a new table. */
 export async function freshStore(

@@ -21,6 +21,7 @@ import { startKmsEmulator } from './kms-emulator.ts';
 import { putToken } from './lab.ts';
 import { type LambdaFunction, startFunction } from './lambda-runtime.ts';
 import { temporary } from './process.ts';
+import { startS3Emulator } from './s3-emulator.ts';
 
 /** Two CAs; `legacy` is for clients that know nothing but SHA-1 and DES. */
 export const document = {
@@ -52,7 +53,7 @@ const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
 export type Deployment = Awaited<ReturnType<typeof deploy>>;
 
 export async function deploy() {
-  const kms = await startKmsEmulator();
+  const [kms, s3] = await Promise.all([startKmsEmulator(), startS3Emulator()]);
   const client = makeKmsClient({ endpoint: kms.url, region: kms.region, credentials });
   const { CreateKeyCommand } = await import('@aws-sdk/client-kms');
   const sealing = await client.send(new CreateKeyCommand({}));
@@ -76,6 +77,7 @@ export async function deploy() {
   await putToken(operator.store, adminToken, { name: 'operator', roles: ['admin'] });
   const env = {
     ...kms.env,
+    ...s3.env,
     AWS_REGION: kms.region,
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
@@ -94,6 +96,7 @@ export async function deploy() {
   };
   return {
     kms,
+    s3,
     store,
     table,
     env,
@@ -118,7 +121,7 @@ export async function deploy() {
       await Promise.all(running.map((one) => one.stop()));
       store.close();
       client.destroy();
-      await kms.stop();
+      await Promise.all([kms.stop(), s3.stop()]);
     },
   };
 }

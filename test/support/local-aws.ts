@@ -1,5 +1,5 @@
 // As much of AWS as a deployment needs, on this machine and without an account: DynamoDB Local with a
-// table, and the KMS emulator with a sealing key. Everything is in memory and ends with it.
+// table, the KMS emulator with a sealing key, and a bucket for files. Everything is in memory and ends with it.
 
 import { CreateAliasCommand, CreateKeyCommand } from '@aws-sdk/client-kms';
 import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
@@ -7,6 +7,7 @@ import { createTable } from '../../lib/adapters/aws/dynamodb/table.ts';
 import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { startDynamoDbLocal } from './dynamodb-local.ts';
 import { startKmsEmulator } from './kms-emulator.ts';
+import { startS3Emulator } from './s3-emulator.ts';
 
 const region = 'eu-central-1';
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
@@ -25,9 +26,9 @@ export type LocalAws = {
 export async function startLocalAws(): Promise<LocalAws> {
   const local = await startDynamoDbLocal();
   if (local === undefined) throw new Error('Java 17 or later is missing: install a headless JRE');
-  const kms = await startKmsEmulator({ region });
+  const [kms, s3] = await Promise.all([startKmsEmulator({ region }), startS3Emulator()]);
   const stop = async (): Promise<void> => {
-    await Promise.all([local.stop(), kms.stop()]);
+    await Promise.all([local.stop(), kms.stop(), s3.stop()]);
   };
   try {
     const { AWS_ENDPOINT_URL_DYNAMODB: endpoint = '' } = local.env;
@@ -52,5 +53,5 @@ export async function startLocalAws(): Promise<LocalAws> {
     local.ended.then(() => 'DynamoDB Local'),
     kms.ended.then(() => 'the KMS emulator'),
   ]);
-  return { ended, env: { ...local.env, ...kms.env, ...settings }, stop };
+  return { ended, env: { ...local.env, ...kms.env, ...s3.env, ...settings }, stop };
 }

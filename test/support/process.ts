@@ -70,6 +70,7 @@ function environment(extra: Environment): Record<string, string> {
     'SCEPTER_HTTP_PORT',
     'SCEPTER_ALLOW_SOFTWARE_KEYS',
     'SCEPTER_TABLE',
+    'SCEPTER_FILES',
     'SCEPTER_DEPLOYMENT',
     'SCEPTER_SEALING_KEY',
     'SCEPTER_CONFIG',

@@ -39,11 +39,12 @@ export const adminToken = 'worker-test-'.padEnd(43, 'a');
 
 export async function workerWorld() {
   const world = await awsWorld({ config: document });
-  const { kms, table } = world;
+  const { kms, s3, table } = world;
   const proxy = await startDynamoProxy(dynamodb);
   proxies.add(proxy);
   const env = {
     ...kms.emulator.env,
+    ...s3.env,
     AWS_ENDPOINT_URL_DYNAMODB: proxy.url,
     SCEPTER_TABLE: table,
     SCEPTER_DEPLOYMENT: 'test',

@@ -8,7 +8,7 @@ import { providerId } from './backend/config-object.ts';
 export type Acknowledged = {
   /** Children of ScepService, WorkerBackend or their stack; missing ones are skipped. */
   readonly children: readonly string[];
-  /** `<Configs>` stands for what CloudFormation calls the bucket of configurations. */
+  /** `<Configs>` and `<Files>` stand for what CloudFormation calls these buckets. */
   readonly id: string;
   readonly reason: string;
 };
@@ -30,6 +30,29 @@ export const acknowledged: readonly Acknowledged[] = [
     id: 'AwsSolutions::AwsSolutions-IAM5[Resource::<Configs.Arn>/config/*]',
     reason:
       'While a deployment changes the configuration, instances start with the one before and with the new one; each believes the object alone that its environment names.',
+  },
+  {
+    children: [
+      'scep-policy',
+      'admin-policy',
+      'maintenance-policy',
+      'operator-policy',
+      'worker-policy',
+    ],
+    id: 'AwsSolutions::AwsSolutions-IAM5[Resource::<Files.Arn>/crl/*]',
+    reason:
+      'It is the CRLs of all CAs and of all partitions, of which there are more than a policy can name; each is signed, and what is not is replaced.',
+  },
+  {
+    children: ['maintenance-policy', 'worker-policy'],
+    id: 'AwsSolutions::AwsSolutions-IAM5[Resource::<Files.Arn>/aia/*]',
+    reason: 'It is the certificates of all CAs, also of those that are yet to be made.',
+  },
+  {
+    children: ['Files'],
+    id: 'AwsSolutions::AwsSolutions-S1',
+    reason:
+      'What is in it is public, and the functions and CloudFront read it; CloudTrail has data events for whoever wants each read.',
   },
   {
     children: ['vpc-policy'],
@@ -117,12 +140,15 @@ export const acknowledged: readonly Acknowledged[] = [
 
 export function acknowledge(scope: Construct): void {
   const stack = Stack.of(scope);
-  const configs = scope.node.tryFindChild('Configs')?.node.defaultChild;
-  const bucket = CfnElement.isCfnElement(configs) ? stack.getLogicalId(configs) : '';
+  const idOf = (bucket: string): string => {
+    const made = scope.node.tryFindChild(bucket)?.node.defaultChild;
+    return CfnElement.isCfnElement(made) ? stack.getLogicalId(made) : '';
+  };
+  const [configs, files] = [idOf('Configs'), idOf('Files')];
   for (const { children, id, reason } of acknowledged) {
     for (const name of children) {
       const child = (name === providerId ? stack : scope).node.tryFindChild(name);
-      const named = id.replace('<Configs.', `<${bucket}.`);
+      const named = id.replace('<Configs.', `<${configs}.`).replace('<Files.', `<${files}.`);
       if (child) Validations.of(child).acknowledge({ id: named, reason });
     }
   }

@@ -40,8 +40,7 @@ export interface BackendProps {
 
   /**
    * The most read units a second that the new table and each of its indexes gives, which bounds what a
-   * flood can cost. A request takes 4 to 8; 50 instances that each read a CRL of 400 KB once in five seconds
-   * take 1,000.
+   * flood can cost. A request takes 4 to 8.
    * @default 4000
    */
   readonly maxReadRequestUnits?: number;

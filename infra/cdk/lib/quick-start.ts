@@ -25,7 +25,8 @@ export function makeStack(app: App, env: Env): Stack {
   const region = regionOf(context, env);
   const { stack, deployment } = newStack(app, 'Scepter', context, env, region);
   const service = new ScepService(stack, 'Service', propsOf(stack, context));
-  const { url, adminUrl, dnsTarget, functions, table, roles, keys, config, backup } = service;
+  const { url, adminUrl, dnsTarget, functions, table, files, roles, keys, config, backup } =
+    service;
   const outputs = {
     ScepUrl: `${url}/scep`,
     ...(adminUrl === undefined ? {} : { AdminUrl: adminUrl }),
@@ -35,6 +36,7 @@ export function makeStack(app: App, env: Env): Stack {
     Deployment: deployment,
     Config: config.reference,
     Table: table.tableName,
+    Files: files.bucketName,
     OperatorRole: roles.operator.roleArn,
     SealingKey: keys.sealing.keyArn,
     LogKey: keys.log.keyArn,
@@ -108,11 +110,12 @@ export function makeWorkerStack(app: App, env: Env): Stack {
   const { stack, deployment } = newStack(app, 'ScepterWorker', context, env, region);
   const props = workerPropsOf(stack, context);
   const backend = new WorkerBackend(stack, 'Backend', props);
-  const { table, keys, config, operator, identity, backup } = backend;
+  const { table, keys, config, files, operator, identity, backup } = backend;
   const variable = (name: string) => `${name} of the Worker`;
   const outputs: readonly Output[] = [
     ['Region', stack.region, variable('AWS_REGION')],
     ['Table', table.tableName, variable('SCEPTER_TABLE')],
+    ['Files', files.bucketName, variable('SCEPTER_FILES')],
     ['Deployment', deployment, variable('SCEPTER_DEPLOYMENT')],
     ['SealingKey', keys.sealing.keyArn, variable('SCEPTER_SEALING_KEY')],
     ['Config', config.reference, variable('SCEPTER_CONFIG')],

@@ -29,6 +29,7 @@ import {
 } from './backend/backend.ts';
 import { type Backup, makeBackup } from './backend/backup.ts';
 import { type ConfigObject, makeConfig } from './backend/config-object.ts';
+import { makeFiles } from './backend/files.ts';
 import { type Keys, makeKeys } from './backend/keys.ts';
 import { letReadSecrets, nameOf, originSecretsOf } from './backend/secrets.ts';
 import { makeTable } from './backend/table.ts';
@@ -79,6 +80,8 @@ export class ScepService extends Construct {
   readonly backup?: Backup;
   /** The configuration, for the functions and for the operator. */
   readonly config: ConfigObject;
+  /** CRLs and certificates of CAs, for the functions and for the operator. */
+  readonly files: Bucket;
   /**
    * The API.
    * @default - ingress is neither CloudFront nor an HTTP API
@@ -133,6 +136,7 @@ export class ScepService extends Construct {
     const ingress = Ingress.settingsOf(props.ingress);
     const proxies = ingress.type === 'cloudfront' ? 1 : 0;
     this.config = makeConfig(this, props, configText(props, proxies));
+    this.files = makeFiles(this);
     const originSecrets = originSecretsOf(this, ingress);
     const { secrets = {} } = props;
     const named = {
@@ -148,11 +152,12 @@ export class ScepService extends Construct {
     const environment = {
       SCEPTER_DEPLOYMENT: deployment,
       SCEPTER_TABLE: this.table.tableName,
+      SCEPTER_FILES: this.files.bucketName,
       SCEPTER_SEALING_KEY: this.keys.sealing.keyArn,
       SCEPTER_CONFIG: this.config.reference,
     };
-    const { table, keys, config } = this;
-    const policyValues = policyValuesOf(props, { table, keys, config });
+    const { table, keys, config, files } = this;
+    const policyValues = policyValuesOf(props, { table, keys, config, files });
     const morePolicies = [
       letUseTableKey(this, props, table, { roles: Object.values(this.roles) }),
       ...letFunctions(this, props, Object.values(roles)),
@@ -189,7 +194,11 @@ export class ScepService extends Construct {
 
     // CloudFormation gives CloudFront its value, so no template has it.
     const shown = originSecrets[0]?.secretValue;
-    const way = makeIngress(this, props, this.functions, shown?.unsafeUnwrap() ?? '');
+    const way = makeIngress(this, props, {
+      functions: this.functions,
+      originSecret: shown?.unsafeUnwrap() ?? '',
+      files,
+    });
     this.url = way.url;
     this.adminUrl = way.adminUrl;
     this.api = way.api;

@@ -4,6 +4,7 @@
 
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { ManagedPolicy, type Role } from 'aws-cdk-lib/aws-iam';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledged.ts';
 import {
@@ -16,6 +17,7 @@ import {
 } from './backend/backend.ts';
 import { type Backup, makeBackup } from './backend/backup.ts';
 import { type ConfigObject, makeConfig } from './backend/config-object.ts';
+import { makeFiles } from './backend/files.ts';
 import { type Keys, makeKeys } from './backend/keys.ts';
 import { renderPolicy } from './backend/policies.ts';
 import { makeTable } from './backend/table.ts';
@@ -46,6 +48,8 @@ export class WorkerBackend extends Construct {
   readonly backup?: Backup;
   /** The configuration, for the Worker and for the operator. */
   readonly config: ConfigObject;
+  /** CRLs and certificates of CAs. */
+  readonly files: Bucket;
   /** For `scepter ca ...`: makes CAs and RA keys. */
   readonly operator: Role;
   /** Who the Worker is for AWS. */
@@ -71,6 +75,7 @@ export class WorkerBackend extends Construct {
     });
     // Cloudflare gives the client's address in a header of its own.
     this.config = makeConfig(this, props, configText(props, 0));
+    this.files = makeFiles(this);
     const values = policyValuesOf(props, this);
     // A managed policy, because an inline one of a user may have only 2,048 characters.
     for (const name of ['worker', 'worker-keys'] as const) {

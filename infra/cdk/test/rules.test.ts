@@ -45,7 +45,7 @@ function findings(folder: string, prepare: (app: App) => void = () => undefined)
   const { pluginReports }: Report = JSON.parse(readFileSync(path, 'utf8'));
   return pluginReports.flatMap(({ pluginName, violations }) =>
     violations.map(({ ruleName }) =>
-      `${pluginName}::${ruleName}`.replace(/<\w+Configs[0-9A-F]{8}\./, '<Configs.'),
+      `${pluginName}::${ruleName}`.replace(/<\w+(Configs|Files)[0-9A-F]{8}\./, '<$1.'),
     ),
   );
 }

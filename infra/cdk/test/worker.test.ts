@@ -168,12 +168,13 @@ test('table, keys, operator and configuration are those of a deployment on Lambd
   assert.equal(JSON.parse(configOf(template).text).trustedProxies, 0);
 });
 
-test('no policy has a wildcard for actions, nor for resources but configurations', () => {
+test('no policy has a wildcard for actions, nor for resources but configurations and files', () => {
   for (const { at, type, Sid, Effect, Action, Resource } of statementsOf(template)) {
     // Not to sign what the keys of CAs are not for.
     if (type !== 'AWS::KMS::Key' && Effect === 'Deny' && Resource === '*') continue;
     // A bucket's policy denies what comes without TLS, and says of which objects.
-    if (type === 'AWS::S3::BucketPolicy' || Sid === 'ReadConfiguration') continue;
+    const ofObjects = ['ReadConfiguration', 'ReadFiles', 'WriteFiles'].includes(String(Sid));
+    if (type === 'AWS::S3::BucketPolicy' || ofObjects) continue;
     for (const action of listOf(Action)) assert.doesNotMatch(action, /\*/, at);
     // In a key's policy this is the key.
     if (type === 'AWS::KMS::Key' || Resource === undefined) continue;
@@ -218,6 +219,7 @@ test('the outputs have every variable of wrangler.jsonc that a deployment fills 
   assert.deepEqual(Object.keys(outputs), [
     'Region',
     'Table',
+    'Files',
     'Deployment',
     'SealingKey',
     'Config',

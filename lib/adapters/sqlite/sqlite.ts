@@ -52,6 +52,7 @@ type Waiting = {
 
 export class SqliteStore implements Store, CrlStore, Expiring, Snapshots, Writing {
   readonly index: SqliteSearch;
+  readonly crls: CrlStore = this;
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();

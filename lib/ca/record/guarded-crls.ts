@@ -1,7 +1,7 @@
 // The CRLs as callers above the adapter see them: only a CRL of that name that the CA has signed counts, its number and
-// times are read from it, and the number of the register's changes is under a MAC (RFC 5280 §5). An altered
-// one is not served: the instance serves the last good one that it has seen, and the next publication
-// replaces the altered one, whatever number that has.
+// times are read from it, and the number of the register's changes is under a MAC (RFC 5280 §5). Of one
+// that was altered, removed or put back the last good one that this instance has seen is in force, and the next
+// publication takes its place, whatever number it has.
 
 import { type Bytes, hex } from '../../base/bytes.ts';
 import { hash } from '../../crypto/native.ts';
@@ -36,10 +36,11 @@ export class GuardedCrls implements Crls {
 
   async newest(name: string): Promise<Crl | undefined> {
     const stored = await this.#store.newest(name);
-    const verified = stored && (await this.#verified(name, stored));
-    const good = stored && this.#good.get(name);
+    const found = stored && (await this.#verified(name, stored));
+    const good = this.#good.get(name);
+    if (!good || found?.number === good.number) return found;
     // What only this instance remembers is given out, and published anew.
-    return verified ?? (good && { ...good, changes: UNKNOWN_CHANGES });
+    return { ...good, changes: UNKNOWN_CHANGES };
   }
 
   async newestOfKey(name: string, key: PublicKey): Promise<Bytes | undefined> {
@@ -55,7 +56,9 @@ export class GuardedCrls implements Crls {
     const spoilt = stored && (!last || String(last.number) !== stored.stored);
     const [macKey] = await this.#ports.macKeys.live('record');
     const sealed = { ...crl, mac: tagOf(macKey, name, crl) };
-    return this.#store.publish(name, sealed, spoilt ? stored.stored : undefined);
+    const answer = await this.#store.publish(name, sealed, spoilt ? stored.stored : undefined);
+    if (answer === 'done') this.#keep(name, crl);
+    return answer;
   }
 
   async floor(name: string, now: number): Promise<number> {
@@ -66,7 +69,6 @@ export class GuardedCrls implements Crls {
   async #verified(name: string, stored: StoredCrl): Promise<Crl | undefined> {
     const { der, changes, mac: tag = '' } = stored;
     const signed = await readSigned(name, der, await this.#ports.keyOf(caOfCrl(name)));
-    const last = this.#good.get(name);
     if (!signed) {
       this.#ports.log({ event: 'record.altered', severity: 'error', kind: 'crl', key: name });
       return undefined;
@@ -76,8 +78,12 @@ export class GuardedCrls implements Crls {
     if (!told)
       this.#ports.log({ event: 'record.altered', severity: 'error', kind: 'crl', key: name });
     const crl = { ...signed, der, changes: told ? changes : UNKNOWN_CHANGES };
-    if (!last || last.number <= crl.number) this.#good.set(name, crl);
+    this.#keep(name, crl);
     return crl;
+  }
+
+  #keep(name: string, crl: Crl): void {
+    if ((this.#good.get(name)?.number ?? 0) <= crl.number) this.#good.set(name, crl);
   }
 }
 

@@ -30,6 +30,10 @@ type CrlDeps = Pick<
 
 const system: Actor = { kind: 'system' };
 
+/** How long the CRLs of a CA with partitions are taken to be as this process has last seen them, unless their registers
+ * have changed: to ask for each of them every minute would cost more than all else of upkeep. */
+export const CRL_LOOK_MS = 10 * 60 * 1000;
+
 /**
  * Publishes each CRL anew that is missing, lacks a change, has half of its life behind it, or was asked for. One that
  * cannot be made, because another hand has changed its register, keeps no other from being published; and a run that
@@ -43,7 +47,8 @@ export async function keepCrls(deps: CrlDeps, ca: Issuer): Promise<readonly [Crl
   const asked = view.get('crlRequest', ca.id);
   const actor = asked ? askerOf(asked) : system;
   const names = crlNames(ca);
-  const last = await Promise.all(names.map((name) => deps.crls.newest(name)));
+  const maxMs = names.length === 1 ? 0 : CRL_LOOK_MS;
+  const last = await Promise.all(names.map((name) => deps.served.newest(deps, name, maxMs)));
   const changes = await registerChanges(deps.store, names);
   const askedAt = asked ? believed(asked.at, deps.clock.now()) : 0;
   const kept: Crl[] = [];

@@ -14,9 +14,13 @@ export class ServedCrls {
   /** The number of the CRL that this instance published last, by name. */
   readonly #numbers = new Map<string, number>();
 
-  /** At most CRL_MEMORY_MS old. Use it for answers only; a decision reads the newest from the port. */
-  newest({ crls, clock }: Ports, name: string): Promise<Crl | undefined> {
-    const age = { now: clock.now(), maxMs: CRL_MEMORY_MS };
+  /** @param maxMs how long ago it may have been the newest; a decision that cannot wait reads it from the port */
+  newest(
+    { crls, clock }: Ports,
+    name: string,
+    maxMs: number = CRL_MEMORY_MS,
+  ): Promise<Crl | undefined> {
+    const age = { now: clock.now(), maxMs };
     return this.#seen.get(name, () => crls.newest(name), age);
   }
 

@@ -1,5 +1,6 @@
 // What a fleet costs a month, part by part: `scepter cost`, and the tables in the guides.
 
+import { MAX_CRL_AGE_S } from '../../base/limits.ts';
 import { assumed, measured, price, watched, workersPaid } from './prices.ts';
 
 export const targets = ['functionUrl', 'httpApi', 'cloudfront', 'workers'] as const;
@@ -32,8 +33,6 @@ type Counts = {
 
 const DAYS = 30;
 const MINUTES = DAYS * 24 * 60;
-/** Of a consistent read in DynamoDB. */
-const READ_UNIT_OCTETS = 4096;
 /** A revoked certificate stays in the CRL for about half its year, and a month after it. */
 const MONTHS_LISTED = 7;
 
@@ -97,7 +96,8 @@ export function billOf(fleet: Fleet, target: Target): Bill {
       unitsOf(counts.first, measured.challenge) +
       unitsOf(counts.first, measured.enrolment) +
       unitsOf(counts.renewals, measured.renewal) +
-      unitsOf(counts.listed / MONTHS_LISTED, measured.revocation),
+      unitsOf(counts.listed / MONTHS_LISTED, measured.revocation) +
+      (counts.listed / MONTHS_LISTED) * price.put,
     'index of searches':
       unitsOf(enrolments, measured.search) + stored(fleet, enrolments, measured.search.octets),
     storage: stored(fleet, enrolments, measured.certificateOctets),
@@ -112,10 +112,18 @@ type Rest = Omit<
   'keys' | 'signatures' | 'writes and reads' | 'index of searches' | 'storage'
 >;
 
-/** What is read of partitions in each minute: the newest CRL, and the head of its register. */
-function lookedAt({ partitions }: Fleet, { crlOctets }: Counts): number {
-  if (partitions === 1) return 0;
-  return partitions * (Math.ceil(crlOctets / READ_UNIT_OCTETS) + 1) * price.readUnit;
+/** What upkeep asks of S3 in each minute, and of partitions of the table, too. */
+function lookedAt({ partitions }: Fleet): number {
+  const own = measured.upkeep.gets * price.get;
+  if (partitions === 1) return own;
+  const { gets, readUnits } = measured.partition;
+  return own + partitions * (gets * price.get + readUnits * price.readUnit);
+}
+
+/** What CloudFront asks of S3, by caches that each ask again when what they have is too old. */
+function missed({ partitions }: Fleet, { crlFetches }: Counts): number {
+  const times = (DAYS * 24 * 3600) / MAX_CRL_AGE_S;
+  return Math.min(crlFetches, partitions * assumed.edgeCaches * times) * price.get;
 }
 
 function onLambda(fleet: Fleet, counts: Counts, ingress: Exclude<Target, 'workers'>): Rest {
@@ -141,16 +149,16 @@ function onLambda(fleet: Fleet, counts: Counts, ingress: Exclude<Target, 'worker
     upkeep:
       lambda(MINUTES, seconds.upkeep) +
       unitsOf(MINUTES, measured.upkeep) +
-      MINUTES * lookedAt(fleet, counts) +
+      MINUTES * lookedAt(fleet) +
       logged(MINUTES, logOctets.upkeep) +
       traced(MINUTES),
     functions:
       lambda(requests + counts.first, seconds.request) +
       lambda(fetched, seconds.crl) +
-      fetched * price.readUnit,
+      fetched * price.get,
     'API or edge': edge[ingress],
     'CRL traffic': cached
-      ? beyond(crlGb, price.cloudFrontEgressFree) * price.cloudFrontEgress
+      ? beyond(crlGb, price.cloudFrontEgressFree) * price.cloudFrontEgress + missed(fleet, counts)
       : beyond(crlGb, price.egressFree) * price.egress,
     'logs and traces':
       logged(enrolments, logOctets.enrolment) +
@@ -170,7 +178,7 @@ function onWorkers(fleet: Fleet, counts: Counts): Rest {
   const lines = enrolments * worker.enrolmentLines + MINUTES * worker.upkeepLines;
   const requests = enrolments * assumed.requests + crlFetches + MINUTES;
   return {
-    upkeep: unitsOf(MINUTES, measured.upkeep) + MINUTES * lookedAt(fleet, counts),
+    upkeep: unitsOf(MINUTES, measured.upkeep) + MINUTES * lookedAt(fleet),
     functions:
       price.workers +
       beyond(requests, workersPaid.requests) * price.workerRequest +

@@ -23,6 +23,9 @@ export const price = {
   cloudFrontEgressFree: 1000,
   webAcl: 5 + 1,
   webAclRequest: 0.6 / M,
+  /** Of S3. */
+  get: 0.4 / M,
+  put: 5 / M,
   logGb: 0.5,
   /** Each that X-Ray keeps. */
   trace: 5 / M,
@@ -51,7 +54,9 @@ export const measured = {
   revocation: { writeUnits: 19 + 40, readUnits: 5 },
   /** The words of one enrolment or renewal in the index of searches. */
   search: { writeUnits: 12, readUnits: 8, octets: 3000 },
-  upkeep: { writeUnits: 12, readUnits: 128 },
+  upkeep: { writeUnits: 12, readUnits: 127, gets: 2 },
+  /** A minute of a partition: the newest CRL in one of ten (test/ca/revoke/crl-partitions.test.ts), the head of its register. */
+  partition: { gets: 1 / 10, readUnits: 1 },
   certificateOctets: 10_000,
 } as const;
 
@@ -72,6 +77,8 @@ export const assumed = {
   seconds: { request: 0.25, crl: 0.02, upkeep: 0.5 },
   logOctets: { enrolment: 3000, function: 700, api: 300, upkeep: 1500 },
   worker: { enrolmentMs: 15, crlMs: 1, upkeepMs: 50, enrolmentLines: 3, upkeepLines: 4 },
+  /** Regional caches of CloudFront before a bucket, of which the United States have four. */
+  edgeCaches: 4,
   crlOctets: { empty: 700, entry: 52, partition: 100 },
 } as const;
 

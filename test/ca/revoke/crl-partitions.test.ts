@@ -14,12 +14,18 @@ import { caStatus } from '../../../lib/ca/authority/status.ts';
 import { Draft, View } from '../../../lib/ca/record/unit-of-work.ts';
 import { goOnFrom, readPublished } from '../../../lib/ca/revoke/after-restore.ts';
 import { crlNamesOf, partitionFor } from '../../../lib/ca/revoke/partitions.ts';
-import { askForCrl, keepCrls, publishCrls } from '../../../lib/ca/revoke/publish-crl.ts';
+import {
+  askForCrl,
+  CRL_LOOK_MS,
+  keepCrls,
+  publishCrls,
+} from '../../../lib/ca/revoke/publish-crl.ts';
 import { raisePartitions } from '../../../lib/ca/revoke/raise-partitions.ts';
 import { rebuildRegisters } from '../../../lib/ca/revoke/rebuild-register.ts';
 import { list, loadRegister, readRegister } from '../../../lib/ca/revoke/register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import { revokeSigned } from '../../../lib/ca/revoke/revoke-signed.ts';
+import { measured } from '../../../lib/cli/plan/prices.ts';
 import type { Config } from '../../../lib/config/config.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
 import { readCrlHead } from '../../../lib/x509/crl-head.ts';
@@ -121,6 +127,30 @@ describe('a CA with partitions', () => {
     );
     w.lab.clock.at = (asked[0].thisUpdate + asked[0].nextUpdate) / 2;
     assert.ok((await keep(w)).every(({ number }, at) => number === (asked[at]?.number ?? 0) + 1));
+  });
+
+  test('a CRL that has not changed is asked for every ten minutes, and at once when it has', async () => {
+    const w = await partitioned();
+    await keep(w);
+    const names = crlNamesOf(await recordOf(w.lab));
+    const asked = async (): Promise<number> => {
+      w.lab.calls.length = 0;
+      await keep(w);
+      return w.lab.calls.filter((call) => call === 'crls.newest').length;
+    };
+    w.lab.clock.at += CRL_LOOK_MS;
+    assert.equal(await asked(), names.length);
+    assert.equal(measured.partition.gets, 60_000 / CRL_LOOK_MS);
+    for (let minute = 1; minute < CRL_LOOK_MS / 60_000; minute++) {
+      w.lab.clock.at += 60_000;
+      assert.equal(await asked(), 0, `minute ${minute}`);
+    }
+    const [device = assert.fail()] = await fleet(w, 1);
+    const { serial } = device;
+    await revoke(w.lab.deps, { ca: 'default', serial, reason: 'superseded', actor: operator });
+    assert.ok((await asked()) > 0);
+    w.lab.clock.at += 60_000;
+    assert.equal(await asked(), names.length - 1);
   });
 
   test('a path that names no CRL of the CA is not found, and reads no record of its own', async () => {

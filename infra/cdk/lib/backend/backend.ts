@@ -14,6 +14,7 @@ import {
   Role,
   type RoleProps,
 } from 'aws-cdk-lib/aws-iam';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { BackendProps } from '../props.ts';
 import type { ConfigObject } from './config-object.ts';
@@ -98,12 +99,13 @@ type Made = {
   readonly table: ITableV2;
   readonly keys: Keys;
   readonly config: ConfigObject;
+  readonly files: IBucket;
 };
 
 /** The values of the placeholders in `infra/policies`, except those of the key policies. */
 export const policyValuesOf = (
   { deployment = 'scepter' }: BackendProps,
-  { table, keys, config }: Made,
+  { table, keys, config, files }: Made,
 ): PolicyValues => ({
   Deployment: deployment,
   TableArn: table.tableArn,
@@ -111,4 +113,5 @@ export const policyValuesOf = (
   CaSigningAlgorithms: keys.signingAlgorithms,
   SealingKeyArn: keys.sealing.keyArn,
   ConfigObjects: config.objects,
+  FilesBucketArn: files.bucketArn,
 });

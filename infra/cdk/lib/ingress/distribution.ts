@@ -23,13 +23,13 @@ import type { ScepServiceProps } from '../props.ts';
 import type { CloudFrontOptions } from './access.ts';
 import { makeCertificate, makeRecords } from './domain.ts';
 import { WebAcl } from './edge.ts';
+import { fileBehaviors } from './files.ts';
 
 /** The header by which the SCEP function recognizes CloudFront (`functions/lambda/instance.ts`). */
 export const originHeader = 'x-scepter-origin';
 
 /** Not `/certsrv/mscep_admin/`, which hands out challenges. */
 const scepPaths = ['/scep*', '/cgi-bin/pkiclient.exe', '/certsrv/mscep/*'];
-const cachedPaths = ['/crl/*', '/aia/*'];
 
 const LOG_DAYS = 365;
 
@@ -38,6 +38,8 @@ type Origin = {
   readonly originSecret: string;
   /** The function that recognizes CloudFront by the secret. */
   readonly shownTo: IConstruct;
+  /** CRLs and certificates of CAs. */
+  readonly files: Bucket;
 };
 
 export type Distributed = {
@@ -55,10 +57,9 @@ export function makeDistribution(
   scope: Construct,
   { deployment = 'scepter' }: ScepServiceProps,
   ingress: CloudFrontOptions,
-  { host, originSecret, shownTo }: Origin,
+  { host, originSecret, shownTo, files }: Origin,
 ): Distributed {
   const { domain, plainHttp = false, rateLimit, webAclArn } = ingress;
-  const { CACHING_DISABLED, CACHING_OPTIMIZED } = CachePolicy;
   const httpsOnly: BehaviorOptions = {
     origin: new HttpOrigin(host, {
       protocolPolicy: OriginProtocolPolicy.HTTPS_ONLY,
@@ -67,19 +68,13 @@ export function makeDistribution(
       customHeaders: { [originHeader]: originSecret },
     }),
     allowedMethods: AllowedMethods.ALLOW_ALL,
-    cachePolicy: CACHING_DISABLED,
+    cachePolicy: CachePolicy.CACHING_DISABLED,
     originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
     viewerProtocolPolicy: ViewerProtocolPolicy.HTTPS_ONLY,
     compress: false,
   };
   const { ALLOW_ALL, HTTPS_ONLY } = ViewerProtocolPolicy;
   const public_ = { ...httpsOnly, viewerProtocolPolicy: plainHttp ? ALLOW_ALL : HTTPS_ONLY };
-  const cached = {
-    ...public_,
-    allowedMethods: AllowedMethods.ALLOW_GET_HEAD,
-    // Caches as long as Cache-Control says. The managed policy with that name would forward Host as well.
-    cachePolicy: CACHING_OPTIMIZED,
-  };
   const webAcl =
     webAclArn === undefined
       ? new WebAcl(scope, 'WebAcl', { deployment, rateLimit }).resource
@@ -88,10 +83,10 @@ export function makeDistribution(
   const distribution = new Distribution(scope, 'Distribution', {
     comment: `Scepter ${deployment}`,
     defaultBehavior: httpsOnly,
-    additionalBehaviors: Object.fromEntries([
-      ...scepPaths.map((path) => [path, public_]),
-      ...cachedPaths.map((path) => [path, cached]),
-    ]),
+    additionalBehaviors: {
+      ...Object.fromEntries(scepPaths.map((path) => [path, public_])),
+      ...fileBehaviors(scope, deployment, files, plainHttp),
+    },
     // CloudFront caches some errors whatever Cache-Control says; with a TTL of 0 the next request asks again.
     // The query is not in the cache key, so a cached error would also answer requests with other queries: an
     // outage, for example, or a 414 for one message that the API finds too long.

@@ -17,6 +17,7 @@ import { type Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import { HttpCodeTarget } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { FunctionUrlAuthType, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { ScepServiceProps } from '../props.ts';
 import { AdminAccess, type HttpApiOptions, Ingress } from './access.ts';
@@ -39,12 +40,18 @@ export type Way = Partial<Omit<Distributed, 'name'> & Balanced> & {
   readonly apiLog?: LogGroup;
 };
 
-/** @param originSecret the secret that CloudFront sends to the SCEP function */
+type Served = {
+  readonly functions: Functions;
+  /** The secret that CloudFront sends to the SCEP function. */
+  readonly originSecret: string;
+  /** CRLs and certificates of CAs. */
+  readonly files: Bucket;
+};
+
 export function makeIngress(
   scope: Construct,
   props: ScepServiceProps,
-  functions: Functions,
-  originSecret: string,
+  { functions, originSecret, files }: Served,
 ): Way {
   const ingress = Ingress.settingsOf(props.ingress);
   const admin = AdminAccess.settingsOf(props.admin);
@@ -67,7 +74,7 @@ export function makeIngress(
     };
   }
   const { host, ...made } = makeApi(scope, props, ingress, functions);
-  const origin = { host, originSecret, shownTo: functions.scep };
+  const origin = { host, originSecret, shownTo: functions.scep, files };
   const { name, ...distributed } =
     ingress.type === 'httpApi' ? { name: host } : makeDistribution(scope, props, ingress, origin);
   const url = `https://${name}`;

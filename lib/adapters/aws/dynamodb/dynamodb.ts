@@ -19,13 +19,11 @@
 //   subject, subjectSort  index `subjects`, the same                     transaction; certificate, by key
 //   device, deviceSort    index `devices`, the same                      transaction
 //   word#ID/N             a word of a Transaction, in `devices`: `search.ts`
-//   crl#ca, crl#ca#…      the newest CRL: `crls.ts`
 //   transaction#tried     `tryWrite`: nothing but its pk
 //
 //   read      BatchGetItem, consistent
 //   write     TransactWriteItems; each action on condition of `rev`, a `use` of what it counts
 //   list      Query of an index, one for each shard of the group, merged; they lag, as the port allows
-//   CRL       BatchGetItem; PutItem on condition of a lower number
 //   tryWrite  PutItem
 //   search    BatchWriteItem; Query of `devices`, at most two for each shard
 //   start     DescribeTable
@@ -74,12 +72,10 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { Outage } from '../../../base/errors.ts';
 import { MAX_QUERIES_AT_ONCE } from '../../../base/limits.ts';
-import type { Crl, CrlStore, StoredCrl } from '../../../ports/crls.ts';
 import type { Action, AlteredRow, Key, ListQuery, Page, Row, Store } from '../../../ports/store.ts';
 import type { Writing } from '../../../ports/writing.ts';
 import { type AwsConnection, clientConfig, type RetryQuota, type Timer } from '../aws.ts';
 import { DynamoCalls, makeDynamoDbClient } from './calls.ts';
-import { DynamoCrls } from './crls.ts';
 import { type Item, keyOf, lists, pkOf, placeOf, rowOf } from './items.ts';
 import { DynamoSearch } from './search.ts';
 import { checkTable } from './table.ts';
@@ -97,10 +93,9 @@ const passing = new Set([
   'TransactionConflict',
 ]);
 
-export class DynamoStore implements Store, CrlStore, Writing {
+export class DynamoStore implements Store, Writing {
   readonly index: DynamoSearch;
   readonly #calls: DynamoCalls;
-  readonly #crls: DynamoCrls;
 
   /**
    * @param time for tests
@@ -108,7 +103,6 @@ export class DynamoStore implements Store, CrlStore, Writing {
    */
   constructor(client: DynamoDBClient, table: string, time?: Timer, quota?: RetryQuota) {
     this.#calls = new DynamoCalls(client, table, time, quota);
-    this.#crls = new DynamoCrls(this.#calls);
     this.index = new DynamoSearch(this.#calls);
   }
 
@@ -197,14 +191,6 @@ export class DynamoStore implements Store, CrlStore, Writing {
     const Item: Item = { pk: { S: 'transaction#tried' } };
     const command = new PutItemCommand({ TableName: this.#calls.table, Item });
     await this.#calls.repeatable('PutItem', (client, options) => client.send(command, options));
-  }
-
-  newest(name: string): Promise<StoredCrl | undefined> {
-    return this.#crls.newest(name);
-  }
-
-  publish(name: string, crl: Crl, spoilt?: string): Promise<'done' | 'stale'> {
-    return this.#crls.publish(name, crl, spoilt);
   }
 
   /** What a shard has for the page, and one more: any of it may be all that the page has. */

@@ -1,13 +1,19 @@
-// Amazon S3: keeps the configuration of a deployment, as an object that is named by its SHA-256.
+// Amazon S3: the configuration of a deployment, as an object that is named by its SHA-256; and how any object is asked
+// for (`files.ts`).
 
-import { type Bytes, equal, fromHex, fromUtf8, hex } from '../../base/bytes.ts';
-import { MAX_CONFIG_OCTETS } from '../../base/limits.ts';
-import { hash } from '../../crypto/native.ts';
-import type { AwsConnection } from './aws.ts';
-import { type AwsRefusal, askSigned, type HttpTarget, refusalText } from './signed.ts';
+import { type Bytes, equal, fromHex, fromUtf8, hex } from '../../../base/bytes.ts';
+import { MAX_CONFIG_OCTETS } from '../../../base/limits.ts';
+import { hash } from '../../../crypto/native.ts';
+import type { AwsConnection } from '../aws.ts';
+import { type AwsRefusal, askSigned, type HttpTarget, refusalText } from '../signed.ts';
 
 /** Refusals that are temporary, beside all of 5xx. */
-const passing = new Set(['RequestTimeout', 'TooManyRequests']);
+export const passing = new Set([
+  'ConditionalRequestConflict',
+  'OperationAborted',
+  'RequestTimeout',
+  'TooManyRequests',
+]);
 
 /** S3 refuses an object that is not there like one that may not be read, to whoever may not list the bucket. */
 const remedies: Readonly<Record<string, string>> = {
@@ -83,7 +89,7 @@ export function targetOf(
 }
 
 /** S3 says it in XML. */
-function explain(octets: Bytes): AwsRefusal {
+export function explain(octets: Bytes): AwsRefusal {
   const xml = new TextDecoder().decode(octets.subarray(0, 4096));
   const [, code] = /<Code>([\w.]+)<\/Code>/.exec(xml) ?? [];
   const [, message = ''] = /<Message>([^<]*)<\/Message>/.exec(xml) ?? [];
