@@ -23,6 +23,11 @@ const UNKNOWN_CHANGES = -1;
 const tagOf = (macKey: MacKey, name: string, { der, changes }: Pick<Crl, 'der' | 'changes'>) =>
   tagged(macKey, mac(macKey, 'crl', [name, hex(hash('SHA-256', der)), changes]));
 
+/** One that was put back is earlier by number and by time: only by number is one of an operator who has restored the
+ * table, and by time alone one of a clock that was wrong. */
+const isBefore = (one: Crl, other: Crl | undefined): boolean =>
+  other !== undefined && one.number < other.number && one.thisUpdate < other.thisUpdate;
+
 export class GuardedCrls implements Crls {
   readonly #store: CrlStore;
   readonly #ports: { readonly keyOf: KeyOf; readonly macKeys: MacKeys; readonly log: Log };
@@ -38,7 +43,7 @@ export class GuardedCrls implements Crls {
     const stored = await this.#store.newest(name);
     const found = stored && (await this.#verified(name, stored));
     const good = this.#good.get(name);
-    if (!good || found?.number === good.number) return found;
+    if (!good || (found && !isBefore(found, good))) return found;
     // What only this instance remembers is given out, and published anew.
     return { ...good, changes: UNKNOWN_CHANGES };
   }
@@ -83,7 +88,7 @@ export class GuardedCrls implements Crls {
   }
 
   #keep(name: string, crl: Crl): void {
-    if ((this.#good.get(name)?.number ?? 0) <= crl.number) this.#good.set(name, crl);
+    if (!isBefore(crl, this.#good.get(name))) this.#good.set(name, crl);
   }
 }
 

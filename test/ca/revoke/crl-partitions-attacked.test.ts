@@ -10,7 +10,7 @@ import { CaCertificates } from '../../../lib/ca/authority/ca-certificates.ts';
 import { restoreCa } from '../../../lib/ca/authority/restore.ts';
 import { View } from '../../../lib/ca/record/unit-of-work.ts';
 import { crlNamesOf } from '../../../lib/ca/revoke/partitions.ts';
-import { askForCrl, CRL_LOOK_MS, keepCrls } from '../../../lib/ca/revoke/publish-crl.ts';
+import { askForCrl, CRL_LOOK_MS, keepCrls, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
 import { raisePartitions } from '../../../lib/ca/revoke/raise-partitions.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import { revokeSigned } from '../../../lib/ca/revoke/revoke-signed.ts';
@@ -129,6 +129,61 @@ describe('a CRL that another hand has spoilt', () => {
       uninitialised: ['default'],
     });
     assert.equal((await fresh.fetch('/crl/default/1-0.crl')).status, 200);
+  });
+});
+
+describe('an earlier CRL that another hand has put back', () => {
+  /** Two CRLs of the partition of a device: before it was revoked, and after. */
+  async function revokedOnce() {
+    const w = await partitioned(2);
+    const issuer = await issuerOf(w.lab);
+    const { partition, serial } = await device(w, 0);
+    const name = `default/${partition}`;
+    await keepCrls(w.lab.deps, issuer);
+    const early = (await w.crls.newest(name)) ?? assert.fail();
+    w.lab.clock.at += 60_000;
+    await revoke(w.lab.deps, { ca: 'default', serial, reason: 'superseded', actor: operator });
+    await keepCrls(w.lab.deps, issuer);
+    const { number } = (await w.lab.deps.crls.newest(name)) ?? assert.fail();
+    w.crls.forget(name);
+    await w.crls.publish(name, early);
+    return { ...w, issuer, name, serial, number };
+  }
+
+  test('is not given out by an instance that has seen a later one, and the next run goes on from that', async () => {
+    const { lab, crls, issuer, name, serial, number } = await revokedOnce();
+    lab.clock.at += 60_000;
+    const told = await lab.deps.crls.newest(name);
+    assert.deepEqual(told && revoked(told.der), [serial]);
+    await keepCrls(lab.deps, issuer);
+    const stored = (await crls.newest(name)) ?? assert.fail();
+    assert.deepEqual([stored.number, revoked(stored.der)], [number + 1, [serial]]);
+  });
+
+  test('together with the register of that time is an outage, and no CRL without the revocation', async () => {
+    const { lab, store, issuer, name, serial } = await revokedOnce();
+    for (const { kind, key, rev } of store.dump()) {
+      if (kind === 'register') await store.write([{ do: 'delete', kind, key, rev }]);
+    }
+    lab.clock.at += 60_000;
+    await assert.rejects(
+      keepCrls(lab.deps, issuer),
+      /was removed by another hand: run "scepter crl rebuild/,
+    );
+    const told = await lab.deps.crls.newest(name);
+    assert.deepEqual(told && revoked(told.der), [serial]);
+  });
+
+  test('gives way to what an operator publishes after a restore, whatever number that has', async () => {
+    const { lab, crls, store, issuer, name, number } = await revokedOnce();
+    const fresh = await makeLab({
+      ...{ config: configOf(2), crls, store, now: lab.clock.at + 60_000 },
+      uninitialised: ['default'],
+    });
+    await publishCrl(fresh.deps, issuer, { name, actor: operator });
+    const after = (await crls.newest(name)) ?? assert.fail();
+    assert.ok(after.number <= number);
+    assert.deepEqual((await lab.deps.crls.newest(name))?.der, after.der);
   });
 });
 
