@@ -78,7 +78,7 @@ variable "code_signing_config_arn" {
   default     = null
 
   validation {
-    condition     = var.code_signing_config_arn == null || can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\\d{12}:code-signing-config:", var.code_signing_config_arn))
+    condition     = var.code_signing_config_arn == null || can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\\d{12}:code-signing-config:[\\w-]+$", var.code_signing_config_arn))
     error_message = "code_signing_config_arn: must be the ARN of a configuration of code signing."
   }
 
@@ -115,7 +115,7 @@ variable "environment_key_arn" {
   default     = null
 
   validation {
-    condition     = var.environment_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:", var.environment_key_arn))
+    condition     = var.environment_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+$", var.environment_key_arn))
     error_message = "environment_key_arn: must be the ARN of a KMS key."
   }
 }
@@ -215,7 +215,7 @@ variable "table_key_arn" {
   default     = null
 
   validation {
-    condition     = var.table_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:", var.table_key_arn))
+    condition     = var.table_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+$", var.table_key_arn))
     error_message = "table_key_arn: must be the ARN of a KMS key."
   }
 }
@@ -266,7 +266,7 @@ variable "ca_key_arns" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in values(var.ca_key_arns) : can(regex("^arn:aws[a-z-]*:kms:", arn))])
+    condition     = alltrue([for arn in values(var.ca_key_arns) : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+$", arn))])
     error_message = "ca_key_arns: must be ARNs of KMS keys."
   }
 
@@ -282,7 +282,7 @@ variable "sealing_key_arn" {
   default     = null
 
   validation {
-    condition     = var.sealing_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:", var.sealing_key_arn))
+    condition     = var.sealing_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+$", var.sealing_key_arn))
     error_message = "sealing_key_arn: must be the ARN of a KMS key."
   }
 }
@@ -293,7 +293,7 @@ variable "log_key_arn" {
   default     = null
 
   validation {
-    condition     = var.log_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:", var.log_key_arn))
+    condition     = var.log_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+$", var.log_key_arn))
     error_message = "log_key_arn: must be the ARN of a KMS key."
   }
 }
@@ -401,7 +401,7 @@ variable "origin_secret_arns" {
   }
 
   validation {
-    condition     = alltrue([for arn in var.origin_secret_arns : can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\\d{12}:secret:.+-\\w{6}$", arn))])
+    condition     = alltrue([for arn in var.origin_secret_arns : can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\\d{12}:secret:[\\w/+=.@-]+-\\w{6}$", arn))])
     error_message = "origin_secret_arns: must be ARNs of secrets, which end with a hyphen and six characters."
   }
 }
@@ -530,7 +530,7 @@ variable "log_group_key_arn" {
   default     = null
 
   validation {
-    condition     = var.log_group_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:", var.log_group_key_arn))
+    condition     = var.log_group_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+$", var.log_group_key_arn))
     error_message = "log_group_key_arn: must be the ARN of a KMS key."
   }
 }
@@ -542,7 +542,7 @@ variable "secrets" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in values(var.secrets) : can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\\d{12}:secret:.+-\\w{6}$", arn))])
+    condition     = alltrue([for arn in values(var.secrets) : can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\\d{12}:secret:[\\w/+=.@-]+-\\w{6}$", arn))])
     error_message = "secrets: must be ARNs of secrets, which end with a hyphen and six characters, by the names of variables."
   }
 

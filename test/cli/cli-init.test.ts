@@ -285,6 +285,35 @@ for (const [args, said] of refusals) {
   });
 }
 
+test('a folder whose path a shell would take for more than a path is refused', async () => {
+  for (const path of ['/a/$(id)', '/a/"; id; "', '/a/`id`', '/a/b\n# c']) {
+    for (const target of ['aws-cdk', 'aws-terraform', 'workers']) {
+      const at = folder();
+      const asked = [at, '--yes', '--target', target];
+      const { code, err } = await init([...asked, '--repository', path]);
+      assert.match(err, /--repository: .* has signs that a shell takes for its own/s, path);
+      assert.equal(code, 2);
+      assert.ok(!existsSync(at));
+    }
+  }
+});
+
+test('what HCL would compute in a path is a text', async () => {
+  const repository = join(temporary('init-hcl'), 'a%{if true}b');
+  symlinkSync(root, repository);
+  const at = folder();
+  const { err } = await init([
+    at,
+    '--yes',
+    '--target',
+    'aws-terraform',
+    '--repository',
+    repository,
+  ]);
+  assert.equal(err.includes('is not there'), false, err);
+  assert.match(written(at, 'main.tf'), /source = ".*\/a%%\{if true\}b\/infra\/terraform"/);
+});
+
 test('the block of docs/init.md runs as it stands, and the server that it begins serves', async () => {
   const guide = readFileSync(join(root, 'docs', 'init.md'), 'utf8');
   const [, script = ''] = /^```sh tested=init\n([\s\S]*?)^```$/m.exec(guide) ?? [];

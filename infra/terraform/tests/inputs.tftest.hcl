@@ -176,6 +176,29 @@ run "refuses_each_by_its_name" {
   ]
 }
 
+# The text of a policy is made of them.
+run "refuses_more_than_an_arn" {
+  command = plan
+
+  variables {
+    ca_key_arns         = { office = "arn:aws:kms:eu-central-1:111122223333:key/a\",\"*" }
+    sealing_key_arn     = "arn:aws:kms:eu-central-1:111122223333:key/*"
+    table_key_arn       = "arn:aws:kms:*"
+    environment_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/a\nb"
+    secrets             = { SHARED = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:*\",\"arn:x-AbCdEf" }
+    origin_secret_arns  = ["arn:aws:secretsmanager:eu-central-1:111122223333:secret:*-AbCdEf"]
+  }
+
+  expect_failures = [
+    var.ca_key_arns,
+    var.sealing_key_arn,
+    var.table_key_arn,
+    var.environment_key_arn,
+    var.secrets,
+    var.origin_secret_arns,
+  ]
+}
+
 run "refuses_signing_without_a_bucket" {
   command = plan
 

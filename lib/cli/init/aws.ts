@@ -30,6 +30,9 @@ export const placeholder = ({ domain }: Answers): readonly string[] =>
 export const installed = ({ repository }: Places, folder = ''): string =>
   `npm --prefix ${quoted(`${repository}${folder}`)} ci`;
 
+/** In a text of HCL, what begins with ${ or %{ is computed. */
+const text = (value: string): string => JSON.stringify(value).replace(/[$%](?=\{)/g, '$&$&');
+
 const released = (places: Places): string =>
   `${installed(places)} && npm --prefix ${quoted(places.repository)} run release`;
 
@@ -95,7 +98,6 @@ export function withCdk(answers: Answers, places: Places): Stub {
 export function withTerraform(answers: Answers, places: Places): Stub {
   const { domain, zone, region } = answers;
   const { repository } = places;
-  const text = JSON.stringify;
   const main = `# Scepter on AWS. What else the module takes: ${repository}/infra/terraform/variables.tf
 terraform {
   required_version = ">= 1.9"

@@ -52,7 +52,7 @@ const isStatic = ({ mdm }: Given): boolean => mdm === 'static';
 
 const domainPattern = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
 const zonePattern = /^(Z[A-Z0-9]+)(?:\/(\S+))?$/;
-const secretPattern = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-\w{6}$/;
+const secretPattern = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+-\w{6}$/;
 
 /** What the configuration says of a field. */
 async function faultOf(changed: Partial<Answers>): Promise<string | undefined> {
@@ -188,6 +188,11 @@ export const questions: readonly Question[] = [
     only: 'for AWS and Workers',
     quiet: true,
     fallback: (_, { repository }) => repository,
+    // It stands in commands, in HCL and in comments.
+    problem: (text) =>
+      /["$`\p{Cc}]/u.test(text)
+        ? 'has signs that a shell takes for its own (", $, `): move it'
+        : undefined,
   },
 ];
 
@@ -282,7 +287,7 @@ async function asked(
 ): Promise<string> {
   const { name, prompt, choices, help } = question;
   const fallback = question.fallback(answers, io.home);
-  if (question.quiet && fallback !== undefined) return fallback;
+  if (question.quiet && fallback !== undefined) return good(question, fallback, answers);
   if (!ask) {
     if (silent && fallback !== undefined) return fallback;
     const missing = silent ? 'is missing' : 'is missing, and there is no terminal to ask at';

@@ -76,7 +76,7 @@ export function vpcOf(scope: Construct, context: Context, id: Setting, subnetIds
 }
 
 /** Secrets Manager appends six characters to the name. */
-const secretArn = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-\w{6}$/;
+const secretArn = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+-\w{6}$/;
 
 export function secretsOf(scope: Construct, context: Context): Record<string, ISecret> | undefined {
   const pairs = context.list('secrets')?.map((pair) => {

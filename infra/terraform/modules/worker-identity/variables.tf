@@ -26,7 +26,7 @@ variable "table_arn" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\\d{12}:table/", var.table_arn))
+    condition     = can(regex("^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\\d{12}:table/[\\w.-]+$", var.table_arn))
     error_message = "table_arn: must be the ARN of a table."
   }
 }
@@ -37,7 +37,7 @@ variable "ca_key_arns" {
   nullable    = false
 
   validation {
-    condition     = length(var.ca_key_arns) > 0 && alltrue([for arn in var.ca_key_arns : can(regex("^arn:aws[a-z-]*:kms:", arn))])
+    condition     = length(var.ca_key_arns) > 0 && alltrue([for arn in var.ca_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+$", arn))])
     error_message = "ca_key_arns: must be ARNs of KMS keys, one at least."
   }
 }
@@ -60,7 +60,7 @@ variable "sealing_key_arn" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^arn:aws[a-z-]*:kms:", var.sealing_key_arn))
+    condition     = can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+$", var.sealing_key_arn))
     error_message = "sealing_key_arn: must be the ARN of a KMS key."
   }
 }
@@ -71,7 +71,7 @@ variable "config_bucket_arn" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^arn:aws[a-z-]*:s3:::[^/]+$", var.config_bucket_arn))
+    condition     = can(regex("^arn:aws[a-z-]*:s3:::[a-z0-9.-]+$", var.config_bucket_arn))
     error_message = "config_bucket_arn: must be the ARN of a bucket."
   }
 }
