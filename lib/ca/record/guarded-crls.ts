@@ -23,10 +23,10 @@ const UNKNOWN_CHANGES = -1;
 const tagOf = (macKey: MacKey, name: string, { der, changes }: Pick<Crl, 'der' | 'changes'>) =>
   tagged(macKey, mac(macKey, 'crl', [name, hex(hash('SHA-256', der)), changes]));
 
-/** One that was put back is earlier by number and by time: only by number is one of an operator who has restored the
+/** One that was put back is earlier by number and no later by time: only by number is one of an operator who has restored the
  * table, and by time alone one of a clock that was wrong. */
 const isBefore = (one: Crl, other: Crl | undefined): boolean =>
-  other !== undefined && one.number < other.number && one.thisUpdate < other.thisUpdate;
+  other !== undefined && one.number < other.number && one.thisUpdate <= other.thisUpdate;
 
 export class GuardedCrls implements Crls {
   readonly #store: CrlStore;
