@@ -46,12 +46,11 @@ locals {
 
   # A role as a principal is kept by its id, which one of the same name made anew does not have. As a condition on
   # whoever is of the account, it is kept by its name.
-  key_users = [for name, one in local.key_policy_values : one if endswith(name, "Role") && name != "BreakGlassRole"]
   key_policies = { for key, text in local.key_policy_texts : key => var.keys_trust_role_names ? jsonencode({
     Version = "2012-10-17"
     Statement = [
       for one in jsondecode(text).Statement :
-      jsondecode(length(setsubtract(one.Principal.AWS, local.key_users)) > 0 ? jsonencode(one) : jsonencode(merge(one, {
+      jsondecode(length(setsubtract(one.Principal.AWS, values(local.role_arns))) > 0 ? jsonencode(one) : jsonencode(merge(one, {
         Principal = { AWS = [local.account_root] }
         Condition = merge(try(one.Condition, {}), { ArnEquals = { "aws:PrincipalArn" = one.Principal.AWS } })
       })))

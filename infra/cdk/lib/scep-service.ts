@@ -46,7 +46,7 @@ import { makeIngress } from './ingress/ingress.ts';
 import type { ServiceFunctions, ServiceLogGroups, ServiceRoles } from './members.ts';
 import type { ScepServiceProps } from './props.ts';
 import { watchWebAcl } from './watch/alarms.ts';
-import { makeKeyEvents } from './watch/key-events.ts';
+import { makeKeyEvents, watchKeys } from './watch/key-events.ts';
 import { Watch } from './watch/watch.ts';
 
 /** Scepter on AWS: functions, table, keys, ingress, metrics and alarms. */
@@ -222,12 +222,12 @@ export class ScepService extends Construct {
     const reserved = reservedOf('scep', props);
     this.watch = new Watch(this, {
       ...{ deployment, functions, table, alarmTopic, apiLog, crlHours, serverErrors, reserved },
-      keysLog,
     });
     const blocked = way.webAcl ? [watchWebAcl(this, deployment, alarmTopic)] : [];
     this.backup = makeBackup(this, props, table);
     const unsaved = this.backup ? [this.backup.alarm] : [];
-    this.alarms = [...this.watch.alarms, ...blocked, ...unsaved];
+    const keyChanged = watchKeys(this, props, keysLog);
+    this.alarms = [...this.watch.alarms, keyChanged, ...blocked, ...unsaved];
     this.dashboard = this.watch.dashboard;
     tag(this, props);
     acknowledge(this);

@@ -2,8 +2,10 @@
 // place of the three functions one user, whose access key the Worker has, or one role, for which it has a certificate.
 // Access key and certificate are made by hand and are in no template: whoever reads the stack must not be able to sign.
 
+import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { ManagedPolicy, type Role } from 'aws-cdk-lib/aws-iam';
+import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledged.ts';
@@ -24,6 +26,7 @@ import { makeTable } from './backend/table.ts';
 import { checkTrustAnchor, makeIdentity, type WorkerIdentity } from './backend/worker-identity.ts';
 import { checkBackend } from './check-props.ts';
 import type { BackendProps } from './props.ts';
+import { makeKeyEvents, watchKeys } from './watch/key-events.ts';
 
 /** The props of the AWS side of a Worker. */
 export interface WorkerBackendProps extends BackendProps {
@@ -54,6 +57,10 @@ export class WorkerBackend extends Construct {
   readonly operator: Role;
   /** Who the Worker is for AWS. */
   readonly identity: WorkerIdentity;
+  /** The log group of what is done to the keys. */
+  readonly keysLog: LogGroup;
+  /** All alarms, for actions of your own. */
+  readonly alarms: Alarm[];
 
   /** @throws {Error} with a sentence that names the prop that is wrong */
   constructor(scope: Construct, id: string, props: WorkerBackendProps) {
@@ -88,6 +95,9 @@ export class WorkerBackend extends Construct {
     letUseTableKey(this, props, this.table, { users, roles: [...roles, this.operator] });
     letOperate(this, this.operator, values);
     this.backup = makeBackup(this, props, this.table);
+    this.keysLog = makeKeyEvents(this, props, this.keys);
+    const keyChanged = watchKeys(this, props, this.keysLog);
+    this.alarms = [keyChanged, ...(this.backup ? [this.backup.alarm] : [])];
     tag(this, props);
     acknowledge(this);
   }

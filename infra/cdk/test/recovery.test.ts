@@ -8,6 +8,7 @@ import { App } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { BackupVault } from 'aws-cdk-lib/aws-backup';
 import { Key } from 'aws-cdk-lib/aws-kms';
+import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Ingress } from '../lib/ingress/access.ts';
 import { makeStack } from '../lib/quick-start.ts';
 import {
@@ -73,6 +74,35 @@ test('the AWS side of a Worker can have backups, too, and its alarm tells a topi
     BackupSelection: { Resources: [stack.resolve(backend.table.tableArn)] },
   });
   assert.ok(backend.backup);
+});
+
+test('whoever changes a key of a Worker is in a log, and its alarm tells the topic', () => {
+  const stack = stackOf();
+  const topic = `arn:aws:sns:us-east-1:${account}:alarms`;
+  const alarmTopic = Topic.fromTopicArn(stack, 'Topic', topic);
+  const { backend } = makeBackend({ alarmTopic }, stack);
+  const template = Template.fromStack(stack);
+  template.hasResourceProperties('AWS::Events::Rule', {
+    EventPattern: {
+      source: ['aws.kms'],
+      detail: {
+        resources: {
+          ARN: [backend.keys.sealing, backend.keys.log, ...Object.values(backend.keys.cas)].map(
+            ({ keyArn }) => stack.resolve(keyArn),
+          ),
+        },
+      },
+    },
+  });
+  template.hasResourceProperties('AWS::Logs::MetricFilter', {
+    LogGroupName: stack.resolve(backend.keysLog.logGroupName),
+    MetricTransformations: [{ MetricName: 'KeyChanged', MetricNamespace: 'Scepter/scepter' }],
+  });
+  template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    MetricName: 'KeyChanged',
+    AlarmActions: [topic],
+  });
+  assert.equal(backend.alarms.length, 1);
 });
 
 test('keys know their users by names alone, which roles then have, and everything else of their policies stays', () => {

@@ -3,12 +3,21 @@
 // account's management events.
 
 import { Names, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { type Alarm, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import { type IRuleTarget, Rule } from 'aws-cdk-lib/aws-events';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { LogGroup, ResourcePolicy, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import {
+  FilterPattern,
+  LogGroup,
+  MetricFilter,
+  ResourcePolicy,
+  RetentionDays,
+} from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { Keys } from '../backend/keys.ts';
-import type { ScepServiceProps } from '../props.ts';
+import type { BackendProps } from '../props.ts';
+import { alarmsOf, five } from './alarms.ts';
+import { logMetrics, namespaceOf } from './log-metrics.ts';
 
 /** Signing, unsealing and looking are not among them. */
 export const keyCalls: readonly string[] = [
@@ -30,7 +39,7 @@ export const KEYS_A_RULE = 15;
 /** @returns the log of the events */
 export function makeKeyEvents(
   scope: Construct,
-  { deployment = 'scepter', logRetention, logGroupKey }: ScepServiceProps,
+  { deployment = 'scepter', logRetention, logGroupKey }: BackendProps,
   { cas, sealing, log }: Keys,
 ): LogGroup {
   const events = new LogGroup(scope, 'keys-log', {
@@ -78,4 +87,27 @@ export function makeKeyEvents(
     });
   }
   return events;
+}
+
+/** Counts those events. @returns the alarm for them */
+export function watchKeys(
+  scope: Construct,
+  { deployment = 'scepter', alarmTopic }: BackendProps,
+  logGroup: LogGroup,
+): Alarm {
+  const { metric, pattern } = logMetrics.keyChanged;
+  const metricNamespace = namespaceOf(deployment);
+  new MetricFilter(scope, `${metric}-keys`, {
+    ...{ logGroup, metricNamespace, metricName: metric, metricValue: '1' },
+    filterPattern: FilterPattern.literal(pattern),
+  });
+  return alarmsOf(scope, deployment, alarmTopic)(
+    metric,
+    'somebody changed a key, its policy or its state, or tried to, see the log of keys',
+    new Metric({
+      ...{ namespace: metricNamespace, metricName: metric },
+      ...{ statistic: Stats.SUM, period: five },
+    }),
+    1,
+  );
 }

@@ -19,6 +19,9 @@ export type LogMetric = {
   readonly always?: true;
 };
 
+/** Of a deployment's own metrics. */
+export const namespaceOf = (deployment: string): string => `Scepter/${deployment}`;
+
 /** Terraform has the same; `test/infra` compares. */
 export const logMetrics = {
   issued: {

@@ -22,7 +22,13 @@ import type { Construct } from 'constructs';
 import { tableDefinition } from '../../../../lib/adapters/aws/dynamodb/table.ts';
 import type { FunctionName } from '../functions.ts';
 import { alarmsOf, five } from './alarms.ts';
-import { type LogMetric, type LogMetricName, type LogName, logMetrics } from './log-metrics.ts';
+import {
+  type LogMetric,
+  type LogMetricName,
+  type LogName,
+  logMetrics,
+  namespaceOf,
+} from './log-metrics.ts';
 
 export type Watched = {
   readonly deployment: string;
@@ -31,7 +37,6 @@ export type Watched = {
   readonly alarmTopic?: ITopic;
   /** The access log of the API, if there is one. */
   readonly apiLog: ILogGroup | undefined;
-  readonly keysLog: ILogGroup;
   /** What counts the answers of 5xx that devices are given. */
   readonly serverErrors: Metric;
   /** The most instances of the SCEP function, if some are reserved. */
@@ -48,12 +53,11 @@ export class Watch {
   constructor(scope: Construct, watched: Watched) {
     this.#deployment = watched.deployment;
     const { scep, admin, maintenance } = watched.functions;
-    const logs: Readonly<Record<LogName, ILogGroup | undefined>> = {
+    const logs: Readonly<Partial<Record<LogName, ILogGroup | undefined>>> = {
       scep: scep.logGroup,
       admin: admin.logGroup,
       maintenance: maintenance.logGroup,
       api: watched.apiLog,
-      keys: watched.keysLog,
     };
     for (const { metric, from, pattern, value, always } of Object.values<LogMetric>(logMetrics)) {
       for (const name of from) {
@@ -74,7 +78,7 @@ export class Watch {
   }
 
   get #namespace(): string {
-    return `Scepter/${this.#deployment}`;
+    return namespaceOf(this.#deployment);
   }
 
   metric(name: LogMetricName, options: MetricOptions = {}): Metric {
@@ -163,12 +167,6 @@ export class Watch {
             ),
           ]
         : []),
-      make(
-        'KeyChanged',
-        'somebody changed a key, its policy or its state, or tried to, see the log of keys',
-        this.metric('keyChanged'),
-        1,
-      ),
       make(
         'TableThrottled',
         'the table is at a cap, or a partition at its limit',
