@@ -36,6 +36,7 @@ async function look(env: Env, table: string): Promise<Deployed> {
     return {
       records: `the table ${table}, the deployment ${env.deployment}`,
       publicUrl: config.publicUrl,
+      filesUrl: config.filesUrl,
       warnings: await tableWarnings(table),
       cas,
       endpoints,

@@ -83,6 +83,7 @@ export type Deployed = {
   /** Where its records are, for people. */
   readonly records: string;
   readonly publicUrl: string;
+  readonly filesUrl: string;
   /** Of the table, where it is known. */
   readonly warnings: readonly string[];
   /** With the warnings of their keys. */

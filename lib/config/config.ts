@@ -75,8 +75,10 @@ export type Endpoint = {
 };
 
 export type Config = {
-  /** Where devices and relying parties reach this service: the base of CDP and AIA URLs. */
+  /** Where devices reach this service. */
   readonly publicUrl: string;
+  /** Where relying parties fetch CRLs and certificates of CAs: the base of CDP and AIA URLs. */
+  readonly filesUrl: string;
   readonly cas: ReadonlyMap<string, Authority>;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   /** The proxies whose X-Forwarded-For is believed: their number, or their addresses. */
@@ -111,6 +113,16 @@ const publicUrlPattern =
 const publicUrlText = 'must be an http or https origin without a path';
 /** Checks what the lint checks of it in a certificate. */
 const isPublicUrl = (text: string): boolean => isAbsoluteUri(`${text}/`);
+
+const origin = z.pipe(
+  z
+    .string()
+    .check(
+      z.regex(publicUrlPattern, { error: publicUrlText, abort: true }),
+      z.refine(isPublicUrl, publicUrlText),
+    ),
+  z.transform((text) => text.replace(/^https?/i, (scheme) => scheme.toLowerCase())),
+);
 
 const keyHashText = 'must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits';
 
@@ -182,15 +194,11 @@ const document = z.strictObject({
   $schema: described('for editors; means nothing here', z.optional(z.string())),
   publicUrl: described(
     'where devices and relying parties reach this service: the base of the CRL and issuer addresses in every certificate',
-    z.pipe(
-      z
-        .string()
-        .check(
-          z.regex(publicUrlPattern, { error: publicUrlText, abort: true }),
-          z.refine(isPublicUrl, publicUrlText),
-        ),
-      z.transform((text) => text.replace(/^https?/i, (scheme) => scheme.toLowerCase())),
-    ),
+    origin,
+  ),
+  filesUrl: described(
+    'where relying parties fetch CRLs and CA certificates, if not at publicUrl: the base of those addresses, such as that of the distribution that serves nothing else. Certificates that exist go on naming the one before, which must be served as long as they are valid',
+    z.optional(origin),
   ),
   trustedProxies: described(
     'proxies of yours before this service, one behind the other, that are believed about where a request came from: their addresses and ranges, such as ["10.0.0.0/8"], or their number. A client\'s address is the last in X-Forwarded-For that is of none of them, or what the outermost of so many wrote. A number counts only where a request shows that it came through them: behind CloudFront with its secret, or from a proxy on the same machine; otherwise it is whoever connected. CloudFront counts; API Gateway, Function URL and load balancer of a Lambda function do not',
@@ -284,10 +292,10 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
     problems.push('endpoints: must name at least one');
   }
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
-  const { publicUrl, trustedProxies, adminHost, blockedKeys } = result.data;
+  const { publicUrl, filesUrl = publicUrl, trustedProxies, adminHost, blockedKeys } = result.data;
   return {
     document: input as ConfigDocument,
-    ...{ publicUrl, trustedProxies, adminHost },
+    ...{ publicUrl, filesUrl, trustedProxies, adminHost },
     endpoints: checked,
     blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
     cas: new Map(

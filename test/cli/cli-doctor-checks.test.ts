@@ -668,7 +668,13 @@ describe('a place that a stranger has named', () => {
 
 describe('a service of ours', () => {
   const good: ServiceSeen = {
-    ...{ records: 'http://scep', publicUrl: 'http://scep', warnings: [], time: now },
+    ...{
+      records: 'http://scep',
+      publicUrl: 'http://scep',
+      filesUrl: 'http://scep',
+      warnings: [],
+      time: now,
+    },
     ...{ reachable: true, writable: true },
     cas: [{ id: 'default', warnings: [] }],
     endpoints: [{ id: 'default', warnings: [] }],

@@ -690,6 +690,13 @@ describe('configuration', () => {
       'endpoints.cgi-bin: cannot be the name of one: clients append it to /scep',
     ],
     [
+      'files at a URL with a path',
+      (d) => {
+        Object.assign(d, { filesUrl: 'http://pki.example.com/files' });
+      },
+      'filesUrl: must be an http or https origin without a path',
+    ],
+    [
       'a host of the admin API that is a URL',
       (d) => {
         Object.assign(d, { adminHost: 'https://admin.example.com' });
@@ -893,6 +900,7 @@ describe('every field of the document, set to wrong values in turn', () => {
       },
     },
     trustedProxies: ['10.0.0.0/8', '2001:db8::1'],
+    filesUrl: 'http://pki.example.com',
     adminHost: 'admin.example.com:8443',
     blockedKeys: ['0'.repeat(64)],
     endpoints: {

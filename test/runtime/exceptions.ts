@@ -39,6 +39,11 @@ const history =
 const sqlite = 'SQLite: node:sqlite has no databases there';
 
 export const exceptions: readonly Exception[] = [
+  {
+    file: 'ca-files-url',
+    title: 'doctor finds the CRL and the certificate of each CA there, or says what is wrong',
+    reason: 'the address is a server of HTTP, which cannot listen there',
+  },
   { file: 'openssl-certificates', reason: openssl },
   { file: 'openssl-chain', reason: openssl },
   { file: 'openssl-crl-partitions', reason: openssl },

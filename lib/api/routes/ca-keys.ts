@@ -90,7 +90,8 @@ export const caKeyRoutes = {
   'POST /crls/{ca}/partition': {
     noun: 'CA',
     roles: [],
-    summary: 'Spread new certificates over as many CRLs as the configuration has, at its publicUrl',
+    summary:
+      'Spread new certificates over as many CRLs as the configuration has, at its filesUrl or publicUrl',
     params: byCa,
     answer: raised,
     repeatable: true,

@@ -15,7 +15,7 @@ import { View } from '../record/unit-of-work.ts';
 import { loadCas, unnamedIn } from './known.ts';
 
 type Ports = {
-  readonly config: Pick<Config, 'cas' | 'publicUrl'>;
+  readonly config: Pick<Config, 'cas' | 'filesUrl'>;
   readonly store: Pick<Store, 'read'>;
 };
 
@@ -71,7 +71,7 @@ const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
 /** Sentences about one that is configured otherwise than it was made. */
 export function otherwise(
-  config: Pick<Config, 'publicUrl'>,
+  config: Pick<Config, 'filesUrl'>,
   authority: Authority,
   record: AuthorityRecord,
 ): string[] {
@@ -105,7 +105,7 @@ const differs = (field: string, said: string, is: string | undefined): string[] 
 
 /** A CA with partitions gets more of them, and never fewer; one without never has any. */
 function partitionsOtherwise(
-  { publicUrl }: Pick<Config, 'publicUrl'>,
+  { filesUrl }: Pick<Config, 'filesUrl'>,
   { id, crlPartitions: said }: Authority,
   { partitions }: AuthorityRecord,
 ): string[] {
@@ -118,10 +118,10 @@ function partitionsOtherwise(
     ...(said > last.count
       ? [`the configuration has ${said} crlPartitions, and it has ${last.count}: ${command}`]
       : []),
-    ...(publicUrl === last.base
+    ...(filesUrl === last.base
       ? []
       : [
-          `its certificates name CRLs at ${last.base}, and the configuration has the publicUrl ${publicUrl}: ${command}, so that new ones name that; serve ${last.base} as long as others name it`,
+          `its certificates name CRLs at ${last.base}, and the configuration has ${filesUrl}: ${command}, so that new ones name that; serve ${last.base} as long as others name it`,
         ]),
   ];
 }

@@ -87,7 +87,7 @@ const firstPartitions = (
   { config }: Pick<InitDeps, 'config'>,
   count: number | undefined,
 ): readonly CrlPartitions[] =>
-  count === undefined ? [] : [{ generation: 1, count, base: config.publicUrl }];
+  count === undefined ? [] : [{ generation: 1, count, base: config.filesUrl }];
 
 /** Writes the record of a new CA, and its id into the list of all. Another CA that is made at the same time
  * changes that list, too. */

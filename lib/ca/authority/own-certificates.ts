@@ -131,7 +131,7 @@ export async function makeGeneration(
     issuerKeyIdentifier: identifier,
     issuerNotBefore: ca.notBefore,
     issuerNotAfter: ca.notAfter,
-    crlUrl: crlUrl(issuer, deps.config.publicUrl, issuer.id),
+    crlUrl: crlUrl(issuer, deps.config.filesUrl, issuer.id),
   });
   const certificate = base64(der);
   const made = { id, state, since: now, certificate, sealedKey: base64(sealed) };

@@ -136,7 +136,7 @@ async function provenPartitions(
     if (!signed.count && generation > least) break;
     found.push(signed);
   }
-  return filledIn(found, { count, base: config.publicUrl });
+  return filledIn(found, { count, base: config.filesUrl });
 }
 
 /** How far the CRLs of a generation go that the CA has signed, and where they are. */

@@ -42,7 +42,7 @@ type BuiltTbs = {
 
 /** What a certificate is built from. */
 export type Contents = {
-  readonly config: Pick<Config, 'publicUrl'>;
+  readonly config: Pick<Config, 'filesUrl'>;
   readonly ca: Certifier;
   readonly profile: Profile;
   readonly names: CertifiedNames;
@@ -88,12 +88,12 @@ export function buildTbsCertificate(contents: Contents, serial: Bytes, now: numb
 
 /** Where relying parties find the CRL and the issuer of what this CA signs. */
 export const statusPointers = (
-  { publicUrl }: Pick<Config, 'publicUrl'>,
+  { filesUrl }: Pick<Config, 'filesUrl'>,
   ca: Pick<Ca, 'id' | 'partitions'>,
   partition?: string,
 ): Bytes[] => [
-  crlDistributionPoint(crlUrl(ca, publicUrl, crlName(ca.id, partition))),
-  caIssuers(`${publicUrl}/aia/${ca.id}.cer`),
+  crlDistributionPoint(crlUrl(ca, filesUrl, crlName(ca.id, partition))),
+  caIssuers(`${filesUrl}/aia/${ca.id}.cer`),
 ];
 
 /** The same for the lint. */
@@ -111,6 +111,6 @@ export const issuedOf = (
     issuerKeyIdentifier: ca.keyIdentifier,
     issuerNotBefore: ca.certificate.notBefore,
     issuerNotAfter: ca.certificate.notAfter,
-    crlUrl: crlUrl(ca, config.publicUrl, crlName(ca.id, partition)),
+    crlUrl: crlUrl(ca, config.filesUrl, crlName(ca.id, partition)),
   },
 });

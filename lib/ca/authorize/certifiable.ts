@@ -29,7 +29,7 @@ const samples = ['CN=sample', ''].map(parseName).flatMap((subject) =>
  * @returns a sentence for each profile, by its path, and kind of key of which this CA could sign nothing
  */
 export async function uncertifiable(
-  config: Pick<Config, 'publicUrl' | 'endpoints'>,
+  config: Pick<Config, 'filesUrl' | 'endpoints'>,
   ca: Certifier,
   templates: Templates = new Map(),
 ): Promise<string[]> {

@@ -73,7 +73,7 @@ export async function withPartitionsSince(
   if (!record) return ca;
   const counts = ca.partitions.map(({ count }) => count);
   const count = Math.max(config.cas.get(ca.id)?.crlPartitions ?? 0, ...counts);
-  const since = filledIn(seen, { count, base: config.publicUrl }, known + 1);
+  const since = filledIn(seen, { count, base: config.filesUrl }, known + 1);
   const partitions = [...ca.partitions, ...since];
   const draft = new Draft(view);
   draft.put('authority', ca.id, { ...record, partitions });

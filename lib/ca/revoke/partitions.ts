@@ -106,10 +106,10 @@ export function distributionPointOf({ id, partitions }: Partitioned, name: strin
 
 /**
  * Where a CRL is, as the certificates say that name it now.
- * @param publicUrl of this service; a CA with partitions has a base of its own, which does not change with it
+ * @param filesUrl of this service; a CA with partitions has a base of its own, which does not change with it
  */
-export const crlUrl = (ca: Partitioned, publicUrl: string, name: string): string =>
-  distributionPointOf(ca, name).at(-1) ?? urlAt(publicUrl, name);
+export const crlUrl = (ca: Partitioned, filesUrl: string, name: string): string =>
+  distributionPointOf(ca, name).at(-1) ?? urlAt(filesUrl, name);
 
 /** The partition of a CA that a CRL with these URLs in its distributionPoint tells of; undefined if it is of none. */
 export function placedAt(id: string, [url = '']: readonly string[]) {

@@ -11,7 +11,7 @@ import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 
 /**
- * As many partitions as the configuration has, at its publicUrl. Nothing changes where both are so already.
+ * As many partitions as the configuration has, at its filesUrl. Nothing changes where both are so already.
  * @returns those of new certificates
  * @throws {Outage} if the CA cannot have them
  */
@@ -38,7 +38,7 @@ export async function raisePartitions(
       `cas.${id}.crlPartitions: must be ${last.count} or more, as many as the CA has`,
     );
   }
-  const { publicUrl: base } = config;
+  const { filesUrl: base } = config;
   if (count === last.count && base === last.base) return last;
   const next = { generation: last.generation + 1, count, base };
   const draft = new Draft(view);

@@ -104,7 +104,7 @@ Examples:
     .addHelpText(
       'after',
       `
-Over as many as the configuration has in "crlPartitions", at its publicUrl. Certificates that exist
+Over as many as the configuration has in "crlPartitions", at its filesUrl or publicUrl. Certificates that exist
 keep the CRLs that they name, which go on: serve the old URL as long as any of them is valid.
 A CA that was made without partitions stays without.
 ${where}

@@ -11,11 +11,12 @@ import { capsFindings, certFindings, clientFindings } from './checks/caps.ts';
 import { certificateFindings } from './checks/certificates.ts';
 import { enrolledFindings } from './checks/enrolled.ts';
 import { exchangeFindings } from './checks/exchange.ts';
+import { filesFindings } from './checks/files.ts';
 import { hostFindings, isReached } from './checks/host.ts';
 import { revocationFindings } from './checks/revocation.ts';
 import { serviceFindings } from './checks/service.ts';
 import type { Asking, Probe } from './exchange.ts';
-import { endpointFacts, hostFacts } from './gather.ts';
+import { endpointFacts, filesFacts, hostFacts } from './gather.ts';
 import { checks, type Mark, type Observation, type Section } from './observation.ts';
 import { serviceFacts } from './service.ts';
 
@@ -94,6 +95,15 @@ async function ours(io: Io): Promise<Begun> {
   }
   if ('why' in service) return { sections, urls: [] };
   const base = service.publicUrl.replace(/\/+$/, '');
+  if (service.filesUrl !== service.publicUrl) {
+    const named = service.cas.map(({ id }) => id);
+    const facts = await filesFacts(service.filesUrl, named, {
+      limitMs: io.timeoutMs ?? QUESTION_MS,
+      progress: (what) => io.progress?.(`asking ${what}`),
+    });
+    const findings = await filesFindings(facts, io.clock.now());
+    sections.push({ about: service.filesUrl, findings });
+  }
   const urls = service.endpoints.map(
     ({ id }) => new URL(id === 'default' ? `${base}/scep` : `${base}/scep/${id}`),
   );

@@ -132,6 +132,31 @@ export async function endpointFacts(
   return { url, now, ...asked, ca, bag, exchanges, enrolled: own, lists, statuses, unasked };
 }
 
+export type FilesOfCa = {
+  readonly ca: string;
+  readonly certificate: { readonly url: string; readonly said: Heard };
+  readonly crl: { readonly url: string; readonly said: Heard };
+};
+
+/** What relying parties fetch where certificates name an address of its own, for each CA. */
+export async function filesFacts(
+  base: string,
+  cas: readonly string[],
+  { limitMs, progress: say = () => {} }: Pick<Asking, 'limitMs' | 'progress'>,
+): Promise<readonly FilesOfCa[]> {
+  const asked = { isGuarded: false, maxOctets: MAX_ANSWER_OCTETS };
+  const at = async (url: string) => {
+    say(url);
+    return { url, said: await fetched(url, asked, limitMs) };
+  };
+  const all: FilesOfCa[] = [];
+  for (const ca of cas) {
+    const certificate = await at(`${base}/aia/${ca}.cer`);
+    all.push({ ca, certificate, crl: await at(`${base}/crl/${ca}.crl`) });
+  }
+  return all;
+}
+
 /** Places that are asked, each for as long as a question takes: a certificate names one or two, and one that is meant to
  * hurt thousands. */
 const MAX_PLACES = 16;

@@ -35,6 +35,7 @@ export const checks = {
   enrol: 'enrolment',
   crl: 'CRL',
   ocsp: 'OCSP',
+  files: 'files',
   next: 'GetNextCACert',
   aws: 'AWS identity',
   service: 'service',

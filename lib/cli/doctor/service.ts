@@ -41,10 +41,11 @@ export async function serviceFacts(io: Io): Promise<ServiceFacts> {
 
 async function asked(io: Io): Promise<ServiceSeen> {
   const { version, store, cas, endpoints, time } = await callApi(io, 'GET /status');
-  const { publicUrl } = await callApi(io, 'GET /config');
+  const { publicUrl, filesUrl = publicUrl } = await callApi(io, 'GET /config');
   return {
     records: `${io.url}, Scepter ${version}`,
     publicUrl: String(publicUrl),
+    filesUrl: String(filesUrl),
     ...{ warnings: [], cas, endpoints },
     ...store,
     time: Date.parse(time),

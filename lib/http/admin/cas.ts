@@ -75,7 +75,7 @@ export const caHandlers: HandlersOf<typeof caRoutes> = {
       ...shownCrl(found.crl),
       size: found.crl.der.length,
       count: found.count,
-      url: found.url ?? crlUrl({ id, partitions: [] }, deps.config.publicUrl, name),
+      url: found.url ?? crlUrl({ id, partitions: [] }, deps.config.filesUrl, name),
       entries: found.entries,
       next: nextOf(found.next),
     };

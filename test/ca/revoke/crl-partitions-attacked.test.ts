@@ -224,7 +224,11 @@ describe('a CA whose record was altered and some of whose CRLs were removed', ()
   test('a generation of which nothing is left but records of its certificates keeps its number', async () => {
     const w = await partitioned(2);
     const old = await device(w, 0);
-    const config = { ...w.lab.config, publicUrl: 'http://new.example' };
+    const config = {
+      ...w.lab.config,
+      publicUrl: 'http://new.example',
+      filesUrl: 'http://new.example',
+    };
     const next = { id: 'default', crlPartitions: 3 };
     await raisePartitions({ ...w.lab.deps, config }, next, operator);
     w.lab.deps.cas.reload();

@@ -354,8 +354,8 @@ describe('a CA with partitions', () => {
 });
 
 describe('a CA gets more partitions', () => {
-  const raised = (w: World, crlPartitions: number, publicUrl: string) => {
-    const config: Config = { ...w.lab.config, publicUrl };
+  const raised = (w: World, crlPartitions: number, filesUrl: string) => {
+    const config: Config = { ...w.lab.config, filesUrl };
     return raisePartitions({ ...w.lab.deps, config }, { id: 'default', crlPartitions }, operator);
   };
 
@@ -395,12 +395,12 @@ describe('a CA gets more partitions', () => {
 
   test('what the configuration says otherwise is told, with the command that carries it out', async () => {
     const w = await partitioned(4);
-    const said = async (count: number | undefined, publicUrl = 'http://scep.test') => {
+    const said = async (count: number | undefined, filesUrl = 'http://scep.test') => {
       const made = w.lab.config.cas.get('default') ?? assert.fail();
       const cas = new Map([['default', { ...made, crlPartitions: count }]]);
       const found = await disagreements({
         ...w.lab.deps,
-        config: { ...w.lab.config, cas, publicUrl },
+        config: { ...w.lab.config, cas, filesUrl },
       });
       return found.map((one) => one.said).join('; ');
     };

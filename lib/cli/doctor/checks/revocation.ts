@@ -52,7 +52,7 @@ export async function revocationFindings({
   return found;
 }
 
-async function listFindings(fetched: Fetched, now: number): Promise<Observation[]> {
+export async function listFindings(fetched: Fetched, now: number): Promise<Observation[]> {
   const { url, said, issuer } = fetched;
   if (!hasAnswered(said) || said.status !== 200) {
     const seen = hasAnswered(said) ? `HTTP ${said.status}` : said.silence;
