@@ -50,7 +50,7 @@ for (const revoked of [0, 0.01]) {
       revoked === 0
         ? 'AWS Private CA + Connector |\n|---|---|---|---|---|---|\n'
         : 'with 128 CRLs |\n|---|---|---|---|---|---|\n';
-    assert.deepEqual(tableOf('deploy-aws.md', head), rows);
+    assert.deepEqual(tableOf('costs.md', head), rows);
   });
 }
 
@@ -62,7 +62,7 @@ test('the table of costs in the guide for Workers follows from its prices and co
     const all = totalOf(bill);
     return `| ${[...headOf(fleet), ...[cloudflare, all - cloudflare, all].map((one) => dollars(one))].join(' | ')} |`;
   });
-  assert.deepEqual(tableOf('deploy-workers.md', 'together |\n|---|---|---|---|---|\n'), rows);
+  assert.deepEqual(tableOf('costs.md', 'together |\n|---|---|---|---|---|\n'), rows);
 });
 
 const whole = (count: number): string => Math.round(count).toLocaleString('en');

@@ -13,7 +13,7 @@ test('docs/deploy-aws.md with the CDK: from nothing to a certificate, doctor, an
     assert.deepEqual(account.refused(), []);
     assert.match(account.calls().join(), /^AKIAOPERATOR [\w-]*admin[\w-]*$/i);
   });
-  const certificate = join(copy, 'infra', 'cdk', 'device-1', 'cert.pem');
+  const certificate = join(copy, '..', 'my-ca', 'device-1', 'cert.pem');
   const issued = await openssl(['x509', '-in', certificate, '-subject', '-noout']);
   assert.match(issued.toString(), /^subject=CN ?= ?device-1$/m);
 });

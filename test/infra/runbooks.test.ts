@@ -196,3 +196,26 @@ test('the policy of a key is taken, and another put in its place', async () => {
   );
   assert.equal(said, '');
 });
+
+test('a table and each of its indexes are warmed as the guide says', async () => {
+  const names = ['places', 'due', 'subjects', 'devices'];
+  const attributes = ['pk', ...names].map((name) => `AttributeName=${name},AttributeType=S`);
+  const indexes = names.map((IndexName) => ({
+    IndexName,
+    KeySchema: [{ AttributeName: IndexName, KeyType: 'HASH' }],
+    Projection: { ProjectionType: 'KEYS_ONLY' },
+  }));
+  const SCEPTER_TABLE = 'scepter-warm';
+  await shell(
+    `aws dynamodb create-table --table-name "$SCEPTER_TABLE" --billing-mode PAY_PER_REQUEST \\
+      --attribute-definitions ${attributes.join(' ')} --key-schema AttributeName=pk,KeyType=HASH \\
+      --global-secondary-indexes '${JSON.stringify(indexes)}'`,
+    { SCEPTER_TABLE },
+  );
+  await shell(scriptOf(['docs/deploy-aws.md', 'terraform-warm']), { SCEPTER_TABLE });
+  const said = await shell(
+    'aws dynamodb describe-table --table-name "$SCEPTER_TABLE" --query Table.WarmThroughput.ReadUnitsPerSecond',
+    { SCEPTER_TABLE },
+  );
+  assert.equal(said.trim(), '15000');
+});

@@ -13,7 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../support/installed.ts';
 import { wrangler } from './stand-in-wrangler.ts';
@@ -70,7 +70,7 @@ function npm(): Promise<void> | undefined {
   if (args.join(' ') === 'run release' && cwd === copy) return undefined;
   const [, prefix = '.'] = /^(?:--prefix (\S+) )?ci$/.exec(args.join(' ')) ?? [];
   if (args.at(-1) !== 'ci') process.exit(itself());
-  const folder = join(cwd, prefix);
+  const folder = resolve(cwd, prefix);
   const installed = join(root, relative(copy, folder));
   const [lock, ours] = [folder, installed].map((at) => readFileSync(join(at, 'package-lock.json')));
   if (!lock?.equals(ours ?? Buffer.alloc(0))) fail('ci: these packages are not installed');
@@ -171,7 +171,7 @@ async function terraform(): Promise<void> {
     TF_CLI_ARGS_destroy: '-auto-approve',
   });
   if (code !== 0) process.exit(code);
-  if (args[0] === 'apply' && !process.env.GUIDE_ONLY_SYNTH) await ask('applied');
+  if (args.includes('apply') && !process.env.GUIDE_ONLY_SYNTH) await ask('applied');
 }
 
 const tools: Readonly<Record<string, () => unknown>> = { aws, npm, npx, terraform };

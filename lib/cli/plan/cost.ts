@@ -68,7 +68,7 @@ export function costCommand(io: Io): Command {
       'after',
       `
 US dollars, list prices in us-east-1, without free tiers but those of CloudFront, of AWS's traffic and of Workers
-Paid. What is measured by tests and what is assumed: docs/deploy-aws.md#what-it-costs, docs/scale.md.
+Paid. What is measured by tests and what is assumed: docs/costs.md, docs/scale.md.
 
 Examples:
   scepter cost --devices 10,000
