@@ -26,6 +26,7 @@ data "aws_secretsmanager_secret_version" "origin" {
 }
 
 resource "aws_wafv2_web_acl" "this" {
+  # checkov:skip=CKV2_AWS_31: Its log would have queries, and so the messages of GET; what it blocks is a metric with an alarm.
   count    = local.cloudfront && var.web_acl_arn == null ? 1 : 0
   provider = aws.us_east_1
 
@@ -73,6 +74,12 @@ resource "aws_wafv2_web_acl" "this" {
 }
 
 resource "aws_cloudfront_distribution" "this" {
+  # checkov:skip=CKV_AWS_374: Devices may be in any country; whoever knows better names a web ACL.
+  # checkov:skip=CKV_AWS_310: There is one API; a device that gets no answer comes again.
+  # checkov:skip=CKV_AWS_305: Nothing is at the root.
+  # checkov:skip=CKV2_AWS_46: Its origin is an API.
+  # checkov:skip=CKV2_AWS_32: Devices are not browsers.
+  # checkov:skip=CKV2_AWS_47: Nothing behind it is Java.
   count = local.cloudfront ? 1 : 0
 
   comment         = "Scepter ${var.deployment}"
@@ -181,7 +188,12 @@ resource "aws_cloudfront_distribution" "this" {
 }
 
 resource "aws_s3_bucket" "access_logs" {
-  count = local.cloudfront ? 1 : 0
+  # checkov:skip=CKV_AWS_18: It is the bucket of access logs.
+  # checkov:skip=CKV_AWS_21: A file of logs is written once.
+  # checkov:skip=CKV_AWS_144: Nothing is made again from access logs.
+  # checkov:skip=CKV_AWS_145: A load balancer writes into buckets with a key of S3 only.
+  # checkov:skip=CKV2_AWS_62: Nothing waits for a file of logs.
+  count = local.cloudfront || local.alb ? 1 : 0
 
   # The provider takes 37 characters.
   bucket_prefix = "${substr("scepter-${var.deployment}", 0, 36)}-"
@@ -198,8 +210,9 @@ resource "aws_s3_bucket_public_access_block" "access_logs" {
   restrict_public_buckets = true
 }
 
-# CloudFront delivers its logs by ACL.
+# CloudFront delivers its logs by ACL, a load balancer by the policy of the bucket.
 resource "aws_s3_bucket_ownership_controls" "access_logs" {
+  # checkov:skip=CKV2_AWS_65: CloudFront delivers its logs by ACL.
   count = length(aws_s3_bucket.access_logs)
 
   bucket = aws_s3_bucket.access_logs[0].id
@@ -235,6 +248,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "access_logs" {
     expiration {
       days = 365
     }
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
   }
 }
 
@@ -244,13 +261,26 @@ resource "aws_s3_bucket_policy" "access_logs" {
   bucket = aws_s3_bucket.access_logs[0].id
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "OnlyWithTls"
-      Effect    = "Deny"
-      Principal = { AWS = "*" }
-      Action    = "s3:*"
-      Resource  = [aws_s3_bucket.access_logs[0].arn, "${aws_s3_bucket.access_logs[0].arn}/*"]
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }]
+    Statement = concat(
+      [
+        {
+          Sid       = "OnlyWithTls"
+          Effect    = "Deny"
+          Principal = { AWS = "*" }
+          Action    = "s3:*"
+          Resource  = [aws_s3_bucket.access_logs[0].arn, "${aws_s3_bucket.access_logs[0].arn}/*"]
+          Condition = { Bool = { "aws:SecureTransport" = "false" } }
+        },
+      ],
+      [
+        for service in ["logdelivery.elasticloadbalancing.amazonaws.com"] : {
+          Sid       = "LogsOfTheLoadBalancer"
+          Effect    = "Allow"
+          Principal = { Service = service }
+          Action    = "s3:PutObject"
+          Resource  = ["${aws_s3_bucket.access_logs[0].arn}/AWSLogs/${local.account}/*"]
+        } if local.alb
+      ],
+    )
   })
 }

@@ -3,16 +3,17 @@
 # AWS credentials, and without these settings it has neither routes nor a URL.
 
 locals {
-  # Without an API it is the SCEP function's own URL that devices are given.
-  api = var.ingress != "functionUrl"
+  # Without an API it is a load balancer or the SCEP function's own URL that devices are given.
+  api          = contains(["cloudfront", "httpApi"], var.ingress)
+  function_url = var.ingress == "functionUrl"
 
   # Behind CloudFront, devices use another name than the API's own, which it has where there is a zone for it.
   zone_id    = try(var.domain.zone_id, null)
-  api_domain = var.domain == null ? null : !local.cloudfront ? var.domain.name : local.zone_id == null ? null : "origin.${var.domain.name}"
+  api_domain = !local.api || var.domain == null ? null : !local.cloudfront ? var.domain.name : local.zone_id == null ? null : "origin.${var.domain.name}"
   api_host = (
     local.api_domain != null ? local.api_domain :
     local.api ? trimprefix(aws_apigatewayv2_api.this[0].api_endpoint, "https://") :
-    trimsuffix(trimprefix(aws_lambda_function_url.scep[0].function_url, "https://"), "/")
+    local.function_url ? trimsuffix(trimprefix(aws_lambda_function_url.scep[0].function_url, "https://"), "/") : null
   )
 
   public_host = (
@@ -46,6 +47,7 @@ resource "aws_apigatewayv2_integration" "this" {
 
 # Devices write paths in any case, but routes are case-sensitive.
 resource "aws_apigatewayv2_route" "default" {
+  # checkov:skip=CKV_AWS_309: SCEP is public: what a device gets depends on what it proves.
   count = local.api ? 1 : 0
 
   api_id    = aws_apigatewayv2_api.this[0].id
@@ -137,7 +139,8 @@ resource "aws_lambda_function_url" "admin" {
 
 # The SCEP function's own URL, for a first look: no web ACL, no domain. As public as SCEP is.
 resource "aws_lambda_function_url" "scep" {
-  count = local.api ? 0 : 1
+  # checkov:skip=CKV_AWS_258: SCEP is public: what a device gets depends on what it proves.
+  count = local.function_url ? 1 : 0
 
   function_name      = aws_lambda_function.this["scep"].function_name
   authorization_type = "NONE"
@@ -145,7 +148,8 @@ resource "aws_lambda_function_url" "scep" {
 
 # Since October 2025 a URL takes two permissions: one for the URL ...
 resource "aws_lambda_permission" "url" {
-  count = local.api ? 0 : 1
+  # checkov:skip=CKV_AWS_301: SCEP is public: what a device gets depends on what it proves.
+  count = local.function_url ? 1 : 0
 
   action                 = "lambda:InvokeFunctionUrl"
   function_name          = aws_lambda_function.this["scep"].function_name
@@ -158,7 +162,8 @@ resource "aws_lambda_permission" "url" {
 # it in its later releases only, CloudFormation has it whatever the provider: so this one permission is
 # a stack.
 resource "aws_cloudformation_stack" "invoke_by_url" {
-  count = local.api ? 0 : 1
+  # checkov:skip=CKV_AWS_124: Terraform waits for the stack and says what went wrong.
+  count = local.function_url ? 1 : 0
 
   name = "scepter-${var.deployment}-invoke-by-url"
   tags = local.tags
@@ -271,7 +276,7 @@ resource "aws_apigatewayv2_api_mapping" "this" {
 # Records A and AAAA, for devices with IPv4 and with IPv6.
 
 resource "aws_route53_record" "api" {
-  for_each = local.zone_id == null ? toset([]) : toset(["A", "AAAA"])
+  for_each = local.api && local.zone_id != null ? toset(["A", "AAAA"]) : toset([])
 
   zone_id = var.domain.zone_id
   name    = local.api_domain

@@ -1,5 +1,6 @@
 # Scepter on AWS: the table, the functions with their roles, and their schedule. Keys are in keys.tf, the
-# configuration is in config.tf, the way in is in ingress.tf and distribution.tf, alarms are in watch.tf.
+# configuration is in config.tf, the way in is in ingress.tf,
+# distribution.tf and load-balancer.tf, alarms are in watch.tf.
 
 data "aws_caller_identity" "this" {}
 data "aws_partition" "this" {}
@@ -209,6 +210,7 @@ resource "aws_cloudwatch_log_group" "function" {
 }
 
 resource "aws_lambda_function" "this" {
+  # checkov:skip=CKV_AWS_116: A device waits for its answer, and the next upkeep comes a minute later.
   for_each = local.functions
 
   function_name                  = "scepter-${var.deployment}-${each.key}"

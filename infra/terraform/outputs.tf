@@ -8,6 +8,7 @@ output "dns_target" {
   value = (
     var.domain == null ? null :
     local.cloudfront ? aws_cloudfront_distribution.this[0].domain_name :
+    local.alb ? aws_lb.this[0].dns_name :
     aws_apigatewayv2_domain_name.this[0].domain_name_configuration[0].target_domain_name
   )
 }

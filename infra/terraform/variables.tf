@@ -34,7 +34,7 @@ variable "config" {
     condition = var.plain_http || (var.domain == null ?
       !can(regex("^http://[^:/]+\\.(amazonaws\\.com|cloudfront\\.net|on\\.aws)(:|/|$)", jsondecode(var.config).document.publicUrl)) :
     try(regex("^http://([^:/]+)", jsondecode(var.config).document.publicUrl)[0], "") != try(var.domain.name, ""))
-    error_message = "config: its publicUrl is plain http, which this deployment does not answer; change it to https, or set ingress to \"cloudfront\" and plain_http to true."
+    error_message = "config: its publicUrl is plain http, which this deployment does not answer; change it to https, or set ingress to \"cloudfront\" or \"alb\" and plain_http to true."
   }
 }
 
@@ -348,14 +348,39 @@ variable "operators" {
 }
 
 variable "ingress" {
-  description = "How devices reach the service: \"cloudfront\" (with a web ACL), \"httpApi\", or \"functionUrl\" for a first look."
+  description = "How devices reach the service: \"cloudfront\" (with a web ACL), \"httpApi\", \"alb\" (an internal load balancer), or \"functionUrl\" for a first look."
   type        = string
   default     = "cloudfront"
   nullable    = false
 
   validation {
-    condition     = contains(["cloudfront", "httpApi", "functionUrl"], var.ingress)
-    error_message = "ingress: must be \"cloudfront\", \"httpApi\" or \"functionUrl\"."
+    condition     = contains(["cloudfront", "httpApi", "alb", "functionUrl"], var.ingress)
+    error_message = "ingress: must be \"cloudfront\", \"httpApi\", \"alb\" or \"functionUrl\"."
+  }
+}
+
+variable "alb" {
+  description = "Where the load balancer of ingress \"alb\" is: its VPC, subnets in two zones or more of it, and the CIDR blocks that may connect, by default those of the VPC. It is not public. Null where ingress is another."
+  type = object({
+    vpc_id     = string
+    subnet_ids = list(string)
+    clients    = optional(list(string), [])
+  })
+  default = null
+
+  validation {
+    condition     = (var.alb != null) == (var.ingress == "alb")
+    error_message = "alb: must be given where ingress is \"alb\", and left out elsewhere."
+  }
+
+  validation {
+    condition     = var.alb == null || try(can(regex("^vpc-[0-9a-f]+$", var.alb.vpc_id)) && length(var.alb.subnet_ids) > 1 && alltrue([for id in var.alb.subnet_ids : can(regex("^subnet-[0-9a-f]+$", id))]), false)
+    error_message = "alb: its vpc_id must be the id of a VPC, and its subnet_ids those of two subnets or more."
+  }
+
+  validation {
+    condition     = var.alb == null || try(alltrue([for block in var.alb.clients : can(cidrnetmask(block))]), false)
+    error_message = "alb: its clients must be CIDR blocks of IPv4, such as 10.0.0.0/8."
   }
 }
 
@@ -376,6 +401,11 @@ variable "domain" {
   validation {
     condition     = var.domain == null || var.ingress != "functionUrl"
     error_message = "domain: a Function URL cannot have one; leave it out, or set ingress to \"cloudfront\" or \"httpApi\"."
+  }
+
+  validation {
+    condition     = var.ingress != "alb" || try(var.domain.certificate_arn, null) != null
+    error_message = "domain: must be given where ingress is \"alb\", which has no name of its own, and with its certificate_arn, because none can be validated in a private zone."
   }
 
   validation {
@@ -407,30 +437,30 @@ variable "origin_secret_arns" {
 }
 
 variable "plain_http" {
-  description = "CloudFront also answers plain http, on the paths of SCEP and of CRLs and CA certificates, for devices that cannot do better."
+  description = "CloudFront also answers plain http, on the paths of SCEP and of CRLs and CA certificates, for devices that cannot do better; a load balancer does on port 80."
   type        = bool
   default     = false
   nullable    = false
 
   validation {
-    condition     = !var.plain_http || var.ingress == "cloudfront"
-    error_message = "plain_http: only CloudFront can answer plain http; leave it out, or set ingress to \"cloudfront\"."
+    condition     = !var.plain_http || contains(["cloudfront", "alb"], var.ingress)
+    error_message = "plain_http: only CloudFront and a load balancer can answer plain http; leave it out, or set ingress to \"cloudfront\" or \"alb\"."
   }
 }
 
 variable "web_acl_arn" {
-  description = "ARN of a web ACL of CloudFront's, of us-east-1, in place of the new one with its rate_limit; null makes one."
+  description = "ARN of a web ACL of yours. With CloudFront one of scope CLOUDFRONT, of us-east-1, in place of the new one with its rate_limit, which null makes; with a load balancer one of scope REGIONAL, and null is none."
   type        = string
   default     = null
 
   validation {
-    condition     = var.web_acl_arn == null || can(regex("^arn:aws[a-z-]*:wafv2:us-east-1:\\d{12}:global/webacl/", var.web_acl_arn))
-    error_message = "web_acl_arn: must be the ARN of a web ACL of CloudFront's."
+    condition     = var.web_acl_arn == null || can(regex(var.ingress == "alb" ? "^arn:aws[a-z-]*:wafv2:[a-z0-9-]+:\\d{12}:regional/webacl/" : "^arn:aws[a-z-]*:wafv2:us-east-1:\\d{12}:global/webacl/", var.web_acl_arn))
+    error_message = "web_acl_arn: must be the ARN of a web ACL: of scope CLOUDFRONT in us-east-1 with CloudFront, of scope REGIONAL with a load balancer."
   }
 
   validation {
-    condition     = var.web_acl_arn == null || var.ingress == "cloudfront"
-    error_message = "web_acl_arn: only CloudFront has a web ACL here; leave it out, or set ingress to \"cloudfront\"."
+    condition     = var.web_acl_arn == null || contains(["cloudfront", "alb"], var.ingress)
+    error_message = "web_acl_arn: only CloudFront and a load balancer take a web ACL; leave it out, or set ingress to \"cloudfront\" or \"alb\"."
   }
 }
 
@@ -483,8 +513,8 @@ variable "admin" {
   }
 
   validation {
-    condition     = try(var.admin.type, "") != "jwt" || var.ingress != "functionUrl"
-    error_message = "admin: its type must be \"iam\" where ingress is \"functionUrl\", which has no routes for a JWT."
+    condition     = try(var.admin.type, "") != "jwt" || contains(["cloudfront", "httpApi"], var.ingress)
+    error_message = "admin: its type must be \"iam\" where ingress is \"functionUrl\" or \"alb\", which have no routes for a JWT."
   }
 }
 

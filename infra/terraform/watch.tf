@@ -35,12 +35,19 @@ locals {
 
   lambda = { for name, one in aws_lambda_function.this : name => { FunctionName = one.function_name } }
 
+  # A function that fails has an alarm of its own.
+  server_errors = (
+    local.api ? { namespace = "AWS/ApiGateway", metric = "5xx", dimensions = tomap({ ApiId = aws_apigatewayv2_api.this[0].id }) } :
+    local.alb ? { namespace = "AWS/ApplicationELB", metric = "HTTPCode_Target_5XX_Count", dimensions = tomap({ LoadBalancer = aws_lb.this[0].arn_suffix }) } :
+    { namespace = "AWS/Lambda", metric = "Url5xxCount", dimensions = tomap(local.lambda.scep) }
+  )
+
   alarms = {
     Errors           = { says = "the SCEP function fails", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.scep, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
     AdminErrors      = { says = "the admin function fails", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.admin, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
     UpkeepFailed     = { says = "upkeep fails: CRLs may end", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.maintenance, statistic = "Sum", period = 300, threshold = 3, periods = 3, below = false }
     UpkeepMissing    = { says = "upkeep does not run: CRLs will end", namespace = "AWS/Lambda", metric = "Invocations", dimensions = local.lambda.maintenance, statistic = "Sum", period = 900, threshold = 1, periods = 1, below = true }
-    ServerErrors     = { says = "answers are 5xx", namespace = local.api ? "AWS/ApiGateway" : "AWS/Lambda", metric = local.api ? "5xx" : "Url5xxCount", dimensions = local.api ? { ApiId = aws_apigatewayv2_api.this[0].id } : local.lambda.scep, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
+    ServerErrors     = { says = "answers are 5xx", namespace = local.server_errors.namespace, metric = local.server_errors.metric, dimensions = local.server_errors.dimensions, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
     Outages          = { says = "requests are answered with 503", namespace = local.namespace, metric = "Outages", dimensions = {}, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
     KmsTrouble       = { says = "KMS refuses, throttles or is away", namespace = local.namespace, metric = "KmsTrouble", dimensions = {}, statistic = "Sum", period = 300, threshold = 3, periods = 1, below = false }
     Tampered         = { says = "a record was changed by someone else", namespace = local.namespace, metric = "Tampered", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }

@@ -8,6 +8,8 @@ const region = 'us-east-1';
 const config = join(root, 'examples', 'minimal.json');
 const start = { account, region, config };
 const jwt = { admin: 'jwt', adminIssuer: 'https://login.example.com', adminAudience: 'scepter' };
+/** Of what `estate.py` has. */
+const id = '11111111-2222-3333-4444-555555555555';
 const named = {
   domain: 'scep.example.com',
   hostedZoneId: 'Z0123456789',
@@ -42,19 +44,19 @@ export const contexts = {
       ...start,
       ingress: 'alb',
       domain: 'scep.corp.example.com',
-      certificateArn: `arn:aws:acm:${region}:${account}:certificate/11111111-2222-3333-4444-555555555555`,
+      certificateArn: `arn:aws:acm:${region}:${account}:certificate/${id}`,
       albVpcId: 'vpc-0123456789abcdef0',
       albSubnetIds: 'subnet-0123456789abcdef0,subnet-0123456789abcdef1',
       clients: '10.0.0.0/8',
       plainHttp: 'true',
-      webAclArn: `arn:aws:wafv2:${region}:${account}:regional/webacl/corp/11111111-2222-3333-4444-555555555555`,
+      webAclArn: `arn:aws:wafv2:${region}:${account}:regional/webacl/corp/${id}`,
       vpcId: 'vpc-0123456789abcdef0',
       vpcSubnetIds: 'subnet-0123456789abcdef0,subnet-0123456789abcdef1',
       securityGroupIds: 'sg-0123456789abcdef0',
       permissionsBoundaryArn: `arn:aws:iam::${account}:policy/bounds`,
       rolePath: '/scep/',
       keysTrustRoleNames: 'true',
-      environmentKeyArn: `arn:aws:kms:${region}:${account}:key/11111111-2222-3333-4444-555555555555`,
+      environmentKeyArn: `arn:aws:kms:${region}:${account}:key/${id}`,
       memoryMb: 'scep=1024',
       timeoutSeconds: 'scep=20,maintenance=600',
       maxReadRequestUnits: '20000',
@@ -62,6 +64,20 @@ export const contexts = {
       warmReadRequestUnits: '15000',
       warmWriteRequestUnits: '5000',
       tags: 'team=pki',
+    },
+  },
+  /** With names, certificates, packages and a web ACL that others look after. */
+  elsewhere: {
+    entry: 'app',
+    context: {
+      ...start,
+      domain: 'scep.example.com',
+      plainHttp: 'true',
+      certificateArn: `arn:aws:acm:${region}:${account}:certificate/${id}`,
+      webAclArn: `arn:aws:wafv2:${region}:${account}:global/webacl/edge/${id}`,
+      packageBucket: 'corp-packages',
+      packagePrefix: 'scepter/',
+      codeSigningConfigArn: `arn:aws:lambda:${region}:${account}:code-signing-config:csc-0123456789abcdef0`,
     },
   },
   functionUrl: {

@@ -1,18 +1,21 @@
 # moto as an account that Terraform makes things in. The first line of JSON says where it is; after each line that
 # comes in, another one says what the module has made so far. Ends with its input.
 #
-# module.py REGION ORIGIN: the URL under which devices reach an API
+# module.py REGION ORIGIN: the URL under which devices reach an API; INFRA_PACKAGES: the packages of the functions
 
 import json
 import os
+import re
 import sys
 
 # A certificate of ACM is issued at once.
 os.environ.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", MOTO_ACM_VALIDATION_WAIT="0")
 
 import boto3
+from estate import furnish
 from made import describe
 from moto.apigatewayv2.models import Api, DomainName
+from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.access_control import PermissionResult
 from moto.route53.models import route53_backends
 from moto.s3.models import FakeBucket
@@ -46,6 +49,24 @@ def as_aws_says(domain):
 DomainName.to_json = as_aws_says
 # moto reads no condition of a policy: what the module denies to those without TLS, it would deny to all.
 FakeBucket.get_permission = lambda self, action, resource: PermissionResult.NEUTRAL
+
+furnish(ACCOUNT_ID, region)
+
+# What whoever deploys asks of AWS, as `service:Operation`; "x" is this program.
+calls = set()
+
+
+def remember(self, *_):
+    given = self.headers.get("Authorization", "")
+    scope = re.search(r"Credential=(?!x/)[^/]+/\d+/[^/]+/([^/]+)/", given)
+    if not scope:
+        return
+    asked = self._get_action()
+    for action in asked if isinstance(asked, list) else [asked]:
+        calls.add(f"{scope[1]}:{action}")
+
+
+ActionAuthenticatorMixin._authenticate_and_authorize_action = remember
 
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
@@ -83,5 +104,5 @@ for _ in sys.stdin:
         keys={one["AliasName"]: one["TargetKeyId"] for one in aliases if "/scepter/" in one["AliasName"]},
         table=table,
     )
-    say({"endpoint": endpoint, "status": "", "leftOut": [], "outputs": {"AdminFunction": admin}, **about})
+    say({"endpoint": endpoint, "status": "", "leftOut": [], "calls": sorted(calls), "outputs": {"AdminFunction": admin}, **about})
 server.stop()

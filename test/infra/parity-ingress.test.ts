@@ -218,9 +218,10 @@ test('a Function URL is public for SCEP where there is no other ingress, and nev
   assert.deepEqual(made, ofTerraform);
   assert.equal(
     at(resourceOf(hcl, 'aws_lambda_function_url', 'scep'), 'count'),
-    expression('local.api ? 0 : 1'),
+    expression('local.function_url ? 1 : 0'),
   );
-  assert.equal(locals.api, expression('var.ingress != "functionUrl"'));
+  assert.equal(locals.api, expression('contains(["cloudfront", "httpApi"], var.ingress)'));
+  assert.equal(locals.function_url, expression('var.ingress == "functionUrl"'));
   assert.deepEqual(ofType(plain, 'AWS::Lambda::Url'), []);
 });
 
@@ -250,4 +251,32 @@ test('names have the same TLS at the API, and records of both kinds', () => {
     const each = text(at(resourceOf(hcl, 'aws_route53_record', name), 'for_each'));
     assert.match(each, /"A", "AAAA"/, name);
   }
+});
+
+test('a load balancer is internal, speaks the same TLS, and hands everything to the SCEP function', () => {
+  const template = templateOf('alb');
+  const found = (name: string) => resourceOf(hcl, name, 'this');
+  const made = theOne(template, 'AWS::ElasticLoadBalancingV2::LoadBalancer');
+  assert.deepEqual([at(made, 'Scheme'), at(found('aws_lb'), 'internal')], ['internal', true]);
+  assert.equal(at(found('aws_lb'), 'access_logs.0.enabled'), true);
+  const [https] = ofType(template, 'AWS::ElasticLoadBalancingV2::Listener');
+  const policy = text(at(https, 'SslPolicy'));
+  assert.ok(text(locals.alb_ports).includes(`protocol = "HTTPS"`));
+  assert.ok(text(locals.alb_ports).includes(`tls = "${policy}"`), policy);
+  assert.equal(at(found('aws_lb_listener'), 'default_action.0.type'), 'forward');
+  const group = found('aws_lb_target_group');
+  assert.equal(at(group, 'target_type'), 'lambda');
+  assert.equal(at(group, 'lambda_multi_value_headers_enabled'), true);
+  assert.equal(
+    at(found('aws_lb_target_group_attachment'), 'target_id'),
+    expression('aws_lambda_function.this["scep"].arn'),
+  );
+  // Only the group of its target, and only this function.
+  const permission = resourceOf(hcl, 'aws_lambda_permission', 'alb');
+  assert.equal(at(permission, 'source_arn'), expression('aws_lb_target_group.this[0].arn'));
+  assert.equal(
+    at(permission, 'function_name'),
+    expression('aws_lambda_function.this["scep"].function_name'),
+  );
+  assert.deepEqual(at(resourceOf(hcl, 'aws_security_group', 'alb'), 'egress'), []);
 });

@@ -1,9 +1,14 @@
 // CDK and Terraform watch the same, and do upkeep at the same times.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { root } from '../support/installed.ts';
+import { type ContextName, contexts } from './contexts.ts';
 import {
   at,
+  blocksOf,
   defaultOf,
   entriesAt,
   expression,
@@ -74,13 +79,29 @@ const alarmsOf = (template: Template) =>
       missing: at(one, 'TreatMissingData'),
     }));
 
-test('alarms have the same metrics and thresholds, with and without an API', () => {
-  const ofTerraform = (api: boolean, reserved: boolean) => {
-    /** `local.api ? "a" : "b"`, and what else depends on variables. */
+/** What counts answers of 5xx, by the ways in. */
+const ways = ['api', 'alb', 'url'] as const;
+const serverErrors = (way: (typeof ways)[number]) => {
+  const each = [
+    ...text(locals.server_errors).matchAll(
+      /namespace = "([^"]+)", metric = "([^"]+)", dimensions = tomap\((?:\{(\w+) = |local\.lambda\.)/g,
+    ),
+  ];
+  assert.equal(each.length, ways.length);
+  const [, namespace, metric, dimension = 'FunctionName'] = each[ways.indexOf(way)] ?? [];
+  return { namespace, metric, dimensions: [dimension] };
+};
+
+test('alarms have the same metrics and thresholds by each way in', () => {
+  const ofTerraform = (way: (typeof ways)[number], reserved: boolean) => {
+    const { namespace, metric, ...counted } = serverErrors(way);
+    /** What depends on variables. */
     const plainly = (value: unknown): unknown => {
-      const [, yes, no] = /^\$\{local\.api \? "(.+)" : "(.+)"\}$/.exec(text(value)) ?? [];
-      if (yes !== undefined) return api ? yes : no;
       switch (value) {
+        case expression('local.server_errors.namespace'):
+          return namespace;
+        case expression('local.server_errors.metric'):
+          return metric;
         case expression('local.namespace'):
           return 'Scepter/scepter';
         case expression('local.crl_hours / 4'):
@@ -92,11 +113,11 @@ test('alarms have the same metrics and thresholds, with and without an API', () 
       }
     };
     const dimensions = (value: unknown): string[] => {
-      if (text(value).startsWith('${local.api')) return [api ? 'ApiId' : 'FunctionName'];
+      if (value === expression('local.server_errors.dimensions')) return counted.dimensions;
       return /^\$\{local\.lambda\./.test(text(value)) ? ['FunctionName'] : [];
     };
     return entriesAt(locals, 'alarms')
-      .filter(([name]) => (name !== 'Busy' || reserved) && (name !== 'TooMany' || api))
+      .filter(([name]) => (name !== 'Busy' || reserved) && (name !== 'TooMany' || way === 'api'))
       .map(([name, one]) => ({
         says: text(at(one, 'says')),
         namespace: plainly(at(one, 'namespace')),
@@ -110,8 +131,9 @@ test('alarms have the same metrics and thresholds, with and without an API', () 
         missing: name === 'UpkeepMissing' ? 'breaching' : 'notBreaching',
       }));
   };
-  assert.deepEqual(sorted(alarmsOf(plain)), sorted(ofTerraform(true, true)));
-  assert.deepEqual(sorted(alarmsOf(functionUrl)), sorted(ofTerraform(false, false)));
+  assert.deepEqual(sorted(alarmsOf(plain)), sorted(ofTerraform('api', true)));
+  assert.deepEqual(sorted(alarmsOf(templateOf('alb'))), sorted(ofTerraform('alb', true)));
+  assert.deepEqual(sorted(alarmsOf(functionUrl)), sorted(ofTerraform('url', false)));
   const made = at(resourceOf(hcl, 'aws_cloudwatch_metric_alarm', 'this'), 'treat_missing_data');
   assert.equal(made, expression('each.key == "UpkeepMissing" ? "breaching" : "notBreaching"'));
 });
@@ -290,4 +312,23 @@ test('upkeep runs at the same times, and a failed run is handled alike', () => {
       at(config, 'maximum_event_age_in_seconds'),
     ],
   );
+});
+
+test('every alarm has its row in the runbooks, and every row an alarm', () => {
+  const page = readFileSync(join(root, 'docs', 'runbooks.md'), 'utf8');
+  const [, rows = ''] = page.split('\n## Alarms\n');
+  const named = [...rows.matchAll(/^\| ([A-Z]\w+(?:, \w+)*) \|/gm)].flatMap(([, names = '']) =>
+    names.split(', '),
+  );
+  const ofCdk = (Object.keys(contexts) as ContextName[]).flatMap((name) =>
+    Object.entries(templateOf(name).Resources)
+      .filter(([, { Type }]) => Type === 'AWS::CloudWatch::Alarm')
+      .map(([id]) => /^(?:Service|Backend)?(\w+?)Alarm[0-9A-F]{8}$/.exec(id)?.[1] ?? id),
+  );
+  const ofTerraform = blocksOf(hcl, 'resource')
+    .filter(({ labels }) => labels[0] === 'aws_cloudwatch_metric_alarm')
+    .map(({ content }) => /\w+$/.exec(text(at(content, 'alarm_name')))?.[0])
+    .filter((name) => name !== undefined);
+  const all = [...ofCdk, ...ofTerraform, ...entriesAt(locals, 'alarms').map(([name]) => name)];
+  assert.deepEqual([...new Set(all)].toSorted(), named.toSorted());
 });

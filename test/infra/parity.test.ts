@@ -32,7 +32,7 @@ const functionUrl = templateOf('functionUrl');
 
 test('CDK and Terraform make the same resources', () => {
   const made = new Set(
-    [plain, named, httpApi, functionUrl].flatMap(({ Resources }) =>
+    [plain, named, httpApi, functionUrl, templateOf('alb')].flatMap(({ Resources }) =>
       Object.values(Resources).map(({ Type }) => Type),
     ),
   );
@@ -219,6 +219,13 @@ test('logs and the bucket of access logs are kept as long and closed alike', () 
   assert.equal(
     at(bucket, 'LifecycleConfiguration.Rules.0.ExpirationInDays'),
     at(of('_lifecycle_configuration'), 'rule.0.expiration.0.days'),
+  );
+  assert.equal(
+    at(bucket, 'LifecycleConfiguration.Rules.0.AbortIncompleteMultipartUpload.DaysAfterInitiation'),
+    at(
+      of('_lifecycle_configuration'),
+      'rule.0.abort_incomplete_multipart_upload.0.days_after_initiation',
+    ),
   );
 
   const [closed, ...more] = listAt(accessLogs('BucketPolicy'), 'PolicyDocument.Statement');

@@ -5,25 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { root } from '../support/installed.ts';
 import { runTests, testFilesIn } from '../support/run-tests.ts';
-import { contexts } from './contexts.ts';
-import { cache, cdk, installCdk, installPython, makePackages } from './tools.ts';
-
-/** By the app of the quick start. @returns the folder with the templates */
-function synthesise(name: string, packages: string): string {
-  const outdir = join(cache, 'templates', name);
-  const { entry, context } = contexts[name as keyof typeof contexts];
-  const { status, stderr } = spawnSync(process.execPath, [join(cdk, 'bin', `${entry}.ts`)], {
-    cwd: cdk,
-    encoding: 'utf8',
-    env: {
-      ...process.env,
-      CDK_OUTDIR: outdir,
-      CDK_CONTEXT_JSON: JSON.stringify({ ...context, ...(entry === 'app' ? { packages } : {}) }),
-    },
-  });
-  if (status !== 0) throw new Error(`infra/cdk/bin/${entry}.ts: ${stderr}`);
-  return outdir;
-}
+import { type ContextName, contexts } from './contexts.ts';
+import { cdk, installCdk, installPython, makePackages, synthesise, templates } from './tools.ts';
 
 function tests(env: Readonly<Record<string, string>>): Promise<number> {
   return runTests(testFilesIn(join(cdk, 'test'), import.meta.dirname), env);
@@ -46,11 +29,11 @@ if (python !== undefined && process.exitCode === undefined) {
   ]);
   process.stdout.write(tsc.stdout);
   const packages = await makePackages({ withCdk: true });
-  for (const name of Object.keys(contexts)) synthesise(name, packages);
+  for (const name of Object.keys(contexts)) synthesise(name as ContextName, packages);
   const failed = await tests({
     INFRA_PYTHON: python,
     INFRA_PACKAGES: packages,
-    INFRA_TEMPLATES: join(cache, 'templates'),
+    INFRA_TEMPLATES: templates,
   });
   process.exitCode = tsc.status === 0 ? failed : 1;
 }

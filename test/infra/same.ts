@@ -24,7 +24,16 @@ export const same: Readonly<Record<string, readonly string[]>> = {
   'AWS::CloudWatch::Alarm': ['aws_cloudwatch_metric_alarm'],
   'AWS::CloudWatch::Dashboard': ['aws_cloudwatch_dashboard'],
   'AWS::DynamoDB::GlobalTable': ['aws_dynamodb_table'],
+  'AWS::EC2::SecurityGroup': ['aws_security_group'],
+  'AWS::ElasticLoadBalancingV2::Listener': ['aws_lb_listener'],
+  'AWS::ElasticLoadBalancingV2::LoadBalancer': ['aws_lb'],
+  'AWS::ElasticLoadBalancingV2::TargetGroup': [
+    'aws_lb_target_group',
+    'aws_lb_target_group_attachment',
+  ],
   'AWS::Events::Rule': ['aws_cloudwatch_event_rule', 'aws_cloudwatch_event_target'],
+  // One for the three functions; in Terraform each role has its own.
+  'AWS::IAM::ManagedPolicy': ['aws_iam_role_policy'],
   'AWS::IAM::Policy': ['aws_iam_role_policy'],
   'AWS::IAM::Role': ['aws_iam_role', 'aws_iam_role_policy_attachment'],
   'AWS::KMS::Alias': ['aws_kms_alias'],
@@ -52,6 +61,7 @@ export const same: Readonly<Record<string, readonly string[]>> = {
   // Terraform would have to keep it in its state to make it: there the secret is a variable.
   'AWS::SecretsManager::Secret': [],
   'AWS::WAFv2::WebACL': ['aws_wafv2_web_acl'],
+  'AWS::WAFv2::WebACLAssociation': ['aws_wafv2_web_acl_association'],
 };
 
 /** Buckets that nobody but their owner reaches. @param of what Terraform makes of the bucket, by the end of its type */

@@ -1,6 +1,7 @@
 // What this suite needs from package registries, each installed once into a cache: the packages of
 // infra/cdk, and Python with cfn-lint, python-hcl2, moto and the AWS CLI.
 
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { makeCdkPackage } from '../../build/cdk-package.ts';
 import { zip } from '../../build/zip.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { fetching, hashOf, installFolder, root, tool } from '../support/installed.ts';
+import { type ContextName, contexts } from './contexts.ts';
 
 export const cdk = join(root, 'infra', 'cdk');
 export const terraform = join(root, 'infra', 'terraform');
@@ -17,9 +19,12 @@ export const cache = join(root, 'node_modules', '.cache', 'infra');
 /** As infra/cdk/package-lock.json has them. @throws {Error} with what is missing */
 export const installCdk = (): Promise<void> => installFolder('infra/cdk');
 
-/** @returns the folder with the programs @throws {Error} with what is missing */
-export async function installPython(): Promise<string> {
-  const requirements = join(import.meta.dirname, 'requirements.txt');
+/**
+ * @param name of a list in this folder: checkov, which wants others of the same packages, has one of its own
+ * @returns the folder with the programs @throws {Error} with what is missing
+ */
+export async function installPython(name = 'requirements.txt'): Promise<string> {
+  const requirements = join(import.meta.dirname, name);
   const folder = join(cache, `python-${await hashOf(requirements)}`);
   const programs = join(folder, 'bin');
   const done = join(folder, 'installed');
@@ -28,12 +33,7 @@ export async function installPython(): Promise<string> {
   await mkdir(cache, { recursive: true });
   await tool('python3', ['-m', 'venv', folder], cache, 'Python 3 with its module venv');
   const pip = ['-m', 'pip', 'install', '--quiet', '-r', requirements];
-  await fetching(
-    join(programs, 'python'),
-    pip,
-    cache,
-    'cfn-lint, moto, python-hcl2 and the AWS CLI',
-  );
+  await fetching(join(programs, 'python'), pip, cache, `what test/infra/${name} has`);
   await writeFile(`${done}.new`, '');
   await rename(`${done}.new`, done);
   return programs;
@@ -61,4 +61,22 @@ export async function makePackages({ withCdk = false } = {}): Promise<string> {
     await tool('npm', ['pack', '--silent', '--pack-destination', folder], cdkPackage, 'npm');
   }
   return folder;
+}
+
+export const templates = join(cache, 'templates');
+
+/** By the app of the quick start, into a folder of `templates`. */
+export function synthesise(name: ContextName, packages: string): void {
+  const { entry, context } = contexts[name];
+  const ofApp = entry === 'app' && !('packageBucket' in context) ? { packages } : {};
+  const { status, stderr } = spawnSync(process.execPath, [join(cdk, 'bin', `${entry}.ts`)], {
+    cwd: cdk,
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      CDK_OUTDIR: join(templates, name),
+      CDK_CONTEXT_JSON: JSON.stringify({ ...context, ...ofApp }),
+    },
+  });
+  if (status !== 0) throw new Error(`infra/cdk/bin/${entry}.ts: ${stderr}`);
 }

@@ -2,27 +2,10 @@
 // fmt, validate, and the module's tests with providers that are not there.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { cpSync, readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { packages } from '../infra/templates.ts';
-import { root } from '../support/installed.ts';
-import { temporary } from '../support/process.ts';
-import { terraform } from './terraform.ts';
-
-/** A copy, with the packages of a release: init leaves files behind. */
-function copied(): string {
-  const copy = temporary('module');
-  for (const name of ['infra/terraform', 'infra/policies', 'examples'])
-    cpSync(join(root, name), join(copy, name), {
-      recursive: true,
-      verbatimSymlinks: true,
-      filter: (path) => !path.includes('.terraform'),
-    });
-  cpSync(packages, join(copy, 'dist', 'release'), { recursive: true });
-  return copy;
-}
+import { copied, scepter, terraform } from './terraform.ts';
 
 /** What `scepter init` writes beside a repository, with all that it can. */
 function stubBeside(repository: string): string {
@@ -31,10 +14,6 @@ function stubBeside(repository: string): string {
   const named = ['--domain', 'scep.example.com', '--zone', 'Z0123456789'];
   const isStatic = ['--mdm', 'static', '--names', 'mac-*'];
   const args = [...places, '--target', 'aws-terraform', ...named, ...isStatic, '--yes'];
-  const scepter = (...words: readonly string[]) =>
-    execFileSync(process.execPath, [join(root, 'bin', 'scepter.js'), ...words], {
-      encoding: 'utf8',
-    });
   scepter('init', ...args);
   const stamped = scepter('config', 'validate', join(stub, 'scepter.jsonc'), '--stamp');
   writeFileSync(join(stub, 'stamped.json'), stamped);

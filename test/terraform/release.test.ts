@@ -2,7 +2,6 @@
 // archive, used by a root module, planned and applied in moto.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
@@ -13,9 +12,8 @@ import { zip } from '../../build/zip.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { startMoto } from '../infra/stack.ts';
 import { packages } from '../infra/templates.ts';
-import { root } from '../support/installed.ts';
 import { temporary } from '../support/process.ts';
-import { stateIn, terraform } from './terraform.ts';
+import { assertEmpty, nextPlan, scepter, stateIn, terraform } from './terraform.ts';
 
 const { version } = packageJson;
 const tree = `terraform-aws-scepter-${version}`;
@@ -61,11 +59,8 @@ test('a root module of its own makes a deployment with it', async () => {
       endpoints: { default: { ca: 'plant' } },
     };
     writeFileSync(join(project, 'scepter.json'), JSON.stringify(config));
-    const validate = ['config', 'validate', 'scepter.json', '--stamp'];
-    const stamped = execFileSync(process.execPath, [join(root, 'bin', 'scepter.js'), ...validate], {
-      cwd: project,
-    });
-    writeFileSync(join(project, 'stamped.json'), stamped);
+    const validate = ['config', 'validate', join(project, 'scepter.json'), '--stamp'];
+    writeFileSync(join(project, 'stamped.json'), scepter(...validate));
     const main = `provider "aws" {
   region     = "eu-central-1"
   access_key = "AKIADEPLOYER"
@@ -94,6 +89,7 @@ output "scep_url" {
     await terraform(project, ['init'], env);
     await terraform(project, ['validate'], env);
     await terraform(project, ['apply', '-auto-approve'], env);
+    assertEmpty(await nextPlan(project, env));
     assert.equal(stateIn(project).outputs.scep_url?.value, 'https://api.example.com/scep');
     const { functions } = await moto.ask<{ functions: Record<string, { handler: string }> }>();
     assert.deepEqual(Object.keys(functions).length, 3);

@@ -5,7 +5,14 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { installPython, makePackages, terraform } from '../infra/tools.ts';
+import {
+  installCdk,
+  installPython,
+  makePackages,
+  synthesise,
+  templates,
+  terraform,
+} from '../infra/tools.ts';
 import { temporary } from '../support/process.ts';
 import { runTests, testFilesIn } from '../support/run-tests.ts';
 
@@ -54,9 +61,14 @@ const env = {
 const why = missing(env);
 if (why) console.log(`NOT RUN: terraform (${why})`);
 else {
+  await installCdk();
+  const packages = await makePackages();
+  // What Terraform makes of the same values is compared with these.
+  for (const name of ['alb', 'elsewhere'] as const) synthesise(name, packages);
   process.exitCode = await runTests(testFilesIn(import.meta.dirname), {
     ...env,
     INFRA_PYTHON: await installPython(),
-    INFRA_PACKAGES: await makePackages(),
+    INFRA_PACKAGES: packages,
+    INFRA_TEMPLATES: templates,
   });
 }

@@ -586,7 +586,7 @@ run "refuses_ingress" {
 
   variables {
     origin_secret_arns = []
-    ingress            = "alb"
+    ingress            = "nlb"
   }
 
   expect_failures = [var.ingress]

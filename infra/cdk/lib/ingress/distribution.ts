@@ -121,7 +121,12 @@ export function makeLogBucket(scope: Construct): Bucket {
     enforceSSL: true,
     // CloudFront delivers its logs by ACL, a load balancer by the policy of the bucket.
     objectOwnership: ObjectOwnership.BUCKET_OWNER_PREFERRED,
-    lifecycleRules: [{ expiration: Duration.days(LOG_DAYS) }],
+    lifecycleRules: [
+      {
+        expiration: Duration.days(LOG_DAYS),
+        abortIncompleteMultipartUploadAfter: Duration.days(7),
+      },
+    ],
     removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
   });
 }
