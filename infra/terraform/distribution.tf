@@ -77,7 +77,7 @@ resource "aws_cloudfront_distribution" "this" {
   # checkov:skip=CKV_AWS_374: Devices may be in any country; whoever knows better names a web ACL.
   # checkov:skip=CKV_AWS_310: There is one API; a device that gets no answer comes again.
   # checkov:skip=CKV_AWS_305: Nothing is at the root.
-  # checkov:skip=CKV2_AWS_46: Its origin is an API.
+  # checkov:skip=CKV2_AWS_46: Its bucket has an origin access control; the other origin is an API.
   # checkov:skip=CKV2_AWS_32: Devices are not browsers.
   # checkov:skip=CKV2_AWS_47: Nothing behind it is Java.
   count = local.cloudfront ? 1 : 0
