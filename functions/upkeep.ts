@@ -27,7 +27,7 @@ export const upkeepOf = (deps: PublishDeps, served?: readonly string[]): Task[] 
       started = true;
       return within(job, first ? job.run() : doIfDue(deps, job));
     };
-    return { name: job.name, everyMs: MINUTE_MS, run };
+    return { name: job.name, everyMs: Math.min(MINUTE_MS, job.everyMs), run };
   });
 
 /** Whose configuration has been compared with its CAs: a process does so once. */

@@ -18,6 +18,7 @@ import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
 import { Malformed } from '../../lib/base/errors.ts';
 import { MAX_PAGE } from '../../lib/base/limits.ts';
 import { type Issuer, IssuingCas, openGeneration } from '../../lib/ca/authority/ca-certificates.ts';
+import { beginLogsAnew } from '../../lib/ca/log/recover.ts';
 import { type LookedThrough, lookThrough } from '../../lib/ca/record/altered-records.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { ownNames } from '../../lib/ca/record/tokens.ts';
@@ -45,13 +46,15 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { loadConfig } from '../default-config.ts';
 import type { Env } from '../env.ts';
 import { type Keys, openKeys } from '../keys.ts';
-import { openDatabaseFile } from '../node/database.ts';
+import { openDatabaseFile, storeOf } from '../node/database.ts';
 import { operatorOf } from '../node/operator.ts';
 import {
   awaitSnapshot,
   claimSnapshot,
   commitRestore,
+  dropLinks,
   dropSnapshots,
+  linkLogs,
   requireEmpty,
   snapshotBefore,
   staging,
@@ -90,34 +93,39 @@ async function make(
   await dropSnapshots(dataDir);
   const madeAt = new Date(systemClock.now()).toISOString();
   try {
-    const snapshot = await copyOf(dataDir, { askServer, sleep });
+    const snapshot = await copyOf(env, { askServer, sleep });
     const { records, altered } = await lookInto(env, snapshot);
-    const files = await entriesOf(dataDir, snapshot);
+    const logs = await linkLogs(dataDir);
+    const files = await entriesOf(dataDir, snapshot, logs);
     const manifest: Manifest = {
       form: 1,
       release: packageJson.version,
       ...{ madeAt, records, altered: altered.length, files },
     };
     const path = await placeOf(target, madeAt);
-    const pathOf = (name: string) => (name === 'scepter.db' ? snapshot : join(dataDir, name));
+    const pathOf = (name: string) =>
+      name === 'scepter.db' ? snapshot : (logs.get(name) ?? join(dataDir, name));
     await writeBackup(path, { manifest, pathOf, passphrase });
     await readBackup(path, passphrase);
     const { size } = await stat(path);
     return { path, size, madeAt, records, altered, sealed: passphrase !== undefined };
   } finally {
     await dropSnapshots(dataDir);
+    await dropLinks(dataDir);
   }
 }
 
 /** Of the database, by its server if there is one. */
 async function copyOf(
-  dataDir: string,
+  env: Env,
   { askServer, sleep }: Pick<MakeOptions, 'askServer' | 'sleep'>,
 ): Promise<string> {
+  const { dataDir } = env;
   const copied = async (): Promise<string> => {
     const database = await openDatabaseFile(dataDir);
     try {
-      await tellOfBackup({ store: database, clock: systemClock, random: systemRandom }, actor);
+      const store = storeOf(database, await openKeys(env, database), silent);
+      await tellOfBackup({ store, clock: systemClock, random: systemRandom }, actor);
       return await database.snapshot();
     } finally {
       database.close();
@@ -145,12 +153,18 @@ async function lookInto(env: Env, path: string): Promise<Whole> {
 }
 
 /** The keys are read after the database: every key that it names is among them. */
-async function entriesOf(dataDir: string, snapshot: string): Promise<BackupEntry[]> {
+async function entriesOf(
+  dataDir: string,
+  snapshot: string,
+  logs: ReadonlyMap<string, string>,
+): Promise<BackupEntry[]> {
   const keys = await readdir(join(dataDir, 'keys')).catch(() => []);
   const token = await readdir(dataDir).then((all) => all.filter((name) => name === 'token'));
   const names = [...token, ...keys.filter(isKey).map((name) => `keys/${name}`)];
   const others = await Promise.all(names.map((name) => entryOf(name, join(dataDir, name))));
-  return [...others, await entryOf('scepter.db', snapshot)];
+  const published: BackupEntry[] = [];
+  for (const [name, path] of logs) published.push(await entryOf(name, path));
+  return [...others, ...published, await entryOf('scepter.db', snapshot)];
 }
 const isKey = (name: string): boolean => /^[A-Za-z0-9][\w.-]*\.(?:p8|spki|json)$/.test(name);
 
@@ -224,6 +238,8 @@ async function restore(
       pairs.push([issuer, published, known] as const);
     }
     await tellOfRestore(operator, manifest.madeAt, actor);
+    // What was published since the backup may be kept by anybody: none of these logs is signed any more.
+    await beginLogsAnew(operator, actor);
     const cas = [];
     for (const [issuer, published, known] of pairs) {
       cas.push({ ...(await goOnFrom(operator, issuer, published, actor)), known });

@@ -2,8 +2,8 @@
 // from the backup stands in `restoring` until all of it is good; its new name, `restored`, makes it count. Then
 // it only has to be moved up, which whoever opens the folder finishes if the restore could not.
 
-import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import { CliError } from '../../lib/cli/io.ts';
 
 export const staging = (dataDir: string): string => join(dataDir, 'restoring');
@@ -133,3 +133,40 @@ function isRunning(pid: number): boolean {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
+
+/** Where the files of logs stand as they were when a backup began. */
+const LINKED = 'log.snapshot';
+
+/**
+ * Names of the files of logs, each with a second name under which it stays what it is: a running server replaces
+ * checkpoints and removes partial tiles.
+ * @returns their names in the data folder, and where each is for the backup
+ */
+export async function linkLogs(dataDir: string): Promise<ReadonlyMap<string, string>> {
+  const linked = new Map<string, string>();
+  const all = await readdir(join(dataDir, 'log'), { recursive: true, withFileTypes: true }).catch(
+    (error) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    },
+  );
+  await dropLinks(dataDir);
+  for (const entry of all) {
+    const path = join(entry.parentPath, entry.name);
+    const name = relative(dataDir, path).split(sep).join('/');
+    // What is staged is on its way to be published, and half-written files have another name.
+    if (!entry.isFile() || name.includes('/staged/') || name.endsWith('.new')) continue;
+    const copy = join(dataDir, LINKED, name);
+    await mkdir(dirname(copy), { recursive: true, mode: 0o700 });
+    try {
+      await link(path, copy);
+      linked.set(name, copy);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    }
+  }
+  return linked;
+}
+
+export const dropLinks = (dataDir: string): Promise<void> =>
+  rm(join(dataDir, LINKED), { recursive: true, force: true });

@@ -2,9 +2,15 @@
 
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { logFolder } from '../../lib/adapters/log-folder.ts';
 import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
+import { logged } from '../../lib/ca/log/outbox.ts';
+import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { ConfigError } from '../../lib/config/error.ts';
+import { logKey } from '../../lib/events/note.ts';
 import type { CrlStore, IssuerFiles } from '../../lib/ports/crls.ts';
+import type { Log } from '../../lib/ports/log.ts';
+import type { Logs } from '../../lib/ports/log-files.ts';
 import type { Expiring } from '../../lib/ports/records/expiry.ts';
 import type { SearchIndex } from '../../lib/ports/search-index.ts';
 import type { Snapshots } from '../../lib/ports/snapshots.ts';
@@ -12,6 +18,7 @@ import type { Store } from '../../lib/ports/store.ts';
 import type { Writing } from '../../lib/ports/writing.ts';
 import { settleRestore } from '../backup/folder.ts';
 import type { Env } from '../env.ts';
+import type { Keys } from '../keys.ts';
 
 export type Database = Store &
   Writing &
@@ -45,6 +52,26 @@ export async function openDatabase(env: DatabaseEnv): Promise<Database> {
     DynamoStore.prototype.close.call(store);
   };
   return Object.assign(store, { crls: files, issuerFiles: files, close });
+}
+
+/** Whether a process that has this database and these keys keeps logs: a file, beside keys in files. */
+const keepsLogs = (database: Database, keys: Keys): boolean =>
+  database.snapshot !== undefined && keys.logKey !== undefined;
+
+/** Guarded; and what happens waits for the logs, where they are kept. @param store by default the database itself */
+export function storeOf(database: Database, keys: Keys, log: Log, store: Store = database): Store {
+  const believed = guarded(store, keys.macKeys, log);
+  return keepsLogs(database, keys) ? logged(believed) : believed;
+}
+
+/** Undefined where they are not kept. */
+export async function logsOf(
+  dataDir: string,
+  database: Database,
+  { logKey: keyOf, signLog: sign }: Keys,
+): Promise<Logs | undefined> {
+  if (!database.snapshot || !keyOf || !sign) return undefined;
+  return { files: logFolder(join(dataDir, 'log')), key: logKey(await keyOf()), sign };
 }
 
 export async function openDatabaseFile(dataDir: string): Promise<SqliteStore> {

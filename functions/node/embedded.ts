@@ -15,7 +15,6 @@ import type { AdminDeps, LifecycleDeps, Operator, ServerDeps } from '../../lib/c
 import { casOfJobs } from '../../lib/ca/jobs.ts';
 import { Metrics } from '../../lib/ca/metrics.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
-import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { keepCrls } from '../../lib/ca/revoke/publish-crl.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
@@ -24,10 +23,11 @@ import type { Config } from '../../lib/config/config.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 import { countedLog } from '../../lib/http/metrics.ts';
 import type { Log } from '../../lib/ports/log.ts';
+import type { Logs } from '../../lib/ports/log-files.ts';
 import { ceremonies, type Keys, type KeysEnv, openKeys, requireTogether } from '../keys.ts';
 import { readStaticSecrets } from '../static-secrets.ts';
 import { keepToken, readToken, replaceToken } from './admin-token.ts';
-import { type Database, type DatabaseEnv, openDatabase } from './database.ts';
+import { type Database, type DatabaseEnv, logsOf, openDatabase, storeOf } from './database.ts';
 
 export type Embedded = {
   readonly deps: ServerDeps & Pick<AdminDeps, 'operator'>;
@@ -64,7 +64,7 @@ export async function openEmbedded(
     return begin(document);
   };
   const begin = async (document: Config): Promise<Embedded> => {
-    const deps = depsOf(document, { database, keys, kept, log });
+    const deps = depsOf(document, { database, keys, kept, log, logs });
     warnOfStaticChallenges(document, log);
     const { signer, raKeys, kms } = keys;
     const made = kms ? await look(deps) : await makeAll({ ...deps, signer, raKeys });
@@ -76,7 +76,8 @@ export async function openEmbedded(
     const close = () => database.close();
     return { deps: { ...deps, ...operator }, made, served, configured, close };
   };
-  const store = guarded(database, keys.macKeys, log);
+  const store = storeOf(database, keys, log);
+  const logs = await logsOf(dataDir, database, keys);
   await requireTogether(keys, store, { dataDir, cas: config.cas.keys() });
   // Before the first CA is made: it shows later that the database is of these keys.
   const ports = { store, clock: systemClock, random: systemRandom };
@@ -90,20 +91,22 @@ type Opened = {
   /** What an instance remembers whatever its configuration is. */
   readonly kept: Pick<ServerDeps, 'tally' | 'served' | 'written' | 'metrics'>;
   readonly log: Log;
+  readonly logs: Logs | undefined;
 };
 
-function depsOf(config: Config, { database, keys, kept, log }: Opened): ServerDeps {
+function depsOf(config: Config, { database, keys, kept, log, logs }: Opened): ServerDeps {
   const { raKeys, macKeys } = keys;
   const { metrics } = kept;
   const signer = metrics?.signer(keys.signer) ?? keys.signer;
   const watched = kept.written.watching(metrics?.store(database) ?? database);
-  const store = guarded(watched, macKeys, log);
+  const store = storeOf(database, keys, log, watched);
   const cas = new AnsweringCas({ config, store, signer, raKeys, clock: systemClock });
   const keyOf = (id: string) => cas.publicKey(id);
   const crls = new GuardedCrls(database.crls, { keyOf, macKeys, log });
   return {
     ...{ config, store, index: database.index, crls, cas, log },
     ...{ signer, crlSigner: signer, raKeys, macKeys },
+    ...(logs ? { logs } : {}),
     validators: new Map(),
     staticSecrets: readStaticSecrets(config),
     ...(database.issuerFiles ? { issuerFiles: database.issuerFiles } : {}),

@@ -9,7 +9,6 @@ import { base64url } from '../../lib/base/bytes.ts';
 import { CaCertificates } from '../../lib/ca/authority/ca-certificates.ts';
 import type { AdminDeps, Operator } from '../../lib/ca/deps.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
-import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { ownNames, tokenHash } from '../../lib/ca/record/tokens.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
@@ -23,7 +22,7 @@ import { loadConfig } from '../default-config.ts';
 import type { Env } from '../env.ts';
 import { ceremonies, type Keys, openKeys, requireTogether } from '../keys.ts';
 import { keepToken, readToken, replaceToken } from './admin-token.ts';
-import { type Database, openDatabase } from './database.ts';
+import { type Database, logsOf, openDatabase, storeOf } from './database.ts';
 
 /** Where the records are a table, it is worked on with the operator's credentials; a folder only while no server
  * has it. */
@@ -76,6 +75,7 @@ export async function openOperator(env: Env): Promise<Opened> {
   };
   const path = join(dataDir, 'token');
   const shared = operatorOf(config, database, keys, log);
+  const logs = await logsOf(dataDir, database, keys);
   const begin = async (): Promise<void> => {
     await requireTogether(keys, shared.store, { dataDir, cas: config.cas.keys() });
     await keepToken({ path, token: await readToken(path) }, shared);
@@ -92,6 +92,7 @@ export async function openOperator(env: Env): Promise<Opened> {
       ...{ ...shared, operator, validators: new Map(), staticSecrets: new Map() },
       written: new TriedWrites(database, systemClock),
       index: database.index,
+      ...(logs ? { logs } : {}),
       tally: new Tally(),
     },
     close: () => {
@@ -108,7 +109,7 @@ export function operatorOf(
   log: Log,
 ): Operator & Pick<AdminDeps, 'cas'> {
   const { signer, raKeys, macKeys, kms } = keys;
-  const store = guarded(database, macKeys, log);
+  const store = storeOf(database, keys, log);
   const cas = new CaCertificates({ config, store, clock: systemClock });
   const keyOf = (id: string) => cas.publicKey(id);
   const crls = new GuardedCrls(database.crls, { keyOf, macKeys, log });

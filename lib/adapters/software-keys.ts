@@ -18,6 +18,7 @@ import type { MacKey, MacKeys } from '../ports/mac-keys.ts';
 import type { RaKeys, SealContext } from '../ports/ra-keys.ts';
 import type { Signer } from '../ports/signer.ts';
 
+const LOG_KEY = 'log';
 const makePair = promisify(generateKeyPair);
 const signAsync = promisify(sign);
 
@@ -81,6 +82,16 @@ export class SoftwareKeys {
       return pkcs8;
     },
   };
+
+  /** The key of the logs: ECDSA on P-256, made when it is first asked for. @returns SubjectPublicKeyInfo, DER */
+  readonly logKey = async (): Promise<Bytes> => {
+    const files = await readdir(this.#folder);
+    if (files.includes(`${LOG_KEY}.p8`)) return this.signer.publicKey(LOG_KEY);
+    return this.#generate(LOG_KEY, { type: 'EC', curve: 'P-256' });
+  };
+
+  readonly signLog = (text: Bytes): Promise<Bytes> =>
+    this.signer.sign(LOG_KEY, { kind: 'ECDSA', digest: 'SHA-256' }, text);
 
   /** References of the keys that were made for CAs. */
   readonly caKeys = async (): Promise<readonly string[]> => {

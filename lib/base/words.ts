@@ -80,6 +80,9 @@ export type MacPurpose = (typeof macPurposes)[number];
 export const rotationSteps = ['prepare', 'activate', 'retire'] as const;
 export type RotationStep = (typeof rotationSteps)[number];
 
+/** The log of what is of no CA. No CA has this id. */
+export const SYSTEM_LOG = 'system';
+
 export const actorKinds = ['device', 'admin', 'system'] as const;
 
 /** Types of events are never renamed, only added. The noun first, then what happened to it. */
@@ -111,6 +114,7 @@ export const eventTypes = [
   'certificate.released',
   'certificate.reasonRaised',
   'crl.published',
+  'log.recovered',
   'admin.acted',
   'key.blocked',
 ] as const;

@@ -1,5 +1,5 @@
 // The periodic jobs: void abandoned attempts, expire requests that were not approved, ask release gates again
-// that did not answer, write the index of searches, publish CRLs, warn of CA certificates that end soon, lint samples of what profiles
+// that did not answer, put events under checkpoints of their logs, write the index of searches, publish CRLs, warn of CA certificates that end soon, lint samples of what profiles
 // certify, delete expired records where the store does not do so itself. The sweeper never signs. Lists may
 // lag, so each record is read before it is acted on, and each write is conditional: two sweepers at once do
 // no harm.
@@ -14,6 +14,7 @@ import {
   SWEEP_BATCH,
   SWEEP_PAGES,
 } from '../base/limits.ts';
+import { LOG_EVERY_MS } from '../base/log-limits.ts';
 import type { Actor } from '../events/event.ts';
 import type { Expiring } from '../ports/records/expiry.ts';
 import { dueBefore } from '../ports/records/places.ts';
@@ -26,6 +27,7 @@ import { uncertifiable } from './authorize/certifiable.ts';
 import type { Deps, PublishDeps } from './deps.ts';
 import { loadTransaction } from './enrol/lookup.ts';
 import { endLapsed } from './enrol/rollback.ts';
+import { sequenceAll } from './log/sequence.ts';
 import { INDEX_LATE_MS, indexFresh, indexLate } from './query/keep-index.ts';
 import { openStates } from './query/transactions.ts';
 import { type Job, type Measures, overdueMs } from './record/lease.ts';
@@ -68,9 +70,20 @@ export const casOfJobs = (deps: PublishDeps): Promise<readonly string[]> =>
  * @param served by `casOfJobs`; default: those of the configuration
  */
 export function jobsOf(deps: PublishDeps, served: readonly string[] = namedIn(deps)): Job[] {
+  const { logs } = deps;
   const daily = { everyMs: DAILY_MS, limitMs: JOB_LIMIT_MS };
   return [
     { ...sweeping, run: () => sweep(deps) },
+    ...(logs
+      ? [
+          {
+            name: 'logs',
+            everyMs: LOG_EVERY_MS,
+            limitMs: JOB_LIMIT_MS,
+            run: () => sequenceAll({ ...deps, logs }),
+          },
+        ]
+      : []),
     { name: 'search', last: true, ...minutely, run: () => indexFresh(deps) },
     {
       ...minutely,

@@ -5,6 +5,7 @@
 import * as z from 'zod/mini';
 import type { Bytes } from '../base/bytes.ts';
 import { MAX_CRL_PARTITIONS, MIN_CRL_VALIDITY_MS } from '../base/limits.ts';
+import { SYSTEM_LOG } from '../base/words.ts';
 import { caKeyNames, caKeys, type KeySpec, type Legacy } from '../crypto/algorithms.ts';
 import { isAbsoluteUri } from '../x509/lint/names.ts';
 import { lintSubject } from '../x509/lint/rules.ts';
@@ -245,6 +246,11 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
     problems.unshift(...explainIssues(result.error.issues, 'the configuration', document));
   }
   const cas = partOf(input, 'cas', authority);
+  if (cas.written.has(SYSTEM_LOG)) {
+    problems.push(
+      `cas.${SYSTEM_LOG}: this is the name of the log of what is of no CA: give the CA another one`,
+    );
+  }
   for (const [name, { crlValidity }] of cas.good) {
     if (crlValidity < MIN_CRL_VALIDITY_MS) {
       problems.push(

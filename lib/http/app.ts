@@ -7,6 +7,7 @@ import { API_ROOT } from '../api/route.ts';
 import { HttpFailure } from '../base/errors.ts';
 import type { AdminDeps, Deps, ServerDeps } from '../ca/deps.ts';
 import { adminRoutes } from './admin/admin.ts';
+import { logRoutes } from './log.ts';
 import { metricsRoutes } from './metrics.ts';
 import { type OperatorHandlers, operatorRoutes } from './operator/handlers.ts';
 import { octetsResponse, refuse } from './respond.ts';
@@ -60,8 +61,9 @@ function mountForAdmins(app: Hono, deps: AdminDeps, operated?: OperatorHandlers)
     return octetsResponse(document, 'application/json', 'public, max-age=300');
   });
   app.route(API_ROOT, adminRoutes(deps, operated));
-  const { metrics } = deps;
+  const { metrics, logs } = deps;
   if (metrics) app.route('/', metricsRoutes({ ...deps, metrics }));
+  if (logs) app.route('/', logRoutes({ ...deps, logs }));
 }
 
 function framed(deps: Deps, mount: (app: Hono) => void): Hono {
@@ -90,6 +92,7 @@ function partOf(path: string): string {
   const [, first = ''] = path.split('/');
   if (/^(?:scep|cgi-bin|certsrv)$/i.test(first)) return 'scep';
   return (
-    ['api', 'crl', 'aia', 'metrics', 'healthz', 'readyz'].find((one) => one === first) ?? 'other'
+    ['api', 'crl', 'aia', 'log', 'metrics', 'healthz', 'readyz'].find((one) => one === first) ??
+    'other'
   );
 }

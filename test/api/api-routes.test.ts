@@ -39,6 +39,7 @@ test('a request that changes something can be repeated, and one that only asks o
     'POST /challenges/check',
     'POST /snapshots',
     'POST /mac-keys/restore',
+    'POST /logs/{log}/recover',
   ];
   for (const { name, method, repeatable } of routes) {
     const changes = method === 'POST' && !asks.includes(name);

@@ -32,7 +32,7 @@ const hostile = '=HYPERLINK("http://x","y")\u001b[2J\r\n01FAKE\u202e';
 async function put(fields: Omit<EventFields, 'actor'>, at = lab.clock.at): Promise<string> {
   const actor = { kind: 'admin', id: '@admin' } as const;
   const { id, body } = makeEvent(at, random(26), { actor, ...fields });
-  await store.write([{ do: 'put', kind: 'event', key: id, rev: 0, record: { body } }]);
+  await lab.deps.store.write([{ do: 'put', kind: 'event', key: id, rev: 0, record: { body } }]);
   return id;
 }
 

@@ -1,4 +1,4 @@
-// docs/production.md, doctor.md, renew.md, search.md and bulk.md: their shell blocks run as they stand, beside a server
+// docs/production.md, doctor.md, renew.md, search.md, bulk.md and log.md: their shell blocks run as they stand, beside a server
 // that serves and after it was stopped.
 // Those for a machine with systemd run in test/infra/release.test.ts.
 
@@ -11,7 +11,7 @@ import { test } from 'node:test';
 import { freePort, run, startServer, temporary } from '../support/process.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const pages = ['production.md', 'doctor.md', 'renew.md', 'search.md', 'bulk.md'];
+const pages = ['production.md', 'doctor.md', 'renew.md', 'search.md', 'bulk.md', 'log.md'];
 const guides = pages.map((name) => readFileSync(join(root, 'docs', name), 'utf8'));
 const blocks = [...guides.join('\n').matchAll(/^```sh tested=(\w+)\n([\s\S]*?)^```$/gm)].map(
   ([, when = '', script = '']) => ({ when, script }),

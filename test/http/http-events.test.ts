@@ -30,7 +30,7 @@ async function many(count: number) {
   for (let i = 0; i < count; i++) {
     const fields = { type: 'admin.acted', actor: { kind: 'system' }, number: i } as const;
     const { id, body } = makeEvent(from + i, random(26), fields);
-    await store.write([{ do: 'put', kind: 'event', key: id, rev: 0, record: { body } }]);
+    await lab.deps.store.write([{ do: 'put', kind: 'event', key: id, rev: 0, record: { body } }]);
   }
   return { store, lab, from };
 }

@@ -308,7 +308,7 @@ describe('searches and one Transaction', () => {
       const event = { type: 'admin.acted', actor: { kind: 'system' }, transaction } as const;
       const { id, body } = makeEvent(w.lab.clock.at + i, random(26), event);
       const record = { body, transaction };
-      await w.store.write([{ do: 'put', kind: 'event', key: id, rev: 0, record }]);
+      await w.lab.deps.store.write([{ do: 'put', kind: 'event', key: id, rev: 0, record }]);
     }
     const { json } = await api.call(w.lab, 'GET', `/transactions/${transaction}`);
     assert.deepEqual([(json.events as []).length, json.moreEvents], [MAX_PAGE, true]);

@@ -66,6 +66,8 @@ export const required: readonly string[] = [
   'cli-ec cli',
   'doctor-scepserver cli',
   'doctor-step-ca cli',
+  'tlog go',
+  'tlog python',
   'log server',
   'guide cli',
   'guide strongswan',

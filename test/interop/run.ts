@@ -15,6 +15,7 @@ import { discoveryRows } from './rows/discovery.ts';
 import { doctorRows } from './rows/doctor.ts';
 import { getRows } from './rows/get.ts';
 import { legacyRows } from './rows/legacy.ts';
+import { logRows } from './rows/log.ts';
 import { pathClientRows } from './rows/path-clients.ts';
 import { pathRows } from './rows/paths.ts';
 import { pendingRows } from './rows/pending.ts';
@@ -47,6 +48,7 @@ const rows: readonly Row[] = [
   ...cliRows,
   ...doctorRows,
   ...rotationRows,
+  ...logRows,
   ...aftermathRows,
 ];
 

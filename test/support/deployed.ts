@@ -59,6 +59,8 @@ export const kinds = Object.keys({
     word: 1,
     crlRequest: 1,
     refusalBudget: 1,
+    unlogged: 1,
+    logHead: 1,
   },
 } satisfies Record<Kind | 'word', 1>);
 

@@ -8,6 +8,7 @@ import { initCa } from '../../lib/ca/authority/init-ca.ts';
 import { normalBinding } from '../../lib/ca/challenge/binding.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
 import type { LifecycleDeps, Operator, ServerDeps } from '../../lib/ca/deps.ts';
+import { logged } from '../../lib/ca/log/outbox.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { tokenHash } from '../../lib/ca/record/tokens.ts';
@@ -28,6 +29,7 @@ import type { Connection } from '../../lib/http/client.ts';
 import { operatorHandlers } from '../../lib/http/operator/handlers.ts';
 import type { CrlStore } from '../../lib/ports/crls.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
+import type { Logs } from '../../lib/ports/log-files.ts';
 import type { MacKeys } from '../../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../../lib/ports/ra-keys.ts';
 import type { AdminToken } from '../../lib/ports/records/registry.ts';
@@ -69,6 +71,8 @@ export type LabOptions = {
   readonly adminOnly?: true;
   /** The process does what only an operator may, as the embedded server does. */
   readonly operates?: true;
+  /** Logs are kept of what happens from the start on. */
+  readonly logs?: Logs;
   /** Milliseconds since 1970; default now. */
   readonly now?: number;
   /** Default: the system's. */
@@ -135,8 +139,9 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     log.push(entry);
   };
   const unguarded = recorded('store', store);
+  const believed = guarded(unguarded, macKeys, noted);
   const ports = {
-    store: guarded(unguarded, macKeys, noted),
+    store: options.logs ? logged(believed) : believed,
     index: recorded('index', options.index ?? indexOf(store)),
     signer: recorded('signer', options.signer ?? memorySigner),
     raKeys: recorded('raKeys', options.raKeys ?? memoryRaKeys),
@@ -170,6 +175,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     tally: new Tally(),
     random: options.random ?? systemRandom,
     log: noted,
+    ...(options.logs ? { logs: options.logs } : {}),
   };
   const { uninitialised = [] } = options;
   const made = [...config.cas.values()].filter(({ id }) => !uninitialised.includes(id));

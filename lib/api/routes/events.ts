@@ -18,7 +18,7 @@ export const event = answer(
     v: described('version of this form', z.literal(1)),
     id: ulidText,
     time,
-    salt: described('random: a hash of the event tells nothing about it', hexText),
+    salt: described('random: a hash of the event tells nothing about it', z.string()),
     type: z.enum(eventTypes),
     actor: z.strictObject({
       kind: z.enum(actorKinds),
@@ -49,6 +49,21 @@ export const event = answer(
   }),
 );
 
+const logs = answer(
+  'Logs',
+  z.strictObject({
+    logs: z.array(
+      z.strictObject({
+        log: described('the name of its CA, or system', z.string()),
+        verifierKey: described('C2SP signed-note: origin, key id, public key', z.string()),
+        size: described('events under the newest checkpoint', z.int()),
+        root: described('of the tree (RFC 6962)', hexText),
+        time: described('when the newest checkpoint was signed', time),
+      }),
+    ),
+  }),
+);
+
 const filters = {
   from: described('from this time on', z.optional(moment)),
   until: described('before this time', z.optional(moment)),
@@ -73,5 +88,27 @@ export const eventRoutes = {
     }),
     answer: page('Events', 'events', event),
     lines: true,
+  },
+  'GET /events/{event}/proof': {
+    noun: 'event',
+    roles: ['auditor'],
+    summary: 'The proof that an event is in its log; 409 until it is under a published checkpoint',
+    params: z.strictObject({ event: ulidText }),
+    answer: answer(
+      'EventProof',
+      z.strictObject({
+        event: described('its canonical text, as it was hashed', z.string()),
+        log: described('the name of its CA, or system', z.string()),
+        verifierKey: described('C2SP signed-note', z.string()),
+        proof: described('C2SP tlog-proof', z.string()),
+      }),
+    ),
+  },
+  'GET /logs': {
+    noun: 'log',
+    roles: ['auditor'],
+    summary:
+      'The logs that have begun; their files are under /log/{log}/, outside of this API (C2SP tlog-tiles)',
+    answer: logs,
   },
 } as const satisfies Routes;

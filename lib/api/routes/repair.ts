@@ -6,7 +6,7 @@ import { MAX_CRL_FLOOR } from '../../base/limits.ts';
 import { macPurposes } from '../../base/words.ts';
 import { described } from '../../config/schema.ts';
 import type { Routes } from '../route.ts';
-import { answer, body, caId, notHere, time } from '../schemas.ts';
+import { answer, body, caId, notHere, time, ulidText } from '../schemas.ts';
 import { chainShape, chainText, generationsShape } from './ca-keys.ts';
 
 const byCa = z.strictObject({ ca: caId });
@@ -117,6 +117,25 @@ export const repairRoutes = {
       z.strictObject({ ca: z.string(), number: z.int(), nextUpdate: time }),
     ),
     repeatable: true,
+    conflict: notHere,
+  },
+  'POST /logs/{log}/recover': {
+    noun: 'log',
+    roles: [],
+    summary:
+      'Lets a log go on whose records and files are of different moments: from what is published, or as the next log where that is lost',
+    params: z.strictObject({ log: caId }),
+    answer: answer(
+      'RecoveredLog',
+      z.strictObject({
+        log: described(
+          'under which its files are: its name, or NAME.2 after it has ended',
+          z.string(),
+        ),
+        size: z.int(),
+        lost: described('events in it that are no longer on record', z.array(ulidText)),
+      }),
+    ),
     conflict: notHere,
   },
 } as const satisfies Routes;

@@ -8,9 +8,8 @@
 // them: that is an outage. SECURITY.md names the command that ends each of these.
 
 import type { Json } from '../../base/json.ts';
-import { isText, isTexts } from '../../base/text.ts';
+import { isTexts } from '../../base/text.ts';
 import type { MacPurpose } from '../../base/words.ts';
-import { isEventBody } from '../../events/event.ts';
 import type { Log } from '../../ports/log.ts';
 import type { MacKey, MacKeys } from '../../ports/mac-keys.ts';
 import type { Kind } from '../../ports/records/records.ts';
@@ -41,6 +40,9 @@ const guards: Readonly<Record<Kind, MacPurpose | undefined>> = {
   indexed: 'record',
   crlRequest: 'record',
   refusalBudget: 'record',
+  event: 'record',
+  unlogged: 'record',
+  logHead: 'record',
   token: 'registry',
   authority: 'registry',
   authorities: 'registry',
@@ -48,8 +50,6 @@ const guards: Readonly<Record<Kind, MacPurpose | undefined>> = {
   challenge: undefined,
   // Sealed by the key service, which is as good as a MAC.
   macKeys: undefined,
-  // Events report what was done; no decision uses them.
-  event: undefined,
 };
 
 /** A record without a MAC over all of it must at least have the right form; otherwise it is not believed. */
@@ -65,8 +65,6 @@ const forms: Partial<Record<Kind, (row: Said) => boolean>> = {
     typeof open === 'object' &&
     open !== null &&
     isTexts(Object.values(open)),
-  event: ({ key, record: { body, transaction } }) =>
-    isText(body) && isEventBody(key, body, transaction),
 };
 type Said = Pick<Row, 'key' | 'rev'> & { readonly record: Readonly<Record<string, unknown>> };
 

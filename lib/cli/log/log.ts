@@ -16,6 +16,7 @@ import { counted, seconds } from '../text.ts';
 import { csvHeadings, csvRow } from './csv.ts';
 import { eventPages, formats, openFile, type Sink } from './export.ts';
 import { type EventBody, stepRow } from './happened.ts';
+import { addVerifying } from './verify.ts';
 
 type Filters = {
   readonly type?: EventType;
@@ -88,6 +89,7 @@ Examples:
   scepter log export --from 24h --type certificate.issued | jq -r .subject`,
     )
     .action((options: ExportOptions) => exportLog(io, options));
+  addVerifying(log, io);
   return log;
 }
 

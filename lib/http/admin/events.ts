@@ -1,7 +1,14 @@
 // Events: what happened, as it is hashed into the log.
 
 import type { eventRoutes } from '../../api/routes/events.ts';
+import { hex } from '../../base/bytes.ts';
+import { HttpFailure } from '../../base/errors.ts';
+import { iso } from '../../base/text.ts';
+import type { AdminDeps } from '../../ca/deps.ts';
+import { prove } from '../../ca/log/prove.ts';
+import { logStates } from '../../ca/log/sequence.ts';
 import { everyEvent, listEvents } from '../../ca/query/events.ts';
+import type { Logs } from '../../ports/log-files.ts';
 import { toldOf } from '../absent.ts';
 import { turnOf } from '../request.ts';
 import type { HandlersOf } from './handlers.ts';
@@ -20,4 +27,35 @@ export const eventHandlers: HandlersOf<typeof eventRoutes> = {
       }
     },
   },
+  async 'GET /events/{event}/proof'(deps, { params: { event } }) {
+    const proven = await prove(keeping(deps), event);
+    if (!proven) throw new HttpFailure(404, 'no such event');
+    if (proven === 'waits') {
+      throw new HttpFailure(
+        409,
+        'the event is under no published checkpoint yet: ask again in a minute',
+      );
+    }
+    return proven;
+  },
+  async 'GET /logs'(deps) {
+    const states = await logStates(keeping(deps));
+    return {
+      logs: states.map(({ log, verifierKey, checkpoint: { size, root, time } }) => ({
+        ...{ log, verifierKey, size, root: hex(root), time: iso(time) },
+      })),
+    };
+  },
 };
+
+/** @throws {HttpFailure} where no logs are kept */
+export function keeping(deps: AdminDeps): AdminDeps & { readonly logs: Logs } {
+  const { logs } = deps;
+  if (!logs) {
+    throw new HttpFailure(
+      409,
+      'no logs are kept here: they are where the records and the keys are files of one server',
+    );
+  }
+  return { ...deps, logs };
+}

@@ -6,9 +6,11 @@ import { iso } from '../../base/text.ts';
 import { IssuingCas } from '../../ca/authority/ca-certificates.ts';
 import { backUpMacKeys, restoreMacKeys } from '../../ca/authority/mac-keys.ts';
 import { type RestoreDone, restoreCa } from '../../ca/authority/restore.ts';
+import { recoverLog } from '../../ca/log/recover.ts';
 import { publishCrls } from '../../ca/revoke/publish-crl.ts';
 import { rebuildRegisters } from '../../ca/revoke/rebuild-register.ts';
 import type { Crl } from '../../ports/crls.ts';
+import { keeping } from '../admin/events.ts';
 import type { HandlersOf } from '../admin/handlers.ts';
 import { certificatesIn, shownChain, shownGeneration } from './ca-keys.ts';
 import { operated, requireCa } from './operating.ts';
@@ -61,5 +63,12 @@ export const repairHandlers: HandlersOf<typeof repairRoutes> = {
       const answer = (crl: Crl) => ({ ca, ...numbered(crl) });
       const remembered = once && { once, answer };
       return answer(await publishCrls(operator, issuer, { actor, above }, remembered));
+    }),
+  'POST /logs/{log}/recover': (deps, { actor, params: { log } }) =>
+    operated(deps, async (operator) => {
+      const recovered = await recoverLog({ ...keeping(deps), ...operator }, log, actor);
+      if (!recovered) throw new HttpFailure(404, 'no such log');
+      const { name, size, lost } = recovered;
+      return { log: name, size, lost: [...lost] };
     }),
 };

@@ -26,7 +26,9 @@ export type List =
   /** All events, by id, which is by time; the group is `all`. */
   | 'events'
   /** Events of a Transaction, by id. */
-  | 'timeline';
+  | 'timeline'
+  /** What waits for a log, by the id of its first event. */
+  | 'unlogged';
 
 /** Where a record stands: list, group in it, and what it is sorted by. */
 export type Place = { readonly list: List; readonly group: string; readonly sort: string };
@@ -99,6 +101,7 @@ const placesByKind: {
       ? []
       : [{ list: 'timeline', group: transaction, sort: key } as const]),
   ],
+  unlogged: ({ log }, key) => [{ list: 'unlogged', group: log, sort: key }],
 };
 
 export function placesOf<K extends Kind>(

@@ -46,6 +46,10 @@ export type Records = {
   readonly registerPage: RegisterPage;
   /** Key: its ULID. Never changed. */
   readonly event: EventRecord;
+  /** Key: the log, and the id of the first event: events of one write that are under no published checkpoint. */
+  readonly unlogged: { readonly log: string; readonly events: readonly string[] };
+  /** Key: the log. */
+  readonly logHead: LogHead;
   /** Key: the CA's id. */
   readonly authority: AuthorityRecord;
   /** Key: `all`. The ids of all CAs that were ever made here. */
@@ -126,6 +130,19 @@ export type EventRecord = {
   readonly body: string;
   /** The Transaction that it is about. */
   readonly transaction?: string;
+};
+
+/** What was signed last of a log. */
+type LogHead = {
+  /** Under which its files are: that of the log, and `LOG.2` after it has ended once. */
+  readonly name: string;
+  /** As it stands in checkpoints: fixed when the log begins. */
+  readonly origin: string;
+  /** A signed note (C2SP tlog-checkpoint), empty until the first; and the one before it. */
+  readonly checkpoint: string;
+  readonly before: string;
+  /** Keys of the `unlogged` whose events this checkpoint brought. */
+  readonly taken: readonly string[];
 };
 
 /** What a request was answered that may come again. */

@@ -1,7 +1,7 @@
 // After all the others: what the servers have written about them, and what they tell of it.
 
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { must, plainEnv } from '../command.ts';
 import type { Lab, Row } from '../lab.ts';
 import { hold } from '../openssl.ts';
@@ -31,9 +31,13 @@ async function told({ root }: Lab, { origin, dataDir }: Server): Promise<Map<str
   return answers;
 }
 
-/** Every file of the data folder but the CA's keys: the records, and what SQLite keeps beside them. */
+/** Every file of the data folder but the CA's keys: the records, what SQLite keeps beside them, and the logs. */
 async function stored({ dataDir }: Server): Promise<Map<string, Buffer>> {
-  const names = (await readdir(dataDir)).filter((name) => name.startsWith('scepter.db'));
+  const all = await readdir(dataDir, { recursive: true, withFileTypes: true });
+  const names = all
+    .filter((one) => one.isFile())
+    .map((one) => relative(dataDir, join(one.parentPath, one.name)))
+    .filter((name) => name.startsWith('scepter.db') || name.startsWith('log/'));
   hold(names.length > 0, 'the records are in the data folder');
   return new Map(
     await Promise.all(

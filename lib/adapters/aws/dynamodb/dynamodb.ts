@@ -5,7 +5,7 @@
 //   attempt               id of the write that it is from                every record
 //   csr, der, tbsHash,    octets of the record, as such                  request, certificate,
 //     keyHash                                                            transaction that is refused
-//   body                  what is hashed into a log                      event
+//   body, mac             what is hashed into a log; its MAC             event
 //   uses, usesLeft,       what `use` counts with and looks at; not in    challenge
 //     failures, open,       `record`
 //     expiresAt, revokedAt
@@ -76,7 +76,7 @@ import type { Action, AlteredRow, Key, ListQuery, Page, Row, Store } from '../..
 import type { Writing } from '../../../ports/writing.ts';
 import { type AwsConnection, clientConfig, type RetryQuota, type Timer } from '../aws.ts';
 import { DynamoCalls, makeDynamoDbClient } from './calls.ts';
-import { type Item, keyOf, lists, pkOf, placeOf, rowOf } from './items.ts';
+import { type Item, keyOf, lists, newAttempt, pkOf, placeOf, rowOf } from './items.ts';
 import { DynamoSearch } from './search.ts';
 import { checkTable } from './table.ts';
 import { transactItemOf } from './writes.ts';
@@ -142,7 +142,7 @@ export class DynamoStore implements Store, Writing {
       throw new TypeError(`${actions.length} actions in one write; DynamoDB takes ${MAX_ACTIONS}`);
     }
     if (actions.length === 0) return 'done';
-    const attempt = crypto.randomUUID();
+    const attempt = newAttempt();
     const made = actions.map((action) => transactItemOf(this.#calls.table, action, attempt));
     const octets = made.reduce((sum, one) => sum + one.octets, 0);
     if (octets > MAX_WRITE_OCTETS) {

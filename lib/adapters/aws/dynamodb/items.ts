@@ -2,7 +2,16 @@
 // makes the calls, `writes.ts` has the conditions of a write.
 
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import { base64, fromBase64, fromHex, hex, utf8 } from '../../../base/bytes.ts';
+import {
+  base64,
+  base64url,
+  concat,
+  fromBase64,
+  fromHex,
+  fromLatin1,
+  hex,
+  utf8,
+} from '../../../base/bytes.ts';
 import type { CertificateRecord } from '../../../ports/records/certificate.ts';
 import { expiryOf } from '../../../ports/records/expiry.ts';
 import { newLineage } from '../../../ports/records/lineage.ts';
@@ -40,6 +49,7 @@ export const lists: Readonly<Record<List, Listed>> = {
   open: { kind: 'transaction', index: due, shards: 32 },
   expiring: { kind: 'certificate', index: due, shards: 32 },
   timeline: { kind: 'event', index: due, shards: 1 },
+  unlogged: { kind: 'unlogged', index: places, shards: 64 },
   subjects: { kind: 'transaction', index: subjects, shards: 4 },
   // A key has few certificates, and each is a partition of its own.
   keys: { kind: 'certificate', index: subjects, shards: 1 },
@@ -98,14 +108,15 @@ function challengeAttributes(challenge: Challenge): Item {
 }
 
 /** Members of a record that are attributes of their own: octets, which the record has as base64 or
- * hexadecimal text, and the text of an event, which JSON in JSON would escape. */
-const apart: Partial<Record<Kind, Readonly<Record<string, 'base64' | 'hash' | 'text'>>>> = {
+ * hexadecimal text, the text of an event, which JSON in JSON would escape, and its MAC. */
+const apart: Partial<Record<Kind, Readonly<Record<string, 'base64' | 'hash' | 'text' | 'mac'>>>> = {
   transaction: { csr: 'base64' },
   request: { csr: 'base64' },
   certificate: { der: 'base64', tbsHash: 'hash', keyHash: 'hash' },
-  event: { body: 'text' },
+  event: { body: 'text', mac: 'mac' },
 };
 const sha256 = /^[0-9a-f]{64}$/;
+const MAC_OCTETS = 32;
 
 function recordAttributes(kind: Kind, record: Row['record']): Item {
   const own: Item = {};
@@ -113,9 +124,13 @@ function recordAttributes(kind: Kind, record: Row['record']): Item {
   for (const [name, form] of Object.entries(apart[kind] ?? {})) {
     const value = rest[name];
     if (typeof value !== 'string' || (form === 'hash' && !sha256.test(value))) continue;
+    const [, macKey, mac] = /^([\w-]+)\.([0-9a-f]{64})$/.exec(value) ?? [];
+    if (form === 'mac' && (macKey === undefined || mac === undefined)) continue;
     delete rest[name];
-    own[name] =
-      form === 'text' ? text(value) : { B: form === 'hash' ? fromHex(value) : fromBase64(value) };
+    if (form === 'text') own[name] = text(value);
+    else if (form === 'hash') own[name] = { B: fromHex(value) };
+    else if (form === 'base64') own[name] = { B: fromBase64(value) };
+    else own[name] = { B: concat([utf8(macKey ?? ''), fromHex(mac ?? '')]) };
   }
   if (kind === 'certificate' && isOfItsOwn(record as CertificateRecord)) delete rest.lineage;
   // Its place in the timeline names it.
@@ -132,7 +147,12 @@ function recordOf(kind: Kind, rest: object, item: Item): object {
   const own = Object.entries(apart[kind] ?? {}).flatMap(([name, form]) => {
     const { S, B } = item[name] ?? {};
     if (B === undefined) return S === undefined ? [] : [[name, S]];
-    return [[name, form === 'hash' ? hex(new Uint8Array(B)) : base64(B)]];
+    const octets = new Uint8Array(B);
+    if (form === 'mac') {
+      const macKey = fromLatin1(octets.slice(0, -MAC_OCTETS));
+      return [[name, `${macKey}.${hex(octets.slice(-MAC_OCTETS))}`]];
+    }
+    return [[name, form === 'hash' ? hex(octets) : base64(octets)]];
   });
   const record = { ...rest, ...Object.fromEntries(own) };
   if (kind === 'event') {
@@ -143,6 +163,9 @@ function recordOf(kind: Kind, rest: object, item: Item): object {
     ? { ...record, lineage: newLineage(record as CertificateRecord) }
     : record;
 }
+
+/** Of a write; it is in each item that the write makes, so it is short. */
+export const newAttempt = (): string => base64url(crypto.getRandomValues(new Uint8Array(16)));
 
 export function itemOf(
   { kind, key }: Key,

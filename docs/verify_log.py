@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Verifies a log of Scepter from its folder with the public key alone. It shares no code with Scepter: Python's
+standard library has all it needs but ECDSA, which openssl does.
+
+  verify_log.py FOLDER KEY [OLDER_CHECKPOINT]
+
+FOLDER: DATA/log/NAME, or a copy of it. KEY: what "scepter log key NAME" prints. OLDER_CHECKPOINT: a file "checkpoint"
+that was kept before: what it was over must not have changed. RFC 6962; C2SP signed-note, tlog-checkpoint, tlog-tiles.
+"""
+
+import base64
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+
+def wrong(what):
+    sys.exit(f"DOES NOT HOLD: {what}")
+
+
+def leaf(entry):
+    return hashlib.sha256(b"\0" + entry).digest()
+
+
+def root(edge):
+    """Of a tree whose perfect trees have these (size, hash), from the largest on."""
+    if not edge:
+        return hashlib.sha256(b"").digest()
+    result = edge[-1][1]
+    for _, left in reversed(edge[:-1]):
+        result = hashlib.sha256(b"\1" + left + result).digest()
+    return result
+
+
+def grow(edge, node):
+    size = 1
+    while edge and edge[-1][0] == size:
+        node = hashlib.sha256(b"\1" + edge.pop()[1] + node).digest()
+        size *= 2
+    edge.append((size, node))
+
+
+def path(folder, level, index, width):
+    digits = f"{index % 1000:03}"
+    while index >= 1000:
+        index //= 1000
+        digits = f"x{index % 1000:03}/{digits}"
+    full = folder / "tile" / str(level) / digits
+    partial = full.with_name(f"{full.name}.p") / str(width)
+    return full if width == 256 or full.exists() else partial
+
+
+def checkpoint(octets, key):
+    """(size, root, time) of a checkpoint that the key has signed."""
+    name, key_id, encoded = key.strip().split("+", 2)
+    spki = base64.b64decode(encoded)[1:]
+    if hashlib.sha256(spki).digest()[:4].hex() != key_id:
+        wrong("the id of the key is not that of the key")
+    text, _, signatures = octets.decode().rpartition("\n\n")
+    text += "\n"
+    for line in signatures.splitlines():
+        _, signer, signature = line.split(" ")
+        signature = base64.b64decode(signature)
+        if signer == name and signature[:4].hex() == key_id:
+            with tempfile.TemporaryDirectory() as folder:
+                at = pathlib.Path(folder)
+                (at / "key").write_bytes(spki)
+                (at / "sig").write_bytes(signature[4:])
+                done = subprocess.run(
+                    ["openssl", "dgst", "-sha256", "-verify", at / "key", "-keyform", "DER", "-signature", at / "sig"],
+                    input=text.encode(), capture_output=True)
+            if done.returncode != 0:
+                wrong("the signature of the checkpoint")
+            origin, size, base64_root, time = text.splitlines()
+            if origin != name:
+                wrong(f"the checkpoint is of {origin}")
+            return int(size), base64.b64decode(base64_root), time
+    wrong("no signature of this key on the checkpoint")
+
+
+def main(folder, key, older=None):
+    size, signed, time = checkpoint((folder / "checkpoint").read_bytes(), key)
+    since = checkpoint(older.read_bytes(), key) if older else (0, root([]), "")
+    if since[0] > size:
+        wrong(f"the older checkpoint had {since[0]} events, and this log has {size}")
+    edge, above, seen = [], {}, set()
+    for first in range(0, size, 256):
+        width = min(256, size - first)
+        bundle = path(folder, "entries", first // 256, width).read_bytes()
+        tile = path(folder, 0, first // 256, width).read_bytes()
+        at = 0
+        for i in range(width):
+            if first + i == since[0] and root(edge) != since[1]:
+                wrong(f"the first {since[0]} events are not those of the older checkpoint")
+            length = int.from_bytes(bundle[at:at + 2], "big")
+            entry = bundle[at + 2:at + 2 + length]
+            at += 2 + length
+            node = leaf(entry)
+            if node != tile[32 * i:32 * i + 32]:
+                wrong(f"event {first + i}")
+            event = json.loads(entry)
+            if event["id"] in seen:
+                wrong(f"event {event['id']} stands in it twice")
+            seen.add(event["id"])
+            grow(edge, node)
+            above.setdefault(0, []).append(node)
+    if since[0] == size and root(edge) != since[1]:
+        wrong(f"the first {since[0]} events are not those of the older checkpoint")
+    for level in range(1, 8):
+        below = above.get(level - 1, [])
+        above[level] = []
+        for i in range(0, len(below) - len(below) % 256, 256):
+            tree = []
+            for node in below[i:i + 256]:
+                grow(tree, node)
+            above[level].append(root(tree))
+        for i in range(0, len(above[level]), 256):
+            part = above[level][i:i + 256]
+            if path(folder, level, i // 256, len(part)).read_bytes()[:32 * len(part)] != b"".join(part):
+                wrong(f"tile {i // 256} of level {level}")
+    if root(edge) != signed:
+        wrong("the tree of these events is not the one that was signed")
+    print(f"holds: {size} events, {time}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
+    main(pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3]) if len(sys.argv) == 4 else None)

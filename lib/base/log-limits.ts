@@ -1,0 +1,11 @@
+// Limits of the verifiable logs.
+
+/** Milliseconds between two runs of the sequencer: an event is under a published checkpoint within a minute. */
+export const LOG_EVERY_MS = 20_000;
+
+/** Records of waiting events that a sequencer takes into one checkpoint, and checkpoints that one run makes. */
+export const SEQUENCE_ROWS = 500;
+export const SEQUENCE_STEPS = 100;
+
+/** Milliseconds between two checkpoints of a log that has no new events. */
+export const IDLE_CHECKPOINT_MS = 60 * 60 * 1000;

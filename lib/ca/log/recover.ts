@@ -1,0 +1,152 @@
+// A log whose records and files are no longer of one moment goes on in one of two ways, and never forks. Where what is
+// published is there, it is the log: the head on record becomes its newest checkpoint. Where it is lost, or records were
+// restored from a backup, the log ends where it was, and the next one begins beside it under another origin.
+
+import { fromUtf8 } from '../../base/bytes.ts';
+import { Malformed, Outage } from '../../base/errors.ts';
+import { MAX_PAGE } from '../../base/limits.ts';
+import { SYSTEM_LOG } from '../../base/words.ts';
+import type { NamedActor } from '../../events/event.ts';
+import { openCheckpoint } from '../../events/note.ts';
+import { verifyTree } from '../../events/verify.ts';
+import { everyCa } from '../authority/known.ts';
+import type { Deps } from '../deps.ts';
+import { Draft, View } from '../record/unit-of-work.ts';
+import { checkpointPath, originOf, remove, type SequenceDeps } from './sequence.ts';
+
+type RecoverDeps = Pick<Deps, 'config' | 'store' | 'clock' | 'random'>;
+
+type Recovered = {
+  /** Under which its files are: `default`, and `default.2` after it has ended once. */
+  readonly name: string;
+  /** Events in it. */
+  readonly size: number;
+  /** Ids of events that are in the log and no longer on record. */
+  readonly lost: readonly string[];
+};
+
+/** Ends every log that has begun, and begins the next one of each: after records were restored from a backup. */
+export async function beginLogsAnew(deps: RecoverDeps, actor: NamedActor): Promise<void> {
+  for (const log of [SYSTEM_LOG, ...(await everyCa(deps))]) {
+    const view = await headOf(deps, log);
+    if (view.get('logHead', log)) await beginAnew(deps, { log, view, actor });
+  }
+}
+
+/**
+ * @returns undefined where there is no such log
+ * @throws {Outage} where what is published is not whole, or is not signed with the key of the logs
+ */
+export async function recoverLog(
+  deps: RecoverDeps & SequenceDeps,
+  log: string,
+  actor: NamedActor,
+): Promise<Recovered | undefined> {
+  const { files, key } = deps.logs;
+  const view = await headOf(deps, log);
+  const name = view.get('logHead', log)?.name ?? (await newestName(deps, log));
+  const found = await files.read(checkpointPath(name));
+  if (!found) {
+    if (!view.get('logHead', log)) return undefined;
+    return { name: await beginAnew(deps, { log, view, actor }), size: 0, lost: [] };
+  }
+  const checkpoint = fromUtf8(found);
+  const origin = checkpoint.slice(0, checkpoint.indexOf('\n'));
+  const ids: string[] = [];
+  const read = (path: string) => files.read(`${name}/${path}`);
+  try {
+    const opened = await openCheckpoint(checkpoint, { name: origin, key });
+    await verifyTree({ read, entries: true }, opened, {
+      each: (entry) => void ids.push(JSON.parse(fromUtf8(entry)).id),
+    });
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    throw new Outage(`what is published of the log "${name}" does not hold: ${error.message}`);
+  }
+  await forgetWaiting(deps, log, new Set(ids));
+  const lost = await lacking(deps, ids);
+  const head = { name, origin, checkpoint, before: checkpoint, taken: [] };
+  const draft = new Draft(view);
+  draft.put('logHead', log, head);
+  tell(deps, draft, {
+    log,
+    actor,
+    note: `${lost.length} of its ${ids.length} events are not on record`,
+  });
+  await written(deps, draft);
+  return { name, size: ids.length, lost };
+}
+
+async function headOf({ store }: Pick<Deps, 'store'>, log: string): Promise<View> {
+  const view = new View(store);
+  await view.load([{ kind: 'logHead', key: log }]);
+  return view;
+}
+
+/** By its files, where the record of its head is lost. */
+async function newestName({ logs }: SequenceDeps, log: string): Promise<string> {
+  let name = log;
+  for (let number = 2; await logs.files.read(checkpointPath(`${log}.${number}`)); number++) {
+    name = `${log}.${number}`;
+  }
+  return name;
+}
+
+type Anew = { readonly log: string; readonly view: View; readonly actor: NamedActor };
+
+async function beginAnew(deps: RecoverDeps, { log, view, actor }: Anew): Promise<string> {
+  const before = view.get('logHead', log)?.name ?? log;
+  const [, number = '1'] = /\.(\d+)$/.exec(before) ?? [];
+  const name = `${log}.${Number(number) + 1}`;
+  const draft = new Draft(view);
+  const origin = originOf(deps, name);
+  draft.put('logHead', log, { name, origin, checkpoint: '', before: '', taken: [] });
+  tell(deps, draft, { log, actor, note: `it goes on from "${before}", which has ended` });
+  await written(deps, draft);
+  return name;
+}
+
+function tell(
+  { clock, random }: RecoverDeps,
+  draft: Draft,
+  { log, actor, note }: { log: string; actor: NamedActor; note: string },
+): void {
+  const ca = log === SYSTEM_LOG ? {} : { ca: log };
+  draft.event(clock.now(), random, { type: 'log.recovered', actor, ...ca, note });
+}
+
+async function written({ store }: RecoverDeps, draft: Draft): Promise<void> {
+  if ((await store.write(draft.actions)) === 'conflict') {
+    throw new Outage('a sequencer is at work: try again');
+  }
+}
+
+/** What waits and is in the log must not get into it once more. */
+async function forgetWaiting(
+  deps: SequenceDeps,
+  log: string,
+  sequenced: ReadonlySet<string>,
+): Promise<void> {
+  for (let from: string | undefined, more = true; more; ) {
+    const place = { list: 'unlogged', group: log, limit: MAX_PAGE } as const;
+    const page = await deps.store.list({ ...place, ...(from === undefined ? {} : { from }) });
+    const view = new View(deps.store);
+    await view.load(page.keys.map((key) => ({ kind: 'unlogged', key })));
+    const known = page.keys.filter((key) =>
+      view.unaltered('unlogged', key)?.events.some((id) => sequenced.has(id)),
+    );
+    await remove(deps, known);
+    [from, more] = [page.next, page.next !== undefined];
+  }
+}
+
+async function lacking({ store }: RecoverDeps, ids: readonly string[]): Promise<string[]> {
+  const lost: string[] = [];
+  for (let at = 0; at < ids.length; at += MAX_PAGE) {
+    const part = ids.slice(at, at + MAX_PAGE);
+    const rows = await store.read(part.map((key) => ({ kind: 'event', key })));
+    const there = new Set(rows.map(({ key }) => key));
+    lost.push(...part.filter((id) => !there.has(id)));
+  }
+  return lost;
+}

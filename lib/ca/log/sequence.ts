@@ -1,0 +1,270 @@
+// The sequencer of a log: it puts the events that wait into an RFC 6962 tree, signs a checkpoint of it and publishes
+// both (C2SP tlog-tiles). In this order, so that it can be cut off anywhere and go on: stage the entries, sign, swap
+// the head on record, publish tiles, publish the checkpoint, remove what waited.
+//
+// Two sequencers of one log, a table that was restored and one that another hand has changed never make two
+// checkpoints that are inconsistent: nothing is signed unless what is published is the head on record or the one
+// before it, and the head changes only on condition that it is the one that was read.
+
+import { type Bytes, equal, fromUtf8, hex, utf8 } from '../../base/bytes.ts';
+import { errorText, Outage } from '../../base/errors.ts';
+import { SWEEP_PAGES } from '../../base/limits.ts';
+import { IDLE_CHECKPOINT_MS, SEQUENCE_ROWS, SEQUENCE_STEPS } from '../../base/log-limits.ts';
+import { SYSTEM_LOG } from '../../base/words.ts';
+import {
+  type Checkpoint,
+  checkpointText,
+  openCheckpoint,
+  signedNote,
+  type Verifier,
+  verifierKey,
+} from '../../events/note.ts';
+import { bundleOf, entriesIn } from '../../events/tiles.ts';
+import { grown, leafHash, rootOf } from '../../events/tree.ts';
+import type { Logs } from '../../ports/log-files.ts';
+import type { Records } from '../../ports/records/records.ts';
+import { everyCa } from '../authority/known.ts';
+import type { Deps } from '../deps.ts';
+import type { Measures } from '../record/lease.ts';
+import { Draft, View } from '../record/unit-of-work.ts';
+import { Published } from './published.ts';
+
+export type SequenceDeps = Pick<Deps, 'store' | 'clock' | 'config' | 'log'> & {
+  readonly logs: Logs;
+};
+type Head = Records['logHead'];
+
+/**
+ * Sequences all that waits for this log.
+ * @throws {Outage} when the log cannot go on: what is published and what is on record are of different logs
+ */
+export async function sequenceLog(deps: SequenceDeps, log: string): Promise<Sequenced> {
+  let [appended, refused] = [0, 0];
+  for (let steps = 0; steps < SEQUENCE_STEPS; steps++) {
+    const step = await oneStep(deps, log);
+    appended += step.appended;
+    refused = step.refused;
+    if (step.appended === 0) break;
+  }
+  return { appended, refused };
+}
+
+type Sequenced = { readonly appended: number; readonly refused: number };
+
+async function oneStep(deps: SequenceDeps, log: string): Promise<Sequenced> {
+  const { store, clock, logs } = deps;
+  const view = new View(store);
+  await view.load([{ kind: 'logHead', key: log }]);
+  const first = { name: log, origin: originOf(deps, log), checkpoint: '', before: '', taken: [] };
+  const head = view.get('logHead', log) ?? first;
+  const { name, origin } = head;
+  await settle(deps, head);
+  const taken = new Set(head.taken);
+  const { rows, left, entries, refused } = await waiting(deps, log, taken);
+  const now = clock.now();
+  const verifier = { name: origin, key: logs.key };
+  const last = await opened(head.checkpoint, verifier);
+  const isRecent = last !== undefined && now >= last.time && now - last.time < IDLE_CHECKPOINT_MS;
+  const isQuiet = entries.length === 0 && (!last || isRecent);
+  // What is taken already must not be there any more when the head says so no longer.
+  if (!isQuiet || left) await remove(deps, taken);
+  if (isQuiet) return { appended: 0, refused };
+  if (last) await logs.files.remove(stagedPath(name, last));
+  const edge = await new Published(logs.files, name).edge(last?.size ?? 0);
+  if (last && !equal(rootOf(edge), last.root)) throw notOfHead(name);
+  const after = grown(
+    edge,
+    entries.map((entry) => leafHash(entry)),
+  );
+  const next = { origin, size: after.size, root: rootOf(after), time: now };
+  if (entries.length > 0) await logs.files.write(stagedPath(name, next), bundleOf(entries));
+  const checkpoint = await signed(next, verifier, logs);
+  const draft = new Draft(view);
+  const following = { name, origin, checkpoint, before: head.checkpoint, taken: rows };
+  draft.put('logHead', log, following);
+  // Another sequencer was faster: what waits now is for the next step.
+  if ((await store.write(draft.actions)) === 'conflict') return { appended: 0, refused };
+  await settle(deps, following);
+  await remove(deps, rows);
+  return { appended: entries.length, refused };
+}
+
+/** Undefined where there is none yet. */
+const opened = async (note: string, verifier: Verifier): Promise<Checkpoint | undefined> =>
+  note === '' ? undefined : openCheckpoint(note, verifier);
+
+/** `ca.example.com/log/default` (C2SP tlog-tiles: the URL without its scheme), as it is when the log begins. */
+export const originOf = ({ config }: Pick<Deps, 'config'>, name: string): string =>
+  `${config.publicUrl.replace(/^https?:\/\//, '').replace(/\/$/, '')}/log/${name}`;
+
+export const checkpointPath = (name: string): string => `${name}/checkpoint`;
+const stagedPath = (name: string, { size, root }: Pick<Checkpoint, 'size' | 'root'>): string =>
+  `${name}/staged/${size}-${hex(root)}`;
+
+async function signed(next: Checkpoint, verifier: Verifier, { sign }: Logs): Promise<string> {
+  const text = checkpointText(next);
+  const note = signedNote(text, verifier, await sign(utf8(text)));
+  await openCheckpoint(note, verifier).catch(() => {
+    throw new Outage('the key of the logs signed what its public key does not verify');
+  });
+  return note;
+}
+
+const recovery = 'nothing is signed until "scepter log recover" has made them one log again';
+const notOfHead = (name: string): Outage =>
+  new Outage(
+    `what is published of the log "${name}" is not what the records say was signed last: records or files were restored or changed; ${recovery}`,
+  );
+
+/**
+ * Publishes the head if it is not.
+ * @throws {Outage} unless what is published is the head, or the one before it
+ */
+async function settle(deps: SequenceDeps, head: Head): Promise<void> {
+  const found = await deps.logs.files.read(checkpointPath(head.name));
+  const published = found === undefined ? '' : fromUtf8(found);
+  if (published === head.checkpoint) return;
+  if (published !== head.before) throw notOfHead(head.name);
+  await publish(deps, head);
+}
+
+async function publish({ logs }: SequenceDeps, head: Head): Promise<void> {
+  const { files, key } = logs;
+  const { name, origin, checkpoint, before } = head;
+  const verifier = { name: origin, key };
+  const next = await openCheckpoint(checkpoint, verifier);
+  const size = (await opened(before, verifier))?.size ?? 0;
+  const staged = stagedPath(name, next);
+  const tree = new Published(files, name);
+  let filled: readonly string[] = [];
+  if (next.size > size) {
+    const octets = await files.read(staged);
+    const entries = octets ? entriesIn(octets) : [];
+    const leaves = entries.map((entry) => leafHash(entry));
+    if (!equal(rootOf(grown(await tree.edge(size), leaves)), next.root)) {
+      // Another sequencer may just have done it all.
+      const published = await files.read(checkpointPath(name));
+      if (published && fromUtf8(published) === checkpoint) return;
+      throw new Outage(`${staged} is not what was signed: ${recovery}`);
+    }
+    filled = await tree.add(size, entries);
+  }
+  const expected = before === '' ? undefined : utf8(before);
+  if (!(await files.swap(checkpointPath(name), utf8(checkpoint), expected))) return;
+  for (const path of [staged, ...filled]) await files.remove(path);
+}
+
+/** Of one write to the store. */
+const REMOVED_AT_ONCE = 50;
+
+export async function remove({ store }: SequenceDeps, all: Iterable<string>): Promise<void> {
+  const keys = [...all];
+  for (let at = 0; at < keys.length; at += REMOVED_AT_ONCE) {
+    const part = keys.slice(at, at + REMOVED_AT_ONCE);
+    const view = new View(store);
+    await view.load(part.map((key) => ({ kind: 'unlogged', key })));
+    const draft = new Draft(view);
+    for (const key of part) draft.remove('unlogged', key);
+    // Another one has removed some of them: what is left is removed before the head changes again.
+    if (draft.actions.length > 0 && (await store.write(draft.actions)) === 'conflict') {
+      throw new Outage('another sequencer is at work');
+    }
+  }
+}
+
+type Waiting = {
+  /** Keys of the records that are taken now. */
+  readonly rows: readonly string[];
+  /** Whether there are some that were taken before. */
+  readonly left: boolean;
+  /** The events, in the order of their ids. */
+  readonly entries: readonly Bytes[];
+  /** Records of waiting events that another hand has changed or made, or whose events it has. */
+  readonly refused: number;
+};
+
+/** What another hand puts into the list keeps nothing behind it waiting for ever: it is gone through page by page. */
+async function waiting(
+  { store, log: say }: SequenceDeps,
+  log: string,
+  taken: ReadonlySet<string>,
+): Promise<Waiting> {
+  let left = false;
+  const rows: string[] = [];
+  const bodies = new Map<string, string>();
+  const refused: string[] = [];
+  let from: string | undefined;
+  for (let pages = 0; pages < SWEEP_PAGES && rows.length < SEQUENCE_ROWS; pages++) {
+    const place = { list: 'unlogged', group: log, limit: SEQUENCE_ROWS } as const;
+    const { keys, next } = await store.list({ ...place, ...(from === undefined ? {} : { from }) });
+    const view = new View(store);
+    await view.load(keys.map((key) => ({ kind: 'unlogged', key })));
+    const found = keys.flatMap((key) => {
+      const record = view.unaltered('unlogged', key);
+      if (record?.log !== log) return [];
+      if (taken.has(key)) left = true;
+      return taken.has(key) ? [] : [{ key, events: record.events }];
+    });
+    refused.push(...view.altered);
+    await view.load(found.flatMap(({ events }) => events.map((key) => ({ kind: 'event', key }))));
+    for (const { key, events } of found) {
+      const read = events.map((id) => [id, view.unaltered('event', id)?.body] as const);
+      if (read.some(([, body]) => body === undefined)) refused.push(`unlogged ${key}`);
+      else {
+        rows.push(key);
+        for (const [id, body = ''] of read) bodies.set(id, body);
+      }
+    }
+    from = next;
+    if (next === undefined) break;
+  }
+  for (const key of refused) say({ event: 'log.refused', severity: 'error', log, key });
+  const entries = [...bodies.keys()].sort().map((id) => utf8(bodies.get(id) ?? ''));
+  return { rows, left, entries, refused: refused.length };
+}
+
+/**
+ * The logs of all CAs that there ever were, and that of what is of no CA. A log that cannot go on does not delay the
+ * others.
+ * @throws {Outage} with what is wrong with each
+ */
+export async function sequenceAll(deps: SequenceDeps): Promise<Measures> {
+  const sum = { appended: 0, refused: 0 };
+  const troubles: string[] = [];
+  for (const log of [SYSTEM_LOG, ...(await everyCa(deps))]) {
+    try {
+      const { appended, refused } = await sequenceLog(deps, log);
+      sum.appended += appended;
+      sum.refused += refused;
+    } catch (error) {
+      troubles.push(errorText(error));
+    }
+  }
+  if (troubles.length > 0) throw new Outage(troubles.join('; '));
+  return sum;
+}
+
+type LogState = {
+  /** Under which its files are. */
+  readonly log: string;
+  /** As verifiers are configured with it (C2SP signed-note). */
+  readonly verifierKey: string;
+  readonly checkpoint: Checkpoint;
+};
+
+/** The logs that have begun, each with what was signed last. */
+export async function logStates(deps: SequenceDeps): Promise<readonly LogState[]> {
+  const { store, logs } = deps;
+  const all = [SYSTEM_LOG, ...(await everyCa(deps))];
+  const view = new View(store);
+  await view.load(all.map((key) => ({ kind: 'logHead', key })));
+  const states: LogState[] = [];
+  for (const log of all) {
+    const head = view.get('logHead', log);
+    if (!head || head.checkpoint === '') continue;
+    const verifier = { name: head.origin, key: logs.key };
+    const checkpoint = await openCheckpoint(head.checkpoint, verifier);
+    states.push({ log: head.name, verifierKey: verifierKey(verifier), checkpoint });
+  }
+  return states;
+}

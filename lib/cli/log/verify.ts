@@ -1,0 +1,276 @@
+// scepter log key, proof, verify, check: a log is proven with its public key alone, and nothing else of the service.
+
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { tokenHeader } from '../../api/route.ts';
+import { type Bytes, concat, fromUtf8, hex } from '../../base/bytes.ts';
+import { Malformed } from '../../base/errors.ts';
+import {
+  type Checkpoint,
+  openCheckpoint,
+  readVerifierKey,
+  type Verifier,
+} from '../../events/note.ts';
+import { checkProof } from '../../events/proof.ts';
+import { type LogSource, verifyTree } from '../../events/verify.ts';
+import { callApi } from '../api.ts';
+import { CliError, type Io, jsonLine, send } from '../io.ts';
+import { operating, where as operatorsWhere } from '../operating.ts';
+import { outOption } from '../show.ts';
+import { counted } from '../text.ts';
+
+const keyOption = (): Option =>
+  new Option(
+    '--key <key>',
+    'verifier key of the log, or a file with it: had from "scepter log key" once, and kept apart',
+  ).makeOptionMandatory();
+
+export function addVerifying(log: Command, io: Io): void {
+  log
+    .command('key')
+    .description('what a log is verified with: its verifier key, for auditors to keep')
+    .argument('[log]', 'the name of its CA, or system', 'default')
+    .option('--json', 'print all logs as one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter log key > default.vkey
+  scepter log key system
+  scepter log key --json | jq -r '.logs[] | [.log, .size, .time] | @tsv'`,
+    )
+    .action((name: string, options: { json?: true }) => printKey(io, name, options));
+  log
+    .command('proof')
+    .description('the proof that an event is in its log (C2SP tlog-proof), for "log check"')
+    .argument('<event>', 'its id, as "log export" has it')
+    .addOption(
+      outOption(': NAME.tlog-proof, and the event beside it as NAME.json').makeOptionMandatory(),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scepter log proof 01J3Z0V6Q8M4T2R7X5N9KAYDCE --out approval
+  scepter log check approval --key default.vkey`,
+    )
+    .option('--json', 'print one JSON object')
+    .action((id: string, options: ProofOptions) => writeProof(io, id, options));
+  log
+    .command('check')
+    .description('checks a proof, offline')
+    .argument('<name>', 'NAME.tlog-proof and NAME.json, as "log proof" wrote them')
+    .addOption(keyOption())
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Exit code 6: the proof does not hold.
+
+Examples:
+  scepter log check approval --key default.vkey`,
+    )
+    .action((name: string, options: KeyOptions) => check(io, name, options));
+  log
+    .command('verify')
+    .description(
+      'verifies a whole log: signature, every entry and every hash; the first that is wrong is named',
+    )
+    .argument('<log>', 'its folder, or its URL')
+    .addOption(keyOption())
+    .option(
+      '--since <file>',
+      'a checkpoint that was kept before: nothing up to it may have changed since',
+    )
+    .option('--keep <file>', 'write the checkpoint there, for --since of the next time')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+A URL gives everybody the hashes, and its entries only with a token of the role auditor.
+Exit code 6: the log does not hold.
+
+Examples:
+  scepter log verify https://ca.example.com/log/default --key default.vkey --keep today.checkpoint
+  scepter log verify https://ca.example.com/log/default --key default.vkey --since today.checkpoint
+  scepter log verify .scepter/log/default --key default.vkey`,
+    )
+    .action((where: string, options: VerifyOptions) => verify(io, where, options));
+  log
+    .command('recover')
+    .description('lets a log go on after its records or its files were put back to another moment')
+    .argument('<log>', 'the name of its CA, or system')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+What is published is the log, if it is there and whole: it goes on from its newest checkpoint. Where it is
+lost, the log has ended, and goes on as the next one, NAME.2, with a verifier key of its own.
+${operatorsWhere}
+Examples:
+  scepter log recover default
+  scepter log recover system --json | jq .lost`,
+    )
+    .action((name: string, options: { json?: true }) =>
+      operating(io, (asked) => recover(asked, name, options)),
+    );
+}
+
+async function recover(io: Io, log: string, { json }: { json?: true }): Promise<void> {
+  const found = await callApi(io, 'POST /logs/{log}/recover', { params: { log } });
+  if (json) return io.out(jsonLine(found));
+  io.out(`the log goes on as "${found.log}", from ${counted(found.size, 'event')}\n`);
+  for (const id of found.lost) io.out(`${id}  is in the log, and no longer on record\n`);
+}
+
+type KeyOptions = { readonly key: string; readonly json?: true };
+type VerifyOptions = KeyOptions & { readonly since?: string; readonly keep?: string };
+
+async function printKey(io: Io, name: string, { json }: { json?: true }): Promise<void> {
+  const found = await callApi(io, 'GET /logs');
+  if (json) return io.out(jsonLine(found));
+  const one = found.logs.find(({ log }) => log === name);
+  if (!one) {
+    const known = found.logs.map(({ log }) => log).join(', ') || 'none has begun';
+    throw new CliError('notFound', `there is no log "${name}" (${known})`);
+  }
+  io.out(`${one.verifierKey}\n`);
+}
+
+type ProofOptions = { readonly out: string; readonly json?: true };
+
+async function writeProof(io: Io, id: string, { out, json }: ProofOptions): Promise<void> {
+  const { event, log, proof } = await callApi(io, 'GET /events/{event}/proof', {
+    params: { event: id },
+  });
+  await writeFile(`${out}.json`, event);
+  await writeFile(`${out}.tlog-proof`, proof);
+  const files = { event: `${out}.json`, proof: `${out}.tlog-proof` };
+  if (json) return io.out(jsonLine({ log, ...files }));
+  io.note(`${files.event} and ${files.proof}: the event is in the log "${log}"`);
+}
+
+/** A key, or the name of a file with one. */
+async function verifierOf(given: string): Promise<Verifier> {
+  const text = /\+[0-9a-f]{8}\+/.test(given) ? given : fromUtf8(await fileAt(given));
+  try {
+    return readVerifierKey(text);
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    throw new CliError('usage', `--key: ${error.message}`);
+  }
+}
+
+async function fileAt(path: string): Promise<Bytes> {
+  try {
+    return concat([await readFile(path)]);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw new CliError('notFound', `${path} is not there`);
+    }
+    throw error;
+  }
+}
+
+/** What does not hold is the answer, and no fault of the command. */
+async function held<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    throw new CliError('verification', error.message);
+  }
+}
+
+const shown = ({ origin, size, root, time }: Checkpoint) => ({
+  origin,
+  size,
+  root: hex(root),
+  time: new Date(time).toISOString(),
+});
+
+async function check(io: Io, name: string, { key, json }: KeyOptions): Promise<void> {
+  const verifier = await verifierOf(key);
+  const proof = fromUtf8(await fileAt(`${name}.tlog-proof`));
+  const event = await fileAt(`${name}.json`);
+  const found = await held(() => checkProof(proof, event, verifier));
+  if (json) return io.out(jsonLine({ ...shown(found), index: found.index }));
+  const { size, time } = shown(found);
+  io.out(
+    `the event is number ${found.index} of ${counted(size, 'event')} under the checkpoint that ${verifier.name} signed at ${time}\n`,
+  );
+}
+
+async function verify(
+  io: Io,
+  where: string,
+  { key, since, keep, json }: VerifyOptions,
+): Promise<void> {
+  const verifier = await verifierOf(key);
+  const source = /^https?:\/\//.test(where) ? await urlSource(io, where) : folderSource(where);
+  const note = await source.read('checkpoint');
+  if (!note)
+    throw new CliError(
+      'notFound',
+      `${where} has no checkpoint: it is no log, or none that has begun`,
+    );
+  const checkpoint = await held(() => openCheckpoint(fromUtf8(note), verifier));
+  const older = since && fromUtf8(await fileAt(since));
+  const before = older ? await held(() => openCheckpoint(older, verifier)) : undefined;
+  const progress =
+    io.progress && ((done: number) => io.progress?.(`${done} of ${checkpoint.size}`));
+  try {
+    await held(() =>
+      verifyTree(source, checkpoint, { since: before, ...(progress ? { progress } : {}) }),
+    );
+  } finally {
+    io.progress?.('');
+  }
+  if (keep !== undefined) await writeFile(keep, note);
+  const { size, time } = shown(checkpoint);
+  if (json) return io.out(jsonLine({ ...shown(checkpoint), entries: source.entries }));
+  const what = source.entries
+    ? 'every event and every hash'
+    : 'every hash (the events were not there)';
+  const sinceThen = before
+    ? `, nothing of the first ${before.size} changed since ${shown(before).time}`
+    : '';
+  io.out(
+    `${verifier.name}: ${what} of ${counted(size, 'event')} holds${sinceThen}; signed at ${time}\n`,
+  );
+}
+
+function folderSource(folder: string): LogSource {
+  const read = (path: string) =>
+    fileAt(join(folder, path)).catch((error: unknown) => {
+      if (error instanceof CliError && error.exit === 'notFound') return undefined;
+      throw error;
+    });
+  return { read, entries: true };
+}
+
+/** With the entries, if there is a token that may read them. */
+async function urlSource(io: Io, url: string): Promise<LogSource> {
+  const base = url.replace(/\/$/, '');
+  const token = await io.token().catch(() => undefined);
+  const headers = token === undefined ? {} : { [tokenHeader]: token };
+  const isOwn = new URL(io.url).origin === new URL(url).origin;
+  const get = async (path: string): Promise<Bytes | undefined> => {
+    const { status, octets } = await send(`${base}/${path}`, isOwn ? { headers } : {});
+    if (status === 200) return octets;
+    if (status === 404) return undefined;
+    throw new CliError(
+      status === 401 || status === 403 ? 'notAllowed' : 'remote',
+      `${base}/${path} answered ${status}`,
+    );
+  };
+  const mayRead = await get('tile/entries/000').then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof CliError && error.exit === 'notAllowed') return false;
+      throw error;
+    },
+  );
+  return { read: get, entries: mayRead };
+}

@@ -1,0 +1,31 @@
+// The files of logs (C2SP tlog-tiles), apart from the records: `LOG/checkpoint`, `LOG/tile/...`, and under
+// `LOG/staged/` what has been signed and not published yet.
+
+import type { Bytes } from '../base/bytes.ts';
+import type { PublicKey } from '../x509/public-key.ts';
+
+export interface LogFiles {
+  /** @returns undefined where there is none */
+  read(path: string): Promise<Bytes | undefined>;
+
+  /** Writes the file whole, durably. A path has one content for ever: writing it once more does no harm. */
+  write(path: string, octets: Bytes): Promise<void>;
+
+  /**
+   * Replaces the file, durably, if it has still this content; undefined: if there is none. It is the only way in
+   * which a checkpoint changes, so that none takes the place of a later one.
+   * @returns whether it was replaced
+   */
+  swap(path: string, octets: Bytes, expected: Bytes | undefined): Promise<boolean>;
+
+  /** The file, or a folder with all that is in it: what was staged, and partial tiles that are full now. */
+  remove(path: string): Promise<void>;
+}
+
+/** What a process has that keeps logs. */
+export type Logs = {
+  readonly files: LogFiles;
+  readonly key: PublicKey;
+  /** ECDSA on P-256 with SHA-256, Ecdsa-Sig-Value, DER. */
+  readonly sign: (text: Bytes) => Promise<Bytes>;
+};

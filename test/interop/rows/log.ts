@@ -1,0 +1,75 @@
+// The log of the server that the clients have used, verified by what we did not write: golang.org/x/mod/sumdb/tlog and
+// the notes of transparency-dev; and by docs/verify_log.py, which is Python's standard library and openssl.
+
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fetching, root } from '../../support/installed.ts';
+import { lastLines, must, plainEnv, run } from '../command.ts';
+import type { Lab, Row } from '../lab.ts';
+import { hold } from '../openssl.ts';
+
+const modules = `module peer
+
+go 1.23.0
+
+require (
+	github.com/transparency-dev/formats v0.0.0-20250421220931-bb8ad4d07c26
+	golang.org/x/mod v0.24.0
+)
+`;
+
+/** A copy of the log as it is published, and its key. */
+async function published({ server: { origin, dataDir }, folder }: Lab) {
+  const env = plainEnv({ SCEPTER_URL: origin, SCEPTER_DATA_DIR: dataDir });
+  const key = String(
+    await must('node', ['bin/scepter.js', 'log', 'key'], { cwd: root, env }),
+  ).trim();
+  const copy = join(await folder(), 'default');
+  await mkdir(copy);
+  // The checkpoint comes first: whatever it is over has been published before.
+  const from = join(dataDir, 'log', 'default');
+  await cp(join(from, 'checkpoint'), join(copy, 'checkpoint'));
+  await cp(join(from, 'tile'), join(copy, 'tile'), { recursive: true });
+  const [, size] = (await readFile(join(copy, 'checkpoint'), 'utf8')).split('\n');
+  hold(Number(size) > 0, 'there are events under the checkpoint');
+  return { key, copy, said: `holds: ${size} events` };
+}
+
+/** @param argv of a verifier, without the log's folder and its key */
+async function verified(lab: Lab, [command = '', ...args]: readonly string[]): Promise<string> {
+  const { key, copy, said } = await published(lab);
+  const verify = () => run(command, [...args, copy, key], { env: plainEnv() });
+  const { code, stdout, stderr } = await verify();
+  hold(code === 0 && String(stdout).startsWith(said), `it holds: ${lastLines(stderr)}`);
+  const bundle = join(copy, 'tile', 'entries', '000');
+  const width = Math.min(256, Number(said.split(' ')[1]));
+  const path = width === 256 ? bundle : `${bundle}.p/${width}`;
+  const octets = await readFile(path);
+  octets[20] = (octets[20] ?? 0) ^ 1;
+  await writeFile(path, octets);
+  hold((await verify()).code !== 0, 'a changed event is found');
+  return String(stdout).trim();
+}
+
+export const logRows: readonly Row[] = [
+  {
+    id: 'tlog',
+    client: 'go',
+    title: 'the log holds for sumdb/tlog and its notes: signature, inclusion, consistency',
+    async run(lab) {
+      const built = join(root, 'node_modules', '.cache', 'tlog');
+      await mkdir(built, { recursive: true });
+      await writeFile(join(built, 'go.mod'), modules);
+      await cp(join(root, 'test', 'interop', 'tlog', 'main.go'), join(built, 'main.go'));
+      const program = join(built, 'tlog');
+      await fetching('go', ['build', '-mod=mod', '-o', program, '.'], built, 'Go 1.23 or later');
+      return verified(lab, [program]);
+    },
+  },
+  {
+    id: 'tlog',
+    client: 'python',
+    title: 'the log holds for docs/verify_log.py',
+    run: (lab) => verified(lab, ['python3', join(root, 'docs', 'verify_log.py')]),
+  },
+];
