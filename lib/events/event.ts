@@ -3,7 +3,7 @@
 // reveals nothing), one of the types of `words.ts`. It never holds a challenge, a key or a CSR.
 
 import type { Bytes } from '../base/bytes.ts';
-import { base64url } from '../base/bytes.ts';
+import { hex } from '../base/bytes.ts';
 import { canonicalText } from '../base/json.ts';
 import { iso } from '../base/text.ts';
 import { ulid } from '../base/ulid.ts';
@@ -57,11 +57,11 @@ type Event = { readonly id: string; readonly body: string };
 
 /**
  * @param now milliseconds since 1970
- * @param random 26 fresh octets: 10 of the ULID, 16 of the salt
+ * @param random 22 fresh octets: 10 of the ULID, 12 of the salt
  */
 export function makeEvent(now: number, random: Bytes, fields: EventFields): Event {
   const id = ulid(now, random.slice(0, 10));
-  const salt = base64url(random.subarray(10, 26));
+  const salt = hex(random.subarray(10, 22));
   const time = iso(now);
   return { id, body: canonicalText({ v: EVENT_VERSION, id, time, salt, ...fields }) };
 }

@@ -17,12 +17,15 @@ import { retireCa } from '../../lib/ca/authority/retire.ts';
 import { rotateRa } from '../../lib/ca/authority/rotation.ts';
 import { revokeChallenge } from '../../lib/ca/challenge/challenge-list.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
+import { recoverLog } from '../../lib/ca/log/recover.ts';
+import { sequenceAll } from '../../lib/ca/log/sequence.ts';
 import { Draft, View } from '../../lib/ca/record/unit-of-work.ts';
 import { revoke } from '../../lib/ca/revoke/revoke.ts';
 import { makeEvent } from '../../lib/events/event.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
 import { deviceKey, memoryMacKeys, memoryRaKeys } from '../support/keys.ts';
 import type { LabOptions } from '../support/lab.ts';
+import { memoryLogs } from '../support/log.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { enrolment, random } from '../support/messages.ts';
 import { got, HOUR, held, keys, type World, world } from '../support/world.ts';
@@ -177,6 +180,18 @@ const sessions: Record<string, () => Promise<World>> = {
     assert.deepEqual(next().slice(-1), ['challenge.revoked']);
     return w;
   },
+  'a log that goes on': async () => {
+    const { logs, files } = memoryLogs();
+    const w = await world({ logs });
+    const deps = { ...w.lab.deps, logs };
+    await sequenceAll(deps);
+    const next = since(w);
+    await recoverLog(deps, 'default', { kind: 'admin', id: 'a' });
+    files.files.clear();
+    await recoverLog(deps, 'default', { kind: 'admin', id: 'a' });
+    assert.deepEqual(next().slice(-2), ['log.recovered', 'log.recovered']);
+    return w;
+  },
   'a release gate': async () => {
     let verdict: 'release' | 'refuse' = 'release';
     const gate = { validate: async () => ({ allow: true as const }), notify: async () => verdict };
@@ -221,7 +236,7 @@ describe('events', () => {
         assert.equal(event.id, key);
         assert.match(key, /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/);
         assert.equal(new Date(timeOf(key)).toISOString(), event.time);
-        assert.match(String(event.salt), /^[0-9a-f]{32}$/);
+        assert.match(String(event.salt), /^[0-9a-f]{24}$/);
         salts.add(String(event.salt));
         assert.ok(eventTypes.includes(event.type));
         written.add(event.type);
@@ -333,10 +348,10 @@ const audit: Record<string, readonly EventType[] | string> = {
   'intune.validated': 'comes with Intune',
   'intune.notified': 'comes with Intune',
   'intune.failed': 'comes with Intune',
-  'audit.checkpoint': 'comes with the verifiable log',
-  'audit.exported': 'comes with the verifiable log',
-  'audit.verified': 'comes with the verifiable log',
-  'audit.verify_failed': 'comes with the verifiable log',
+  'audit.checkpoint': 'the signed checkpoint itself',
+  'audit.exported': 'comes with the roles of the console',
+  'audit.verified': 'whoever verifies needs nothing of the service',
+  'audit.verify_failed': 'whoever verifies needs nothing of the service',
 };
 
 test('every type that auditors ask for has one here, or a reason why there is nothing to tell', () => {
@@ -344,8 +359,13 @@ test('every type that auditors ask for has one here, or a reason why there is no
     if (typeof ours === 'string') continue;
     for (const type of ours) assert.ok(eventTypes.includes(type), asked);
   }
-  // And nothing here that none of them asks for, but for what an attempt, a challenge or the end of a CA adds.
-  const added: readonly EventType[] = ['certificate.voided', 'challenge.revoked', 'ca.retired'];
+  // And nothing here that none of them asks for, but for what an attempt, a challenge, the end of a CA or a log adds.
+  const added: readonly EventType[] = [
+    'certificate.voided',
+    'challenge.revoked',
+    'ca.retired',
+    'log.recovered',
+  ];
   const known = new Set([...Object.values(audit).flat(), ...added]);
   assert.deepEqual(
     eventTypes.filter((type) => !known.has(type)),

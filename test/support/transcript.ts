@@ -10,7 +10,7 @@
 //   [exit 3]                         where it is not 0
 //
 // What is random is printed as a name that stands for the same value from then on, also in commands:
-// ID1 a ULID, SERIAL1, DIGEST1, KEYID1 hexadecimal of 32, 64, 40 digits, SECRET1 a challenge, CURSOR1.
+// ID1 a ULID, SERIAL1, DIGEST1, KEYID1, SALT1 hexadecimal of 32, 64, 40, 24 digits, SECRET1 a challenge, CURSOR1.
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -58,7 +58,7 @@ class Names {
 
   /** A command with the values for the names in it. */
   filled(line: string): string {
-    return line.replace(/\b(?:ID|SERIAL|DIGEST|KEYID|SECRET|CURSOR)\d+\b/g, (name) => {
+    return line.replace(/\b(?:ID|SERIAL|SALT|DIGEST|KEYID|SECRET|CURSOR)\d+\b/g, (name) => {
       const value = this.#byName.get(name);
       if (value === undefined) throw new Error(`${name} has not been printed yet: ${line}`);
       return value;
@@ -77,7 +77,8 @@ class Names {
       .replace(/\b[0-9a-hjkmnp-tv-z]{26}\b/g, hide('SECRET'))
       .replace(/\b[0-9a-f]{64}\b/g, hide('DIGEST'))
       .replace(/\b[0-9a-f]{40}\b/g, hide('KEYID'))
-      .replace(/\b[0-9a-f]{32}\b/g, hide('SERIAL'));
+      .replace(/\b[0-9a-f]{32}\b/g, hide('SERIAL'))
+      .replace(/\b[0-9a-f]{24}\b/g, hide('SALT'));
   }
 }
 

@@ -18,7 +18,7 @@ export const event = answer(
     v: described('version of this form', z.literal(1)),
     id: ulidText,
     time,
-    salt: described('random: a hash of the event tells nothing about it', z.string()),
+    salt: described('random: a hash of the event tells nothing about it', hexText),
     type: z.enum(eventTypes),
     actor: z.strictObject({
       kind: z.enum(actorKinds),

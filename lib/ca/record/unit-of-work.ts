@@ -166,7 +166,7 @@ export class Draft {
 
   /** Adds an event, which is written with the change that it tells of or not at all. */
   event(now: number, random: Random, fields: EventFields): void {
-    const octets = random(26);
+    const octets = random(22);
     // Those of one write stand in the log in the order in which they were added.
     if (this.#lastEvent?.now === now) octets.set(successor(this.#lastEvent.random));
     this.#lastEvent = { now, random: octets.slice(0, 10) };

@@ -165,7 +165,7 @@ function recordOf(kind: Kind, rest: object, item: Item): object {
 }
 
 /** Of a write; it is in each item that the write makes, so it is short. */
-export const newAttempt = (): string => base64url(crypto.getRandomValues(new Uint8Array(16)));
+export const newAttempt = (): string => base64url(crypto.getRandomValues(new Uint8Array(12)));
 
 export function itemOf(
   { kind, key }: Key,
