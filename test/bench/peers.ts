@@ -3,9 +3,10 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorText } from '../../lib/base/errors.ts';
 import type { ConfigDocument } from '../../lib/config/config.ts';
 import { freePort, startServer, temporary } from '../support/process.ts';
-import { startScepserver } from '../support/scep-peers.ts';
+import { type ScepPeer, startScepserver, startStepCa } from '../support/scep-peers.ts';
 import {
   buildMessages,
   type Device,
@@ -51,12 +52,20 @@ async function ours(): Promise<Server> {
   };
 }
 
-/** Debian's package `scep`. @returns undefined when it is not installed */
-async function scepserver(): Promise<Server | undefined> {
-  const challenge = 'bench';
-  const peer = await startScepserver(challenge);
-  return peer && { ...peer, challenge: async () => challenge };
-}
+const challenge = 'bench';
+const withChallenge = (peer: ScepPeer): Server => ({ ...peer, challenge: async () => challenge });
+
+/** Servers of others, and what is said where one cannot be had. */
+const others = {
+  // Debian's package `scep`.
+  scepserver: async () => {
+    const peer = await startScepserver(challenge);
+    if (peer) return withChallenge(peer);
+    throw new Error('the Debian package scep is missing');
+  },
+  'step-ca': async () => withChallenge(await startStepCa(challenge)),
+};
+type Other = keyof typeof others;
 
 type Say = (line: string) => void;
 type Report = Record<string, number>;
@@ -76,16 +85,18 @@ function spread(values: readonly number[]): { median: number; said: string } {
 
 const column = (value: number, digits: number): string => value.toFixed(digits).padStart(7);
 
-async function besideScepserver(
+async function beside(
+  name: Other,
   devices: readonly Device[],
   smoke: boolean,
   say: Say,
 ): Promise<Report> {
-  const peer = await scepserver();
-  if (!peer) {
-    say('NOT RUN: bench beside scepserver (the Debian package scep is missing)');
-    return {};
-  }
+  const peer = await others[name]().catch((error: unknown) => {
+    // Go, which step-ca is built with, is not everywhere.
+    const not = name === 'scepserver' ? 'NOT RUN: bench beside' : 'not measured here:';
+    say(`${not} ${name} (${errorText(error)})`);
+  });
+  if (!peer) return {};
   const servers = [await ours(), peer] as const;
   try {
     const counts = smoke ? [24, 48] : [100, 400];
@@ -109,7 +120,7 @@ async function besideScepserver(
       // The first warms up.
       if (round > 0 && mine && theirs) rounds.push({ mine, theirs });
     }
-    return compared(rounds, say);
+    return compared(name, rounds, say);
   } finally {
     await Promise.all(servers.map(({ stop }) => stop()));
   }
@@ -119,7 +130,13 @@ async function besideScepserver(
 type Taken = { readonly alone: Round; readonly crowd: Round };
 type Pair = { readonly mine: Taken; readonly theirs: Taken };
 
-function compared(rounds: readonly Pair[], say: Say): Report {
+/** The goals are beside scepserver. */
+const goals = {
+  scepserver: { cpu: '; goal: at most 0.5', rate: '; goal: at least 1.5' },
+  'step-ca': { cpu: '', rate: '' },
+} as const;
+
+function compared(name: Other, rounds: readonly Pair[], say: Say): Report {
   const ratio = (of: (taken: Taken) => number) =>
     spread(rounds.map(({ mine, theirs }) => of(mine) / of(theirs)));
   const both = (of: (taken: Taken) => number, digits: number) =>
@@ -131,24 +148,24 @@ function compared(rounds: readonly Pair[], say: Say): Report {
   const cpu = ratio(({ alone }) => alone.cpu);
   const rate = ratio(({ crowd }) => crowd.perSecond);
   const tail = spread(rounds.map(({ mine: { crowd } }) => crowd.p99 / crowd.p50));
-  say(`\nBeside scepserver, RSA-2048; the median of ${rounds.length} rounds in turn (all rounds)`);
+  say(`\nBeside ${name}, RSA-2048; the median of ${rounds.length} rounds in turn (all rounds)`);
   say(
-    `${column(cpu.median, 2)}  CPU of the server process for an enrolment, to scepserver's (${cpu.said}; goal: at most 0.5): ${both(({ alone }) => alone.cpu, 1)} ms`,
+    `${column(cpu.median, 2)}  CPU of the server process for an enrolment, to ${name}'s (${cpu.said}${goals[name].cpu}): ${both(({ alone }) => alone.cpu, 1)} ms`,
   );
   say(
-    `${column(rate.median, 2)}  enrolments per second, ${IN_FLIGHT} in flight, to scepserver's, its refusals included (${rate.said}; goal: at least 1.5): ${both(({ crowd }) => crowd.perSecond, 0)}`,
+    `${column(rate.median, 2)}  enrolments per second, ${IN_FLIGHT} in flight, to ${name}'s, its refusals included (${rate.said}${goals[name].rate}): ${both(({ crowd }) => crowd.perSecond, 0)}`,
   );
   say(
-    `${column(lost('mine'), 0)}  enrolments that got no certificate (goal: none); ${lost('theirs')} at scepserver`,
+    `${column(lost('mine'), 0)}  enrolments that got no certificate (goal: none); ${lost('theirs')} at ${name}`,
   );
   say(
     `${column(tail.median, 2)}  p99 to the median, ${IN_FLIGHT} in flight (${tail.said}; goal: at most 3); medians: ${both(({ crowd }) => crowd.p50, 1)} ms`,
   );
   return {
-    'CPU ours/scepserver': Number(cpu.median.toFixed(2)),
-    'rate ours/scepserver': Number(rate.median.toFixed(2)),
-    'enrolments lost': lost('mine'),
-    'p99/median': Number(tail.median.toFixed(2)),
+    [`CPU ours/${name}`]: Number(cpu.median.toFixed(2)),
+    [`rate ours/${name}`]: Number(rate.median.toFixed(2)),
+    [`enrolments lost beside ${name}`]: lost('mine'),
+    [`p99/median beside ${name}`]: Number(tail.median.toFixed(2)),
   };
 }
 
@@ -184,7 +201,9 @@ export async function peers({ smoke, rss }: PeersOptions, say: Say): Promise<Rep
     return {};
   }
   const devices = await makeDevices(smoke ? 2 * IN_FLIGHT : 100);
-  const beside = await besideScepserver(devices, smoke, say);
-  say('not measured here: step-ca (this bench does not start one)');
-  return { ...beside, ...(await memory(devices, rss, say)) };
+  const report: Report = {};
+  for (const name of ['scepserver', 'step-ca'] as const) {
+    Object.assign(report, await beside(name, devices, smoke, say));
+  }
+  return { ...report, ...(await memory(devices, rss, say)) };
 }

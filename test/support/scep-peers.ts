@@ -2,7 +2,7 @@
 // is here.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -124,5 +124,19 @@ export async function startStepCa(challenge: string): Promise<ScepPeer> {
     const { ok } = await fetch(`http://127.0.0.1:${port}${path}?operation=GetCACaps`);
     if (!ok) throw new Error('step-ca does not answer');
   });
-  return { port, path, pid: 0, stop: server.stop };
+  return { port, path, pid: pidIn(folder, program), stop: server.stop };
+}
+
+/** Of this program, begun in this folder; 0 where there is no /proc. */
+function pidIn(folder: string, program: string): number {
+  const all = existsSync('/proc') ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : [];
+  const found = all.find((pid) => {
+    try {
+      const [command] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      return command === program && readlinkSync(`/proc/${pid}/cwd`) === folder;
+    } catch {
+      return false; // it has ended, or is another user's
+    }
+  });
+  return Number(found ?? 0);
 }
