@@ -3,6 +3,7 @@
 // the others nor ends the process.
 
 import { errorText } from '../lib/base/errors.ts';
+import { MINUTELY_MS } from '../lib/base/limits.ts';
 import { warnOfDisagreements } from '../lib/ca/authority/as-made.ts';
 import type { PublishDeps } from '../lib/ca/deps.ts';
 import { casOfJobs, jobsOf } from '../lib/ca/jobs.ts';
@@ -27,7 +28,7 @@ export const upkeepOf = (deps: PublishDeps, served?: readonly string[]): Task[] 
       started = true;
       return within(job, first ? job.run() : doIfDue(deps, job));
     };
-    return { name: job.name, everyMs: Math.min(MINUTE_MS, job.everyMs), run };
+    return { name: job.name, everyMs: job.everyMs < MINUTELY_MS ? job.everyMs : MINUTE_MS, run };
   });
 
 /** Whose configuration has been compared with its CAs: a process does so once. */

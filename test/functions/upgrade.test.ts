@@ -8,8 +8,10 @@ import { test } from 'node:test';
 import { openEmbedded } from '../../functions/node/embedded.ts';
 import { fromBase64 } from '../../lib/base/bytes.ts';
 import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
+import { logStates, sequenceAll } from '../../lib/ca/log/sequence.ts';
 import { indexFresh } from '../../lib/ca/query/keep-index.ts';
 import { checkConfig } from '../../lib/config/config.ts';
+import { verifyTree } from '../../lib/events/verify.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { operatorHandlers } from '../../lib/http/operator/handlers.ts';
 import { crlEntries, describeCrlEntry } from '../../lib/x509/describe/describe.ts';
@@ -56,7 +58,7 @@ test('there is a data folder of the present release', () => {
 });
 
 for (const release of readdirSync(folders)) {
-  test(`a data folder of ${release} opens: CAs, certificates, CRL, tokens, challenges and pending requests go on`, async () => {
+  test(`a data folder of ${release} opens: CAs, certificates, CRL, tokens, challenges, pending requests and logs go on`, async () => {
     const { known, made, logged, deps, app, api, crl, close } = await opened(release);
     assert.deepEqual(made, [], 'no CA is made in place of one that is there');
     assert.deepEqual(
@@ -96,6 +98,13 @@ for (const release of readdirSync(folders)) {
     await indexFresh(deps);
     const { json: named } = await api('GET', '/certificates?search=upgrade');
     assert.ok(named.certificates.length >= states.length, 'searches find what was there before');
+    const { logs } = deps;
+    assert.ok(logs);
+    await sequenceAll({ ...deps, logs });
+    for (const { log, checkpoint } of await logStates({ ...deps, logs })) {
+      const read = (path: string) => logs.files.read(`${log}/${path}`);
+      await verifyTree({ read, entries: true }, checkpoint);
+    }
     close();
   });
 }

@@ -45,6 +45,9 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'GET /crls/{ca}': ['auditor'],
   'POST /crls/{ca}/publish': [],
   'GET /events': ['auditor'],
+  'GET /events/{event}/proof': ['auditor'],
+  'GET /logs': ['auditor'],
+  'POST /logs/{log}/recover': [],
   'GET /status': everybody,
   'GET /config': ['auditor'],
   'POST /simulate': everybody,
@@ -55,6 +58,8 @@ const table: Readonly<Record<string, readonly string[]>> = {
 const parameters: Readonly<Record<string, string>> = {
   id: '01ARZ3NDEKTSV4RRFFQ69G5FAV',
   ca: 'nowhere',
+  log: 'nowhere',
+  event: '01ARZ3NDEKTSV4RRFFQ69G5FAV',
   serial: '00ff',
 };
 const bodies: Readonly<Record<string, unknown>> = {

@@ -8,6 +8,7 @@ import { openDatabaseFile } from '../../functions/node/database.ts';
 import { openEmbedded } from '../../functions/node/embedded.ts';
 import { base64, hex } from '../../lib/base/bytes.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
+import { sequenceAll } from '../../lib/ca/log/sequence.ts';
 import { publishCrl } from '../../lib/ca/revoke/publish-crl.ts';
 import { revoke } from '../../lib/ca/revoke/revoke.ts';
 import { checkConfig } from '../../lib/config/config.ts';
@@ -80,6 +81,9 @@ const headers = {
 const body = JSON.stringify({ name: 'auditor', roles: ['auditor'] });
 const asked = new Request(`${document.publicUrl}/api/v1/tokens`, { method: 'POST', headers, body });
 const { token } = (await (await app.fetch(asked)).json()) as { readonly token: string };
+const { logs } = deps;
+if (!logs) throw new Error('no logs are kept');
+await sequenceAll({ ...deps, logs });
 const fingerprints: Record<string, string> = {};
 for (const id of config.cas.keys()) {
   fingerprints[id] = fingerprint((await deps.cas.of(id)).certificate.der);

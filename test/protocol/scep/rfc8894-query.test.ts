@@ -21,6 +21,7 @@ import {
   hex,
   pem,
 } from '../../../lib/base/bytes.ts';
+import { Outage } from '../../../lib/base/errors.ts';
 import { CRL_MEMORY_MS } from '../../../lib/base/limits.ts';
 import { keepCrls } from '../../../lib/ca/revoke/publish-crl.ts';
 import { readSignedData } from '../../../lib/cms/signed-data.ts';
@@ -208,10 +209,15 @@ describe('RFC 8894 §4.6: GetCRL', () => {
     }
   });
 
-  test('no CRL yet is an outage, not a refusal', async () => {
-    const none = { newest: async () => undefined, publish: async () => 'done' as const };
-    const { w, ask } = await asking({ crls: none });
-    // This instance has published one, as far as it knows, and gives it out from memory.
+  test('no CRL that can be read is an outage, not a refusal', async () => {
+    let lost = false;
+    const newest = async () => {
+      if (lost) throw new Outage('the CRLs do not answer');
+      return undefined;
+    };
+    const { w, ask } = await asking({ crls: { newest, publish: async () => 'done' as const } });
+    lost = true;
+    // This instance has published one, and gives it out from memory so long.
     w.lab.clock.at += CRL_MEMORY_MS;
     await assert.rejects(ask('GetCRL'), /HTTP 503/);
     assert.equal((await ask('GetCert')).pkiStatus, 'SUCCESS');
