@@ -64,6 +64,11 @@ export const exceptions: readonly Exception[] = [
     title: 'a variable has the secret itself, or its ARN',
     reason: 'the SDK finds Region and credentials in the environment on Node alone',
   },
+  {
+    file: 'ca-files-url',
+    title: 'doctor finds the CRL and the certificate of each CA there, or says what is wrong',
+    reason: 'the address is a server of HTTP, which cannot listen there',
+  },
   { file: 'api-stores', title: 'admin API: SQLite', reason: sqlite },
   {
     file: 'bad-exchange',

@@ -65,11 +65,12 @@ export async function backUpMacKeys(store: Store): Promise<MacKeysBackup> {
 }
 
 /**
- * Replaces the keys on record with those of a backup.
+ * Replaces the keys on record with those of a backup. What tells of it follows in a write of its own: it is under the
+ * MAC of a key that may be among them.
  * @returns the purposes whose keys have changed
  */
 export async function restoreMacKeys(
-  { store, clock, random }: Pick<Deps, 'store' | 'clock' | 'random'>,
+  { store, clock, random, reload }: Ports & { readonly reload: () => void },
   backup: MacKeysBackup,
   actor: Actor,
 ): Promise<readonly MacPurpose[]> {
@@ -80,44 +81,62 @@ export async function restoreMacKeys(
     const keys = backup[purpose];
     return keys && JSON.stringify(view.get('macKeys', purpose)?.keys) !== JSON.stringify(keys);
   });
-  for (const purpose of changed) {
-    draft.put('macKeys', purpose, { keys: backup[purpose] ?? [] });
-    const note = `restored the MAC keys for ${purpose}`;
-    draft.event(clock.now(), random, { type: 'admin.acted', actor, note });
-  }
-  if (changed.length > 0 && (await store.write(draft.actions)) === 'conflict') {
+  if (changed.length === 0) return changed;
+  for (const purpose of changed) draft.put('macKeys', purpose, { keys: backup[purpose] ?? [] });
+  if ((await store.write(draft.actions)) === 'conflict') {
     throw new Outage(
       'somebody else has just changed the MAC keys: look at them, and run this again',
     );
   }
+  reload();
+  const told = new Draft(new View(store));
+  for (const purpose of changed) {
+    const note = `restored the MAC keys for ${purpose}`;
+    told.event(clock.now(), random, { type: 'admin.acted', actor, note });
+  }
+  await store.write(told.actions);
   return changed;
 }
+
+type Ports = Pick<Deps, 'store' | 'clock' | 'random'>;
+type Made = { readonly id: string; readonly purpose: MacPurpose };
+
+/** Events are under a MAC of this one: it is made first, and its own event comes with the next key. */
+const first: MacPurpose = 'record';
 
 /**
  * Makes the keys of those purposes that have none.
  * @returns the purposes that got one
  */
 export async function initMacKeys(
-  { store, clock, random }: Pick<Deps, 'store' | 'clock' | 'random'>,
+  { store, clock, random }: Ports,
   make: (purpose: MacPurpose) => Promise<SealedMacKey>,
   actor: Actor,
 ): Promise<readonly MacPurpose[]> {
   const made: MacPurpose[] = [];
-  for (const purpose of macPurposes) {
+  let untold: readonly Made[] = [];
+  const tell = (draft: Draft, all: readonly Made[]): void => {
+    for (const { id, purpose } of all) {
+      const note = `made the MAC key for ${purpose}`;
+      draft.event(clock.now(), random, { type: 'admin.acted', actor, key: id, note });
+    }
+  };
+  for (const purpose of [first, ...macPurposes.filter((one) => one !== first)]) {
     const view = new View(store);
     await view.load([{ kind: 'macKeys', key: purpose }]);
     if (view.get('macKeys', purpose)) continue;
     const { id, sealed } = await make(purpose);
     const draft = new Draft(view);
     draft.create('macKeys', purpose, { keys: [{ id, sealedKey: base64(sealed) }] });
-    draft.event(clock.now(), random, {
-      type: 'admin.acted',
-      actor,
-      key: id,
-      note: `made the MAC key for ${purpose}`,
-    });
+    const all = [...untold, { id, purpose }];
+    if (purpose !== first) tell(draft, all);
     // A conflict: another operator has just made it, and that key counts.
-    if ((await store.write(draft.actions)) === 'done') made.push(purpose);
+    if ((await store.write(draft.actions)) === 'conflict') continue;
+    made.push(purpose);
+    untold = purpose === first ? all : [];
   }
-  return made;
+  const draft = new Draft(new View(store));
+  tell(draft, untold);
+  if (untold.length > 0) await store.write(draft.actions);
+  return macPurposes.filter((purpose) => made.includes(purpose));
 }

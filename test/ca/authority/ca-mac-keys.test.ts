@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { systemClock, systemRandom } from '../../../lib/adapters/system.ts';
 import { base64 } from '../../../lib/base/bytes.ts';
+import { Outage } from '../../../lib/base/errors.ts';
 import { LEASE_MS, SWEEP_AFTER_MS } from '../../../lib/base/limits.ts';
 import { type MacPurpose, macPurposes } from '../../../lib/base/words.ts';
 import { decide } from '../../../lib/ca/approve/pending.ts';
@@ -16,7 +17,8 @@ import {
   restoreMacKeys,
 } from '../../../lib/ca/authority/mac-keys.ts';
 import { sweep } from '../../../lib/ca/jobs.ts';
-import type { MacKeys } from '../../../lib/ports/mac-keys.ts';
+import { guarded } from '../../../lib/ca/record/guarded-store.ts';
+import type { MacKey, MacKeys } from '../../../lib/ports/mac-keys.ts';
 import type { EventRecord } from '../../../lib/ports/records/records.ts';
 import { buildRequest } from '../../../lib/protocol/scep/client/client.ts';
 import { parseName } from '../../../lib/x509/names/name.ts';
@@ -110,6 +112,7 @@ describe('MAC keys in records', () => {
   const deps = () => ({ store: new MemoryStore(), clock: systemClock, random: systemRandom });
   const actor = { kind: 'admin', id: 'whoever runs it' } as const;
   const make = async (purpose: MacPurpose) => ({ id: `of ${purpose}`, sealed: systemRandom(40) });
+  const reload = () => {};
 
   test('MAC keys are made once, and those that are there are not replaced', async () => {
     const { store, ...rest } = deps();
@@ -156,8 +159,40 @@ describe('MAC keys in records', () => {
     } as const;
     assert.equal(await store.write([spoilt]), 'done');
     await assert.rejects(backUpMacKeys(store), /"challenge" were changed by another hand/);
-    assert.deepEqual(await restoreMacKeys({ store, ...rest }, backup, actor), ['challenge']);
+    assert.deepEqual(await restoreMacKeys({ store, ...rest, reload }, backup, actor), [
+      'challenge',
+    ]);
     assert.deepEqual(await readMacKeys(store, 'challenge'), before);
+  });
+
+  test('what tells of them is under a MAC of the keys that were made, or put back', async () => {
+    const table = new MemoryStore();
+    const altered: unknown[] = [];
+    let known: ReadonlyMap<MacPurpose, readonly [MacKey]> = new Map();
+    const macKeys: MacKeys = {
+      live: async (purpose) => {
+        const [one] = await readMacKeys(table, purpose);
+        if (!one) throw new Outage(`no MAC key for ${purpose}`);
+        const live =
+          known.get(purpose) ?? ([{ id: one.id, key: one.sealed.slice(0, 32) }] as const);
+        known = new Map([...known, [purpose, live]]);
+        return live;
+      },
+    };
+    const store = guarded(table, macKeys, (entry) => altered.push(entry));
+    const all = { ...deps(), store, reload: () => (known = new Map()) };
+    await initMacKeys(all, async (purpose) => ({ id: purpose, sealed: systemRandom(40) }), actor);
+    const backup = readMacKeysBackup(JSON.stringify(await backUpMacKeys(store)));
+    const row = table.dump().find(({ kind, key }) => kind === 'macKeys' && key === 'record');
+    const spoilt = { kind: 'macKeys', key: 'record', record: { keys: [] } } as const;
+    await table.write([{ do: 'put', rev: row?.rev ?? 0, ...spoilt }]);
+    all.reload();
+    assert.deepEqual(await restoreMacKeys(all, backup, actor), ['record']);
+    const events = table.dump().filter(({ kind }) => kind === 'event');
+    assert.equal(events.length, macPurposes.length + 1);
+    const rows = await store.read(events);
+    assert.ok(rows.every(({ record }) => record !== undefined));
+    assert.deepEqual(altered, []);
   });
 
   test('made by two at once are those of one', async () => {
