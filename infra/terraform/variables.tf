@@ -25,8 +25,8 @@ variable "config" {
 
   # The ARN of each key is in the policy of each role.
   validation {
-    condition     = try(length(jsondecode(var.config).document.cas), 0) <= 50
-    error_message = "config: has more than 50 CAs, and the policy of a role holds the keys of 50 (IAM gives a role 10,240 characters): divide them among deployments."
+    condition     = try(length(jsondecode(var.config).document.cas), 0) <= 47
+    error_message = "config: has more than 47 CAs, and the policy of a role holds the keys of 47 (IAM gives a role 10,240 characters): divide them among deployments."
   }
 
   # If certificates point to this deployment, it must answer with the scheme of that URL.

@@ -53,6 +53,8 @@ test('no role that is made here may administer a key, change the configuration o
       if (!/^AWS::IAM::(Managed)?Policy$/.test(type) || Effect !== 'Allow') continue;
       // A deployment puts its configuration there, under a name that was not there.
       if (Sid === 'PutConfiguration') continue;
+      // CRLs and certificates of CAs, which a bucket of their own has.
+      if (Sid === 'WriteFiles') continue;
       // Network interfaces, which the functions' own code may not make.
       if (Sid === 'NetworkInterfaces') continue;
       for (const action of listOf(Action)) {
@@ -61,7 +63,7 @@ test('no role that is made here may administer a key, change the configuration o
         else
           assert.match(
             action,
-            /^(dynamodb:(?!Create|Update[^I]|DeleteT)|s3:Get|secretsmanager:Get|logs:|xray:)/,
+            /^(dynamodb:(?!Create|Update[^I]|DeleteT)|s3:(?:Get|ListBucket$)|secretsmanager:Get|logs:|xray:)/,
             where,
           );
       }
@@ -110,6 +112,7 @@ function valuesFor(cas: number): PolicyValues {
     CaSigningAlgorithms: ['RSASSA_PKCS1_V1_5_SHA_256', 'ECDSA_SHA_256', 'ECDSA_SHA_384'],
     SealingKeyArn: key(cas),
     ConfigObjects: `arn:aws-us-gov:s3:::${'b'.repeat(63)}/config/*`,
+    FilesBucketArn: `arn:aws-us-gov:s3:::${'f'.repeat(63)}`,
     LogGroupStreams: arn('logs', `log-group:${'l'.repeat(100)}:*`),
     TableKeyArn: key(cas),
     Region: 'ap-southeast-1',
@@ -292,6 +295,7 @@ test('a function may do what its policy file says and nothing else', () => {
         CaSigningAlgorithms: ['x'],
         SealingKeyArn: 'x',
         ConfigObjects: 'x',
+        FilesBucketArn: 'x',
         LogGroupStreams: 'x',
       }).toJSON() as { Statement: { Sid: string; Action: unknown }[] };
       const said = (statements: readonly { Sid?: string; Action: unknown }[]) =>
@@ -313,9 +317,16 @@ test('no policy has a wildcard for actions, nor for resources but those of X-Ray
       if (type === 'AWS::KMS::Key' || Sid === 'Trace' || Resource === undefined) continue;
       // Lambda's network interfaces have no names yet; a load balancer's logs are named by it.
       if (at.startsWith('Servicevpcpolicy')) continue;
+      // What CloudFront may read of the bucket of files.
+      if (at.startsWith('ServiceFilesPolicy')) continue;
       if (at.startsWith('ServiceAccessLogsPolicy')) {
         const log = /"\/AWSLogs\/111122223333\/\*"\]\]\}$|^[^*]+$/;
         assert.match(JSON.stringify(Resource), log);
+        continue;
+      }
+      if (Sid === 'ReadFiles' || Sid === 'WriteFiles') {
+        const files = /(?:"\/\*"|"\/(?:crl|aia)\/\*")\]\]\}/;
+        assert.match(JSON.stringify(Resource), files, `${name}: ${at}`);
         continue;
       }
       if (Sid === 'ReadConfiguration') {

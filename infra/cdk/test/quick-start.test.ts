@@ -34,6 +34,7 @@ test('its outputs are what the commands of the operator want, and every key by i
     'CaKeydefault',
     'Config',
     'Deployment',
+    'Files',
     'LogKey',
     'OperatorRole',
     'Region',

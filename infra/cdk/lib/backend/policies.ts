@@ -30,7 +30,7 @@ export type PolicyName =
  * CAs of a deployment: each role has the ARN of each key, and IAM gives a role 10,240 characters for all of its policies
  * (white space is not counted).
  */
-export const MAX_CAS = 50;
+export const MAX_CAS = 47;
 
 /** A list replaces its placeholder where that is a whole element of a list. */
 export type PolicyValues = Readonly<Record<string, string | readonly string[]>>;
