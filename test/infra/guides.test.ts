@@ -11,7 +11,9 @@ import { followed } from './follow.ts';
 test('docs/deploy-aws.md with the CDK: from nothing to a certificate, doctor, and its end', async () => {
   const copy = await followed(['docs/deploy-aws.md', 'cdk'], (account) => {
     assert.deepEqual(account.refused(), []);
-    assert.match(account.calls().join(), /^AKIAOPERATOR [\w-]*admin[\w-]*$/i);
+    const calls = account.calls();
+    assert.ok(calls.length > 0);
+    for (const call of calls) assert.match(call, /^AKIAOPERATOR [\w-]*admin[\w-]*$/i);
   });
   const certificate = join(copy, '..', 'my-ca', 'device-1', 'cert.pem');
   const issued = await openssl(['x509', '-in', certificate, '-subject', '-noout']);

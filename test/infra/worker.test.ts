@@ -71,7 +71,12 @@ after(async () => {
 
 test("moto's CloudFormation makes the whole stack, but for types that it does not know", () => {
   assert.equal(aws.made.status, 'CREATE_COMPLETE');
-  assert.deepEqual(aws.made.leftOut, ['AWS::S3::BucketPolicy', 'Custom::ScepterConfig']);
+  assert.deepEqual(aws.made.leftOut, [
+    'AWS::CloudWatch::Alarm',
+    'AWS::Logs::MetricFilter',
+    'AWS::S3::BucketPolicy',
+    'Custom::ScepterConfig',
+  ]);
 });
 
 test('the operator makes the CAs with the keys of the stack', async () => {
