@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { makeDynamoDbClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
+import { newAttempt } from '../../lib/adapters/aws/dynamodb/items.ts';
 import { fromUtf8, utf8 } from '../../lib/base/bytes.ts';
 
 /** Status, type and further fields of what DynamoDB says. */
@@ -87,7 +88,7 @@ export function faultyClient(
     );
     const pass = () => {
       if (!forgotten.has(body.ClientRequestToken)) return real.handle(request);
-      const changed = { ...body, ClientRequestToken: crypto.randomUUID() };
+      const changed = { ...body, ClientRequestToken: newAttempt() };
       return real.handle({ ...request, body: JSON.stringify(changed) });
     };
     const kind = await fault({ name, body });

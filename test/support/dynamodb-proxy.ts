@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { newAttempt } from '../../lib/adapters/aws/dynamodb/items.ts';
 import { type DynamoCall, type DynamoFault, halved, refusals } from './dynamodb-faults.ts';
 
 type FaultOf = (call: DynamoCall) => DynamoFault | undefined;
@@ -27,7 +28,7 @@ export async function startDynamoProxy(behind: string): Promise<DynamoProxy> {
     const headers = new Headers(request.headers as Record<string, string>);
     for (const own of ['host', 'connection', 'content-length']) headers.delete(own);
     const pass = async () => {
-      const token = forgotten.has(body.ClientRequestToken) && crypto.randomUUID();
+      const token = forgotten.has(body.ClientRequestToken) && newAttempt();
       const made = token ? JSON.stringify({ ...body, ClientRequestToken: token }) : sent;
       const reply = await fetch(behind, { method: 'POST', headers, body: made });
       return { status: reply.status, said: await reply.text() };
