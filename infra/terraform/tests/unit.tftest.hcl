@@ -117,7 +117,7 @@ run "plain_http_where_it_is_asked_for" {
   }
 
   assert {
-    condition     = [for one in aws_cloudfront_distribution.this[0].ordered_cache_behavior : one.path_pattern if one.viewer_protocol_policy == "allow-all"] == ["/scep*", "/cgi-bin/pkiclient.exe", "/certsrv/mscep/*", "/crl/*", "/aia/*"]
+    condition     = toset([for one in aws_cloudfront_distribution.this[0].ordered_cache_behavior : one.path_pattern if one.viewer_protocol_policy == "allow-all"]) == toset(["/scep*", "/cgi-bin/pkiclient.exe", "/certsrv/mscep/*", "/crl/*", "/aia/*"])
     error_message = "plain http must be for SCEP, CRLs and CA certificates"
   }
 }
