@@ -19,6 +19,7 @@ import {
   tlv,
 } from '../../../lib/asn1/writer.ts';
 import { type Bytes, concat, equal, latin1, utf8 } from '../../../lib/base/bytes.ts';
+import { Malformed } from '../../../lib/base/errors.ts';
 import {
   buildTbsCertificate,
   type Contents,
@@ -185,6 +186,16 @@ const name: fc.Arbitrary<GeneralName> = fc.oneof(
     .map(parseGeneralName),
 ) as fc.Arbitrary<GeneralName>;
 
+/** Undefined for a subject that is no Name: no request brings one this far. */
+function ofRequest<T>(make: () => T): T | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof Malformed) return undefined;
+    throw error;
+  }
+}
+
 test('the lint of issued certificates finds what the full lint finds, for any profile, key and names', async () => {
   const seen = { passed: 0, refused: 0 };
   const asked = fc.record({
@@ -194,7 +205,8 @@ test('the lint of issued certificates finds what the full lint finds, for any pr
   });
   await fc.assert(
     fc.asyncProperty(asked, async (more) => {
-      const one = issued(contents(more));
+      const one = ofRequest(() => issued(contents(more)));
+      fc.pre(one !== undefined);
       const expected = full(one);
       const found = await lintIssued(one, templates);
       assert.deepEqual(found && { ...found, holds: 0 }, expected && { ...expected, holds: 0 });
