@@ -39,11 +39,6 @@ const history =
 const sqlite = 'SQLite: node:sqlite has no databases there';
 
 export const exceptions: readonly Exception[] = [
-  {
-    file: 'ca-files-url',
-    title: 'doctor finds the CRL and the certificate of each CA there, or says what is wrong',
-    reason: 'the address is a server of HTTP, which cannot listen there',
-  },
   { file: 'openssl-certificates', reason: openssl },
   { file: 'openssl-chain', reason: openssl },
   { file: 'openssl-crl-partitions', reason: openssl },
@@ -63,11 +58,6 @@ export const exceptions: readonly Exception[] = [
     file: 'secrets',
     title: 'a variable has the secret itself, or its ARN',
     reason: 'the SDK finds Region and credentials in the environment on Node alone',
-  },
-  {
-    file: 'ca-files-url',
-    title: 'doctor finds the CRL and the certificate of each CA there, or says what is wrong',
-    reason: 'the address is a server of HTTP, which cannot listen there',
   },
   { file: 'api-stores', title: 'admin API: SQLite', reason: sqlite },
   {
