@@ -3,7 +3,6 @@
 import { join } from 'node:path';
 import type { KmsKeys } from '../lib/adapters/aws/kms/kms-keys.ts';
 import { beginAnew, SoftwareKeys } from '../lib/adapters/software-keys.ts';
-import type { Bytes } from '../lib/base/bytes.ts';
 import { readMacKeys } from '../lib/ca/authority/mac-keys.ts';
 import { ownNames, tokenNameKey } from '../lib/ca/record/tokens.ts';
 import { ConfigError } from '../lib/config/error.ts';
@@ -21,9 +20,8 @@ export type Keys = {
   readonly kms?: Pick<KmsKeys, 'adopt' | 'makeMacKey' | 'reload' | 'close'>;
   /** References of the keys of CAs, where they are files. */
   readonly caKeys?: () => Promise<readonly string[]>;
-  /** Of the logs, where they are files: the public key, and signatures. */
-  readonly logKey?: () => Promise<Bytes>;
-  readonly signLog?: (text: Bytes) => Promise<Bytes>;
+  /** That of the logs, where keys are files. */
+  readonly logKey?: SoftwareKeys['logKey'];
 };
 
 /** What an operator does with keys in KMS, and nobody does with keys in files. */

@@ -47,31 +47,34 @@ export async function openDatabase(env: DatabaseEnv): Promise<Database> {
   ]);
   const store = await DynamoStore.open(table);
   const files = new S3Files(bucket, { endpoint });
+  const closeStore = store.close.bind(store);
   const close = () => {
     files.close();
-    DynamoStore.prototype.close.call(store);
+    closeStore();
   };
   return Object.assign(store, { crls: files, issuerFiles: files, close });
 }
 
-/** Whether a process that has this database and these keys keeps logs: a file, beside keys in files. */
-const keepsLogs = (database: Database, keys: Keys): boolean =>
-  database.snapshot !== undefined && keys.logKey !== undefined;
+/** The key of the logs that a process with this database keeps: a file, beside keys in files. Undefined: it keeps none. */
+const keyOfLogs = (database: Database, { logKey }: Keys): Keys['logKey'] =>
+  database.snapshot && logKey;
 
 /** Guarded; and what happens waits for the logs, where they are kept. @param store by default the database itself */
 export function storeOf(database: Database, keys: Keys, log: Log, store: Store = database): Store {
   const believed = guarded(store, keys.macKeys, log);
-  return keepsLogs(database, keys) ? logged(believed) : believed;
+  return keyOfLogs(database, keys) ? logged(believed) : believed;
 }
 
 /** Undefined where they are not kept. */
 export async function logsOf(
   dataDir: string,
   database: Database,
-  { logKey: keyOf, signLog: sign }: Keys,
+  keys: Keys,
 ): Promise<Logs | undefined> {
-  if (!database.snapshot || !keyOf || !sign) return undefined;
-  return { files: logFolder(join(dataDir, 'log')), key: logKey(await keyOf()), sign };
+  const key = keyOfLogs(database, keys);
+  if (!key) return undefined;
+  const files = logFolder(join(dataDir, 'log'));
+  return { files, key: logKey(await key.publicKey()), sign: key.sign };
 }
 
 export async function openDatabaseFile(dataDir: string): Promise<SqliteStore> {

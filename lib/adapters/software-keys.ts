@@ -83,15 +83,17 @@ export class SoftwareKeys {
     },
   };
 
-  /** The key of the logs: ECDSA on P-256, made when it is first asked for. @returns SubjectPublicKeyInfo, DER */
-  readonly logKey = async (): Promise<Bytes> => {
-    const files = await readdir(this.#folder);
-    if (files.includes(`${LOG_KEY}.p8`)) return this.signer.publicKey(LOG_KEY);
-    return this.#generate(LOG_KEY, { type: 'EC', curve: 'P-256' });
+  /** The key of the logs: ECDSA on P-256, made when it is first asked for. */
+  readonly logKey = {
+    /** SubjectPublicKeyInfo, DER. */
+    publicKey: async (): Promise<Bytes> => {
+      const files = await readdir(this.#folder);
+      if (files.includes(`${LOG_KEY}.p8`)) return this.signer.publicKey(LOG_KEY);
+      return this.#generate(LOG_KEY, { type: 'EC', curve: 'P-256' });
+    },
+    sign: (text: Bytes): Promise<Bytes> =>
+      this.signer.sign(LOG_KEY, { kind: 'ECDSA', digest: 'SHA-256' }, text),
   };
-
-  readonly signLog = (text: Bytes): Promise<Bytes> =>
-    this.signer.sign(LOG_KEY, { kind: 'ECDSA', digest: 'SHA-256' }, text);
 
   /** References of the keys that were made for CAs. */
   readonly caKeys = async (): Promise<readonly string[]> => {

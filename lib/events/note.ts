@@ -13,6 +13,7 @@ import {
   utf8,
 } from '../base/bytes.ts';
 import { Malformed } from '../base/errors.ts';
+import { iso } from '../base/text.ts';
 import { digests } from '../crypto/algorithms.ts';
 import { hash } from '../crypto/native.ts';
 import { type PublicKey, readPublicKey, verifySignature } from '../x509/public-key.ts';
@@ -114,13 +115,13 @@ export type Checkpoint = {
 };
 
 export const checkpointText = ({ origin, size, root, time }: Checkpoint): string =>
-  `${origin}\n${size}\n${base64(root)}\ntime ${new Date(time).toISOString()}\n`;
+  `${origin}\n${size}\n${base64(root)}\ntime ${iso(time)}\n`;
 
 /** @throws {Malformed} for a text that this service does not sign */
 function readCheckpoint(text: string): Checkpoint {
   const [origin = '', size = '', root = '', extension = ''] = text.split('\n');
-  const [, iso = ''] = /^time (\S+)$/.exec(extension) ?? [];
-  const read = { origin, size: Number(size), root: decoded(root), time: Date.parse(iso) };
+  const [, at = ''] = /^time (\S+)$/.exec(extension) ?? [];
+  const read = { origin, size: Number(size), root: decoded(root), time: Date.parse(at) };
   if (
     !(Number.isSafeInteger(read.size) && read.size >= 0) ||
     read.root?.length !== HASH_OCTETS ||

@@ -5,7 +5,7 @@
 import { type Bytes, equal } from '../base/bytes.ts';
 import { Malformed } from '../base/errors.ts';
 import type { Checkpoint } from './note.ts';
-import { entriesIn, hashesIn, TILE_WIDTH, type Tile, tilePath } from './tiles.ts';
+import { entriesIn, HASH_OCTETS, hashesIn, TILE_WIDTH, type Tile, tilePath } from './tiles.ts';
 import { emptyEdge, grown, leafHash, rootOf } from './tree.ts';
 
 /** A file of the log by its path in it; undefined where there is none. */
@@ -48,7 +48,7 @@ export async function verifyTree(
   const hashes = async (level: number, index: number, width: number): Promise<Bytes[]> => {
     const octets = await tile({ level, index, width });
     const path = tilePath({ level, index, width });
-    const found = hashesIn(octets, octets.length / 32);
+    const found = hashesIn(octets, octets.length / HASH_OCTETS);
     if (found.length < width)
       throw new Malformed(`${path} has ${found.length} hashes, and not ${width}`);
     return found.slice(0, width);

@@ -1,7 +1,6 @@
 // Finds an event among the entries of its log, and proves that it is under the published checkpoint.
 
 import { fromUtf8 } from '../../base/bytes.ts';
-import { Outage } from '../../base/errors.ts';
 import { CLOCK_SKEW_MS } from '../../base/limits.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
 import { SYSTEM_LOG } from '../../base/words.ts';
@@ -18,6 +17,7 @@ import {
 } from '../../events/tiles.ts';
 import { inclusionPath } from '../../events/tree.ts';
 import { View } from '../record/unit-of-work.ts';
+import { required } from './published.ts';
 import { checkpointPath, type SequenceDeps } from './sequence.ts';
 
 type Proven = {
@@ -48,12 +48,7 @@ export async function prove(deps: SequenceDeps, id: string): Promise<Proven | 'w
   const verifier = { name: head.origin, key };
   const checkpoint = fromUtf8(note);
   const { size } = await openCheckpoint(checkpoint, verifier);
-  const read = async (tile: Tile) => {
-    const octets = await files.read(`${name}/${tilePath(tile)}`);
-    if (!octets)
-      throw new Outage(`the log lacks ${name}/${tilePath(tile)}: restore it from a backup`);
-    return octets;
-  };
+  const read = (tile: Tile) => required(files, `${name}/${tilePath(tile)}`);
   const bundle = async (index: number) => {
     const tile = tileAt('entries', index * TILE_WIDTH, size);
     return entriesIn(await read(tile)).map((entry) => fromUtf8(entry));

@@ -17,6 +17,13 @@ import type { LogFiles } from '../../ports/log-files.ts';
 const placesAt = (level: Tile['level'], size: number): number =>
   Math.floor(size / TILE_WIDTH ** (level === 'entries' ? 0 : level));
 
+/** @throws {Outage} where it is missing */
+export async function required(files: Pick<LogFiles, 'read'>, path: string): Promise<Bytes> {
+  const octets = await files.read(path);
+  if (!octets) throw new Outage(`the log lacks ${path}: restore it from a backup`);
+  return octets;
+}
+
 export class Published {
   readonly #files: Pick<LogFiles, 'read' | 'write'>;
   readonly #log: string;
@@ -69,9 +76,7 @@ export class Published {
     const width = there % TILE_WIDTH;
     if (width === 0) return undefined;
     const path = this.#pathOf({ level, index: (there - width) / TILE_WIDTH, width });
-    const octets = await this.#files.read(path);
-    if (!octets) throw new Outage(`the log lacks ${path}: restore it from a backup`);
-    return { octets, width };
+    return { octets: await required(this.#files, path), width };
   }
 
   async #lastHashes(level: number, size: number): Promise<readonly Bytes[]> {

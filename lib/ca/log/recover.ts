@@ -9,10 +9,9 @@ import { SYSTEM_LOG } from '../../base/words.ts';
 import type { NamedActor } from '../../events/event.ts';
 import { openCheckpoint } from '../../events/note.ts';
 import { verifyTree } from '../../events/verify.ts';
-import { everyCa } from '../authority/known.ts';
 import type { Deps } from '../deps.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { checkpointPath, originOf, remove, type SequenceDeps } from './sequence.ts';
+import { checkpointPath, everyLog, originOf, remove, type SequenceDeps } from './sequence.ts';
 
 type RecoverDeps = Pick<Deps, 'config' | 'store' | 'clock' | 'random'>;
 
@@ -27,7 +26,7 @@ type Recovered = {
 
 /** Ends every log that has begun, and begins the next one of each: after records were restored from a backup. */
 export async function beginLogsAnew(deps: RecoverDeps, actor: NamedActor): Promise<void> {
-  for (const log of [SYSTEM_LOG, ...(await everyCa(deps))]) {
+  for (const log of await everyLog(deps)) {
     const view = await headOf(deps, log);
     if (view.get('logHead', log)) await beginAnew(deps, { log, view, actor });
   }

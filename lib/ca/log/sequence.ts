@@ -223,15 +223,19 @@ async function waiting(
   return { rows, left, entries, refused: refused.length };
 }
 
+/** Those of all CAs that there ever were, and that of what is of no CA. */
+export const everyLog = async (
+  deps: Pick<Deps, 'config' | 'store'>,
+): Promise<readonly string[]> => [SYSTEM_LOG, ...(await everyCa(deps))];
+
 /**
- * The logs of all CAs that there ever were, and that of what is of no CA. A log that cannot go on does not delay the
- * others.
+ * Sequences all logs. One that cannot go on does not delay the others.
  * @throws {Outage} with what is wrong with each
  */
 export async function sequenceAll(deps: SequenceDeps): Promise<Measures> {
   const sum = { appended: 0, refused: 0 };
   const troubles: string[] = [];
-  for (const log of [SYSTEM_LOG, ...(await everyCa(deps))]) {
+  for (const log of await everyLog(deps)) {
     try {
       const { appended, refused } = await sequenceLog(deps, log);
       sum.appended += appended;
@@ -255,7 +259,7 @@ type LogState = {
 /** The logs that have begun, each with what was signed last. */
 export async function logStates(deps: SequenceDeps): Promise<readonly LogState[]> {
   const { store, logs } = deps;
-  const all = [SYSTEM_LOG, ...(await everyCa(deps))];
+  const all = await everyLog(deps);
   const view = new View(store);
   await view.load(all.map((key) => ({ kind: 'logHead', key })));
   const states: LogState[] = [];

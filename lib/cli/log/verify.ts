@@ -6,6 +6,7 @@ import { type Command, Option } from 'commander';
 import { tokenHeader } from '../../api/route.ts';
 import { type Bytes, concat, fromUtf8, hex } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
+import { iso } from '../../base/text.ts';
 import {
   type Checkpoint,
   openCheckpoint,
@@ -187,7 +188,7 @@ const shown = ({ origin, size, root, time }: Checkpoint) => ({
   origin,
   size,
   root: hex(root),
-  time: new Date(time).toISOString(),
+  time: iso(time),
 });
 
 async function check(io: Io, name: string, { key, json }: KeyOptions): Promise<void> {

@@ -109,28 +109,44 @@ function challengeAttributes(challenge: Challenge): Item {
 
 /** Members of a record that are attributes of their own: octets, which the record has as base64 or
  * hexadecimal text, the text of an event, which JSON in JSON would escape, and its MAC. */
-const apart: Partial<Record<Kind, Readonly<Record<string, 'base64' | 'hash' | 'text' | 'mac'>>>> = {
+const apart: Partial<Record<Kind, Readonly<Record<string, Form>>>> = {
   transaction: { csr: 'base64' },
   request: { csr: 'base64' },
   certificate: { der: 'base64', tbsHash: 'hash', keyHash: 'hash' },
   event: { body: 'text', mac: 'mac' },
 };
+type Form = 'base64' | 'hash' | 'text' | 'mac';
 const sha256 = /^[0-9a-f]{64}$/;
 const MAC_OCTETS = 32;
+
+/** Undefined for a text that is not of this form: it stays in the record. */
+const attributeOf: Readonly<Record<Form, (value: string) => AttributeValue | undefined>> = {
+  text,
+  base64: (value) => ({ B: fromBase64(value) }),
+  hash: (value) => (sha256.test(value) ? { B: fromHex(value) } : undefined),
+  // Its key's id, and the MAC.
+  mac: (value) => {
+    const [, macKey = '', mac] = /^([\w-]+)\.([0-9a-f]{64})$/.exec(value) ?? [];
+    return mac === undefined ? undefined : { B: concat([utf8(macKey), fromHex(mac)]) };
+  },
+};
+
+/** What the octets of an attribute stand for. */
+function textOf(form: Form, octets: Uint8Array): string {
+  if (form === 'hash') return hex(octets);
+  if (form !== 'mac') return base64(octets);
+  return `${fromLatin1(octets.slice(0, -MAC_OCTETS))}.${hex(octets.slice(-MAC_OCTETS))}`;
+}
 
 function recordAttributes(kind: Kind, record: Row['record']): Item {
   const own: Item = {};
   const rest = { ...record } as Record<string, unknown>;
   for (const [name, form] of Object.entries(apart[kind] ?? {})) {
     const value = rest[name];
-    if (typeof value !== 'string' || (form === 'hash' && !sha256.test(value))) continue;
-    const [, macKey, mac] = /^([\w-]+)\.([0-9a-f]{64})$/.exec(value) ?? [];
-    if (form === 'mac' && (macKey === undefined || mac === undefined)) continue;
+    const attribute = typeof value === 'string' ? attributeOf[form](value) : undefined;
+    if (!attribute) continue;
     delete rest[name];
-    if (form === 'text') own[name] = text(value);
-    else if (form === 'hash') own[name] = { B: fromHex(value) };
-    else if (form === 'base64') own[name] = { B: fromBase64(value) };
-    else own[name] = { B: concat([utf8(macKey ?? ''), fromHex(mac ?? '')]) };
+    own[name] = attribute;
   }
   if (kind === 'certificate' && isOfItsOwn(record as CertificateRecord)) delete rest.lineage;
   // Its place in the timeline names it.
@@ -147,12 +163,7 @@ function recordOf(kind: Kind, rest: object, item: Item): object {
   const own = Object.entries(apart[kind] ?? {}).flatMap(([name, form]) => {
     const { S, B } = item[name] ?? {};
     if (B === undefined) return S === undefined ? [] : [[name, S]];
-    const octets = new Uint8Array(B);
-    if (form === 'mac') {
-      const macKey = fromLatin1(octets.slice(0, -MAC_OCTETS));
-      return [[name, `${macKey}.${hex(octets.slice(-MAC_OCTETS))}`]];
-    }
-    return [[name, form === 'hash' ? hex(octets) : base64(octets)]];
+    return [[name, textOf(form, new Uint8Array(B))]];
   });
   const record = { ...rest, ...Object.fromEntries(own) };
   if (kind === 'event') {
