@@ -1,8 +1,15 @@
 # The bucket of what relying parties fetch: CRLs and certificates of CAs. It is the store of the CRLs, so that a table
 # that goes back to a moment takes none of them with it, and CloudFront serves its objects as they are.
 
+locals {
+  files        = local.cloudfront || var.files != null
+  files_domain = try(var.files.domain, null)
+  # Distributions that read the bucket.
+  file_servers = concat(aws_cloudfront_distribution.this[*].arn, aws_cloudfront_distribution.files[*].arn)
+}
+
 resource "aws_s3_bucket" "files" {
-  # checkov:skip=CKV_AWS_18: What is in it is public; CloudFront logs who fetches it.
+  # checkov:skip=CKV_AWS_18: What is in it is public, and the functions and CloudFront read it.
   # checkov:skip=CKV_AWS_144: A runbook copies it into another region, and upkeep makes what is missing.
   # checkov:skip=CKV_AWS_145: What is in it is public.
   # checkov:skip=CKV2_AWS_62: Nothing waits for a CRL.
@@ -80,13 +87,13 @@ resource "aws_s3_bucket_policy" "files" {
         Condition = { Bool = { "aws:SecureTransport" = "false", "aws:PrincipalIsAWSService" = "false" } }
       }],
       # Of what is not there S3 says so only to whoever may list.
-      local.cloudfront ? [
+      local.files ? [
         for action, resource in { "s3:GetObject" = "${aws_s3_bucket.files.arn}/*", "s3:ListBucket" = aws_s3_bucket.files.arn } : {
           Effect                                 = "Allow"
           Principal                              = { Service = "cloudfront.amazonaws.com" }
           Action                                 = action
           Resource                               = resource
-          Condition                              = { StringEquals = { "AWS:SourceArn" = aws_cloudfront_distribution.this[0].arn } }
+          Condition                              = { StringEquals = { "AWS:SourceArn" = local.file_servers } }
         }
       ] : [],
     )
@@ -96,7 +103,7 @@ resource "aws_s3_bucket_policy" "files" {
 }
 
 resource "aws_cloudfront_origin_access_control" "files" {
-  count = local.cloudfront ? 1 : 0
+  count = local.files ? 1 : 0
 
   name                              = "scepter-${var.deployment}-${local.region}-files"
   description                       = "Scepter ${var.deployment}: CRLs and certificates of CAs"
@@ -108,7 +115,7 @@ resource "aws_cloudfront_origin_access_control" "files" {
 # A CRL says by Expires when it ends, and CloudFront keeps it for the sooner of that and the longest time here, which is
 # MAX_CRL_AGE_S in lib/base/limits.ts.
 resource "aws_cloudfront_cache_policy" "crls" {
-  count = local.cloudfront ? 1 : 0
+  count = local.files ? 1 : 0
 
   name        = "scepter-${var.deployment}-${local.region}-crls"
   comment     = "Scepter ${var.deployment}: CRLs, until they end"
@@ -134,7 +141,7 @@ resource "aws_cloudfront_cache_policy" "crls" {
 # Caches beyond CloudFront, which may not know that policy, ask it each time.
 resource "aws_cloudfront_response_headers_policy" "crls" {
   # checkov:skip=CKV_AWS_259: CRLs are fetched by plain http, too, which Strict-Transport-Security would end.
-  count = local.cloudfront ? 1 : 0
+  count = local.files ? 1 : 0
 
   name    = "scepter-${var.deployment}-${local.region}-crls"
   comment = "Scepter ${var.deployment}: CRLs, for caches beyond CloudFront"
@@ -145,5 +152,123 @@ resource "aws_cloudfront_response_headers_policy" "crls" {
       value    = "public, no-cache"
       override = true
     }
+  }
+}
+
+# CloudFront for the files alone: no function, no web ACL and no log is behind it, so that a fetch costs as little as it
+# can, and nothing that happens to the service reaches whoever checks certificates.
+resource "aws_cloudfront_distribution" "files" {
+  # checkov:skip=CKV_AWS_34: Whoever fetches a CRL to check a certificate of TLS cannot first check another; it is signed.
+  # checkov:skip=CKV_AWS_68: What it serves is public, signed and the same for everybody, and no code is behind it.
+  # checkov:skip=CKV_AWS_86: Every device would be in it every day with its address, to fetch what is public; CloudFront counts requests and errors without it.
+  # checkov:skip=CKV_AWS_174: Without a domain it is a name of CloudFront, whose TLS versions are not ours to choose.
+  # checkov:skip=CKV_AWS_310: There is one bucket; caches keep what they have while it does not answer.
+  # checkov:skip=CKV_AWS_374: Whoever checks a certificate may be in any country.
+  # checkov:skip=CKV2_AWS_32: Relying parties are not browsers.
+  # checkov:skip=CKV2_AWS_47: Nothing behind it is Java.
+  count = local.files ? 1 : 0
+
+  comment         = "Scepter ${var.deployment}: CRLs and certificates of CAs"
+  enabled         = true
+  is_ipv6_enabled = true
+  http_version    = "http2and3"
+  aliases         = local.files_domain == null ? [] : [local.files_domain.name]
+  tags            = local.tags
+
+  # Nothing is called so: the root would list the bucket.
+  default_root_object = "nothing"
+
+  origin {
+    origin_id                = "files"
+    domain_name              = aws_s3_bucket.files.bucket_regional_domain_name
+    origin_access_control_id = aws_cloudfront_origin_access_control.files[0].id
+  }
+
+  # Certificates of CAs for as long as Cache-Control says.
+  default_cache_behavior {
+    target_origin_id       = "files"
+    viewer_protocol_policy = "allow-all"
+    allowed_methods        = ["GET", "HEAD"]
+    cached_methods         = ["GET", "HEAD"]
+    cache_policy_id        = local.caching_optimized
+    compress               = false
+  }
+
+  ordered_cache_behavior {
+    path_pattern               = "/crl/*"
+    target_origin_id           = "files"
+    viewer_protocol_policy     = "allow-all"
+    allowed_methods            = ["GET", "HEAD"]
+    cached_methods             = ["GET", "HEAD"]
+    cache_policy_id            = aws_cloudfront_cache_policy.crls[0].id
+    response_headers_policy_id = aws_cloudfront_response_headers_policy.crls[0].id
+    compress                   = false
+  }
+
+  dynamic "custom_error_response" {
+    for_each = [403, 404, 500, 502, 503, 504]
+
+    content {
+      error_code            = custom_error_response.value
+      error_caching_min_ttl = 0
+    }
+  }
+
+  restrictions {
+    geo_restriction {
+      restriction_type = "none"
+    }
+  }
+
+  viewer_certificate {
+    cloudfront_default_certificate = local.files_domain == null
+    acm_certificate_arn            = local.files_domain == null ? null : length(aws_acm_certificate.files) == 0 ? local.files_domain.certificate_arn : aws_acm_certificate_validation.files[0].certificate_arn
+    ssl_support_method             = local.files_domain == null ? null : "sni-only"
+    minimum_protocol_version       = local.files_domain == null ? "TLSv1" : "TLSv1.2_2021"
+  }
+}
+
+resource "aws_acm_certificate" "files" {
+  count    = local.files_domain != null && try(local.files_domain.certificate_arn, null) == null ? 1 : 0
+  provider = aws.us_east_1
+
+  domain_name       = local.files_domain.name
+  validation_method = "DNS"
+  tags              = local.tags
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_route53_record" "files_validation" {
+  count = length(aws_acm_certificate.files)
+
+  zone_id = local.files_domain.zone_id
+  name    = one(aws_acm_certificate.files[0].domain_validation_options).resource_record_name
+  type    = one(aws_acm_certificate.files[0].domain_validation_options).resource_record_type
+  records = [one(aws_acm_certificate.files[0].domain_validation_options).resource_record_value]
+  ttl     = 300
+}
+
+resource "aws_acm_certificate_validation" "files" {
+  count    = length(aws_acm_certificate.files)
+  provider = aws.us_east_1
+
+  certificate_arn         = aws_acm_certificate.files[0].arn
+  validation_record_fqdns = aws_route53_record.files_validation[*].fqdn
+}
+
+resource "aws_route53_record" "files" {
+  for_each = try(local.files_domain.zone_id, null) == null ? toset([]) : toset(["A", "AAAA"])
+
+  zone_id = local.files_domain.zone_id
+  name    = local.files_domain.name
+  type    = each.key
+
+  alias {
+    name                   = aws_cloudfront_distribution.files[0].domain_name
+    zone_id                = aws_cloudfront_distribution.files[0].hosted_zone_id
+    evaluate_target_health = false
   }
 }

@@ -66,6 +66,16 @@ output "files_bucket" {
   value       = aws_s3_bucket.files.bucket
 }
 
+output "files_url" {
+  description = "The http origin of CloudFront for CRLs and certificates of CAs alone, which the configuration may have as its filesUrl; null without one."
+  value       = local.files ? "http://${local.files_domain == null ? aws_cloudfront_distribution.files[0].domain_name : local.files_domain.name}" : null
+}
+
+output "files_dns_target" {
+  description = "The name of CloudFront's that the domain of files points to, by a CNAME or an alias, where its zone is not one of Route 53; null without one."
+  value       = local.files_domain == null ? null : aws_cloudfront_distribution.files[0].domain_name
+}
+
 output "config" {
   description = "The configuration by its name in its bucket, which SCEPTER_CONFIG is for the operator, too."
   value       = "s3:${aws_s3_object.config.bucket}/${aws_s3_object.config.key}"

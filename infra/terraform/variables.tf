@@ -384,6 +384,33 @@ variable "alb" {
   }
 }
 
+variable "files" {
+  description = "CloudFront for CRLs and certificates of CAs alone, by http and https: without a web ACL and without logs, so that a fetch costs the least, and nothing that happens to the service reaches whoever checks certificates. They name it where the configuration has output files_url as its filesUrl; they are still served where SCEP is, too. Its domain is its name, with the public Route 53 zone that it is in, its certificate of us-east-1, or both; without a zone its records are its owner's to make (output files_dns_target). Every certificate has that name as long as it is valid: one of your own can be pointed elsewhere later, CloudFront's ends with the distribution. Null makes one under a name of CloudFront's where ingress is cloudfront, and else none."
+  type = object({
+    domain = optional(object({
+      name            = string
+      zone_id         = optional(string)
+      certificate_arn = optional(string)
+    }))
+  })
+  default = null
+
+  validation {
+    condition     = try(var.files.domain, null) == null || can(regex("^([a-z0-9-]{1,63}\\.)+[a-z]{2,63}$", var.files.domain.name))
+    error_message = "files: the name of its domain must be a host name in lower case."
+  }
+
+  validation {
+    condition     = try(var.files.domain, null) == null || try(var.files.domain.zone_id, null) != null || try(var.files.domain.certificate_arn, null) != null
+    error_message = "files: give the zone_id of its domain, in which a certificate can be validated, or its certificate_arn."
+  }
+
+  validation {
+    condition     = try(var.files.domain.certificate_arn, null) == null || can(regex("^arn:aws[a-z-]*:acm:us-east-1:", var.files.domain.certificate_arn))
+    error_message = "files: the certificate_arn of its domain must be the ARN of a certificate of ACM in us-east-1."
+  }
+}
+
 variable "domain" {
   description = "The name that devices know, with the public Route 53 zone that it is in, its certificate, or both. Without a zone its records are its owner's to make (output dns_target), and the certificate must be given; with CloudFront the certificate is of us-east-1. A new certificate is made and validated in the zone. With a domain the API's own address is closed, but for CloudFront without a zone, where the secret closes it. Null takes a name of AWS's."
   type = object({

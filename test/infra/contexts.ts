@@ -26,6 +26,7 @@ export const contexts = {
       ...named,
       ...jwt,
       plainHttp: 'true',
+      filesDomain: 'pki.example.com',
       breakGlassRoleArn: `arn:aws:iam::${account}:role/break-glass`,
       alarmTopicArn: `arn:aws:sns:${region}:${account}:alarms`,
       backupRetentionDays: '35',
@@ -36,6 +37,16 @@ export const contexts = {
   httpApi: {
     entry: 'app',
     context: { ...start, region: 'eu-central-1', ingress: 'httpApi', admin: 'iam' },
+  },
+  /** CRLs and certificates of CAs at an address of their own. */
+  files: {
+    entry: 'app',
+    context: {
+      ...start,
+      ingress: 'functionUrl',
+      filesDomain: 'pki.example.com',
+      filesCertificateArn: `arn:aws:acm:us-east-1:${account}:certificate/${id}`,
+    },
   },
   /** In the network of an organisation, by its rules. */
   alb: {

@@ -6,6 +6,7 @@ import { MAX_CRL_AGE_S } from '../../lib/base/limits.ts';
 import { assertClosedAlike } from './same.ts';
 import {
   at,
+  distributionOf,
   expression,
   hclOf,
   listAt,
@@ -22,6 +23,7 @@ const locals = localsOf(hcl);
 const templates = {
   cloudfront: templateOf('cloudfront'),
   httpApi: templateOf('httpApi'),
+  files: templateOf('files'),
   worker: templateOf('worker'),
 };
 
@@ -69,10 +71,21 @@ test('nobody but CloudFront reaches the files without TLS, and only CloudFront r
     assert.ok(at(one, 'Condition.StringEquals.AWS:SourceArn'));
     return at(one, 'Action');
   });
-  assert.deepEqual(actions.toSorted(), ['s3:GetObject', 's3:ListBucket']);
+  // Each of the two distributions.
+  const both = ['s3:GetObject', 's3:ListBucket'];
+  assert.deepEqual(
+    actions.toSorted(),
+    both.flatMap((one) => [one, one]),
+  );
   for (const action of actions) assert.ok(policy.includes(`"${action}"`), policy);
   assert.match(policy, /Principal = \{Service = "cloudfront\.amazonaws\.com"\}/);
-  assert.match(policy, /AWS:SourceArn"? = aws_cloudfront_distribution\.this\[0\]\.arn/);
+  assert.match(policy, /AWS:SourceArn"? = local\.file_servers/);
+  assert.equal(
+    locals.file_servers,
+    expression(
+      'concat(aws_cloudfront_distribution.this[*].arn, aws_cloudfront_distribution.files[*].arn)',
+    ),
+  );
 });
 
 test('CloudFront signs what it asks of the bucket, and keeps a CRL until it ends, and no longer than we promise', () => {
@@ -119,8 +132,7 @@ test('CloudFront signs what it asks of the bucket, and keeps a CRL until it ends
 });
 
 test('CloudFront has CRLs and certificates of CAs from the bucket, and nothing else', () => {
-  const distribution = theOne(templates.cloudfront, 'AWS::CloudFront::Distribution');
-  const config = at(distribution, 'DistributionConfig');
+  const config = distributionOf(templates.cloudfront);
   const [api, files] = listAt(config, 'Origins');
   assert.equal(maybe(api, 'S3OriginConfig'), undefined);
   assert.ok(maybe(files, 'OriginAccessControlId'));
@@ -145,5 +157,68 @@ test('CloudFront has CRLs and certificates of CAs from the bucket, and nothing e
   assert.equal(
     at(resource, 'origin.1.domain_name'),
     expression('aws_s3_bucket.files.bucket_regional_domain_name'),
+  );
+});
+
+test('the distribution for files alone serves by http and https, caches alike, and has nothing before or behind it', () => {
+  const template = templates.files;
+  const config = distributionOf(template, true);
+  const resource = resourceOf(hcl, 'aws_cloudfront_distribution', 'files');
+  for (const nothing of ['WebACLId', 'Logging']) assert.equal(maybe(config, nothing), undefined);
+  for (const nothing of ['web_acl_id', 'logging_config']) {
+    assert.equal(maybe(resource, nothing), undefined);
+  }
+  assert.deepEqual(
+    [
+      at(config, 'DefaultRootObject'),
+      at(config, 'HttpVersion'),
+      at(config, 'DefaultCacheBehavior.ViewerProtocolPolicy'),
+      at(config, 'DefaultCacheBehavior.AllowedMethods'),
+      at(config, 'CacheBehaviors.0.PathPattern'),
+      at(config, 'CacheBehaviors.0.ViewerProtocolPolicy'),
+    ],
+    [
+      at(resource, 'default_root_object'),
+      at(resource, 'http_version'),
+      at(resource, 'default_cache_behavior.0.viewer_protocol_policy'),
+      at(resource, 'default_cache_behavior.0.allowed_methods'),
+      at(resource, 'ordered_cache_behavior.0.path_pattern'),
+      at(resource, 'ordered_cache_behavior.0.viewer_protocol_policy'),
+    ],
+  );
+  const tls = at(config, 'ViewerCertificate.MinimumProtocolVersion');
+  assert.equal(
+    at(resource, 'viewer_certificate.0.minimum_protocol_version'),
+    expression(`local.files_domain == null ? "TLSv1" : "${text(tls)}"`),
+  );
+  // With CloudFront there is one unasked, under a name of CloudFront's.
+  assert.equal(maybe(distributionOf(templates.cloudfront, true), 'Aliases'), undefined);
+  assert.equal(locals.files, expression('local.cloudfront || var.files != null'));
+  assert.equal(at(resource, 'count'), expression('local.files ? 1 : 0'));
+  assert.equal(at(config, 'DefaultCacheBehavior.CachePolicyId'), locals.caching_optimized);
+  assert.equal(
+    at(resource, 'default_cache_behavior.0.cache_policy_id'),
+    expression('local.caching_optimized'),
+  );
+  for (const name of ['cache_policy_id', 'response_headers_policy_id']) {
+    const kind = name.replace(/_id$/, '');
+    assert.equal(
+      at(resource, `ordered_cache_behavior.0.${name}`),
+      expression(`aws_cloudfront_${kind}.crls[0].id`),
+    );
+  }
+  const origins = listAt(config, 'Origins');
+  assert.equal(origins.length, 1);
+  assert.ok(at(origins[0], 'OriginAccessControlId'));
+  const codes = listAt(resource, 'dynamic.0.custom_error_response.for_each');
+  assert.deepEqual(
+    listAt(config, 'CustomErrorResponses'),
+    codes.map((ErrorCode) => ({
+      ErrorCode,
+      ErrorCachingMinTTL: at(
+        resource,
+        'dynamic.0.custom_error_response.content.0.error_caching_min_ttl',
+      ),
+    })),
   );
 });

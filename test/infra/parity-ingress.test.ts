@@ -6,6 +6,7 @@ import {
   at,
   blocksOf,
   defaultOf,
+  distributionOf,
   expression,
   hclOf,
   listAt,
@@ -26,8 +27,8 @@ const httpApi = templateOf('httpApi');
 
 test('CloudFront has the same paths, protocols, caching, TLS, errors and origin headers', () => {
   const resource = resourceOf(hcl, 'aws_cloudfront_distribution', 'this');
-  const config = at(theOne(plain, 'AWS::CloudFront::Distribution'), 'DistributionConfig');
-  const open = at(theOne(named, 'AWS::CloudFront::Distribution'), 'DistributionConfig');
+  const config = distributionOf(plain);
+  const open = distributionOf(named);
   const behaviour = (one: unknown) => [
     maybe(one, 'PathPattern'),
     at(one, 'AllowedMethods'),
@@ -121,7 +122,7 @@ test('CloudFront has the same paths, protocols, caching, TLS, errors and origin 
 });
 
 test('the origin secret is a secret on both sides', () => {
-  const config = at(theOne(plain, 'AWS::CloudFront::Distribution'), 'DistributionConfig');
+  const config = distributionOf(plain);
   const shown = JSON.stringify(at(config, 'Origins.0.OriginCustomHeaders.0.HeaderValue'));
   assert.match(shown, /resolve:secretsmanager:/);
   const resource = resourceOf(hcl, 'aws_cloudfront_distribution', 'this');
@@ -246,8 +247,8 @@ test('names have the same TLS at the API, and records of both kinds', () => {
     ['dualstack', 'dualstack', 'dualstack', 'dualstack'],
   );
   const kinds = ofType(named, 'AWS::Route53::RecordSet').map((one) => at(one, 'Type'));
-  assert.deepEqual(kinds.toSorted(), ['A', 'A', 'AAAA', 'AAAA']);
-  for (const name of ['api', 'cloudfront']) {
+  assert.deepEqual(kinds.toSorted(), ['A', 'A', 'A', 'AAAA', 'AAAA', 'AAAA']);
+  for (const name of ['api', 'cloudfront', 'files']) {
     const each = text(at(resourceOf(hcl, 'aws_route53_record', name), 'for_each'));
     assert.match(each, /"A", "AAAA"/, name);
   }

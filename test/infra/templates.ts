@@ -77,6 +77,16 @@ export function theOne(template: Template, type: string): unknown {
   return found;
 }
 
+/** The settings of the service's distribution, or of the one for files alone. */
+export function distributionOf(template: Template, files = false): unknown {
+  const all = ofType(template, 'AWS::CloudFront::Distribution');
+  const [found, ...more] = all
+    .map((one) => at(one, 'DistributionConfig'))
+    .filter((one) => text(at(one, 'Comment')).includes('CRLs') === files);
+  if (!found || more.length > 0) throw new Error('not one distribution');
+  return found;
+}
+
 export type HclFiles = Readonly<Record<string, Readonly<Record<string, readonly unknown[]>>>>;
 
 /** The Terraform files of a folder by name, as `hcl.py` prints them. */

@@ -105,12 +105,24 @@ export const acknowledged: readonly Acknowledged[] = [
     reason: 'It is the bucket of access logs; logs of its own would be logs of their delivery.',
   },
   {
-    children: ['Distribution'],
+    children: ['Distribution', 'FilesDistribution'],
     id: 'AwsSolutions::AwsSolutions-CFR1',
     reason: 'Devices roam; which countries they may come from is for their owner to say.',
   },
   {
-    children: ['Distribution'],
+    children: ['FilesDistribution'],
+    id: 'AwsSolutions::AwsSolutions-CFR2',
+    reason:
+      'What it serves is public, signed and the same for everybody, and no code is behind it.',
+  },
+  {
+    children: ['FilesDistribution'],
+    id: 'AwsSolutions::AwsSolutions-CFR3',
+    reason:
+      'Every device would be in it every day with its address, to fetch what is public; CloudFront counts requests and errors without it.',
+  },
+  {
+    children: ['Distribution', 'FilesDistribution'],
     id: 'AwsSolutions::AwsSolutions-CFR4',
     reason:
       'Without a domain it is a name of CloudFront, whose TLS versions are not ours to choose.',

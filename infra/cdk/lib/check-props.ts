@@ -12,6 +12,7 @@ import {
   AdminAccess,
   type AdminSettings,
   type Domain,
+  type FilesOptions,
   Ingress,
   type IngressSettings,
   type LoadBalancerOptions,
@@ -105,6 +106,7 @@ export function checkProps(props: ScepServiceProps, region: string): Config {
   }
   const ingress = Ingress.settingsOf(props.ingress);
   checkIngress(ingress, region);
+  checkFiles(props.files, region);
   checkPublicUrl(config, ingress);
   checkAdmin(AdminAccess.settingsOf(props.admin), ingress);
   return config;
@@ -230,10 +232,7 @@ const timeouts: Readonly<Record<FunctionName, readonly [min: number, max: number
 function checkIngress(ingress: IngressSettings, region: string): void {
   if (ingress.type === 'functionUrl') return;
   const { domain } = ingress;
-  if (domain && known(domain.name) && !/^([a-z0-9-]{1,63}\.)+[a-z]{2,63}$/.test(domain.name)) {
-    fail('ingress.domain.name', `must be a host name in lower case, not "${domain.name}"`);
-  }
-  if (domain) checkZone(domain);
+  if (domain) checkDomain('ingress.domain', domain);
   if (domain && !domain.certificate && (!domain.zone || ingress.type === 'alb')) {
     fail(
       'ingress.domain.certificate',
@@ -291,11 +290,27 @@ function checkLoadBalancer({ plainHttp, clients, webAclArn }: LoadBalancerOption
 }
 
 /** In another zone, records and certificates would be for a name that is never looked up. */
-function checkZone({ name, zone: of }: Domain): void {
+function checkDomain(prop: string, { name, zone: of }: Domain): void {
+  if (known(name) && !/^([a-z0-9-]{1,63}\.)+[a-z]{2,63}$/.test(name)) {
+    fail(`${prop}.name`, `must be a host name in lower case, not "${name}"`);
+  }
   if (!of || !known(name) || !known(of.zoneName)) return;
   const zone = of.zoneName.replace(/\.$/, '');
   if (name === zone || name.endsWith(`.${zone}`)) return;
-  fail('ingress.domain.zone', `"${name}" is not in the zone "${zone}"`);
+  fail(`${prop}.zone`, `"${name}" is not in the zone "${zone}"`);
+}
+
+/** CloudFront takes certificates from us-east-1 only. */
+function checkFiles({ domain }: FilesOptions = {}, region: string): void {
+  if (!domain) return;
+  checkDomain('files.domain', domain);
+  if (domain.certificate) return;
+  if (!domain.zone || (known(region) && region !== 'us-east-1')) {
+    fail(
+      'files.domain.certificate',
+      'must be given, of us-east-1, where the stack is elsewhere or there is no zone to validate one in',
+    );
+  }
 }
 
 /** If certificates point to this deployment, it must answer with the scheme of that URL. */

@@ -10,6 +10,7 @@ export {
   AdminAccess,
   type CloudFrontOptions,
   type Domain,
+  type FilesOptions,
   type HttpApiOptions,
   Ingress,
   type JwtOptions,

@@ -10,7 +10,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { BackupSettings } from './backend/backup.ts';
-import type { AdminAccess, Ingress } from './ingress/access.ts';
+import type { AdminAccess, FilesOptions, Ingress } from './ingress/access.ts';
 
 /** The props of a deployment's parts at AWS, wherever its functions run. */
 export interface BackendProps {
@@ -273,6 +273,14 @@ export interface ScepServiceProps extends BackendProps {
    * @default - CloudFront with a web ACL, https only
    */
   readonly ingress?: Ingress;
+
+  /**
+   * CloudFront for CRLs and certificates of CAs alone, by http and https: without a web ACL and without logs, so that a
+   * fetch costs the least, and nothing that happens to the service reaches whoever checks certificates. They name it
+   * where the configuration has `filesUrl` of the service as its own; they are still served where SCEP is, too.
+   * @default - with CloudFront as ingress one under a name of CloudFront's; else none
+   */
+  readonly files?: FilesOptions;
 
   /**
    * How operators reach the admin API over HTTP, on top of its own tokens.

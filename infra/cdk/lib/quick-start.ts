@@ -25,8 +25,8 @@ export function makeStack(app: App, env: Env): Stack {
   const region = regionOf(context, env);
   const { stack, deployment } = newStack(app, 'Scepter', context, env, region);
   const service = new ScepService(stack, 'Service', propsOf(stack, context));
-  const { url, adminUrl, dnsTarget, functions, table, files, roles, keys, config, backup } =
-    service;
+  const { url, adminUrl, dnsTarget, filesUrl, filesDnsTarget, functions } = service;
+  const { table, files, roles, keys, config, backup } = service;
   const outputs = {
     ScepUrl: `${url}/scep`,
     ...(adminUrl === undefined ? {} : { AdminUrl: adminUrl }),
@@ -37,6 +37,8 @@ export function makeStack(app: App, env: Env): Stack {
     Config: config.reference,
     Table: table.tableName,
     Files: files.bucketName,
+    ...(filesUrl === undefined ? {} : { FilesUrl: filesUrl }),
+    ...(filesDnsTarget === undefined ? {} : { FilesDnsTarget: filesDnsTarget }),
     OperatorRole: roles.operator.roleArn,
     SealingKey: keys.sealing.keyArn,
     LogKey: keys.log.keyArn,

@@ -42,6 +42,7 @@ import {
   reservedOf,
 } from './functions.ts';
 import { AdminAccess, Ingress } from './ingress/access.ts';
+import { makeFileBehaviors, makeFilesDistribution } from './ingress/files.ts';
 import { makeIngress } from './ingress/ingress.ts';
 import type { ServiceFunctions, ServiceLogGroups, ServiceRoles } from './members.ts';
 import type { ScepServiceProps } from './props.ts';
@@ -92,6 +93,22 @@ export class ScepService extends Construct {
    * @default - ingress is not CloudFront
    */
   readonly distribution?: Distribution;
+  /**
+   * The distribution of CloudFront that serves CRLs and certificates of CAs alone.
+   * @default - ingress is not CloudFront, and `files` is not given
+   */
+  readonly filesDistribution?: Distribution;
+  /**
+   * http origin of that distribution, which the configuration may have as its `filesUrl`.
+   * @default - there is none
+   */
+  readonly filesUrl?: string;
+  /**
+   * What the name of the domain of that distribution stands for. Where DNS is elsewhere, its owner makes a CNAME of it,
+   * or an alias.
+   * @default - it has no domain
+   */
+  readonly filesDnsTarget?: string;
   /**
    * The load balancer.
    * @default - ingress is not a load balancer
@@ -194,10 +211,16 @@ export class ScepService extends Construct {
 
     // CloudFormation gives CloudFront its value, so no template has it.
     const shown = originSecrets[0]?.secretValue;
+    const wanted = props.files ?? (ingress.type === 'cloudfront' ? {} : undefined);
+    const behaviors = wanted && makeFileBehaviors(this, props, files);
+    const served = behaviors && makeFilesDistribution(this, props, wanted, behaviors);
+    this.filesDistribution = served?.distribution;
+    this.filesUrl = served?.url;
+    this.filesDnsTarget = served?.dnsTarget;
     const way = makeIngress(this, props, {
       functions: this.functions,
       originSecret: shown?.unsafeUnwrap() ?? '',
-      files,
+      files: behaviors,
     });
     this.url = way.url;
     this.adminUrl = way.adminUrl;

@@ -293,6 +293,26 @@ const cases: readonly Case[] = [
     'eu-central-1',
   ],
   [
+    /^files\.domain\.name: must be a host name in lower case, not "PKI\.example\.com"$/,
+    (stack) => ({ files: { domain: { name: 'PKI.example.com', zone: zoneOf(stack) } } }),
+  ],
+  [
+    /^files\.domain\.zone: "pki\.example\.org" is not in the zone "example\.com"$/,
+    (stack) => ({ files: { domain: { name: 'pki.example.org', zone: zoneOf(stack) } } }),
+  ],
+  [
+    /^files\.domain\.certificate: must be given, of us-east-1, where the stack is elsewhere or there is no zone/,
+    { files: { domain: { name: 'pki.example.com' } } },
+  ],
+  [
+    /^files\.domain\.certificate: must be given, of us-east-1, where the stack is elsewhere or there is no zone/,
+    (stack) => ({
+      ingress: Ingress.httpApi(),
+      files: { domain: { name: 'pki.example.com', zone: zoneOf(stack) } },
+    }),
+    'eu-central-1',
+  ],
+  [
     /^admin: must be AdminAccess\.iam\(\) or AdminAccess\.jwt\(\.\.\.\); without it there is no URL$/,
     bad({ admin: { type: 'iam' } }),
   ],
@@ -372,6 +392,15 @@ const said: readonly (readonly [sentence: string, context: Readonly<Record<strin
     { ...good, certificateArn: 'arn:aws:acm:us-east-1:111122223333:certificate/1' },
   ],
   ['hostedZoneId: is of a domain, and domain is missing', { ...good, hostedZoneId: 'Z1' }],
+  ['files: must be true, or be left out', { ...good, files: 'false' }],
+  [
+    'filesCertificateArn: is of filesDomain, which is missing',
+    { ...good, filesCertificateArn: 'arn:aws:acm:us-east-1:111122223333:certificate/1' },
+  ],
+  [
+    'filesCertificateArn: is missing: filesDomain wants a certificate of us-east-1, unless it is in the zone of hostedZoneName',
+    { ...good, filesDomain: 'pki.example.com' },
+  ],
   ['account: must be the twelve digits of an AWS account, not "12"', { ...good, account: '12' }],
   ['region: must be the name of an AWS region, not "Ireland"', { ...good, region: 'Ireland' }],
   [

@@ -5,7 +5,16 @@ import { test } from 'node:test';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { AdminAccess, Ingress } from '../lib/ingress/access.ts';
-import { at, configOf, make, resourcesOf, templateOf, variants } from './support.ts';
+import {
+  at,
+  configOf,
+  make,
+  type Resource,
+  resourcesOf,
+  templateOf,
+  variants,
+  zoneOf,
+} from './support.ts';
 
 const cases = Object.entries(variants).map(
   ([name, props]) => [name, Template.fromStack(make(props).stack)] as const,
@@ -41,11 +50,16 @@ test('the admin function has no public way in, whatever the ingress', () => {
 
 type Behavior = { readonly PathPattern?: string; readonly ViewerProtocolPolicy: string };
 
-function behaviorsOf(template: Template): Behavior[] {
-  const [[, { Properties }] = assert.fail('no distribution')] = resourcesOf(
-    template,
-    'AWS::CloudFront::Distribution',
+/** The service's, or the one for files alone. */
+function distributionOf(template: Template, of: 'Service' | 'ServiceFiles'): Resource {
+  const found = resourcesOf(template, 'AWS::CloudFront::Distribution').find(([id]) =>
+    id.startsWith(`${of}Distribution`),
   );
+  return (found ?? assert.fail('no distribution'))[1];
+}
+
+function behaviorsOf(template: Template): Behavior[] {
+  const { Properties } = distributionOf(template, 'Service');
   const { DefaultCacheBehavior, CacheBehaviors } = Properties.DistributionConfig as {
     DefaultCacheBehavior: Behavior;
     CacheBehaviors: Behavior[];
@@ -90,12 +104,8 @@ test('CloudFront has a web ACL that limits the requests of one address', () => {
 });
 
 test('CloudFront sends a new secret only once the SCEP function knows it', () => {
-  const [[, made] = assert.fail('no distribution')] = resourcesOf(
-    templateOf(),
-    'AWS::CloudFront::Distribution',
-  );
-  const { DependsOn } = made as unknown as { readonly DependsOn: string[] };
-  assert.ok(DependsOn.some((id) => id.startsWith('Servicescepfunction')));
+  const { DependsOn } = distributionOf(templateOf(), 'Service');
+  assert.ok(DependsOn?.some((id) => id.startsWith('Servicescepfunction')));
 });
 
 test('the SCEP function and CloudFront share a secret that is in no template and in no environment', () => {
@@ -179,5 +189,53 @@ test("a function's own URL ends with a slash; what devices and operators are giv
     assert.equal(at(host, 'Fn::Select.0'), 2);
     assert.equal(at(host, 'Fn::Select.1.Fn::Split.0'), '/');
     assert.equal(at(host, 'Fn::Select.1.Fn::Split.1.Fn::GetAtt.1'), 'FunctionUrl');
+  }
+});
+
+test('CRLs and CA certificates have a distribution of their own with CloudFront, elsewhere if asked for, under any name', () => {
+  const own = (props: Parameters<typeof make>[0]) => {
+    const { stack, service } = make(props);
+    const { filesUrl, filesDnsTarget } = service;
+    return { template: Template.fromStack(stack), stack, filesUrl, filesDnsTarget };
+  };
+  const plain = own({});
+  assert.deepEqual(at(plain.stack.resolve(plain.filesUrl), 'Fn::Join.1.0'), 'http://');
+  assert.equal(plain.filesDnsTarget, undefined);
+  const { Properties } = distributionOf(plain.template, 'ServiceFiles');
+  const config = JSON.stringify(Properties);
+  for (const other of [/WebACLId/, /Logging/, /execute-api/, /Lambda/]) {
+    assert.doesNotMatch(config, other);
+  }
+  assert.equal(own({ ingress: Ingress.httpApi() }).filesUrl, undefined);
+  own({ ingress: Ingress.functionUrl(), files: {} }).template.resourceCountIs(
+    'AWS::CloudFront::Distribution',
+    1,
+  );
+  const named = own((stack) => ({
+    ingress: Ingress.httpApi(),
+    files: { domain: { name: 'pki.example.com', zone: zoneOf(stack) } },
+  }));
+  assert.equal(named.filesUrl, 'http://pki.example.com');
+  assert.equal(at(named.stack.resolve(named.filesDnsTarget), 'Fn::GetAtt.1'), 'DomainName');
+  named.template.hasResourceProperties('AWS::CloudFront::Distribution', {
+    DistributionConfig: {
+      Aliases: ['pki.example.com'],
+      ViewerCertificate: { MinimumProtocolVersion: 'TLSv1.2_2021' },
+    },
+  });
+  named.template.resourceCountIs('AWS::Route53::RecordSet', 2);
+});
+
+test('each distribution may read the files, and nobody else beside the roles', () => {
+  const [[, { Properties }] = assert.fail('no policy')] = resourcesOf(
+    templateOf(),
+    'AWS::S3::BucketPolicy',
+  ).filter(([id]) => id.startsWith('ServiceFiles'));
+  const statements = at(Properties.PolicyDocument, 'Statement') as Record<string, unknown>[];
+  const readers = statements.filter(({ Effect }) => Effect === 'Allow');
+  const sources = readers.map((one) => JSON.stringify(one.Condition));
+  assert.equal(new Set(sources).size, 2);
+  for (const { Principal } of readers) {
+    assert.deepEqual(Principal, { Service: 'cloudfront.amazonaws.com' });
   }
 });

@@ -79,14 +79,15 @@ export const templateOf = (...args: Parameters<typeof make>): Template =>
 /** Every kind of ingress, and every way to the admin function that goes with it. */
 export const variants: Readonly<Record<string, (stack: Stack) => Props>> = {
   'CloudFront, as it is by default': () => ({}),
-  'CloudFront with a domain, plain http and a JWT': (stack) => ({
-    ingress: Ingress.cloudFront({
-      plainHttp: true,
-      domain: { name: 'scep.example.com', zone: zoneOf(stack) },
-    }),
-    admin: AdminAccess.jwt({ issuer: 'https://login.example.com', audience: ['scepter'] }),
-    breakGlassRoleArn: `arn:aws:iam::${account}:role/break-glass`,
-  }),
+  'CloudFront with a domain, plain http and a JWT, files at a name of their own': (stack) => {
+    const zone = zoneOf(stack);
+    return {
+      ingress: Ingress.cloudFront({ plainHttp: true, domain: { name: 'scep.example.com', zone } }),
+      files: { domain: { name: 'pki.example.com', zone } },
+      admin: AdminAccess.jwt({ issuer: 'https://login.example.com', audience: ['scepter'] }),
+      breakGlassRoleArn: `arn:aws:iam::${account}:role/break-glass`,
+    };
+  },
   'HTTP API and a JWT, keys of the table and of the logs': (stack) => ({
     ingress: Ingress.httpApi(),
     tableKey: Key.fromKeyArn(

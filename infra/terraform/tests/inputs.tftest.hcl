@@ -117,6 +117,108 @@ run "a_zone_elsewhere" {
   }
 }
 
+run "files_of_cloudfront" {
+  command = plan
+
+  assert {
+    condition     = length(aws_cloudfront_distribution.files) == 1 && length(aws_cloudfront_distribution.files[0].aliases) == 0 && aws_cloudfront_distribution.files[0].viewer_certificate[0].cloudfront_default_certificate && output.files_dns_target == null
+    error_message = "with CloudFront the files must have a distribution of their own, under a name of CloudFront's"
+  }
+
+  assert {
+    condition     = aws_cloudfront_distribution.files[0].default_cache_behavior[0].viewer_protocol_policy == "allow-all" && length(aws_cloudfront_distribution.files[0].logging_config) == 0
+    error_message = "files must be served by http, too, and without a log"
+  }
+}
+
+run "files_at_a_name" {
+  command = plan
+
+  variables {
+    ingress            = "httpApi"
+    origin_secret_arns = []
+    files              = { domain = { name = "pki.example.com", certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/0" } }
+  }
+
+  assert {
+    condition     = aws_cloudfront_distribution.files[0].aliases == toset(["pki.example.com"]) && aws_cloudfront_distribution.files[0].viewer_certificate[0].acm_certificate_arn == "arn:aws:acm:us-east-1:111122223333:certificate/0" && output.files_url == "http://pki.example.com"
+    error_message = "files must be at the name, with its certificate"
+  }
+
+  assert {
+    condition     = length(aws_cloudfront_distribution.this) + length(aws_acm_certificate.files) + length(aws_route53_record.files) == 0
+    error_message = "neither another distribution nor a certificate nor records may be made"
+  }
+}
+
+run "files_in_a_zone" {
+  command = plan
+
+  override_resource {
+    target          = aws_acm_certificate.files
+    override_during = plan
+    values = {
+      arn                       = "arn:aws:acm:us-east-1:111122223333:certificate/files"
+      domain_validation_options = [{ domain_name = "pki.example.com", resource_record_name = "_x.pki.example.com", resource_record_type = "CNAME", resource_record_value = "_y.acm-validations.aws" }]
+    }
+  }
+
+  variables {
+    ingress            = "functionUrl"
+    origin_secret_arns = []
+    files              = { domain = { name = "pki.example.com", zone_id = "Z0123456789" } }
+  }
+
+  assert {
+    condition     = toset(keys(aws_route53_record.files)) == toset(["A", "AAAA"]) && aws_route53_record.files_validation[0].name == "_x.pki.example.com" && aws_cloudfront_distribution.files[0].viewer_certificate[0].minimum_protocol_version == "TLSv1.2_2021"
+    error_message = "a name in a zone must have records, and a certificate that is validated there"
+  }
+}
+
+run "no_files_unasked" {
+  command = plan
+
+  variables {
+    ingress            = "httpApi"
+    origin_secret_arns = []
+  }
+
+  assert {
+    condition     = length(aws_cloudfront_distribution.files) == 0 && output.files_url == null
+    error_message = "without CloudFront there must be none unless it is asked for"
+  }
+}
+
+run "files_at_no_name" {
+  command = plan
+
+  variables {
+    files = { domain = { name = "PKI.example.com", zone_id = "Z0123456789" } }
+  }
+
+  expect_failures = [var.files]
+}
+
+run "files_without_a_certificate" {
+  command = plan
+
+  variables {
+    files = { domain = { name = "pki.example.com" } }
+  }
+
+  expect_failures = [var.files]
+}
+
+run "files_with_a_certificate_of_elsewhere" {
+  command = plan
+
+  variables {
+    files = { domain = { name = "pki.example.com", certificate_arn = "arn:aws:acm:eu-central-1:111122223333:certificate/0" } }
+  }
+
+  expect_failures = [var.files]
+}
+
 run "own_certificate_of_an_api" {
   command = plan
 

@@ -1,9 +1,9 @@
 // The ingress, the domain and the admin API that the settings ask for.
 
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
-import { HostedZone } from 'aws-cdk-lib/aws-route53';
+import { HostedZone, type IHostedZone } from 'aws-cdk-lib/aws-route53';
 import type { Construct } from 'constructs';
-import { AdminAccess, type Domain, Ingress } from '../ingress/access.ts';
+import { AdminAccess, type Domain, type FilesOptions, Ingress } from '../ingress/access.ts';
 import type { Context } from './context.ts';
 import { originSecretsOf, vpcOf } from './existing.ts';
 import { fail } from './settings.ts';
@@ -50,13 +50,33 @@ export function ingressOf(scope: Construct, context: Context): Ingress {
   }
 }
 
+const ofCertificate = ['acm:[a-z0-9-]+:\\d{12}:certificate/.+', 'a certificate'] as const;
+
+/** Its zone is that of the domain, where it is in it. */
+export function filesOf(scope: Construct, context: Context): FilesOptions | undefined {
+  const asked = context.flag('files');
+  if (asked === false) fail('files', 'must be true, or be left out');
+  const name = context.text('filesDomain');
+  const arn = context.arn('filesCertificateArn', ...ofCertificate);
+  if (name === undefined) {
+    context.refuse('is of filesDomain, which is missing', 'filesCertificateArn');
+    return asked && {};
+  }
+  const certificate =
+    arn === undefined ? undefined : Certificate.fromCertificateArn(scope, 'FilesCertificate', arn);
+  const zoneName = context.text('hostedZoneName');
+  const isInZone = zoneName !== undefined && `.${name}`.endsWith(`.${zoneName}`);
+  if (isInZone) return { domain: { name, certificate, zone: zoneAt(scope, 'FilesZone', context) } };
+  if (certificate) return { domain: { name, certificate } };
+  return fail(
+    'filesCertificateArn',
+    'is missing: filesDomain wants a certificate of us-east-1, unless it is in the zone of hostedZoneName',
+  );
+}
+
 function domainOf(scope: Construct, context: Context): Domain | undefined {
   const name = context.text('domain');
-  const certificateArn = context.arn(
-    'certificateArn',
-    'acm:[a-z0-9-]+:\\d{12}:certificate/.+',
-    'a certificate',
-  );
+  const certificateArn = context.arn('certificateArn', ...ofCertificate);
   if (name === undefined) {
     context.refuse(
       'is of a domain, and domain is missing',
@@ -81,11 +101,14 @@ function zoneOf(scope: Construct, context: Context, canBeElsewhere: boolean) {
     context.refuse('is of a zone, and hostedZoneId is missing', 'hostedZoneName');
     return undefined;
   }
-  return HostedZone.fromHostedZoneAttributes(scope, 'Zone', {
+  return zoneAt(scope, 'Zone', context);
+}
+
+const zoneAt = (scope: Construct, id: string, context: Context): IHostedZone =>
+  HostedZone.fromHostedZoneAttributes(scope, id, {
     hostedZoneId: context.required('hostedZoneId'),
     zoneName: context.required('hostedZoneName'),
   });
-}
 
 export function adminOf(context: Context): AdminAccess | undefined {
   const type = context.text('admin');

@@ -21,7 +21,7 @@ import {
   vaultOf,
   vpcOf,
 } from './existing.ts';
-import { adminOf, ingressOf } from './ingress.ts';
+import { adminOf, filesOf, ingressOf } from './ingress.ts';
 import { fail, type Setting } from './settings.ts';
 
 /** @throws {Error} with a sentence that names the setting */
@@ -68,6 +68,7 @@ export function propsOf(scope: Construct, context: Context): ScepServiceProps {
     functionSettings: functionSettingsOf(context),
     environmentKey: keyOf(scope, context, 'environmentKeyArn'),
     ingress: ingressOf(scope, context),
+    files: filesOf(scope, context),
     admin: adminOf(context),
     reservedConcurrency: reserved === 'unreserved' ? -1 : context.number('reservedConcurrency'),
     secrets: secretsOf(scope, context),

@@ -24,6 +24,17 @@ export interface Domain {
   readonly certificate?: ICertificate;
 }
 
+/** CloudFront for CRLs and certificates of CAs alone. */
+export interface FilesOptions {
+  /**
+   * Its name, which every certificate has as long as it is valid. One of your own can be pointed elsewhere later;
+   * CloudFront's ends with the distribution. Where DNS is elsewhere, the owner of the name points it to
+   * `filesDnsTarget` of the service.
+   * @default - a name of CloudFront's
+   */
+  readonly domain?: Domain;
+}
+
 /** An API Gateway HTTP API. */
 export interface HttpApiOptions {
   /**

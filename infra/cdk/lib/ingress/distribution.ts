@@ -11,7 +11,6 @@ import {
   OriginProtocolPolicy,
   OriginRequestPolicy,
   OriginSslPolicy,
-  SecurityPolicyProtocol,
   ViewerProtocolPolicy,
 } from 'aws-cdk-lib/aws-cloudfront';
 import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
@@ -21,9 +20,9 @@ import type { CfnWebACL } from 'aws-cdk-lib/aws-wafv2';
 import type { Construct, IConstruct } from 'constructs';
 import type { ScepServiceProps } from '../props.ts';
 import type { CloudFrontOptions } from './access.ts';
-import { makeCertificate, makeRecords } from './domain.ts';
+import { makeRecords, namedBy } from './domain.ts';
 import { WebAcl } from './edge.ts';
-import { fileBehaviors } from './files.ts';
+import type { FileBehaviors } from './files.ts';
 
 /** The header by which the SCEP function recognizes CloudFront (`functions/lambda/instance.ts`). */
 export const originHeader = 'x-scepter-origin';
@@ -39,7 +38,7 @@ type Origin = {
   /** The function that recognizes CloudFront by the secret. */
   readonly shownTo: IConstruct;
   /** CRLs and certificates of CAs. */
-  readonly files: Bucket;
+  readonly files: FileBehaviors | undefined;
 };
 
 export type Distributed = {
@@ -85,7 +84,7 @@ export function makeDistribution(
     defaultBehavior: httpsOnly,
     additionalBehaviors: {
       ...Object.fromEntries(scepPaths.map((path) => [path, public_])),
-      ...fileBehaviors(scope, deployment, files, plainHttp),
+      ...files?.(plainHttp),
     },
     // CloudFront caches some errors whatever Cache-Control says; with a TTL of 0 the next request asks again.
     // The query is not in the cache key, so a cached error would also answer requests with other queries: an
@@ -98,13 +97,7 @@ export function makeDistribution(
     webAclId: webAcl?.attrArn ?? webAclArn,
     enableLogging: true,
     logBucket: accessLogs,
-    ...(domain
-      ? {
-          domainNames: [domain.name],
-          certificate: domain.certificate ?? makeCertificate(scope, 'Certificate', domain),
-          minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
-        }
-      : {}),
+    ...namedBy(scope, 'Certificate', domain),
   });
   // CloudFront sends a new secret only once the function knows it.
   distribution.node.addDependency(shownTo);

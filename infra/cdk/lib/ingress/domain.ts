@@ -6,6 +6,7 @@ import {
   CertificateValidation,
   type ICertificate,
 } from 'aws-cdk-lib/aws-certificatemanager';
+import { type DistributionProps, SecurityPolicyProtocol } from 'aws-cdk-lib/aws-cloudfront';
 import {
   AaaaRecord,
   ARecord,
@@ -32,6 +33,20 @@ export const makeCertificate = (
     domainName: name,
     validation: CertificateValidation.fromDns(zone),
   });
+
+/** @returns how CloudFront answers to the name, if it has one of its own */
+export const namedBy = (
+  scope: Construct,
+  id: string,
+  domain: Domain | undefined,
+): Pick<DistributionProps, 'domainNames' | 'certificate' | 'minimumProtocolVersion'> =>
+  domain
+    ? {
+        domainNames: [domain.name],
+        certificate: domain.certificate ?? makeCertificate(scope, id, domain),
+        minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
+      }
+    : {};
 
 export function makeDomain(scope: Construct, id: string, domain: Domain): DomainName {
   const made = new DomainName(scope, id, {

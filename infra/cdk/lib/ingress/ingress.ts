@@ -17,12 +17,12 @@ import { type Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import { HttpCodeTarget } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { FunctionUrlAuthType, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { ScepServiceProps } from '../props.ts';
 import { AdminAccess, type HttpApiOptions, Ingress } from './access.ts';
 import { type Distributed, makeDistribution } from './distribution.ts';
 import { makeDomain, originOf } from './domain.ts';
+import type { FileBehaviors } from './files.ts';
 import { type Balanced, makeLoadBalancer } from './load-balancer.ts';
 
 export type Functions = { readonly scep: LambdaFunction; readonly admin: LambdaFunction };
@@ -44,8 +44,8 @@ type Served = {
   readonly functions: Functions;
   /** The secret that CloudFront sends to the SCEP function. */
   readonly originSecret: string;
-  /** CRLs and certificates of CAs. */
-  readonly files: Bucket;
+  /** CRLs and certificates of CAs, if CloudFront serves them. */
+  readonly files: FileBehaviors | undefined;
 };
 
 export function makeIngress(

@@ -21,6 +21,7 @@ module "scepter" {
   deployment           = var.deployment
   runtime              = var.runtime
   domain               = var.domain
+  files                = var.files
   origin_secret_arns   = var.origin_secret_arns
   plain_http           = var.plain_http
   reserved_concurrency = var.reserved_concurrency

@@ -39,6 +39,18 @@ variable "domain" {
   }
 }
 
+variable "files" {
+  description = "The name of CloudFront for CRLs and certificates of CAs alone, which certificates have as long as they are valid: with the public Route 53 zone that it is in, its certificate of us-east-1, or both. Null takes a name of CloudFront's."
+  type = object({
+    domain = optional(object({
+      name            = string
+      zone_id         = optional(string)
+      certificate_arn = optional(string)
+    }))
+  })
+  default = null
+}
+
 variable "origin_secret_arns" {
   description = "ARNs of the secrets that the functions know CloudFront by: the one that it sends, and for a day the one before."
   type        = list(string)
