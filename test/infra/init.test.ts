@@ -23,7 +23,7 @@ async function written(...args: string[]): Promise<string> {
   return folder;
 }
 
-function ran(folder: string, command: string, args: readonly string[]): string {
+function ran(folder: string, command: string, args: readonly string[], more = {}): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     cwd: folder,
     encoding: 'utf8',
@@ -32,6 +32,7 @@ function ran(folder: string, command: string, args: readonly string[]): string {
       ...process.env,
       ...{ CI: 'true', NO_COLOR: '1', AWS_EC2_METADATA_DISABLED: 'true' },
       CDK_DISABLE_CLI_TELEMETRY: '1',
+      ...more,
     },
   });
   assert.equal(status, 0, `${error ?? ''}${stdout}${stderr}`);
@@ -55,7 +56,8 @@ test('the stub for AWS installs the package of the construct, and cdk synth take
   const at = ['--repository', repository];
   const folder = await written(...place, ...domain, ...zone, ...isStatic, ...at);
   ran(folder, 'sh', ['-c', `npm install --silent ${repository}/dist/release/cdk-scepter-*.tgz`]);
-  ran(folder, 'npx', ['cdk', 'synth', '--quiet', ...account]);
+  // CloudFormation's own rules, too.
+  ran(folder, 'npx', ['cdk', 'synth', '--quiet', ...account], { CDK_VALIDATION: 'true' });
   const [template = ''] = readdirSync(join(folder, 'cdk.out')).filter((name) =>
     name.endsWith('.template.json'),
   );

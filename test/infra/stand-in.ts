@@ -33,11 +33,16 @@ function fail(sentence: string): never {
   process.exit(1);
 }
 
+const { GUIDE_ONLY_SYNTH: isOnlySynth } = process.env;
+/** What is deployed, CloudFormation has judged as one of `contexts.ts`; what is only synthesised, it judges here. */
+const judged = isOnlySynth ? {} : { CDK_VALIDATION: 'false' };
+const quiet = { CDK_DISABLE_CLI_TELEMETRY: '1', CI: 'true', NO_COLOR: '1', ...judged };
+
 function real(command: string, words: readonly string[]): string {
   const { status, stdout, stderr, error } = spawnSync(command, words, {
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
-    env: { ...process.env, PATH, CDK_DISABLE_CLI_TELEMETRY: '1', CI: 'true', NO_COLOR: '1' },
+    env: { ...process.env, ...quiet, PATH },
   });
   if (status !== 0) fail(`${error?.message ?? ''}${stdout}${stderr}`);
   return stdout;
@@ -110,7 +115,7 @@ async function cdk(program: string, words: readonly string[]): Promise<void> {
   const context = (values.context as readonly string[] | undefined) ?? [];
   const app = values.app as string | undefined;
   const template = synthesised(program, app, context);
-  if (verb !== 'deploy' || process.env.GUIDE_ONLY_SYNTH) return;
+  if (verb !== 'deploy' || isOnlySynth) return;
   const made = JSON.parse(await ask('deploy', JSON.stringify(template))) as Readonly<
     Record<string, string>
   >;
@@ -171,7 +176,7 @@ async function terraform(): Promise<void> {
     TF_CLI_ARGS_destroy: '-auto-approve',
   });
   if (code !== 0) process.exit(code);
-  if (args.includes('apply') && !process.env.GUIDE_ONLY_SYNTH) await ask('applied');
+  if (args.includes('apply') && !isOnlySynth) await ask('applied');
 }
 
 const tools: Readonly<Record<string, () => unknown>> = { aws, npm, npx, terraform };

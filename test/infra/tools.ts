@@ -1,7 +1,6 @@
 // What this suite needs from package registries, each installed once into a cache: the packages of
 // infra/cdk, and Python with cfn-lint, python-hcl2, moto and the AWS CLI.
 
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -65,18 +64,13 @@ export async function makePackages({ withCdk = false } = {}): Promise<string> {
 
 export const templates = join(cache, 'templates');
 
-/** By the app of the quick start, into a folder of `templates`. */
-export function synthesise(name: ContextName, packages: string): void {
-  const { entry, context } = contexts[name];
-  const ofApp = entry === 'app' && !('packageBucket' in context) ? { packages } : {};
-  const { status, stderr } = spawnSync(process.execPath, [join(cdk, 'bin', `${entry}.ts`)], {
-    cwd: cdk,
-    encoding: 'utf8',
-    env: {
-      ...process.env,
-      CDK_OUTDIR: join(templates, name),
-      CDK_CONTEXT_JSON: JSON.stringify({ ...context, ...ofApp }),
-    },
-  });
-  if (status !== 0) throw new Error(`infra/cdk/bin/${entry}.ts: ${stderr}`);
+/** By the apps of the quick start, each into a folder of `templates`. @throws {Error} where one refuses */
+export async function synthesise(names: readonly ContextName[], packages: string): Promise<void> {
+  // What it imports is not there before it is installed.
+  const { makeTemplate } = await import(join(cdk, 'test', 'synthesise.ts'));
+  for (const name of names) {
+    const { entry, context } = contexts[name];
+    const ofApp = entry === 'app' && !('packageBucket' in context) ? { packages } : {};
+    makeTemplate(entry, { ...context, ...ofApp }, join(templates, name));
+  }
 }
