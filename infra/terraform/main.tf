@@ -77,6 +77,7 @@ resource "aws_dynamodb_table" "this" {
 
   name                        = "scepter-${var.deployment}"
   billing_mode                = "PAY_PER_REQUEST"
+  table_class                 = var.table_class
   hash_key                    = "pk"
   deletion_protection_enabled = var.deletion_protection
   tags                        = local.tags

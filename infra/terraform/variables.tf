@@ -209,6 +209,18 @@ variable "max_read_request_units" {
   }
 }
 
+variable "table_class" {
+  description = "The class of the new table: STANDARD_INFREQUENT_ACCESS costs less where what is kept is most of it, from some 50,000 devices on. It may change twice in 30 days."
+  type        = string
+  default     = "STANDARD"
+  nullable    = false
+
+  validation {
+    condition     = contains(["STANDARD", "STANDARD_INFREQUENT_ACCESS"], var.table_class)
+    error_message = "table_class: must be STANDARD or STANDARD_INFREQUENT_ACCESS."
+  }
+}
+
 variable "table_key_arn" {
   description = "ARN of a customer managed key that the table is encrypted with, the new one or the one that exists; null is a key that DynamoDB owns. Its policy lets the account's IAM policies decide who uses it through DynamoDB."
   type        = string

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { parts, privateCa } from '../../lib/cli/plan/arithmetic.ts';
-import { assumed } from '../../lib/cli/plan/prices.ts';
+import { assumed, price } from '../../lib/cli/plan/prices.ts';
 import { digests } from '../../lib/crypto/algorithms.ts';
 import { encodeTbsCertList } from '../../lib/x509/crl.ts';
 import { parseName } from '../../lib/x509/names/name.ts';
@@ -42,6 +42,35 @@ test('a million devices with one in a hundred revoked pay for the traffic of the
   assert.ok(traffic > 1200 && traffic / total > 0.9, `${traffic} of ${total}`);
   const without = await billed('--devices', '1000000', '--revoked', '1%', '--crl-fetches', '0');
   assert.equal(without.cloudfront?.['CRL traffic'], 0);
+});
+
+test('CRLs come from CloudFront by http, without a web ACL, with their headers, and without its free tier it costs more', async () => {
+  const wanted = ['--devices', '1000000', '--revoked', '1%', '--partitions', '32'];
+  const found = await billed(...wanted);
+  const none = await billed(...wanted, '--crl-fetches', '0');
+  const fetches = 1_000_000 * 30;
+  const { 'API or edge': edge = 0 } = found.cloudfront ?? {};
+  const paid = edge - (none.cloudfront?.['API or edge'] ?? 0);
+  // The free tier is for http first, which leaves the requests of enrolments to pay.
+  const enrolments = 100_000 * assumed.requests * price.cloudFront.https;
+  const beyond = (fetches - price.cloudFrontFree) * price.cloudFront.http;
+  assert.ok(Math.abs(paid - beyond - enrolments) < 1e-6, `${paid}`);
+  const { withoutCloudFrontFree = {} } = found;
+  const octets = assumed.crlOctets.empty + assumed.crlOctets.partition + assumed.headerOctets;
+  const egress = (fetches * (octets + (10_000 / 32) * assumed.crlOctets.entry)) / 1e9;
+  const free = price.cloudFrontFree * price.cloudFront.http + egress * price.cloudFrontEgress;
+  const { total = 0 } = found.cloudfront ?? {};
+  assert.ok(Math.abs((withoutCloudFrontFree.cloudfront ?? 0) - total - free) < 1e-6);
+});
+
+test('the class of the table is the cheaper one: infrequent access where storage is most of it', async () => {
+  const of = async (...args: string[]) =>
+    (await billed(...args)).tableClass as unknown as Readonly<Record<string, string>>;
+  assert.equal((await of('--devices', '10000')).cloudfront, 'STANDARD');
+  assert.equal((await of('--devices', '1000000')).cloudfront, 'STANDARD_INFREQUENT_ACCESS');
+  const { out } = await run('--devices', '1000000');
+  assert.match(out, /^class of the table +(standard-IA +){3}standard-IA$/m);
+  assert.match(out, /^without CloudFront's free tier /m);
 });
 
 test('several CRLs take the traffic of one away, and cost a look at each every minute', async () => {

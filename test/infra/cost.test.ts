@@ -9,10 +9,11 @@ import {
   countsOf,
   enrolmentsIn,
   type Fleet,
+  parts,
   privateCa,
   totalOf,
 } from '../../lib/cli/plan/arithmetic.ts';
-import { bounds, watched } from '../../lib/cli/plan/prices.ts';
+import { bounds, price, watched } from '../../lib/cli/plan/prices.ts';
 import { stormOf } from '../../lib/cli/plan/storm.ts';
 import { root } from '../support/installed.ts';
 import { at, listAt, maybe, ofType, templateOf } from './templates.ts';
@@ -33,26 +34,50 @@ function tableOf(guide: string, head: string, rows = fleets.length): string[] {
   return table.split('\n').slice(0, rows);
 }
 
-for (const revoked of [0, 0.01]) {
-  test(`the guide's table of costs with ${revoked * 100} % revoked follows from its prices and counts`, () => {
-    const rows = fleets.map((devices) => {
-      const fleet = fleetOf(devices, revoked);
-      const ours = (['functionUrl', 'httpApi', 'cloudfront'] as const).map((ingress) =>
-        dollars(totalOf(billOf(fleet, ingress))),
-      );
-      const last =
-        revoked === 0
-          ? dollars(privateCa(enrolmentsOf(fleet)), 0)
-          : dollars(totalOf(billOf(fleetOf(devices, revoked, 128), 'cloudfront')));
-      return `| ${[...headOf(fleet), ...ours, last].join(' | ')} |`;
-    });
-    const head =
-      revoked === 0
-        ? 'AWS Private CA + Connector |\n|---|---|---|---|---|---|\n'
-        : 'with 128 CRLs |\n|---|---|---|---|---|---|\n';
-    assert.deepEqual(tableOf('costs.md', head), rows);
+const ways = ['functionUrl', 'httpApi', 'cloudfront'] as const;
+const monthly = (fleet: Fleet, target: Parameters<typeof billOf>[1], terms = {}): string =>
+  dollars(totalOf(billOf(fleet, target, terms)));
+
+test("the guide's table of costs follows from its prices and counts", () => {
+  const rows = fleets.map((devices) => {
+    const fleet = fleetOf(devices);
+    const connector = dollars(privateCa(enrolmentsOf(fleet)), 0);
+    return `| ${[...headOf(fleet), ...ways.map((way) => monthly(fleet, way)), connector].join(' | ')} |`;
   });
-}
+  const head = 'AWS Private CA + Connector |\n|---|---|---|---|---|---|\n';
+  assert.deepEqual(tableOf('costs.md', head), rows);
+});
+
+test("the guide's table of costs with 1 % revoked follows from its prices and counts", () => {
+  const unfree = { cloudFrontFree: false };
+  const rows = fleets.map((devices) => {
+    const fleet = fleetOf(devices, 0.01);
+    const several = fleetOf(devices, 0.01, 32);
+    const ours = [
+      ...ways.map((way) => monthly(fleet, way)),
+      monthly(several, 'cloudfront'),
+      monthly(several, 'cloudfront', unfree),
+    ];
+    return `| ${[...headOf(fleet), ...ours].join(' | ')} |`;
+  });
+  const head = "without CloudFront's free tier |\n|---|---|---|---|---|---|---|\n";
+  assert.deepEqual(tableOf('costs.md', head), rows);
+});
+
+test('the guide says what a million and ten thousand devices cost part by part, and which class of the table is cheaper', () => {
+  const [large, small] = [fleetOf(1_000_000, 0.01, 32), fleetOf(10_000, 0.01)];
+  const bills = [large, small].map((fleet) => billOf(fleet, 'cloudfront'));
+  const rows = [
+    ...parts.map((part) => [part, ...bills.map((bill) => dollars(bill[part]))]),
+    ['total', ...bills.map((bill) => dollars(totalOf(bill)))],
+    ...(['STANDARD', 'STANDARD_INFREQUENT_ACCESS'] as const).map((tableClass) => [
+      `with the class ${tableClass}`,
+      ...[large, small].map((fleet) => monthly(fleet, 'cloudfront', { tableClass })),
+    ]),
+  ].map((row) => `| ${row.join(' | ')} |`);
+  const head = '10,000, one CRL |\n|---|---|---|\n';
+  assert.deepEqual(tableOf('costs.md', head, rows.length), rows);
+});
 
 test('the table of costs in the guide for Workers follows from its prices and counts', () => {
   const rows = fleets.map((devices) => {
@@ -65,11 +90,31 @@ test('the table of costs in the guide for Workers follows from its prices and co
   assert.deepEqual(tableOf('costs.md', 'together |\n|---|---|---|---|---|\n'), rows);
 });
 
+test('what the guide says in words about the goal follows from its prices, too', () => {
+  const text = readFileSync(join(root, 'docs', 'costs.md'), 'utf8').replaceAll('\n', ' ');
+  const [large, small] = [fleetOf(1_000_000, 0.01, 32), fleetOf(10_000, 0.01)].map((fleet) =>
+    totalOf(billOf(fleet, 'cloudfront')),
+  ) as [number, number];
+  const { alarmed, own } = watched.cloudfront;
+  const watching = alarmed * price.alarmed + own * price.metric;
+  const fetches = 1_000_000 * 30 - price.cloudFrontFree;
+  for (const words of [
+    `still lacks**: ${dollars(large - 50)} and ${dollars(small - 13)}`,
+    `(${dollars(fetches * price.cloudFront.http)} for requests beyond`,
+    `pay ${dollars(3 * price.kmsKey + price.webAcl + price.secret + watching)} for what does not depend`,
+    `which are ${dollars(10 * price.alarmed + own * price.metric)} of this`,
+    `which is ${dollars(price.webAcl + price.secret)} less`,
+    `about ${dollars(watching)} for ${alarmed} metrics`,
+  ]) {
+    assert.ok(text.includes(words), words);
+  }
+});
+
 const whole = (count: number): string => Math.round(count).toLocaleString('en');
 
 test('the table of CRLs in the page about scale follows from its prices and counts', () => {
   const rows = [100_000, 1_000_000, 10_000_000].flatMap((devices) =>
-    [1, 128, 1024].map((partitions) => {
+    [1, 32, 128, 1024].map((partitions) => {
       const fleet = fleetOf(devices, 0.01, partitions);
       const size = (countsOf(fleet).crlOctets / 1000).toLocaleString('en', {
         minimumFractionDigits: 1,

@@ -12,6 +12,7 @@ import sys
 os.environ.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", MOTO_ACM_VALIDATION_WAIT="0")
 
 import boto3
+import cloudfront  # noqa: F401, it gives moto what it says
 from estate import furnish
 from made import describe
 from moto.apigatewayv2.models import Api, DomainName

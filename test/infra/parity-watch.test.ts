@@ -235,7 +235,7 @@ test('alarms of several metrics have the same arithmetic', () => {
         .toSorted(),
     }));
   const indexes = entriesAt(locals, 'indexes').map(([name]) => name);
-  const throttled = ['table', ...indexes].flatMap((name) => [`${name}Reads`, `${name}Writes`]);
+  const throttled = ['tableReads', 'tableWrites', ...indexes.map((name) => `${name}Writes`)];
   const of = { refused: ['issued', 'refused'], table_throttled: throttled };
   const ofTerraform = Object.entries(of).map(([name, metrics]) => {
     const one = resourceOf(hcl, 'aws_cloudwatch_metric_alarm', name);

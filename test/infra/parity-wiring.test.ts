@@ -46,6 +46,7 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'aws_dynamodb_table.this': {
     deletion_protection_enabled: 'var.deletion_protection',
+    table_class: 'var.table_class',
     'on_demand_throughput.0.max_read_request_units': 'var.max_read_request_units',
     'on_demand_throughput.0.max_write_request_units': 'var.max_write_request_units',
     'dynamic.1.global_secondary_index.content.0.on_demand_throughput.0.max_read_request_units':
@@ -137,7 +138,7 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'aws_cloudwatch_metric_alarm.table_throttled': {
     'dynamic.0.metric_query.for_each':
-      'setproduct(concat(["table"], keys(local.indexes)), ["Read", "Write"])',
+      'concat([["table", "Read"], ["table", "Write"]], [for name in keys(local.indexes) : [name, "Write"]])',
     'dynamic.0.metric_query.content.0.metric.0.dimensions':
       'merge({TableName = local.table_name}, metric_query.value[0] == "table" ? {} : {GlobalSecondaryIndexName = metric_query.value[0]})',
   },

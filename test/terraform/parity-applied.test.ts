@@ -9,7 +9,16 @@ import { after, before, describe, test } from 'node:test';
 import { contexts } from '../infra/contexts.ts';
 import { allowed, type Policy } from '../infra/iam.ts';
 import { startMoto } from '../infra/stack.ts';
-import { at, listAt, maybe, ofType, type Template, templateOf, text } from '../infra/templates.ts';
+import {
+  at,
+  distributionOf,
+  listAt,
+  maybe,
+  ofType,
+  type Template,
+  templateOf,
+  text,
+} from '../infra/templates.ts';
 import { root } from '../support/installed.ts';
 import { assertEmpty, copied, nextPlan, scepter, terraform } from './terraform.ts';
 
@@ -45,6 +54,7 @@ const inputs = {
       scep: { memory_mb: 1024, timeout_s: 20 },
       maintenance: { timeout_s: 600 },
     },
+    table_class: alb.context.tableClass,
     max_read_request_units: Number(alb.context.maxReadRequestUnits),
     max_write_request_units: Number(alb.context.maxWriteRequestUnits),
     tags: { team: 'pki' },
@@ -403,7 +413,12 @@ describe('in the network of an organisation, by its rules', () => {
     });
   });
 
-  test('the table has the caps that are said, with every index', () => {
+  test('the table has the class and the caps that are said, with every index', () => {
+    const [applies] = valuesOf(applied.made, 'aws_dynamodb_table');
+    assert.equal(
+      at(applies, 'table_class'),
+      at(ofType(template, 'AWS::DynamoDB::GlobalTable')[0], 'Replicas.0.TableClass'),
+    );
     // As Terraform asks for it: moto does not keep it.
     const table = applied.next.find(({ type }) => type === 'aws_dynamodb_table')?.change.after;
     const made = ofType(template, 'AWS::DynamoDB::GlobalTable')[0];
@@ -461,8 +476,8 @@ describe('with names, certificates, packages and a web ACL that others look afte
   });
 
   test('CloudFront has the name, the certificate and the web ACL, and none of these is made', () => {
-    const [found] = valuesOf(applied.made, 'aws_cloudfront_distribution');
-    const made = at(ofType(template, 'AWS::CloudFront::Distribution')[0], 'DistributionConfig');
+    const [found] = valuesOf(applied.made, 'aws_cloudfront_distribution', 'this');
+    const made = distributionOf(template);
     assert.deepEqual(
       [
         at(found, 'aliases'),
@@ -492,5 +507,21 @@ describe('with names, certificates, packages and a web ACL that others look afte
     const [made] = ofType(template, 'AWS::ApiGatewayV2::Api');
     assert.equal(at(api, 'disable_execute_api_endpoint'), at(made, 'DisableExecuteApiEndpoint'));
     assert.equal(at(made, 'DisableExecuteApiEndpoint'), false);
+  });
+
+  test('what CloudFront keeps of a CRL and says of it is made, and the next plan wants nothing', () => {
+    const [cache] = valuesOf(applied.made, 'aws_cloudfront_cache_policy');
+    const [made] = ofType(template, 'AWS::CloudFront::CachePolicy');
+    assert.deepEqual(
+      ['min_ttl', 'default_ttl', 'max_ttl'].map((name) => at(cache, name)),
+      ['MinTTL', 'DefaultTTL', 'MaxTTL'].map((name) => at(made, `CachePolicyConfig.${name}`)),
+    );
+    for (const one of valuesOf(applied.made, 'aws_cloudfront_distribution')) {
+      const crls = listAt(one, 'ordered_cache_behavior').find(
+        (each) => at(each, 'path_pattern') === '/crl/*',
+      );
+      assert.equal(at(crls, 'cache_policy_id'), at(cache, 'id'));
+    }
+    assertEmpty(applied.next);
   });
 });

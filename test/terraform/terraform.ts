@@ -108,6 +108,11 @@ function differing(a: unknown, b: unknown, path: string): string[] {
 const forgotten: readonly string[] = [
   'aws_apigatewayv2_api.ip_address_type',
   'aws_cloudfront_distribution.default_cache_behavior.compress',
+  'aws_cloudfront_distribution.default_cache_behavior.forwarded_values',
+  'aws_cloudfront_distribution.ordered_cache_behavior.forwarded_values',
+  'aws_cloudfront_distribution.origin.origin_access_control_id',
+  'aws_cloudfront_distribution.viewer_certificate.cloudfront_default_certificate',
+  'aws_cloudfront_distribution.viewer_certificate.ssl_support_method',
   'aws_dynamodb_table.global_secondary_index.on_demand_throughput',
   // An index that is said again is said as a whole, and has neither on demand.
   'aws_dynamodb_table.global_secondary_index.read_capacity',

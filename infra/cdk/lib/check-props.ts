@@ -1,6 +1,7 @@
 // Refuses wrong props, with one sentence that names the prop, its value and what it may be.
 
 import { Token } from 'aws-cdk-lib';
+import { TableClass } from 'aws-cdk-lib/aws-dynamodb';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { MAX_CONFIG_OCTETS } from '../../../lib/base/limits.ts';
 import { type Config, checkConfig } from '../../../lib/config/config.ts';
@@ -147,6 +148,10 @@ export function checkBackend(props: BackendProps): Config {
   checkFlag('multiRegionKeys', props.multiRegionKeys);
   checkFlag('keysTrustRoleNames', props.keysTrustRoleNames);
   checkBackup(props.backup);
+  const classes = Object.values(TableClass);
+  if (props.tableClass && !classes.includes(props.tableClass)) {
+    fail('tableClass', `must be one of ${classes.join(', ')}, not "${props.tableClass}"`);
+  }
   checkWarm(props);
   const { rolePath, permissionsBoundary } = props;
   if (rolePath !== undefined && known(rolePath) && !/^\/([\x21-\x7e]+\/)?$/.test(rolePath)) {
@@ -170,6 +175,7 @@ const ofNewTable = [
   'warmWriteRequestUnits',
   'warmReadRequestUnits',
   'deletionProtection',
+  'tableClass',
 ] as const;
 
 function checkBackup({ retentionDays, lock, lockChangeableForDays }: BackupSettings = {}): void {
@@ -306,10 +312,7 @@ function checkFiles({ domain }: FilesOptions = {}, region: string): void {
   checkDomain('files.domain', domain);
   if (domain.certificate) return;
   if (!domain.zone || (known(region) && region !== 'us-east-1')) {
-    fail(
-      'files.domain.certificate',
-      'must be given, of us-east-1, where the stack is elsewhere or there is no zone to validate one in',
-    );
+    fail('files.domain.certificate', 'is missing: one of us-east-1, as none can be made here');
   }
 }
 

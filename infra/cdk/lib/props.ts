@@ -1,6 +1,6 @@
 // What a deployment may say about itself, with every default.
 
-import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import type { ITableV2, TableClass } from 'aws-cdk-lib/aws-dynamodb';
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
 import type { IManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -59,6 +59,13 @@ export interface BackendProps {
    * @default - what AWS gives
    */
   readonly warmWriteRequestUnits?: number;
+
+  /**
+   * The class of the new table: infrequent access costs less where what is kept is most of it, from some 50,000
+   * devices on. It may change twice in 30 days.
+   * @default TableClass.STANDARD
+   */
+  readonly tableClass?: TableClass;
 
   /**
    * Backups of the table by AWS Backup, that outlive it.

@@ -102,6 +102,10 @@ const cases: readonly Case[] = [
     { maxReadRequestUnits: 1 },
   ],
   [
+    /^tableClass: must be one of STANDARD, STANDARD_INFREQUENT_ACCESS, not "IA"$/,
+    bad({ tableClass: 'IA' }),
+  ],
+  [
     /^reservedConcurrency: must be a whole number from 1 to 10000, not 0$/,
     { reservedConcurrency: 0 },
   ],
@@ -301,11 +305,11 @@ const cases: readonly Case[] = [
     (stack) => ({ files: { domain: { name: 'pki.example.org', zone: zoneOf(stack) } } }),
   ],
   [
-    /^files\.domain\.certificate: must be given, of us-east-1, where the stack is elsewhere or there is no zone/,
+    /^files\.domain\.certificate: is missing: one of us-east-1, as none can be made here$/,
     { files: { domain: { name: 'pki.example.com' } } },
   ],
   [
-    /^files\.domain\.certificate: must be given, of us-east-1, where the stack is elsewhere or there is no zone/,
+    /^files\.domain\.certificate: is missing: one of us-east-1, as none can be made here$/,
     (stack) => ({
       ingress: Ingress.httpApi(),
       files: { domain: { name: 'pki.example.com', zone: zoneOf(stack) } },

@@ -53,6 +53,7 @@ test('every setting reaches the template', () => {
   const template = Template.fromStack(
     stackOf({
       ...{ maxWriteRequestUnits: '70', maxReadRequestUnits: '300' },
+      tableClass: 'STANDARD_INFREQUENT_ACCESS',
       ...{ deletionProtection: 'false', reservedConcurrency: '7' },
       ...{ rateLimit: '300', requestsPerSecond: '8', plainHttp: 'true' },
       ...{ keyAdministrators: `${role('a')},${role('b')}`, breakGlassRoleArn: role('c') },
@@ -65,6 +66,7 @@ test('every setting reaches the template', () => {
     Replicas: [
       {
         DeletionProtectionEnabled: false,
+        TableClass: 'STANDARD_INFREQUENT_ACCESS',
         ReadOnDemandThroughputSettings: { MaxReadRequestUnits: 300 },
       },
     ],

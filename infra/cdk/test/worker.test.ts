@@ -363,7 +363,7 @@ const said: readonly (readonly [sentence: string, context: Readonly<Record<strin
   ['deletionProtection: must be true or false, not "no"', { ...good, deletionProtection: 'no' }],
   ['maxWriteRequestUnits: must be a number, not "many"', { ...good, maxWriteRequestUnits: 'many' }],
   [
-    'ingress: is not a setting; these are: account, region, config, deployment, breakGlassRoleArn, multiRegionKeys, keysTrustRoleNames, caKeys, sealingKeyArn, logKeyArn, keyAdministrators, operators, maxWriteRequestUnits, maxReadRequestUnits, deletionProtection, backupRetentionDays, backupLock, backupLockChangeableForDays, backupCopyToVaultArn, backupVaultKeyArn, alarmTopicArn, tableName, tags, permissionsBoundaryArn, rolePath, warmReadRequestUnits, warmWriteRequestUnits, trustAnchor',
+    'ingress: is not a setting; these are: account, region, config, deployment, breakGlassRoleArn, multiRegionKeys, keysTrustRoleNames, caKeys, sealingKeyArn, logKeyArn, keyAdministrators, operators, maxWriteRequestUnits, maxReadRequestUnits, tableClass, deletionProtection, backupRetentionDays, backupLock, backupLockChangeableForDays, backupCopyToVaultArn, backupVaultKeyArn, alarmTopicArn, tableName, tags, permissionsBoundaryArn, rolePath, warmReadRequestUnits, warmWriteRequestUnits, trustAnchor',
     { ...good, ingress: 'httpApi' },
   ],
 ];

@@ -1,7 +1,7 @@
 // What a fleet costs a month, part by part: `scepter cost`, and the tables in the guides.
 
 import { MAX_CRL_AGE_S } from '../../base/limits.ts';
-import { assumed, measured, price, watched, workersPaid } from './prices.ts';
+import { assumed, measured, price, tableClasses, watched, workersPaid } from './prices.ts';
 
 export const targets = ['functionUrl', 'httpApi', 'cloudfront', 'workers'] as const;
 type Target = (typeof targets)[number];
@@ -21,6 +21,12 @@ export type Fleet = {
   /** CRLs over which the certificates are spread; 1: one CRL tells of all. */
   readonly partitions: number;
 };
+
+export type TableClass = keyof typeof tableClasses;
+const classNames = Object.keys(tableClasses) as TableClass[];
+
+/** What is paid: the class of the table; and whether an account has CloudFront's free tier for it alone. */
+type Terms = { readonly tableClass: TableClass; readonly cloudFrontFree: boolean };
 
 /** Of a month. */
 type Counts = {
@@ -54,14 +60,18 @@ export const enrolmentsIn = ({ first, renewals }: Pick<Counts, 'first' | 'renewa
   first + renewals;
 
 type Units = { readonly writeUnits: number; readonly readUnits: number };
-const unitsOf = (times: number, { writeUnits, readUnits }: Units): number =>
-  times * (writeUnits * price.writeUnit + readUnits * price.readUnit);
+type Table = (typeof tableClasses)[TableClass];
+const unitsOf = (table: Table, times: number, { writeUnits, readUnits }: Units): number =>
+  times * (writeUnits * table.writeUnit + readUnits * table.readUnit);
 /** Of as much as is kept of each of a month's enrolments in all the years. */
-const stored = ({ years }: Fleet, enrolments: number, octets: number): number =>
-  (enrolments * 12 * years * octets * price.stored) / 1e9;
+const stored = (table: Table, { years }: Fleet, enrolments: number, octets: number): number =>
+  (enrolments * 12 * years * octets * table.stored) / 1e9;
 const lambda = (times: number, seconds: number): number =>
   times * (price.invocation + seconds * assumed.functionGb * price.gbSecond);
 const logged = (times: number, octets: number): number => (times * octets * price.logGb) / 1e9;
+/** Lines of CloudFront's access log, as long as they are kept. */
+const kept = (lines: number): number =>
+  (lines * assumed.accessLog.octets * assumed.accessLog.months * price.s3) / 1e9;
 const beyond = (used: number, free: number): number => Math.max(0, used - free);
 
 /** Of a function's calls in a month the first of each second is traced, and one in twenty of the others. */
@@ -85,26 +95,38 @@ export const parts = [
 ] as const;
 type Bill = Readonly<Record<(typeof parts)[number], number>>;
 
+/** @returns the class of the table with which a fleet costs the least */
+export const tableClassOf = (fleet: Fleet, target: Target): TableClass =>
+  classNames.reduce((best, one) => {
+    const [ours, theirs] = [one, best].map((tableClass) =>
+      totalOf(billOf(fleet, target, { tableClass })),
+    ) as [number, number];
+    return ours < theirs ? one : best;
+  });
+
 /** @returns US dollars a month */
-export function billOf(fleet: Fleet, target: Target): Bill {
+export function billOf(fleet: Fleet, target: Target, terms: Partial<Terms> = {}): Bill {
+  const { tableClass = tableClassOf(fleet, target), cloudFrontFree = true } = terms;
+  const table = tableClasses[tableClass];
   const counts = countsOf(fleet);
   const enrolments = enrolmentsIn(counts);
   const aws = {
     keys: 3 * price.kmsKey,
     signatures: enrolments * price.sign,
     'writes and reads':
-      unitsOf(counts.first, measured.challenge) +
-      unitsOf(counts.first, measured.enrolment) +
-      unitsOf(counts.renewals, measured.renewal) +
-      unitsOf(counts.listed / MONTHS_LISTED, measured.revocation) +
+      unitsOf(table, counts.first, measured.challenge) +
+      unitsOf(table, counts.first, measured.enrolment) +
+      unitsOf(table, counts.renewals, measured.renewal) +
+      unitsOf(table, counts.listed / MONTHS_LISTED, measured.revocation) +
       (counts.listed / MONTHS_LISTED) * price.put,
     'index of searches':
-      unitsOf(enrolments, measured.search) + stored(fleet, enrolments, measured.search.octets),
-    storage: stored(fleet, enrolments, measured.certificateOctets),
+      unitsOf(table, enrolments, measured.search) +
+      stored(table, fleet, enrolments, measured.search.octets),
+    storage: stored(table, fleet, enrolments, measured.certificateOctets),
   };
   return target === 'workers'
-    ? { ...aws, ...onWorkers(fleet, counts) }
-    : { ...aws, ...onLambda(fleet, counts, target) };
+    ? { ...aws, ...onWorkers(fleet, counts, table) }
+    : { ...aws, ...onLambda(fleet, counts, target, { table, cloudFrontFree }) };
 }
 
 type Rest = Omit<
@@ -113,11 +135,11 @@ type Rest = Omit<
 >;
 
 /** What upkeep asks of S3 in each minute, and of partitions of the table, too. */
-function lookedAt({ partitions }: Fleet): number {
+function lookedAt({ partitions }: Fleet, { readUnit }: Table): number {
   const own = measured.upkeep.gets * price.get;
   if (partitions === 1) return own;
   const { gets, readUnits } = measured.partition;
-  return own + partitions * (gets * price.get + readUnits * price.readUnit);
+  return own + partitions * (gets * price.get + readUnits * readUnit);
 }
 
 /** What CloudFront asks of S3, by caches that each ask again when what they have is too old. */
@@ -126,30 +148,43 @@ function missed({ partitions }: Fleet, { crlFetches }: Counts): number {
   return Math.min(crlFetches, partitions * assumed.edgeCaches * times) * price.get;
 }
 
-function onLambda(fleet: Fleet, counts: Counts, ingress: Exclude<Target, 'workers'>): Rest {
+/** Requests of http first, which are cheaper: so the free tier is worth the least. */
+function requestsOfCloudFront(http: number, https: number, free: number): number {
+  const { cloudFront } = price;
+  const left = Math.max(0, free - http);
+  return beyond(http, free) * cloudFront.http + beyond(https, left) * cloudFront.https;
+}
+
+function onLambda(
+  fleet: Fleet,
+  counts: Counts,
+  ingress: Exclude<Target, 'workers'>,
+  { table, cloudFrontFree }: { readonly table: Table; readonly cloudFrontFree: boolean },
+): Rest {
   const { seconds, logOctets } = assumed;
   const enrolments = enrolmentsIn(counts);
   const requests = enrolments * assumed.requests;
   const cached = ingress === 'cloudfront';
   // Each CRL is fetched from the functions where no cache is in between.
   const fetched = cached ? 0 : counts.crlFetches;
-  const all = requests + counts.crlFetches;
-  const crlGb = (counts.crlFetches * counts.crlOctets) / 1e9;
+  const crlGb = (counts.crlFetches * (counts.crlOctets + assumed.headerOctets)) / 1e9;
+  const { cloudFrontFree: freeRequests, cloudFrontEgressFree: freeGb } = price;
   const { alarmed, own } = watched[ingress];
   const edge = {
     functionUrl: 0,
-    httpApi: all * price.httpApi,
+    httpApi: (requests + fetched) * price.httpApi,
+    // CRLs by http from a distribution of their own, which has no web ACL.
     cloudfront:
       price.webAcl +
       price.secret +
-      all * price.webAclRequest +
-      beyond(all, price.cloudFrontFree) * price.cloudFront,
+      requests * (price.webAclRequest + price.httpApi) +
+      requestsOfCloudFront(counts.crlFetches, requests, cloudFrontFree ? freeRequests : 0),
   };
   return {
     upkeep:
       lambda(MINUTES, seconds.upkeep) +
-      unitsOf(MINUTES, measured.upkeep) +
-      MINUTES * lookedAt(fleet) +
+      unitsOf(table, MINUTES, measured.upkeep) +
+      MINUTES * lookedAt(fleet, table) +
       logged(MINUTES, logOctets.upkeep) +
       traced(MINUTES),
     functions:
@@ -158,18 +193,19 @@ function onLambda(fleet: Fleet, counts: Counts, ingress: Exclude<Target, 'worker
       fetched * price.get,
     'API or edge': edge[ingress],
     'CRL traffic': cached
-      ? beyond(crlGb, price.cloudFrontEgressFree) * price.cloudFrontEgress + missed(fleet, counts)
+      ? beyond(crlGb, cloudFrontFree ? freeGb : 0) * price.cloudFrontEgress + missed(fleet, counts)
       : beyond(crlGb, price.egressFree) * price.egress,
     'logs and traces':
       logged(enrolments, logOctets.enrolment) +
       logged(fetched, logOctets.function + (ingress === 'functionUrl' ? 0 : logOctets.api)) +
+      (cached ? kept(requests) : 0) +
       traced(requests + fetched),
     'alarms and metrics': alarmed * price.alarmed + own * price.metric,
   };
 }
 
 /** Cloudflare asks nothing for traffic. */
-function onWorkers(fleet: Fleet, counts: Counts): Rest {
+function onWorkers(fleet: Fleet, counts: Counts, table: Table): Rest {
   const { worker } = assumed;
   const { crlFetches } = counts;
   const enrolments = enrolmentsIn(counts);
@@ -178,7 +214,7 @@ function onWorkers(fleet: Fleet, counts: Counts): Rest {
   const lines = enrolments * worker.enrolmentLines + MINUTES * worker.upkeepLines;
   const requests = enrolments * assumed.requests + crlFetches + MINUTES;
   return {
-    upkeep: unitsOf(MINUTES, measured.upkeep) + MINUTES * lookedAt(fleet),
+    upkeep: unitsOf(table, MINUTES, measured.upkeep) + MINUTES * lookedAt(fleet, table),
     functions:
       price.workers +
       beyond(requests, workersPaid.requests) * price.workerRequest +

@@ -11,6 +11,8 @@ import {
   type Fleet,
   parts,
   privateCa,
+  type TableClass,
+  tableClassOf,
   targets,
   totalOf,
 } from './arithmetic.ts';
@@ -67,8 +69,9 @@ export function costCommand(io: Io): Command {
     .addHelpText(
       'after',
       `
-US dollars, list prices in us-east-1, without free tiers but those of CloudFront, of AWS's traffic and of Workers
-Paid. What is measured by tests and what is assumed: docs/costs.md, docs/scale.md.
+US dollars, list prices in us-east-1 of November 2026, without free tiers but those of CloudFront, of AWS's traffic
+and of Workers Paid; with CloudFront, CRLs come from its distribution for files ("filesUrl"), by http. The class of the
+table is the cheaper one (input tableClass). What is measured by tests and what is assumed: docs/costs.md, docs/scale.md.
 
 Examples:
   scepter cost --devices 10,000
@@ -95,13 +98,25 @@ const stormTable = (rates: ReturnType<typeof stormOf>): Table => ({
   numbers: true,
 });
 
+const shown: Readonly<Record<TableClass, string>> = {
+  STANDARD: 'standard',
+  STANDARD_INFREQUENT_ACCESS: 'standard-IA',
+};
+
 async function cost(io: Io, options: Options): Promise<void> {
   const { output, json, pager, storm, ...fleet } = options;
   const rates = storm === undefined ? undefined : stormOf(fleet, storm);
   const counts = countsOf(fleet);
-  const bills = targets.map((target) => ({ target, bill: billOf(fleet, target) }));
+  const bills = targets.map((target) => {
+    const tableClass = tableClassOf(fleet, target);
+    const bill = billOf(fleet, target, { tableClass });
+    const unfree = totalOf(billOf(fleet, target, { tableClass, cloudFrontFree: false }));
+    return { target, tableClass, bill, unfree };
+  });
   const connector = privateCa(enrolmentsIn(counts));
   const each = bills.map(({ target, bill }) => [target, { ...bill, total: totalOf(bill) }]);
+  const by = (name: 'tableClass' | 'unfree') =>
+    Object.fromEntries(bills.map((one) => [one.target, one[name]]));
   const month =
     `A month: ${whole(counts.first)} first enrolments, ${whole(counts.renewals)} renewals, ` +
     `${whole(counts.crlFetches)} fetches of a CRL of ${dollars(counts.crlOctets / 1000, 1)} kB (${whole(counts.listed / fleet.partitions)} certificates)`;
@@ -109,7 +124,12 @@ async function cost(io: Io, options: Options): Promise<void> {
   const total = ['total', ...bills.map(({ bill }) => dollars(totalOf(bill)))];
   const table: Table = {
     columns: ['US DOLLARS', ...targets],
-    rows: [...rows, total],
+    rows: [
+      ...rows,
+      total,
+      ["without CloudFront's free tier", ...bills.map(({ unfree }) => dollars(unfree))],
+      ['class of the table', ...bills.map(({ tableClass }) => shown[tableClass])],
+    ],
     numbers: true,
   };
   await show(io, options, {
@@ -117,6 +137,8 @@ async function cost(io: Io, options: Options): Promise<void> {
       ...fleet,
       month: counts,
       ...Object.fromEntries(each),
+      withoutCloudFrontFree: by('unfree'),
+      tableClass: by('tableClass'),
       awsPrivateCa: connector,
       ...(rates ? { storm: rates } : {}),
     },

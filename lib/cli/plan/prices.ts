@@ -1,5 +1,5 @@
-// Prices and counts that costs are computed from: list prices in us-east-1, in US dollars, without free tiers but
-// those named; and what tests have measured of this service.
+// Prices and counts that costs are computed from: list prices in us-east-1 as of November 2026, in US dollars, without
+// free tiers but those named; and what tests have measured of this service.
 
 const M = 1_000_000;
 
@@ -7,17 +7,14 @@ export const price = {
   kmsKey: 1,
   /** RSA-3072, RSA-4096 or ECC; RSA-2048 is a fifth of it. */
   sign: 0.15 / 10_000,
-  writeUnit: 0.625 / M,
-  readUnit: 0.125 / M,
-  /** A month of a GB, with point-in-time recovery. */
-  stored: 0.25 + 0.2,
   invocation: 0.2 / M,
   gbSecond: 0.0000133334,
   httpApi: 1 / M,
   /** A GB from a function to the internet, and how many a month an account gets for nothing. */
   egress: 0.09,
   egressFree: 100,
-  cloudFront: 0.01 / 10_000,
+  /** A request of http, and one of https. */
+  cloudFront: { http: 0.0075 / 10_000, https: 0.01 / 10_000 },
   cloudFrontFree: 10 * M,
   cloudFrontEgress: 0.085,
   cloudFrontEgressFree: 1000,
@@ -26,6 +23,8 @@ export const price = {
   /** Of S3. */
   get: 0.4 / M,
   put: 5 / M,
+  /** A month of a GB in S3. */
+  s3: 0.023,
   logGb: 0.5,
   /** Each that X-Ray keeps. */
   trace: 5 / M,
@@ -38,6 +37,12 @@ export const price = {
   alarmed: 0.1,
   /** A month of a metric of our own. */
   metric: 0.3,
+} as const;
+
+/** Of the classes of a table: units, and a month of a GB with point-in-time recovery. */
+export const tableClasses = {
+  STANDARD: { writeUnit: 0.625 / M, readUnit: 0.125 / M, stored: 0.25 + 0.2 },
+  STANDARD_INFREQUENT_ACCESS: { writeUnit: 0.78 / M, readUnit: 0.155 / M, stored: 0.1 + 0.2 },
 } as const;
 
 /** In the price of Workers Paid. */
@@ -53,11 +58,11 @@ export const measured = {
   challenge: { writeUnits: 8, readUnits: 3 },
   revocation: { writeUnits: 19 + 40, readUnits: 5 },
   /** The words of one enrolment or renewal in the index of searches. */
-  search: { writeUnits: 12, readUnits: 8, octets: 3000 },
+  search: { writeUnits: 12, readUnits: 8, octets: 2500 },
   upkeep: { writeUnits: 12, readUnits: 127, gets: 2 },
   /** A minute of a partition: the newest CRL in one of ten (test/ca/revoke/crl-partitions.test.ts), the head of its register. */
   partition: { gets: 1 / 10, readUnits: 1 },
-  certificateOctets: 10_000,
+  certificateOctets: 9800,
 } as const;
 
 /**
@@ -65,9 +70,9 @@ export const measured = {
  * is one of three for nothing.
  */
 export const watched = {
-  functionUrl: { alarmed: 27, own: 3 },
-  httpApi: { alarmed: 29, own: 3 },
-  cloudfront: { alarmed: 30, own: 3 },
+  functionUrl: { alarmed: 23, own: 3 },
+  httpApi: { alarmed: 25, own: 3 },
+  cloudfront: { alarmed: 26, own: 3 },
 } as const;
 
 /** What is assumed: HTTP requests of an enrolment; seconds of functions; octets of logs; CPU milliseconds and lines of a Worker. */
@@ -77,9 +82,13 @@ export const assumed = {
   seconds: { request: 0.25, crl: 0.02, upkeep: 0.5 },
   logOctets: { enrolment: 3000, function: 700, api: 300, upkeep: 1500 },
   worker: { enrolmentMs: 15, crlMs: 1, upkeepMs: 50, enrolmentLines: 3, upkeepLines: 4 },
+  /** Octets of a line of CloudFront's access log as it is stored, and months that it is kept. */
+  accessLog: { octets: 150, months: 12 },
   /** Regional caches of CloudFront before a bucket, of which the United States have four. */
   edgeCaches: 4,
+  /** Of a CRL; and of the headers that it comes with. */
   crlOctets: { empty: 700, entry: 52, partition: 100 },
+  headerOctets: 500,
 } as const;
 
 /** Of a second, by default: what a deployment lets in (test/infra/cost.test.ts), and the quotas of an account of AWS for

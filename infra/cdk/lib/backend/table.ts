@@ -22,7 +22,7 @@ function keysOf(schema: readonly { AttributeName?: string | undefined }[]) {
 }
 
 export function makeTable(scope: Construct, props: BackendProps): TableV2 {
-  const { tableKey, deletionProtection = true } = props;
+  const { tableKey, tableClass, deletionProtection = true } = props;
   const { maxReadRequestUnits = 4000, maxWriteRequestUnits = 1000 } = props;
   const caps = { maxReadRequestUnits, maxWriteRequestUnits };
   const { warmReadRequestUnits: read, warmWriteRequestUnits: write } = props;
@@ -44,6 +44,7 @@ export function makeTable(scope: Construct, props: BackendProps): TableV2 {
     timeToLiveAttribute: ttlAttribute,
     billing: Billing.onDemand(caps),
     warmThroughput,
+    tableClass,
     encryption: tableKey
       ? TableEncryptionV2.customerManagedKey(tableKey)
       : TableEncryptionV2.dynamoOwnedKey(),

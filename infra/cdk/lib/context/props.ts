@@ -1,6 +1,7 @@
 // The props of the constructs, from the settings of their apps.
 
 import { existsSync, readFileSync } from 'node:fs';
+import type { TableClass } from 'aws-cdk-lib/aws-dynamodb';
 import { SecurityGroup } from 'aws-cdk-lib/aws-ec2';
 import { CodeSigningConfig } from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -38,6 +39,7 @@ export const backendPropsOf = (scope: Construct, context: Context): BackendProps
   operators: context.list('operators'),
   maxWriteRequestUnits: context.number('maxWriteRequestUnits'),
   maxReadRequestUnits: context.number('maxReadRequestUnits'),
+  tableClass: context.text('tableClass') as TableClass | undefined,
   deletionProtection: context.flag('deletionProtection'),
   table: tableOf(scope, context),
   backup: backupOf(scope, context),

@@ -233,7 +233,10 @@ export class Watch {
 const instancesOf = (of: LambdaFunction): Metric =>
   of.metric('ConcurrentExecutions', { period: five, statistic: Stats.MAXIMUM });
 
-/** An index at its cap throttles the table's writes, and its metric has the name of the index. */
+/**
+ * An index at its cap throttles the table's writes, and its metric has the name of the index. Reads of indexes are of
+ * upkeep, which has alarms of its own, and of lists for people: no device waits for one.
+ */
 function throttlesOf({ tableName: TableName }: ITableV2): MathExpression {
   const of = (kind: 'Read' | 'Write', index: object): Metric =>
     new Metric({
@@ -243,16 +246,16 @@ function throttlesOf({ tableName: TableName }: ITableV2): MathExpression {
       statistic: Stats.SUM,
       period: five,
     });
-  const usingMetrics = (['Read', 'Write'] as const).flatMap((kind) => [
-    [`table${kind}s`, of(kind, {})] as const,
-    ...tableDefinition.GlobalSecondaryIndexes.map(
-      ({ IndexName }) =>
-        [`${IndexName}${kind}s`, of(kind, { GlobalSecondaryIndexName: IndexName })] as const,
-    ),
-  ]);
+  const ofTable = (['Read', 'Write'] as const).map(
+    (kind) => [`table${kind}s`, of(kind, {})] as const,
+  );
+  const ofIndexes = tableDefinition.GlobalSecondaryIndexes.map(
+    ({ IndexName }) =>
+      [`${IndexName}Writes`, of('Write', { GlobalSecondaryIndexName: IndexName })] as const,
+  );
   return new MathExpression({
     expression: 'SUM(METRICS())',
-    usingMetrics: Object.fromEntries(usingMetrics),
+    usingMetrics: Object.fromEntries([...ofTable, ...ofIndexes]),
     period: five,
   });
 }
