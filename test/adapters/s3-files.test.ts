@@ -107,6 +107,36 @@ describe('a call fails', () => {
     assert.deepEqual(s3.calls, ['GET', 'HEAD']);
   });
 
+  test('an Outage says what to do where somebody has to do something', async () => {
+    const { files, name } = bucket();
+    const said = async (work: Promise<unknown>): Promise<string> =>
+      await work.then(
+        () => assert.fail('no Outage'),
+        (error) => (error instanceof Outage ? error.message : assert.fail(error)),
+      );
+    for (const [fault, code, remedy] of [
+      ['forbidden', 'AccessDenied', /the policy of this role, of the bucket, or of the KMS key/],
+      ['no bucket', 'NoSuchBucket', /it was deleted, or SCEPTER_FILES names another/],
+      ['key disabled', 'KMS.DisabledException', /enable the KMS key/],
+    ] as const) {
+      s3.arm(() => fault);
+      const why = await said(files.newest('default'));
+      assert.ok(
+        why.startsWith(`the bucket ${name}: GetObject of crl/default.crl failed: ${code} (`),
+        why,
+      );
+      assert.match(why, remedy);
+    }
+    s3.arm(() => 'forbidden');
+    assert.match(await said(files.publish('default', crl())), /HTTP 403 \(the policy of this role/);
+    // HeadObject finds nothing in a bucket that is not there, and PutObject says so.
+    s3.arm(() => 'no bucket');
+    assert.match(
+      await said(files.publish('default', crl())),
+      /PutObject .* NoSuchBucket \(it was deleted/,
+    );
+  });
+
   test('an answer that does not come is waited for no longer than a call may take', async () => {
     const { files, open } = bucket();
     const one = crl();

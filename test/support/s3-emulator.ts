@@ -18,7 +18,9 @@ export type S3Fault =
   | 'conflicting'
   | 'truncated'
   | 'silent'
-  | 'forbidden';
+  | 'forbidden'
+  | 'no bucket'
+  | 'key disabled';
 
 type Headers = Readonly<Record<string, string>>;
 export type S3Object = { readonly headers: Headers; readonly body: Buffer };
@@ -45,6 +47,8 @@ const refusals: Partial<Record<S3Fault, readonly [number, string]>> = {
   'slow down': [503, 'SlowDown'],
   conflicting: [409, 'ConditionalRequestConflict'],
   forbidden: [403, 'AccessDenied'],
+  'no bucket': [404, 'NoSuchBucket'],
+  'key disabled': [400, 'KMS.DisabledException'],
 };
 
 const connection = {

@@ -118,6 +118,7 @@ const forgotten: readonly string[] = [
   'aws_dynamodb_table.global_secondary_index.read_capacity',
   'aws_dynamodb_table.global_secondary_index.write_capacity',
   'aws_dynamodb_table.on_demand_throughput',
+  'aws_dynamodb_table.table_class',
   'aws_lambda_function.logging_config',
 ];
 

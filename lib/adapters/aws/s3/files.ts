@@ -38,6 +38,23 @@ const conflicts = new Set(['PreconditionFailed', 'NoSuchKey', 'HTTP 404', 'HTTP 
 /** HeadObject is answered without a body. */
 const isAbsent = (error: unknown): boolean => /^(?:NoSuchKey|HTTP 404)$/.test(told(error).name);
 
+const notAllowed =
+  'the policy of this role, of the bucket, or of the KMS key that the bucket is encrypted with does not allow it';
+const keyIsAway =
+  'enable the KMS key that the bucket is encrypted with, or give the bucket another';
+const elsewhere = 'the bucket is in another region than this process';
+/** What to do, by the refusal; of HeadObject its status is all that is known. */
+const remedies: Readonly<Record<string, string>> = {
+  AccessDenied: notAllowed,
+  'HTTP 403': notAllowed,
+  NoSuchBucket: 'it was deleted, or SCEPTER_FILES names another',
+  PermanentRedirect: elsewhere,
+  'HTTP 301': elsewhere,
+  'KMS.DisabledException': keyIsAway,
+  'KMS.KMSInvalidStateException': keyIsAway,
+  'KMS.NotFoundException': keyIsAway,
+};
+
 /** What the object says that its CRL's number is. */
 const storedOf = (headers: Headers): string => headers[meta('number')] ?? 'none';
 
@@ -159,6 +176,7 @@ export class S3Files implements CrlStore, IssuerFiles {
   #outage(call: string, key: string, error: unknown): Outage {
     const { name, message } = told(error);
     const about = message === '' || message === name ? name : `${name}: ${message}`;
-    return new Outage(`the bucket ${this.#bucket}: ${call} of ${key} failed: ${about}`);
+    const remedy = remedies[name] === undefined ? '' : ` (${remedies[name]})`;
+    return new Outage(`the bucket ${this.#bucket}: ${call} of ${key} failed: ${about}${remedy}`);
   }
 }
