@@ -52,7 +52,7 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
     new Uint8Array(await (await import('node:stream/consumers')).arrayBuffer(process.stdin)),
   ...terminal(env.pager),
   ...{ home, clock: systemClock },
-  config: async (file) => (await import('./default-config.ts')).readDocument(env, file),
+  config: async (file) => (await import('./config/default-config.ts')).readDocument(env, file),
   serve: async (json) => (await import('./server.ts')).serve(json),
   operator: async () => (await import('./node/operator.ts')).findOperator(env),
   deployment: async () => (await import('./lambda/deployment.ts')).deploymentOf(env),

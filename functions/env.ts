@@ -13,6 +13,11 @@ export type Env = {
   readonly table: string | undefined;
   /** `SCEPTER_FILES`: the S3 bucket that has the CRLs and the certificates of the CAs where the records are in a table. */
   readonly files: string | undefined;
+  /** `SCEPTER_LOGS`: the S3 bucket that has the files of the logs where the records are in a table; without it none are
+   * kept there. */
+  readonly logs: string | undefined;
+  /** `SCEPTER_LOG_KEY`: the KMS key that signs them, where keys are in KMS: the ARN of an ECC_NIST_P256 key. */
+  readonly logKey: string | undefined;
   /** `HOST` and `PORT`: where the embedded server listens. */
   readonly host: string;
   readonly port: number;
@@ -88,6 +93,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     dataDir: resolve(env.SCEPTER_DATA_DIR || './.scepter'),
     table: env.SCEPTER_TABLE || undefined,
     files: env.SCEPTER_FILES || undefined,
+    ...logsIn(env),
     deployment: env.SCEPTER_DEPLOYMENT || undefined,
     sealingKey: env.SCEPTER_SEALING_KEY || undefined,
     originSecrets: (env.SCEPTER_ORIGIN_SECRETS ?? '').split(',').filter((one) => one !== ''),
@@ -114,6 +120,22 @@ function portIn(name: string, text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port <= 65_535) return port;
   throw new Error(`${name} must be a number from 0 to 65535, not "${text}"`);
+}
+
+function logsIn(env: Readonly<Record<string, string | undefined>>): Pick<Env, 'logs' | 'logKey'> {
+  const { SCEPTER_LOGS: logs = '', SCEPTER_LOG_KEY: logKey = '' } = env;
+  if (logs !== '' && !env.SCEPTER_TABLE) {
+    throw new Error(
+      'SCEPTER_LOGS is a bucket for the logs of records in a table: set SCEPTER_TABLE, or leave it out',
+    );
+  }
+  const [set, missing] = logs === '' ? ['LOG_KEY', 'LOGS'] : ['LOGS', 'LOG_KEY'];
+  if ((logs === '') !== (logKey === '') && env.SCEPTER_TABLE && env.SCEPTER_SEALING_KEY) {
+    throw new Error(
+      `SCEPTER_${set} is set without SCEPTER_${missing}: logs need a bucket and a key, or neither`,
+    );
+  }
+  return { logs: logs || undefined, logKey: logKey || undefined };
 }
 
 function tlsIn(env: Readonly<Record<string, string | undefined>>): Env['tls'] {

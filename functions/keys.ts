@@ -6,11 +6,21 @@ import { beginAnew, SoftwareKeys } from '../lib/adapters/software-keys.ts';
 import { readMacKeys } from '../lib/ca/authority/mac-keys.ts';
 import { ownNames, tokenNameKey } from '../lib/ca/record/tokens.ts';
 import { ConfigError } from '../lib/config/error.ts';
+import { logKey } from '../lib/events/note.ts';
+import type { Sequencing } from '../lib/ports/log-files.ts';
 import type { MacKeys } from '../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../lib/ports/ra-keys.ts';
 import type { Signer } from '../lib/ports/signer.ts';
 import type { Key, Store } from '../lib/ports/store.ts';
 import type { Env } from './env.ts';
+
+type LogKey = SoftwareKeys['logKey'];
+
+/** What a process has that signs with this key. */
+export const sequencingWith = (
+  { publicKey, sign }: LogKey,
+  kept: Pick<Sequencing, 'files' | 'waiting'>,
+): Sequencing => ({ ...kept, sign, key: async () => logKey(await publicKey()) });
 
 export type Keys = {
   readonly signer: Signer;
@@ -20,8 +30,8 @@ export type Keys = {
   readonly kms?: Pick<KmsKeys, 'adopt' | 'makeMacKey' | 'reload' | 'close'>;
   /** References of the keys of CAs, where they are files. */
   readonly caKeys?: () => Promise<readonly string[]>;
-  /** That of the logs, where keys are files. */
-  readonly logKey?: SoftwareKeys['logKey'];
+  /** That of the logs, where they may be kept. */
+  readonly logKey?: LogKey;
 };
 
 /** What an operator does with keys in KMS, and nobody does with keys in files. */
@@ -62,11 +72,12 @@ export async function requireTogether(
   );
 }
 
-export type KeysEnv = Pick<Env, 'dataDir' | 'sealingKey' | 'deployment'>;
+export type KeysEnv = Pick<Env, 'dataDir' | 'sealingKey' | 'deployment'> &
+  Partial<Pick<Env, 'logKey'>>;
 
 /** The SDK is loaded only where it is used. */
 export async function openKeys(
-  { dataDir, sealingKey, deployment }: KeysEnv,
+  { dataDir, sealingKey, deployment, logKey: named }: KeysEnv,
   store: Store,
 ): Promise<Keys> {
   if (sealingKey === undefined) {
@@ -81,5 +92,5 @@ export async function openKeys(
     readMacKeys: (purpose) => readMacKeys(store, purpose),
   });
   const { signer, raKeys, macKeys } = kms;
-  return { signer, raKeys, macKeys, kms };
+  return { signer, raKeys, macKeys, kms, ...(named ? { logKey: kms.logKey(named) } : {}) };
 }

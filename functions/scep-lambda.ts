@@ -1,10 +1,10 @@
 // AWS Lambda: SCEP, CRLs and certificates of CAs, probes. The one function that opens RA keys.
 
 import { makeDeviceApp } from '../lib/http/app.ts';
+import { readOriginSecrets } from './config/static-secrets.ts';
 import { kept } from './kept.ts';
 import { openService } from './lambda/aws.ts';
 import { handling, log, serveEvents } from './lambda/instance.ts';
-import { readOriginSecrets } from './static-secrets.ts';
 
 const app = kept(async () => {
   const deps = await openService(log);

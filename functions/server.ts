@@ -1,7 +1,7 @@
 // Plain Node: the embedded default over HTTP. `scepter serve`, which is `npm start`.
 
 import { jsonLog, systemClock } from '../lib/adapters/system.ts';
-import { loadConfig } from './default-config.ts';
+import { loadConfig } from './config/default-config.ts';
 import { readEnv } from './env.ts';
 import { say } from './node/banner.ts';
 import { announce } from './node/cautions.ts';

@@ -4,9 +4,10 @@
 
 import { errorText } from '../lib/base/errors.ts';
 import { MINUTELY_MS } from '../lib/base/limits.ts';
+import { LOG_AGAIN_MS } from '../lib/base/log-limits.ts';
 import { warnOfDisagreements } from '../lib/ca/authority/as-made.ts';
 import type { PublishDeps } from '../lib/ca/deps.ts';
-import { casOfJobs, jobsOf } from '../lib/ca/jobs.ts';
+import { casOfJobs, jobsOf, logJobs } from '../lib/ca/jobs.ts';
 import { doIfDue, type Job, type Measures } from '../lib/ca/record/lease.ts';
 import type { Log } from '../lib/ports/log.ts';
 
@@ -60,6 +61,20 @@ export async function doAll(deps: PublishDeps, jobs?: readonly Job[]): Promise<v
   if (failed.length > 0) throw new Error(`upkeep failed: ${failed.join(', ')}`);
 }
 
+/**
+ * The same for a schedule that comes every minute, by which an event must be under a checkpoint of its log: where this
+ * process puts them there, it does so once more in between.
+ * @throws {Error} as above, when both runs have ended
+ */
+export async function doMinutely(deps: PublishDeps): Promise<void> {
+  const again = async (): Promise<void> => {
+    await deps.clock.sleep(LOG_AGAIN_MS);
+    await doAll(deps, logJobs(deps));
+  };
+  const runs = await Promise.allSettled([doAll(deps), ...(deps.sequencing ? [again()] : [])]);
+  for (const run of runs) if (run.status === 'rejected') throw run.reason;
+}
+
 /** Waits no longer than a run may take; after that another run may begin. */
 function within(
   { limitMs }: Job,
@@ -72,7 +87,7 @@ function within(
   });
 }
 
-const failure = (task: string, error: unknown) => {
+export const failure = (task: string, error: unknown) => {
   const detail = errorText(error);
   return { event: 'upkeep.failed', severity: 'error', task, detail } as const;
 };

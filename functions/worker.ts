@@ -7,7 +7,7 @@ import { unavailable } from '../lib/http/respond.ts';
 import { readAwsSettings, readEnv } from './env.ts';
 import { kept } from './kept.ts';
 import { openService } from './lambda/aws.ts';
-import { doAll } from './upkeep.ts';
+import { doMinutely } from './upkeep.ts';
 import { awsConnection } from './worker/connection.ts';
 import {
   broken,
@@ -55,6 +55,6 @@ export default {
     return answered;
   },
   async scheduled(_event: unknown, bindings: Bindings): Promise<void> {
-    await doAll((await service(bindings)).deps);
+    await doMinutely((await service(bindings)).deps);
   },
 };

@@ -43,7 +43,7 @@ import type {
 import { CliError } from '../../lib/cli/io.ts';
 import type { Config } from '../../lib/config/config.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { loadConfig } from '../default-config.ts';
+import { loadConfig } from '../config/default-config.ts';
 import type { Env } from '../env.ts';
 import { type Keys, openKeys } from '../keys.ts';
 import { openDatabaseFile, storeOf } from '../node/database.ts';

@@ -7,6 +7,7 @@ import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
 import { makeKmsClient } from '../../lib/adapters/aws/kms/calls.ts';
 import { KmsKeys } from '../../lib/adapters/aws/kms/kms-keys.ts';
 import { S3Files } from '../../lib/adapters/aws/s3/files.ts';
+import { S3LogFiles } from '../../lib/adapters/aws/s3/log-files.ts';
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
 import {
   AnsweringCas,
@@ -16,6 +17,8 @@ import {
 import { readMacKeys } from '../../lib/ca/authority/mac-keys.ts';
 import { warnOfStaticChallenges } from '../../lib/ca/authorize/by-static-challenge.ts';
 import type { Deps, PublishDeps, ServerDeps } from '../../lib/ca/deps.ts';
+import { logged } from '../../lib/ca/log/outbox.ts';
+import type { SequenceDeps } from '../../lib/ca/log/sequence.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
@@ -23,9 +26,10 @@ import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 import type { Log } from '../../lib/ports/log.ts';
-import { loadConfig } from '../default-config.ts';
+import { loadConfig } from '../config/default-config.ts';
+import { lookUpSecrets, readStaticSecrets } from '../config/static-secrets.ts';
 import { readEnv } from '../env.ts';
-import { lookUpSecrets, readStaticSecrets } from '../static-secrets.ts';
+import { sequencingWith } from '../keys.ts';
 
 /** What every function has, and the keys, of which each takes what it uses. */
 async function open(log: Log, connection?: AwsConnection, quota?: RetryQuota) {
@@ -36,6 +40,7 @@ async function open(log: Log, connection?: AwsConnection, quota?: RetryQuota) {
     deployment: setting('SCEPTER_DEPLOYMENT', env.deployment),
     sealingKey: setting('SCEPTER_SEALING_KEY', env.sealingKey),
   };
+  const { s3Endpoint: endpoint } = env;
   setting('SCEPTER_CONFIG', env.config);
   const config = await loadConfig(env, connection);
   const table = await DynamoStore.open(settings.table, connection, quota);
@@ -43,9 +48,18 @@ async function open(log: Log, connection?: AwsConnection, quota?: RetryQuota) {
     { ...settings, readMacKeys: (purpose) => readMacKeys(table, purpose) },
     makeKmsClient(clientConfig('kms', connection)),
   );
+  const sequencing =
+    env.logs && env.logKey
+      ? sequencingWith(keys.logKey(env.logKey), {
+          files: new S3LogFiles(env.logs, { connection, endpoint }),
+          waiting: table,
+        })
+      : undefined;
+  const believed = guarded(table, keys.macKeys, log);
   const ports = {
     config,
-    store: guarded(table, keys.macKeys, log),
+    store: sequencing ? logged(believed) : believed,
+    ...(sequencing ? { logs: sequencing } : {}),
     index: table.index,
     macKeys: keys.macKeys,
     validators: new Map(),
@@ -57,11 +71,11 @@ async function open(log: Log, connection?: AwsConnection, quota?: RetryQuota) {
     written: new TriedWrites(table, systemClock),
     tally: new Tally(),
   };
-  const files = new S3Files(settings.bucket, { connection, endpoint: env.s3Endpoint });
+  const files = new S3Files(settings.bucket, { connection, endpoint });
   const cas = new CaCertificates(ports);
   const keyOf = (id: string) => cas.publicKey(id);
   const crls = new GuardedCrls(files, { keyOf, macKeys: keys.macKeys, log });
-  return { deps: { ...ports, cas, crls, issuerFiles: files }, keys };
+  return { deps: { ...ports, cas, crls, issuerFiles: files }, keys, sequencing };
 }
 
 /**
@@ -69,6 +83,16 @@ async function open(log: Log, connection?: AwsConnection, quota?: RetryQuota) {
  * @throws {Error} with a sentence: a setting is missing or wrong, or the table cannot be used
  */
 export const openAdministration = async (log: Log): Promise<Deps> => (await open(log)).deps;
+
+/**
+ * Puts what has happened into the logs: it has the key of the logs, and none of a CA or RA.
+ * @throws {Error} as above
+ */
+export async function openSequencer(log: Log): Promise<SequenceDeps> {
+  const { deps, sequencing } = await open(log);
+  if (!sequencing) throw new ConfigError(['SCEPTER_LOGS and SCEPTER_LOG_KEY must be set']);
+  return { ...deps, logs: sequencing };
+}
 
 /** Maintenance: signs CRLs. @throws {Error} as above */
 export async function openMaintenance(log: Log): Promise<PublishDeps> {
@@ -83,7 +107,7 @@ export async function openMaintenance(log: Log): Promise<PublishDeps> {
  * @throws {Error} as above
  */
 export async function openService(log: Log, connection?: AwsConnection): Promise<ServerDeps> {
-  const { deps, keys } = await open(log, connection, new RetryQuota());
+  const { deps, keys, sequencing } = await open(log, connection, new RetryQuota());
   const staticSecrets = readStaticSecrets(
     deps.config,
     await lookUpSecrets(deps.config, connection),
@@ -91,7 +115,10 @@ export async function openService(log: Log, connection?: AwsConnection): Promise
   warnOfStaticChallenges(deps.config, log);
   const { signer, raKeys } = keys;
   const cas = new AnsweringCas({ ...deps, signer, raKeys });
-  return { ...deps, staticSecrets, signer, crlSigner: signer, raKeys, cas };
+  return {
+    ...{ ...deps, staticSecrets, signer, crlSigner: signer, raKeys, cas },
+    ...(sequencing ? { sequencing } : {}),
+  };
 }
 
 function setting(name: string, value: string | undefined): string {

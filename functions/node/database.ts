@@ -7,10 +7,9 @@ import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import { logged } from '../../lib/ca/log/outbox.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { ConfigError } from '../../lib/config/error.ts';
-import { logKey } from '../../lib/events/note.ts';
 import type { CrlStore, IssuerFiles } from '../../lib/ports/crls.ts';
 import type { Log } from '../../lib/ports/log.ts';
-import type { Logs } from '../../lib/ports/log-files.ts';
+import type { LogFiles, Sequencing, WaitingEvents } from '../../lib/ports/log-files.ts';
 import type { Expiring } from '../../lib/ports/records/expiry.ts';
 import type { SearchIndex } from '../../lib/ports/search-index.ts';
 import type { Snapshots } from '../../lib/ports/snapshots.ts';
@@ -18,63 +17,66 @@ import type { Store } from '../../lib/ports/store.ts';
 import type { Writing } from '../../lib/ports/writing.ts';
 import { settleRestore } from '../backup/folder.ts';
 import type { Env } from '../env.ts';
-import type { Keys } from '../keys.ts';
+import { type Keys, sequencingWith } from '../keys.ts';
 
 export type Database = Store &
   Writing &
+  WaitingEvents &
   Partial<Expiring> &
   Partial<Snapshots> & {
     readonly index: SearchIndex;
     readonly crls: CrlStore;
     /** Absent where this process serves them itself. */
     readonly issuerFiles?: IssuerFiles;
+    /** Absent where no logs are kept. */
+    readonly logFiles?: LogFiles;
     close(): void;
   };
 
 export type DatabaseEnv = Pick<Env, 'dataDir' | 'table'> &
-  Partial<Pick<Env, 'files' | 's3Endpoint'>>;
+  Partial<Pick<Env, 'files' | 's3Endpoint' | 'logs'>>;
 
 /** The SDK is loaded only where it is used. @throws {Error} with a sentence @throws {InUse} */
 export async function openDatabase(env: DatabaseEnv): Promise<Database> {
-  const { dataDir, table, files: bucket, s3Endpoint: endpoint } = env;
-  if (table === undefined) return openDatabaseFile(dataDir);
+  const { dataDir, table, files: bucket, s3Endpoint: endpoint, logs } = env;
+  if (table === undefined) {
+    const file = await openDatabaseFile(dataDir);
+    return Object.assign(file, { logFiles: logFolder(join(dataDir, 'log')) });
+  }
   if (bucket === undefined) {
     throw new ConfigError(['SCEPTER_FILES must be set: the S3 bucket that has the CRLs']);
   }
-  const [{ DynamoStore }, { S3Files }] = await Promise.all([
+  const [{ DynamoStore }, { S3Files }, { S3LogFiles }] = await Promise.all([
     import('../../lib/adapters/aws/dynamodb/dynamodb.ts'),
     import('../../lib/adapters/aws/s3/files.ts'),
+    import('../../lib/adapters/aws/s3/log-files.ts'),
   ]);
   const store = await DynamoStore.open(table);
   const files = new S3Files(bucket, { endpoint });
+  const logFiles = logs === undefined ? undefined : new S3LogFiles(logs, { endpoint });
   const closeStore = store.close.bind(store);
   const close = () => {
     files.close();
+    logFiles?.close();
     closeStore();
   };
-  return Object.assign(store, { crls: files, issuerFiles: files, close });
+  const more = { crls: files, issuerFiles: files, ...(logFiles ? { logFiles } : {}) };
+  return Object.assign(store, more, { close });
 }
-
-/** The key of the logs that a process with this database keeps: a file, beside keys in files. Undefined: it keeps none. */
-const keyOfLogs = (database: Database, { logKey }: Keys): Keys['logKey'] =>
-  database.snapshot && logKey;
 
 /** Guarded; and what happens waits for the logs, where they are kept. @param store by default the database itself */
 export function storeOf(database: Database, keys: Keys, log: Log, store: Store = database): Store {
   const believed = guarded(store, keys.macKeys, log);
-  return keyOfLogs(database, keys) ? logged(believed) : believed;
+  return database.logFiles && keys.logKey ? logged(believed) : believed;
 }
 
-/** Undefined where they are not kept. */
-export async function logsOf(
-  dataDir: string,
-  database: Database,
-  keys: Keys,
-): Promise<Logs | undefined> {
-  const key = keyOfLogs(database, keys);
-  if (!key) return undefined;
-  const files = logFolder(join(dataDir, 'log'));
-  return { files, key: logKey(await key.publicKey()), sign: key.sign };
+/** Undefined where they are not kept. A key that is a file is made by the first start. */
+export async function logsOf(database: Database, keys: Keys): Promise<Sequencing | undefined> {
+  const { logFiles: files } = database;
+  const { logKey, kms } = keys;
+  if (!logKey || !files) return undefined;
+  if (!kms) await logKey.publicKey();
+  return sequencingWith(logKey, { files, waiting: database });
 }
 
 export async function openDatabaseFile(dataDir: string): Promise<SqliteStore> {

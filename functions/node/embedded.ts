@@ -23,9 +23,9 @@ import type { Config } from '../../lib/config/config.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 import { countedLog } from '../../lib/http/metrics.ts';
 import type { Log } from '../../lib/ports/log.ts';
-import type { Logs } from '../../lib/ports/log-files.ts';
+import type { Sequencing } from '../../lib/ports/log-files.ts';
+import { readStaticSecrets } from '../config/static-secrets.ts';
 import { ceremonies, type Keys, type KeysEnv, openKeys, requireTogether } from '../keys.ts';
-import { readStaticSecrets } from '../static-secrets.ts';
 import { keepToken, readToken, replaceToken } from './admin-token.ts';
 import { type Database, type DatabaseEnv, logsOf, openDatabase, storeOf } from './database.ts';
 
@@ -77,7 +77,7 @@ export async function openEmbedded(
     return { deps: { ...deps, ...operator }, made, served, configured, close };
   };
   const store = storeOf(database, keys, log);
-  const logs = await logsOf(dataDir, database, keys);
+  const logs = await logsOf(database, keys);
   await requireTogether(keys, store, { dataDir, cas: config.cas.keys() });
   // Before the first CA is made: it shows later that the database is of these keys.
   const ports = { store, clock: systemClock, random: systemRandom };
@@ -91,7 +91,7 @@ type Opened = {
   /** What an instance remembers whatever its configuration is. */
   readonly kept: Pick<ServerDeps, 'tally' | 'served' | 'written' | 'metrics'>;
   readonly log: Log;
-  readonly logs: Logs | undefined;
+  readonly logs: Sequencing | undefined;
 };
 
 function depsOf(config: Config, { database, keys, kept, log, logs }: Opened): ServerDeps {
@@ -106,7 +106,7 @@ function depsOf(config: Config, { database, keys, kept, log, logs }: Opened): Se
   return {
     ...{ config, store, index: database.index, crls, cas, log },
     ...{ signer, crlSigner: signer, raKeys, macKeys },
-    ...(logs ? { logs } : {}),
+    ...(logs ? { logs, sequencing: logs } : {}),
     validators: new Map(),
     staticSecrets: readStaticSecrets(config),
     ...(database.issuerFiles ? { issuerFiles: database.issuerFiles } : {}),

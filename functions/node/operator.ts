@@ -18,7 +18,7 @@ import type { Config } from '../../lib/config/config.ts';
 import type { Actor } from '../../lib/events/event.ts';
 import { makeOperatorApp } from '../../lib/http/app.ts';
 import type { Log } from '../../lib/ports/log.ts';
-import { loadConfig } from '../default-config.ts';
+import { loadConfig } from '../config/default-config.ts';
 import type { Env } from '../env.ts';
 import { ceremonies, type Keys, openKeys, requireTogether } from '../keys.ts';
 import { keepToken, readToken, replaceToken } from './admin-token.ts';
@@ -75,7 +75,7 @@ export async function openOperator(env: Env): Promise<Opened> {
   };
   const path = join(dataDir, 'token');
   const shared = operatorOf(config, database, keys, log);
-  const logs = await logsOf(dataDir, database, keys);
+  const logs = await logsOf(database, keys);
   const begin = async (): Promise<void> => {
     await requireTogether(keys, shared.store, { dataDir, cas: config.cas.keys() });
     await keepToken({ path, token: await readToken(path) }, shared);

@@ -6,7 +6,7 @@ import { makeApp } from '../../lib/http/app.ts';
 import type { Connection } from '../../lib/http/client.ts';
 import { operatorHandlers } from '../../lib/http/operator/handlers.ts';
 import type { Log } from '../../lib/ports/log.ts';
-import { loadConfig } from '../default-config.ts';
+import { loadConfig } from '../config/default-config.ts';
 import type { Env } from '../env.ts';
 import { keepUp, upkeepOf } from '../upkeep.ts';
 import type { Embedded } from './embedded.ts';

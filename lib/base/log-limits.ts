@@ -2,6 +2,8 @@
 
 /** Milliseconds between two runs of the sequencer: an event is under a published checkpoint within a minute. */
 export const LOG_EVERY_MS = 20_000;
+/** The same between a call of a schedule that comes every minute, and a second run of that call. */
+export const LOG_AGAIN_MS = 30_000;
 
 /** Records of waiting events that a sequencer takes into one checkpoint, and checkpoints that one run makes. */
 export const SEQUENCE_ROWS = 500;

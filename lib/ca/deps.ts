@@ -9,7 +9,7 @@ import type { Actor } from '../events/event.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Crls, IssuerFiles } from '../ports/crls.ts';
 import type { Log } from '../ports/log.ts';
-import type { Logs } from '../ports/log-files.ts';
+import type { Logs, Sequencing } from '../ports/log-files.ts';
 import type { MacKeys, SealedMacKey } from '../ports/mac-keys.ts';
 import type { RaKeys } from '../ports/ra-keys.ts';
 import type { Expiring } from '../ports/records/expiry.ts';
@@ -38,8 +38,10 @@ export type Deps = {
   readonly expiring?: Expiring;
   /** Absent where the records are not in a file of this process. */
   readonly snapshots?: Snapshots;
-  /** Absent where no sequencer runs. */
+  /** Absent where no logs are kept. */
   readonly logs?: Logs;
+  /** Absent where another process puts events into the logs, or none does. */
+  readonly sequencing?: Sequencing;
   /** Those outside, by the id that the configuration gives them. */
   readonly validators: ReadonlyMap<string, Validator>;
   /** SHA-256 of the static challenges, by the reference that the configuration has for them. */

@@ -65,25 +65,23 @@ export async function upkeepTrouble(deps: Deps): Promise<Outage | undefined> {
 export const casOfJobs = (deps: PublishDeps): Promise<readonly string[]> =>
   deps.cas.served().catch(() => namedIn(deps));
 
+/** Puts events under checkpoints, where this process does so. */
+export function logJobs(deps: Deps): Job[] {
+  const { sequencing: logs } = deps;
+  if (!logs) return [];
+  const run = () => sequenceAll({ ...deps, logs });
+  return [{ name: 'logs', everyMs: LOG_EVERY_MS, limitMs: JOB_LIMIT_MS, run }];
+}
+
 /**
  * All jobs of a service, separate for each CA, so that a CA with a problem does not delay the others.
  * @param served by `casOfJobs`; default: those of the configuration
  */
 export function jobsOf(deps: PublishDeps, served: readonly string[] = namedIn(deps)): Job[] {
-  const { logs } = deps;
   const daily = { everyMs: DAILY_MS, limitMs: JOB_LIMIT_MS };
   return [
     { ...sweeping, run: () => sweep(deps) },
-    ...(logs
-      ? [
-          {
-            name: 'logs',
-            everyMs: LOG_EVERY_MS,
-            limitMs: JOB_LIMIT_MS,
-            run: () => sequenceAll({ ...deps, logs }),
-          },
-        ]
-      : []),
+    ...logJobs(deps),
     { name: 'search', last: true, ...minutely, run: () => indexFresh(deps) },
     {
       ...minutely,

@@ -7,7 +7,7 @@ import { API_ROOT } from '../api/route.ts';
 import { HttpFailure } from '../base/errors.ts';
 import type { AdminDeps, Deps, ServerDeps } from '../ca/deps.ts';
 import { adminRoutes } from './admin/admin.ts';
-import { logRoutes } from './log.ts';
+import { entryRoutes, logRoutes } from './log.ts';
 import { metricsRoutes } from './metrics.ts';
 import { type OperatorHandlers, operatorRoutes } from './operator/handlers.ts';
 import { octetsResponse, refuse } from './respond.ts';
@@ -26,9 +26,13 @@ export function makeApp(
   });
 }
 
-/** SCEP, CRLs, CA certificates and probes. */
+/** SCEP, CRLs, CA certificates, what everybody may read of the logs, and probes. */
 export const makeDeviceApp = (deps: ServerDeps): Hono =>
-  framed(deps, (app) => mountForDevices(app, deps));
+  framed(deps, (app) => {
+    mountForDevices(app, deps);
+    const { logs } = deps;
+    if (logs) app.route('/', logRoutes({ logs }));
+  });
 
 /** The admin API and its documentation. */
 export const makeAdminApp = (deps: AdminDeps): Hono =>
@@ -63,7 +67,9 @@ function mountForAdmins(app: Hono, deps: AdminDeps, operated?: OperatorHandlers)
   app.route(API_ROOT, adminRoutes(deps, operated));
   const { metrics, logs } = deps;
   if (metrics) app.route('/', metricsRoutes({ ...deps, metrics }));
-  if (logs) app.route('/', logRoutes({ ...deps, logs }));
+  if (!logs) return;
+  app.route('/', logRoutes({ logs }));
+  app.route('/', entryRoutes({ ...deps, logs }));
 }
 
 function framed(deps: Deps, mount: (app: Hono) => void): Hono {

@@ -18,27 +18,25 @@ const tile =
 const CHECKPOINT_S = 5;
 const FOREVER_S = 31_536_000;
 
-export function logRoutes(deps: AdminDeps & { readonly logs: Logs }): Hono<Admin> {
-  const app = new Hono<Admin>();
-  const { files } = deps.logs;
-  const file = async (path: string | undefined, type: string, caching: string) => {
-    const octets = path === undefined ? undefined : await files.read(path);
-    if (!octets) throw new HttpFailure(404, 'no such file of a log');
-    return octetsResponse(octets, type, caching);
-  };
+type LogHttpDeps = { readonly logs: Pick<Logs, 'files'> };
+
+/** Checkpoints and tiles of hashes. */
+export function logRoutes({ logs: { files } }: LogHttpDeps): Hono {
+  const app = new Hono();
   app.get('/log/:log{[a-z0-9.-]+}/checkpoint', (c) =>
-    file(
+    answer(
+      files,
       `${c.req.param('log')}/checkpoint`,
       'text/plain; charset=utf-8',
       `public, max-age=${CHECKPOINT_S}`,
     ),
   );
-  const ofTile = (scope: string) => (c: { req: { path: string } }) =>
-    file(
-      tile.exec(c.req.path)?.[1],
-      'application/octet-stream',
-      `${scope}, max-age=${FOREVER_S}, immutable`,
-    );
+  app.get('/log/:log/tile/:level{\\d+}/*', (c) => answerTile(files, c.req.path, 'public'));
+  return app;
+}
+
+export function entryRoutes(deps: AdminDeps & LogHttpDeps): Hono<Admin> {
+  const app = new Hono<Admin>();
   app.get(
     '/log/:log/tile/entries/*',
     async (c, next) => {
@@ -46,8 +44,28 @@ export function logRoutes(deps: AdminDeps & { readonly logs: Logs }): Hono<Admin
       await next();
     },
     requireRole(deps, new TokenUses(deps), 'auditor'),
-    ofTile('private'),
+    (c) => answerTile(deps.logs.files, c.req.path, 'private'),
   );
-  app.get('/log/:log/tile/*', ofTile('public'));
   return app;
 }
+
+type Files = LogHttpDeps['logs']['files'];
+
+async function answer(
+  files: Files,
+  path: string | undefined,
+  type: string,
+  caching: string,
+): Promise<Response> {
+  const octets = path === undefined ? undefined : await files.read(path);
+  if (!octets) throw new HttpFailure(404, 'no such file of a log');
+  return octetsResponse(octets, type, caching);
+}
+
+const answerTile = (files: Files, path: string, scope: string): Promise<Response> =>
+  answer(
+    files,
+    tile.exec(path)?.[1],
+    'application/octet-stream',
+    `${scope}, max-age=${FOREVER_S}, immutable`,
+  );

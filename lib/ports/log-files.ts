@@ -18,14 +18,29 @@ export interface LogFiles {
    */
   swap(path: string, octets: Bytes, expected: Bytes | undefined): Promise<boolean>;
 
-  /** The file, or a folder with all that is in it: what was staged, and partial tiles that are full now. */
+  /** The file, or with a slash at its end the folder with all that is in it: what was staged, and partial tiles that
+   * are full now. */
   remove(path: string): Promise<void>;
 }
 
-/** What a process has that keeps logs. */
+/** Where events wait for their logs. */
+export interface WaitingEvents {
+  /** Deletes these records of the kind `unlogged`, each by itself. They are written once: of one that is gone there is
+   * nothing to do. */
+  forget(keys: readonly string[]): Promise<void>;
+}
+
+/** What a process has where logs are kept. */
 export type Logs = {
+  readonly files: Pick<LogFiles, 'read'>;
+  /** ECDSA on P-256. @throws {Outage} */
+  readonly key: () => Promise<PublicKey>;
+  readonly waiting: WaitingEvents;
+};
+
+/** What a process has that puts events into logs. */
+export type Sequencing = Logs & {
   readonly files: LogFiles;
-  readonly key: PublicKey;
   /** ECDSA on P-256 with SHA-256, Ecdsa-Sig-Value, DER. */
   readonly sign: (text: Bytes) => Promise<Bytes>;
 };

@@ -7,13 +7,13 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
-import { loadConfig } from '../../functions/default-config.ts';
-import { readEnv } from '../../functions/env.ts';
+import { loadConfig } from '../../functions/config/default-config.ts';
 import {
   lookUpSecrets,
   readOriginSecrets,
   readStaticSecrets,
-} from '../../functions/static-secrets.ts';
+} from '../../functions/config/static-secrets.ts';
+import { readEnv } from '../../functions/env.ts';
 import { readSecret } from '../../lib/adapters/aws/secrets.ts';
 import { checkConfig } from '../../lib/config/config.ts';
 

@@ -17,12 +17,14 @@ import {
   due,
   type Item,
   itemOctets,
+  lists,
   places,
   subjects,
 } from '../../lib/adapters/aws/dynamodb/items.ts';
 import { hex } from '../../lib/base/bytes.ts';
 import { REFUSAL_PLACES, REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
+import { sequenceAll, sequenceLog } from '../../lib/ca/log/sequence.ts';
 import { listCertificates } from '../../lib/ca/query/certificates.ts';
 import { INDEX_LATE_MS, indexFresh, indexLate } from '../../lib/ca/query/keep-index.ts';
 import { listTransactions } from '../../lib/ca/query/transactions.ts';
@@ -32,7 +34,9 @@ import { readCertificate } from '../../lib/x509/certificate.ts';
 import { freshStore, freshTable, itemsOf, outside, recorder } from '../support/dynamodb.ts';
 import { deviceKey } from '../support/keys.ts';
 import { makeLab } from '../support/lab.ts';
+import { keptLogs } from '../support/log.ts';
 import { enrolment } from '../support/messages.ts';
+import { startS3Emulator } from '../support/s3-emulator.ts';
 
 const { client, commands } = recorder();
 const allowed = new Set([
@@ -90,6 +94,36 @@ test('an enrolment is one batch read, two transactions and one signature', async
   assert.equal(Keys?.length, 5);
   assert.equal(checked, 1);
   assert.deepEqual([units, indexes], [26, { places: 4, due: 5, subjects: 2, devices: 1 }]);
+});
+
+test('an enrolment of which a log is kept is 12 items and 32 write units of the table, the deletes of the sequencer included', async () => {
+  const { store, table } = await freshStore(client);
+  const { logs } = keptLogs((await startS3Emulator()).logFiles(), store);
+  const lab = await makeLab({ store, logs, caKey: 'rsa:3072' });
+  const names = ['dns:device-1.example'];
+  const sent = await enrolment(lab, { challenge: await lab.challenge({ names }) });
+  await sequenceAll({ ...lab.deps, logs });
+  const before = await itemsBy(table);
+  const from = commands.length;
+  const answer = await sent.read(await lab.operate(sent.message));
+  assert.equal(answer.pkiStatus, 'SUCCESS');
+  const { sizes, units, indexes } = await weighed(table, before, transactionsOf(from));
+  const since = commands.length;
+  const { appended, refused } = await sequenceLog({ ...lab.deps, logs }, 'default');
+  assert.deepEqual([appended, refused], [2, 0]);
+  const made = commands.slice(since);
+  const deleted = unitsIn(made.filter(({ name }) => name === 'BatchWriteItem'));
+  const queries = made.filter(({ name }) => name === 'Query').length;
+  const items = sizes.reduce((sum, one) => sum + one, 0);
+  console.log(
+    `with a log: ${items} items, write units: table ${units + deleted.table} (${deleted.table} of deletes), indexes ${JSON.stringify(indexes)} and ${deleted.all - deleted.table} of deletes; ${queries} queries of the sequencer`,
+  );
+  assert.deepEqual([items, units + deleted.table], [12, 32]);
+  assert.deepEqual(
+    [units, indexes, deleted],
+    [30, { places: 6, due: 5, subjects: 2, devices: 1 }, { table: 2, all: 4 }],
+  );
+  assert.equal(queries, lists.unlogged.shards);
 });
 
 test('a challenge, a renewal and a revocation write the units, and an enrolment keeps the octets, that costs are computed from', async () => {

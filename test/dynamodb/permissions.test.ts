@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { base64, fromBase64, hex, utf8 } from '../../lib/base/bytes.ts';
+import { base64, fromBase64, fromUtf8, hex, utf8 } from '../../lib/base/bytes.ts';
 import { MAX_REGISTER_ENTRIES, MINUTELY_MS, SWEEP_AFTER_MS } from '../../lib/base/limits.ts';
 import { importChain } from '../../lib/ca/authority/import-chain.ts';
 import { initCa, requestCa } from '../../lib/ca/authority/init-ca.ts';
@@ -12,10 +12,13 @@ import { backUpMacKeys, initMacKeys, restoreMacKeys } from '../../lib/ca/authori
 import { restoreCa } from '../../lib/ca/authority/restore.ts';
 import { lookAtRetiring, retireCa } from '../../lib/ca/authority/retire.ts';
 import { rotateRa } from '../../lib/ca/authority/rotation.ts';
+import { recoverLog } from '../../lib/ca/log/recover.ts';
 import { listTokens, makeToken, revokeToken } from '../../lib/ca/record/tokens.ts';
+import { Draft, View } from '../../lib/ca/record/unit-of-work.ts';
 import { publishCrl } from '../../lib/ca/revoke/publish-crl.ts';
 import { raisePartitions } from '../../lib/ca/revoke/raise-partitions.ts';
 import { rebuildRegisters } from '../../lib/ca/revoke/rebuild-register.ts';
+import { entriesIn } from '../../lib/events/tiles.ts';
 import type { RegisterPage, RegisterShard } from '../../lib/ports/records/register.ts';
 import type { Action, Row } from '../../lib/ports/store.ts';
 import type { Validator } from '../../lib/ports/validator.ts';
@@ -26,8 +29,11 @@ import {
   does,
   functions,
   kinds,
+  type LogFile,
+  logFiles,
   may,
   ofFiles,
+  ofLogs,
   type Role,
   refused,
   roles,
@@ -387,6 +393,34 @@ test('the operator repairs altered records', async () => {
   });
 });
 
+test('the sequencer puts what happened into the logs, and the operator recovers them', async () => {
+  const w = await deployed();
+  const { clock, random } = w.lab.deps;
+  const happen = async (count: number): Promise<void> => {
+    const draft = new Draft(new View(w.lab.deps.store));
+    const type = 'crl.published';
+    for (let i = 0; i < count; i++) {
+      draft.event(clock.now(), random, { type, actor: { kind: 'system' }, ca: 'default' });
+    }
+    assert.equal(await w.lab.deps.store.write(draft.actions), 'done');
+  };
+  await w.sequence();
+  for (let i = 0; i < 3; i++) await happen(90);
+  await w.sequence();
+  const deps = w.operator();
+  const recovered = () => does('operator', () => recoverLog(deps, 'default', somebody));
+  // What is in the log, and waits again, as in a table that was restored.
+  const bundle = (await w.logFiles.read('default/tile/entries/000')) ?? assert.fail('no entries');
+  const { id } = JSON.parse(fromUtf8(entriesIn(bundle)[0] ?? utf8('')));
+  const record = { log: 'default', events: [id] };
+  const again = { do: 'put', kind: 'unlogged', key: `default/${id}`, rev: 0, record } as const;
+  assert.equal(await w.lab.deps.store.write([again]), 'done');
+  assert.deepEqual((await recovered())?.lost, []);
+  await w.logFiles.remove('default/checkpoint');
+  assert.equal((await recovered())?.name, 'default.2');
+  await w.sequence();
+});
+
 test('no function was refused a call by its policy', () => {
   assert.deepEqual([...refused], []);
 });
@@ -395,18 +429,15 @@ test('no function was refused a call by its policy', () => {
 const unreached: Readonly<Record<Role, Readonly<Record<string, readonly string[]>>>> = {
   scep: {},
   maintenance: {
-    'no logs are kept where the records are a table': [
+    'a function of its own puts events into the logs': [
       'lib/ca/log/sequence.ts oneStep',
       'lib/ca/log/sequence.ts publish',
-      'lib/ca/log/sequence.ts remove',
     ],
   },
+  sequencer: {
+    'it removes files there, and no record': ['lib/ca/log/sequence.ts publish'],
+  },
   operator: {
-    'no logs are kept where the records are a table': [
-      'lib/ca/log/sequence.ts remove',
-      'lib/ca/log/recover.ts recoverLog',
-      'lib/ca/log/recover.ts beginAnew',
-    ],
     'a command says nothing about itself under an Idempotency-Key, and its own token is in no store':
       ['lib/ca/record/idempotency.ts -', 'lib/ca/record/token-use.ts useOf'],
     'only a data folder has a token file': ['functions/node/admin-token.ts record'],
@@ -431,7 +462,7 @@ for (const role of roles) {
   test(`${role} has been led to every place of its bundle that writes a record`, async () => {
     const known = await sitesIn(functions[role]);
     const been = sites.get(role) ?? new Set();
-    assert.ok(known.size >= 6, `${known.size} places`);
+    assert.ok(known.size >= (role === 'sequencer' ? 1 : 6), `${known.size} places`);
     const never = Object.values(unreached[role]).flat();
     const isNever = (site: string) => never.includes(site.split(' ').slice(0, 2).join(' '));
     assert.deepEqual(
@@ -463,6 +494,11 @@ const allowedTo = (name: Role | 'worker'): string[] =>
       (['crl', 'aia'] as const)
         .filter((folder) => may(name, ofFiles('PutObject', folder)))
         .map((folder) => `s3:PutObject ${folder}`),
+      (['PutObject', 'DeleteObject'] as const).flatMap((action) =>
+        (Object.keys(logFiles) as LogFile[])
+          .filter((file) => may(name, ofLogs(action, file)))
+          .map((file) => `s3:${action} ${file}`),
+      ),
     )
     .sort();
 

@@ -25,7 +25,7 @@ import { makeEvent } from '../../lib/events/event.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
 import { deviceKey, memoryMacKeys, memoryRaKeys } from '../support/keys.ts';
 import type { LabOptions } from '../support/lab.ts';
-import { memoryLogs } from '../support/log.ts';
+import { memoryLogs, waitingIn } from '../support/log.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { enrolment, random } from '../support/messages.ts';
 import { got, HOUR, held, keys, type World, world } from '../support/world.ts';
@@ -181,8 +181,9 @@ const sessions: Record<string, () => Promise<World>> = {
     return w;
   },
   'a log that goes on': async () => {
-    const { logs, files } = memoryLogs();
-    const w = await world({ logs });
+    const { logs: kept, files } = memoryLogs(new MemoryStore());
+    const w = await world({ logs: kept });
+    const logs = { ...kept, waiting: waitingIn(w.lab.unguarded) };
     const deps = { ...w.lab.deps, logs };
     await sequenceAll(deps);
     const next = since(w);

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadConfig } from '../../functions/default-config.ts';
+import { loadConfig } from '../../functions/config/default-config.ts';
 import { readEnv } from '../../functions/env.ts';
 import { openEmbedded } from '../../functions/node/embedded.ts';
 import { doAll } from '../../functions/upkeep.ts';

@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
-import { readDocument } from '../../functions/default-config.ts';
+import { readDocument } from '../../functions/config/default-config.ts';
 import { readEnv } from '../../functions/env.ts';
 import { freePort, run, startServer, temporary } from '../support/process.ts';
 

@@ -98,7 +98,7 @@ for (const release of readdirSync(folders)) {
     await indexFresh(deps);
     const { json: named } = await api('GET', '/certificates?search=upgrade');
     assert.ok(named.certificates.length >= states.length, 'searches find what was there before');
-    const { logs } = deps;
+    const { sequencing: logs } = deps;
     assert.ok(logs);
     await sequenceAll({ ...deps, logs });
     for (const { log, checkpoint } of await logStates({ ...deps, logs })) {

@@ -6,10 +6,12 @@ import { readVerifierKey } from '../../lib/events/note.ts';
 import { checkProof } from '../../lib/events/proof.ts';
 import { makeLab, putToken } from '../support/lab.ts';
 import { memoryLogs } from '../support/log.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 
 async function open() {
-  const { logs } = memoryLogs();
-  const lab = await makeLab({ logs, operates: true, caKey: 'ec:P-256' });
+  const store = new MemoryStore();
+  const { logs } = memoryLogs(store);
+  const lab = await makeLab({ store, logs, operates: true, caKey: 'ec:P-256' });
   const ask = (path: string, token?: string, method = 'GET') =>
     lab.fetch(path, {
       method,

@@ -64,10 +64,12 @@ type Request = Pick<Asked, 'action' | 'resource' | 'context'>;
 
 type Keyed = { readonly pk: { readonly S: string } };
 type ReadKeys = { readonly Keys: readonly Keyed[] };
-type PutRequest = { readonly PutRequest: { readonly Item: Keyed } };
+type WriteRequest =
+  | { readonly PutRequest: { readonly Item: Keyed } }
+  | { readonly DeleteRequest: { readonly Key: Keyed } };
 /** What is looked at of the JSON of both protocols. */
 type Body = {
-  readonly RequestItems?: Readonly<Record<string, ReadKeys | readonly PutRequest[]>>;
+  readonly RequestItems?: Readonly<Record<string, ReadKeys | readonly WriteRequest[]>>;
   readonly Item?: Keyed;
   readonly Key?: Keyed;
   readonly IndexName?: string;
@@ -88,9 +90,11 @@ const actionOf = {
   ConditionCheck: 'ConditionCheckItem',
 } as const;
 
-/** Of a batch, keys of what it reads or what it puts. */
-const keysIn = (asked: ReadKeys | readonly PutRequest[]): readonly Keyed[] =>
-  'Keys' in asked ? asked.Keys : asked.map((one) => one.PutRequest.Item);
+/** Of a batch, keys of what it reads, puts or deletes. */
+const keysIn = (asked: ReadKeys | readonly WriteRequest[]): readonly Keyed[] =>
+  'Keys' in asked
+    ? asked.Keys
+    : asked.map((one) => ('PutRequest' in one ? one.PutRequest.Item : one.DeleteRequest.Key));
 
 /** What a call of DynamoDB has to be allowed. */
 export function ofDynamoDb(action: string, body: Body, tableArn: string): Request[] {

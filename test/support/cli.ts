@@ -3,7 +3,7 @@
 
 import type { ServerResponse } from 'node:http';
 import { serve } from '@hono/node-server';
-import { readDocument } from '../../functions/default-config.ts';
+import { readDocument } from '../../functions/config/default-config.ts';
 import { readEnv } from '../../functions/env.ts';
 import { brokenOff } from '../../functions/node/listen.ts';
 import { operatingOf } from '../../functions/node/operator.ts';

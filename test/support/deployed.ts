@@ -13,11 +13,14 @@ import { sequence } from '../../lib/asn1/writer.ts';
 import { Outage } from '../../lib/base/errors.ts';
 import { LEASE_MS } from '../../lib/base/limits.ts';
 import { AnsweringCas, CaCertificates } from '../../lib/ca/authority/ca-certificates.ts';
+import { logged } from '../../lib/ca/log/outbox.ts';
+import { sequenceAll } from '../../lib/ca/log/sequence.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { makeAdminApp, makeDeviceApp } from '../../lib/http/app.ts';
 import type { CrlStore, IssuerFiles } from '../../lib/ports/crls.ts';
+import type { LogFiles, Sequencing } from '../../lib/ports/log-files.ts';
 import type { Kind } from '../../lib/ports/records/records.ts';
 import type { Transaction } from '../../lib/ports/records/transaction.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
@@ -29,6 +32,7 @@ import { freshTable, outside, rowsOf } from './dynamodb.ts';
 import { root } from './installed.ts';
 import { memorySigner } from './keys.ts';
 import { type LabDeps, type LabOptions, makeLab } from './lab.ts';
+import { keptLogs } from './log.ts';
 import { type EnrolOptions, enrolment, type Sent } from './messages.ts';
 import { startS3Emulator } from './s3-emulator.ts';
 import { patient } from './timers.ts';
@@ -38,6 +42,7 @@ export const functions = {
   scep: 'functions/scep-lambda.ts',
   admin: 'functions/admin-lambda.ts',
   maintenance: 'functions/maintenance-lambda.ts',
+  sequencer: 'functions/sequencer-lambda.ts',
   operator: 'functions/node/operator.ts',
 } as const;
 export type Role = keyof typeof functions;
@@ -72,17 +77,49 @@ export const ofFiles = (action: 'GetObject' | 'PutObject', folder: 'crl' | 'aia'
   context: {},
 });
 
+const logsArn = 'arn:aws:s3:::scepter-logs';
+/** The kinds of files of a log, each by one of them. */
+export const logFiles = {
+  checkpoint: 'default/checkpoint',
+  staged: 'default/staged/1',
+  tile: 'default/tile/0/000',
+  'partial tile': 'default/tile/0/000.p/1',
+  entries: 'default/tile/entries/000',
+  'partial entries': 'default/tile/entries/000.p/1',
+} as const;
+export type LogFile = keyof typeof logFiles;
+export const ofLogs = (action: 'GetObject' | 'PutObject' | 'DeleteObject', file: LogFile) => ({
+  action: `s3:${action}`,
+  resource: `${logsArn}/log/${logFiles[file]}`,
+  context: {},
+});
+
+function logFileIn(path: string): LogFile {
+  if (/\/(?:checkpoint|staged\/.+)$/.test(path))
+    return path.endsWith('t') ? 'checkpoint' : 'staged';
+  const kind = path.includes('/entries/') ? 'entries' : 'tile';
+  return path.includes('.p/') ? `partial ${kind}` : kind;
+}
+
 /** As it is deployed, as far as the table and the files go. */
-const policyOf = (name: Role | 'worker'): Policy => {
+const policyOf = (name: Role | 'worker' | 'read-logs'): Policy => {
   const file = readFileSync(join(root, 'infra', 'policies', `${name}.json`), 'utf8');
   return JSON.parse(
-    file.replace(/\$\{TableArn\}/g, tableArn).replace(/\$\{FilesBucketArn\}/g, filesArn),
+    file
+      .replace(/\$\{TableArn\}/g, tableArn)
+      .replace(/\$\{FilesBucketArn\}/g, filesArn)
+      .replace(/\$\{LogBucketArn\}/g, logsArn),
   );
 };
+/** Those that have the additional policy. */
+const readers = new Set<Role | 'worker'>(['scep', 'admin', 'operator']);
 export const may = (
   name: Role | 'worker',
   request: ReturnType<typeof ofDynamoDb>[number],
-): boolean => allowed([[policyOf(name)]], { ...request, principal: name });
+): boolean => {
+  const policies = [policyOf(name), ...(readers.has(name) ? [policyOf('read-logs')] : [])];
+  return allowed([policies], { ...request, principal: name });
+};
 
 /** Actions of writes and kinds, by who made them; places in the code; what was refused. */
 export const wrote = new Map(roles.map((role) => [role, new Set<string>()]));
@@ -137,6 +174,35 @@ function filesOf(role: Role, files: S3Files): CrlStore & IssuerFiles {
   };
 }
 
+/** The same for the files of logs. */
+function logFilesOf(role: Role, files: LogFiles): LogFiles {
+  const ask = (action: 'GetObject' | 'PutObject' | 'DeleteObject', path: string): void => {
+    const line = `s3:${action} ${logFileIn(path)}`;
+    if (action !== 'GetObject') wrote.get(role)?.add(line);
+    if (may(role, ofLogs(action, logFileIn(path)))) return;
+    refused.add(`${role} ${line}`);
+    throw new Outage(`${line}: AccessDenied`);
+  };
+  return {
+    read: async (path) => {
+      ask('GetObject', path);
+      return files.read(path);
+    },
+    write: async (path, octets) => {
+      ask('PutObject', path);
+      return files.write(path, octets);
+    },
+    swap: async (path, octets, expected) => {
+      ask('PutObject', path);
+      return files.swap(path, octets, expected);
+    },
+    remove: async (path) => {
+      ask('DeleteObject', path);
+      return files.remove(path);
+    },
+  };
+}
+
 export const does = <T>(role: Role, work: () => Promise<T>): Promise<T> =>
   notingSites(sites.get(role) ?? new Set(), work);
 
@@ -152,15 +218,20 @@ export async function deployed(options: LabOptions = {}) {
       return memorySigner.sign(...args);
     },
   };
-  const files = (await startS3Emulator()).files();
-  const lab = await makeLab({ ...options, store: setup, crls: files, signer });
+  const s3 = await startS3Emulator();
+  const [files, logFiles] = [s3.files(), s3.logFiles()];
+  const { logs } = keptLogs(logFiles, setup);
+  const lab = await makeLab({ ...options, store: setup, crls: files, signer, logs });
   const depsOf = (role: Role): LabDeps => {
     const store = new DynamoStore(clientOf(role), table, patient);
-    const { macKeys, log } = lab.deps;
+    // Events are put into the logs by one function alone.
+    const { sequencing: _, ...shared } = lab.deps;
+    const { macKeys, log } = shared;
     const written = new TriedWrites(store, lab.deps.clock);
     const ports = {
-      ...lab.deps,
-      ...{ written, index: store.index, store: guarded(store, macKeys, log) },
+      ...shared,
+      ...{ written, index: store.index, store: logged(guarded(store, macKeys, log)) },
+      logs: logsOf(role),
     };
     const cas = new AnsweringCas(ports);
     const keyOf = (id: string) => cas.publicKey(id);
@@ -168,6 +239,11 @@ export async function deployed(options: LabOptions = {}) {
     const crls = new GuardedCrls(issuerFiles, { keyOf, macKeys, log });
     return { ...ports, cas, crls, issuerFiles };
   };
+  const logsOf = (role: Role): Sequencing => ({
+    ...logs,
+    files: logFilesOf(role, logFiles),
+    waiting: new DynamoStore(clientOf(role), table, patient),
+  });
   const devices = makeDeviceApp(depsOf('scep'));
   const {
     signer: _signer,
@@ -231,7 +307,10 @@ export async function deployed(options: LabOptions = {}) {
     admin: (method: string, path: string, body?: object, headers = {}) =>
       ok(api, method, path, { ...(body ? { body } : {}), headers }),
     upkeep: () => does('maintenance', () => doAll(maintenance)),
-    operator: () => depsOf('operator'),
+    operator: () => ({ ...depsOf('operator'), logs: logsOf('operator') }),
+    sequence: () =>
+      does('sequencer', () => sequenceAll({ ...depsOf('sequencer'), logs: logsOf('sequencer') })),
+    logFiles,
     transactions: async (state: Transaction['state']): Promise<Transaction[]> =>
       (await rowsOf(table))
         .filter(({ kind }) => kind === 'transaction')

@@ -1,7 +1,7 @@
 // The data folder of a server, opened and closed by this process: what a start makes or finds, for tests
 // that are not about the process.
 
-import { loadConfig } from '../../functions/default-config.ts';
+import { loadConfig } from '../../functions/config/default-config.ts';
 import { readEnv } from '../../functions/env.ts';
 import { openEmbedded } from '../../functions/node/embedded.ts';
 

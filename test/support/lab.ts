@@ -29,7 +29,7 @@ import type { Connection } from '../../lib/http/client.ts';
 import { operatorHandlers } from '../../lib/http/operator/handlers.ts';
 import type { CrlStore } from '../../lib/ports/crls.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
-import type { Logs } from '../../lib/ports/log-files.ts';
+import type { Sequencing } from '../../lib/ports/log-files.ts';
 import type { MacKeys } from '../../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../../lib/ports/ra-keys.ts';
 import type { AdminToken } from '../../lib/ports/records/registry.ts';
@@ -72,7 +72,7 @@ export type LabOptions = {
   /** The process does what only an operator may, as the embedded server does. */
   readonly operates?: true;
   /** Logs are kept of what happens from the start on. */
-  readonly logs?: Logs;
+  readonly logs?: Sequencing;
   /** Milliseconds since 1970; default now. */
   readonly now?: number;
   /** Default: the system's. */
@@ -175,7 +175,7 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     tally: new Tally(),
     random: options.random ?? systemRandom,
     log: noted,
-    ...(options.logs ? { logs: options.logs } : {}),
+    ...(options.logs ? { logs: options.logs, sequencing: options.logs } : {}),
   };
   const { uninitialised = [] } = options;
   const made = [...config.cas.values()].filter(({ id }) => !uninitialised.includes(id));

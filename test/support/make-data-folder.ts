@@ -81,7 +81,7 @@ const headers = {
 const body = JSON.stringify({ name: 'auditor', roles: ['auditor'] });
 const asked = new Request(`${document.publicUrl}/api/v1/tokens`, { method: 'POST', headers, body });
 const { token } = (await (await app.fetch(asked)).json()) as { readonly token: string };
-const { logs } = deps;
+const { sequencing: logs } = deps;
 if (!logs) throw new Error('no logs are kept');
 await sequenceAll({ ...deps, logs });
 const fingerprints: Record<string, string> = {};

@@ -1,5 +1,5 @@
-// As much of Amazon S3 as S3Files uses, in memory: GetObject, HeadObject and PutObject by path, with the conditions of a
-// PUT. `npm run test:infra` holds the adapter to an S3 that is not ours.
+// As much of Amazon S3 as S3Files and S3LogFiles use, in memory: GetObject, HeadObject, PutObject and DeleteObject by
+// path, with the conditions of a PUT, and ListObjectsV2. `npm run test:infra` holds the adapter to an S3 that is not ours.
 
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Timer } from '../../lib/adapters/aws/aws.ts';
 import { S3Files } from '../../lib/adapters/aws/s3/files.ts';
+import { S3LogFiles } from '../../lib/adapters/aws/s3/log-files.ts';
 
 /** `after`: it has been done, and its answer does not come. */
 export type S3Fault =
@@ -33,6 +34,7 @@ export type S3Emulator = {
   readonly env: Readonly<Record<string, string>>;
   /** @param bucket default: that of `env` */
   files(timer?: Timer, bucket?: string): S3Files;
+  logFiles(timer?: Timer, bucket?: string): S3LogFiles;
   /** By bucket and key. */
   readonly objects: Map<string, S3Object>;
   /** Since it was last armed. */
@@ -57,6 +59,7 @@ const connection = {
   endpoints: { dynamodb: undefined, kms: undefined },
 };
 const ownBucket = 'scepter-files';
+const logBucket = 'scepter-logs';
 
 /** It keeps no process running. */
 export async function startS3Emulator(): Promise<S3Emulator> {
@@ -69,7 +72,9 @@ export async function startS3Emulator(): Promise<S3Emulator> {
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url = '', headers } = request;
-    const key = url.slice(1);
+    const { pathname, searchParams } = new URL(url, 'http://s3');
+    const key = pathname.slice(1);
+    const prefix = searchParams.get('prefix');
     const body = Buffer.concat(await request.toArray());
     const fault = await faultAt({ method, key }, calls.push(method) - 1);
     const refuse = (status: number, code: string): void => {
@@ -80,7 +85,15 @@ export async function startS3Emulator(): Promise<S3Emulator> {
     if (fault === 'lost before') return void response.destroy();
     const [status, code] = (fault && refusals[fault]) || [];
     if (status && code && fault !== 'internal error after') return refuse(status, code);
+    if (method === 'GET' && prefix !== null) {
+      const keys = [...objects.keys()].filter((one) => one.startsWith(key + prefix));
+      const contents = keys.map(
+        (one) => `<Contents><Key>${one.slice(key.length)}</Key></Contents>`,
+      );
+      return void response.end(`<ListBucketResult>${contents.join('')}</ListBucketResult>`);
+    }
     const found = objects.get(key);
+    if (method === 'DELETE') objects.delete(key);
     if (method === 'PUT') {
       const { 'if-match': match, 'if-none-match': none } = headers;
       if (none === '*' && found) return refuse(412, 'PreconditionFailed');
@@ -91,12 +104,15 @@ export async function startS3Emulator(): Promise<S3Emulator> {
       const kept = Object.entries(headers).filter(([name]) =>
         /^(?:x-amz-meta-.*|content-type|expires|cache-control)$/.test(name),
       );
+      const sum = createHash('sha256').update(body).digest('base64');
+      if (headers['x-amz-checksum-sha256'] !== sum) return refuse(400, 'BadDigest');
       const etag = `"${createHash('md5').update(body).digest('hex')}"`;
       objects.set(key, { body, headers: { ...Object.fromEntries(kept), etag } as Headers });
     }
     if (fault === 'lost after') return void response.destroy();
     if (status && code) return refuse(status, code);
     if (method === 'PUT') return void response.writeHead(200).end();
+    if (method === 'DELETE') return void response.writeHead(204).end();
     if (!found) return refuse(404, 'NoSuchKey');
     response.writeHead(200, { ...found.headers, 'content-length': found.body.length });
     if (method === 'HEAD') return void response.end();
@@ -112,6 +128,8 @@ export async function startS3Emulator(): Promise<S3Emulator> {
     ...{ objects, calls, url },
     env: { AWS_ENDPOINT_URL_S3: url, SCEPTER_FILES: ownBucket },
     files: (timer, bucket = ownBucket) => new S3Files(bucket, { connection, endpoint: url }, timer),
+    logFiles: (timer, bucket = logBucket) =>
+      new S3LogFiles(bucket, { connection, endpoint: url }, timer),
     arm: (fault = () => undefined) => {
       faultAt = fault;
       calls.length = 0;

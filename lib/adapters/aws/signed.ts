@@ -63,7 +63,7 @@ export class SignedService {
   /**
    * One request.
    * @param maxOctets of the answer
-   * @throws {Error} that `told` understands, unless it is answered 200; its name is the refusal's code
+   * @throws {Error} that `told` understands, unless it is answered 200 or, without a body, 204; its name is the refusal's code
    */
   async ask(targetOf: TargetOf, maxOctets: number): Promise<SignedReply> {
     const { service, uriEscapePath = true, explain, callMs = STORE_CALL_MS } = this.#options;
@@ -87,7 +87,8 @@ export class SignedService {
         target.method === 'HEAD'
           ? new Uint8Array(0)
           : Uint8Array.from(await streamCollector(response.body));
-      if (statusCode === 200 && (target.method === 'HEAD' || octets.length >= length)) {
+      const isWhole = target.method === 'HEAD' || octets.length >= length;
+      if (statusCode === 204 || (statusCode === 200 && isWhole)) {
         return { headers, octets };
       }
       const { code = `HTTP ${statusCode}`, message } = explain(octets);

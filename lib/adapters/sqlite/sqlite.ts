@@ -20,6 +20,7 @@ import { type Bytes, concat } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { TRIED_OCTETS } from '../../base/limits.ts';
 import type { Crl, CrlStore, StoredCrl } from '../../ports/crls.ts';
+import type { WaitingEvents } from '../../ports/log-files.ts';
 import { type Expiring, expiryOf } from '../../ports/records/expiry.ts';
 import { placesOf } from '../../ports/records/places.ts';
 import { type Challenge, RECORD_VERSION, recordIn } from '../../ports/records/records.ts';
@@ -50,7 +51,7 @@ type Waiting = {
   reject(error: unknown): void;
 };
 
-export class SqliteStore implements Store, CrlStore, Expiring, Snapshots, Writing {
+export class SqliteStore implements Store, CrlStore, Expiring, Snapshots, WaitingEvents, Writing {
   readonly index: SqliteSearch;
   readonly crls: CrlStore = this;
   readonly #path: string;
@@ -168,6 +169,18 @@ export class SqliteStore implements Store, CrlStore, Expiring, Snapshots, Writin
       }
       this.#database.exec('COMMIT');
       return gone.length;
+    });
+  }
+
+  async forget(keys: readonly string[]): Promise<void> {
+    this.#alone(() => {
+      this.#database.exec('BEGIN IMMEDIATE');
+      for (const key of keys) {
+        for (const from of ['records', 'places']) {
+          this.#run(`DELETE FROM ${from} WHERE kind = 'unlogged' AND key = ?`, key);
+        }
+      }
+      this.#database.exec('COMMIT');
     });
   }
 

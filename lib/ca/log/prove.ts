@@ -18,7 +18,7 @@ import {
 import { inclusionPath } from '../../events/tree.ts';
 import { View } from '../record/unit-of-work.ts';
 import { required } from './published.ts';
-import { checkpointPath, type SequenceDeps } from './sequence.ts';
+import { checkpointPath, type LogDeps } from './sequence.ts';
 
 type Proven = {
   /** The event's canonical text: what is hashed. */
@@ -33,7 +33,7 @@ type Proven = {
  * @returns undefined where there is no such event; `waits` for one that is under no published checkpoint yet
  * @throws {Outage} where files of the log are missing
  */
-export async function prove(deps: SequenceDeps, id: string): Promise<Proven | 'waits' | undefined> {
+export async function prove(deps: LogDeps, id: string): Promise<Proven | 'waits' | undefined> {
   const view = new View(deps.store);
   await view.load([{ kind: 'event', key: id }]);
   const event = view.unaltered('event', id)?.body;
@@ -41,11 +41,11 @@ export async function prove(deps: SequenceDeps, id: string): Promise<Proven | 'w
   const { ca: log = SYSTEM_LOG } = JSON.parse(event) as { readonly ca?: string };
   await view.load([{ kind: 'logHead', key: log }]);
   const head = view.get('logHead', log);
-  const { files, key } = deps.logs;
+  const { files } = deps.logs;
   const name = head?.name ?? log;
   const note = await files.read(checkpointPath(name));
   if (!head || !note) return 'waits';
-  const verifier = { name: head.origin, key };
+  const verifier = { name: head.origin, key: await deps.logs.key() };
   const checkpoint = fromUtf8(note);
   const { size } = await openCheckpoint(checkpoint, verifier);
   const read = (tile: Tile) => required(files, `${name}/${tilePath(tile)}`);

@@ -66,7 +66,7 @@ export class Published {
     const first = Math.floor(placesAt(level, before) / TILE_WIDTH);
     return Array.from({ length: full }, (_, i) => {
       const tile = { level, index: first + i, width: TILE_WIDTH };
-      return `${this.#pathOf(tile)}.p`;
+      return `${this.#pathOf(tile)}.p/`;
     });
   }
 

@@ -11,7 +11,7 @@ import { openCheckpoint } from '../../events/note.ts';
 import { verifyTree } from '../../events/verify.ts';
 import type { Deps } from '../deps.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { checkpointPath, everyLog, originOf, remove, type SequenceDeps } from './sequence.ts';
+import { checkpointPath, everyLog, type LogDeps, originOf } from './sequence.ts';
 
 type RecoverDeps = Pick<Deps, 'config' | 'store' | 'clock' | 'random'>;
 
@@ -37,7 +37,7 @@ export async function beginLogsAnew(deps: RecoverDeps, actor: NamedActor): Promi
  * @throws {Outage} where what is published is not whole, or is not signed with the key of the logs
  */
 export async function recoverLog(
-  deps: RecoverDeps & SequenceDeps,
+  deps: RecoverDeps & LogDeps,
   log: string,
   actor: NamedActor,
 ): Promise<Recovered | undefined> {
@@ -54,7 +54,7 @@ export async function recoverLog(
   const ids: string[] = [];
   const read = (path: string) => files.read(`${name}/${path}`);
   try {
-    const opened = await openCheckpoint(checkpoint, { name: origin, key });
+    const opened = await openCheckpoint(checkpoint, { name: origin, key: await key() });
     await verifyTree({ read, entries: true }, opened, {
       each: (entry) => void ids.push(JSON.parse(fromUtf8(entry)).id),
     });
@@ -83,7 +83,7 @@ async function headOf({ store }: Pick<Deps, 'store'>, log: string): Promise<View
 }
 
 /** By its files, where the record of its head is lost. */
-async function newestName({ logs }: SequenceDeps, log: string): Promise<string> {
+async function newestName({ logs }: LogDeps, log: string): Promise<string> {
   let name = log;
   for (let number = 2; await logs.files.read(checkpointPath(`${log}.${number}`)); number++) {
     name = `${log}.${number}`;
@@ -122,7 +122,7 @@ async function written({ store }: RecoverDeps, draft: Draft): Promise<void> {
 
 /** What waits and is in the log must not get into it once more. */
 async function forgetWaiting(
-  deps: SequenceDeps,
+  deps: LogDeps,
   log: string,
   sequenced: ReadonlySet<string>,
 ): Promise<void> {
@@ -134,7 +134,7 @@ async function forgetWaiting(
     const known = page.keys.filter((key) =>
       view.unaltered('unlogged', key)?.events.some((id) => sequenced.has(id)),
     );
-    await remove(deps, known);
+    await deps.logs.waiting.forget(known);
     [from, more] = [page.next, page.next !== undefined];
   }
 }

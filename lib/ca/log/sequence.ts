@@ -10,6 +10,7 @@ import { type Bytes, equal, fromUtf8, hex, utf8 } from '../../base/bytes.ts';
 import { errorText, Outage } from '../../base/errors.ts';
 import { SWEEP_PAGES } from '../../base/limits.ts';
 import { IDLE_CHECKPOINT_MS, SEQUENCE_ROWS, SEQUENCE_STEPS } from '../../base/log-limits.ts';
+import { timeOfUlid } from '../../base/ulid.ts';
 import { SYSTEM_LOG } from '../../base/words.ts';
 import {
   type Checkpoint,
@@ -21,7 +22,7 @@ import {
 } from '../../events/note.ts';
 import { bundleOf, entriesIn } from '../../events/tiles.ts';
 import { grown, leafHash, rootOf } from '../../events/tree.ts';
-import type { Logs } from '../../ports/log-files.ts';
+import type { Logs, Sequencing } from '../../ports/log-files.ts';
 import type { Records } from '../../ports/records/records.ts';
 import { everyCa } from '../authority/known.ts';
 import type { Deps } from '../deps.ts';
@@ -29,9 +30,8 @@ import type { Measures } from '../record/lease.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { Published } from './published.ts';
 
-export type SequenceDeps = Pick<Deps, 'store' | 'clock' | 'config' | 'log'> & {
-  readonly logs: Logs;
-};
+export type LogDeps = Pick<Deps, 'store' | 'config'> & { readonly logs: Logs };
+export type SequenceDeps = Pick<Deps, 'clock' | 'log'> & LogDeps & { readonly logs: Sequencing };
 type Head = Records['logHead'];
 
 /**
@@ -39,36 +39,46 @@ type Head = Records['logHead'];
  * @throws {Outage} when the log cannot go on: what is published and what is on record are of different logs
  */
 export async function sequenceLog(deps: SequenceDeps, log: string): Promise<Sequenced> {
-  let [appended, refused] = [0, 0];
+  let [appended, refused, waitedMs] = [0, 0, 0];
   for (let steps = 0; steps < SEQUENCE_STEPS; steps++) {
     const step = await oneStep(deps, log);
     appended += step.appended;
     refused = step.refused;
-    if (step.appended === 0) break;
+    waitedMs = Math.max(waitedMs, step.waitedMs);
+    if (!step.more) break;
   }
-  return { appended, refused };
+  return { appended, refused, waitedMs };
 }
 
-type Sequenced = { readonly appended: number; readonly refused: number };
+type Sequenced = {
+  readonly appended: number;
+  readonly refused: number;
+  /** How long the one that waited longest had waited when it was published. */
+  readonly waitedMs: number;
+};
 
-async function oneStep(deps: SequenceDeps, log: string): Promise<Sequenced> {
+/** @returns with `more`: as many were taken as one checkpoint takes */
+async function oneStep(
+  deps: SequenceDeps,
+  log: string,
+): Promise<Sequenced & { readonly more: boolean }> {
   const { store, clock, logs } = deps;
   const view = new View(store);
   await view.load([{ kind: 'logHead', key: log }]);
-  const first = { name: log, origin: originOf(deps, log), checkpoint: '', before: '', taken: [] };
-  const head = view.get('logHead', log) ?? first;
+  const none = { name: log, origin: originOf(deps, log), checkpoint: '', before: '', taken: [] };
+  const head = view.get('logHead', log) ?? none;
   const { name, origin } = head;
   await settle(deps, head);
   const taken = new Set(head.taken);
-  const { rows, left, entries, refused } = await waiting(deps, log, taken);
+  const { rows, left, entries, first, refused } = await waiting(deps, log, taken);
   const now = clock.now();
-  const verifier = { name: origin, key: logs.key };
+  const verifier = { name: origin, key: await logs.key() };
   const last = await opened(head.checkpoint, verifier);
   const isRecent = last !== undefined && now >= last.time && now - last.time < IDLE_CHECKPOINT_MS;
   const isQuiet = entries.length === 0 && (!last || isRecent);
   // What is taken already must not be there any more when the head says so no longer.
   if (!isQuiet || left) await remove(deps, taken);
-  if (isQuiet) return { appended: 0, refused };
+  if (isQuiet) return { appended: 0, refused, waitedMs: 0, more: false };
   if (last) await logs.files.remove(stagedPath(name, last));
   const edge = await new Published(logs.files, name).edge(last?.size ?? 0);
   if (last && !equal(rootOf(edge), last.root)) throw notOfHead(name);
@@ -82,11 +92,15 @@ async function oneStep(deps: SequenceDeps, log: string): Promise<Sequenced> {
   const draft = new Draft(view);
   const following = { name, origin, checkpoint, before: head.checkpoint, taken: rows };
   draft.put('logHead', log, following);
-  // Another sequencer was faster: what waits now is for the next step.
-  if ((await store.write(draft.actions)) === 'conflict') return { appended: 0, refused };
+  // Another sequencer was faster: what waits now is for the next run.
+  if ((await store.write(draft.actions)) === 'conflict') {
+    return { appended: 0, refused, waitedMs: 0, more: false };
+  }
   await settle(deps, following);
-  await remove(deps, rows);
-  return { appended: entries.length, refused };
+  await logs.waiting.forget(rows);
+  const waitedMs = Math.max(0, clock.now() - (first ?? now));
+  const more = rows.length >= SEQUENCE_ROWS;
+  return { appended: entries.length, refused, waitedMs, more };
 }
 
 /** Undefined where there is none yet. */
@@ -101,7 +115,7 @@ export const checkpointPath = (name: string): string => `${name}/checkpoint`;
 const stagedPath = (name: string, { size, root }: Pick<Checkpoint, 'size' | 'root'>): string =>
   `${name}/staged/${size}-${hex(root)}`;
 
-async function signed(next: Checkpoint, verifier: Verifier, { sign }: Logs): Promise<string> {
+async function signed(next: Checkpoint, verifier: Verifier, { sign }: Sequencing): Promise<string> {
   const text = checkpointText(next);
   const note = signedNote(text, verifier, await sign(utf8(text)));
   await openCheckpoint(note, verifier).catch(() => {
@@ -129,9 +143,9 @@ async function settle(deps: SequenceDeps, head: Head): Promise<void> {
 }
 
 async function publish({ logs }: SequenceDeps, head: Head): Promise<void> {
-  const { files, key } = logs;
+  const { files } = logs;
   const { name, origin, checkpoint, before } = head;
-  const verifier = { name: origin, key };
+  const verifier = { name: origin, key: await logs.key() };
   const next = await openCheckpoint(checkpoint, verifier);
   const size = (await opened(before, verifier))?.size ?? 0;
   const staged = stagedPath(name, next);
@@ -154,22 +168,10 @@ async function publish({ logs }: SequenceDeps, head: Head): Promise<void> {
   for (const path of [staged, ...filled]) await files.remove(path);
 }
 
-/** Of one write to the store. */
-const REMOVED_AT_ONCE = 50;
-
-export async function remove({ store }: SequenceDeps, all: Iterable<string>): Promise<void> {
-  const keys = [...all];
-  for (let at = 0; at < keys.length; at += REMOVED_AT_ONCE) {
-    const part = keys.slice(at, at + REMOVED_AT_ONCE);
-    const view = new View(store);
-    await view.load(part.map((key) => ({ kind: 'unlogged', key })));
-    const draft = new Draft(view);
-    for (const key of part) draft.remove('unlogged', key);
-    // Another one has removed some of them: what is left is removed before the head changes again.
-    if (draft.actions.length > 0 && (await store.write(draft.actions)) === 'conflict') {
-      throw new Outage('another sequencer is at work');
-    }
-  }
+/** Those that are still there: to delete what is gone costs as much in a table as to delete it. */
+async function remove({ store, logs }: SequenceDeps, all: ReadonlySet<string>): Promise<void> {
+  const there = await store.read([...all].map((key) => ({ kind: 'unlogged', key })));
+  await logs.waiting.forget(there.map(({ key }) => key));
 }
 
 type Waiting = {
@@ -179,6 +181,8 @@ type Waiting = {
   readonly left: boolean;
   /** The events, in the order of their ids. */
   readonly entries: readonly Bytes[];
+  /** When the first of them happened. */
+  readonly first: number | undefined;
   /** Records of waiting events that another hand has changed or made, or whose events it has. */
   readonly refused: number;
 };
@@ -219,8 +223,10 @@ async function waiting(
     if (next === undefined) break;
   }
   for (const key of refused) say({ event: 'log.refused', severity: 'error', log, key });
-  const entries = [...bodies.keys()].sort().map((id) => utf8(bodies.get(id) ?? ''));
-  return { rows, left, entries, refused: refused.length };
+  const ids = [...bodies.keys()].sort();
+  const entries = ids.map((id) => utf8(bodies.get(id) ?? ''));
+  const first = ids[0] === undefined ? undefined : timeOfUlid(ids[0]);
+  return { rows, left, entries, first, refused: refused.length };
 }
 
 /** Those of all CAs that there ever were, and that of what is of no CA. */
@@ -233,13 +239,14 @@ export const everyLog = async (
  * @throws {Outage} with what is wrong with each
  */
 export async function sequenceAll(deps: SequenceDeps): Promise<Measures> {
-  const sum = { appended: 0, refused: 0 };
+  const sum = { appended: 0, refused: 0, waitedSeconds: 0 };
   const troubles: string[] = [];
   for (const log of await everyLog(deps)) {
     try {
-      const { appended, refused } = await sequenceLog(deps, log);
+      const { appended, refused, waitedMs } = await sequenceLog(deps, log);
       sum.appended += appended;
       sum.refused += refused;
+      sum.waitedSeconds = Math.max(sum.waitedSeconds, Math.ceil(waitedMs / 1000));
     } catch (error) {
       troubles.push(errorText(error));
     }
@@ -257,7 +264,7 @@ type LogState = {
 };
 
 /** The logs that have begun, each with what was signed last. */
-export async function logStates(deps: SequenceDeps): Promise<readonly LogState[]> {
+export async function logStates(deps: LogDeps): Promise<readonly LogState[]> {
   const { store, logs } = deps;
   const all = await everyLog(deps);
   const view = new View(store);
@@ -266,7 +273,7 @@ export async function logStates(deps: SequenceDeps): Promise<readonly LogState[]
   for (const log of all) {
     const head = view.get('logHead', log);
     if (!head || head.checkpoint === '') continue;
-    const verifier = { name: head.origin, key: logs.key };
+    const verifier = { name: head.origin, key: await logs.key() };
     const checkpoint = await openCheckpoint(head.checkpoint, verifier);
     states.push({ log: head.name, verifierKey: verifierKey(verifier), checkpoint });
   }

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { readStaticSecrets } from '../../../functions/static-secrets.ts';
+import { readStaticSecrets } from '../../../functions/config/static-secrets.ts';
 import { hex } from '../../../lib/base/bytes.ts';
 import { decide } from '../../../lib/ca/approve/pending.ts';
 import { warnOfStaticChallenges } from '../../../lib/ca/authorize/by-static-challenge.ts';

@@ -7,14 +7,15 @@ import { logStates, sequenceAll } from '../../../lib/ca/log/sequence.ts';
 import { readVerifierKey } from '../../../lib/events/note.ts';
 import { checkProof } from '../../../lib/events/proof.ts';
 import { makeLab } from '../../support/lab.ts';
-import { memoryLogs, publishedOf } from '../../support/log.ts';
+import { memoryLogs, publishedOf, waitingIn } from '../../support/log.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
 const actor = { kind: 'admin', id: 'operator' } as const;
 
-async function open(store = new MemoryStore(), kept = memoryLogs()) {
-  const lab = await makeLab({ store, logs: kept.logs, caKey: 'ec:P-256' });
-  const deps = { ...lab.deps, logs: kept.logs };
+async function open(store = new MemoryStore(), kept = memoryLogs(store)) {
+  const logs = { ...kept.logs, waiting: waitingIn(store) };
+  const lab = await makeLab({ store, logs, caKey: 'ec:P-256' });
+  const deps = { ...lab.deps, logs };
   const copy = async () => {
     const rows = store.dump();
     const older = new MemoryStore();
@@ -159,6 +160,6 @@ test('published files that do not hold are not taken for the log', async () => {
   );
   await assert.rejects(recoverLog(w.deps, 'default', actor), /does not hold: entry \d+/);
   files.set(path, octets);
-  const stranger = { ...w.deps, logs: memoryLogs(w.kept.files).logs };
+  const stranger = { ...w.deps, logs: memoryLogs(w.store, w.kept.files).logs };
   await assert.rejects(recoverLog(stranger, 'default', actor), /does not hold/);
 });

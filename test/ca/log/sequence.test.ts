@@ -1,80 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromUtf8, utf8 } from '../../../lib/base/bytes.ts';
-import { logged } from '../../../lib/ca/log/outbox.ts';
 import { type SequenceDeps, sequenceLog } from '../../../lib/ca/log/sequence.ts';
-import { guarded } from '../../../lib/ca/record/guarded-store.ts';
-import { Draft, View } from '../../../lib/ca/record/unit-of-work.ts';
-import type { LogEntry } from '../../../lib/ports/log.ts';
-import { memoryMacKeys } from '../../support/keys.ts';
-import { memoryLogs, publishedOf } from '../../support/log.ts';
+import { type KeptLogs, type MemoryLogFiles, memoryLogs } from '../../support/log.ts';
+import { idsOf, log, logWorld } from '../../support/log-world.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { random } from '../../support/messages.ts';
 
-const log = 'default';
-const origin = 'ca.example.com/log/default';
-
-function makeWorld(table = new MemoryStore(), kept = memoryLogs()) {
-  const said: LogEntry[] = [];
-  const clock = {
-    at: Date.parse('2031-01-01T00:00:00Z'),
-    now: () => clock.at,
-    sleep: async () => {},
-  };
-  const store = logged(guarded(table, memoryMacKeys, (entry) => said.push(entry)));
-  const config = { publicUrl: 'https://ca.example.com' };
-  const deps = {
-    store,
-    clock,
-    config,
-    log: (entry: LogEntry) => said.push(entry),
-    logs: kept.logs,
-  } as unknown as SequenceDeps;
-  const ids: string[] = [];
-  const happen = async (count = 1): Promise<void> => {
-    for (let i = 0; i < count; i++) {
-      const draft = new Draft(new View(store));
-      clock.at += 1;
-      draft.event(clock.at, random, {
-        type: 'crl.published',
-        actor: { kind: 'system' },
-        ca: log,
-        number: ids.length,
-      });
-      const [action] = draft.actions;
-      if (action) ids.push(action.key);
-      assert.equal(await store.write(draft.actions), 'done');
-    }
-  };
-  const happenTogether = async (count: number): Promise<void> => {
-    const draft = new Draft(new View(store));
-    for (let i = 0; i < count; i++) {
-      draft.event(clock.at, random, { type: 'crl.published', actor: { kind: 'system' }, ca: log });
-    }
-    ids.push(...draft.actions.map(({ key }) => key));
-    assert.equal(await store.write(draft.actions), 'done');
-  };
-  const waiting = () => table.dump().filter(({ kind }) => kind === 'unlogged').length;
-  const published = () => publishedOf(kept, origin, log);
-  const { logs, files, signed } = kept;
-  return {
-    deps,
-    table,
-    logs,
-    files,
-    signed,
-    said,
-    clock,
-    ids,
-    happen,
-    happenTogether,
-    waiting,
-    published,
-  };
-}
-
-const idsOf = (entries: readonly string[]): string[] =>
-  entries.map((entry) => (JSON.parse(entry) as { id: string }).id);
+const makeWorld = (table = new MemoryStore(), kept: KeptLogs<MemoryLogFiles> = memoryLogs(table)) =>
+  logWorld(table, kept);
 
 test('what happened is under a published checkpoint once, in the order of the ids', async () => {
   const world = makeWorld();
@@ -85,7 +18,7 @@ test('what happened is under a published checkpoint once, in the order of the id
     const { entries, size } = await world.published();
     assert.equal(size, world.ids.length);
     assert.deepEqual(idsOf(entries), world.ids);
-    assert.equal(world.waiting(), 0);
+    assert.equal(await world.waiting(), 0);
   }
   assert.deepEqual(
     [...world.files.files.keys()].filter((path) => path.includes('staged')),
@@ -103,7 +36,7 @@ test('more than one checkpoint takes is taken by the next ones of the same run',
 
 test('without new events a checkpoint is signed once an hour, and a clock that was ahead delays it no longer', async () => {
   const world = makeWorld();
-  assert.deepEqual(await sequenceLog(world.deps, log), { appended: 0, refused: 0 });
+  assert.deepEqual(await sequenceLog(world.deps, log), { appended: 0, refused: 0, waitedMs: 0 });
   assert.equal(world.signed.length, 0);
   await world.happen();
   await sequenceLog(world.deps, log);
@@ -145,7 +78,7 @@ test('cut off at any call, before or after it took effect, the log is whole and 
         world.ids,
         `cut off at ${cut}, ${kind}`,
       );
-      assert.equal(world.waiting(), 0);
+      assert.equal(await world.waiting(), 0);
       await world.happen();
       await sequenceLog(world.deps, log);
       const staged = [...world.files.files.keys()].filter((path) => path.includes('staged'));
@@ -176,7 +109,7 @@ test('two sequencers at once, in every order of their steps, sign nothing incons
     const { entries } = await world.published();
     assert.deepEqual(new Set(idsOf(entries)), new Set(world.ids));
     assert.equal(entries.length, world.ids.length, `seed ${seed}`);
-    assert.equal(world.waiting(), 0);
+    assert.equal(await world.waiting(), 0);
   }
 });
 
@@ -255,7 +188,7 @@ test('an event that another hand has made, changed or removed is not taken, is t
   const record = { body: body.replace('X', first) };
   await world.table.write([{ do: 'put', kind: 'event', key: first, rev: 1, record }]);
   await world.table.write([{ do: 'delete', kind: 'event', key: second, rev: 1 }]);
-  assert.deepEqual(await sequenceLog(world.deps, log), { appended: 1, refused: 3 });
+  assert.deepEqual(await sequenceLog(world.deps, log), { appended: 1, refused: 3, waitedMs: 0 });
   assert.deepEqual(idsOf((await world.published()).entries), world.ids.slice(2));
   const told = world.said.filter(({ event }) => event === 'log.refused').map(({ key }) => key);
   assert.deepEqual(
@@ -267,7 +200,7 @@ test('an event that another hand has made, changed or removed is not taken, is t
 test('a key that is not that of the log signs nothing that anybody sees', async () => {
   const world = makeWorld();
   await world.happen();
-  const other = memoryLogs();
+  const other = memoryLogs(world.table);
   const deps = { ...world.deps, logs: { ...world.logs, sign: other.logs.sign } };
   await assert.rejects(sequenceLog(deps, log), /its public key does not verify/);
   assert.equal(world.files.files.has(`${log}/checkpoint`), false);

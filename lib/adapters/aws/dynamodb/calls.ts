@@ -14,6 +14,7 @@ import {
   BatchWriteItemCommand,
   DynamoDBClient,
   type DynamoDBClientConfig,
+  type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
 import { Outage } from '../../../base/errors.ts';
 import {
@@ -37,7 +38,7 @@ import type { Item } from './items.ts';
 const MAX_KEYS = 100;
 const FEW_KEYS = 10;
 /** Items of one BatchWriteItem. */
-const MAX_PUTS = 25;
+const MAX_WRITES = 25;
 
 /** The table, an index or a partition is at its limit: as errors, and as reasons why a transaction was cancelled. */
 const throttled = new Set([
@@ -159,19 +160,28 @@ export class DynamoCalls {
   }
 
   /** Puts items on no condition, each by itself: what is put twice is there once. */
-  async putAll(items: readonly Item[]): Promise<void> {
-    const batches = Array.from({ length: Math.ceil(items.length / MAX_PUTS) }, (_, i) =>
-      items.slice(i * MAX_PUTS, (i + 1) * MAX_PUTS),
+  putAll(items: readonly Item[]): Promise<void> {
+    return this.#writeAll(items.map((Item) => ({ PutRequest: { Item } })));
+  }
+
+  /** Deletes items on no condition, each by itself. */
+  deleteAll(keys: readonly string[]): Promise<void> {
+    return this.#writeAll(keys.map((pk) => ({ DeleteRequest: { Key: { pk: { S: pk } } } })));
+  }
+
+  async #writeAll(requests: readonly WriteRequest[]): Promise<void> {
+    const batches = Array.from({ length: Math.ceil(requests.length / MAX_WRITES) }, (_, i) =>
+      requests.slice(i * MAX_WRITES, (i + 1) * MAX_WRITES),
     ).values();
     const lane = async (): Promise<void> => {
-      for (const batch of batches) await this.#putBatch(batch);
+      for (const batch of batches) await this.#writeBatch(batch);
     };
     await Promise.all(Array.from({ length: MAX_QUERIES_AT_ONCE }, lane));
   }
 
-  async #putBatch(items: readonly Item[]): Promise<void> {
+  async #writeBatch(requests: WriteRequest[]): Promise<void> {
     const deadline = this.#timer.now() + STORE_WRITE_MS;
-    let left = items.map((Item) => ({ PutRequest: { Item } }));
+    let left = requests;
     for (let tries = 0; ; tries++) {
       const command = new BatchWriteItemCommand({ RequestItems: { [this.table]: left } });
       const { UnprocessedItems } = await this.repeatable(
@@ -179,9 +189,7 @@ export class DynamoCalls {
         (client, options) => client.send(command, options),
         deadline,
       );
-      left = (UnprocessedItems?.[this.table] ?? []).flatMap(({ PutRequest }) =>
-        PutRequest?.Item ? [{ PutRequest: { Item: PutRequest.Item } }] : [],
-      );
+      left = UnprocessedItems?.[this.table] ?? [];
       if (left.length === 0) return;
       if (!this.#quotaLasts() || !(await pause(this.#timer, tries, deadline))) {
         throw new Outage(`${this.table}: BatchWriteItem left ${left.length} items unwritten`);

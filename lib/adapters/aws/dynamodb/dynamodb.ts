@@ -25,6 +25,7 @@
 //   write     TransactWriteItems; each action on condition of `rev`, a `use` of what it counts
 //   list      Query of an index, one for each shard of the group, merged; they lag, as the port allows
 //   tryWrite  PutItem
+//   forget    BatchWriteItem
 //   search    BatchWriteItem; Query of `devices`, at most two for each shard
 //   start     DescribeTable
 //
@@ -72,6 +73,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { Outage } from '../../../base/errors.ts';
 import { MAX_QUERIES_AT_ONCE } from '../../../base/limits.ts';
+import type { WaitingEvents } from '../../../ports/log-files.ts';
 import type { Action, AlteredRow, Key, ListQuery, Page, Row, Store } from '../../../ports/store.ts';
 import type { Writing } from '../../../ports/writing.ts';
 import { type AwsConnection, clientConfig, type RetryQuota, type Timer } from '../aws.ts';
@@ -93,7 +95,7 @@ const passing = new Set([
   'TransactionConflict',
 ]);
 
-export class DynamoStore implements Store, Writing {
+export class DynamoStore implements Store, WaitingEvents, Writing {
   readonly index: DynamoSearch;
   readonly #calls: DynamoCalls;
 
@@ -191,6 +193,10 @@ export class DynamoStore implements Store, Writing {
     const Item: Item = { pk: { S: 'transaction#tried' } };
     const command = new PutItemCommand({ TableName: this.#calls.table, Item });
     await this.#calls.repeatable('PutItem', (client, options) => client.send(command, options));
+  }
+
+  async forget(keys: readonly string[]): Promise<void> {
+    await this.#calls.deleteAll(keys.map((key) => pkOf({ kind: 'unlogged', key })));
   }
 
   /** What a shard has for the page, and one more: any of it may be all that the page has. */

@@ -3,7 +3,7 @@
 //   signer    create      CreateKey (SIGN_VERIFY), GetPublicKey               an operator's command
 //             adopt       DescribeKey (CA key, sealing key), GetPublicKey     an operator's command
 //             publicKey   GetPublicKey                                        once per instance
-//             sign        Sign, of a digest                                   each certificate and CRL
+//             sign        Sign, of a digest                                   each certificate, CRL and checkpoint
 //             warnings    DescribeKey, GetKeyPolicy, of it and the sealing key  where permitted
 //   raKeys    generate    GenerateDataKeyPairWithoutPlaintext (RSA_2048)      an operator's command
 //             unseal      Decrypt                                             once per instance and key
@@ -19,6 +19,7 @@
 // function's policy allows, by a condition on the context, only the purposes that it needs.
 
 import type { KMSClient } from '@aws-sdk/client-kms';
+import type { Bytes } from '../../../base/bytes.ts';
 import type { MacPurpose } from '../../../base/words.ts';
 import type { KeySpec } from '../../../crypto/algorithms.ts';
 import type { MacKeys, SealedMacKey } from '../../../ports/mac-keys.ts';
@@ -78,6 +79,16 @@ export class KmsKeys {
    */
   adopt(key: string, spec: KeySpec): Promise<string> {
     return this.#signer.adopt(key, spec);
+  }
+
+  /** The key of the logs. @param key its ARN */
+  logKey(key: string) {
+    return {
+      /** SubjectPublicKeyInfo, DER. */
+      publicKey: (): Promise<Bytes> => this.#signer.publicKey(key),
+      sign: (text: Bytes): Promise<Bytes> =>
+        this.#signer.sign(key, { kind: 'ECDSA', digest: 'SHA-256' }, text),
+    };
   }
 
   /** A new MAC key, sealed, to be put on record. Only an operator's command asks for one. */

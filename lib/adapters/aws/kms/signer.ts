@@ -112,7 +112,7 @@ export class KmsSigner implements Signer {
       const { KeyUsage = 'unknown', KeySpec = 'unknown', PublicKey } = found;
       if (KeyUsage !== 'SIGN_VERIFY' || !keySpecs.has(KeySpec)) {
         throw new Outage(
-          `the KMS key ${reference} cannot be a CA's: its usage is ${KeyUsage} and its spec ${KeySpec}: restore the CA's record`,
+          `the KMS key ${reference} cannot sign here: its usage is ${KeyUsage} and its spec ${KeySpec}: restore the CA's record, or name another key of the logs`,
         );
       }
       return concat([given(PublicKey, call, 'a public key')]);

@@ -2,13 +2,13 @@
 
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import type { AwsConnection } from '../lib/adapters/aws/aws.ts';
-import { errorText } from '../lib/base/errors.ts';
-import { type Config, type ConfigDocument, checkConfig } from '../lib/config/config.ts';
-import type { Secrets } from '../lib/config/enrolment.ts';
-import { ConfigError } from '../lib/config/error.ts';
-import { parseJsonc } from '../lib/config/schema.ts';
-import { type Env, readVariable } from './env.ts';
+import type { AwsConnection } from '../../lib/adapters/aws/aws.ts';
+import { errorText } from '../../lib/base/errors.ts';
+import { type Config, type ConfigDocument, checkConfig } from '../../lib/config/config.ts';
+import type { Secrets } from '../../lib/config/enrolment.ts';
+import { ConfigError } from '../../lib/config/error.ts';
+import { parseJsonc } from '../../lib/config/schema.ts';
+import { type Env, readVariable } from '../env.ts';
 
 /**
  * Secrets that it refers to are looked up where devices are served: with a table, this may be another function, or the
@@ -60,7 +60,7 @@ async function textOf(
   connection: AwsConnection | undefined,
 ): Promise<string> {
   if (!source.startsWith('s3:')) return readFile(source, 'utf8');
-  const { readNamedObject } = await import('../lib/adapters/aws/s3/s3.ts');
+  const { readNamedObject } = await import('../../lib/adapters/aws/s3/s3.ts');
   return readNamedObject(source.slice('s3:'.length), { connection, endpoint });
 }
 

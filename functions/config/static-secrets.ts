@@ -1,13 +1,13 @@
 // Secrets of a deployment, found where its environment says: the static challenges of the configuration, and what
 // CloudFront shows.
 
-import type { AwsConnection } from '../lib/adapters/aws/aws.ts';
-import { type Bytes, utf8 } from '../lib/base/bytes.ts';
-import type { Config } from '../lib/config/config.ts';
-import { type Secrets, secretProblems, variableOf } from '../lib/config/enrolment.ts';
-import { ConfigError } from '../lib/config/error.ts';
-import { hash } from '../lib/crypto/native.ts';
-import { type Env, readEnv, readVariable } from './env.ts';
+import type { AwsConnection } from '../../lib/adapters/aws/aws.ts';
+import { type Bytes, utf8 } from '../../lib/base/bytes.ts';
+import type { Config } from '../../lib/config/config.ts';
+import { type Secrets, secretProblems, variableOf } from '../../lib/config/enrolment.ts';
+import { ConfigError } from '../../lib/config/error.ts';
+import { hash } from '../../lib/crypto/native.ts';
+import { type Env, readEnv, readVariable } from '../env.ts';
 
 type Endpoints = Pick<Config, 'endpoints'>;
 
@@ -20,7 +20,7 @@ async function secretOf(
   connection?: AwsConnection,
 ): Promise<string> {
   if (!value.startsWith(scheme)) return value;
-  const { readSecret } = await import('../lib/adapters/aws/secrets.ts');
+  const { readSecret } = await import('../../lib/adapters/aws/secrets.ts');
   return readSecret(value.slice(scheme.length), { connection, endpoint });
 }
 
