@@ -7,7 +7,12 @@ import { type BuildOptions, build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 
-export const functionNames = ['scep-lambda', 'admin-lambda', 'maintenance-lambda'] as const;
+export const functionNames = [
+  'scep-lambda',
+  'admin-lambda',
+  'maintenance-lambda',
+  'sequencer-lambda',
+] as const;
 export type FunctionName = (typeof functionNames)[number];
 
 /**
