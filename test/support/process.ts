@@ -71,6 +71,8 @@ function environment(extra: Environment): Record<string, string> {
     'SCEPTER_ALLOW_SOFTWARE_KEYS',
     'SCEPTER_TABLE',
     'SCEPTER_FILES',
+    'SCEPTER_LOGS',
+    'SCEPTER_LOG_KEY',
     'SCEPTER_DEPLOYMENT',
     'SCEPTER_SEALING_KEY',
     'SCEPTER_CONFIG',

@@ -40,6 +40,9 @@
 // the indexes, which are written later): 5 keys read, 6 and 3 items written and 1 checked, 26 write
 // units of the table, 4 of `places`, 5 of `due`, 2 of `subjects`, 1 of `devices`.
 //
+// Where a log is kept, each of its two transactions has one item more, which the sequencer deletes: 12 items, 32 write units
+// of the table, 4 more of `places`.
+//
 // Its words in the index of searches are written later: of six, 6 write units of the table and 6 of `devices`; its
 // events are read for it twice, itself once, and whether it is there, 8 read units.
 //
