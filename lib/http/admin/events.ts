@@ -54,7 +54,7 @@ export function keeping(deps: AdminDeps): AdminDeps & { readonly logs: Logs } {
   if (!logs) {
     throw new HttpFailure(
       409,
-      'no logs are kept here: they are where the records and the keys are files of one server',
+      'no logs are kept here: with records in a table, SCEPTER_LOGS and SCEPTER_LOG_KEY say where they are',
     );
   }
   return { ...deps, logs };
