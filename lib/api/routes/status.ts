@@ -12,6 +12,10 @@ const status = answer(
   z.strictObject({
     version: z.string(),
     time,
+    filesUrl: described(
+      'where certificates say that CRLs and CA certificates are, if that is not here',
+      z.optional(z.string()),
+    ),
     store: z.strictObject({
       reachable: z.boolean(),
       writable: described('a write was tried within the last minute', z.boolean()),

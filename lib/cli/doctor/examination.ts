@@ -16,7 +16,7 @@ import { hostFindings, isReached } from './checks/host.ts';
 import { revocationFindings } from './checks/revocation.ts';
 import { serviceFindings } from './checks/service.ts';
 import type { Asking, Probe } from './exchange.ts';
-import { endpointFacts, filesFacts, hostFacts } from './gather.ts';
+import { endpointFacts, filesFacts, hostFacts, QUESTION_MS } from './gather.ts';
 import { checks, type Mark, type Observation, type Section } from './observation.ts';
 import { serviceFacts } from './service.ts';
 
@@ -25,9 +25,6 @@ export type Options = ShowOptions & {
   readonly challengeStdin?: true;
   readonly subject: string;
 };
-
-/** Milliseconds for each question: a server that takes longer is none for a device either. */
-const QUESTION_MS = 10_000;
 
 /** @param address of SCEP; undefined: of all endpoints of the service that this environment is about */
 export async function examine(

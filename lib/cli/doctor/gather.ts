@@ -132,6 +132,9 @@ export async function endpointFacts(
   return { url, now, ...asked, ca, bag, exchanges, enrolled: own, lists, statuses, unasked };
 }
 
+/** Milliseconds for each question: a server that takes longer is none for a device either. */
+export const QUESTION_MS = 10_000;
+
 export type FilesOfCa = {
   readonly ca: string;
   readonly certificate: { readonly url: string; readonly said: Heard };

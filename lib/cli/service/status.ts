@@ -4,6 +4,8 @@ import { Command } from 'commander';
 import type { AnswerTo } from '../../api/api.ts';
 import { CLOCK_SKEW_MS } from '../../base/limits.ts';
 import { callApi } from '../api.ts';
+import { filesFindings } from '../doctor/checks/files.ts';
+import { filesFacts, QUESTION_MS } from '../doctor/gather.ts';
 import { CliError, type Io } from '../io.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { counted, type Field, fromNow, type Sheet, seconds, spoken } from '../text.ts';
@@ -19,6 +21,7 @@ export function statusCommand(io: Io): Command {
       'after',
       `
 Exit code 0: all is well. 1: the store, a CA, its RA or its CRL needs attention, or the clocks differ.
+Where certificates name CRLs at a "filesUrl", the certificate and the CRL of each CA are looked for there, too.
 Weak algorithms that an endpoint is configured to accept are listed, and are not a failure.
 
 Examples:
@@ -35,15 +38,30 @@ async function status(io: Io, options: ShowOptions): Promise<void> {
   const apart = Math.abs(Date.parse(found.time) - now);
   const here =
     apart > CLOCK_SKEW_MS ? [`its clock and the one here are ${spoken(apart)} apart`] : [];
-  const warnings = [...found.warnings, ...here];
+  const files = await filesTroubles(io, found, now);
+  const warnings = [...found.warnings, ...here, ...files];
   await show(io, options, {
     json: { ...found, warnings },
-    page: () => page(found, warnings, io.url, now),
+    page: () => page(found, { warnings, files }, io.url, now),
   });
   const wrong =
     here.length +
+    files.length +
     found.cas.reduce((sum, one) => sum + one.warnings.length, isGood(found.store) ? 0 : 1);
   if (wrong > 0) throw new CliError('failure', `${counted(wrong, 'problem')}: see the warnings`);
+}
+
+/** What whoever checks certificates would miss there. */
+async function filesTroubles(io: Io, { filesUrl, cas }: Status, now: number): Promise<string[]> {
+  if (filesUrl === undefined) return [];
+  const named = cas.flatMap(({ id, notAfter }) => (notAfter === undefined ? [] : [id]));
+  const limitMs = io.timeoutMs ?? QUESTION_MS;
+  const facts = await filesFacts(filesUrl, named, {
+    limitMs,
+    progress: (what) => io.progress?.(`asking ${what}`),
+  });
+  const findings = await filesFindings(facts, now);
+  return findings.flatMap(({ mark, says }) => (mark === 'fault' ? [says] : []));
 }
 
 const isGood = ({ reachable, writable }: Status['store']): boolean => reachable && writable;
@@ -51,13 +69,22 @@ const isGood = ({ reachable, writable }: Status['store']): boolean => reachable 
 const storeText = ({ reachable, writable }: Status['store']): string =>
   reachable ? (writable ? 'reachable, takes writes' : 'TAKES NO WRITES') : 'NOT REACHABLE';
 
-function page(found: Status, warnings: readonly string[], url: string, now: number): Sheet {
-  const { version, store, cas, endpoints, morePending } = found;
+const filesField = (url: string, isWell: boolean): Field => [
+  'files',
+  isWell ? `${url}: each CA's certificate and fresh CRL` : `${url}: SEE THE WARNINGS`,
+  isWell ? 'good' : 'bad',
+];
+
+type Troubles = { readonly warnings: readonly string[]; readonly files: readonly string[] };
+
+function page(found: Status, { warnings, files }: Troubles, url: string, now: number): Sheet {
+  const { filesUrl, version, store, cas, endpoints, morePending } = found;
   const until = (iso: string | undefined): string =>
     iso === undefined ? '-' : `${seconds(iso)} (${fromNow(iso, now)})`;
   const fields: Field[] = [
     ['server', `${url}, Scepter ${version}`],
     ['store', storeText(store), isGood(store) ? 'good' : 'bad'],
+    ...(filesUrl === undefined ? [] : [filesField(filesUrl, files.length === 0)]),
   ];
   const caRows = cas.map(({ id, notAfter, raNotAfter, crl }) => [
     id,

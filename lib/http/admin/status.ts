@@ -31,11 +31,13 @@ function shownCa({ id, chain: [own], generations, crl, warnings: said }: CaStatu
 export const serviceHandlers: HandlersOf<typeof serviceRoutes> = {
   async 'GET /status'(deps) {
     const { at, cas, unwritten, endpoints, morePending } = await statusOf(deps);
+    const { filesUrl, publicUrl } = deps.config;
     const about = (what: string) => (one: { id: string; warnings: readonly string[] }) =>
       one.warnings.map((said) => `${what} "${one.id}": ${said}`);
     return {
       version: packageJson.version,
       time: iso(at),
+      ...(filesUrl === publicUrl ? {} : { filesUrl }),
       store: { reachable: cas !== undefined, writable: unwritten === undefined },
       cas: (cas ?? []).map(shownCa),
       endpoints: endpoints.map(({ staticUses, ...endpoint }) => ({
