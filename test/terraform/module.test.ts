@@ -2,10 +2,16 @@
 // fmt, validate, and the module's tests with providers that are not there.
 
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { root } from '../support/installed.ts';
+import { temporary } from '../support/process.ts';
 import { copied, scepter, terraform } from './terraform.ts';
+
+const module = join(root, 'infra', 'terraform');
+/** The module's tests of what its variables refuse. */
+const refusals = 'refusals.tftest.hcl';
 
 /** What `scepter init` writes beside a repository, with all that it can. */
 function stubBeside(repository: string): string {
@@ -38,9 +44,30 @@ test('the module, its examples and what scepter init writes are formatted and va
 
 test("the module's own tests pass, and those of the role of a Worker", async () => {
   const module_ = join(copied(), 'infra', 'terraform');
-  for (const folder of [module_, join(module_, 'modules', 'worker-identity')]) {
+  const others = readdirSync(join(module_, 'tests'))
+    .filter((name) => name.endsWith('.tftest.hcl') && name !== refusals)
+    .map((name) => `-filter=tests/${name}`);
+  assert.ok(others.length > 2);
+  const identity = join(module_, 'modules', 'worker-identity');
+  for (const [folder, filters] of [[module_, others] as const, [identity, []] as const]) {
     await terraform(folder, ['init', '-backend=false']);
-    const said = await terraform(folder, ['test']);
+    const said = await terraform(folder, ['test', ...filters]);
     assert.match(said, /Success! \d+ passed, 0 failed\./);
   }
+});
+
+test('variables refuse what they have to', async () => {
+  // Without the provider, which each run would start anew: a variable is refused before anything is planned.
+  const folder = temporary('refusals');
+  mkdirSync(join(folder, 'tests'));
+  cpSync(join(module, 'variables.tf'), join(folder, 'variables.tf'));
+  cpSync(join(module, 'tests', 'packages'), join(folder, 'tests', 'packages'), { recursive: true });
+  const text = readFileSync(join(module, 'tests', refusals), 'utf8');
+  const own = text.replace(/^mock_provider [\s\S]*?^\}\n/gm, '');
+  writeFileSync(join(folder, 'tests', refusals), own);
+  const runs = text.match(/^run "/gm)?.length ?? 0;
+  assert.ok(runs > 50);
+  assert.equal(text.match(/^ {2}expect_failures = /gm)?.length, runs);
+  const said = await terraform(folder, ['test']);
+  assert.match(said, new RegExp(`Success! ${runs} passed, 0 failed\\.`));
 });

@@ -14,7 +14,9 @@ import { temporary } from '../support/process.ts';
 /** What `run.ts` has Terraform know, for a shell that knows nothing else. */
 export const given = Object.fromEntries(
   Object.entries(process.env).flatMap(([name, value]) =>
-    /^(?:TF|CHECKPOINT)_/.test(name) && value !== undefined ? [[name, value]] : [],
+    /^(?:(?:TF|CHECKPOINT)_|GO(?:GC|MEMLIMIT)$)/.test(name) && value !== undefined
+      ? [[name, value]]
+      : [],
   ),
 );
 

@@ -1,4 +1,4 @@
-# The internal load balancer: what it is, and what is refused.
+# The internal load balancer.
 
 mock_provider "aws" {
   mock_data "aws_caller_identity" {
@@ -108,38 +108,4 @@ run "names_of_every_length" {
     condition     = length(aws_lb.this[0].name) == 32 && length(aws_lb_target_group.this[0].name) == 32
     error_message = "a name must have no more characters than AWS takes"
   }
-}
-
-run "refuses_what_a_load_balancer_has_not" {
-  command = plan
-
-  variables {
-    alb         = { vpc_id = "vpc-0a", subnet_ids = ["subnet-0a"], clients = ["everybody"] }
-    domain      = { name = "scep.example.com", zone_id = "Z0123456789" }
-    admin       = { type = "jwt", issuer = "https://login.example.com", audience = ["scepter"] }
-    web_acl_arn = "arn:aws:wafv2:us-east-1:111122223333:global/webacl/ours/0"
-  }
-
-  expect_failures = [var.alb, var.domain, var.admin, var.web_acl_arn]
-}
-
-run "refuses_to_guess_where_it_is" {
-  command = plan
-
-  variables {
-    alb    = null
-    domain = null
-  }
-
-  expect_failures = [var.alb, var.domain]
-}
-
-run "refuses_a_place_for_another_ingress" {
-  command = plan
-
-  variables {
-    ingress = "httpApi"
-  }
-
-  expect_failures = [var.alb]
 }

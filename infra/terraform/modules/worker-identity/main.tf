@@ -56,6 +56,7 @@ resource "aws_iam_role_policy" "this" {
     CaSigningAlgorithms = join("\",\"", var.ca_signing_algorithms)
     SealingKeyArn       = var.sealing_key_arn
     ConfigObjects       = "${var.config_bucket_arn}/config/*"
+    FilesBucketArn      = var.files_bucket_arn
   })
 }
 

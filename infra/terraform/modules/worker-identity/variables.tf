@@ -76,6 +76,17 @@ variable "config_bucket_arn" {
   }
 }
 
+variable "files_bucket_arn" {
+  description = "ARN of the bucket that has CRLs and CA certificates, under crl/ and aia/, which the Worker writes."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:s3:::[a-z0-9.-]+$", var.files_bucket_arn))
+    error_message = "files_bucket_arn: must be the ARN of a bucket."
+  }
+}
+
 variable "tags" {
   description = "Tags of everything that takes tags."
   type        = map(string)

@@ -18,6 +18,7 @@ variables {
   ca_key_arns       = ["arn:aws:kms:eu-central-1:111122223333:key/office", "arn:aws:kms:eu-central-1:111122223333:key/plant"]
   sealing_key_arn   = "arn:aws:kms:eu-central-1:111122223333:key/sealing"
   config_bucket_arn = "arn:aws:s3:::configs"
+  files_bucket_arn  = "arn:aws:s3:::files"
 }
 
 run "defaults" {
@@ -36,6 +37,11 @@ run "defaults" {
   assert {
     condition     = length(one([for one in jsondecode(aws_iam_role_policy.this["worker-keys"].policy).Statement : one if one.Sid == "SignCertificatesAndCrls"]).Resource) == 2
     error_message = "the role must sign with the key of each CA"
+  }
+
+  assert {
+    condition     = one([for one in jsondecode(aws_iam_role_policy.this["worker"].policy).Statement : one if one.Sid == "WriteFiles"]).Resource == ["arn:aws:s3:::files/crl/*", "arn:aws:s3:::files/aia/*"]
+    error_message = "the role must write CRLs and CA certificates, and nothing else of that bucket"
   }
 
   assert {
