@@ -7,6 +7,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
+import { helpOf } from './help.ts';
 
 type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>;
 
@@ -47,7 +48,7 @@ export async function wrangler(program: string, words: readonly string[]): Promi
     const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], options);
     return status === 0 ? stdout : fail(`${args.join(' ')}: ${stdout}${stderr}`);
   };
-  const help = real(...verb.split(' '), '--help');
+  const help = helpOf('infra/cloudflare', [verb], () => real(...verb.split(' '), '--help'));
   const options = optionsIn(help);
   // An unknown option ends this.
   const { positionals } = parseArgs({ args: [...asked], options, allowPositionals: true });

@@ -16,6 +16,7 @@ import {
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../support/installed.ts';
+import { helpOf } from './help.ts';
 import { wrangler } from './stand-in-wrangler.ts';
 
 const [tool = '', ...args] = process.argv.slice(2);
@@ -98,7 +99,7 @@ const verbs = ['bootstrap', 'deploy', 'destroy'];
 async function cdk(program: string, words: readonly string[]): Promise<void> {
   const [verb = ''] = words;
   if (!verbs.includes(verb)) fail(`${verb}: a guide deploys, and no more`);
-  const help = real(program, [verb, '--help']);
+  const help = helpOf('infra/cdk', [verb], () => real(program, [verb, '--help']));
   const options = Object.fromEntries(
     help
       .split(/^ {2}--/m)
