@@ -13,7 +13,7 @@ import packageJson from '../package.json' with { type: 'json' };
 const root = join(import.meta.dirname, '..');
 const cdk = join(root, 'infra', 'cdk');
 const run = promisify(execFile);
-const apps = ['app', 'edge', 'worker'] as const;
+const apps = ['app', 'edge', 'worker', 'heartbeat'] as const;
 
 /**
  * @param zips of the functions, by name

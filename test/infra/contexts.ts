@@ -97,6 +97,14 @@ export const contexts = {
     context: { ...start, ingress: 'functionUrl', admin: 'iam', reservedConcurrency: 'unreserved' },
   },
   edge: { entry: 'edge', context: { account } },
+  heartbeat: {
+    entry: 'heartbeat',
+    context: {
+      account,
+      host: 'scep.example.com',
+      alarmTopicArn: `arn:aws:sns:${region}:${account}:alarms`,
+    },
+  },
   /** Two CAs, and an endpoint that asks an approver. */
   worker: {
     entry: 'worker',

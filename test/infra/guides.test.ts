@@ -40,6 +40,12 @@ test('docs/deploy-workers.md with two CAs and no access key: to doctor, and anot
   });
 });
 
+test("docs/deploy-workers.md: the CDK takes the heartbeat's stack", async () => {
+  const SCEPTER_URL = 'https://scep.example.com';
+  const more = { GUIDE_ONLY_SYNTH: '1', SCEPTER_URL };
+  await followed(['docs/deploy-workers.md', 'workers-heartbeat'], undefined, more);
+});
+
 // moto knows neither CloudFront's distribution nor its web ACL as CloudFormation makes them.
 test('docs/deploy-aws.md for production: the CDK takes what it says', async () => {
   await followed(['docs/deploy-aws.md', 'cdk-production'], undefined, { GUIDE_ONLY_SYNTH: '1' });

@@ -56,7 +56,12 @@ export const listAt = (value: unknown, path: string): readonly unknown[] => {
 export const entriesAt = (value: unknown, path: string): [string, unknown][] =>
   Object.entries(at(value, path) as object);
 
-const stackNames = { app: 'Scepter', edge: 'ScepterEdge', worker: 'ScepterWorker' } as const;
+const stackNames = {
+  app: 'Scepter',
+  edge: 'ScepterEdge',
+  worker: 'ScepterWorker',
+  heartbeat: 'ScepterHeartbeat',
+} as const;
 
 export const pathOf = (name: ContextName): string =>
   join(given('INFRA_TEMPLATES'), name, `${stackNames[contexts[name].entry]}.template.json`);

@@ -295,11 +295,16 @@ function checkLoadBalancer({ plainHttp, clients, webAclArn }: LoadBalancerOption
   checkArn('ingress.webAclArn', webAclArn, regional, 'a web ACL of scope REGIONAL');
 }
 
+/** @throws {Error} naming the prop */
+export function checkHost(prop: string, name: string): void {
+  if (known(name) && !/^([a-z0-9-]{1,63}\.)+[a-z]{2,63}$/.test(name)) {
+    fail(prop, `must be a host name in lower case, not "${name}"`);
+  }
+}
+
 /** In another zone, records and certificates would be for a name that is never looked up. */
 function checkDomain(prop: string, { name, zone: of }: Domain): void {
-  if (known(name) && !/^([a-z0-9-]{1,63}\.)+[a-z]{2,63}$/.test(name)) {
-    fail(`${prop}.name`, `must be a host name in lower case, not "${name}"`);
-  }
+  checkHost(`${prop}.name`, name);
   if (!of || !known(name) || !known(of.zoneName)) return;
   const zone = of.zoneName.replace(/\.$/, '');
   if (name === zone || name.endsWith(`.${zone}`)) return;

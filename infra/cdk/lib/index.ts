@@ -26,5 +26,6 @@ export type {
 } from './props.ts';
 export { QuickStart } from './quick-start.ts';
 export { ScepService } from './scep-service.ts';
+export { Heartbeat, type HeartbeatProps } from './watch/heartbeat.ts';
 export { WorkerBackend, type WorkerBackendProps } from './worker-backend.ts';
 // biome-ignore-end lint/performance/noBarrelFile: it is the one door of the package

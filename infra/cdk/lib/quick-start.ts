@@ -7,10 +7,11 @@ import { checkDeployment } from './check-props.ts';
 import { Context } from './context/context.ts';
 import { topicOf } from './context/existing.ts';
 import { propsOf, workerPropsOf } from './context/props.ts';
-import { backendSettings, edgeSettings } from './context/settings.ts';
+import { backendSettings, edgeSettings, heartbeatSettings } from './context/settings.ts';
 import { WebAcl } from './ingress/edge.ts';
 import { ScepService } from './scep-service.ts';
 import { watchWebAcl } from './watch/alarms.ts';
+import { Heartbeat } from './watch/heartbeat.ts';
 import { WorkerBackend } from './worker-backend.ts';
 
 /** @internal */
@@ -148,6 +149,19 @@ export function makeEdgeStack(app: App, env: Env): Stack {
   return stack;
 }
 
+/**
+ * @throws {Error} with a sentence that names the setting that is wrong
+ * @internal
+ */
+export function makeHeartbeatStack(app: App, env: Env): Stack {
+  const context = new Context(app.node, heartbeatSettings);
+  const { stack, deployment } = newStack(app, 'ScepterHeartbeat', context, env, 'us-east-1');
+  const alarmTopic = topicOf(stack, context, 'us-east-1');
+  const host = context.required('host');
+  new Heartbeat(stack, 'Heartbeat', { deployment, host, ...(alarmTopic ? { alarmTopic } : {}) });
+  return stack;
+}
+
 /** The apps of the guide: a stack each, from what the context says (`-c name=value`). */
 export class QuickStart {
   /** A ScepService, with outputs that the commands of the operator want. */
@@ -163,6 +177,11 @@ export class QuickStart {
   /** A WorkerBackend, with outputs that the Worker's settings and the operator want. */
   static worker(): void {
     run(makeWorkerStack);
+  }
+
+  /** A Heartbeat, in us-east-1: who asks a Worker whether its upkeep runs. */
+  static heartbeat(): void {
+    run(makeHeartbeatStack);
   }
 
   private constructor() {}

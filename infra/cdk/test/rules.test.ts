@@ -10,6 +10,7 @@ import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import { acknowledged } from '../lib/acknowledged.ts';
 import { settings } from '../lib/context/settings.ts';
+import { Heartbeat } from '../lib/watch/heartbeat.ts';
 import { make, makeBackend, root, stackOf, templateOf, variants } from './support.ts';
 
 const outdir = mkdtempSync(join(tmpdir(), 'scepter-cdk-nag-'));
@@ -35,6 +36,7 @@ function findings(folder: string, prepare: (app: App) => void = () => undefined)
     make(props, stackOf('us-east-1', app, `Variant${i}`));
   }
   makeBackend({}, stackOf('us-east-1', app, 'Worker'));
+  new Heartbeat(stackOf('us-east-1', app, 'Heartbeat'), 'Heartbeat', { host: 'scep.example.com' });
   prepare(app);
   try {
     app.synth();
@@ -85,6 +87,7 @@ test('every prop and member is documented, and every optional one with its defau
     'scep-service',
     'members',
     'worker-backend',
+    'watch/heartbeat',
   ]
     .map((name) => readFileSync(join(import.meta.dirname, '..', 'lib', `${name}.ts`), 'utf8'))
     .join('');

@@ -2,9 +2,19 @@
 // longer to begin than all templates together.
 
 import { App } from 'aws-cdk-lib';
-import { makeEdgeStack, makeStack, makeWorkerStack } from '../lib/quick-start.ts';
+import {
+  makeEdgeStack,
+  makeHeartbeatStack,
+  makeStack,
+  makeWorkerStack,
+} from '../lib/quick-start.ts';
 
-const stacks = { app: makeStack, edge: makeEdgeStack, worker: makeWorkerStack } as const;
+const stacks = {
+  app: makeStack,
+  edge: makeEdgeStack,
+  worker: makeWorkerStack,
+  heartbeat: makeHeartbeatStack,
+} as const;
 
 /**
  * @param entry the app, as in `bin`

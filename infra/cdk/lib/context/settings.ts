@@ -66,7 +66,9 @@ export const settings = {
 const ofWorker = {
   trustAnchor: 'path of the certificate, in PEM, of the CA that certifies the Worker',
 } as const;
-export const described = { ...settings, ...ofWorker };
+/** Of the app for a Worker's heartbeat alone. */
+const ofHeartbeat = { host: 'host name that devices know the Worker by' } as const;
+export const described = { ...settings, ...ofWorker, ...ofHeartbeat };
 export type Setting = keyof typeof described;
 
 /** The settings of the app for a Worker's AWS side. */
@@ -107,6 +109,14 @@ export const edgeSettings = [
   'account',
   'deployment',
   'rateLimit',
+  'alarmTopicArn',
+] as const satisfies readonly Setting[];
+
+/** The settings of the app for a Worker's heartbeat. */
+export const heartbeatSettings = [
+  'account',
+  'deployment',
+  'host',
   'alarmTopicArn',
 ] as const satisfies readonly Setting[];
 
