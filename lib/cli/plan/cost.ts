@@ -69,7 +69,7 @@ export function costCommand(io: Io): Command {
     .addHelpText(
       'after',
       `
-US dollars, list prices in us-east-1 of November 2026, without free tiers but those of CloudFront, of AWS's traffic
+US dollars, list prices in us-east-1 of August 2026, without free tiers but those of CloudFront, of AWS's traffic
 and of Workers Paid; with CloudFront, CRLs come from its distribution for files ("filesUrl"), by http. The class of the
 table is the cheaper one (input tableClass). What is measured by tests and what is assumed: docs/costs.md, docs/scale.md.
 

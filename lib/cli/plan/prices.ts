@@ -1,4 +1,4 @@
-// Prices and counts that costs are computed from: list prices in us-east-1 as of November 2026, in US dollars, without
+// Prices and counts that costs are computed from: list prices in us-east-1 as of August 2026, in US dollars, without
 // free tiers but those named; and what tests have measured of this service.
 
 const M = 1_000_000;
@@ -13,7 +13,7 @@ export const price = {
   /** A GB from a function to the internet, and how many a month an account gets for nothing. */
   egress: 0.09,
   egressFree: 100,
-  /** A request of http, and one of https. */
+  /** A request of http, and one of https; that of http was not looked up with the others. */
   cloudFront: { http: 0.0075 / 10_000, https: 0.01 / 10_000 },
   cloudFrontFree: 10 * M,
   cloudFrontEgress: 0.085,
@@ -39,7 +39,10 @@ export const price = {
   metric: 0.3,
 } as const;
 
-/** Of the classes of a table: units, and a month of a GB with point-in-time recovery. */
+/**
+ * Of the classes of a table: units, and a month of a GB with point-in-time recovery. Units of infrequent access were
+ * not looked up with the others; AWS says that they are a quarter above those of the standard class.
+ */
 export const tableClasses = {
   STANDARD: { writeUnit: 0.625 / M, readUnit: 0.125 / M, stored: 0.25 + 0.2 },
   STANDARD_INFREQUENT_ACCESS: { writeUnit: 0.78 / M, readUnit: 0.155 / M, stored: 0.1 + 0.2 },
