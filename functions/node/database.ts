@@ -39,10 +39,7 @@ export type DatabaseEnv = Pick<Env, 'dataDir' | 'table'> &
 /** The SDK is loaded only where it is used. @throws {Error} with a sentence @throws {InUse} */
 export async function openDatabase(env: DatabaseEnv): Promise<Database> {
   const { dataDir, table, files: bucket, s3Endpoint: endpoint, logs } = env;
-  if (table === undefined) {
-    const file = await openDatabaseFile(dataDir);
-    return Object.assign(file, { logFiles: logFolder(join(dataDir, 'log')) });
-  }
+  if (table === undefined) return openDatabaseFile(dataDir);
   if (bucket === undefined) {
     throw new ConfigError(['SCEPTER_FILES must be set: the S3 bucket that has the CRLs']);
   }
@@ -79,11 +76,13 @@ export async function logsOf(database: Database, keys: Keys): Promise<Sequencing
   return sequencingWith(logKey, { files, waiting: database });
 }
 
-export async function openDatabaseFile(dataDir: string): Promise<SqliteStore> {
+export async function openDatabaseFile(
+  dataDir: string,
+): Promise<SqliteStore & { readonly logFiles: LogFiles }> {
   await settleRestore(dataDir);
   const path = join(dataDir, 'scepter.db');
   // SQLite gives the files beside this one the mode of this one.
   await writeFile(path, '', { flag: 'a', mode: 0o600 });
   await chmod(path, 0o600);
-  return new SqliteStore(path);
+  return Object.assign(new SqliteStore(path), { logFiles: logFolder(join(dataDir, 'log')) });
 }

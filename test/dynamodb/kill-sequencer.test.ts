@@ -73,14 +73,22 @@ test('killed at any call, a sequencer leaves one history, which the next one goe
     const note = await files.read('default/checkpoint');
     if (note) notes.push(fromUtf8(note));
   };
+  const run = async (...args: string[]) => {
+    const started = spawn(process.execPath, [child, ...args], { env });
+    let said = '';
+    for (const stream of [started.stdout, started.stderr]) {
+      stream.on('data', (data) => {
+        said += data;
+      });
+    }
+    const [code, signal] = await once(started, 'close');
+    return { code, signal, said };
+  };
   for (let at = 0; ; at++) {
     await happen();
     await happen();
     const when = at % 2 === 0 ? 'before' : 'after';
-    const run = spawn(process.execPath, [child, String(at), when], { env });
-    let said = '';
-    for (const stream of [run.stdout, run.stderr]) stream.on('data', (data) => (said += data));
-    const [code, signal] = await once(run, 'close');
+    const { code, signal, said } = await run(String(at), when);
     await look();
     await sequenceAll(deps);
     await look();
@@ -92,6 +100,13 @@ test('killed at any call, a sequencer leaves one history, which the next one goe
     assert.match(said, /"appended":2/);
     requireOneHistory(notes, entries);
     assert.ok(at > 20, `${at} calls`);
-    return;
+    break;
   }
+  await happen();
+  const { code, said } = await run();
+  assert.equal(code, 0, said);
+  const line = said.split('\n').find((one) => one.includes('"upkeep.done"')) ?? '{}';
+  const { task, appended, refused, waitedSeconds, requestId } = JSON.parse(line);
+  assert.deepEqual([task, appended, refused, requestId], ['logs', 1, 0, 'request'], said);
+  assert.ok(waitedSeconds >= 0, said);
 });
