@@ -60,7 +60,7 @@ export class SoftwareKeys {
     },
     sign: async (reference, { digest }: SigningAlgorithm, tbs) => {
       const key = await this.#signingKey(reference);
-      return concat([await signAsync(digests[digest].node, tbs, key)]);
+      return { octets: concat([await signAsync(digests[digest].node, tbs, key)]), requests: {} };
     },
   };
 
@@ -91,8 +91,8 @@ export class SoftwareKeys {
       if (files.includes(`${LOG_KEY}.p8`)) return this.signer.publicKey(LOG_KEY);
       return this.#generate(LOG_KEY, { type: 'EC', curve: 'P-256' });
     },
-    sign: (text: Bytes): Promise<Bytes> =>
-      this.signer.sign(LOG_KEY, { kind: 'ECDSA', digest: 'SHA-256' }, text),
+    sign: async (text: Bytes): Promise<Bytes> =>
+      (await this.signer.sign(LOG_KEY, { kind: 'ECDSA', digest: 'SHA-256' }, text)).octets,
   };
 
   /** References of the keys that were made for CAs. */

@@ -46,6 +46,9 @@ export type EventFields = {
   readonly reason?: string;
   readonly note?: string;
   readonly number?: number;
+  /** Of what a CA's key in AWS KMS has signed: the ids of its requests, and its tries without an answer. */
+  readonly kms?: readonly string[];
+  readonly unanswered?: number;
   /** Of a CRL: `GENERATION-NUMBER`; absent for the CA's own. */
   readonly partition?: string;
 };

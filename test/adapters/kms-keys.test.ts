@@ -46,7 +46,7 @@ async function verified(
   const key = readPublicKey(scan(await keys.signer.publicKey(reference)));
   assert.ok(key);
   const scheme = { kind: algorithm.kind, digest: digests[algorithm.digest] };
-  const signature = await keys.signer.sign(reference, algorithm, octets);
+  const { octets: signature } = await keys.signer.sign(reference, algorithm, octets);
   return verifySignature(key, scheme, octets, signature);
 }
 
@@ -224,7 +224,7 @@ describe('CA keys', () => {
     const sealing = await kms.make({ KeySpec: 'RSA_2048', KeyUsage: 'ENCRYPT_DECRYPT' });
     await outage(
       kms.keys().signer.publicKey(sealing),
-      /cannot be a CA's: its usage is ENCRYPT_DECRYPT and its spec RSA_2048: restore the CA's record$/,
+      /cannot sign here: its usage is ENCRYPT_DECRYPT and its spec RSA_2048: restore the CA's record, or name another key of the logs$/,
     );
     await outage(
       kms.keys().signer.sign(kms.sealingKey, sha256, tbs),
@@ -455,6 +455,34 @@ describe('trouble', () => {
       }
     });
   }
+
+  test('a signature names the request of each try that was answered, and counts the others', async () => {
+    const kms = await openKms();
+    const key = await kms.make({ KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' });
+    const { signer } = kms.keys({}, awaitingSilence);
+    const signed = async (fault?: KmsFault) => {
+      const from = kms.emulator.trail.length;
+      kms.emulator.arm((_, at) => (at === 0 ? fault : undefined));
+      const { requests } = await signer.sign(key, sha256, tbs);
+      const known = kms.emulator.trail.slice(from).map(({ requestID }) => requestID);
+      return { requests, known };
+    };
+    for (const fault of [
+      undefined,
+      'throttled',
+      'internal error',
+      'internal error after',
+    ] as const) {
+      const { requests, known } = await signed(fault);
+      assert.deepEqual(requests, { kms: known }, fault);
+      assert.equal(known.length, fault ? 2 : 1);
+    }
+    for (const fault of ['lost before', 'silent before', 'lost after', 'silent after'] as const) {
+      const { requests, known } = await signed(fault);
+      assert.deepEqual(requests, { kms: known.slice(-1), unanswered: 1 }, fault);
+      assert.equal(known.length, fault.endsWith('after') ? 2 : 1);
+    }
+  });
 
   test('waits between tries differ, so that callers that were throttled together spread out', async () => {
     const kms = await openKms();

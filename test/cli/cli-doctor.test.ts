@@ -373,8 +373,10 @@ describe('certificates and lists of the CA itself', async () => {
   const { ra } = lab.announced;
   assert.ok(ca);
   const scheme = { kind: 'RSASSA-PKCS1-v1_5', digest: digests['SHA-256'] } as const;
-  const sign = (tbs: Bytes) =>
-    memorySigner.sign('ca default rsa2048', { kind: scheme.kind, digest: 'SHA-256' }, tbs);
+  const sign = async (tbs: Bytes) => {
+    const algorithm = { kind: scheme.kind, digest: 'SHA-256' } as const;
+    return (await memorySigner.sign('ca default rsa2048', algorithm, tbs)).octets;
+  };
   const named = (findings: readonly { check: string; mark: string; says: string }[]): string[] =>
     findings.map(({ check, mark, says }) => `${check} ${mark} ${says}`);
 

@@ -12,6 +12,7 @@ import { LEASE_MS, REFUSAL_PLACES_MS, SWEEP_AFTER_MS } from '../../lib/base/limi
 import { type EventType, eventTypes, macPurposes } from '../../lib/base/words.ts';
 import { decide } from '../../lib/ca/approve/pending.ts';
 import { importChain } from '../../lib/ca/authority/import-chain.ts';
+import { requestCa } from '../../lib/ca/authority/init-ca.ts';
 import { initMacKeys } from '../../lib/ca/authority/mac-keys.ts';
 import { retireCa } from '../../lib/ca/authority/retire.ts';
 import { rotateRa } from '../../lib/ca/authority/rotation.ts';
@@ -20,6 +21,7 @@ import { sweep } from '../../lib/ca/jobs.ts';
 import { recoverLog } from '../../lib/ca/log/recover.ts';
 import { sequenceAll } from '../../lib/ca/log/sequence.ts';
 import { Draft, View } from '../../lib/ca/record/unit-of-work.ts';
+import { publishCrl } from '../../lib/ca/revoke/publish-crl.ts';
 import { revoke } from '../../lib/ca/revoke/revoke.ts';
 import { makeEvent } from '../../lib/events/event.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
@@ -213,6 +215,26 @@ const sessions: Record<string, () => Promise<World>> = {
     assert.deepEqual(next().slice(-2), ['certificate.signed', 'certificate.revoked']);
     return w;
   },
+  'what a key signs beside certificates of devices': async () => {
+    const w = await world();
+    const next = since(w);
+    next();
+    const { deps } = w.lab;
+    const ca = await deps.cas.of('default');
+    const publish = (crlSigner = deps.crlSigner) =>
+      publishCrl({ ...deps, crlSigner }, ca, { actor: { kind: 'system' } });
+    await publish({
+      ...deps.crlSigner,
+      sign: async (...args) => {
+        await publish();
+        return { ...(await deps.crlSigner.sign(...args)), requests: { kms: ['a request'] } };
+      },
+    });
+    assert.deepEqual(next(), ['crl.published', 'crl.discarded']);
+    await requestCa(deps, { ...(deps.config.cas.get('default') ?? assert.fail()), id: 'below' });
+    assert.deepEqual(next(), ['ca.key.created', 'ca.request.signed']);
+    return w;
+  },
 };
 
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
@@ -315,7 +337,7 @@ const audit: Record<string, readonly EventType[] | string> = {
   'ca.key.scheduled_deletion': 'made in KMS by an operator, and told of by CloudTrail',
   'ca.key.rotated': 'a CA keeps its key: another key is another CA',
 
-  'ca.cert.issued': ['ca.created', 'ca.chainImported'],
+  'ca.cert.issued': ['ca.created', 'ca.request.signed', 'ca.chainImported'],
   'ca.cert.rolled': ['ca.ra.prepared', 'ca.ra.current', 'ca.ra.retired'],
   'profile.created': 'comes with the log of the configuration',
   'profile.updated': 'comes with the log of the configuration',
@@ -339,7 +361,7 @@ const audit: Record<string, readonly EventType[] | string> = {
     'key.blocked',
   ],
   'cert.expired': 'a date in the certificate; nothing happens at that time',
-  'crl.signed': ['crl.published'],
+  'crl.signed': ['crl.published', 'crl.discarded'],
   'ocsp.signed': 'comes with OCSP',
   'admin.login': 'comes with the console: a token logs nobody in',
   'admin.login_failed': 'a line of the operational log',

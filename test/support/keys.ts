@@ -50,7 +50,7 @@ export const memorySigner: Signer = {
   sign: async (reference, { digest }, tbs) => {
     const known = pairs.get(reference);
     if (!known) throw new Error(`no key ${reference}`);
-    return concat([sign(digestNames[digest], tbs, known.privateKey)]);
+    return { octets: concat([sign(digestNames[digest], tbs, known.privateKey)]), requests: {} };
   },
 };
 

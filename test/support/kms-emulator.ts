@@ -24,6 +24,15 @@ export type KmsCall = {
   readonly caller: string;
 };
 
+/** What CloudTrail would have of a call that came. */
+export type TrailEntry = {
+  readonly requestID: string;
+  readonly action: string;
+  readonly resource: string;
+  /** Of a call that had no effect. */
+  readonly errorCode?: string;
+};
+
 const refusals = {
   throttled: [400, 'ThrottlingException', 'Rate exceeded'],
   denied: [400, 'AccessDeniedException', 'User is not authorized to perform this on this resource'],
@@ -67,6 +76,8 @@ export type KmsEmulator = {
   readonly env: Readonly<Record<string, string>>;
   /** Every call, in the order in which they came. */
   readonly calls: KmsCall[];
+  /** The same without those that never came. */
+  readonly trail: TrailEntry[];
   /** From now on each call is befallen by what this says; calls are counted from 0. */
   arm(fault: FaultOf): void;
   disarm(): void;
@@ -88,18 +99,26 @@ export async function startKmsEmulator(options: KmsEmulatorOptions = {}): Promis
   const keyring = options.replicaOf?.keyring.replica(region) ?? new Keyring(region, account);
   const actions = new KmsActions(keyring);
   const calls: KmsCall[] = [];
+  const trail: TrailEntry[] = [];
   const faults = { of: never, at: 0 };
   const given = new Map<string, object | undefined>();
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const requestID = randomUUID();
+    response.setHeader('x-amzn-requestid', requestID);
     const { action, input, caller } = await readRequest(request);
     const call = callOf(action, actions.resourceOf(input), input, caller);
     calls.push(call);
     const fault = faults.of(call, faults.at++);
-    if (fault && fault in refusals) return refuse(response, fault as keyof typeof refusals);
+    const entry = { requestID, action, resource: call.resource };
+    if (fault && fault in refusals) {
+      trail.push({ ...entry, errorCode: fault });
+      return refuse(response, fault as keyof typeof refusals);
+    }
     if (fault === 'silent before') return;
     if (fault === 'lost before') return void request.socket.destroy();
     const output = actions.act(action, input);
+    trail.push(entry);
     const before = given.get(action);
     given.set(action, output);
     switch (fault) {
@@ -108,7 +127,7 @@ export async function startKmsEmulator(options: KmsEmulatorOptions = {}): Promis
       case 'lost after':
         return void request.socket.destroy();
       case 'cut after':
-        response.writeHead(200, { ...headers(), 'content-length': '4096' });
+        response.writeHead(200, { ...headers, 'content-length': '4096' });
         response.write('{', () => request.socket.destroy());
         return;
       case 'internal error after':
@@ -147,6 +166,7 @@ export async function startKmsEmulator(options: KmsEmulatorOptions = {}): Promis
       AWS_SECRET_ACCESS_KEY: 'local',
     },
     calls,
+    trail,
     arm: (fault) => Object.assign(faults, { of: fault, at: 0 }),
     disarm: () => Object.assign(faults, { of: never }),
     ended,
@@ -205,13 +225,10 @@ function callOf(
   return { action: `kms:${action}`, resource: resource ?? '*', conditions, caller };
 }
 
-const headers = () => ({
-  'content-type': 'application/x-amz-json-1.1',
-  'x-amzn-requestid': randomUUID(),
-});
+const headers = { 'content-type': 'application/x-amz-json-1.1' };
 
 function send(response: ServerResponse, status: number, body: object | undefined, more = {}): void {
-  response.writeHead(status, { ...headers(), ...more });
+  response.writeHead(status, { ...headers, ...more });
   response.end(body === undefined ? '' : JSON.stringify(body));
 }
 

@@ -202,7 +202,8 @@ withOpenssl((openssl) => {
     });
     const { keyReference } = await lab.deps.cas.of('default');
     const algorithm = { kind: 'RSASSA-PKCS1-v1_5', digest: 'SHA-256' } as const;
-    return signed(tbs, scheme, await memorySigner.sign(keyReference, algorithm, tbs));
+    const { octets } = await memorySigner.sign(keyReference, algorithm, tbs);
+    return signed(tbs, scheme, octets);
   }
 
   test('RFC 5280 §5.1.2.6: openssl finds the certificates that our CRL lists revoked, and no others', async () => {

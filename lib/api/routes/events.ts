@@ -45,6 +45,11 @@ export const event = answer(
     reason: text,
     note: text,
     number: z.optional(z.number()),
+    kms: described('request ids of AWS KMS of what was signed, as CloudTrail has them', texts),
+    unanswered: described(
+      'tries of that signature without an answer of AWS KMS; absent: none',
+      z.optional(z.number()),
+    ),
     partition: described('of a CRL; absent for the own one of its CA', z.optional(z.string())),
   }),
 );

@@ -64,7 +64,7 @@ export async function importChain(
   draft.put('authority', id, {
     ...record,
     chain: chain.map(({ der }) => base64(der)),
-    generations: [...record.generations, ...made],
+    generations: [...record.generations, ...made.map(({ generation }) => generation)],
   });
   const about = { actor, ca: id };
   draft.event(now, deps.random, {
@@ -74,8 +74,9 @@ export async function importChain(
     certificateHash: fingerprint(own.der),
     number: chain.length,
   });
-  for (const ra of made) {
-    draft.event(now, deps.random, { ...about, ...raEvent('ca.ra.current', ra) });
+  for (const { generation, requests } of made) {
+    const event = raEvent('ca.ra.current', generation);
+    draft.event(now, deps.random, { ...about, ...event, ...requests });
   }
   const done = { kind: 'done', chain } as const;
   remembered?.once.remember(draft, now, remembered.answer(done));

@@ -62,11 +62,11 @@ export async function initCa(
   const caKey = await signingKeyOf(deps.signer, keyReference);
   const partitions = firstPartitions(deps, crlPartitions);
   const made = { id, partitions, subject, now, until: now + validityMs };
-  const issuer = await selfSignedCa(deps, caKey, made);
+  const { issuer, requests } = await selfSignedCa(deps, caKey, made);
   const { der } = issuer.certificate;
   const ra = await makeGeneration(deps, issuer, { id: 1, state: 'current' }, now);
   const record = {
-    ...{ ca: id, keyReference, chain: [base64(der)], generations: [ra] },
+    ...{ ca: id, keyReference, chain: [base64(der)], generations: [ra.generation] },
     ...(partitions.length > 0 ? { partitions } : {}),
   };
   return enter({ deps, remembered }, view, record, (draft) => {
@@ -77,8 +77,13 @@ export async function initCa(
       type: 'ca.created',
       subject: printName(subject),
       certificateHash: fingerprint(der),
+      ...requests,
     });
-    draft.event(now, deps.random, { ...about, ...raEvent('ca.ra.current', ra) });
+    draft.event(now, deps.random, {
+      ...about,
+      ...raEvent('ca.ra.current', ra.generation),
+      ...ra.requests,
+    });
   });
 }
 
@@ -158,7 +163,13 @@ export async function requestCa(
   const [before] = known?.chain ?? [];
   const subject = before === undefined ? configured : readCertificate(fromBase64(before)).subject;
   const info = encodeCaRequestInfo(subject, caKey.key.spki, caExtensions(caKey));
-  return sign(deps, caKey, requireClean('request', lintedRequest(info, caKey, subject)));
+  const linted = requireClean('request', lintedRequest(info, caKey, subject));
+  const { der, requests } = await sign(deps, caKey, linted);
+  const told = new Draft(view);
+  const about = { actor, ca: id, subject: printName(subject), ...requests };
+  told.event(deps.clock.now(), deps.random, { ...about, type: 'ca.request.signed' });
+  await deps.store.write(told.actions);
+  return der;
 }
 
 /** Asked before its record is looked for: that is there before the first CRL is. */

@@ -11,7 +11,7 @@ import type { EventType } from '../../base/words.ts';
 import { digests } from '../../crypto/algorithms.ts';
 import type { RaKeys } from '../../ports/ra-keys.ts';
 import type { RaGenerationRecord } from '../../ports/records/registry.ts';
-import type { Signer } from '../../ports/signer.ts';
+import type { Signer, SignRequests } from '../../ports/signer.ts';
 import {
   encodeTbsCertificate,
   fingerprint,
@@ -35,7 +35,14 @@ import { statusPointers } from '../authorize/build-certificate.ts';
 import type { EnrolDeps } from '../deps.ts';
 import { crlUrl } from '../revoke/partitions.ts';
 import { type Issuer, openGeneration, signingAlgorithm } from './ca-certificates.ts';
-import { type CaKey, drawSerial, lintedCertificate, requireClean, sign } from './sign.ts';
+import {
+  type CaKey,
+  drawSerial,
+  lintedCertificate,
+  requireClean,
+  type Signed,
+  sign,
+} from './sign.ts';
 
 type OwnDeps = Pick<EnrolDeps, 'config' | 'signer' | 'random' | 'log'> & {
   readonly raKeys: RaKeys;
@@ -79,12 +86,12 @@ export async function selfSignedCa(
   deps: OwnDeps,
   caKey: CaKey,
   { id, partitions, subject, now, until }: SelfSigned,
-): Promise<Issuer> {
+): Promise<{ readonly issuer: Issuer; readonly requests: SignRequests }> {
   const { spki } = caKey.key;
   const window = validity(now - BACKDATE_MS, until);
   const tbs = { issuer: subject, subject, spki, ...window, extensions: caExtensions(caKey) };
   const identifier = identifierOf(spki);
-  const der = await certify(deps, caKey, tbs, {
+  const { der, requests } = await certify(deps, caKey, tbs, {
     role: 'ca',
     issuer: subject,
     issuerKeyIdentifier: identifier,
@@ -93,7 +100,8 @@ export async function selfSignedCa(
     issuerNotAfter: window.notAfter,
   });
   const certificate = readCertificate(der);
-  return { id, ...caKey, certificate, keyIdentifier: identifier, partitions };
+  const issuer = { id, ...caKey, certificate, keyIdentifier: identifier, partitions };
+  return { issuer, requests };
 }
 
 /**
@@ -104,7 +112,7 @@ export async function makeGeneration(
   issuer: Issuer,
   { id, state }: Pick<RaGenerationRecord, 'id' | 'state'>,
   now: number,
-): Promise<RaGenerationRecord> {
+): Promise<{ readonly generation: RaGenerationRecord; readonly requests: SignRequests }> {
   const { certificate: ca, keyIdentifier: identifier } = issuer;
   if (now >= ca.notAfter) throw new Outage(`the CA "${issuer.id}" has expired`);
   const { spki, sealed } = await deps.raKeys.generate({ ca: issuer.id, purpose: 'ra' });
@@ -125,7 +133,7 @@ export async function makeGeneration(
       ...statusPointers(deps.config, issuer),
     ],
   };
-  const der = await certify(deps, issuer, tbs, {
+  const { der, requests } = await certify(deps, issuer, tbs, {
     role: 'endEntity',
     issuer: ca.subject,
     issuerKeyIdentifier: identifier,
@@ -134,9 +142,9 @@ export async function makeGeneration(
     crlUrl: crlUrl(issuer, deps.config.filesUrl, issuer.id),
   });
   const certificate = base64(der);
-  const made = { id, state, since: now, certificate, sealedKey: base64(sealed) };
-  await openGeneration(deps.raKeys, issuer.id, made);
-  return made;
+  const generation = { id, state, since: now, certificate, sealedKey: base64(sealed) };
+  await openGeneration(deps.raKeys, issuer.id, generation);
+  return { generation, requests };
 }
 
 /** The note of an event about a generation. */
@@ -151,13 +159,13 @@ async function certify(
   caKey: CaKey,
   tbs: Omit<TbsCertificate, 'serial' | 'scheme'>,
   context: LintContext,
-): Promise<Bytes> {
+): Promise<Signed> {
   const serial = drawSerial(deps.random(SERIAL_OCTETS));
   const encoded = encodeTbsCertificate({ ...tbs, serial, scheme: caKey.scheme });
   const linted = await lintedCertificate(encoded, caKey.scheme, context);
-  const der = await sign(deps, caKey, requireClean('certificate', linted));
-  readCertificate(der);
-  return der;
+  const made = await sign(deps, caKey, requireClean('certificate', linted));
+  readCertificate(made.der);
+  return made;
 }
 
 /** The CA's subject with `SCEP RA` for its common name. */

@@ -92,7 +92,7 @@ export async function restoreCa(
   const made = isNew
     ? [await makeGeneration(deps, issuer, { id: next, state: 'current' }, now)]
     : [];
-  const generations = [...proven, ...made];
+  const generations = [...proven, ...made.map(({ generation }) => generation)];
   const draft = new Draft(view);
   draft.put('authority', id, {
     ca: id,
@@ -109,6 +109,7 @@ export async function restoreCa(
     key: keyReference,
     subject: printName(own.subject),
     certificateHash: fingerprint(own.der),
+    ...made[0]?.requests,
     note: `restored the CA "${id}" with ${generations.length} RA generations`,
   });
   const done = { kind: 'done', chain, generations, isNew } as const;

@@ -8,6 +8,7 @@ import { RA_PREPARED_MS, RA_PREVIOUS_MS } from '../../base/limits.ts';
 import type { RaGenerationState, RotationStep } from '../../base/words.ts';
 import type { Actor } from '../../events/event.ts';
 import type { AuthorityRecord, RaGenerationRecord } from '../../ports/records/registry.ts';
+import type { SignRequests } from '../../ports/signer.ts';
 import type { LifecycleDeps } from '../deps.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
@@ -68,8 +69,8 @@ export async function rotateRa(
     return done;
   };
   const tell = (type: 'ca.ra.prepared' | 'ca.ra.current' | 'ca.ra.retired') => {
-    return (generation: RaGenerationRecord) =>
-      draft.event(now, deps.random, { ...raEvent(type, generation), actor, ca });
+    return (generation: RaGenerationRecord, requests: SignRequests = {}) =>
+      draft.event(now, deps.random, { ...raEvent(type, generation), actor, ca, ...requests });
   };
   const moved = (changes: Partial<Record<RaGenerationState, RaGenerationState>>) =>
     record.generations.map((generation) => {
@@ -81,16 +82,17 @@ export async function rotateRa(
     case 'prepare': {
       if (inState('prepared').length > 0) return { kind: 'none', step };
       const id = Math.max(0, ...record.generations.map((generation) => generation.id)) + 1;
-      const made = await makeGeneration(deps, issuer, { id, state: 'prepared' }, now);
-      tell('ca.ra.prepared')(made);
-      return write([...record.generations, made]);
+      const order = { id, state: 'prepared' } as const;
+      const { generation, requests } = await makeGeneration(deps, issuer, order, now);
+      tell('ca.ra.prepared')(generation, requests);
+      return write([...record.generations, generation]);
     }
     case 'activate': {
       const ready = inState('prepared');
       if (ready.length === 0) return { kind: 'none', step };
       const from = dueAt(record.generations, step, wait);
       if (from > now && !force) return { kind: 'early', step, from };
-      ready.forEach(tell('ca.ra.current'));
+      for (const generation of ready) tell('ca.ra.current')(generation);
       return write(moved({ prepared: 'current', current: 'previous' }));
     }
     case 'retire': {
@@ -100,7 +102,7 @@ export async function rotateRa(
       if (due.length === 0) {
         return { kind: 'early', step, from: dueAt(record.generations, step, wait) };
       }
-      due.forEach(tell('ca.ra.retired'));
+      for (const generation of due) tell('ca.ra.retired')(generation);
       // The sealed key is removed, so that whoever obtains this record cannot open earlier messages.
       const retired = ({ sealedKey: _gone, ...one }: RaGenerationRecord): RaGenerationRecord => ({
         ...one,

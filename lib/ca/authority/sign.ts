@@ -3,7 +3,7 @@
 
 import { type Bytes, equal } from '../../base/bytes.ts';
 import { Malformed, Outage } from '../../base/errors.ts';
-import type { Signer } from '../../ports/signer.ts';
+import type { Signer, SignRequests } from '../../ports/signer.ts';
 import type { SignatureScheme } from '../../x509/algorithm.ts';
 import { signed } from '../../x509/certificate.ts';
 import { readCertificationRequest } from '../../x509/csr.ts';
@@ -85,17 +85,24 @@ export function requireClean(what: string, result: Linted | Finding): Linted {
 
 export type CaKey = Pick<Issuer, 'keyReference' | 'algorithm' | 'key' | 'scheme'>;
 
-/** The octets with the CA's signature, DER. It has been verified: a faulty one would be worse than none. */
+export type Signed = {
+  /** With the signature. */
+  readonly der: Bytes;
+  /** For the event of what was signed. */
+  readonly requests: SignRequests;
+};
+
+/** The octets with the CA's signature. It has been verified: a faulty one would be worse than none. */
 export async function sign(
   { signer }: { readonly signer: Pick<Signer, 'sign'> },
   ca: CaKey,
   { tbs }: Linted,
-): Promise<Bytes> {
-  const signature = await signer.sign(ca.keyReference, ca.algorithm, tbs);
+): Promise<Signed> {
+  const { octets: signature, requests } = await signer.sign(ca.keyReference, ca.algorithm, tbs);
   if (!(await verifySignature(ca.key, ca.scheme, tbs, signature))) {
     throw new Outage('the CA key gave a signature that does not verify');
   }
-  return signed(tbs, ca.scheme, signature);
+  return { der: signed(tbs, ca.scheme, signature), requests };
 }
 
 /** A serial number: positive and of full length: the top bit clear, the next one set. */

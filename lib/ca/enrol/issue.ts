@@ -1,7 +1,7 @@
 // An authorized request becomes one certificate: prepare, intend, sign, verify, commit. Nothing is
 // signed that was not recorded before, and only the process that built a TBSCertificate signs it.
 
-import { type Bytes, base64, hex } from '../../base/bytes.ts';
+import { base64, hex } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { LEASE_MS, SERIAL_OCTETS } from '../../base/limits.ts';
 import type { Endpoint } from '../../config/config.ts';
@@ -14,7 +14,14 @@ import { Refusal } from '../../refusal/reasons.ts';
 import { type ProvenRequest, redact } from '../../x509/csr.ts';
 import { printGeneralName } from '../../x509/names/general-name.ts';
 import type { Ca } from '../authority/ca-certificates.ts';
-import { drawSerial, type Linted, lintedIssued, requireClean, sign } from '../authority/sign.ts';
+import {
+  drawSerial,
+  type Linted,
+  lintedIssued,
+  requireClean,
+  type Signed,
+  sign,
+} from '../authority/sign.ts';
 import type { Authorization } from '../authorize/authorize.ts';
 import { buildTbsCertificate, issuedOf } from '../authorize/build-certificate.ts';
 import type { Grounds } from '../authorize/grounds.ts';
@@ -61,8 +68,8 @@ export async function issue(
   const intended = await intend(deps, order, authorization, prepared);
   if (intended === 'again') return 'again';
   const { ca } = order;
-  const der = await sign(deps, ca, prepared.linted);
-  return commit(deps, intended, authorization, der);
+  const made = await sign(deps, ca, prepared.linted);
+  return commit(deps, intended, authorization, made);
 }
 
 /**
@@ -296,7 +303,7 @@ async function commit(
   deps: Deps,
   { transaction: attempt, view: afterIntent }: Intended,
   { grounds }: Authorization,
-  der: Bytes,
+  { der, requests }: Signed,
 ): Promise<Made | 'again'> {
   let view = afterIntent;
   for (;;) {
@@ -330,6 +337,7 @@ async function commit(
       type: next.state === 'issued' ? 'certificate.issued' : 'certificate.signed',
       actor: { kind: 'device', id: next.signer },
       certificateHash: hex(hash('SHA-256', der)),
+      ...requests,
     });
     if (next.state === 'issued') await noteSubject(deps, draft, next, grounds.names.subject);
     if ((await deps.store.write(draft.actions)) === 'done') return made;

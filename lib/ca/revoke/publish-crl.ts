@@ -16,7 +16,7 @@ import { encodeTbsCertList } from '../../x509/crl.ts';
 import { readCrlHead } from '../../x509/crl-head.ts';
 import { crlEntries, readCrlEntry } from '../../x509/describe/describe.ts';
 import type { Issuer } from '../authority/ca-certificates.ts';
-import { lintedCrl, requireClean, sign } from '../authority/sign.ts';
+import { lintedCrl, requireClean, type Signed, sign } from '../authority/sign.ts';
 import type { PublishDeps } from '../deps.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
@@ -151,10 +151,11 @@ export async function publishCrl(
     const before = Math.max(above, last?.number ?? (await deps.crls.floor(name, now)));
     const lifetimeMs = deps.config.cas.get(ca.id)?.crlValidityMs ?? lifetimeOf(last);
     const contents = { name, number: before + 1, changes, revoked, lifetimeMs };
-    const crl = await make(deps, ca, contents, now);
+    const { crl, requests } = await make(deps, ca, contents, now);
+    const signed = { ca: ca.id, name, crl, requests, actor, now };
     if ((await deps.crls.publish(name, crl)) === 'done') {
       deps.served.published(name, crl, now);
-      await tell(deps, { ca: ca.id, name, crl, actor, now }, remembered);
+      await tell(deps, signed, remembered);
       const { number } = crl;
       deps.log({
         event: 'crl.published',
@@ -166,6 +167,7 @@ export async function publishCrl(
       });
       return crl;
     }
+    await tellDiscarded(deps, signed);
     const newest = await deps.crls.newest(name);
     if (newest && newest.changes >= changes && newest.number > above) return newest;
   }
@@ -185,7 +187,7 @@ export async function publishCrls(
   return publishCrl(deps, ca, publishing, remembered);
 }
 
-type Published = {
+type SignedCrl = Pick<Signed, 'requests'> & {
   readonly ca: string;
   readonly name: string;
   readonly crl: Crl;
@@ -196,18 +198,32 @@ type Published = {
 /** Records the event of a published CRL, with the answer, unless the same request has one already. */
 async function tell(
   { store, random }: CrlDeps,
-  { ca, name, crl, actor, now }: Published,
+  signed: SignedCrl,
   remembered: Remembered<Crl> | undefined,
 ): Promise<void> {
+  const { now } = signed;
   const view = new View(store);
   if (remembered) await view.load([remembered.once.recordKey]);
   for (const kept of remembered ? [remembered, undefined] : [undefined]) {
     const draft = new Draft(view);
-    const about = { actor, ca, ...aboutPartition(name), number: crl.number };
-    draft.event(now, random, { type: 'crl.published', ...about });
-    kept?.once.remember(draft, now, kept.answer(crl));
+    draft.event(now, random, { type: 'crl.published', ...about(signed) });
+    kept?.once.remember(draft, now, kept.answer(signed.crl));
     if ((await store.write(draft.actions)) === 'done') return;
   }
+}
+
+const about = ({ ca, name, crl, requests, actor }: SignedCrl) => ({
+  ...{ actor, ca, number: crl.number },
+  ...aboutPartition(name),
+  ...requests,
+});
+
+/** Another publisher was first. A key service has this signature on record, so the log has it, too. */
+async function tellDiscarded({ store, random }: CrlDeps, signed: SignedCrl): Promise<void> {
+  if (signed.requests.kms === undefined) return;
+  const draft = new Draft(new View(store));
+  draft.event(signed.now, random, { type: 'crl.discarded', ...about(signed) });
+  await store.write(draft.actions);
 }
 
 /** The CRL of a CA that the configuration does not name lives as long as the one before. */
@@ -222,7 +238,7 @@ async function make(
   ca: Issuer,
   { name, number, changes, revoked, lifetimeMs }: Contents,
   now: number,
-): Promise<Crl> {
+): Promise<{ readonly crl: Crl } & Pick<Signed, 'requests'>> {
   const { notBefore: thisUpdate, notAfter: nextUpdate } = validity(now, now + lifetimeMs);
   const context = {
     scheme: ca.scheme,
@@ -236,10 +252,10 @@ async function make(
     revokedAt: Math.min(entry.revokedAt, thisUpdate),
   }));
   const tbs = encodeTbsCertList({ ...context, thisUpdate, nextUpdate, number, revoked: entries });
-  const der = await sign(
+  const { der, requests } = await sign(
     { signer: deps.crlSigner },
     ca,
     requireClean('CRL', lintedCrl(tbs, context)),
   );
-  return { number, changes, der, thisUpdate, nextUpdate };
+  return { crl: { number, changes, der, thisUpdate, nextUpdate }, requests };
 }

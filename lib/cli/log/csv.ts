@@ -35,6 +35,8 @@ const byField: Readonly<Record<Exclude<keyof EventBody, 'actor'>, string>> & {
   note: 'note',
   number: 'number',
   partition: 'partition',
+  kms: 'kms',
+  unanswered: 'unanswered',
   salt: 'salt',
 };
 

@@ -13,8 +13,11 @@ import { base64, hex } from '../../../lib/base/bytes.ts';
 import { Outage } from '../../../lib/base/errors.ts';
 import { LEASE_MS } from '../../../lib/base/limits.ts';
 import { decide } from '../../../lib/ca/approve/pending.ts';
+import { requestCa } from '../../../lib/ca/authority/init-ca.ts';
+import { rotateRa } from '../../../lib/ca/authority/rotation.ts';
 import { publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
+import type { EventFields } from '../../../lib/events/event.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
 import { deviceKey } from '../../support/keys.ts';
 import { openKms } from '../../support/kms.ts';
@@ -40,6 +43,65 @@ async function out(instance: Instance, post: ReturnType<Instance['post']>): Prom
   assert.deepEqual(more, []);
   return said;
 }
+
+describe('what the log has of it', () => {
+  const named = (w: KmsWorld) =>
+    w.all('event').flatMap(({ body }) => {
+      const { type, kms = [] } = JSON.parse(body) as EventFields;
+      return kms.map((id) => ({ type, id }));
+    });
+  const signs = (w: KmsWorld) =>
+    w.kms.emulator.trail.flatMap(({ action, requestID }) => (action === 'Sign' ? [requestID] : []));
+
+  test('each Sign is named once, by the event of what it has signed', async () => {
+    const w = await kmsWorld(twoCas);
+    const instance = w.instance();
+    const first = await enrolling(w);
+    await w.certificate(first, await instance.post(first));
+    const { deps } = w.lab;
+    await publishCrl(deps, await deps.cas.of('default'), { actor: { kind: 'system' } });
+    await rotateRa(deps, 'default', { actor: { kind: 'admin', id: 'ann' } });
+    const authority = deps.config.cas.get('default') ?? assert.fail();
+    await requestCa(deps, { ...authority, id: 'below' });
+    await requestCa(deps, { ...authority, id: 'below' });
+    const ids = named(w).map(({ id }) => id);
+    assert.deepEqual([...ids].sort(), [...signs(w)].sort());
+    assert.deepEqual(counted(named(w).map(({ type }) => type)), {
+      'ca.created': 2,
+      'ca.ra.current': 2,
+      'ca.ra.prepared': 1,
+      'ca.request.signed': 2,
+      'certificate.issued': 1,
+      // Each CA has one from its first day.
+      'crl.published': 3,
+    });
+  });
+
+  test('a CRL that another publisher has forestalled is named, too', async () => {
+    const w = await kmsWorld();
+    const { deps } = w.lab;
+    const ca = await deps.cas.of('default');
+    const publish = (crlSigner = deps.crlSigner) =>
+      publishCrl({ ...deps, crlSigner }, ca, { actor: { kind: 'system' } });
+    await publish({
+      ...deps.crlSigner,
+      sign: async (...args) => {
+        await publish();
+        return deps.crlSigner.sign(...args);
+      },
+    });
+    const { 'crl.published': published, 'crl.discarded': discarded } = counted(
+      named(w).map(({ type }) => type),
+    );
+    assert.deepEqual([published, discarded], [2, 1]);
+    assert.deepEqual(
+      named(w)
+        .map(({ id }) => id)
+        .sort(),
+      [...signs(w)].sort(),
+    );
+  });
+});
 
 describe('what requests cost', () => {
   test('an enrolment and a renewal are one Sign each; what an instance opens it opens once', async () => {

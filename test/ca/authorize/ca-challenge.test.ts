@@ -230,9 +230,9 @@ describe('our own trouble is an outage, never a refusal', () => {
       signer: {
         ...lab.deps.signer,
         sign: async (...args: Parameters<typeof sign>) => {
-          const signature = await sign(...args);
-          signature[10] = (signature[10] ?? 0) ^ 1;
-          return signature;
+          const { octets, requests } = await sign(...args);
+          octets[10] = (octets[10] ?? 0) ^ 1;
+          return { octets, requests };
         },
       },
     };

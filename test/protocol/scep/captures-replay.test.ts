@@ -63,7 +63,7 @@ const signer: Signer = {
       : memorySigner.publicKey(reference),
   sign: async (reference, algorithm, tbs) =>
     reference === 'captured'
-      ? concat([sign('sha256', tbs, caKey)])
+      ? { octets: concat([sign('sha256', tbs, caKey)]), requests: {} }
       : memorySigner.sign(reference, algorithm, tbs),
 };
 const raKeys: RaKeys = {

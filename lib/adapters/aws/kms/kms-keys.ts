@@ -86,8 +86,8 @@ export class KmsKeys {
     return {
       /** SubjectPublicKeyInfo, DER. */
       publicKey: (): Promise<Bytes> => this.#signer.publicKey(key),
-      sign: (text: Bytes): Promise<Bytes> =>
-        this.#signer.sign(key, { kind: 'ECDSA', digest: 'SHA-256' }, text),
+      sign: async (text: Bytes): Promise<Bytes> =>
+        (await this.#signer.sign(key, { kind: 'ECDSA', digest: 'SHA-256' }, text)).octets,
     };
   }
 

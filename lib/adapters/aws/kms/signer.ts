@@ -18,7 +18,8 @@ import {
   type KeySpec,
   type SigningAlgorithm,
 } from '../../../crypto/algorithms.ts';
-import type { Signer } from '../../../ports/signer.ts';
+import type { Signature, Signer, SignRequests } from '../../../ports/signer.ts';
+import { told } from '../aws.ts';
 import { given, type KmsCalls } from './calls.ts';
 import { type Purpose, warningsOf } from './warnings.ts';
 
@@ -75,8 +76,9 @@ export class KmsSigner implements Signer {
     return this.#publicKey(reference, 'request');
   }
 
-  async sign(reference: string, algorithm: SigningAlgorithm, tbs: Bytes): Promise<Bytes> {
+  async sign(reference: string, algorithm: SigningAlgorithm, tbs: Bytes): Promise<Signature> {
     const call = { action: 'Sign', key: reference };
+    const tries = new Tries();
     const command = new SignCommand({
       KeyId: reference,
       Message: new Uint8Array(await crypto.subtle.digest(algorithm.digest, tbs)),
@@ -85,9 +87,9 @@ export class KmsSigner implements Signer {
       SigningAlgorithm: algorithmOf(algorithm),
     });
     const { Signature } = await this.#calls.request(call, (kms, options) =>
-      kms.send(command, options),
+      tries.noted(kms.send(command, options)),
     );
-    return concat([given(Signature, call, 'a signature')]);
+    return { octets: concat([given(Signature, call, 'a signature')]), requests: tries.requests };
   }
 
   async warnings(reference: string): Promise<readonly string[]> {
@@ -126,6 +128,37 @@ export class KmsSigner implements Signer {
       kms.send(command, options),
     );
     return given(KeyMetadata, call, 'a description');
+  }
+}
+
+/** The tries of one call. Each is one request, which CloudTrail has under its id. */
+class Tries {
+  readonly #ids: string[] = [];
+  #unanswered = 0;
+
+  async noted<T extends { readonly $metadata: { readonly requestId?: string | undefined } }>(
+    asked: Promise<T>,
+  ): Promise<T> {
+    try {
+      const answer = await asked;
+      this.#note(answer.$metadata.requestId);
+      return answer;
+    } catch (error) {
+      const { requestId, unanswered, status } = told(error);
+      if (unanswered || status !== undefined) this.#note(requestId);
+      throw error;
+    }
+  }
+
+  /** An answer without an id is none: nobody will find its request. */
+  #note(id: string | undefined): void {
+    if (id === undefined) this.#unanswered++;
+    else this.#ids.push(id);
+  }
+
+  get requests(): SignRequests {
+    const unanswered = this.#unanswered;
+    return { kms: this.#ids, ...(unanswered > 0 ? { unanswered } : {}) };
   }
 }
 
