@@ -20,6 +20,7 @@ import { CliError, type Io, jsonLine, send } from '../io.ts';
 import { operating, where as operatorsWhere } from '../operating.ts';
 import { outOption } from '../show.ts';
 import { counted } from '../text.ts';
+import { type Completeness, Signatures } from './completeness.ts';
 
 const keyOption = (): Option =>
   new Option(
@@ -85,6 +86,11 @@ Examples:
       'a checkpoint that was kept before: nothing up to it may have changed since',
     )
     .option('--keep <file>', 'write the checkpoint there, for --since of the next time')
+    .option(
+      '--cloudtrail <file...>',
+      'log files of CloudTrail, and its digest files, or folders of them: compare what the keys in AWS KMS have signed',
+    )
+    .option('--kms-key <arn...>', 'with --cloudtrail: a key that no event of this log names')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -95,7 +101,8 @@ Exit code 6: the log does not hold.
 Examples:
   scepter log verify https://ca.example.com/log/default --key default.vkey --keep today.checkpoint
   scepter log verify https://ca.example.com/log/default --key default.vkey --since today.checkpoint
-  scepter log verify .scepter/log/default --key default.vkey`,
+  scepter log verify .scepter/log/default --key default.vkey
+  scepter log verify https://ca.example.com/log/default --key default.vkey --cloudtrail AWSLogs/`,
     )
     .action((where: string, options: VerifyOptions) => verify(io, where, options));
   log
@@ -126,7 +133,12 @@ async function recover(io: Io, log: string, { json }: { json?: true }): Promise<
 }
 
 type KeyOptions = { readonly key: string; readonly json?: true };
-type VerifyOptions = KeyOptions & { readonly since?: string; readonly keep?: string };
+type VerifyOptions = KeyOptions & {
+  readonly since?: string;
+  readonly keep?: string;
+  readonly cloudtrail?: readonly string[];
+  readonly kmsKey?: readonly string[];
+};
 
 async function printKey(io: Io, name: string, { json }: { json?: true }): Promise<void> {
   const found = await callApi(io, 'GET /logs');
@@ -206,7 +218,7 @@ async function check(io: Io, name: string, { key, json }: KeyOptions): Promise<v
 async function verify(
   io: Io,
   where: string,
-  { key, since, keep, json }: VerifyOptions,
+  { key, since, keep, cloudtrail, kmsKey = [], json }: VerifyOptions,
 ): Promise<void> {
   const verifier = await verifierOf(key);
   const source = /^https?:\/\//.test(where) ? await urlSource(io, where) : folderSource(where);
@@ -219,18 +231,30 @@ async function verify(
   const checkpoint = await held(() => openCheckpoint(fromUtf8(note), verifier));
   const older = since && fromUtf8(await fileAt(since));
   const before = older ? await held(() => openCheckpoint(older, verifier)) : undefined;
+  if (cloudtrail && !source.entries) {
+    throw new CliError('notAllowed', '--cloudtrail needs a token of the role auditor');
+  }
+  const signatures = cloudtrail && new Signatures(kmsKey);
   const progress =
     io.progress && ((done: number) => io.progress?.(`${done} of ${checkpoint.size}`));
   try {
     await held(() =>
-      verifyTree(source, checkpoint, { since: before, ...(progress ? { progress } : {}) }),
+      verifyTree(source, checkpoint, {
+        since: before,
+        ...(progress ? { progress } : {}),
+        ...(signatures ? { each: (entry: Bytes) => signatures.add(entry) } : {}),
+      }),
     );
   } finally {
     io.progress?.('');
   }
   if (keep !== undefined) await writeFile(keep, note);
   const { size, time } = shown(checkpoint);
-  if (json) return io.out(jsonLine({ ...shown(checkpoint), entries: source.entries }));
+  const kms = cloudtrail && (await signatures?.compare(cloudtrail, checkpoint.time));
+  if (json) {
+    io.out(jsonLine({ ...shown(checkpoint), entries: source.entries, ...(kms ? { kms } : {}) }));
+    return kms && requireComplete(io, kms);
+  }
   const what = source.entries
     ? 'every event and every hash'
     : 'every hash (the events were not there)';
@@ -240,6 +264,29 @@ async function verify(
   io.out(
     `${verifier.name}: ${what} of ${counted(size, 'event')} holds${sinceThen}; signed at ${time}\n`,
   );
+  if (!kms) return;
+  for (const gap of kms.gaps) {
+    io.out(`CloudTrail lacks ${gap.from} to ${gap.until}: nothing is proven for that time\n`);
+  }
+  requireComplete(io, kms);
+  io.out(
+    `${counted(kms.signs, 'signature')} of AWS KMS from ${kms.from} to ${kms.until}: events tell of all but ${kms.explained}, which tries without an answer explain\n`,
+  );
+}
+
+/** Of a comparison with much that is wrong. */
+const MAX_NAMED = 100;
+
+/** @throws {CliError} with the first that is wrong */
+function requireComplete(io: Io, { wrong: [first, ...more], from }: Completeness): void {
+  for (const one of more.slice(0, MAX_NAMED)) io.note(one);
+  if (first !== undefined) throw new CliError('verification', first);
+  if (from === undefined) {
+    throw new CliError(
+      'verification',
+      'CloudTrail has nothing of the time of this log: nothing is proven',
+    );
+  }
 }
 
 function folderSource(folder: string): LogSource {
