@@ -13,7 +13,6 @@ import {
   AdminAccess,
   type AdminSettings,
   type Domain,
-  type FilesOptions,
   Ingress,
   type IngressSettings,
   type LoadBalancerOptions,
@@ -107,7 +106,7 @@ export function checkProps(props: ScepServiceProps, region: string): Config {
   }
   const ingress = Ingress.settingsOf(props.ingress);
   checkIngress(ingress, region);
-  checkFiles(props.files, region);
+  if (props.files?.domain) checkFilesDomain(props.files.domain, region);
   checkPublicUrl(config, ingress);
   checkAdmin(AdminAccess.settingsOf(props.admin), ingress);
   return config;
@@ -307,13 +306,12 @@ function checkDomain(prop: string, { name, zone: of }: Domain): void {
   checkHost(`${prop}.name`, name);
   if (!of || !known(name) || !known(of.zoneName)) return;
   const zone = of.zoneName.replace(/\.$/, '');
-  if (name === zone || name.endsWith(`.${zone}`)) return;
+  if (`.${name}`.endsWith(`.${zone}`)) return;
   fail(`${prop}.zone`, `"${name}" is not in the zone "${zone}"`);
 }
 
 /** CloudFront takes certificates from us-east-1 only. */
-function checkFiles({ domain }: FilesOptions = {}, region: string): void {
-  if (!domain) return;
+function checkFilesDomain(domain: Domain, region: string): void {
   checkDomain('files.domain', domain);
   if (domain.certificate) return;
   if (!domain.zone || (known(region) && region !== 'us-east-1')) {
