@@ -16,6 +16,10 @@ export const transactionStates = [
 ] as const;
 export type TransactionState = (typeof transactionStates)[number];
 
+/** What becomes of it is not decided yet, or not carried out. */
+const openStates: readonly TransactionState[] = ['pending', 'approved', 'intended', 'signed'];
+export const isOpen = (state: TransactionState): boolean => openStates.includes(state);
+
 /** What a request says that it asks for. What it becomes is decided by what it proves: whoever signs with a
  * certificate of ours may get a renewal without asking for one. */
 export const requestKinds = ['enrolment', 'renewal'] as const;
@@ -117,6 +121,7 @@ export const eventTypes = [
   'crl.published',
   'crl.discarded',
   'log.recovered',
+  'log.forgotten',
   'admin.acted',
   'key.blocked',
 ] as const;

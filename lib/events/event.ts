@@ -1,13 +1,16 @@
 // An event: what happened, as it will be hashed into a log for ever. Its form is fixed from the first
 // day: canonical JSON (RFC 8785), a ULID, a random salt (so that a leaf hash of a guessable event
 // reveals nothing), one of the types of `words.ts`. It never holds a challenge, a key or a CSR.
+//
+// What names a person or a device, and all free text, is in a second body with a salt of its own. The log has only its
+// SHA-256, so that it can be forgotten, and cannot be changed.
 
-import type { Bytes } from '../base/bytes.ts';
-import { hex } from '../base/bytes.ts';
+import { type Bytes, hex, utf8 } from '../base/bytes.ts';
 import { canonicalText } from '../base/json.ts';
 import { iso } from '../base/text.ts';
 import { ulid } from '../base/ulid.ts';
 import type { actorKinds, EventType, RequestKind } from '../base/words.ts';
+import { hash } from '../crypto/native.ts';
 
 export type Actor = {
   readonly kind: (typeof actorKinds)[number];
@@ -56,15 +59,48 @@ export type EventFields = {
 /** Version of the form below. */
 const EVENT_VERSION = 1;
 
-type Event = { readonly id: string; readonly body: string };
+type Bodies = {
+  /** Canonical JSON: what is hashed into the log. */
+  readonly body: string;
+  /** Canonical JSON, whose SHA-256 is `personalHash` of the body; absent where there is nothing of the kind. */
+  readonly personal?: string;
+};
+
+/** Octets of the ULID, and of the salt of each body. */
+const ID_OCTETS = 10;
+const SALT_OCTETS = 12;
+export const EVENT_RANDOM_OCTETS: number = ID_OCTETS + 2 * SALT_OCTETS;
 
 /**
  * @param now milliseconds since 1970
- * @param random 22 fresh octets: 10 of the ULID, 12 of the salt
+ * @param random `EVENT_RANDOM_OCTETS` fresh octets
  */
-export function makeEvent(now: number, random: Bytes, fields: EventFields): Event {
-  const id = ulid(now, random.slice(0, 10));
-  const salt = hex(random.subarray(10, 22));
-  const time = iso(now);
-  return { id, body: canonicalText({ v: EVENT_VERSION, id, time, salt, ...fields }) };
+export function makeEvent(
+  now: number,
+  random: Bytes,
+  { actor, transactionID, subject, names, note, ...fields }: EventFields,
+): Bodies & { readonly id: string } {
+  const id = ulid(now, random.slice(0, ID_OCTETS));
+  const salts = [ID_OCTETS, ID_OCTETS + SALT_OCTETS].map((at) =>
+    hex(random.subarray(at, at + SALT_OCTETS)),
+  );
+  const [salt = '', personalSalt = ''] = salts;
+  const { kind, ...person } = actor;
+  const who = kind === 'system' ? { actor } : { actor: { kind } };
+  const about = {
+    ...(kind === 'system' || Object.keys(person).length === 0 ? {} : { actor: person }),
+    ...{ transactionID, subject, note },
+    ...(names && names.length > 0 ? { names } : {}),
+  };
+  const personal = Object.values(about).some((value) => value !== undefined)
+    ? canonicalText({ salt: personalSalt, ...about })
+    : undefined;
+  const bodies = { v: EVENT_VERSION, id, time: iso(now), salt, ...who, ...fields };
+  if (personal === undefined) return { id, body: canonicalText(bodies) };
+  const personalHash = hex(hash('SHA-256', utf8(personal)));
+  return { id, personal, body: canonicalText({ ...bodies, personalHash }) };
 }
+
+/** Both bodies as one JSON object, the second as its member `personal`. */
+export const eventText = ({ body, personal }: Bodies): string =>
+  personal === undefined ? body : `${body.slice(0, -1)},"personal":${personal}}`;

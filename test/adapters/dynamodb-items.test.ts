@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { makeDynamoDbClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
 import { lists, rowOf } from '../../lib/adapters/aws/dynamodb/items.ts';
@@ -70,11 +71,17 @@ test('records that together exceed the limit of a transaction are an outage', as
   });
 });
 
-test('octets are stored as such, and the text of an event as it was hashed', () => {
+test('octets are stored as such, and the texts of an event deflated (RFC 1951)', () => {
   const body = '{"a":"\u00e9 \\"b\\""}';
   const puts: readonly (Action & { readonly do: 'put' })[] = [
     { do: 'put', kind: 'request', key: 'k', rev: 0, record: { transaction: 't', csr: 'MAA=' } },
-    { do: 'put', kind: 'event', key: 'k', rev: 0, record: { body, transaction: 't' } },
+    {
+      do: 'put',
+      kind: 'event',
+      key: 'k',
+      rev: 0,
+      record: { body, personal: body, transaction: 't' },
+    },
   ];
   const [request, event] = puts.map((put) => {
     const { item } = transactItemOf('table', put, 'attempt');
@@ -83,7 +90,25 @@ test('octets are stored as such, and the text of an event as it was hashed', () 
   });
   assert.deepEqual(request?.csr, { B: new Uint8Array([0x30, 0]) });
   assert.deepEqual(request?.record, { S: '{"transaction":"t"}' });
-  assert.deepEqual([event?.body, event?.record], [{ S: body }, { S: '{}' }]);
+  assert.deepEqual(event?.record, { S: '{}' });
+  for (const { B = new Uint8Array() } of [event?.body ?? {}, event?.personal ?? {}]) {
+    assert.equal(inflateRawSync(B).toString(), body);
+  }
+});
+
+test('what is no deflated text, or becomes too long, is not in the record of an event', () => {
+  const put = { do: 'put', kind: 'event', key: 'k', rev: 0, record: { body: '{}' } } as const;
+  const { item } = transactItemOf('table', put, 'attempt');
+  const wrong = [
+    new Uint8Array([0xff]),
+    new Uint8Array(),
+    deflateRawSync(new Uint8Array([0xff])),
+    deflateRawSync(new Uint8Array(2 * 1024 * 1024)),
+  ];
+  for (const B of wrong) {
+    const row = rowOf({ ...item.Put?.Item, body: { B } });
+    assert.deepEqual(row.record, {});
+  }
 });
 
 test('an item whose text is no JSON object is a row without a record, which says what stands there', () => {

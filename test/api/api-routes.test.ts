@@ -40,6 +40,7 @@ test('a request that changes something can be repeated, and one that only asks o
     'POST /snapshots',
     'POST /mac-keys/restore',
     'POST /logs/{log}/recover',
+    'POST /transactions/{id}/forget',
   ];
   for (const { name, method, repeatable } of routes) {
     const changes = method === 'POST' && !asks.includes(name);

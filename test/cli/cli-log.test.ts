@@ -6,7 +6,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
-import { type EventFields, makeEvent } from '../../lib/events/event.ts';
+import { canonicalText } from '../../lib/base/json.ts';
+import { type EventFields, eventText, makeEvent } from '../../lib/events/event.ts';
 import type { EventRecord } from '../../lib/ports/records/records.ts';
 import { type Answer, openTerminal, type TerminalOptions } from '../support/cli.ts';
 import { makeLab } from '../support/lab.ts';
@@ -31,8 +32,8 @@ const log = (args: string[], options: TerminalOptions = {}) =>
 const hostile = '=HYPERLINK("http://x","y")\u001b[2J\r\n01FAKE\u202e';
 async function put(fields: Omit<EventFields, 'actor'>, at = lab.clock.at): Promise<string> {
   const actor = { kind: 'admin', id: '@admin' } as const;
-  const { id, body } = makeEvent(at, random(26), { actor, ...fields });
-  await lab.deps.store.write([{ do: 'put', kind: 'event', key: id, rev: 0, record: { body } }]);
+  const { id, ...record } = makeEvent(at, random(34), { actor, ...fields });
+  await lab.deps.store.write([{ do: 'put', kind: 'event', key: id, rev: 0, record }]);
   return id;
 }
 
@@ -41,7 +42,7 @@ const bodies = (): string[] =>
   store
     .dump()
     .filter(({ kind }) => kind === 'event')
-    .map(({ record }) => (record as EventRecord).body)
+    .map(({ record }) => canonicalText(JSON.parse(eventText(record as EventRecord))))
     .sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
 const idOf = (body: string): string => JSON.parse(body).id;
 
@@ -106,6 +107,9 @@ describe('log export', () => {
       assert.equal(cells.userIdentityType, event.actor.kind);
       assert.equal(cells.number, String(event.number ?? ''));
       assert.equal(cells.salt, event.salt);
+      assert.equal(cells.userName?.replace(/^'@/, '@'), event.personal?.actor?.id ?? '');
+      assert.equal(cells.transactionID, event.personal?.transactionID ?? '');
+      assert.equal(cells.personalHash, event.personalHash ?? '');
       for (const heading of headings) assert.equal(typeof cells[heading], 'string', heading);
     }
   });

@@ -122,6 +122,7 @@ test('the table has every command', () => {
       'policy test',
       'log tail',
       'log export',
+      'log forget',
       'log key',
       'log proof',
       'log check',

@@ -30,7 +30,7 @@ test('a token that was made lets in for its roles and no others, and its name st
   assert.equal(denied.code, 4, denied.err);
   const events = await lab.deps.store.list({ list: 'events', group: 'all', limit: 100 });
   const rows = await lab.deps.store.read(events.keys.map((key) => ({ kind: 'event', key })));
-  const bodies = rows.map(({ record }) => (record as { body: string }).body);
+  const bodies = rows.map(({ record }) => JSON.stringify(record));
   assert.ok(
     bodies.some((body) => /made the token \\"portal\\" with the roles challenger/.test(body)),
   );

@@ -18,6 +18,7 @@ import { retireCa } from '../../lib/ca/authority/retire.ts';
 import { rotateRa } from '../../lib/ca/authority/rotation.ts';
 import { revokeChallenge } from '../../lib/ca/challenge/challenge-list.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
+import { forgetTransaction } from '../../lib/ca/log/forget.ts';
 import { recoverLog } from '../../lib/ca/log/recover.ts';
 import { sequenceAll } from '../../lib/ca/log/sequence.ts';
 import { Draft, View } from '../../lib/ca/record/unit-of-work.ts';
@@ -195,6 +196,16 @@ const sessions: Record<string, () => Promise<World>> = {
     assert.deepEqual(next().slice(-2), ['log.recovered', 'log.recovered']);
     return w;
   },
+  'a Transaction that is forgotten': async () => {
+    const w = await world();
+    got(await w.ask({ challenge: await w.lab.challenge() }));
+    const next = since(w);
+    next();
+    const transaction = String(told(w).find((one) => one.transaction)?.transaction);
+    await forgetTransaction(w.lab.deps, transaction, { kind: 'admin', id: 'a' });
+    assert.deepEqual(next(), ['log.forgotten']);
+    return w;
+  },
   'a release gate': async () => {
     let verdict: 'release' | 'refuse' = 'release';
     const gate = { validate: async () => ({ allow: true as const }), notify: async () => verdict };
@@ -254,7 +265,8 @@ describe('events', () => {
         const { body } = record as { body: string };
         const event = JSON.parse(body) as Told & Record<string, string>;
         assert.equal(canonicalText(event as Json), body, 'stored as it will be hashed');
-        assert.equal(rev, 1, 'never changed');
+        const isForgotten = event.personalHash !== undefined && !('personal' in record);
+        assert.equal(rev, isForgotten ? 2 : 1, 'never changed, but for what is forgotten');
         assert.equal(event.v, 1);
         assert.equal(event.id, key);
         assert.match(key, /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/);
@@ -287,10 +299,10 @@ describe('events', () => {
 
   test('an event of the same thing at the same time is another event', () => {
     const fields = { type: 'admin.acted', actor: { kind: 'system' } } as const;
-    const events = Array.from({ length: 1000 }, () => makeEvent(1, random(26), fields));
+    const events = Array.from({ length: 1000 }, () => makeEvent(1, random(34), fields));
     assert.equal(new Set(events.map(({ id }) => id)).size, 1000);
     assert.equal(new Set(events.map(({ body }) => body)).size, 1000);
-    const later = makeEvent(2, new Uint8Array(26), fields);
+    const later = makeEvent(2, new Uint8Array(34), fields);
     assert.ok(
       events.every(({ id }) => id < later.id),
       'ids sort by time',
@@ -327,7 +339,7 @@ describe('events', () => {
 
   test('one that cannot be told in Unicode is not written at all', () => {
     const fields = { type: 'request.denied', actor: { kind: 'admin' }, note: '\ud800' } as const;
-    assert.throws(() => makeEvent(1, random(26), fields), TypeError);
+    assert.throws(() => makeEvent(1, random(34), fields), TypeError);
   });
 });
 
@@ -388,6 +400,7 @@ test('every type that auditors ask for has one here, or a reason why there is no
     'challenge.revoked',
     'ca.retired',
     'log.recovered',
+    'log.forgotten',
   ];
   const known = new Set([...Object.values(audit).flat(), ...added]);
   assert.deepEqual(

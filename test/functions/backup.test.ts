@@ -36,6 +36,7 @@ import { readCrlHead } from '../../lib/x509/crl-head.ts';
 import { crlEntries, describeCrlEntry } from '../../lib/x509/describe/describe.ts';
 import { dumpSqlite } from '../history/stores.ts';
 import { checkCa } from '../support/check-ca.ts';
+import { eventIn } from '../support/event-in.ts';
 import { enrolment, type Sent } from '../support/messages.ts';
 import { run, temporary } from '../support/process.ts';
 
@@ -468,7 +469,7 @@ test('an archive with another manifest is none, and said to be none', async () =
 const copiers = (dataDir: string): unknown[] =>
   dumpSqlite(join(dataDir, 'scepter.db'))
     .filter(({ kind }) => kind === 'event')
-    .map(({ record }) => JSON.parse((record as { body: string }).body))
+    .map(({ record }) => eventIn(record))
     .filter(({ note }) => note === 'copied the database for a backup')
     .map(({ actor: who }) => who);
 

@@ -11,6 +11,7 @@ import type { Row } from '../../lib/ports/store.ts';
 import { publicKeyOf, readCertificate } from '../../lib/x509/certificate.ts';
 import { parseName, printName } from '../../lib/x509/names/name.ts';
 import { checkCa } from '../support/check-ca.ts';
+import { eventIn } from '../support/event-in.ts';
 import type { Acknowledged, Answer, Clients, Conversation, IssuedChallenge } from './clients.ts';
 import { SKEW_MS } from './world.ts';
 
@@ -44,7 +45,7 @@ class Table {
     this.#requests = Map.groupBy(this.transactions.values(), ({ requestHash }) => requestHash);
     this.challenges = of('challenge').map(([, challenge]) => challenge);
     this.blockedKeys = new Set(of('blockedKey').map(([key]) => key));
-    const events = of('event').map(([, { body }]) => JSON.parse(body));
+    const events = of('event').map(([, record]) => eventIn(record));
     this.superseded = new Set(
       events.flatMap(({ type, serial }) => (type === 'certificate.superseded' ? [serial] : [])),
     );

@@ -48,6 +48,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'GET /events/{event}/proof': ['auditor'],
   'GET /logs': ['auditor'],
   'POST /logs/{log}/recover': [],
+  'POST /transactions/{id}/forget': [],
   'GET /status': everybody,
   'GET /config': ['auditor'],
   'POST /simulate': everybody,

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hex } from '../../lib/base/bytes.ts';
 import { MAX_PAGE } from '../../lib/base/limits.ts';
-import { makeEvent } from '../../lib/events/event.ts';
+import { eventText, makeEvent } from '../../lib/events/event.ts';
+import type { EventRecord } from '../../lib/ports/records/records.ts';
 import { type Body, call, pages } from '../support/api.ts';
 import { deviceKey } from '../support/keys.ts';
 import { type Lab, makeLab } from '../support/lab.ts';
@@ -29,7 +30,7 @@ async function many(count: number) {
   const from = lab.clock.at - count;
   for (let i = 0; i < count; i++) {
     const fields = { type: 'admin.acted', actor: { kind: 'system' }, number: i } as const;
-    const { id, body } = makeEvent(from + i, random(26), fields);
+    const { id, body } = makeEvent(from + i, random(34), fields);
     await lab.deps.store.write([{ do: 'put', kind: 'event', key: id, rev: 0, record: { body } }]);
   }
   return { store, lab, from };
@@ -43,7 +44,7 @@ describe('GET /events', () => {
       .dump()
       .filter(({ kind }) => kind === 'event')
       .toSorted((a, b) => (a.key < b.key ? -1 : 1))
-      .map(({ record }) => JSON.parse((record as { body: string }).body));
+      .map(({ record }) => JSON.parse(eventText(record as EventRecord)));
     assert.ok(bodies.length >= 5);
     assert.deepEqual(await listed(w.lab), bodies);
     assert.deepEqual(await listed(w.lab, '?limit=2'), bodies);
@@ -106,7 +107,7 @@ describe('GET /events as application/x-ndjson', () => {
       .dump()
       .filter(({ kind }) => kind === 'event')
       .toSorted((a, b) => (a.key < b.key ? -1 : 1))
-      .map(({ record }) => (record as { body: string }).body);
+      .map(({ record }) => eventText(record as EventRecord));
     const text = await (await lines(lab)).text();
     assert.equal(text, bodies.map((body) => `${body}\n`).join(''));
     const filtered = await (await lines(lab, '?type=ca.created')).text();

@@ -306,7 +306,7 @@ describe('searches and one Transaction', () => {
     const [{ id: transaction } = { id: '' }] = w.transactions();
     for (let i = 0; i < MAX_PAGE; i++) {
       const event = { type: 'admin.acted', actor: { kind: 'system' }, transaction } as const;
-      const { id, body } = makeEvent(w.lab.clock.at + i, random(26), event);
+      const { id, body } = makeEvent(w.lab.clock.at + i, random(34), event);
       const record = { body, transaction };
       await w.lab.deps.store.write([{ do: 'put', kind: 'event', key: id, rev: 0, record }]);
     }

@@ -19,6 +19,7 @@ import type { Challenge, Kind, Records, RequestPointer } from '../../lib/ports/r
 import type { Transaction } from '../../lib/ports/records/transaction.ts';
 import type { Row } from '../../lib/ports/store.ts';
 import { publicKeyOf, readCertificate } from '../../lib/x509/certificate.ts';
+import { eventIn } from './event-in.ts';
 
 type EventsOf = (value: string) => readonly Readonly<Record<string, string>>[];
 
@@ -34,9 +35,7 @@ export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = [], 
   const transactions = of('transaction');
   const certificates = of('certificate');
   const challenges = of('challenge');
-  const events = [...of('event').values()].map(
-    ({ body }) => JSON.parse(body) as Record<string, string>,
-  );
+  const events = [...of('event').values()].map(eventIn);
   const eventsOf = (field: 'transaction' | 'serial' | 'challengeId'): EventsOf => {
     const grouped = Map.groupBy(events, (event) => event[field] ?? '');
     return (value) => grouped.get(value) ?? [];

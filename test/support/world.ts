@@ -12,6 +12,7 @@ import type { ClientKey } from '../../lib/protocol/scep/client/client.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
 import { parseName } from '../../lib/x509/names/name.ts';
 import { checkCa } from './check-ca.ts';
+import { eventIn } from './event-in.ts';
 import { deviceKey, memorySigner } from './keys.ts';
 import { type LabOptions, makeLab } from './lab.ts';
 import { MemoryStore } from './memory-store.ts';
@@ -98,7 +99,7 @@ export async function world(options: LabOptions = {}) {
     transactions: (): Transaction[] => all('transaction').sort((x, y) => (x.id < y.id ? -1 : 1)),
     certificates: (): CertificateRecord[] => all('certificate'),
     challenges: (): Challenge[] => all('challenge'),
-    events: () => all('event').map(({ body }) => JSON.parse(body) as Record<string, string>),
+    events: () => all('event').map(eventIn),
     delivered,
   };
 }

@@ -12,6 +12,20 @@ const texts = z.optional(z.array(z.string()));
 
 const hash = z.optional(hexText);
 
+const personal = z.strictObject({
+  salt: hexText,
+  actor: z.optional(
+    z.strictObject({
+      id: described('the name of a token, or the hash of the key that a device signed with', text),
+      from: described('the address that the request came from', text),
+    }),
+  ),
+  transactionID: text,
+  subject: text,
+  names: texts,
+  note: text,
+});
+
 export const event = answer(
   'Event',
   z.strictObject({
@@ -20,20 +34,13 @@ export const event = answer(
     time,
     salt: described('random: a hash of the event tells nothing about it', hexText),
     type: z.enum(eventTypes),
-    actor: z.strictObject({
-      kind: z.enum(actorKinds),
-      id: text,
-      from: described("address of an administrator's request", text),
-    }),
+    actor: z.strictObject({ kind: z.enum(actorKinds), id: described('of a job of our own', text) }),
     ca: text,
     endpoint: text,
     transaction: z.optional(ulidText),
-    transactionID: text,
     asked: described('what the request said that it asks for', z.optional(z.enum(requestKinds))),
     profile: text,
     serial: hash,
-    subject: text,
-    names: texts,
     csrHash: hash,
     tbsHash: hash,
     certificateHash: hash,
@@ -43,7 +50,6 @@ export const event = answer(
     authorizedBy: texts,
     code: text,
     reason: text,
-    note: text,
     number: z.optional(z.number()),
     kms: described('request ids of AWS KMS of what was signed, as CloudTrail has them', texts),
     unanswered: described(
@@ -51,6 +57,11 @@ export const event = answer(
       z.optional(z.number()),
     ),
     partition: described('of a CRL; absent for the own one of its CA', z.optional(z.string())),
+    personalHash: described('SHA-256 of `personal` as canonical JSON', hash),
+    personal: described(
+      'what names persons and devices, apart from the log: absent once it was forgotten',
+      z.optional(personal),
+    ),
   }),
 );
 

@@ -148,4 +148,16 @@ export const transactionRoutes = {
     summary: 'Let a waiting request have its certificate',
   },
   'POST /transactions/{id}/deny': { ...decision, summary: 'Refuse a waiting request' },
+  'POST /transactions/{id}/forget': {
+    noun: 'transaction',
+    roles: [],
+    summary:
+      'Forget whom and what its events name: the log keeps the hash of it, and tells who forgot it',
+    params: byId,
+    answer: answer(
+      'Forgotten',
+      z.strictObject({ events: described('that named somebody or something', z.int()) }),
+    ),
+    conflict: 'it is not over: what happens to it next would name the same again',
+  },
 } as const satisfies Routes;

@@ -11,7 +11,8 @@ type Waiting = Records['unlogged'];
 function waitingIn(actions: readonly Action[]): Action[] {
   const waiting = new Map<string, Waiting & { readonly key: string }>();
   for (const action of actions) {
-    if (action.do !== 'put' || action.kind !== 'event') continue;
+    // One that is written once more has lost what it names, and is in the log already.
+    if (action.do !== 'put' || action.kind !== 'event' || action.rev !== 0) continue;
     const { ca } = JSON.parse(action.record.body) as { readonly ca?: Json };
     const log = typeof ca === 'string' ? ca : SYSTEM_LOG;
     const { key, events } = waiting.get(log) ?? { key: `${log}/${action.key}`, events: [] };

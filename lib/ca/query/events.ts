@@ -4,6 +4,7 @@
 import { CLOCK_SKEW_MS, MAX_PAGE } from '../../base/limits.ts';
 import { ulid } from '../../base/ulid.ts';
 import type { EventType } from '../../base/words.ts';
+import { eventText } from '../../events/event.ts';
 import type { EventRecord } from '../../ports/records/records.ts';
 import { everyCa } from '../authority/known.ts';
 import type { Deps } from '../deps.ts';
@@ -25,7 +26,7 @@ type EventQuery = {
 
 type EventDeps = Pick<Deps, 'store' | 'config' | 'clock'>;
 
-/** Bodies of events: JSON text. */
+/** JSON texts (`eventText`). */
 type EventPage = Altered & { readonly events: readonly string[]; readonly next?: string };
 
 export async function listEvents(
@@ -35,7 +36,7 @@ export async function listEvents(
   const range = await rangeOf(deps, query);
   const turn = { limit, ...(cursor === undefined ? {} : { cursor }) };
   const { records, ...rest } = await browse(deps, range, turn);
-  return { events: records.map(({ body }) => body), ...rest };
+  return { events: records.map(eventText), ...rest };
 }
 
 /** All of them up to now, page by page; at the end, if there are any, the names of those that were altered. */
@@ -50,7 +51,7 @@ export async function* everyEvent(
     const turn = { limit: MAX_PAGE, ...(cursor === undefined ? {} : { cursor }) };
     const { records, next, altered = [] } = await browse(deps, range, turn);
     for (const name of altered) names.add(name);
-    for (const { body } of records) yield body;
+    yield* records.map(eventText);
     if (next === undefined) break;
     cursor = next;
   }

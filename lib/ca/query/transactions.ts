@@ -4,6 +4,7 @@
 import type { Bytes } from '../../base/bytes.ts';
 import { MAX_PAGE } from '../../base/limits.ts';
 import type { TransactionState } from '../../base/words.ts';
+import { eventText } from '../../events/event.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import { isGone } from '../../ports/records/expiry.ts';
 import { deviceOf } from '../../ports/records/places.ts';
@@ -122,7 +123,7 @@ type TransactionStory = Altered & {
   readonly csr: Bytes;
   /** Of its latest attempt. */
   readonly certificate: CertificateRecord | undefined;
-  /** Bodies of its events, oldest first. */
+  /** Its events, oldest first: JSON texts (`eventText`). */
   readonly events: readonly string[];
   /** It has more events than these. */
   readonly more: boolean;
@@ -143,7 +144,7 @@ export async function storyOf(
     csr,
     altered: [...view.altered, ...altered],
     certificate,
-    events: records.map(({ body }) => body),
+    events: records.map(eventText),
     more: next !== undefined,
   };
 }

@@ -5,7 +5,7 @@
 
 import type { Bytes, Random } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
-import { type EventFields, makeEvent } from '../../events/event.ts';
+import { EVENT_RANDOM_OCTETS, type EventFields, makeEvent } from '../../events/event.ts';
 import type { Kind, Records } from '../../ports/records/records.ts';
 import {
   type Action,
@@ -166,13 +166,13 @@ export class Draft {
 
   /** Adds an event, which is written with the change that it tells of or not at all. */
   event(now: number, random: Random, fields: EventFields): void {
-    const octets = random(22);
+    const octets = random(EVENT_RANDOM_OCTETS);
     // Those of one write stand in the log in the order in which they were added.
     if (this.#lastEvent?.now === now) octets.set(successor(this.#lastEvent.random));
     this.#lastEvent = { now, random: octets.slice(0, 10) };
-    const { id, body } = makeEvent(now, octets, fields);
+    const { id, ...bodies } = makeEvent(now, octets, fields);
     const { transaction } = fields;
-    this.create('event', id, { body, ...(transaction === undefined ? {} : { transaction }) });
+    this.create('event', id, { ...bodies, ...(transaction === undefined ? {} : { transaction }) });
   }
 
   get actions(): Action[] {

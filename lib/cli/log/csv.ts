@@ -5,24 +5,22 @@ import type { EventBody } from './happened.ts';
 
 type Column = readonly [heading: string, value: (event: EventBody) => CsvValue];
 
+type Fields = Readonly<Record<Exclude<keyof EventBody, 'actor' | 'personal'>, string>>;
+type PersonalFields = Readonly<Record<Exclude<keyof Personal, 'actor' | 'salt'>, string>>;
+type Personal = NonNullable<EventBody['personal']>;
+
 /** Every field of an event has its column; the compiler finds a missing one. */
-const byField: Readonly<Record<Exclude<keyof EventBody, 'actor'>, string>> & {
-  readonly actor: readonly [kind: string, id: string, from: string];
-} = {
+const fields: Fields = {
   time: 'eventTime',
   type: 'eventName',
   id: 'eventID',
-  actor: ['userIdentityType', 'userName', 'sourceIPAddress'],
   code: 'errorCode',
   transaction: 'requestID',
   v: 'eventVersion',
   ca: 'ca',
   endpoint: 'endpoint',
   profile: 'profile',
-  transactionID: 'transactionID',
   asked: 'asked',
-  subject: 'subject',
-  names: 'names',
   serial: 'serial',
   csrHash: 'csrHash',
   tbsHash: 'tbsHash',
@@ -32,25 +30,38 @@ const byField: Readonly<Record<Exclude<keyof EventBody, 'actor'>, string>> & {
   authorizedBy: 'authorizedBy',
   key: 'key',
   reason: 'reason',
-  note: 'note',
   number: 'number',
   partition: 'partition',
   kms: 'kms',
   unanswered: 'unanswered',
   salt: 'salt',
+  personalHash: 'personalHash',
+};
+const personalFields: PersonalFields = {
+  subject: 'subject',
+  names: 'names',
+  transactionID: 'transactionID',
+  note: 'note',
 };
 
-const columns: readonly Column[] = Object.entries(byField).flatMap(([field, heading]): Column[] => {
-  if (typeof heading !== 'string') {
-    const [kind, id, from] = heading;
-    return [
-      [kind, ({ actor }) => actor.kind],
-      [id, ({ actor }) => actor.id],
-      [from, ({ actor }) => actor.from],
-    ];
-  }
-  return [[heading, (event) => event[field as Exclude<keyof EventBody, 'actor'>]]];
-});
+const own = Object.entries(fields).map(
+  ([field, heading]): Column => [heading, (event) => event[field as keyof Fields]],
+);
+const personal = Object.entries(personalFields).map(
+  ([field, heading]): Column => [
+    heading,
+    (event) => event.personal?.[field as keyof PersonalFields],
+  ],
+);
+const columns: readonly Column[] = [
+  ...own.slice(0, 3),
+  ['userIdentityType', ({ actor }) => actor.kind],
+  ['userName', ({ actor, personal }) => personal?.actor?.id ?? actor.id],
+  ['sourceIPAddress', ({ personal }) => personal?.actor?.from],
+  ...own.slice(3),
+  ...personal,
+  ['personalSalt', ({ personal }) => personal?.salt],
+];
 
 export const csvHeadings: string = csvLine(columns.map(([heading]) => heading));
 

@@ -18,8 +18,10 @@ const codeText = (code: string): string => {
   return text === undefined ? code : `${code}: ${text}`;
 };
 
-const whoOf = ({ actor: { kind, id = kind, from } }: Pick<EventBody, 'actor'>): string =>
-  kind === 'admin' ? authorText({ by: id, ...(from === undefined ? {} : { from }) }) : kind;
+function whoOf({ actor: { kind }, personal }: EventBody): string {
+  const { id: by = kind, ...more } = personal?.actor ?? {};
+  return kind === 'admin' ? authorText({ by, ...more }) : kind;
+}
 
 /** Whoever did something, and from which address. */
 export const authorText = ({
@@ -27,12 +29,13 @@ export const authorText = ({
   from,
 }: {
   readonly by: string;
-  readonly from?: string;
+  readonly from?: string | undefined;
 }): string => (from === undefined ? by : `${by}@${from}`);
 
 /** The details of the event. */
 function whatOf(event: EventBody): string {
-  const { code, reason, note, serial, number, partition, authorizedBy = [] } = event;
+  const { code, reason, serial, number, partition, authorizedBy = [], personal } = event;
+  const note = personal?.note;
   return [
     code && codeText(code),
     reason && `reason ${reason}`,

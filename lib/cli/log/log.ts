@@ -86,9 +86,26 @@ Examples:
   scepter log export --out events.jsonl
   scepter log export --out events.jsonl --continue
   scepter log export --format csv --from 2031-01-01 --until 2031-02-01 --out january.csv
-  scepter log export --from 24h --type certificate.issued | jq -r .subject`,
+  scepter log export --from 24h --type certificate.issued | jq -r .personal.subject`,
     )
     .action((options: ExportOptions) => exportLog(io, options));
+  log
+    .command('forget')
+    .description('forgets whom and what the events of a transaction name')
+    .argument('<id>', 'of a transaction, or the beginning of one')
+    .option('--yes', 'do it; without this, only say what would be forgotten')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Its events stay, without names, addresses and notes: the log keeps the hash of what is gone, and an event
+log.forgotten says who did it. The records of the request and of the certificate are not changed.
+
+Examples:
+  scepter log forget 01K4QD6W6ZJ5S5M0V1X7TB2C3D
+  scepter log forget 01K4QD6W6ZJ5S5M0V1X7TB2C3D --yes`,
+    )
+    .action((id: string, options: ForgetOptions) => forget(io, id, options));
   addVerifying(log, io);
   return log;
 }
@@ -149,7 +166,7 @@ async function tailLog(io: Io, options: TailOptions): Promise<void> {
 /** An event on one line. */
 function lineOf(event: EventBody): string {
   const [time = '', type = '', who = '', what = ''] = stepRow(event);
-  const about = [event.endpoint ?? event.ca, event.subject, what];
+  const about = [event.endpoint ?? event.ca, event.personal?.subject, what];
   const said = about.filter(Boolean).join(', ');
   return visible(`${time}  ${type.padEnd(21)}  ${who.padEnd(6)}  ${said}`.trimEnd());
 }
@@ -219,6 +236,29 @@ async function exportLog(io: Io, options: ExportOptions): Promise<void> {
   if (json) io.out(jsonLine(summary));
   else io.note(`${counted(count, 'event')}${out === undefined ? '' : ` written to ${out}`}`);
   requireUnaltered(io, [...altered]);
+}
+
+type ForgetOptions = { readonly yes?: true; readonly json?: true };
+
+async function forget(io: Io, given: string, { yes, json }: ForgetOptions): Promise<void> {
+  const id = await transactionId(io, given);
+  if (yes) {
+    const { events } = await callApi(io, 'POST /transactions/{id}/forget', { params: { id } });
+    return io.out(
+      json ? jsonLine({ events }) : `forgotten: what ${counted(events, 'event')} named\n`,
+    );
+  }
+  let events = 0;
+  const altered = new Set<string>();
+  for await (const page of eventPages(io, { transaction: id }, altered)) {
+    events += page.filter(({ type, personal }) => personal && type !== 'log.forgotten').length;
+  }
+  requireUnaltered(io, [...altered]);
+  if (json) io.out(jsonLine({ events }));
+  throw new CliError(
+    'failure',
+    `nothing was done: with --yes, what ${counted(events, 'event')} of it name is forgotten, and cannot be had back`,
+  );
 }
 
 /** With the whole id and serial number, of which the beginning is enough. */

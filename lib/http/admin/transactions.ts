@@ -6,6 +6,7 @@ import { HttpFailure, Malformed } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
 import { decide } from '../../ca/approve/pending.ts';
 import type { Deps } from '../../ca/deps.ts';
+import { forgetTransaction } from '../../ca/log/forget.ts';
 import { explainRefusal } from '../../ca/query/explain-refusal.ts';
 import { findTransaction, listTransactions, storyOf } from '../../ca/query/transactions.ts';
 import { authorOf } from '../../ca/record/transition.ts';
@@ -111,6 +112,17 @@ export const transactionHandlers: HandlersOf<typeof transactionRoutes> = {
       next: nextOf(found.next),
       ...toldOf(found.altered),
     };
+  },
+  async 'POST /transactions/{id}/forget'(deps, { actor, params: { id } }) {
+    const forgotten = await forgetTransaction(deps, id, actor);
+    if (forgotten === 'missing') throw new HttpFailure(404, 'no such transaction');
+    if (forgotten === 'open') {
+      throw new HttpFailure(
+        409,
+        'the transaction is not over, and what happens to it next would name the same again: deny it, or wait',
+      );
+    }
+    return { events: forgotten };
   },
   async 'GET /transactions/{id}'(deps, { params: { id } }) {
     const found = await storyOf(deps, id);

@@ -44,7 +44,7 @@ export type Records = {
   readonly register: RegisterShard;
   /** Key: the shard's and `/number`. */
   readonly registerPage: RegisterPage;
-  /** Key: its ULID. Never changed. */
+  /** Key: its ULID. Never changed, but for what is forgotten of it. */
   readonly event: EventRecord;
   /** Key: the log, and the id of the first event: events of one write that are under no published checkpoint. */
   readonly unlogged: { readonly log: string; readonly events: readonly string[] };
@@ -128,6 +128,8 @@ type SubjectRecord = {
 export type EventRecord = {
   /** RFC 8785 text of the event: what is hashed into a log, kept as it was hashed. */
   readonly body: string;
+  /** RFC 8785 text of what names persons and devices in it, until it is forgotten: the event has its hash. */
+  readonly personal?: string;
   /** The Transaction that it is about. */
   readonly transaction?: string;
 };

@@ -19,10 +19,11 @@ import {
 import { sweep } from '../../../lib/ca/jobs.ts';
 import { guarded } from '../../../lib/ca/record/guarded-store.ts';
 import type { MacKey, MacKeys } from '../../../lib/ports/mac-keys.ts';
-import type { EventRecord } from '../../../lib/ports/records/records.ts';
+
 import { buildRequest } from '../../../lib/protocol/scep/client/client.ts';
 import { parseName } from '../../../lib/x509/names/name.ts';
 import { ok } from '../../support/api.ts';
+import { eventIn } from '../../support/event-in.ts';
 import { deviceKey, memoryMacKeys } from '../../support/keys.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { enrolment } from '../../support/messages.ts';
@@ -120,7 +121,7 @@ describe('MAC keys in records', () => {
     assert.deepEqual(await initMacKeys({ store, ...rest }, make, actor), macPurposes);
     const made = store.dump().filter(({ kind }) => kind === 'event');
     assert.deepEqual(
-      made.map(({ record }) => JSON.parse((record as EventRecord).body).actor),
+      made.map(({ record }) => eventIn(record).actor),
       macPurposes.map(() => actor),
     );
     const before = await readMacKeys(store, 'pending');

@@ -12,12 +12,13 @@ import { keepCrls, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
 import { enter, readRegister, shardOf } from '../../../lib/ca/revoke/register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';
-import type { EventRecord, Kind, Records } from '../../../lib/ports/records/records.ts';
+import type { Kind, Records } from '../../../lib/ports/records/records.ts';
 import type { AuthorityRecord } from '../../../lib/ports/records/registry.ts';
 import type { Action } from '../../../lib/ports/store.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
 import { describeCrl } from '../../../lib/x509/describe/describe.ts';
 import { openTerminal } from '../../support/cli.ts';
+import { eventIn } from '../../support/event-in.ts';
 import { deviceKey } from '../../support/keys.ts';
 import { type Lab, type LabOptions, makeLab } from '../../support/lab.ts';
 import { MemoryCrls, MemoryStore } from '../../support/memory-store.ts';
@@ -251,7 +252,7 @@ describe('a register of revocations that was changed', () => {
       assert.equal(code, 0, err);
       assert.deepEqual(JSON.parse(out).rebuilt, [digit]);
       const told = store.dump().flatMap(({ kind, record }) => {
-        return kind === 'event' ? [JSON.parse((record as EventRecord).body)] : [];
+        return kind === 'event' ? [eventIn(record)] : [];
       });
       const note = `rebuilt the register of revocations default/${digit}`;
       assert.deepEqual(

@@ -22,6 +22,7 @@ import {
 } from '../../../lib/ca/authority/rotation.ts';
 import { readCaCertificates } from '../../../lib/protocol/scep/client/client.ts';
 import { parseName } from '../../../lib/x509/names/name.ts';
+import { eventIn } from '../../support/event-in.ts';
 import { type FaultMode, Faults, faultModes } from '../../support/faults.ts';
 import { deviceKey } from '../../support/keys.ts';
 import { type Instance, type KmsWorld, kmsWorld, twoCas } from '../../support/kms-world.ts';
@@ -127,7 +128,7 @@ describe('the life of a generation, on two instances', () => {
     }
     const [retired] = w.read('authority', 'default').generations;
     assert.equal(retired?.sealedKey, undefined, 'nothing that was sealed for it can be opened');
-    const told = w.all('event').map(({ body }) => JSON.parse(body));
+    const told = w.all('event').map(eventIn);
     assert.deepEqual(
       told
         .filter(({ type }) => type.startsWith('ca.ra.'))

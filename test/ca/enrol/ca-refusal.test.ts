@@ -33,6 +33,7 @@ import type { Action, Store } from '../../../lib/ports/store.ts';
 import { readCertificationRequest } from '../../../lib/x509/csr.ts';
 import { parseName } from '../../../lib/x509/names/name.ts';
 import { checkCa } from '../../support/check-ca.ts';
+import { eventIn } from '../../support/event-in.ts';
 import { deviceKey } from '../../support/keys.ts';
 import { makeLab } from '../../support/lab.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -457,7 +458,7 @@ describe('a refusal that cannot be written', () => {
     await lab.operate(sent.message);
     const events = store
       .dump()
-      .flatMap(({ record }) => ('body' in record ? [JSON.parse(record.body)] : []));
+      .flatMap(({ record }) => ('body' in record ? [eventIn(record)] : []));
     const [event, ...more] = events.filter(({ type }) => type === 'request.refused');
     const numbers = [event, ...more].map((one) => one?.number);
     assert.deepEqual(numbers, [2, 2]);

@@ -34,7 +34,7 @@ async function found({ lab }: World, search: string): Promise<string[]> {
 async function begun({ lab }: World, at: number, subject: string): Promise<string> {
   const id = ulid(at, random(10));
   const fields = { type: 'certificate.intended', actor: { kind: 'system' } } as const;
-  const { id: event, body } = makeEvent(at, random(26), { ...fields, transaction: id });
+  const { id: event, body } = makeEvent(at, random(34), { ...fields, transaction: id });
   const record = transactionRecord(id, { subject, createdAt: at });
   await lab.deps.store.write([
     { do: 'put', kind: 'transaction', key: id, rev: 0, record },
@@ -166,7 +166,7 @@ describe('the index of searches', () => {
     const at = w.lab.clock.at;
     await begun(w, at, 'CN=real');
     await w.forge('transaction', () => ({ subject: 'CN=forged' }));
-    const { id, body } = makeEvent(at, random(26), {
+    const { id, body } = makeEvent(at, random(34), {
       ...{ type: 'request.pending', actor: { kind: 'system' }, transaction: 'nowhere' },
     });
     const record = { body, transaction: 'nowhere' };

@@ -10,6 +10,7 @@ import { doIfDue, type Job } from '../../../lib/ca/record/lease.ts';
 import { askForCrl, keepCrls } from '../../../lib/ca/revoke/publish-crl.ts';
 import { makeAdminApp } from '../../../lib/http/app.ts';
 import type { Store } from '../../../lib/ports/store.ts';
+import { eventIn } from '../../support/event-in.ts';
 import { makeLab } from '../../support/lab.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
@@ -146,9 +147,9 @@ describe('a CRL that is asked for', () => {
     const events = store
       .dump()
       .filter(({ kind }) => kind === 'event')
-      .map(({ record }) => JSON.parse((record as { body: string }).body))
+      .map(({ record }) => eventIn(record))
       .filter(({ type }) => type === 'crl.published');
-    assert.deepEqual(events.at(-1).actor, { kind: 'admin', id: 'bob', from: '192.0.2.7' });
+    assert.deepEqual(events.at(-1)?.actor, { kind: 'admin', id: 'bob', from: '192.0.2.7' });
   });
 
   test('a CRL is not forgotten that was asked for while one was being made', async () => {

@@ -12,9 +12,10 @@ import { keepCrls, publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';
 import { enter, readRegister, registerChanges, shardOf } from '../../../lib/ca/revoke/register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';
-import type { EventRecord } from '../../../lib/ports/records/records.ts';
+
 import { readCertificate } from '../../../lib/x509/certificate.ts';
 import { crlEntries, describeCrlEntry } from '../../../lib/x509/describe/describe.ts';
+import { eventIn } from '../../support/event-in.ts';
 import { deviceKey } from '../../support/keys.ts';
 import { type Lab, makeLab } from '../../support/lab.ts';
 import { MemoryCrls, MemoryStore } from '../../support/memory-store.ts';
@@ -167,7 +168,7 @@ describe('the CRL', () => {
     const numbers = store
       .dump()
       .filter(({ kind }) => kind === 'event')
-      .map(({ record }) => JSON.parse((record as EventRecord).body))
+      .map(({ record }) => eventIn(record))
       .filter(({ type }) => type === 'crl.published')
       .map(({ number }) => number as number)
       .sort((a, b) => a - b);

@@ -16,6 +16,7 @@ import type { Validator } from '../../../lib/ports/validator.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
 import { parseName } from '../../../lib/x509/names/name.ts';
 import { checkCa } from '../../support/check-ca.ts';
+import { eventIn } from '../../support/event-in.ts';
 import { deviceKey } from '../../support/keys.ts';
 import { type LabOptions, makeLab } from '../../support/lab.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -54,8 +55,7 @@ async function world(options: LabOptions = {}) {
       revoke(lab.deps, { ca: 'default', serial, reason: 'privilegeWithdrawn', actor: admin }),
     transactions: () => all<Transaction>('transaction'),
     certificates: () => all<CertificateRecord>('certificate'),
-    events: () =>
-      all<EventRecord>('event').map(({ body }) => JSON.parse(body) as Record<string, string>),
+    events: () => all<EventRecord>('event').map(eventIn),
     check: () => checkCa(store.dump(), delivered),
   };
 }

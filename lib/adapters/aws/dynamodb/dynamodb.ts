@@ -5,7 +5,8 @@
 //   attempt               id of the write that it is from                every record
 //   csr, der, tbsHash,    octets of the record, as such                  request, certificate,
 //     keyHash                                                            transaction that is refused
-//   body, mac             what is hashed into a log; its MAC             event
+//   body, personal, mac   what is hashed into a log; whom it names;      event
+//                         the record's MAC
 //   uses, usesLeft,       what `use` counts with and looks at; not in    challenge
 //     failures, open,       `record`
 //     expiresAt, revokedAt
