@@ -1,4 +1,4 @@
-// Limits of the verifiable logs.
+// Limits of events and of the verifiable logs.
 
 /** Milliseconds between two runs of the sequencer: an event is under a published checkpoint within a minute. */
 export const LOG_EVERY_MS = 20_000;
@@ -11,3 +11,12 @@ export const SEQUENCE_STEPS = 100;
 
 /** Milliseconds between two checkpoints of a log that has no new events. */
 export const IDLE_CHECKPOINT_MS = 60 * 60 * 1000;
+
+/** Milliseconds in which one event tells that a token reads from an address, or is refused there. */
+export const ACCESS_TOLD_MS = 60 * 60 * 1000;
+
+/** Events of refused access that an instance writes in that time: whoever is refused fills no table. */
+export const ACCESS_REFUSALS = 60;
+
+/** Milliseconds after which an event is late that is under no published checkpoint. */
+export const LOG_LATE_MS = 60_000;

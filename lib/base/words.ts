@@ -16,10 +16,6 @@ export const transactionStates = [
 ] as const;
 export type TransactionState = (typeof transactionStates)[number];
 
-/** What becomes of it is not decided yet, or not carried out. */
-const openStates: readonly TransactionState[] = ['pending', 'approved', 'intended', 'signed'];
-export const isOpen = (state: TransactionState): boolean => openStates.includes(state);
-
 /** What a request says that it asks for. What it becomes is decided by what it proves: whoever signs with a
  * certificate of ours may get a renewal without asking for one. */
 export const requestKinds = ['enrolment', 'renewal'] as const;
@@ -123,6 +119,9 @@ export const eventTypes = [
   'log.recovered',
   'log.forgotten',
   'admin.acted',
+  'admin.read',
+  'admin.refused',
+  'config.applied',
   'key.blocked',
 ] as const;
 export type EventType = (typeof eventTypes)[number];

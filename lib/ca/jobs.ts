@@ -27,6 +27,7 @@ import { uncertifiable } from './authorize/certifiable.ts';
 import type { Deps, PublishDeps } from './deps.ts';
 import { loadTransaction } from './enrol/lookup.ts';
 import { endLapsed } from './enrol/rollback.ts';
+import { tellConfiguration } from './log/configuration.ts';
 import { sequenceAll } from './log/sequence.ts';
 import { INDEX_LATE_MS, indexFresh, indexLate } from './query/keep-index.ts';
 import { openStates } from './query/transactions.ts';
@@ -80,7 +81,13 @@ export function logJobs(deps: Deps): Job[] {
 export function jobsOf(deps: PublishDeps, served: readonly string[] = namedIn(deps)): Job[] {
   const daily = { everyMs: DAILY_MS, limitMs: JOB_LIMIT_MS };
   return [
-    { ...sweeping, run: () => sweep(deps) },
+    {
+      ...sweeping,
+      run: async () => {
+        await tellConfiguration(deps);
+        return sweep(deps);
+      },
+    },
     ...logJobs(deps),
     { name: 'search', last: true, ...minutely, run: () => indexFresh(deps) },
     {

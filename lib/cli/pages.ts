@@ -39,14 +39,17 @@ export function limitOf(text: string): number {
 type Where<Test, Of> = { [Key in keyof Of]-?: Of[Key] extends Test ? Key : never }[keyof Of];
 
 /** The routes whose answer is a page of a list. */
-type ListName = Where<{ readonly next: string | null }, { [Name in RouteName]: AnswerTo<Name> }>;
+export type ListName = Where<
+  { readonly next: string | null },
+  { [Name in RouteName]: AnswerTo<Name> }
+>;
 /** What the answer calls the items. */
 type NounOf<Name extends ListName> = Where<readonly object[], AnswerTo<Name>>;
 type ItemOf<Name extends ListName> = AnswerTo<Name>[NounOf<Name>] extends readonly (infer Item)[]
   ? Item
   : never;
 
-type Wanted<Name extends ListName> = SentTo<Api[Name]> & {
+export type ListOf<Name extends ListName> = SentTo<Api[Name]> & {
   readonly name: Name;
   readonly noun: NounOf<Name> & string;
 };
@@ -54,7 +57,7 @@ type Wanted<Name extends ListName> = SentTo<Api[Name]> & {
 /** The items of one page, or of all; beside them what else the first page says. */
 export async function pagesOf<Name extends ListName>(
   io: Io,
-  wanted: Wanted<Name>,
+  wanted: ListOf<Name>,
   { limit, cursor: from, all }: PageOptions,
 ): Promise<{
   readonly items: readonly ItemOf<Name>[];
@@ -87,7 +90,7 @@ export async function pagesOf<Name extends ListName>(
   }
 }
 
-type Listing<Name extends ListName> = Wanted<Name> & {
+type Listing<Name extends ListName> = ListOf<Name> & {
   readonly columns: readonly string[];
   readonly row: (item: ItemOf<Name>) => readonly string[];
   /** The sentence for an empty list. */

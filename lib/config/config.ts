@@ -3,10 +3,12 @@
 // that name the field, what it is and what it may be.
 
 import * as z from 'zod/mini';
-import type { Bytes } from '../base/bytes.ts';
+import { type Bytes, hex } from '../base/bytes.ts';
+import { canonical, type Json } from '../base/json.ts';
 import { MAX_CRL_PARTITIONS, MIN_CRL_VALIDITY_MS } from '../base/limits.ts';
 import { SYSTEM_LOG } from '../base/words.ts';
 import { caKeyNames, caKeys, type KeySpec, type Legacy } from '../crypto/algorithms.ts';
+import { hash } from '../crypto/native.ts';
 import { isAbsoluteUri } from '../x509/lint/names.ts';
 import { lintSubject } from '../x509/lint/rules.ts';
 import { lintTexts } from '../x509/lint/text.ts';
@@ -90,6 +92,8 @@ export type Config = {
   readonly blockedKeys: ReadonlySet<string>;
   /** As it was written. */
   readonly document: ConfigDocument;
+  /** SHA-256 of the document as canonical JSON (RFC 8785), hexadecimal. */
+  readonly digest: string;
 };
 
 const legacy = z.strictObject({
@@ -301,6 +305,7 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
   const { publicUrl, filesUrl = publicUrl, trustedProxies, adminHost, blockedKeys } = result.data;
   return {
     document: input as ConfigDocument,
+    digest: hex(hash('SHA-256', canonical(input as Json))),
     ...{ publicUrl, filesUrl, trustedProxies, adminHost },
     endpoints: checked,
     blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),

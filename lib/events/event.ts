@@ -15,8 +15,9 @@ import { hash } from '../crypto/native.ts';
 export type Actor = {
   readonly kind: (typeof actorKinds)[number];
   readonly id?: string;
-  /** The address that an administrator's request came from, where it is known. */
+  /** The address that the request came from, where it is known; and what a device's client calls itself. */
   readonly from?: string;
+  readonly agent?: string;
 };
 /** An administrator whom a token names. */
 export type NamedActor = Actor & { readonly id: string };
@@ -39,6 +40,8 @@ export type EventFields = {
   readonly tbsHash?: string;
   readonly certificateHash?: string;
   readonly keyHash?: string;
+  /** Of the configuration in force (`Config.digest`). */
+  readonly configHash?: string;
   /** What the keys' adapter calls it. */
   readonly key?: string;
   readonly challengeId?: string;
@@ -52,6 +55,8 @@ export type EventFields = {
   /** Of what a CA's key in AWS KMS has signed: the ids of its requests, and its tries without an answer. */
   readonly kms?: readonly string[];
   readonly unanswered?: number;
+  /** ISO 8601: when the record that it tells of may be deleted; absent for what is kept. */
+  readonly expires?: string;
   /** Of a CRL: `GENERATION-NUMBER`; absent for the CA's own. */
   readonly partition?: string;
 };

@@ -4,6 +4,7 @@
 
 import type { Context } from 'hono';
 import type { Deps } from '../ca/deps.ts';
+import type { Client } from '../ports/records/transaction.ts';
 import { inRange, normalIp } from '../x509/names/general-name.ts';
 
 /** What an entry point knows of a request beside its content; without it the client's address is unknown. */
@@ -80,4 +81,16 @@ export function subscriber(text: string): string {
   const groups = head === '' ? [] : head.split(':');
   const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(':').length;
   return [...groups, ...Array<string>(Math.max(0, missing)).fill('0')].slice(0, 4).join(':');
+}
+
+/** Characters of a User-Agent that are kept. */
+const MAX_AGENT = 100;
+
+/** What is kept of a client. @param from its address */
+export function asTold(from: string | undefined, c: Context): Client {
+  const agent = c.req
+    .header('user-agent')
+    ?.replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, MAX_AGENT);
+  return { ...(from === undefined ? {} : { from }), ...(agent ? { agent } : {}) };
 }

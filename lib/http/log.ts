@@ -4,9 +4,10 @@
 import { Hono } from 'hono';
 import { HttpFailure } from '../base/errors.ts';
 import type { AdminDeps } from '../ca/deps.ts';
+import { Access } from '../ca/log/access.ts';
 import { TokenUses } from '../ca/record/token-use.ts';
 import type { Logs } from '../ports/log-files.ts';
-import { type Admin, requireRole } from './admin/auth.ts';
+import { type Admin, requireRole, tellReading } from './admin/auth.ts';
 import { octetsResponse } from './respond.ts';
 import { checkAdminHost } from './target.ts';
 
@@ -37,13 +38,18 @@ export function logRoutes({ logs: { files } }: LogHttpDeps): Hono {
 
 export function entryRoutes(deps: AdminDeps & LogHttpDeps): Hono<Admin> {
   const app = new Hono<Admin>();
+  const access = new Access(deps);
   app.get(
     '/log/:log/tile/entries/*',
     async (c, next) => {
       checkAdminHost(deps.config, c);
       await next();
     },
-    requireRole(deps, new TokenUses(deps), 'auditor'),
+    requireRole(deps, { uses: new TokenUses(deps), access }, 'auditor'),
+    async (c, next) => {
+      await tellReading(access, c);
+      await next();
+    },
     (c) => answerTile(deps.logs.files, c.req.path, 'private'),
   );
   return app;

@@ -5,6 +5,7 @@ import { Hono } from 'hono';
 import packageJson from '../../package.json' with { type: 'json' };
 import { statusOf } from '../ca/authority/status.ts';
 import type { AdminDeps } from '../ca/deps.ts';
+import { Access } from '../ca/log/access.ts';
 import { type Metrics, seriesOf } from '../ca/metrics.ts';
 import { TokenUses } from '../ca/record/token-use.ts';
 import type { Log } from '../ports/log.ts';
@@ -49,8 +50,8 @@ const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 export function metricsRoutes(deps: AdminDeps & { readonly metrics: Metrics }): Hono<Admin> {
   const app = new Hono<Admin>();
-  const uses = new TokenUses(deps);
-  app.get('/metrics', requireRole(deps, uses, 'auditor'), async () => {
+  const callers = { uses: new TokenUses(deps), access: new Access(deps) };
+  app.get('/metrics', requireRole(deps, callers, 'auditor'), async () => {
     const text = (await standing(deps)) + deps.metrics.print();
     return octetsResponse(text, METRICS_TYPE, 'no-store');
   });

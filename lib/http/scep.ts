@@ -13,7 +13,7 @@ import { pkiOperation } from '../protocol/scep/server/pki-operation.ts';
 import { printCapabilities } from '../protocol/scep/wire/capabilities.ts';
 import { type Operation, parseOperation } from '../protocol/scep/wire/operation.ts';
 import { mediaTypes } from '../protocol/scep/wire/registry.ts';
-import { clientOf, subscriber } from './client.ts';
+import { asTold, clientOf, subscriber } from './client.ts';
 import { octetsResponse, tooMany } from './respond.ts';
 
 /**
@@ -72,13 +72,17 @@ async function answer(deps: ServerDeps, endpoint: Endpoint, c: Context): Promise
     case 'PKIOperation': {
       // A HEAD would lose the certificate that this request makes.
       if (method === 'HEAD') throw new HttpFailure(405, 'HEAD of a PKIOperation');
-      const client = clientOf(deps, c);
-      const source = client && subscriber(client);
+      const from = clientOf(deps, c);
+      const source = from && subscriber(from);
       if (source && deps.tally.rejections.holds(endpoint.id, source, deps.clock.now())) {
         return tooMany(REJECTED_RETRY_S);
       }
-      const log: Log = (entry) => deps.log({ ...entry, client });
-      const arrival = { octets: await messageOf(operation, c), ...(source ? { source } : {}) };
+      const log: Log = (entry) => deps.log({ ...entry, client: from });
+      const arrival = {
+        octets: await messageOf(operation, c),
+        ...(source ? { source } : {}),
+        client: asTold(from, c),
+      };
       const certRep = await pkiOperation({ ...deps, log }, endpoint, arrival);
       return octetsResponse(certRep, mediaTypes.pkiMessage, 'no-store');
     }

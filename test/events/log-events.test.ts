@@ -18,6 +18,8 @@ import { retireCa } from '../../lib/ca/authority/retire.ts';
 import { rotateRa } from '../../lib/ca/authority/rotation.ts';
 import { revokeChallenge } from '../../lib/ca/challenge/challenge-list.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
+import { Access } from '../../lib/ca/log/access.ts';
+import { tellConfiguration } from '../../lib/ca/log/configuration.ts';
 import { forgetTransaction } from '../../lib/ca/log/forget.ts';
 import { recoverLog } from '../../lib/ca/log/recover.ts';
 import { sequenceAll } from '../../lib/ca/log/sequence.ts';
@@ -196,6 +198,31 @@ const sessions: Record<string, () => Promise<World>> = {
     assert.deepEqual(next().slice(-2), ['log.recovered', 'log.recovered']);
     return w;
   },
+  'a configuration that changes': async () => {
+    const w = await world();
+    const next = since(w);
+    next();
+    const { deps, config } = w.lab;
+    for (const digest of [config.digest, config.digest, 'cc', config.digest]) {
+      await tellConfiguration({ ...deps, config: { ...config, digest } });
+    }
+    const digests = told(w).flatMap((one) =>
+      one.type === 'config.applied' ? [one.configHash] : [],
+    );
+    assert.deepEqual(digests, [config.digest, 'cc', config.digest]);
+    return w;
+  },
+  'a caller who reads, and one who is refused': async () => {
+    const w = await world();
+    const next = since(w);
+    next();
+    const access = new Access(w.lab.deps);
+    const caller = { kind: 'admin', id: 'somebody' } as const;
+    await access.read(caller, 'hash', 'GET /events');
+    await access.refused(caller, '403: GET /tokens');
+    assert.deepEqual(next(), ['admin.read', 'admin.refused']);
+    return w;
+  },
   'a Transaction that is forgotten': async () => {
     const w = await world();
     got(await w.ask({ challenge: await w.lab.challenge() }));
@@ -351,9 +378,9 @@ const audit: Record<string, readonly EventType[] | string> = {
 
   'ca.cert.issued': ['ca.created', 'ca.request.signed', 'ca.chainImported'],
   'ca.cert.rolled': ['ca.ra.prepared', 'ca.ra.current', 'ca.ra.retired'],
-  'profile.created': 'comes with the log of the configuration',
-  'profile.updated': 'comes with the log of the configuration',
-  'profile.retired': 'comes with the log of the configuration',
+  'profile.created': ['config.applied'],
+  'profile.updated': ['config.applied'],
+  'profile.retired': ['config.applied'],
   'challenge.issued': ['challenge.created'],
   'challenge.used': ['request.pending', 'certificate.intended'],
   'challenge.expired': 'a condition, checked whenever it matters; nothing happens at that time',
@@ -376,10 +403,10 @@ const audit: Record<string, readonly EventType[] | string> = {
   'crl.signed': ['crl.published', 'crl.discarded'],
   'ocsp.signed': 'comes with OCSP',
   'admin.login': 'comes with the console: a token logs nobody in',
-  'admin.login_failed': 'a line of the operational log',
-  'admin.action': ['admin.acted'],
-  'config.changed': 'comes with the log of the configuration',
-  'deploy.started': 'comes with the log of the configuration',
+  'admin.login_failed': ['admin.refused'],
+  'admin.action': ['admin.acted', 'admin.read'],
+  'config.changed': ['config.applied'],
+  'deploy.started': ['config.applied'],
   'intune.validated': 'comes with Intune',
   'intune.notified': 'comes with Intune',
   'intune.failed': 'comes with Intune',

@@ -295,7 +295,7 @@ export class Clients {
     const { message, read } = polled ? await conversation.poll() : conversation.sent;
     const begin = world.moment();
     const reply = await world.ask((deps) =>
-      pkiOperation(deps, world.endpoint(endpoint), { octets: message }),
+      pkiOperation(deps, world.endpoint(endpoint), { octets: message, client: {} }),
     );
     if (reply === 'failed') return 'failed';
     const result = await read(reply);

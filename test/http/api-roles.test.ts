@@ -111,7 +111,8 @@ for (const { method, path } of routes) {
     }
 
     test('a request without a token, with a wrong one, or with one of no role is refused', async () => {
-      const before = store.dump();
+      const changed = () => store.dump().filter(({ kind }) => kind !== 'event');
+      const before = changed();
       for (const token of [
         '',
         'wrong'.repeat(9),
@@ -122,7 +123,7 @@ for (const { method, path } of routes) {
         assert.equal(await status(token), 401);
       }
       assert.equal(await status(noRoleToken), 403);
-      assert.deepEqual(store.dump(), before);
+      assert.deepEqual(changed(), before);
     });
 
     test('a token with two roles may do what either role may', async () => {

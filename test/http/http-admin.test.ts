@@ -172,8 +172,8 @@ describe('who asks, and from where', () => {
     lab.clock.at += 1000;
     assert.equal((await asked('/api/v1/crls/default/publish', lab.adminToken, 'POST')).status, 200);
     const { json } = await api.call(lab, 'GET', '/events?type=crl.published&order=newest&limit=1');
-    const [event] = json.events as { readonly actor: unknown }[];
-    assert.deepEqual(event?.actor, { from: '192.0.2.7', id: 'test', kind: 'admin' });
+    const [event] = json.events as { personal: { readonly actor: unknown } }[];
+    assert.deepEqual(event?.personal.actor, { from: '192.0.2.7', id: 'test' });
   });
 });
 

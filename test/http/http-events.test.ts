@@ -40,6 +40,7 @@ describe('GET /events', () => {
   test('events come oldest first, as they were written, each once', async () => {
     const w = await world();
     await held(w, await deviceKey('events'));
+    await listed(w.lab);
     const bodies = w.store
       .dump()
       .filter(({ kind }) => kind === 'event')
@@ -103,6 +104,7 @@ describe('GET /events', () => {
 describe('GET /events as application/x-ndjson', () => {
   test('lines have the same bodies as pages, octet for octet as they were written', async () => {
     const { lab, store } = await many(3 * MAX_PAGE + 1);
+    await listed(lab, '?limit=1&type=ca.created');
     const bodies = store
       .dump()
       .filter(({ kind }) => kind === 'event')
@@ -150,6 +152,7 @@ describe('GET /events as application/x-ndjson', () => {
 
   test('events that another hand has changed are left out, and named at the end', async () => {
     const { lab, store } = await many(5);
+    await listed(lab, '?limit=1&type=ca.created');
     const rows = store.dump().filter(({ kind }) => kind === 'event');
     const spoilt = rows.slice(0, 2).map(({ key }) => key);
     for (const key of spoilt) {

@@ -221,11 +221,14 @@ describe('searches and one Transaction', () => {
     assert.equal((await w.poll()).pkiStatus, 'SUCCESS');
     const { json } = await api.call(w.lab, 'GET', `/transactions/${id}`);
     const events = json.events as api.Body[];
-    assert.deepEqual(events.map(({ type, note }) => [type, note]).slice(0, 2), [
-      ['request.pending', undefined],
-      ['request.approved', 'known to me'],
-    ]);
-    assert.deepEqual(events[1]?.actor, { from: '192.0.2.9', id: 'test', kind: 'admin' });
+    assert.deepEqual(
+      events.map(({ type, personal }) => [type, (personal as api.Body).note]).slice(0, 2),
+      [
+        ['request.pending', undefined],
+        ['request.approved', 'known to me'],
+      ],
+    );
+    assert.deepEqual(Object(events[1]?.personal).actor, { from: '192.0.2.9', id: 'test' });
     assert.deepEqual(
       events
         .slice(2)

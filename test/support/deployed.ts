@@ -66,6 +66,7 @@ export const kinds = Object.keys({
     refusalBudget: 1,
     unlogged: 1,
     logHead: 1,
+    configuration: 1,
   },
 } satisfies Record<Kind | 'word', 1>);
 

@@ -93,6 +93,14 @@ export function keptLogs<F extends LogFiles>(files: F, waiting: WaitingEvents): 
 export const memoryLogs = (store: Store, files = new MemoryLogFiles()): KeptLogs<MemoryLogFiles> =>
   keptLogs(files, waitingIn(store));
 
+/** For a store that is made with them. */
+export const memoryLogsOf = (store: () => Store): KeptLogs<MemoryLogFiles> =>
+  memoryLogs({
+    read: (keys) => store().read(keys),
+    list: (query) => store().list(query),
+    write: (actions) => store().write(actions),
+  });
+
 /** What is published is whole, and returned with its entries. */
 export async function publishedOf(
   { logs: { files, key } }: Pick<KeptLogs, 'logs'>,

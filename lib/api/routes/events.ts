@@ -18,6 +18,7 @@ const personal = z.strictObject({
     z.strictObject({
       id: described('the name of a token, or the hash of the key that a device signed with', text),
       from: described('the address that the request came from', text),
+      agent: described('what a device called itself (User-Agent)', text),
     }),
   ),
   transactionID: text,
@@ -45,6 +46,7 @@ export const event = answer(
     tbsHash: hash,
     certificateHash: hash,
     keyHash: hash,
+    configHash: described('of the configuration that was in force', hash),
     key: text,
     challengeId: text,
     authorizedBy: texts,
@@ -56,6 +58,7 @@ export const event = answer(
       'tries of that signature without an answer of AWS KMS; absent: none',
       z.optional(z.number()),
     ),
+    expires: described('when the record that it tells of may be deleted', z.optional(time)),
     partition: described('of a CRL; absent for the own one of its CA', z.optional(z.string())),
     personalHash: described('SHA-256 of `personal` as canonical JSON', hash),
     personal: described(

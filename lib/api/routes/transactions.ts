@@ -54,6 +54,11 @@ const fields = {
     'by whom, unless it was the device',
     z.array(z.strictObject({ at: time, state, ...author, by: z.optional(z.string()) })),
   ),
+  client: described(
+    'the address that the request came from, and its User-Agent; absent once they were forgotten',
+    z.optional(z.strictObject({ from: z.optional(z.string()), agent: z.optional(z.string()) })),
+  ),
+  configHash: described('of the configuration under which it was decided last', hexText),
   createdAt: time,
 };
 

@@ -4,7 +4,6 @@
 
 import { base64 } from '../../base/bytes.ts';
 import { MAX_TRANSACTION_IDS } from '../../base/limits.ts';
-import type { Actor } from '../../events/event.ts';
 import type { Author, Transaction } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import type { Reason } from '../../refusal/reasons.ts';
@@ -18,7 +17,7 @@ import type { EnrolmentRequest } from '../enrol/request.ts';
 import { lapsed, loadForEnd, voidTransaction } from '../enrol/rollback.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { certificateKey, pollKey } from '../record/keys.ts';
-import { eventOf } from '../record/transaction-event.ts';
+import { eventOf, requesterOf } from '../record/transaction-event.ts';
 import { moved } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { requireApprovable } from './approvable.ts';
@@ -67,7 +66,7 @@ export async function pend(
     pendingMac: makePendingMac(macKey, waiting, redacted),
   };
   const draft = new Draft(view);
-  const actor: Actor = { kind: 'device', id: transaction.signer };
+  const actor = requesterOf(transaction);
   for (const ending of ends) {
     await loadForEnd(view, ending);
     voidTransaction(draft, ending, { actor, now, random: deps.random });
@@ -90,7 +89,9 @@ export async function pend(
   });
   const poll = pollKey(endpoint.id, signer.key.spki, transactionID);
   draft.put('poll', poll, { transaction: transaction.id });
-  draft.event(now, deps.random, { ...eventOf(transaction), type: 'request.pending', actor });
+  const configHash = deps.config.digest;
+  const about = { ...eventOf(transaction), configHash };
+  draft.event(now, deps.random, { ...about, type: 'request.pending', actor });
   return (await deps.store.write(draft.actions)) === 'done' ? transaction : 'again';
 }
 

@@ -14,6 +14,7 @@ import type { Binding, Challenge } from '../../ports/records/records.ts';
 import type { Author } from '../../ports/records/transaction.ts';
 import type { Deps } from '../deps.ts';
 import { loadNew, type Once, type Remembered, Repeated } from '../record/idempotency.ts';
+import { expiresOf } from '../record/transaction-event.ts';
 import { authorOf } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 
@@ -69,6 +70,7 @@ export async function createChallenge(
     names: binding.names,
     ...(binding.subject === undefined ? {} : { subject: binding.subject }),
     number: record.uses,
+    ...expiresOf('challenge', record),
   });
   remembered?.once.remember(draft, now, remembered.answer(shown), macKey);
   if ((await store.write(draft.actions)) !== 'done') {

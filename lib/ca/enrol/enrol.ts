@@ -12,6 +12,7 @@ import { requireUncompromised } from '../authorize/good-key.ts';
 import type { NotRenewable } from '../authorize/renew.ts';
 import { requireSigner } from '../authorize/signer.ts';
 import type { Deps, EnrolDeps } from '../deps.ts';
+import { requesterOf } from '../record/transaction-event.ts';
 import { issue, requireIssuable } from './issue.ts';
 import { asRenewal, type Known, lookup } from './lookup.ts';
 import { beginTransaction } from './new-transaction.ts';
@@ -130,12 +131,12 @@ async function carryOut(
  */
 async function endOwn(
   deps: EnrolDeps,
-  { signer }: EnrolmentRequest,
+  { signer, kept }: EnrolmentRequest,
   { view, transaction }: Known,
   now: number,
 ): Promise<boolean> {
   if (!transaction || !lapsed(transaction, now)) return false;
-  const actor = { kind: 'device', id: signer.identity } as const;
+  const actor = requesterOf({ signer: signer.identity, ...kept });
   await endLapsed(deps, view, transaction, { actor, now });
   return true;
 }

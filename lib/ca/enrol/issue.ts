@@ -6,7 +6,6 @@ import { Outage } from '../../base/errors.ts';
 import { LEASE_MS, SERIAL_OCTETS } from '../../base/limits.ts';
 import type { Endpoint } from '../../config/config.ts';
 import { hash } from '../../crypto/native.ts';
-import type { Actor } from '../../events/event.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import { type Lineage, newLineage } from '../../ports/records/lineage.ts';
 import type { Transaction, Undo } from '../../ports/records/transaction.ts';
@@ -28,7 +27,7 @@ import type { Grounds } from '../authorize/grounds.ts';
 import { joined, withSuccessor } from '../authorize/lineage.ts';
 import type { Deps, EnrolDeps } from '../deps.ts';
 import { certificateKey, keyHash, keyOwnerKey, namesHash } from '../record/keys.ts';
-import { eventOf } from '../record/transaction-event.ts';
+import { eventOf, requesterOf } from '../record/transaction-event.ts';
 import { type Begun, moved } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { enter, loadRegister } from '../revoke/register.ts';
@@ -125,6 +124,7 @@ type Plan = {
   readonly owned: Free;
   readonly lineage: Lineage;
   readonly act: Act;
+  readonly configHash: string;
 };
 /** The key is free, or nobody asks whose it is. */
 type Free = Extract<Ownership, { kind: 'free' | 'later' }> | { readonly kind: 'unbound' };
@@ -140,7 +140,7 @@ async function intend(
   const { serial, notAfter } = prepared;
   // The validators took their time: leases and expiries count from this write.
   const now = deps.clock.now();
-  const actor: Actor = { kind: 'device', id: transaction.signer };
+  const actor = requesterOf(transaction);
   const act = { now, random: deps.random, actor };
   if (transaction.state === 'intended') await loadForEnd(view, transaction);
   const owns = ownKeyOf(order, grounds, notAfter);
@@ -150,7 +150,8 @@ async function intend(
 
   const member = { serial, notAfter };
   const lineage = grounds.lineage ? joined(grounds.lineage, member) : newLineage(member);
-  const plan: Plan = { order, grounds, prepared, owns, owned, lineage, act };
+  const configHash = deps.config.digest;
+  const plan: Plan = { order, grounds, prepared, owns, owned, lineage, act, configHash };
   const draft = new Draft(view);
   endOthers(draft, plan);
   const undo = takeWhatItHolds(draft, plan);
@@ -254,7 +255,7 @@ function supersede(draft: Draft, { order, grounds, prepared: { serial }, act }: 
 /** The Transaction and the certificate to be, with their event. */
 function putAttempt(
   draft: Draft,
-  { order, grounds, prepared, lineage, act: { now, random, actor } }: Plan,
+  { order, grounds, prepared, lineage, act: { now, random, actor }, configHash }: Plan,
   undo: Undo,
 ): Transaction<'intended'> {
   const { ca, endpoint, csr, transaction } = order;
@@ -263,6 +264,7 @@ function putAttempt(
   const next: Transaction<'intended'> = {
     ...attempt,
     ...moved(transaction, 'intend', now),
+    configHash,
     ...(grounds.renews ? { renews: grounds.renews.serial } : {}),
     serial,
     leaseUntil: now + LEASE_MS,
@@ -294,7 +296,8 @@ function putAttempt(
     draft.create('transaction', next.id, next);
     draft.put('request', next.requestHash, { transaction: next.id, csr: base64(redact(csr)) });
   } else draft.put('transaction', next.id, next);
-  draft.event(now, random, { ...eventOf(next), type: 'certificate.intended', actor, tbsHash });
+  const type = 'certificate.intended';
+  draft.event(now, random, { ...eventOf(next), type, actor, tbsHash, configHash });
   return next;
 }
 
@@ -335,7 +338,7 @@ async function commit(
     draft.event(now, deps.random, {
       ...eventOf(next),
       type: next.state === 'issued' ? 'certificate.issued' : 'certificate.signed',
-      actor: { kind: 'device', id: next.signer },
+      actor: requesterOf(next),
       certificateHash: hex(hash('SHA-256', der)),
       ...requests,
     });

@@ -10,7 +10,11 @@ import type { Begun } from '../record/transition.ts';
 import type { EnrolmentRequest } from './request.ts';
 
 /** The Transaction as it begins; the write that stores it says in which state. */
-export function beginTransaction({ random }: Deps, request: EnrolmentRequest, now: number): Begun {
+export function beginTransaction(
+  { random, config }: Deps,
+  request: EnrolmentRequest,
+  now: number,
+): Begun {
   const { endpoint, ca, transactionID, signer, csr, requestHash, kept } = request;
   return {
     id: ulid(now, random(10)),
@@ -27,6 +31,7 @@ export function beginTransaction({ random }: Deps, request: EnrolmentRequest, no
     authorizedBy: [],
     undo: {},
     repeatUntil: now + endpoint.repeatMs,
+    configHash: config.digest,
     ...kept,
     timeline: [],
     createdAt: now,

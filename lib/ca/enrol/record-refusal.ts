@@ -14,7 +14,7 @@ import { isLocked } from '../../ports/store.ts';
 import { type Reason, Refusal, reasons } from '../../refusal/reasons.ts';
 import type { Denied } from '../authorize/grounds.ts';
 import type { Deps } from '../deps.ts';
-import { eventOf } from '../record/transaction-event.ts';
+import { eventOf, expiresOf, requesterOf } from '../record/transaction-event.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import type { Known } from './lookup.ts';
 import { leasePlaces } from './refusal-budget.ts';
@@ -64,7 +64,7 @@ export async function recordRefusal(
   const outcome: Refused = { kind: 'refused', reason, evidence };
   // The same refusal is not recorded again.
   if (against?.pointer?.refused === reason) return outcome;
-  const actor = { kind: 'device', id: request.signer.identity } as const;
+  const actor = requesterOf({ signer: request.signer.identity, ...request.kept });
   const act: Act = { actor, now, random: deps.random };
   const { id: endpoint } = request.endpoint;
   const lease = () => leasePlaces(deps, endpoint, now);
@@ -128,6 +128,8 @@ function put(
     type: 'request.refused',
     actor,
     code: codeOf(reason),
+    configHash: refused.configHash,
+    ...expiresOf('transaction', refused),
     ...(challengeId === undefined ? {} : { challengeId: String(challengeId) }),
   });
 }

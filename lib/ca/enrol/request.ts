@@ -23,8 +23,9 @@ export type EnrolmentRequest = {
   /** What the device calls it: it finds and authorizes nothing. */
   readonly transactionID: string;
   readonly signer: MessageSigner;
-  /** What the door wants kept with the Transaction, to answer later polls in kind. It decides nothing. */
-  readonly kept: Pick<Transaction, 'asked' | 'reply'>;
+  /** What the door wants kept with the Transaction, to answer later polls in kind, and for auditors. It decides
+   * nothing. */
+  readonly kept: Pick<Transaction, 'asked' | 'reply' | 'client'>;
   readonly csr: ProvenRequest;
   /** `requestKey` of it as an enrolment, whose identity is the key that it asks for, whoever signed. */
   readonly requestHash: string;

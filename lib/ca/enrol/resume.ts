@@ -13,6 +13,7 @@ import { release } from '../approve/release.ts';
 import type { Ca } from '../authority/ca-certificates.ts';
 import { authorizeApproved } from '../authorize/authorize.ts';
 import type { EnrolDeps } from '../deps.ts';
+import { requesterOf } from '../record/transaction-event.ts';
 import type { View } from '../record/unit-of-work.ts';
 import { issue, type Made } from './issue.ts';
 import { csrOf, type Recorded } from './lookup.ts';
@@ -128,8 +129,7 @@ async function closed(
 export async function finished(deps: EnrolDeps, made: Made): Promise<Standing> {
   const { transaction, certificate } = made;
   if (transaction.state === 'signed' && certificate.state === 'signed') {
-    const actor = { kind: 'device', id: transaction.signer } as const;
-    const verdict = await release(deps, transaction, certificate, actor);
+    const verdict = await release(deps, transaction, certificate, requesterOf(transaction));
     if (verdict === 'lost') return { kind: 'again' };
     if (verdict === 'revoked') return { kind: 'refused', reason: 'releaseRefused' };
   }

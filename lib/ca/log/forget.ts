@@ -1,9 +1,10 @@
 // Forgets whom the events of a Transaction name. The log keeps the hash of what is gone, and the event that tells of it:
 // nothing else can be put in its place.
 
-import { isOpen } from '../../base/words.ts';
 import type { NamedActor } from '../../events/event.ts';
+import type { Transaction } from '../../ports/records/transaction.ts';
 import type { Deps } from '../deps.ts';
+import { openStates } from '../query/transactions.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 
 /** Events that one write forgets: a write to DynamoDB has a hundred records at most. */
@@ -19,17 +20,20 @@ export async function forgetTransaction(
   transaction: string,
   actor: NamedActor,
 ): Promise<number | 'missing' | 'open'> {
-  const record = new View(store);
-  await record.load([{ kind: 'transaction', key: transaction }]);
-  const state = record.unaltered('transaction', transaction)?.state;
-  if (state !== undefined && isOpen(state)) return 'open';
   let [forgotten, seen] = [0, 0];
   for (let from: string | undefined, more = true; more; ) {
     const place = { list: 'timeline', group: transaction, limit: AT_ONCE } as const;
     const { keys, next } = await store.list({ ...place, ...(from === undefined ? {} : { from }) });
     const view = new View(store);
-    await view.load(keys.map((key) => ({ kind: 'event', key })));
+    const events = keys.map((key) => ({ kind: 'event', key }) as const);
+    await view.load([...events, { kind: 'transaction', key: transaction }]);
+    const record = view.get('transaction', transaction);
+    if (openStates.some((open) => open === record?.state)) return 'open';
     const draft = new Draft(view);
+    if (record?.client) {
+      const { client: _forgotten, ...rest } = record;
+      draft.put('transaction', transaction, rest as Transaction);
+    }
     let count = 0;
     let ca: string | undefined;
     for (const key of keys) {

@@ -43,6 +43,7 @@ const guards: Readonly<Record<Kind, MacPurpose | undefined>> = {
   event: 'record',
   unlogged: 'record',
   logHead: 'record',
+  configuration: 'record',
   token: 'registry',
   authority: 'registry',
   authorities: 'registry',

@@ -65,5 +65,6 @@ export class TokenUses {
 }
 
 /** A time in the future came from a wrong clock. */
-const isRecent = (at: number | undefined, now: number): boolean =>
-  at !== undefined && at <= now && now - at < TOKEN_USE_MS;
+export const isWithin = (ms: number, at: number | undefined, now: number): boolean =>
+  at !== undefined && at <= now && now - at < ms;
+const isRecent = (at: number | undefined, now: number): boolean => isWithin(TOKEN_USE_MS, at, now);

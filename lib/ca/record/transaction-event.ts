@@ -1,6 +1,9 @@
-// The events that are about a Transaction have the same fields, whatever has happened to it.
+// What events say of a record: those that are about a Transaction have the same fields, whatever has happened to it.
 
-import type { EventFields } from '../../events/event.ts';
+import { iso } from '../../base/text.ts';
+import type { Actor, EventFields } from '../../events/event.ts';
+import { expiryOf } from '../../ports/records/expiry.ts';
+import type { Kind, Records } from '../../ports/records/records.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 
 /** What every event about a Transaction says. */
@@ -19,4 +22,20 @@ export function eventOf(transaction: Transaction): Omit<EventFields, 'type' | 'a
     authorizedBy: transaction.authorizedBy,
     ...(serial === undefined ? {} : { serial }),
   };
+}
+
+/** The device whose request it is. */
+export const requesterOf = ({ signer, client }: Pick<Transaction, 'signer' | 'client'>): Actor => ({
+  kind: 'device',
+  id: signer,
+  ...client,
+});
+
+/** When the record may be deleted, for the event that tells of it first. */
+export function expiresOf<K extends Kind>(
+  kind: K,
+  record: Records[K],
+): Pick<EventFields, 'expires'> {
+  const at = expiryOf(kind, record);
+  return at === undefined ? {} : { expires: iso(at) };
 }

@@ -21,6 +21,7 @@ import { operating, where as operatorsWhere } from '../operating.ts';
 import { outOption } from '../show.ts';
 import { counted } from '../text.ts';
 import { type Completeness, Signatures } from './completeness.ts';
+import { compareRecords, requireSame, sameText, Told } from './records.ts';
 
 const keyOption = (): Option =>
   new Option(
@@ -91,6 +92,7 @@ Examples:
       'log files of CloudTrail, and its digest files, or folders of them: compare what the keys in AWS KMS have signed',
     )
     .option('--kms-key <arn...>', 'with --cloudtrail: a key that no event of this log names')
+    .option('--records', 'compare what is on record with it, too: with a token of the role auditor')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -102,7 +104,8 @@ Examples:
   scepter log verify https://ca.example.com/log/default --key default.vkey --keep today.checkpoint
   scepter log verify https://ca.example.com/log/default --key default.vkey --since today.checkpoint
   scepter log verify .scepter/log/default --key default.vkey
-  scepter log verify https://ca.example.com/log/default --key default.vkey --cloudtrail AWSLogs/`,
+  scepter log verify https://ca.example.com/log/default --key default.vkey --cloudtrail AWSLogs/
+  scepter log verify https://ca.example.com/log/default --key default.vkey --records`,
     )
     .action((where: string, options: VerifyOptions) => verify(io, where, options));
   log
@@ -138,6 +141,7 @@ type VerifyOptions = KeyOptions & {
   readonly keep?: string;
   readonly cloudtrail?: readonly string[];
   readonly kmsKey?: readonly string[];
+  readonly records?: true;
 };
 
 async function printKey(io: Io, name: string, { json }: { json?: true }): Promise<void> {
@@ -218,7 +222,7 @@ async function check(io: Io, name: string, { key, json }: KeyOptions): Promise<v
 async function verify(
   io: Io,
   where: string,
-  { key, since, keep, cloudtrail, kmsKey = [], json }: VerifyOptions,
+  { key, since, keep, cloudtrail, kmsKey = [], records, json }: VerifyOptions,
 ): Promise<void> {
   const verifier = await verifierOf(key);
   const source = /^https?:\/\//.test(where) ? await urlSource(io, where) : folderSource(where);
@@ -234,7 +238,15 @@ async function verify(
   if (cloudtrail && !source.entries) {
     throw new CliError('notAllowed', '--cloudtrail needs a token of the role auditor');
   }
+  if (records && !source.entries) {
+    throw new CliError('notAllowed', '--records needs a token of the role auditor');
+  }
   const signatures = cloudtrail && new Signatures(kmsKey);
+  const told = records && new Told();
+  const each = (entry: Bytes): void => {
+    signatures?.add(entry);
+    told?.add(entry);
+  };
   const progress =
     io.progress && ((done: number) => io.progress?.(`${done} of ${checkpoint.size}`));
   try {
@@ -242,17 +254,25 @@ async function verify(
       verifyTree(source, checkpoint, {
         since: before,
         ...(progress ? { progress } : {}),
-        ...(signatures ? { each: (entry: Bytes) => signatures.add(entry) } : {}),
+        ...(signatures || told ? { each } : {}),
       }),
     );
   } finally {
     io.progress?.('');
   }
   if (keep !== undefined) await writeFile(keep, note);
+  const compared =
+    told &&
+    (await compareRecords(io, told, {
+      log: verifier.name.slice(verifier.name.lastIndexOf('/') + 1),
+      signedAt: checkpoint.time,
+    }));
   const { size, time } = shown(checkpoint);
   const kms = cloudtrail && (await signatures?.compare(cloudtrail, checkpoint.time));
   if (json) {
-    io.out(jsonLine({ ...shown(checkpoint), entries: source.entries, ...(kms ? { kms } : {}) }));
+    const found = { ...(kms ? { kms } : {}), ...(compared ? { records: compared } : {}) };
+    io.out(jsonLine({ ...shown(checkpoint), entries: source.entries, ...found }));
+    if (compared) requireSame(io, compared);
     return kms && requireComplete(io, kms);
   }
   const what = source.entries
@@ -264,6 +284,10 @@ async function verify(
   io.out(
     `${verifier.name}: ${what} of ${counted(size, 'event')} holds${sinceThen}; signed at ${time}\n`,
   );
+  if (compared) {
+    requireSame(io, compared);
+    io.out(sameText(compared));
+  }
   if (!kms) return;
   for (const gap of kms.gaps) {
     io.out(`CloudTrail lacks ${gap.from} to ${gap.until}: nothing is proven for that time\n`);

@@ -2,11 +2,12 @@
 // Where an ingress uses `Authorization` itself (for a JWT, or the signature of an AWS request), the token
 // comes in `X-Scepter-Token`.
 
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { isToken, tokenHeader } from '../../api/route.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import type { Role } from '../../base/words.ts';
 import type { Deps } from '../../ca/deps.ts';
+import type { Access } from '../../ca/log/access.ts';
 import type { TokenUses } from '../../ca/record/token-use.ts';
 import { isExpired, tokenHash } from '../../ca/record/tokens.ts';
 import type { NamedActor } from '../../events/event.ts';
@@ -21,16 +22,22 @@ export type Admin = {
   };
 };
 
+/** Characters of a request in an event. */
+const MAX_TOLD = 500;
+
 /** A request with `X-Scepter-Token` has it in place of `Authorization`, which is the ingress's then. */
 function tokenOf(header: (name: string) => string | undefined): string | undefined {
   const own = header(tokenHeader) ?? /^Bearer (.*)$/i.exec(header('authorization') ?? '')?.[1];
   return own !== undefined && isToken(own) ? own : undefined;
 }
 
+/** What is remembered of callers: when a token was last used, and which events told of them. */
+type Callers = { readonly uses: TokenUses; readonly access: Access };
+
 /** Lets a request pass whose token has one of the roles; `admin` has them all. */
 export function requireRole(
   { config, store, clock, tokens }: Pick<Deps, 'config' | 'store' | 'clock' | 'tokens'>,
-  uses: TokenUses,
+  { uses, access }: Callers,
   ...allowed: readonly Role[]
 ): MiddlewareHandler<Admin> {
   const known = async (hash: string): Promise<AdminToken | undefined> => {
@@ -43,21 +50,35 @@ export function requireRole(
     const token = tokenOf((name) => c.req.header(name));
     const hash = token && tokenHash(token);
     const record = hash && (await known(hash));
-    if (!record) throw new HttpFailure(401, 'a valid bearer token is required');
-    const { name, roles } = record;
     const from = clientOf({ config }, c);
+    const address = from === undefined ? {} : { from };
+    const refused = async (status: 401 | 403, why: string): Promise<HttpFailure> => {
+      const person = record ? { id: record.name } : {};
+      const what = `${status}: ${c.req.method} ${new URL(c.req.url).pathname}`.slice(0, MAX_TOLD);
+      await access.refused({ kind: 'admin', ...person, ...address }, what);
+      return new HttpFailure(status, why);
+    };
+    if (!record) throw await refused(401, 'a valid bearer token is required');
+    const { name, roles } = record;
     // A refusal is logged with it.
-    c.set('actor', { kind: 'admin', id: name, ...(from === undefined ? {} : { from }) });
+    c.set('actor', { kind: 'admin', id: name, ...address });
     if (isExpired(record, clock.now())) {
-      throw new HttpFailure(401, `the token "${name}" has expired: have another one made`);
+      throw await refused(401, `the token "${name}" has expired: have another one made`);
     }
     if (!roles.some((role) => role === 'admin' || allowed.includes(role))) {
       const needed =
         allowed.length > 0 ? `one of the roles admin, ${allowed.join(', ')}` : 'the role admin';
-      throw new HttpFailure(403, `this needs ${needed}`);
+      throw await refused(403, `this needs ${needed}`);
     }
     c.set('tokenHash', hash);
     if (!tokens?.has(hash)) await uses.used(hash);
     await next();
   };
 }
+
+/** Tells who reads, once an hour for each token and address. */
+export const tellReading = (access: Access, c: Context<Admin>): Promise<void> => {
+  const { pathname, search } = new URL(c.req.url);
+  const what = `${c.req.method} ${pathname}${search}`.slice(0, MAX_TOLD);
+  return access.read(c.get('actor'), c.get('tokenHash'), what);
+};

@@ -9,12 +9,13 @@ import { errorText, HttpFailure, Outage } from '../../base/errors.ts';
 import type { Json } from '../../base/json.ts';
 import { MAX_ADMIN_BODY_OCTETS } from '../../base/limits.ts';
 import type { AdminDeps } from '../../ca/deps.ts';
+import { Access } from '../../ca/log/access.ts';
 import { Once, OtherRequest, Repeated } from '../../ca/record/idempotency.ts';
 import { TokenUses } from '../../ca/record/token-use.ts';
 import { noRight } from '../operator/no-right.ts';
 import { bodyOf, checked, queryOf } from '../request.ts';
 import { json, lines } from '../respond.ts';
-import { type Admin, requireRole } from './auth.ts';
+import { type Admin, requireRole, tellReading } from './auth.ts';
 import type { ApiCall, Handler } from './handlers.ts';
 
 /** Those that this process has; a route without one is answered by whoever else has it. */
@@ -45,11 +46,15 @@ export function serveApi(deps: AdminDeps, handlers: Handlers): Hono<Admin> {
       },
     }),
   );
-  const uses = new TokenUses(deps);
+  const access = new Access(deps);
+  const callers = { uses: new TokenUses(deps), access };
   for (const one of served) {
     const { method, path, roles } = one.route;
-    const role = requireRole(deps, uses, ...roles);
-    app.on(method, honoPath(path), role, (c) => answer(deps, one, c));
+    const role = requireRole(deps, callers, ...roles);
+    app.on(method, honoPath(path), role, async (c) => {
+      if (method === 'GET' && path !== '/status') await tellReading(access, c);
+      return answer(deps, one, c);
+    });
   }
   for (const [path, known] of Map.groupBy(routes, (route) => honoPath(route.path))) {
     const methods = known.map(({ method }) => (method === 'GET' ? 'GET, HEAD' : method));

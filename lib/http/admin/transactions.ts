@@ -47,6 +47,8 @@ function shownTransaction(one: Transaction) {
     ...(expiresAt === undefined ? {} : { expiresAt: iso(expiresAt) }),
     reply: one.reply,
     timeline: one.timeline.map((step) => ({ ...step, at: iso(step.at) })),
+    ...(one.client ? { client: one.client } : {}),
+    configHash: one.configHash,
     createdAt: iso(one.createdAt),
   };
 }

@@ -50,6 +50,8 @@ export type Records = {
   readonly unlogged: { readonly log: string; readonly events: readonly string[] };
   /** Key: the log. */
   readonly logHead: LogHead;
+  /** Key: `current`. Of the configuration that was told of last. */
+  readonly configuration: { readonly digest: string };
   /** Key: the CA's id. */
   readonly authority: AuthorityRecord;
   /** Key: `all`. The ids of all CAs that were ever made here. */

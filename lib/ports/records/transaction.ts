@@ -86,6 +86,10 @@ export type TransactionBase = {
   readonly evidence?: Evidence;
   /** Until when the outcome answers the same request and its polls. */
   readonly repeatUntil: number;
+  /** Where the request came from, until that is forgotten. */
+  readonly client?: Client;
+  /** Of the configuration under which it was decided last (`Config.digest`). */
+  readonly configHash: string;
   /** The original request's algorithms, for answers to polls. */
   readonly reply: { readonly digest: DigestName; readonly cipher: ContentCipherName };
   /** The challengePassword of an EC client, sealed, for the answers to its polls: one that got lost is
@@ -95,6 +99,9 @@ export type TransactionBase = {
   readonly timeline: readonly TimelineEntry[];
   readonly createdAt: number;
 };
+
+/** The address, where it is known, and what the client calls itself. */
+export type Client = { readonly from?: string; readonly agent?: string };
 
 /** The name of an administrator's token, or `system`; and the address that the request came from, if known. */
 export type Author = { readonly by: string; readonly from?: string };

@@ -239,7 +239,7 @@ describe('our own trouble is an outage, never a refusal', () => {
     const { pkiOperation } = await import('../../../lib/protocol/scep/server/pki-operation.ts');
     const { message } = await enrolment(lab, { challenge });
     await assert.rejects(
-      pkiOperation(deps, lab.endpoint(), { octets: message }),
+      pkiOperation(deps, lab.endpoint(), { octets: message, client: {} }),
       /does not verify/,
     );
   });

@@ -8,8 +8,9 @@ import { forgetTransaction } from '../../../lib/ca/log/forget.ts';
 import { sequenceAll } from '../../../lib/ca/log/sequence.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { EventRecord } from '../../../lib/ports/records/records.ts';
+import type { Store } from '../../../lib/ports/store.ts';
 import { deviceKey } from '../../support/keys.ts';
-import { memoryLogs, publishedOf } from '../../support/log.ts';
+import { memoryLogsOf, publishedOf } from '../../support/log.ts';
 import { got, type World, world } from '../../support/world.ts';
 
 const actor = { kind: 'admin', id: 'alice-the-auditor', from: '192.0.2.77' } as const;
@@ -57,9 +58,11 @@ describe('what an event names', () => {
 
 describe('forgetTransaction', () => {
   test('takes the second bodies of its events, and tells who did', async () => {
-    const kept = memoryLogs();
-    const { w, answer, transaction } = await enrolled({ logs: kept.logs });
-    const deps = { ...w.lab.deps, logs: kept.logs };
+    const kept = memoryLogsOf((): Store => w.store);
+    const { w, answer, transaction }: Awaited<ReturnType<typeof enrolled>> = await enrolled({
+      logs: kept.logs,
+    });
+    const deps = { ...w.lab.deps, logs: kept.logs, sequencing: kept.logs };
     got(answer);
     const before = ofTransaction(w, transaction);
     assert.equal(await forgetTransaction(deps, transaction, actor), before.length);

@@ -320,7 +320,7 @@ describe('one field of one record is changed by another hand', () => {
     ...{ blockedKey: 'here', subject: 'here', certificate: 'here', register: 'here' },
     ...{ event: 'here', authority: 'here', authorities: 'here', token: 'here' },
     ...{ idempotency: 'here' },
-    ...{ lease: 'here', crlRequest: 'here', refusalBudget: 'here' },
+    ...{ lease: 'here', crlRequest: 'here', refusalBudget: 'here', configuration: 'here' },
     registerPage: 'ca-repair',
     macKeys: 'cli-ca-keys',
     indexed: 'keep-index',

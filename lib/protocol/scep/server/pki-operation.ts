@@ -14,6 +14,7 @@ import { hashesOf, identify, type MessageSigner } from '../../../ca/enrol/reques
 import type { EnvelopedData, SealedContent } from '../../../cms/enveloped-data.ts';
 import type { Endpoint } from '../../../config/config.ts';
 import { accepted, type Digest } from '../../../crypto/algorithms.ts';
+import type { Client } from '../../../ports/records/transaction.ts';
 import { type Reason, Refusal, reasons } from '../../../refusal/reasons.ts';
 import type { PublicKey } from '../../../x509/public-key.ts';
 import { decodePkiMessage, type PkiMessage } from '../wire/decode.ts';
@@ -34,6 +35,7 @@ export type Arrival = {
   readonly octets: Bytes;
   /** Whoever shares an address counts as one; undefined where none is known. */
   readonly source?: string;
+  readonly client: Client;
 };
 
 /**
@@ -44,7 +46,7 @@ export type Arrival = {
 export async function pkiOperation(
   deps: ServerDeps,
   endpoint: Endpoint,
-  { octets, source }: Arrival,
+  { octets, source, client }: Arrival,
 ): Promise<Bytes> {
   // 1 to 3. The message is read until its signer is known, to whom the answer goes.
   const message = decodePkiMessage(octets);
@@ -58,7 +60,7 @@ export async function pkiOperation(
     // 4. Everything that is visible in clear: signature, message type, algorithms, recipient, lengths.
     const asked = await verify(deps, exchange, envelope);
     if (asked.messageType !== 'CertPoll') generation = asked.generation;
-    answer = await decide(deps, exchange, asked);
+    answer = await decide(deps, exchange, asked, client);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     answer = { pkiStatus: 'FAILURE', reason: error.reason, evidence: error.evidence };
@@ -106,7 +108,12 @@ async function verify(
   return { messageType, signer, digest, sealed, generation };
 }
 
-async function decide(deps: ServerDeps, exchange: Exchange, asked: Verified): Promise<Reply> {
+async function decide(
+  deps: ServerDeps,
+  exchange: Exchange,
+  asked: Verified,
+  client: Client,
+): Promise<Reply> {
   if (asked.messageType === 'CertPoll') return poll(deps, exchange, asked.key);
   const { endpoint, ca, message } = exchange;
   const { messageType, signer, digest, sealed } = asked;
@@ -138,6 +145,7 @@ async function decide(deps: ServerDeps, exchange: Exchange, asked: Verified): Pr
       const kept = {
         asked: askedBy[messageType],
         reply: { digest: digest.reply, cipher: cipher.name },
+        client,
       };
       const request = { endpoint, ca, transactionID, signer, csr, kept, ...hashes };
       try {

@@ -1,0 +1,138 @@
+// scepter log verify --records: what is on record is compared with what the log has, event by event.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, test } from 'node:test';
+import { forgetTransaction } from '../../lib/ca/log/forget.ts';
+import { logStates, sequenceAll } from '../../lib/ca/log/sequence.ts';
+import type { EventRecord, Kind } from '../../lib/ports/records/records.ts';
+import type { Store } from '../../lib/ports/store.ts';
+import { openTerminal } from '../support/cli.ts';
+import { eventIn } from '../support/event-in.ts';
+import { deviceKey } from '../support/keys.ts';
+import { memoryLogsOf } from '../support/log.ts';
+import { got, type World, world } from '../support/world.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'scepter-records-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A CA with an enrolment, a refusal and a revocation, its log in files, and a terminal. */
+async function service() {
+  const kept = memoryLogsOf((): Store => w.store);
+  const w: World = await world({ logs: kept.logs });
+  const deps = { ...w.lab.deps, logs: kept.logs, sequencing: kept.logs };
+  const terminal = await openTerminal(w.lab);
+  const key = await deviceKey('records');
+  const der = got(await w.ask({ challenge: await w.lab.challenge(), key, subject: 'CN=jane' }));
+  await w.ask({ challenge: 'wrong', key: await deviceKey('records 2') });
+  const where = mkdtempSync(join(folder, 'log-'));
+  const publish = async () => {
+    await sequenceAll(deps);
+    for (const [name, octets] of kept.files.files) {
+      mkdirSync(dirname(join(where, name)), { recursive: true });
+      writeFileSync(join(where, name), octets);
+    }
+  };
+  await publish();
+  const states = await logStates(deps);
+  const verify = async (log = 'default') => {
+    const verifierKey = states.find((one) => one.log === log)?.verifierKey ?? '';
+    return terminal.run(['log', 'verify', join(where, log), '--key', verifierKey, '--records']);
+  };
+  const rows = (kind: Kind) => w.store.dump().filter((row) => row.kind === kind);
+  const events = () => rows('event').map(({ record }) => eventIn(record));
+  const remove = async (kind: Kind, keyOf: string) => {
+    const rev = rows(kind).find(({ key: one }) => one === keyOf)?.rev ?? 0;
+    await w.store.write([{ do: 'delete', kind, key: keyOf, rev }]);
+  };
+  return { w, deps, der, terminal, publish, verify, rows, events, remove };
+}
+
+async function wrong(change: (s: Awaited<ReturnType<typeof service>>) => Promise<void>) {
+  const s = await service();
+  await change(s);
+  const { code, err } = await s.verify();
+  s.terminal.close();
+  assert.equal(code, 6, err);
+  return err;
+}
+
+test('what is on record is what the log has, also what happened since and waits', async () => {
+  const s = await service();
+  for (const log of ['default', 'system']) {
+    const { code, err, out } = await s.verify(log);
+    assert.equal(code, 0, err);
+    assert.match(out, /holds/);
+    assert.match(out, /what is on record is what the log has\n/);
+  }
+  got(await s.w.ask({ challenge: await s.w.lab.challenge(), key: await deviceKey('records 3') }));
+  const { code, err, out } = await s.verify();
+  assert.equal(code, 0, err);
+  assert.match(out, /2 events not in this log yet/);
+  s.terminal.close();
+});
+
+test('an event that is no longer on record is named', async () => {
+  const err = await wrong(async (s) => {
+    const event = s.events().find(({ type }) => type === 'certificate.issued');
+    await s.remove('event', event?.id);
+  });
+  assert.match(err, /is in the log, and what it tells of is no longer on record/);
+});
+
+test('a certificate that is no longer on record is named', async () => {
+  let key = '';
+  const err = await wrong(async (s) => {
+    key = s.rows('certificate')[0]?.key ?? '';
+    await s.remove('certificate', key);
+  });
+  assert.ok(err.includes(key.split('/')[1] ?? '?'), err);
+});
+
+test('a request whose record is gone before its time is named', async () => {
+  const err = await wrong(async (s) => {
+    for (const { key } of s.rows('transaction')) await s.remove('transaction', key);
+  });
+  assert.match(err, /no longer on record/);
+});
+
+test('events and certificates that the log does not know are named', async () => {
+  const err = await wrong(async (s) => {
+    got(await s.w.ask({ challenge: await s.w.lab.challenge(), key: await deviceKey('records 4') }));
+    for (const { key } of s.rows('unlogged')) await s.remove('unlogged', key);
+    // An hour later the checkpoint is a new one, and knows nothing of them.
+    s.w.lab.clock.at += 3_600_000;
+    await s.publish();
+  });
+  assert.match(err, /event \S+ \(certificate\.\w+\) is on record, and not in the log/);
+  assert.match(err, /certificate [0-9a-f]+ is on record, and no event of the log knows it/);
+});
+
+test('names that are gone are named unless they were forgotten', async () => {
+  const s = await service();
+  const [id = ''] = s.rows('transaction').map(({ key }) => key);
+  await forgetTransaction(s.deps, id, { kind: 'admin', id: 'alice' });
+  const before = await s.verify();
+  assert.equal(before.code, 6, 'the event that tells of it is not in the log yet');
+  assert.match(before.err, /has lost whom it names, and no event log\.forgotten tells of it/);
+  await s.publish();
+  const { code, err } = await s.verify();
+  assert.equal(code, 0, err);
+  s.terminal.close();
+});
+
+test('other names than the log has the hash of are named', async () => {
+  const err = await wrong(async (s) => {
+    for (const { key, rev, record: found } of s.rows('event')) {
+      const { body, personal = '', transaction = '' } = found as EventRecord;
+      if (transaction === '') continue;
+      // By whoever has the MAC keys, too.
+      const others = personal.replace('"salt":"', '"salt":"0');
+      const record = { body, personal: others, transaction };
+      await s.w.lab.deps.store.write([{ do: 'put', kind: 'event', key, rev, record }]);
+    }
+  });
+  assert.match(err, /names others on record than the log has the hash of/);
+});
