@@ -16,10 +16,9 @@ let lab: Lab;
 let terminal: Terminal;
 const cli = (...args: string[]) => terminal.run(['ca', 'retire', ...args]);
 const events = async () =>
-  ((await ok(lab, 'GET', '/events?type=ca.retired')).events as Body[]).map(({ ca, actor }) => [
-    ca,
-    actor,
-  ]);
+  ((await ok(lab, 'GET', '/events?type=ca.retired')).events as Body[]).map(
+    ({ ca, actor, personal }) => [ca, { ...Object(actor), ...Object(personal).actor }],
+  );
 
 before(async () => {
   const first = await makeLab({

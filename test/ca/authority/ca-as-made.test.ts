@@ -253,7 +253,11 @@ describe('a CA that is renamed in the configuration', () => {
 describe('retiring a CA', () => {
   const events = async (lab: Lab) =>
     ((await ok(lab, 'GET', '/events?type=ca.retired')).events as Body[]).map(
-      ({ type, ca, actor: by }) => [type, ca, by],
+      ({ type, ca, actor: by, personal }) => [
+        type,
+        ca,
+        { ...Object(by), ...Object(personal).actor },
+      ],
     );
 
   test('a CA that is retired has no CRL, no RA key and no successor of its name; one event tells it', async () => {

@@ -314,18 +314,19 @@ describe('one field of one record is changed by another hand', () => {
 
   /** Every kind there is: changed here, or in the test file that is named. */
   const kinds: Readonly<
-    Record<Kind, 'here' | 'ca-repair' | 'cli-ca-keys' | 'keep-index' | 'sequence'>
+    Record<Kind, 'here' | 'ca-repair' | 'cli-ca-keys' | 'keep-index' | 'sequence' | 'configuration'>
   > = {
     ...{ transaction: 'here', request: 'here', poll: 'here', challenge: 'here', keyOwner: 'here' },
     ...{ blockedKey: 'here', subject: 'here', certificate: 'here', register: 'here' },
     ...{ event: 'here', authority: 'here', authorities: 'here', token: 'here' },
     ...{ idempotency: 'here' },
-    ...{ lease: 'here', crlRequest: 'here', refusalBudget: 'here', configuration: 'here' },
+    ...{ lease: 'here', crlRequest: 'here', refusalBudget: 'here' },
     registerPage: 'ca-repair',
     macKeys: 'cli-ca-keys',
     indexed: 'keep-index',
     unlogged: 'sequence',
     logHead: 'sequence',
+    configuration: 'configuration',
   };
   for (const [kind, where] of Object.entries(kinds)) {
     if (where !== 'here') continue;
