@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { canonicalText } from '../../lib/base/json.ts';
+import { eventKinds } from '../../lib/cli/log/kinds.ts';
 import { type EventFields, eventText, makeEvent } from '../../lib/events/event.ts';
 import type { EventRecord } from '../../lib/ports/records/records.ts';
 import { type Answer, openTerminal, type TerminalOptions } from '../support/cli.ts';
@@ -56,6 +57,8 @@ const [{ transaction = '' } = {}] = bodies().flatMap((body) => {
   return event.type === 'request.pending' ? [event] : [];
 });
 await terminal.run(['txn', 'approve', transaction, '--reason', hostile]);
+// Whoever reads is told of once an hour: here, and not by what is tested below.
+await terminal.run(['log', 'tail', '-n', '1']);
 for (let n = 0; n < 250; n++) {
   lab.clock.at += 1000;
   await put({ type: 'crl.published', ca: 'default', number: n, note: `event ${n}` });
@@ -125,6 +128,58 @@ describe('log export', () => {
     assert.ok(cells.includes('dns:a +1'));
   });
 
+  test('ocsf has the same events, a line each: what happened, who did it, and all the rest of it', async () => {
+    const { out, err } = await log(['export', '--format', 'ocsf']);
+    assert.equal(err, `${bodies().length} events\n`);
+    assert.doesNotMatch(out, acts);
+    const lines = out.split('\n').slice(0, -1);
+    assert.equal(lines.length, bodies().length);
+    for (const [i, line] of lines.entries()) {
+      const [event, ocsf] = [JSON.parse(bodies()[i] ?? ''), JSON.parse(line)];
+      assert.equal(ocsf.time, Date.parse(event.time));
+      assert.equal(ocsf.metadata.uid, event.id);
+      assert.equal(ocsf.metadata.event_code, event.type);
+      assert.equal(ocsf.type_uid, ocsf.class_uid * 100 + ocsf.activity_id);
+      assert.equal(ocsf.actor.user.name, event.personal?.actor?.id ?? event.actor.kind);
+      assert.equal(ocsf.unmapped.salt, event.salt);
+      const { note } = event.personal ?? {};
+      if (ocsf.class_uid === 3004) assert.equal(ocsf.comment, note);
+      else assert.ok(ocsf.message.includes(note ?? ''), ocsf.message);
+      if (event.type === 'request.refused') assert.equal(ocsf.entity.name, hostile);
+    }
+    const approved = lines
+      .map((line) => JSON.parse(line))
+      .find(({ type_uid }) => type_uid === 300406);
+    assert.equal(approved.metadata.event_code, 'request.pending');
+    assert.equal(approved.entity.uid, transaction);
+  });
+
+  test('cef has the same events, a line each, and no value of one begins another', async () => {
+    const { out, err } = await log(['export', '--format', 'cef']);
+    assert.equal(err, `${bodies().length} events\n`);
+    assert.doesNotMatch(out, acts);
+    const lines = out.split('\n').slice(0, -1);
+    assert.equal(lines.length, bodies().length);
+    for (const [i, line] of lines.entries()) {
+      const event = JSON.parse(bodies()[i] ?? '');
+      const [cef, vendor, product, version, type, ...rest] = line.split('|');
+      assert.deepEqual(
+        [cef, vendor, product, version, type],
+        ['CEF:0', 'Scepter', 'Scepter', '1', event.type],
+      );
+      const [, severity, extension = ''] = rest;
+      assert.match(severity ?? '', /^[1368]$/);
+      assert.ok(extension.startsWith(`externalId=${event.id} rt=${Date.parse(event.time)} act=`));
+    }
+    const refused = lines.find((line) => line.includes('|request.refused|')) ?? '';
+    const shown = String.raw`cs5Label=Subject cs5=\=HYPERLINK("http://x","y")\\u001b[2J\r\n01FAKE\\u202e `;
+    assert.ok(refused.includes(shown), refused);
+  });
+
+  test('a heading needs no escape in a header of CEF', () => {
+    for (const { name } of Object.values(eventKinds)) assert.match(name, /^[^|\\\r\n]+$/);
+  });
+
   test('export selects by time, type and transaction; a duration means that long ago', async () => {
     const exported = async (...args: string[]) =>
       (await log(['export', ...args])).out.split('\n').slice(0, -1).map(idOf);
@@ -189,12 +244,14 @@ describe('log export', () => {
 
 describe('log export --out', () => {
   const target = () => join(temporary('export'), 'events');
-  const whole = { jsonl: '', csv: '' };
+  const formats = ['jsonl', 'csv', 'ocsf', 'cef'] as const;
+  const whole = { jsonl: '', csv: '', ocsf: '', cef: '' };
   before(async () => {
-    whole.jsonl = (await log(['export'])).out;
-    whole.csv = (await log(['export', '--format', 'csv'])).out;
+    for (const format of formats) {
+      whole[format] = (await log(['export', '--format', format])).out;
+    }
   });
-  for (const format of ['jsonl', 'csv'] as const) {
+  for (const format of formats) {
     test(`${format}: the file is there when it is complete, and nobody else may read it`, async () => {
       const out = target();
       let seen: boolean | undefined;
@@ -337,9 +394,17 @@ describe('log export --out', () => {
     assert.equal(code, 1, err);
     assert.match(err, /is not an export in this format/);
     assert.equal(readFileSync(`${out}.part`, 'utf8'), whole.jsonl);
-    for (const other of ['no JSON\n', 'null\n', '{"id":1}\n', whole.csv]) {
-      writeFileSync(`${out}.part`, other);
-      const finished = await log(['export', '--out', out, '--continue']);
+    for (const [format, other] of [
+      ...['no JSON\n', 'null\n', '{"id":1}\n', whole.csv, whole.ocsf].map((text) => [
+        'jsonl',
+        text,
+      ]),
+      ['ocsf', whole.jsonl],
+      ['cef', whole.csv],
+    ] as const) {
+      writeFileSync(`${out}.part`, other ?? '');
+      const args = ['--continue', '--format', format ?? ''];
+      const finished = await log(['export', '--out', out, ...args]);
       assert.match(
         finished.err,
         /^scepter: --continue: the file is not an export in this format: give the --format it was begun with\n/,

@@ -24,6 +24,7 @@ import { refusalRows } from './rows/refusal.ts';
 import { renewalRows } from './rows/renewal.ts';
 import { revokedRows } from './rows/revoked.ts';
 import { rotationRows } from './rows/rotation.ts';
+import { siemRows } from './rows/siem.ts';
 import { signerRows } from './rows/signer.ts';
 import { type Report, report, verdict } from './table.ts';
 
@@ -49,6 +50,7 @@ const rows: readonly Row[] = [
   ...doctorRows,
   ...rotationRows,
   ...logRows,
+  ...siemRows,
   ...aftermathRows,
 ];
 

@@ -12,8 +12,10 @@ import { MAX_PAGE } from '../../base/limits.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io } from '../io.ts';
+import { cefLine, idOfCef } from './cef.ts';
 import { csvHeadings, csvRow, idOfRow } from './csv.ts';
 import type { EventBody } from './happened.ts';
+import { idOfOcsf, ocsfLine } from './ocsf.ts';
 
 type Format = {
   readonly head: string;
@@ -30,6 +32,8 @@ export const formats = {
     idOf: (line) => (JSON.parse(line) as EventBody).id,
   },
   csv: { head: csvHeadings, line: csvRow, idOf: idOfRow },
+  ocsf: { head: '', line: ocsfLine, idOf: idOfOcsf },
+  cef: { head: '', line: cefLine, idOf: idOfCef },
 } as const satisfies Record<string, Format>;
 
 /** Milliseconds before each further attempt at a page that failed; a first page is not repeated. */

@@ -13,7 +13,7 @@ const textOfCode = new Map<string, string>(
 );
 
 /** `SCEP-311: the subject is not ...`, of a code. */
-const codeText = (code: string): string => {
+export const codeText = (code: string): string => {
   const text = textOfCode.get(code);
   return text === undefined ? code : `${code}: ${text}`;
 };
@@ -33,7 +33,7 @@ export const authorText = ({
 }): string => (from === undefined ? by : `${by}@${from}`);
 
 /** The details of the event. */
-function whatOf(event: EventBody): string {
+export function detailsOf(event: EventBody): string {
   const { code, reason, serial, number, partition, authorizedBy = [], personal } = event;
   const note = personal?.note;
   return [
@@ -54,7 +54,7 @@ export const stepRow = (event: EventBody): string[] => [
   seconds(event.time),
   event.type,
   whoOf(event),
-  whatOf(event),
+  detailsOf(event),
 ];
 
 /** Sorts events as they happened. Ids of the same millisecond are in no order, so their types decide. */

@@ -62,9 +62,12 @@ Examples:
     .action((options: TailOptions) => tailLog(io, options));
   const exports = log
     .command('export')
-    .description('every event, oldest first, as lines of canonical JSON or as a table')
+    .description('every event, oldest first, as lines for programs, spreadsheets and SIEMs')
     .addOption(
-      new Option('--format <format>', 'jsonl: as they were hashed; csv: for spreadsheets')
+      new Option(
+        '--format <format>',
+        'jsonl: as they were hashed; csv: for spreadsheets; ocsf (1.8.0), cef: for SIEMs',
+      )
         .choices(Object.keys(formats))
         .default('jsonl'),
     )
@@ -86,6 +89,8 @@ Examples:
   scepter log export --out events.jsonl
   scepter log export --out events.jsonl --continue
   scepter log export --format csv --from 2031-01-01 --until 2031-02-01 --out january.csv
+  scepter log export --format ocsf --from 24h | jq -c 'select(.class_uid == 3002)'
+  scepter log export --format cef --out events.cef
   scepter log export --from 24h --type certificate.issued | jq -r .personal.subject`,
     )
     .action((options: ExportOptions) => exportLog(io, options));
