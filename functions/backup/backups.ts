@@ -46,7 +46,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { loadConfig } from '../config/default-config.ts';
 import type { Env } from '../env.ts';
 import { type Keys, openKeys } from '../keys.ts';
-import { openDatabaseFile, storeOf } from '../node/database.ts';
+import { databaseIn, openDatabaseFile, storeOf } from '../node/database.ts';
 import { operatorOf } from '../node/operator.ts';
 import {
   awaitSnapshot,
@@ -196,7 +196,7 @@ async function restore(
     if (!(error instanceof Malformed)) throw error;
     throw new CliError('verification', `${file} ${error.message}`);
   });
-  const database = new SqliteStore(join(folder, 'scepter.db'));
+  const database = databaseIn(folder);
   try {
     const keys = await openKeys({ ...env, dataDir: folder }, database);
     await requirePairs(join(folder, 'keys'));

@@ -76,13 +76,19 @@ export async function logsOf(database: Database, keys: Keys): Promise<Sequencing
   return sequencingWith(logKey, { files, waiting: database });
 }
 
-export async function openDatabaseFile(
-  dataDir: string,
-): Promise<SqliteStore & { readonly logFiles: LogFiles }> {
+type DatabaseFile = SqliteStore & { readonly logFiles: LogFiles };
+
+/** The database of a folder as it is, beside the files of its logs. */
+export const databaseIn = (dataDir: string): DatabaseFile =>
+  Object.assign(new SqliteStore(join(dataDir, 'scepter.db')), {
+    logFiles: logFolder(join(dataDir, 'log')),
+  });
+
+export async function openDatabaseFile(dataDir: string): Promise<DatabaseFile> {
   await settleRestore(dataDir);
   const path = join(dataDir, 'scepter.db');
   // SQLite gives the files beside this one the mode of this one.
   await writeFile(path, '', { flag: 'a', mode: 0o600 });
   await chmod(path, 0o600);
-  return Object.assign(new SqliteStore(path), { logFiles: logFolder(join(dataDir, 'log')) });
+  return databaseIn(dataDir);
 }

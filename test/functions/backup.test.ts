@@ -23,6 +23,7 @@ import { openEmbedded } from '../../functions/node/embedded.ts';
 import { entryOf, readBackup, writeBackup } from '../../lib/adapters/backup-file.ts';
 import { type Bytes, concat, equal, hex } from '../../lib/base/bytes.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
+import { sequenceAll } from '../../lib/ca/log/sequence.ts';
 import { View } from '../../lib/ca/record/unit-of-work.ts';
 import { publishCrl } from '../../lib/ca/revoke/publish-crl.ts';
 import { revoke } from '../../lib/ca/revoke/revoke.ts';
@@ -30,6 +31,7 @@ import type { RestoreOptions } from '../../lib/cli/backups.ts';
 import { CliError } from '../../lib/cli/io.ts';
 import { checkConfig } from '../../lib/config/config.ts';
 import { makeApp } from '../../lib/http/app.ts';
+import type { Records } from '../../lib/ports/records/records.ts';
 import { generateKey, readCaCertificates } from '../../lib/protocol/scep/client/client.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
 import { readCrlHead } from '../../lib/x509/crl-head.ts';
@@ -97,6 +99,27 @@ const serialOf = (der: Bytes): string => hex(readCertificate(der).serial);
 const numberOf = (crl: Bytes): number => readCrlHead(crl)?.number ?? Number.NaN;
 const serialsIn = (crl: Bytes): string[] =>
   crlEntries(crl).map((one) => describeCrlEntry(one).serial);
+
+test('what a restore does waits for the logs that begin with it', async () => {
+  const { root, dataDir, crl, back, restore } = await small('backup-waits');
+  const server = await openServer(dataDir);
+  const { sequencing } = server.deps;
+  assert.ok(sequencing);
+  await sequenceAll({ ...server.deps, logs: sequencing });
+  const path = join(root, 'two.backup');
+  await backupsOf(envOf(dataDir)).make(path, asking(server));
+  server.close();
+  await restore(path, crlOf(crl));
+  const rows = dumpSqlite(join(back, 'scepter.db'));
+  const waiting = rows.flatMap(({ kind, record }) =>
+    kind === 'unlogged' ? (record as Records['unlogged']).events : [],
+  );
+  const recovered = rows.flatMap(({ kind, key, record }) =>
+    kind === 'event' && eventIn(record).type === 'log.recovered' ? [key] : [],
+  );
+  assert.ok(recovered.length > 0, 'each log that had begun has a next one');
+  assert.ok(recovered.every((id) => waiting.includes(id)));
+});
 
 const nobody = (): never => assert.fail('no server runs');
 const asking = ({ deps }: Opened) => ({
