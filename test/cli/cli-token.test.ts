@@ -32,7 +32,7 @@ test('a token that was made lets in for its roles and no others, and its name st
   const rows = await lab.deps.store.read(events.keys.map((key) => ({ kind: 'event', key })));
   const bodies = rows.map(({ record }) => JSON.stringify(record));
   assert.ok(
-    bodies.some((body) => /made the token \\"portal\\" with the roles challenger/.test(body)),
+    bodies.some((body) => /made the token \\+"portal\\+" with the roles challenger/.test(body)),
   );
   assert.ok(
     bodies.every((body) => !body.includes(token)),

@@ -218,6 +218,7 @@ describe('txn show, approve, deny', () => {
         `CSR SHA-256    ${csrHash}`,
         `authorized by  ${authorizedBy[0]}`,
         'challenge by   system',
+        `configuration  ${lab.config.digest}`,
         `created        ${begun}`,
         `expires        ${due}`,
         'what the device sent',
