@@ -15,8 +15,8 @@ export const IDLE_CHECKPOINT_MS = 60 * 60 * 1000;
 /** Milliseconds in which one event tells that a token reads from an address, or is refused there. */
 export const ACCESS_TOLD_MS = 60 * 60 * 1000;
 
-/** Events of refused access that an instance writes in that time: whoever is refused fills no table. */
-export const ACCESS_REFUSALS = 60;
+/** Events of access that an instance writes in that time for a token, and for all strangers together. */
+export const ACCESS_EVENTS = 60;
 
 /** Milliseconds after which an event is late that is under no published checkpoint. */
 export const LOG_LATE_MS = 60_000;

@@ -84,8 +84,9 @@ export function jobsOf(deps: PublishDeps, served: readonly string[] = namedIn(de
     {
       ...sweeping,
       run: async () => {
+        const swept = await sweep(deps);
         await tellConfiguration(deps);
-        return sweep(deps);
+        return swept;
       },
     },
     ...logJobs(deps),

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { forgetTransaction } from '../../lib/ca/log/forget.ts';
 import { logStates, sequenceAll } from '../../lib/ca/log/sequence.ts';
+import { revoke } from '../../lib/ca/revoke/revoke.ts';
 import type { EventRecord, Kind } from '../../lib/ports/records/records.ts';
 import type { Store } from '../../lib/ports/store.ts';
 import { openTerminal } from '../support/cli.ts';
@@ -133,4 +134,28 @@ test('other names than the log has the hash of are named', async () => {
     }
   });
   assert.match(err, /names others on record than the log has the hash of/);
+});
+
+test('a revocation that was taken back on record is named, and a log that has stopped', async () => {
+  const s = await service();
+  const [row] = s.rows('certificate');
+  assert.ok(row);
+  const [, serial = ''] = row.key.split('/');
+  const change = { ca: 'default', serial, actor: { kind: 'admin', id: 'alice' } } as const;
+  assert.equal(await revoke(s.w.lab.deps, { ...change, reason: 'certificateHold' }), 'done');
+  await s.publish();
+  assert.equal((await s.verify()).code, 0);
+  const rev = s.rows('certificate').find(({ key }) => key === row.key)?.rev ?? 0;
+  const { kind, key, record } = row;
+  await s.w.store.write([{ do: 'put', kind, key, rev, record } as never]);
+  const { code, err } = await s.verify();
+  assert.equal(code, 6);
+  assert.match(err, /is issued on record, and by the log: held, certificateHold/);
+  s.w.lab.clock.at += 2 * 3_600_000;
+  const stopped = await s.verify();
+  assert.equal(stopped.code, 6);
+  assert.match(
+    stopped.err,
+    /the newest checkpoint was signed at .*nothing puts events into it any more/,
+  );
 });

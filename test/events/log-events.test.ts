@@ -218,8 +218,8 @@ const sessions: Record<string, () => Promise<World>> = {
     next();
     const access = new Access(w.lab.deps);
     const caller = { kind: 'admin', id: 'somebody' } as const;
-    await access.read(caller, 'hash', 'GET /events');
-    await access.refused(caller, '403: GET /tokens');
+    await access.read(caller, { token: 'hash', source: '', what: 'GET /events' });
+    await access.refused(caller, { source: '', what: '403: GET /tokens' });
     assert.deepEqual(next(), ['admin.read', 'admin.refused']);
     return w;
   },

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ACCESS_REFUSALS, ACCESS_TOLD_MS } from '../../lib/base/log-limits.ts';
+import { ACCESS_EVENTS, ACCESS_TOLD_MS } from '../../lib/base/log-limits.ts';
 import type { EventRecord } from '../../lib/ports/records/records.ts';
 import { eventIn } from '../support/event-in.ts';
 import { type Lab, makeLab, putToken } from '../support/lab.ts';
@@ -78,18 +78,30 @@ test('refused access is told with the name of the token, if it is one, and of no
   assert.equal(told(store, 'admin.refused').length, 2, 'once an hour for each');
 });
 
-test('a flood of refused requests writes a few events an hour, and is refused all the same', async () => {
+test('a flood of strangers writes a few events an hour, is refused all the same, and hides no token that is refused', async () => {
   const { store, lab } = await opened();
-  for (let i = 0; i < 2 * ACCESS_REFUSALS; i++) {
-    const name = `name${i}`;
-    const token = name.padEnd(43, 'y');
-    await putToken(lab.deps.store, token, { name, roles: ['challenger'] });
-    assert.equal((await asked(lab, '/api/v1/events', token)).status, 403);
+  for (let i = 0; i < ACCESS_EVENTS + 9; i++) {
+    const sent = { hops: [`2001:db8:${i.toString(16)}::1`] };
+    assert.equal((await lab.fetch('/api/v1/events', {}, sent)).status, 401);
   }
-  assert.equal(told(store, 'admin.refused').length, ACCESS_REFUSALS);
+  assert.equal(told(store, 'admin.refused').length, ACCESS_EVENTS);
+  assert.equal((await asked(lab, '/api/v1/tokens', auditor)).status, 403);
+  assert.equal((await asked(lab, '/api/v1/challenges', auditor, 'POST')).status, 403);
+  const notes = told(store, 'admin.refused').flatMap(({ actor, note }) => (actor.id ? [note] : []));
+  assert.deepEqual(notes.sort(), ['403: GET /api/v1/tokens', '403: POST /api/v1/challenges']);
   store.write = async () => {
     throw new Error('the disk is full');
   };
   lab.clock.at += ACCESS_TOLD_MS;
   assert.equal((await asked(lab, '/api/v1/events', 'c'.repeat(52))).status, 401);
+});
+
+test('a token that reads from many addresses writes a few events an hour', async () => {
+  const { store, lab } = await opened();
+  const headers = { authorization: `Bearer ${auditor}` };
+  for (let i = 0; i < ACCESS_EVENTS + 9; i++) {
+    const hops = [`2001:db8:${i.toString(16)}::${i + 1}`];
+    assert.equal((await lab.fetch('/api/v1/events', { headers }, { hops })).status, 200);
+  }
+  assert.equal(told(store, 'admin.read').length, ACCESS_EVENTS);
 });

@@ -5,7 +5,7 @@
 import { hex } from '../../base/bytes.ts';
 import { errorText } from '../../base/errors.ts';
 import { canonical } from '../../base/json.ts';
-import { ACCESS_REFUSALS, ACCESS_TOLD_MS } from '../../base/log-limits.ts';
+import { ACCESS_EVENTS, ACCESS_TOLD_MS } from '../../base/log-limits.ts';
 import { hash } from '../../crypto/native.ts';
 import type { Actor, NamedActor } from '../../events/event.ts';
 import type { Deps } from '../deps.ts';
@@ -20,8 +20,8 @@ type AccessDeps = Pick<Deps, 'store' | 'clock' | 'random' | 'log'>;
 /** What an instance has told. */
 export class Access {
   readonly #deps: AccessDeps;
-  readonly #read = new Map<string, number>();
-  readonly #refused = new Map<string, number>();
+  readonly #read = new Hourly();
+  readonly #refused = new Hourly();
 
   constructor(deps: AccessDeps) {
     this.#deps = deps;
@@ -29,14 +29,15 @@ export class Access {
 
   /**
    * Never throws: while the disk is full people must find out why.
-   * @param token its hash @param what method, path and query
+   * @param token its hash @param source whoever shares an address counts as one @param what method, path and query
    */
-  async read(actor: NamedActor, token: string, what: string): Promise<void> {
+  async read(
+    actor: NamedActor,
+    { token, source, what }: { token: string; source: string; what: string },
+  ): Promise<void> {
     const now = this.#deps.clock.now();
-    const key = hex(hash('SHA-256', canonical([request, token, actor.from ?? ''])));
-    if (isRecent(this.#read.get(key), now)) return;
-    forgetOld(this.#read, now);
-    this.#read.set(key, now);
+    const key = hex(hash('SHA-256', canonical([request, token, source])));
+    if (!this.#read.isFirst(token, key, now)) return;
     await this.#tried(async () => {
       const view = new View(this.#deps.store);
       await view.load([{ kind, key }]);
@@ -50,13 +51,17 @@ export class Access {
     });
   }
 
-  /** Never throws: it is refused anyway. @param actor with the name of the token, if it was one */
-  async refused(actor: Actor, what: string): Promise<void> {
+  /**
+   * Never throws: it is refused anyway. Strangers have a budget together, and each token has its own.
+   * @param actor with the name of the token, if it was one
+   */
+  async refused(
+    actor: Actor,
+    { source, what }: { readonly source: string; readonly what: string },
+  ): Promise<void> {
     const now = this.#deps.clock.now();
-    const key = `${actor.id ?? ''} ${actor.from ?? ''}`;
-    forgetOld(this.#refused, now);
-    if (this.#refused.has(key) || this.#refused.size >= ACCESS_REFUSALS) return;
-    this.#refused.set(key, now);
+    const { id = '' } = actor;
+    if (!this.#refused.isFirst(id, id === '' ? source : `${source} ${what}`, now)) return;
     const draft = new Draft(new View(this.#deps.store));
     draft.event(now, this.#deps.random, { type: 'admin.refused', actor, note: what });
     await this.#tried(() => this.#deps.store.write(draft.actions));
@@ -74,6 +79,18 @@ export class Access {
 const isRecent = (at: number | undefined, now: number): boolean =>
   isWithin(ACCESS_TOLD_MS, at, now);
 
-function forgetOld(told: Map<string, number>, now: number): void {
-  for (const [key, at] of told) if (!isRecent(at, now)) told.delete(key);
+/** What was told in the last hour: of each group no more than `ACCESS_EVENTS`. */
+class Hourly {
+  readonly #groups = new Map<string, Map<string, number>>();
+
+  isFirst(group: string, key: string, now: number): boolean {
+    for (const [name, told] of this.#groups) {
+      for (const [one, at] of told) if (!isRecent(at, now)) told.delete(one);
+      if (told.size === 0) this.#groups.delete(name);
+    }
+    const told = this.#groups.get(group) ?? new Map<string, number>();
+    if (told.has(key) || told.size >= ACCESS_EVENTS) return false;
+    this.#groups.set(group, told.set(key, now));
+    return true;
+  }
 }

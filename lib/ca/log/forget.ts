@@ -1,6 +1,7 @@
 // Forgets whom the events of a Transaction name. The log keeps the hash of what is gone, and the event that tells of it:
 // nothing else can be put in its place.
 
+import { Outage } from '../../base/errors.ts';
 import type { NamedActor } from '../../events/event.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import type { Deps } from '../deps.ts';
@@ -27,6 +28,10 @@ export async function forgetTransaction(
     const view = new View(store);
     const events = keys.map((key) => ({ kind: 'event', key }) as const);
     await view.load([...events, { kind: 'transaction', key: transaction }]);
+    const [altered] = view.altered;
+    if (altered !== undefined) {
+      throw new Outage(`the record ${altered} was changed by another hand: nothing is forgotten`);
+    }
     const record = view.get('transaction', transaction);
     if (openStates.some((open) => open === record?.state)) return 'open';
     const draft = new Draft(view);

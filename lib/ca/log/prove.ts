@@ -1,22 +1,13 @@
 // Finds an event among the entries of its log, and proves that it is under the published checkpoint.
 
 import { fromUtf8 } from '../../base/bytes.ts';
-import { CLOCK_SKEW_MS } from '../../base/limits.ts';
-import { timeOfUlid } from '../../base/ulid.ts';
 import { SYSTEM_LOG } from '../../base/words.ts';
 import { openCheckpoint, verifierKey } from '../../events/note.ts';
 import { proofText } from '../../events/proof.ts';
-import {
-  entriesIn,
-  hashesIn,
-  nodesOf,
-  TILE_WIDTH,
-  type Tile,
-  tileAt,
-  tilePath,
-} from '../../events/tiles.ts';
+import { hashesIn, nodesOf, type Tile, tilePath } from '../../events/tiles.ts';
 import { inclusionPath } from '../../events/tree.ts';
 import { View } from '../record/unit-of-work.ts';
+import { indexOfEntry } from './find-entry.ts';
 import { required } from './published.ts';
 import { checkpointPath, type LogDeps } from './sequence.ts';
 
@@ -49,11 +40,7 @@ export async function prove(deps: LogDeps, id: string): Promise<Proven | 'waits'
   const checkpoint = fromUtf8(note);
   const { size } = await openCheckpoint(checkpoint, verifier);
   const read = (tile: Tile) => required(files, `${name}/${tilePath(tile)}`);
-  const bundle = async (index: number) => {
-    const tile = tileAt('entries', index * TILE_WIDTH, size);
-    return entriesIn(await read(tile)).map((entry) => fromUtf8(entry));
-  };
-  const index = await indexOf(bundle, Math.ceil(size / TILE_WIDTH), { id, event });
+  const index = await indexOfEntry({ files, name, size }, { id, event });
   if (index === undefined) return 'waits';
   const nodeAt = nodesOf(async (tile) => hashesIn(await read(tile), tile.width), size);
   const path = await inclusionPath(nodeAt, index, size);
@@ -61,31 +48,4 @@ export async function prove(deps: LogDeps, id: string): Promise<Proven | 'waits'
     ...{ event, log: name, verifierKey: verifierKey(verifier) },
     proof: proofText({ index, path, checkpoint }),
   };
-}
-
-/**
- * An event stands behind all that were sequenced before it happened: those are found by halving, and it is looked for
- * from there on.
- */
-async function indexOf(
-  bundle: (index: number) => Promise<readonly string[]>,
-  count: number,
-  { id, event }: { readonly id: string; readonly event: string },
-): Promise<number | undefined> {
-  const since = timeOfUlid(id) - CLOCK_SKEW_MS;
-  const isBefore = async (index: number): Promise<boolean> => {
-    const times = (await bundle(index)).map((one) => timeOfUlid(JSON.parse(one).id));
-    return Math.max(...times) < since;
-  };
-  let [from, to] = [0, count];
-  while (from < to) {
-    const middle = Math.floor((from + to) / 2);
-    if (await isBefore(middle)) from = middle + 1;
-    else to = middle;
-  }
-  for (let index = from; index < count; index++) {
-    const place = (await bundle(index)).indexOf(event);
-    if (place !== -1) return index * TILE_WIDTH + place;
-  }
-  return undefined;
 }

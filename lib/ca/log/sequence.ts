@@ -9,7 +9,12 @@
 import { type Bytes, equal, fromUtf8, hex, utf8 } from '../../base/bytes.ts';
 import { errorText, Outage } from '../../base/errors.ts';
 import { SWEEP_PAGES } from '../../base/limits.ts';
-import { IDLE_CHECKPOINT_MS, SEQUENCE_ROWS, SEQUENCE_STEPS } from '../../base/log-limits.ts';
+import {
+  IDLE_CHECKPOINT_MS,
+  LOG_EVERY_MS,
+  SEQUENCE_ROWS,
+  SEQUENCE_STEPS,
+} from '../../base/log-limits.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
 import { SYSTEM_LOG } from '../../base/words.ts';
 import {
@@ -28,6 +33,7 @@ import { everyCa } from '../authority/known.ts';
 import type { Deps } from '../deps.ts';
 import type { Measures } from '../record/lease.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
+import { indexOfEntry } from './find-entry.ts';
 import { Published } from './published.ts';
 
 export type LogDeps = Pick<Deps, 'store' | 'config'> & { readonly logs: Logs };
@@ -70,10 +76,18 @@ async function oneStep(
   const { name, origin } = head;
   await settle(deps, head);
   const taken = new Set(head.taken);
-  const { rows, left, entries, first, refused } = await waiting(deps, log, taken);
-  const now = clock.now();
   const verifier = { name: origin, key: await logs.key() };
   const last = await opened(head.checkpoint, verifier);
+  const { rows, left, entries, first, refused } = await waiting(deps, log, {
+    isTaken: (key) => taken.has(key),
+    // One that is late may have been in the log already, and put back by another hand.
+    isLogged: async (id, event) =>
+      last !== undefined &&
+      timeOfUlid(id) < last.time - LOG_EVERY_MS / 2 &&
+      (await indexOfEntry({ files: logs.files, name, size: last.size }, { id, event })) !==
+        undefined,
+  });
+  const now = clock.now();
   const isRecent = last !== undefined && now >= last.time && now - last.time < IDLE_CHECKPOINT_MS;
   const isQuiet = entries.length === 0 && (!last || isRecent);
   // What is taken already must not be there any more when the head says so no longer.
@@ -187,11 +201,19 @@ type Waiting = {
   readonly refused: number;
 };
 
+type Known = {
+  readonly isTaken: (key: string) => boolean;
+  readonly isLogged: (id: string, event: string) => Promise<boolean>;
+};
+
+/** Names of what was refused that one run says. */
+const MAX_SAID = 20;
+
 /** What another hand puts into the list keeps nothing behind it waiting for ever: it is gone through page by page. */
 async function waiting(
   { store, log: say }: SequenceDeps,
   log: string,
-  taken: ReadonlySet<string>,
+  { isTaken, isLogged }: Known,
 ): Promise<Waiting> {
   let left = false;
   const rows: string[] = [];
@@ -205,15 +227,21 @@ async function waiting(
     await view.load(keys.map((key) => ({ kind: 'unlogged', key })));
     const found = keys.flatMap((key) => {
       const record = view.unaltered('unlogged', key);
-      if (record?.log !== log) return [];
-      if (taken.has(key)) left = true;
-      return taken.has(key) ? [] : [{ key, events: record.events }];
+      if (record?.log !== log) {
+        if (record) refused.push(`unlogged ${key}`);
+        return [];
+      }
+      if (isTaken(key)) left = true;
+      return isTaken(key) ? [] : [{ key, events: record.events }];
     });
     refused.push(...view.altered);
     await view.load(found.flatMap(({ events }) => events.map((key) => ({ kind: 'event', key }))));
     for (const { key, events } of found) {
       const read = events.map((id) => [id, view.unaltered('event', id)?.body] as const);
-      if (read.some(([, body]) => body === undefined)) refused.push(`unlogged ${key}`);
+      const isGood = read.every(([, body]) => body !== undefined);
+      let isKnown = false;
+      for (const [id, body = ''] of isGood ? read : []) isKnown ||= await isLogged(id, body);
+      if (!isGood || isKnown) refused.push(`unlogged ${key}`);
       else {
         rows.push(key);
         for (const [id, body = ''] of read) bodies.set(id, body);
@@ -222,7 +250,14 @@ async function waiting(
     from = next;
     if (next === undefined) break;
   }
-  for (const key of refused) say({ event: 'log.refused', severity: 'error', log, key });
+  for (const key of refused.slice(0, MAX_SAID)) {
+    say({ event: 'log.refused', severity: 'error', log, key });
+  }
+  if (from !== undefined && rows.length === 0) {
+    throw new Outage(
+      `the list of what waits for the log "${log}" is full of ${refused.length} records that are none, so nothing gets into it: remove them`,
+    );
+  }
   const ids = [...bodies.keys()].sort();
   const entries = ids.map((id) => utf8(bodies.get(id) ?? ''));
   const first = ids[0] === undefined ? undefined : timeOfUlid(ids[0]);

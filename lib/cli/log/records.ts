@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { AnswerTo } from '../../api/api.ts';
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
+import { Malformed } from '../../base/errors.ts';
 import { canonicalText } from '../../base/json.ts';
 import { CLOCK_SKEW_MS, MAX_PAGE } from '../../base/limits.ts';
 import { LOG_LATE_MS } from '../../base/log-limits.ts';
@@ -18,61 +19,74 @@ import type { EventBody } from './happened.ts';
 const sha256 = (text: string): string => createHash('sha256').update(utf8(text)).digest('hex');
 const beginning = (text: string): string => sha256(text).slice(0, 16);
 
+type Entry = { readonly digest: string; readonly at: number };
+type Standing = {
+  readonly state: 'issued' | 'held' | 'revoked';
+  readonly reason?: string | undefined;
+};
+
 /** What a log says must be on record. */
 export class Told {
-  /** The beginning of the SHA-256 of each event that is not found yet, by its id: a log may have millions. */
-  readonly #events = new Map<string, string>();
-  readonly #forgotten = new Set<string>();
+  /** The beginning of the SHA-256 of each event that is not found yet, and its place, by its id: there may be millions. */
+  readonly #events = new Map<string, Entry>();
+  /** Of a Transaction: the place of the event that told last that it was forgotten. */
+  readonly #forgotten = new Map<string, number>();
   /** When the record may be gone, by its id. */
   readonly #transactions = new Map<string, number>();
   readonly #challenges = new Map<string, number>();
-  /** SHA-256 of the TBSCertificate by serial number, and the serial numbers of what was handed out and revoked. */
+  /** SHA-256 of the TBSCertificate by serial number; and of what was handed out, what became of it last. */
   readonly #intended = new Map<string, string>();
+  readonly #standing = new Map<string, Standing>();
+  /** Serial numbers of what was handed out and is not found yet. */
   readonly #issued = new Set<string>();
-  readonly #revoked = new Set<string>();
   /** When the log began: what is older is in the log before. */
   #began: number | undefined;
+  #count = 0;
 
-  /** @param entry canonical text */
+  /** @param entry canonical text @throws {Malformed} for what is no event, or stands in the log twice */
   add(entry: Uint8Array): void {
     const text = fromUtf8(entry);
-    const event = JSON.parse(text) as EventBody;
+    const event = eventOf(text, this.#count);
     const { id, type, transaction, serial, challengeId, tbsHash, expires } = event;
     this.#began ??= Date.parse(event.time) - CLOCK_SKEW_MS;
-    this.#events.set(id, beginning(text));
+    if (this.#events.has(id)) throw new Malformed(`event ${id} stands in the log twice`);
+    this.#events.set(id, { digest: beginning(text), at: this.#count });
     const end = expires === undefined ? Number.POSITIVE_INFINITY : Date.parse(expires);
     if (transaction !== undefined) {
       const known = this.#transactions.get(transaction) ?? Number.POSITIVE_INFINITY;
       this.#transactions.set(transaction, Math.min(known, end));
     }
     if (type === 'challenge.created' && challengeId) this.#challenges.set(challengeId, end);
-    if (type === 'log.forgotten' && transaction) this.#forgotten.add(transaction);
+    if (type === 'log.forgotten' && transaction) this.#forgotten.set(transaction, this.#count);
+    this.#count += 1;
     if (serial === undefined) return;
     if (type === 'certificate.intended' && tbsHash) this.#intended.set(serial, tbsHash);
     if (type === 'certificate.issued') this.#issued.add(serial);
-    if (ends.has(type)) this.#revoked.add(serial);
+    const state = stateAfter[type];
+    if (state) this.#standing.set(serial, { state, reason: reasonOf(event) });
   }
 
   /**
    * An event that is on record.
-   * @param signedAt of the checkpoint: what is younger by a minute waits
-   * @returns what is wrong with it; `waits` where it is too young to be in the log
+   * @param asOf when the checkpoint was read: what is younger than a minute before waits
+   * @returns what is wrong with it; `waits` where it need not be in this log
    */
-  event({ personal, ...event }: EventBody, signedAt: number): string | 'waits' | undefined {
-    const { id, personalHash, transaction } = event;
+  event({ personal, ...event }: EventBody, asOf: number): string | 'waits' | undefined {
+    const { id, personalHash, transaction = '', type } = event;
     const known = this.#events.get(id);
     this.#events.delete(id);
     if (known === undefined) {
       const at = Date.parse(event.time);
-      if (at + LOG_LATE_MS > signedAt || at < (this.#began ?? 0)) return 'waits';
-      return `event ${id} (${event.type}) is on record, and not in the log`;
+      if (at + LOG_LATE_MS > asOf || at < (this.#began ?? 0)) return 'waits';
+      return `event ${id} (${type}) is on record, and not in the log`;
     }
-    if (known !== beginning(canonicalText(event))) {
+    if (known.digest !== beginning(canonicalText(event))) {
       return `event ${id} is on record as another one than the log has`;
     }
     if (personalHash === undefined) return undefined;
     if (!personal) {
-      return transaction !== undefined && this.#forgotten.has(transaction)
+      const isForgotten = known.at < (this.#forgotten.get(transaction) ?? -1);
+      return isForgotten && type !== 'log.forgotten'
         ? undefined
         : `event ${id} has lost whom it names, and no event log.forgotten tells of it`;
     }
@@ -81,16 +95,19 @@ export class Told {
       : `event ${id} names others on record than the log has the hash of`;
   }
 
-  certificate({ serial, state, tbsHash, notBefore }: Certificate): string | undefined {
-    if (Date.parse(notBefore) < (this.#began ?? 0)) return undefined;
+  certificate(one: Certificate): string | undefined {
+    const { serial, state, tbsHash, notBefore, revocationReason } = one;
     const issued = this.#issued.delete(serial);
-    if (!issued || this.#intended.get(serial) !== tbsHash) {
-      return `certificate ${serial} is on record, and no event of the log knows it`;
+    const last = this.#standing.get(serial);
+    const now = state === 'expired' ? 'issued' : state;
+    if (last && (last.state !== now || (now === 'revoked' && last.reason !== revocationReason))) {
+      const says = [last.state, last.reason].filter(Boolean).join(', ');
+      return `certificate ${serial} is ${state} on record, and by the log: ${says}`;
     }
-    if ((state === 'revoked') !== this.#revoked.has(serial)) {
-      return `certificate ${serial} is ${state} on record, and ${state === 'revoked' ? 'not revoked' : 'revoked'} by the log`;
-    }
-    return undefined;
+    if (Date.parse(notBefore) < (this.#began ?? 0)) return undefined;
+    return issued && this.#intended.get(serial) === tbsHash
+      ? undefined
+      : `certificate ${serial} is on record, and no event of the log knows it`;
   }
 
   transaction({ id, createdAt }: Pick<Transaction, 'id' | 'createdAt'>): string | undefined {
@@ -120,13 +137,33 @@ export class Told {
 
 type Certificate = Pick<
   AnswerTo<'GET /certificates'>['certificates'][number],
-  'serial' | 'state' | 'tbsHash' | 'notBefore'
+  'serial' | 'state' | 'tbsHash' | 'notBefore' | 'revocationReason'
 >;
 type Transaction = AnswerTo<'GET /transactions'>['transactions'][number];
 type Challenge = Pick<AnswerTo<'GET /challenges'>['challenges'][number], 'id' | 'createdAt'>;
 
-/** Events after which a certificate is revoked for good. */
-const ends: ReadonlySet<string> = new Set(['certificate.revoked', 'certificate.superseded']);
+/** What a certificate is after each event. */
+const stateAfter: Readonly<Partial<Record<EventBody['type'], Standing['state']>>> = {
+  'certificate.issued': 'issued',
+  'certificate.held': 'held',
+  'certificate.released': 'issued',
+  'certificate.revoked': 'revoked',
+  'certificate.superseded': 'revoked',
+  'certificate.reasonRaised': 'revoked',
+};
+
+const reasonOf = ({ type, reason }: EventBody): string | undefined =>
+  reason ?? (type === 'certificate.superseded' ? 'superseded' : undefined);
+
+/** @throws {Malformed} */
+function eventOf(text: string, at: number): EventBody {
+  try {
+    return JSON.parse(text) as EventBody;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new Malformed(`entry ${at} is no event`);
+  }
+}
 
 type Compared = {
   readonly problems: readonly string[];
@@ -134,11 +171,11 @@ type Compared = {
   readonly others: number;
 };
 
-/** @param log its name @param signedAt of the newest checkpoint */
+/** @param log its name @param asOf when its checkpoint was read */
 export async function compareRecords(
   io: Io,
   told: Told,
-  { log, signedAt }: { readonly log: string; readonly signedAt: number },
+  { log, asOf }: { readonly log: string; readonly asOf: number },
 ): Promise<Compared> {
   const [ca = log] = log.split('.');
   const altered = new Set<string>();
@@ -164,7 +201,7 @@ export async function compareRecords(
   for await (const page of eventPages(io, {}, altered)) {
     for (const event of page) {
       if ((event.ca ?? SYSTEM_LOG) !== ca) continue;
-      const said = told.event(event, signedAt);
+      const said = told.event(event, asOf);
       if (said !== 'waits') add(said);
       else {
         others += 1;

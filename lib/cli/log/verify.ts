@@ -1,11 +1,10 @@
 // scepter log key, proof, verify, check: a log is proven with its public key alone, and nothing else of the service.
 
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { tokenHeader } from '../../api/route.ts';
-import { type Bytes, concat, fromUtf8, hex } from '../../base/bytes.ts';
+import { type Bytes, fromUtf8, hex } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
+import { IDLE_CHECKPOINT_MS, LOG_LATE_MS } from '../../base/log-limits.ts';
 import { iso } from '../../base/text.ts';
 import {
   type Checkpoint,
@@ -14,14 +13,15 @@ import {
   type Verifier,
 } from '../../events/note.ts';
 import { checkProof } from '../../events/proof.ts';
-import { type LogSource, verifyTree } from '../../events/verify.ts';
+import { verifyTree } from '../../events/verify.ts';
 import { callApi } from '../api.ts';
-import { CliError, type Io, jsonLine, send } from '../io.ts';
+import { CliError, type Io, jsonLine } from '../io.ts';
 import { operating, where as operatorsWhere } from '../operating.ts';
 import { outOption } from '../show.ts';
 import { counted } from '../text.ts';
 import { type Completeness, Signatures } from './completeness.ts';
 import { compareRecords, requireSame, sameText, Told } from './records.ts';
+import { fileAt, folderSource, noteText, urlSource } from './source.ts';
 
 const keyOption = (): Option =>
   new Option(
@@ -179,15 +179,13 @@ async function verifierOf(given: string): Promise<Verifier> {
   }
 }
 
-async function fileAt(path: string): Promise<Bytes> {
-  try {
-    return concat([await readFile(path)]);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw new CliError('notFound', `${path} is not there`);
-    }
-    throw error;
-  }
+/** @throws {CliError} verification: the log has stopped or ended, or an old one is served */
+function requireRecent({ time }: Checkpoint, now: number): void {
+  if (now - time <= IDLE_CHECKPOINT_MS + LOG_LATE_MS) return;
+  throw new CliError(
+    'verification',
+    `the newest checkpoint was signed at ${iso(time)}, and a log that goes on has one every hour: nothing puts events into it any more, it has ended and goes on under another name ("scepter log key --json"), or an old one is shown`,
+  );
 }
 
 /** What does not hold is the answer, and no fault of the command. */
@@ -225,14 +223,18 @@ async function verify(
   { key, since, keep, cloudtrail, kmsKey = [], records, json }: VerifyOptions,
 ): Promise<void> {
   const verifier = await verifierOf(key);
-  const source = /^https?:\/\//.test(where) ? await urlSource(io, where) : folderSource(where);
+  const isLive = /^https?:\/\//.test(where);
+  const source = isLive ? await urlSource(io, where) : folderSource(where);
   const note = await source.read('checkpoint');
   if (!note)
     throw new CliError(
       'notFound',
       `${where} has no checkpoint: it is no log, or none that has begun`,
     );
-  const checkpoint = await held(() => openCheckpoint(fromUtf8(note), verifier));
+  const checkpoint = await held(() => openCheckpoint(noteText(note), verifier));
+  const asOf = io.clock.now();
+  // A copy in a folder is as old as it is; of a log that goes on there is one every hour.
+  if (isLive || records) requireRecent(checkpoint, asOf);
   const older = since && fromUtf8(await fileAt(since));
   const before = older ? await held(() => openCheckpoint(older, verifier)) : undefined;
   if (cloudtrail && !source.entries) {
@@ -265,7 +267,7 @@ async function verify(
     told &&
     (await compareRecords(io, told, {
       log: verifier.name.slice(verifier.name.lastIndexOf('/') + 1),
-      signedAt: checkpoint.time,
+      asOf,
     }));
   const { size, time } = shown(checkpoint);
   const kms = cloudtrail && (await signatures?.compare(cloudtrail, checkpoint.time));
@@ -311,38 +313,4 @@ function requireComplete(io: Io, { wrong: [first, ...more], from }: Completeness
       'CloudTrail has nothing of the time of this log: nothing is proven',
     );
   }
-}
-
-function folderSource(folder: string): LogSource {
-  const read = (path: string) =>
-    fileAt(join(folder, path)).catch((error: unknown) => {
-      if (error instanceof CliError && error.exit === 'notFound') return undefined;
-      throw error;
-    });
-  return { read, entries: true };
-}
-
-/** With the entries, if there is a token that may read them. */
-async function urlSource(io: Io, url: string): Promise<LogSource> {
-  const base = url.replace(/\/$/, '');
-  const token = await io.token().catch(() => undefined);
-  const headers = token === undefined ? {} : { [tokenHeader]: token };
-  const isOwn = new URL(io.url).origin === new URL(url).origin;
-  const get = async (path: string): Promise<Bytes | undefined> => {
-    const { status, octets } = await send(`${base}/${path}`, isOwn ? { headers } : {});
-    if (status === 200) return octets;
-    if (status === 404) return undefined;
-    throw new CliError(
-      status === 401 || status === 403 ? 'notAllowed' : 'remote',
-      `${base}/${path} answered ${status}`,
-    );
-  };
-  const mayRead = await get('tile/entries/000').then(
-    () => true,
-    (error: unknown) => {
-      if (error instanceof CliError && error.exit === 'notAllowed') return false;
-      throw error;
-    },
-  );
-  return { read: get, entries: mayRead };
 }

@@ -12,7 +12,7 @@ import type { TokenUses } from '../../ca/record/token-use.ts';
 import { isExpired, tokenHash } from '../../ca/record/tokens.ts';
 import type { NamedActor } from '../../events/event.ts';
 import type { AdminToken } from '../../ports/records/registry.ts';
-import { clientOf } from '../client.ts';
+import { clientOf, subscriber } from '../client.ts';
 
 /** What `requireRole` tells the routes behind it: the caller's name and the hash of the token. */
 export type Admin = {
@@ -55,7 +55,8 @@ export function requireRole(
     const refused = async (status: 401 | 403, why: string): Promise<HttpFailure> => {
       const person = record ? { id: record.name } : {};
       const what = `${status}: ${c.req.method} ${new URL(c.req.url).pathname}`.slice(0, MAX_TOLD);
-      await access.refused({ kind: 'admin', ...person, ...address }, what);
+      const source = subscriber(from ?? '');
+      await access.refused({ kind: 'admin', ...person, ...address }, { source, what });
       return new HttpFailure(status, why);
     };
     if (!record) throw await refused(401, 'a valid bearer token is required');
@@ -80,5 +81,7 @@ export function requireRole(
 export const tellReading = (access: Access, c: Context<Admin>): Promise<void> => {
   const { pathname, search } = new URL(c.req.url);
   const what = `${c.req.method} ${pathname}${search}`.slice(0, MAX_TOLD);
-  return access.read(c.get('actor'), c.get('tokenHash'), what);
+  const actor = c.get('actor');
+  const source = subscriber(actor.from ?? '');
+  return access.read(actor, { token: c.get('tokenHash'), source, what });
 };

@@ -100,6 +100,24 @@ describe('forgetTransaction', () => {
     );
   });
 
+  test('says so where an event or the request was changed by another hand, and forgets nothing', async () => {
+    for (const kind of ['event', 'transaction'] as const) {
+      const { w, transaction } = await enrolled();
+      const row = w.store
+        .dump()
+        .find((one) => one.kind === kind && JSON.stringify(one).includes(transaction));
+      assert.ok(row);
+      const record = { ...row.record, mac: 'test.00' };
+      const { key, rev } = row;
+      await w.store.write([{ do: 'put', kind, key, rev, record } as never]);
+      await assert.rejects(
+        forgetTransaction(w.lab.deps, transaction, actor),
+        /was changed by another hand/,
+      );
+      assert.ok(ofTransaction(w, transaction).every(({ personal }) => personal));
+    }
+  });
+
   test('leaves one alone that is not over, and knows none that no event tells of', async () => {
     const { w, transaction } = await enrolled({ endpoint: { approval: 'always' } });
     assert.equal(await forgetTransaction(w.lab.deps, transaction, actor), 'open');

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromUtf8, utf8 } from '../../../lib/base/bytes.ts';
+import { SWEEP_PAGES } from '../../../lib/base/limits.ts';
+import { LOG_EVERY_MS, SEQUENCE_ROWS } from '../../../lib/base/log-limits.ts';
 import { type SequenceDeps, sequenceLog } from '../../../lib/ca/log/sequence.ts';
+import type { Action } from '../../../lib/ports/store.ts';
 import { type KeptLogs, type MemoryLogFiles, memoryLogs } from '../../support/log.ts';
 import { idsOf, log, logWorld } from '../../support/log-world.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -212,4 +215,35 @@ test('a key that is not that of the log signs nothing that anybody sees', async 
     fromUtf8(world.files.files.get(`${log}/checkpoint`) ?? utf8('')),
     /^ca\.example\.com\/log\/default\n2\n/,
   );
+});
+
+test('a record that is put back once its events are in the log puts them there no second time', async () => {
+  const world = makeWorld();
+  await world.happen();
+  const row = world.table.dump().find(({ kind }) => kind === 'unlogged');
+  assert.ok(row);
+  const { kind, key, record } = row;
+  for (let i = 0; i < 2; i++) {
+    await sequenceLog(world.deps, log);
+    world.clock.at += LOG_EVERY_MS;
+    await world.happen();
+  }
+  await sequenceLog(world.deps, log);
+  const { size } = await world.published();
+  await world.table.write([{ do: 'put', kind, key, rev: 0, record } as Action]);
+  const { appended, refused } = await sequenceLog(world.deps, log);
+  assert.deepEqual([appended, refused], [0, 1]);
+  assert.equal((await world.published()).size, size);
+});
+
+test('a list that is full of what is no record stops nothing silently', async () => {
+  const world = makeWorld();
+  const junk = Array.from({ length: SWEEP_PAGES * SEQUENCE_ROWS + 1 }, (_, i) => i);
+  for (const i of junk) {
+    const key = `${log}/0000${String(i).padStart(6, '0')}`;
+    const record = { log, events: ['X'] };
+    await world.table.write([{ do: 'put', kind: 'unlogged', key, rev: 0, record } as Action]);
+  }
+  await world.happen();
+  await assert.rejects(sequenceLog(world.deps, log), /is full of 10000 records that are none/);
 });

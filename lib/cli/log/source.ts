@@ -1,0 +1,64 @@
+// Where a log is read from: a folder, or a server.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tokenHeader } from '../../api/route.ts';
+import { type Bytes, concat, fromUtf8 } from '../../base/bytes.ts';
+import { Malformed } from '../../base/errors.ts';
+import type { LogSource } from '../../events/verify.ts';
+import { CliError, type Io, send } from '../io.ts';
+
+/** @throws {Malformed} */
+export function noteText(octets: Bytes): string {
+  try {
+    return fromUtf8(octets);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new Malformed('the checkpoint is no text in UTF-8');
+  }
+}
+
+export async function fileAt(path: string): Promise<Bytes> {
+  try {
+    return concat([await readFile(path)]);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw new CliError('notFound', `${path} is not there`);
+    }
+    throw error;
+  }
+}
+
+export function folderSource(folder: string): LogSource {
+  const read = (path: string) =>
+    fileAt(join(folder, path)).catch((error: unknown) => {
+      if (error instanceof CliError && error.exit === 'notFound') return undefined;
+      throw error;
+    });
+  return { read, entries: true };
+}
+
+/** With the entries, if there is a token that may read them. */
+export async function urlSource(io: Io, url: string): Promise<LogSource> {
+  const base = url.replace(/\/$/, '');
+  const token = await io.token().catch(() => undefined);
+  const headers = token === undefined ? {} : { [tokenHeader]: token };
+  const isOwn = new URL(io.url).origin === new URL(url).origin;
+  const get = async (path: string): Promise<Bytes | undefined> => {
+    const { status, octets } = await send(`${base}/${path}`, isOwn ? { headers } : {});
+    if (status === 200) return octets;
+    if (status === 404) return undefined;
+    throw new CliError(
+      status === 401 || status === 403 ? 'notAllowed' : 'remote',
+      `${base}/${path} answered ${status}`,
+    );
+  };
+  const mayRead = await get('tile/entries/000').then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof CliError && error.exit === 'notAllowed') return false;
+      throw error;
+    },
+  );
+  return { read: get, entries: mayRead };
+}
