@@ -12,6 +12,8 @@ export const elsewhere: Readonly<Record<string, string>> = {
   upgrade: 'data folders of releases, opened by the server of `npm start`',
   'bad-store': 'the server of `npm start` and its files, spoilt',
   s3: 'S3 is played by a server of HTTP, which cannot listen there',
+  'log-files':
+    'folders of this machine, and S3, which is played by a server of HTTP that cannot listen there',
   'roles-anywhere': 'IAM Roles Anywhere is played by a server of HTTP, which cannot listen there',
   sqlite: 'SQLite: node:sqlite has no databases there',
   'http-lambda-events': 'what Lambda hands over, as Requests',
