@@ -25,6 +25,8 @@ export class Tally {
   /** By endpoint. */
   readonly staticChallengeUses = new Map<string, number>();
   readonly rejections = new Rejections();
+  /** Digest of the configuration that an event has told of: a look at the record costs a read. */
+  toldConfiguration: string | undefined;
   /** Where the sweeper goes on, in the list of Transactions of each state; absent: at its beginning. */
   readonly sweptUpTo = new Map<string, string>();
 

@@ -323,7 +323,7 @@ test('every alarm has its row in the runbooks, and every row an alarm', () => {
   const ofCdk = (Object.keys(contexts) as ContextName[]).flatMap((name) =>
     Object.entries(templateOf(name).Resources)
       .filter(([, { Type }]) => Type === 'AWS::CloudWatch::Alarm')
-      .map(([id]) => /^(?:Service|Backend)?(\w+?)Alarm[0-9A-F]{8}$/.exec(id)?.[1] ?? id),
+      .map(([id]) => /^(?:Service|Backend|Heartbeat)?(\w+?)Alarm[0-9A-F]{8}$/.exec(id)?.[1] ?? id),
   );
   const ofTerraform = blocksOf(hcl, 'resource')
     .filter(({ labels }) => labels[0] === 'aws_cloudwatch_metric_alarm')

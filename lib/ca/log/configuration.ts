@@ -11,11 +11,16 @@ export async function tellConfiguration({
   store,
   clock,
   random,
-}: Pick<Deps, 'config' | 'store' | 'clock' | 'random'>): Promise<void> {
+  tally,
+}: Pick<Deps, 'config' | 'store' | 'clock' | 'random' | 'tally'>): Promise<void> {
+  if (tally.toldConfiguration === digest) return;
   const view = new View(store);
   await view.load([current]);
   const before = view.unaltered(current.kind, current.key)?.digest;
-  if (before === digest) return;
+  if (before === digest) {
+    tally.toldConfiguration = digest;
+    return;
+  }
   const draft = new Draft(view);
   draft.put(current.kind, current.key, { digest });
   draft.event(clock.now(), random, {
@@ -24,6 +29,6 @@ export async function tellConfiguration({
     configHash: digest,
     ...(before === undefined ? {} : { note: `after ${before}` }),
   });
-  // A conflict: another instance has just told it.
-  await store.write(draft.actions);
+  // A conflict: another instance has just told of one; which, the next look says.
+  if ((await store.write(draft.actions)) === 'done') tally.toldConfiguration = digest;
 }

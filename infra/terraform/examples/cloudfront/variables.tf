@@ -49,6 +49,11 @@ variable "files" {
     }))
   })
   default = null
+
+  validation {
+    condition     = try(var.files.domain, null) == null || can(regex("^([a-z0-9-]{1,63}\\.)+[a-z]{2,63}$", var.files.domain.name))
+    error_message = "files: the name of its domain must be a host name in lower case."
+  }
 }
 
 variable "origin_secret_arns" {
