@@ -164,6 +164,11 @@ test('scep records what waits for an approver, follows its polls, issues it, and
   assert.equal((await w.ask(denied)).pkiStatus, 'PENDING');
   const [next] = await w.transactions('pending');
   await w.admin('POST', `/transactions/${next?.id}/deny`, { reason: 'because' });
+  await w.admin('POST', `/transactions/${next?.id}/forget`);
+  await w.admin('GET', '/events');
+  await assert.rejects(
+    w.admin('GET', '/events', undefined, { authorization: 'Bearer of nobody at all' }),
+  );
 });
 
 test('scep notes that a device has its certificate when its renewal waits for an approver', async () => {
@@ -440,6 +445,9 @@ const unreached: Readonly<Record<Role, Readonly<Record<string, readonly string[]
   operator: {
     'a command says nothing about itself under an Idempotency-Key, and its own token is in no store':
       ['lib/ca/record/idempotency.ts -', 'lib/ca/record/token-use.ts useOf'],
+    'a command lets itself in, and reads nothing by the API that is told of': [
+      'lib/ca/log/access.ts -',
+    ],
     'only a data folder has a token file': ['functions/node/admin-token.ts record'],
   },
   admin: {
