@@ -7,6 +7,7 @@ import { API_ROOT } from '../api/route.ts';
 import { HttpFailure } from '../base/errors.ts';
 import type { AdminDeps, Deps, ServerDeps } from '../ca/deps.ts';
 import { adminRoutes } from './admin/admin.ts';
+import { callersOf } from './admin/auth.ts';
 import { entryRoutes, logRoutes } from './log.ts';
 import { metricsRoutes } from './metrics.ts';
 import { type OperatorHandlers, operatorRoutes } from './operator/handlers.ts';
@@ -64,12 +65,13 @@ function mountForAdmins(app: Hono, deps: AdminDeps, operated?: OperatorHandlers)
     document ??= JSON.stringify(openApi());
     return octetsResponse(document, 'application/json', 'public, max-age=300');
   });
-  app.route(API_ROOT, adminRoutes(deps, operated));
+  const callers = callersOf(deps);
+  app.route(API_ROOT, adminRoutes(deps, callers, operated));
   const { metrics, logs } = deps;
-  if (metrics) app.route('/', metricsRoutes({ ...deps, metrics }));
+  if (metrics) app.route('/', metricsRoutes({ ...deps, metrics }, callers));
   if (!logs) return;
   app.route('/', logRoutes({ logs }));
-  app.route('/', entryRoutes({ ...deps, logs }));
+  app.route('/', entryRoutes({ ...deps, logs }, callers));
 }
 
 function framed(deps: Deps, mount: (app: Hono) => void): Hono {

@@ -4,10 +4,8 @@
 import { Hono } from 'hono';
 import { HttpFailure } from '../base/errors.ts';
 import type { AdminDeps } from '../ca/deps.ts';
-import { Access } from '../ca/log/access.ts';
-import { TokenUses } from '../ca/record/token-use.ts';
 import type { Logs } from '../ports/log-files.ts';
-import { type Admin, requireRole, tellReading } from './admin/auth.ts';
+import { type Admin, type Callers, requireRole, tellReading } from './admin/auth.ts';
 import { octetsResponse } from './respond.ts';
 import { checkAdminHost } from './target.ts';
 
@@ -36,18 +34,17 @@ export function logRoutes({ logs: { files } }: LogHttpDeps): Hono {
   return app;
 }
 
-export function entryRoutes(deps: AdminDeps & LogHttpDeps): Hono<Admin> {
+export function entryRoutes(deps: AdminDeps & LogHttpDeps, callers: Callers): Hono<Admin> {
   const app = new Hono<Admin>();
-  const access = new Access(deps);
   app.get(
     '/log/:log/tile/entries/*',
     async (c, next) => {
       checkAdminHost(deps.config, c);
       await next();
     },
-    requireRole(deps, { uses: new TokenUses(deps), access }, 'auditor'),
+    requireRole(deps, callers, 'auditor'),
     async (c, next) => {
-      await tellReading(access, c);
+      await tellReading(callers.access, c);
       await next();
     },
     (c) => answerTile(deps.logs.files, c.req.path, 'private'),

@@ -5,12 +5,10 @@ import { Hono } from 'hono';
 import packageJson from '../../package.json' with { type: 'json' };
 import { statusOf } from '../ca/authority/status.ts';
 import type { AdminDeps } from '../ca/deps.ts';
-import { Access } from '../ca/log/access.ts';
 import { type Metrics, seriesOf } from '../ca/metrics.ts';
-import { TokenUses } from '../ca/record/token-use.ts';
 import type { Log } from '../ports/log.ts';
 import { requestTypeOf } from '../protocol/scep/wire/registry.ts';
-import { type Admin, requireRole } from './admin/auth.ts';
+import { type Admin, type Callers, requireRole } from './admin/auth.ts';
 import { octetsResponse } from './respond.ts';
 
 /** What is read when it is asked for. */
@@ -48,9 +46,11 @@ export function countedLog(metrics: Metrics, log: Log): Log {
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-export function metricsRoutes(deps: AdminDeps & { readonly metrics: Metrics }): Hono<Admin> {
+export function metricsRoutes(
+  deps: AdminDeps & { readonly metrics: Metrics },
+  callers: Callers,
+): Hono<Admin> {
   const app = new Hono<Admin>();
-  const callers = { uses: new TokenUses(deps), access: new Access(deps) };
   app.get('/metrics', requireRole(deps, callers, 'auditor'), async () => {
     const text = (await standing(deps)) + deps.metrics.print();
     return octetsResponse(text, METRICS_TYPE, 'no-store');

@@ -84,12 +84,14 @@ class Hourly {
   readonly #groups = new Map<string, Map<string, number>>();
 
   isFirst(group: string, key: string, now: number): boolean {
+    // Most requests are not the first: they look no further.
+    if (isRecent(this.#groups.get(group)?.get(key), now)) return false;
     for (const [name, told] of this.#groups) {
       for (const [one, at] of told) if (!isRecent(at, now)) told.delete(one);
       if (told.size === 0) this.#groups.delete(name);
     }
     const told = this.#groups.get(group) ?? new Map<string, number>();
-    if (told.has(key) || told.size >= ACCESS_EVENTS) return false;
+    if (told.size >= ACCESS_EVENTS) return false;
     this.#groups.set(group, told.set(key, now));
     return true;
   }

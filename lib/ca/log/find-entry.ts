@@ -11,11 +11,13 @@ import { required } from './published.ts';
  * An event stands behind all that were sequenced before it happened: those are found by halving, and it is looked for
  * from there on.
  * @param name of the log @param size of its tree @param event its canonical text
+ * @param everywhere also before it, where an event stands if a clock was put back since: all of the log may be read
  * @throws {Outage} where files of the log are missing
  */
 export async function indexOfEntry(
   { files, name, size }: { files: Pick<LogFiles, 'read'>; name: string; size: number },
   { id, event }: { readonly id: string; readonly event: string },
+  { everywhere = false }: { readonly everywhere?: boolean } = {},
 ): Promise<number | undefined> {
   const bundle = async (index: number): Promise<readonly string[]> => {
     const path = tilePath(tileAt('entries', index * TILE_WIDTH, size));
@@ -33,11 +35,17 @@ export async function indexOfEntry(
     if (await isBefore(middle)) from = middle + 1;
     else to = middle;
   }
-  // Before it only where a clock was put back.
-  const order = [...Array(count).keys()];
-  for (const index of [...order.slice(from), ...order.slice(0, from).reverse()]) {
+  const placeIn = async (index: number): Promise<number | undefined> => {
     const place = (await bundle(index)).indexOf(event);
-    if (place !== -1) return index * TILE_WIDTH + place;
+    return place === -1 ? undefined : index * TILE_WIDTH + place;
+  };
+  for (let index = from; index < count; index++) {
+    const place = await placeIn(index);
+    if (place !== undefined) return place;
+  }
+  for (let index = from - 1; index >= 0 && everywhere; index--) {
+    const place = await placeIn(index);
+    if (place !== undefined) return place;
   }
   return undefined;
 }

@@ -40,7 +40,7 @@ export async function prove(deps: LogDeps, id: string): Promise<Proven | 'waits'
   const checkpoint = fromUtf8(note);
   const { size } = await openCheckpoint(checkpoint, verifier);
   const read = (tile: Tile) => required(files, `${name}/${tilePath(tile)}`);
-  const index = await indexOfEntry({ files, name, size }, { id, event });
+  const index = await indexOfEntry({ files, name, size }, { id, event }, { everywhere: true });
   if (index === undefined) return 'waits';
   const nodeAt = nodesOf(async (tile) => hashesIn(await read(tile), tile.width), size);
   const path = await inclusionPath(nodeAt, index, size);

@@ -27,7 +27,7 @@ import {
 } from '../../events/note.ts';
 import { bundleOf, entriesIn } from '../../events/tiles.ts';
 import { grown, leafHash, rootOf } from '../../events/tree.ts';
-import type { Logs, Sequencing } from '../../ports/log-files.ts';
+import type { LogFiles, Logs, Sequencing } from '../../ports/log-files.ts';
 import type { Records } from '../../ports/records/records.ts';
 import { everyCa } from '../authority/known.ts';
 import type { Deps } from '../deps.ts';
@@ -78,14 +78,14 @@ async function oneStep(
   const taken = new Set(head.taken);
   const verifier = { name: origin, key: await logs.key() };
   const last = await opened(head.checkpoint, verifier);
+  const once = readingOnce(logs.files);
   const { rows, left, entries, first, refused } = await waiting(deps, log, {
     isTaken: (key) => taken.has(key),
     // One that is late may have been in the log already, and put back by another hand.
     isLogged: async (id, event) =>
       last !== undefined &&
       timeOfUlid(id) < last.time - LOG_EVERY_MS / 2 &&
-      (await indexOfEntry({ files: logs.files, name, size: last.size }, { id, event })) !==
-        undefined,
+      (await indexOfEntry({ files: once, name, size: last.size }, { id, event })) !== undefined,
   });
   const now = clock.now();
   const isRecent = last !== undefined && now >= last.time && now - last.time < IDLE_CHECKPOINT_MS;
@@ -200,6 +200,18 @@ type Waiting = {
   /** Records of waiting events that another hand has changed or made, or whose events it has. */
   readonly refused: number;
 };
+
+/** Several late events stand in the same files. */
+function readingOnce(files: Pick<LogFiles, 'read'>): Pick<LogFiles, 'read'> {
+  const seen = new Map<string, Promise<Bytes | undefined>>();
+  return {
+    read(path) {
+      const found = seen.get(path) ?? files.read(path);
+      seen.set(path, found);
+      return found;
+    },
+  };
+}
 
 type Known = {
   readonly isTaken: (key: string) => boolean;

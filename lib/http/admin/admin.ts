@@ -6,7 +6,7 @@ import type { Api } from '../../api/api.ts';
 import type { AdminDeps } from '../../ca/deps.ts';
 import type { OperatorHandlers } from '../operator/handlers.ts';
 import { tokenListHandlers } from '../operator/token-list.ts';
-import type { Admin } from './auth.ts';
+import type { Admin, Callers } from './auth.ts';
 import { caHandlers } from './cas.ts';
 import { certificateHandlers } from './certificates.ts';
 import { challengeHandlers } from './challenges.ts';
@@ -30,5 +30,8 @@ const handlers: HandlersOf<Omit<Api, keyof OperatorHandlers>> = {
   ...simulateHandlers,
 };
 
-export const adminRoutes = (deps: AdminDeps, operated?: OperatorHandlers): Hono<Admin> =>
-  serveApi(deps, { ...handlers, ...operated } as Handlers);
+export const adminRoutes = (
+  deps: AdminDeps,
+  callers: Callers,
+  operated?: OperatorHandlers,
+): Hono<Admin> => serveApi(deps, { ...handlers, ...operated } as Handlers, callers);

@@ -7,8 +7,8 @@ import { isToken, tokenHeader } from '../../api/route.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import type { Role } from '../../base/words.ts';
 import type { Deps } from '../../ca/deps.ts';
-import type { Access } from '../../ca/log/access.ts';
-import type { TokenUses } from '../../ca/record/token-use.ts';
+import { Access } from '../../ca/log/access.ts';
+import { TokenUses } from '../../ca/record/token-use.ts';
 import { isExpired, tokenHash } from '../../ca/record/tokens.ts';
 import type { NamedActor } from '../../events/event.ts';
 import type { AdminToken } from '../../ports/records/registry.ts';
@@ -32,7 +32,13 @@ function tokenOf(header: (name: string) => string | undefined): string | undefin
 }
 
 /** What is remembered of callers: when a token was last used, and which events told of them. */
-type Callers = { readonly uses: TokenUses; readonly access: Access };
+export type Callers = { readonly uses: TokenUses; readonly access: Access };
+
+/** One for all routes of a process: what each caller may still have told is counted once. */
+export const callersOf = (deps: Deps): Callers => ({
+  uses: new TokenUses(deps),
+  access: new Access(deps),
+});
 
 /** Lets a request pass whose token has one of the roles; `admin` has them all. */
 export function requireRole(

@@ -9,13 +9,11 @@ import { errorText, HttpFailure, Outage } from '../../base/errors.ts';
 import type { Json } from '../../base/json.ts';
 import { MAX_ADMIN_BODY_OCTETS } from '../../base/limits.ts';
 import type { AdminDeps } from '../../ca/deps.ts';
-import { Access } from '../../ca/log/access.ts';
 import { Once, OtherRequest, Repeated } from '../../ca/record/idempotency.ts';
-import { TokenUses } from '../../ca/record/token-use.ts';
 import { noRight } from '../operator/no-right.ts';
 import { bodyOf, checked, queryOf } from '../request.ts';
 import { json, lines } from '../respond.ts';
-import { type Admin, requireRole, tellReading } from './auth.ts';
+import { type Admin, type Callers, requireRole, tellReading } from './auth.ts';
 import type { ApiCall, Handler } from './handlers.ts';
 
 /** Those that this process has; a route without one is answered by whoever else has it. */
@@ -35,7 +33,7 @@ const servedBy = (handlers: Handlers): Served[] =>
     return { route, handler: typeof handler === 'function' ? { handle: handler } : handler };
   });
 
-export function serveApi(deps: AdminDeps, handlers: Handlers): Hono<Admin> {
+export function serveApi(deps: AdminDeps, handlers: Handlers, callers: Callers): Hono<Admin> {
   const served = servedBy(handlers);
   const app = new Hono<Admin>();
   app.use(
@@ -46,13 +44,11 @@ export function serveApi(deps: AdminDeps, handlers: Handlers): Hono<Admin> {
       },
     }),
   );
-  const access = new Access(deps);
-  const callers = { uses: new TokenUses(deps), access };
   for (const one of served) {
     const { method, path, roles } = one.route;
     const role = requireRole(deps, callers, ...roles);
     app.on(method, honoPath(path), role, async (c) => {
-      if (method === 'GET' && path !== '/status') await tellReading(access, c);
+      if (method === 'GET' && path !== '/status') await tellReading(callers.access, c);
       return answer(deps, one, c);
     });
   }

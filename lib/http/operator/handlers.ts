@@ -2,7 +2,7 @@
 
 import type { Hono } from 'hono';
 import type { AdminDeps } from '../../ca/deps.ts';
-import type { Admin } from '../admin/auth.ts';
+import { type Admin, callersOf } from '../admin/auth.ts';
 import { type Handlers, serveApi } from '../admin/serve.ts';
 import { caKeyHandlers } from './ca-keys.ts';
 import { repairHandlers } from './repair.ts';
@@ -14,4 +14,4 @@ export type OperatorHandlers = typeof operatorHandlers;
 
 /** For a command that works on the store and the keys itself. */
 export const operatorRoutes = (deps: AdminDeps): Hono<Admin> =>
-  serveApi(deps, { ...operatorHandlers, ...tokenListHandlers } as Handlers);
+  serveApi(deps, { ...operatorHandlers, ...tokenListHandlers } as Handlers, callersOf(deps));

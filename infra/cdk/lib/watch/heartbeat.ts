@@ -27,7 +27,7 @@ export interface HeartbeatProps {
 
   /**
    * Told when the alarm begins and when it is over: a topic of us-east-1.
-   * @default the alarm tells nobody
+   * @default no notification is sent
    */
   readonly alarmTopic?: ITopic;
 }

@@ -6,7 +6,7 @@
 //   remove   DeleteObject; of a folder ListObjectsV2 before
 //
 // The bucket keeps every version of every object under Object Lock as long as its default retention says: what is written
-// over or removed here is still there for whoever looks at versions, and nobody but whoever may bypass the lock ends one.
+// over or removed here is still there for whoever looks at versions. Only a role that may bypass the lock can delete one.
 
 import { type Bytes, equal } from '../../../base/bytes.ts';
 import { MAX_QUERIES_AT_ONCE } from '../../../base/limits.ts';
