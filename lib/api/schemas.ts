@@ -134,6 +134,10 @@ export const time = z
 export const author = {
   by: described('name of the token, or `system`', z.string()),
   from: described('the address that the request came from, if known', z.optional(z.string())),
+  auth: described(
+    'how that was authenticated: `token`, or `credentials` of an operator for the store and the keys; and after a comma, as the ingress has told it, `iam ARN` or `jwt ISSUER SUBJECT`',
+    z.optional(z.string()),
+  ),
 };
 export const hexText = z.string().check(z.regex(/^[0-9a-f]*$/));
 /** DER, in base64. */

@@ -73,7 +73,14 @@ export const roles = ['admin', 'approver', 'challenger', 'auditor'] as const;
 export type Role = (typeof roles)[number];
 
 /** What a MAC key is for: `ports/mac-keys.ts` says who makes and who checks such MACs. */
-export const macPurposes = ['challenge', 'pending', 'approval', 'record', 'registry'] as const;
+export const macPurposes = [
+  'challenge',
+  'pending',
+  'approval',
+  'evidence',
+  'record',
+  'registry',
+] as const;
 export type MacPurpose = (typeof macPurposes)[number];
 
 /** The steps to another RA key. */

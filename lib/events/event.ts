@@ -18,6 +18,9 @@ export type Actor = {
   /** The address that the request came from, where it is known; and what a device's client calls itself. */
   readonly from?: string;
   readonly agent?: string;
+  /** How an administrator was authenticated: `token`, or `credentials` of his own for the store and the keys; and
+   * after a comma, as the ingress has told it, `iam ARN` or `jwt ISSUER SUBJECT`. */
+  readonly auth?: string;
 };
 /** An administrator whom a token names. */
 export type NamedActor = Actor & { readonly id: string };

@@ -20,6 +20,8 @@ export type Connection = {
   readonly host?: string;
   /** The caller has invoked this function directly, without an ingress. */
   readonly invoked?: boolean;
+  /** Whom the ingress has authenticated: `iam ARN`, `jwt ISSUER SUBJECT`. */
+  readonly identity?: string;
 };
 
 /** Hops that are looked at; no request comes through more proxies. */

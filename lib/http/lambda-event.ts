@@ -12,6 +12,7 @@
 // Host header is not used for the URL, because a client can choose it.
 
 import { base64, fromBase64, fromLatin1, utf8 } from '../base/bytes.ts';
+import { isTexts, visible } from '../base/text.ts';
 import { type Connection, forwardedFor } from './client.ts';
 
 type Headers1 = Readonly<Record<string, string | undefined>>;
@@ -27,6 +28,8 @@ type EventV2 = {
     readonly stage?: string;
     /** Absent when the function is invoked without an ingress. */
     readonly http: { readonly method: string; readonly sourceIp?: string };
+    /** Of a Function URL with IAM, of an HTTP API with a JWT authorizer. */
+    readonly authorizer?: unknown;
   };
   readonly body?: string;
   readonly isBase64Encoded: boolean;
@@ -71,7 +74,8 @@ export function requestOf(event: unknown): EventRequest {
     const { rawPath, rawQueryString: query, requestContext } = event;
     const { method, sourceIp: peer } = requestContext.http;
     const path = withoutStage(rawPath, requestContext.stage);
-    return build(event, { method, path, query, entries: valuesOf(event.headers), peer });
+    const identity = identityIn(requestContext.authorizer);
+    return build(event, { method, path, query, entries: valuesOf(event.headers), peer, identity });
   }
   if (!isV1(event)) {
     throw new TypeError(
@@ -115,11 +119,24 @@ type Parts = {
   readonly peer: string | undefined;
   /** It is the last in X-Forwarded-For. */
   readonly peerIsTold?: boolean;
+  readonly identity?: string | undefined;
 };
+
+/** Characters of an identity that are kept. */
+const MAX_IDENTITY = 200;
+
+/** Whom AWS has authenticated. */
+function identityIn(authorizer: unknown): string | undefined {
+  const { iam, jwt } = Object(authorizer);
+  const { userArn } = Object(iam);
+  const { iss, sub } = Object(Object(jwt).claims);
+  const said = isTexts([userArn]) ? `iam ${userArn}` : isTexts([iss, sub]) && `jwt ${iss} ${sub}`;
+  return said ? visible(said).slice(0, MAX_IDENTITY) : undefined;
+}
 
 function build(
   { body, isBase64Encoded }: EventV1 | EventV2,
-  { method, path, query, entries, peer, peerIsTold = false }: Parts,
+  { method, path, query, entries, peer, peerIsTold = false, identity }: Parts,
 ): EventRequest {
   const headers = new Headers();
   for (const [name, values] of entries) {
@@ -151,6 +168,7 @@ function build(
     path,
     host: headers.get('host') ?? '',
     invoked: !peerIsTold && peer === undefined,
+    ...(identity === undefined ? {} : { identity }),
   };
   return { request, connection: arrived, damaged: !isBase64Encoded && text.includes('\ufffd') };
 }

@@ -126,22 +126,45 @@ const challengePasswordOid = objectIdentifier(requestAttributeOids.challengePass
  * The request without its challengePassword, for the record: the attribute stays, its value is
  * empty. Its signature no longer verifies; the record keeps the original's SHA-256 beside it.
  */
-export function redact(request: CertificationRequest): Bytes {
-  const root = scan(request.der);
-  const [info, algorithm, signature] = root.children;
-  const [version, subject, spki, attributes] = info?.children ?? [];
-  if (!info || !algorithm || !signature || !version || !subject || !spki) return request.der;
-  const challenge = singleValue(attributes, requestAttributeOids.challengePassword);
-  if (!attributes || !challenge) return request.der;
-  const kept = attributes.children.map((attribute) => {
-    const inside = attribute.start < challenge.start && challenge.end <= attribute.end;
-    return inside ? sequence(challengePasswordOid, setOf(tlv(challenge.tag))) : raw(attribute);
-  });
-  return sequence(
-    sequence(raw(version), raw(subject), raw(spki), tlv(context(0), ...kept)),
-    raw(algorithm),
-    raw(signature),
+export function redact({ der }: Pick<CertificationRequest, 'der'>): Bytes {
+  const found = secretIn(der);
+  return found
+    ? withAttribute(der, found, sequence(challengePasswordOid, setOf(tlv(found.value.tag))))
+    : der;
+}
+
+/** What `redact` takes out: the whole attribute, DER; undefined where there is none. */
+export function secretOf({ der }: Pick<CertificationRequest, 'der'>): Bytes | undefined {
+  const found = secretIn(der);
+  return found && raw(found.attribute);
+}
+
+/** `redact` undone. @param secret the attribute, DER @throws {Malformed} for octets that are no request */
+export function unredact(redacted: Bytes, secret: Bytes): Bytes {
+  const found = secretIn(redacted);
+  return found ? withAttribute(redacted, found, secret) : redacted;
+}
+
+type Secret = { readonly attribute: Element; readonly value: Element };
+
+/** The challengePassword of a request, if it has one. */
+function secretIn(der: Bytes): Secret | undefined {
+  const attributes = scan(der).children[0]?.children[3];
+  const value = singleValue(attributes, requestAttributeOids.challengePassword);
+  const attribute = attributes?.children.find(
+    ({ start, end }) => value && start < value.start && value.end <= end,
   );
+  return value && attribute && { attribute, value };
+}
+
+function withAttribute(der: Bytes, { attribute }: Secret, other: Bytes): Bytes {
+  const [info, ...signature] = scan(der).children;
+  const [version, subject, spki, attributes] = info?.children ?? [];
+  const before = [version, subject, spki].flatMap((one) => (one ? [raw(one)] : []));
+  const all = (attributes?.children ?? []).map((one) =>
+    one.start === attribute.start ? other : raw(one),
+  );
+  return sequence(sequence(...before, tlv(context(0), ...all)), ...signature.map(raw));
 }
 
 /** Whether both ask for the same key. */

@@ -241,7 +241,7 @@ describe('txn show, approve, deny', () => {
     const shown = (await txn('show', id)).out;
     assert.match(shown, /^state {10}issued$/m);
     assert.match(shown, new RegExp(`^serial {9}${serial}$`, 'm'));
-    assert.match(shown, /^approved by {4}test, 2031-/m);
+    assert.match(shown, /^approved by {4}test \(token\), 2031-/m);
     assert.doesNotMatch(shown, /^expires/m);
     const at = new Date(timeline[1]?.at ?? 0).toISOString().replace('.000Z', 'Z');
     const story = shown.slice(shown.indexOf('timeline\n')).split('\n');

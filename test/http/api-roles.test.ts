@@ -18,6 +18,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'DELETE /challenges/{id}': ['challenger'],
   'GET /transactions': ['approver', 'auditor'],
   'GET /transactions/{id}': ['approver', 'auditor'],
+  'GET /transactions/{id}/request': ['auditor'],
   'POST /transactions/{id}/approve': ['approver'],
   'POST /transactions/{id}/deny': ['approver'],
   'GET /certificates': ['auditor'],

@@ -173,7 +173,7 @@ describe('who asks, and from where', () => {
     assert.equal((await asked('/api/v1/crls/default/publish', lab.adminToken, 'POST')).status, 200);
     const { json } = await api.call(lab, 'GET', '/events?type=crl.published&order=newest&limit=1');
     const [event] = json.events as { personal: { readonly actor: unknown } }[];
-    assert.deepEqual(event?.personal.actor, { from: '192.0.2.7', id: 'test' });
+    assert.deepEqual(event?.personal.actor, { auth: 'token', from: '192.0.2.7', id: 'test' });
   });
 });
 

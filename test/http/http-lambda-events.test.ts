@@ -70,6 +70,28 @@ describe('events as AWS documents them', () => {
     });
   }
 
+  test('whom the ingress has authenticated is told: by IAM, by a JWT, and nobody by anything else', () => {
+    const userArn = 'arn:aws:sts::111122223333:assumed-role/approvers/alice';
+    const claims = { iss: 'https://idp.example', sub: 'alice\u0007' };
+    const said: readonly (readonly [unknown, string | undefined])[] = [
+      [{ iam: { userArn } }, `iam ${userArn}`],
+      [{ jwt: { claims } }, 'jwt https://idp.example alice\\u0007'],
+      [{ iam: { userArn: 'x'.repeat(500) } }, `iam ${'x'.repeat(196)}`],
+      ...[
+        undefined,
+        null,
+        'iam',
+        { iam: { userArn: 1 } },
+        { jwt: { claims: { sub: 'alice' } } },
+      ].map((other) => [other, undefined] as const),
+    ];
+    for (const [authorizer, identity] of said) {
+      const { requestContext, ...event } = Object(vector('function-url-post'));
+      const asked = { ...event, requestContext: { ...requestContext, authorizer } };
+      assert.equal(requestOf(asked).connection.identity, identity);
+    }
+  });
+
   test('an event that is not an HTTP request is refused by name', () => {
     for (const event of [
       ...[{}, null, 'x', { key1: 'value1' }, { version: '2.0', rawPath: '/' }],

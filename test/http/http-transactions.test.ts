@@ -228,7 +228,11 @@ describe('searches and one Transaction', () => {
         ['request.approved', 'known to me'],
       ],
     );
-    assert.deepEqual(Object(events[1]?.personal).actor, { from: '192.0.2.9', id: 'test' });
+    assert.deepEqual(Object(events[1]?.personal).actor, {
+      auth: 'token',
+      from: '192.0.2.9',
+      id: 'test',
+    });
     assert.deepEqual(
       events
         .slice(2)
@@ -244,15 +248,17 @@ describe('searches and one Transaction', () => {
     }
   });
 
-  test('a Transaction says who made its challenge, who decided on it, and from which addresses', async () => {
+  test('a Transaction says who made its challenge, who decided on it, from which addresses, and how each was authenticated', async () => {
     const w = await world({ endpoint: { approval: 'always' } });
     const headers = { authorization: `Bearer ${w.lab.adminToken}` };
     const post = async (path: string, from: string, body = '{}'): Promise<api.Body> => {
       const init = { method: 'POST', body, headers };
-      const answer = await w.lab.fetch(`/api/v1${path}`, init, { hops: [from] });
+      const connection = { hops: [from], ...(path === '/challenges' ? {} : { identity }) };
+      const answer = await w.lab.fetch(`/api/v1${path}`, init, connection);
       assert.equal(answer.status < 300, true, path);
       return (await answer.json()) as api.Body;
     };
+    const identity = 'iam arn:aws:iam::111122223333:user/approver';
     const shown: Record<string, api.Body> = {};
     for (const [n, verdict] of ['approve', 'deny'].entries()) {
       const made = await post('/challenges', '192.0.2.7');
@@ -263,6 +269,7 @@ describe('searches and one Transaction', () => {
       assert.deepEqual((await api.ok(w.lab, 'GET', `/challenges/${made.id}`)).madeBy, {
         by: 'test',
         from: '192.0.2.7',
+        auth: 'token',
       });
       await post(`/transactions/${id}/${verdict}`, `192.0.2.${n + 8}`);
       const poll = { key, transactionID: verdict };
@@ -270,19 +277,20 @@ describe('searches and one Transaction', () => {
       shown[verdict] = await api.ok(w.lab, 'GET', `/transactions/${id}`);
     }
     const { approve = {}, deny = {} } = shown;
-    const maker = { by: 'test', from: '192.0.2.7' };
+    const maker = { by: 'test', from: '192.0.2.7', auth: 'token' };
+    const auth = `token, ${identity}`;
     assert.deepEqual([approve.challengeBy, deny.challengeBy], [maker, maker]);
     const { at: _at, ...approval } = approve.approval as api.Body;
-    assert.deepEqual(approval, { by: 'test', from: '192.0.2.8' });
+    assert.deepEqual(approval, { by: 'test', from: '192.0.2.8', auth });
     const decided = (story: api.Body): api.Body | undefined =>
       (story.timeline as api.Body[]).find(
         ({ state }) => state === 'denied' || state === 'approved',
       );
     assert.deepEqual(
-      [decided(approve), decided(deny)].map((step) => [step?.by, step?.from]),
+      [decided(approve), decided(deny)].map((step) => [step?.by, step?.from, step?.auth]),
       [
-        ['test', '192.0.2.8'],
-        ['test', '192.0.2.9'],
+        ['test', '192.0.2.8', auth],
+        ['test', '192.0.2.9', auth],
       ],
     );
   });

@@ -314,7 +314,7 @@ test("the admin function may sign nothing; the others may sign digests, with the
 test('each role may open the sealed keys that it needs, of this deployment, and no others', async () => {
   const opens = {
     scep: ['ra', ...macPurposes.map((purpose) => `mac-${purpose}`)],
-    admin: ['mac-challenge', 'mac-approval', 'mac-record', 'mac-registry'],
+    admin: ['mac-challenge', 'mac-approval', 'mac-evidence', 'mac-record', 'mac-registry'],
     maintenance: ['mac-record', 'mac-registry'],
   } as const;
   const { SealingKey: KeyId = '' } = stack.made.outputs;

@@ -44,7 +44,14 @@ const keys = z.optional(
 );
 /** Each for its purpose. */
 const sealed = () =>
-  z.strictObject({ challenge: keys, pending: keys, approval: keys, record: keys, registry: keys });
+  z.strictObject({
+    challenge: keys,
+    pending: keys,
+    approval: keys,
+    evidence: keys,
+    record: keys,
+    registry: keys,
+  });
 
 export const repairRoutes = {
   'POST /cas/{ca}/restore': {

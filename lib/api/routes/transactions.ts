@@ -148,6 +148,15 @@ export const transactionRoutes = {
     params: byId,
     answer: story,
   },
+  'GET /transactions/{id}/request': {
+    noun: 'transaction',
+    roles: ['auditor'],
+    summary: 'The request as it came, whose signature proves that its sender had the key',
+    params: byId,
+    answer: answer('OriginalRequest', z.strictObject({ csr: der })),
+    conflict:
+      'it is not told: no certificate came of it, its challengePassword is a secret that others may have or can still be used, or it is no longer kept; the detail says which',
+  },
   'POST /transactions/{id}/approve': {
     ...decision,
     summary: 'Let a waiting request have its certificate',

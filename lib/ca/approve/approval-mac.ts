@@ -1,15 +1,7 @@
-// Protects a waiting request: a MAC over what was proven, a MAC over the approval, and the seal of the
-// password for an EC client's reply. So write access to the records is not enough to have anything issued.
+// Protects a waiting request: a MAC over what was proven, and a MAC over the approval. So write access to the
+// records is not enough to have anything issued.
 
-import {
-  type Bytes,
-  base64,
-  equalSecret,
-  fromBase64,
-  fromUtf8,
-  hex,
-  utf8,
-} from '../../base/bytes.ts';
+import { type Bytes, equalSecret, hex, utf8 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { hash } from '../../crypto/native.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';
@@ -85,40 +77,4 @@ export function requireApproval(
     );
   if (!proven || !approved) throw new Outage(`the approval of ${id} does not hold`);
   return approval;
-}
-
-/** AES-256-GCM, for this one Transaction. @param iv 12 fresh octets */
-export async function sealPassword(
-  macKey: MacKey,
-  id: string,
-  text: string,
-  iv: Bytes,
-): Promise<string> {
-  const parameters = { name: 'AES-GCM', iv, additionalData: utf8(id) };
-  const sealed = await crypto.subtle.encrypt(parameters, await sealingKey(macKey), utf8(text));
-  return [macKey.id, base64(iv), base64(new Uint8Array(sealed))].join('.');
-}
-
-/** @throws {Outage} when it cannot be opened */
-export async function unsealPassword(
-  macKeys: readonly MacKey[],
-  { id, sealedPassword }: Transaction,
-): Promise<string | undefined> {
-  if (sealedPassword === undefined) return undefined;
-  const [keyId, iv = '', sealed = ''] = sealedPassword.split('.');
-  const macKey = macKeys.find((candidate) => candidate.id === keyId);
-  if (!macKey) throw new Outage(`the password of ${id} is sealed under a key that is gone`);
-  const parameters = { name: 'AES-GCM', iv: fromBase64(iv), additionalData: utf8(id) };
-  try {
-    const key = await sealingKey(macKey);
-    const opened = await crypto.subtle.decrypt(parameters, key, fromBase64(sealed));
-    return fromUtf8(new Uint8Array(opened));
-  } catch {
-    throw new Outage(`the password of ${id} does not open`);
-  }
-}
-
-function sealingKey(macKey: MacKey): Promise<CryptoKey> {
-  const key = mac(macKey, 'seal', null);
-  return crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']);
 }

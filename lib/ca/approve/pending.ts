@@ -12,7 +12,7 @@ import { printGeneralName } from '../../x509/names/general-name.ts';
 import type { Authorization } from '../authorize/authorize.ts';
 import type { Deps } from '../deps.ts';
 import { csrOf, type Known } from '../enrol/lookup.ts';
-import { beginTransaction } from '../enrol/new-transaction.ts';
+import { beginAllowed } from '../enrol/new-transaction.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
 import { lapsed, loadForEnd, voidTransaction } from '../enrol/rollback.ts';
 import { loadNew, type Remembered } from '../record/idempotency.ts';
@@ -21,20 +21,22 @@ import { eventOf, requesterOf } from '../record/transaction-event.ts';
 import { moved } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { requireApprovable } from './approvable.ts';
-import { makeApproval, makePendingMac, sealPassword } from './approval-mac.ts';
+import { makeApproval, makePendingMac } from './approval-mac.ts';
+import { sealPassword } from './sealed.ts';
 
 /** @returns `again` when something changed since the lookup: nothing was written; look up and decide again */
 export async function pend(
   deps: Deps,
   request: EnrolmentRequest,
-  { view, transaction: own }: Known,
+  known: Known,
   {
     authorization: { grounds },
     now,
   }: { readonly authorization: Authorization; readonly now: number },
 ): Promise<Transaction<'pending'> | 'again'> {
   const { endpoint, ca, csr, signer, transactionID } = request;
-  const begun = beginTransaction(deps, request, now);
+  const { view, transaction: own } = known;
+  const begun = await beginAllowed(deps, request, known, now);
   const names = grounds.names.names.map(printGeneralName);
   const password = passwordFor(signer, csr);
   const [macKey] = await deps.macKeys.live('pending');
@@ -166,7 +168,7 @@ export async function decide(
     }
     const { by: id, ...address } = by;
     const draft = new Draft(view);
-    const { sealedPassword: _sealed, ...withoutPassword } = transaction;
+    const { sealedPassword: _sealed, sealedChallenge: _challenge, ...withoutSecrets } = transaction;
     const [macKey] = await deps.macKeys.live('approval');
     const next: Transaction<'approved' | 'denied'> =
       verdict === 'approved'
@@ -176,7 +178,7 @@ export async function decide(
             approval: makeApproval(macKey, transaction, { ...by, at: now }),
           }
         : {
-            ...withoutPassword,
+            ...withoutSecrets,
             ...moved(transaction, 'deny', now, by),
             reason: 'requestDenied',
             repeatUntil: now + repeatMs(deps, transaction),
@@ -212,7 +214,7 @@ export async function close(
   transaction: Transaction<'pending' | 'approved'>,
   { event, reason, evidence, now }: End,
 ): Promise<'done' | 'again'> {
-  const { sealedPassword: _sealed, ...rest } = transaction;
+  const { sealedPassword: _sealed, sealedChallenge: _challenge, ...rest } = transaction;
   const draft = new Draft(view);
   const next: Transaction<'expired' | 'denied'> = {
     ...rest,

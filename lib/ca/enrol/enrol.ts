@@ -15,7 +15,7 @@ import type { Deps, EnrolDeps } from '../deps.ts';
 import { requesterOf } from '../record/transaction-event.ts';
 import { issue, requireIssuable } from './issue.ts';
 import { asRenewal, type Known, lookup } from './lookup.ts';
-import { beginTransaction } from './new-transaction.ts';
+import { beginAllowed } from './new-transaction.ts';
 import { DeniedRequest } from './record-refusal.ts';
 import type { EnrolmentRequest, Outcome } from './request.ts';
 import { finished, resume, type Standing } from './resume.ts';
@@ -166,7 +166,7 @@ async function asDecided(
     case 'grant': {
       // Its own attempt has lapsed, and is replaced.
       const again = transaction && lapsed(transaction, now) ? transaction : undefined;
-      const begun = again ?? beginTransaction(deps, request, now);
+      const begun = again ?? (await beginAllowed(deps, request, known, now));
       const order = { ca, endpoint, csr, transaction: begun, view };
       // 8. Recorded, signed, verified, recorded again.
       const made = await issue(deps, order, decision.authorization, now);

@@ -5,8 +5,10 @@ import { hex } from '../../base/bytes.ts';
 import { ulid } from '../../base/ulid.ts';
 import { hash } from '../../crypto/native.ts';
 import { printName } from '../../x509/names/name.ts';
+import { keepChallenge } from '../approve/sealed.ts';
 import type { Deps } from '../deps.ts';
 import type { Begun } from '../record/transition.ts';
+import type { Known } from './lookup.ts';
 import type { EnrolmentRequest } from './request.ts';
 
 /** The Transaction as it begins; the write that stores it says in which state. */
@@ -36,4 +38,15 @@ export function beginTransaction(
     timeline: [],
     createdAt: now,
   };
+}
+
+/** The same of one that is allowed: its challenge is kept, sealed. */
+export async function beginAllowed(
+  deps: Deps,
+  request: EnrolmentRequest,
+  { challenge }: Pick<Known, 'challenge'>,
+  now: number,
+): Promise<Begun> {
+  const begun = beginTransaction(deps, request, now);
+  return { ...begun, ...(await keepChallenge(deps, begun.id, request.csr, challenge)) };
 }

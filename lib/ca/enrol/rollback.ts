@@ -129,8 +129,9 @@ export function voidTransaction(
   if (ended && challenge && draft.get('challenge', challenge)?.open[transaction.id] !== undefined) {
     draft.use(challenge, { free: [transaction.id] });
   }
+  const { sealedChallenge: _free, ...rest } = transaction;
   draft.put('transaction', transaction.id, {
-    ...transaction,
+    ...rest,
     ...moved(transaction, 'void', now, { by: actor.kind }),
     undo: {},
   });

@@ -60,7 +60,7 @@ const forms: Partial<Record<Kind, (row: Said) => boolean>> = {
     rev !== SPOILT_REV &&
     isTexts([record.id, record.bindingMac, record.endpoint, Object(binding).subject ?? '']) &&
     isTexts(Object(binding).names) &&
-    (madeBy === undefined || isTexts([Object(madeBy).by, Object(madeBy).from ?? ''])) &&
+    (madeBy === undefined || isAuthor(Object(madeBy))) &&
     [record.uses, record.usesLeft, record.failures].every(Number.isFinite) &&
     [record.createdAt, record.expiresAt, revokedAt].every(isTime) &&
     typeof open === 'object' &&
@@ -68,6 +68,9 @@ const forms: Partial<Record<Kind, (row: Said) => boolean>> = {
     isTexts(Object.values(open)),
 };
 type Said = Pick<Row, 'key' | 'rev'> & { readonly record: Readonly<Record<string, unknown>> };
+
+const isAuthor = ({ by, from = '', auth = '' }: Record<string, unknown>): boolean =>
+  isTexts([by, from, auth]);
 
 /** What has a date: others could not even be shown. */
 const isTime = (said: unknown): boolean =>

@@ -69,7 +69,8 @@ export function moved<S extends StateOrBegin, E extends TransactionEvent<S>>(
   return { state: next, timeline: [...timeline, step].slice(-MAX_TIMELINE) };
 }
 
-export const authorOf = ({ kind, id, from }: Actor): Author => ({
+export const authorOf = ({ kind, id, from, auth }: Actor): Author => ({
   by: id ?? kind,
   ...(from === undefined ? {} : { from }),
+  ...(auth === undefined ? {} : { auth }),
 });

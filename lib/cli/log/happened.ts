@@ -23,8 +23,15 @@ function whoOf({ actor: { kind }, personal }: EventBody): string {
   return kind === 'admin' ? authorText({ by, ...more }) : kind;
 }
 
+/** Whoever did something, from which address, and how that was authenticated. */
+export const byText = ({
+  auth,
+  ...author
+}: Parameters<typeof authorText>[0] & { readonly auth?: string | undefined }): string =>
+  auth === undefined ? authorText(author) : `${authorText(author)} (${auth})`;
+
 /** Whoever did something, and from which address. */
-export const authorText = ({
+const authorText = ({
   by,
   from,
 }: {

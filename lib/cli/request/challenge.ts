@@ -6,7 +6,7 @@ import { visible } from '../../base/text.ts';
 import { type ChallengeState, challengeStates } from '../../base/words.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
-import { authorText } from '../log/happened.ts';
+import { byText } from '../log/happened.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { counted, type Field, fromNow, type Sheet, seconds } from '../text.ts';
@@ -192,7 +192,7 @@ function page(one: Challenge, now: number): Sheet {
     ['uses', `${one.usesLeft} of ${one.uses} left`],
     ['refused', failures === 0 ? undefined : counted(failures, 'attempt')],
     ['made', seconds(one.createdAt)],
-    ['made by', madeBy && authorText(madeBy)],
+    ['made by', madeBy && byText(madeBy)],
     ['expires', `${seconds(one.expiresAt)} (${fromNow(one.expiresAt, now)})`],
   ];
   return [[{ fields }]];

@@ -9,7 +9,7 @@ import { describeRequest } from '../../x509/describe/describe.ts';
 import { callApi } from '../api.ts';
 import { wholeSerial } from '../certificate/which.ts';
 import type { Io } from '../io.ts';
-import { authorText, inOrder, stepRow } from '../log/happened.ts';
+import { byText, inOrder, stepRow } from '../log/happened.ts';
 import { requestFields } from '../look/decoded.ts';
 import { type PageOptions, pageOptions, requireUnaltered, searchHelp, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
@@ -136,8 +136,8 @@ function page(story: Story): Sheet {
     ['client', story.client?.agent],
     ['CSR SHA-256', story.csrHash],
     ['authorized by', story.authorizedBy],
-    ['challenge by', challengeBy && authorText(challengeBy)],
-    ['approved by', approval && `${authorText(approval)}, ${seconds(approval.at)}`],
+    ['challenge by', challengeBy && byText(challengeBy)],
+    ['approved by', approval && `${byText(approval)}, ${seconds(approval.at)}`],
     ['renews', story.renews],
     ['serial', story.serial],
     ['configuration', story.configHash],

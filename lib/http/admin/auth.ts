@@ -9,10 +9,10 @@ import type { Role } from '../../base/words.ts';
 import type { Deps } from '../../ca/deps.ts';
 import { Access } from '../../ca/log/access.ts';
 import { TokenUses } from '../../ca/record/token-use.ts';
-import { isExpired, tokenHash } from '../../ca/record/tokens.ts';
+import { isExpired, ownNames, tokenHash } from '../../ca/record/tokens.ts';
 import type { NamedActor } from '../../events/event.ts';
 import type { AdminToken } from '../../ports/records/registry.ts';
-import { clientOf, subscriber } from '../client.ts';
+import { type Connection, clientOf, subscriber } from '../client.ts';
 
 /** What `requireRole` tells the routes behind it: the caller's name and the hash of the token. */
 export type Admin = {
@@ -68,7 +68,8 @@ export function requireRole(
     if (!record) throw await refused(401, 'a valid bearer token is required');
     const { name, roles } = record;
     // A refusal is logged with it.
-    c.set('actor', { kind: 'admin', id: name, ...address });
+    const auth = authOf(c, name === ownNames.operator && tokens?.has(hash) === true);
+    c.set('actor', { kind: 'admin', id: name, ...address, auth });
     if (isExpired(record, clock.now())) {
       throw await refused(401, `the token "${name}" has expired: have another one made`);
     }
@@ -81,6 +82,13 @@ export function requireRole(
     if (!tokens?.has(hash)) await uses.used(hash);
     await next();
   };
+}
+
+/** How the caller was authenticated (`Actor`). @param own with rights of his own, in a process of his own */
+function authOf(c: Context, own: boolean): string {
+  const { identity }: Connection = c.env ?? {};
+  const by = own ? 'credentials' : 'token';
+  return identity === undefined ? by : `${by}, ${identity}`;
 }
 
 /** Tells who reads, once an hour for each token and address. */

@@ -63,7 +63,7 @@ export type TransactionBase = {
   readonly transactionIDs: readonly string[];
   /** RFC 4514 text, for people. */
   readonly subject: string;
-  /** SHA-256 of the CSR as it came; `RequestPointer` has the CSR. */
+  /** SHA-256 of the CSR as it came; `RequestPointer` has it without its challengePassword. */
   readonly csrHash: string;
   /** `TYPE:VALUE`: the subjectAltNames that the certificate has or will have. */
   readonly names: readonly string[];
@@ -95,6 +95,9 @@ export type TransactionBase = {
   /** The challengePassword of an EC client, sealed, for the answers to its polls: one that got lost is
    * asked for again, so it stays until there is nothing more to give out. */
   readonly sealedPassword?: string;
+  /** The challengePassword attribute of its CSR, sealed, where it is a challenge of ours for one use: with it the CSR
+   * is again as it came. Kept until the request has ended without a certificate. */
+  readonly sealedChallenge?: string;
   /** At most `MAX_TIMELINE`. */
   readonly timeline: readonly TimelineEntry[];
   readonly createdAt: number;
@@ -103,8 +106,9 @@ export type TransactionBase = {
 /** The address, where it is known, and what the client calls itself. */
 export type Client = { readonly from?: string; readonly agent?: string };
 
-/** The name of an administrator's token, or `system`; and the address that the request came from, if known. */
-export type Author = { readonly by: string; readonly from?: string };
+/** The name of an administrator's token, or `system`; the address that the request came from, if known; and how
+ * whoever sent it was authenticated (`Actor`). */
+export type Author = { readonly by: string; readonly from?: string; readonly auth?: string };
 
 /** By the actor, unless it was the device. */
 export type TimelineEntry = {

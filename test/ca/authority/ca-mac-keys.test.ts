@@ -79,9 +79,9 @@ describe('each function and the MAC keys it may open', () => {
     assert.equal((await sweep(maintenance.deps)).voided, 1);
   });
 
-  test('SCEP without approvals in play: the one for challenges, beside those of records', async () => {
+  test('SCEP without approvals in play: those for challenges and their seal, beside those of records', async () => {
     const w = await world();
-    const scep = await w.instance({ macKeys: only('challenge', ...records) });
+    const scep = await w.instance({ macKeys: only('challenge', 'evidence', ...records) });
     const sent = await enrolment(w.lab, { challenge: await w.lab.challenge() });
     got(await w.send(sent, '/scep', scep));
   });

@@ -4,7 +4,7 @@
 import { type Bytes, equal, fromBase64, fromHex, hex } from '../../../base/bytes.ts';
 import { Malformed, Outage } from '../../../base/errors.ts';
 import { MAX_ISSUE_ROUNDS } from '../../../base/limits.ts';
-import { unsealPassword } from '../../../ca/approve/approval-mac.ts';
+import { unsealPassword } from '../../../ca/approve/sealed.ts';
 import type { AnsweringCa } from '../../../ca/authority/ca-certificates.ts';
 import type { Deps, ServerDeps } from '../../../ca/deps.ts';
 import { loadTransaction } from '../../../ca/enrol/lookup.ts';
