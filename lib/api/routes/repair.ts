@@ -3,7 +3,7 @@
 
 import * as z from 'zod/mini';
 import { MAX_CRL_FLOOR } from '../../base/limits.ts';
-import { macPurposes } from '../../base/words.ts';
+import { type MacPurpose, macPurposes } from '../../base/words.ts';
 import { described } from '../../config/schema.ts';
 import type { Routes } from '../route.ts';
 import { answer, body, caId, notHere, time, ulidText } from '../schemas.ts';
@@ -51,7 +51,7 @@ const sealed = () =>
     evidence: keys,
     record: keys,
     registry: keys,
-  });
+  } satisfies Record<MacPurpose, typeof keys>);
 
 export const repairRoutes = {
   'POST /cas/{ca}/restore': {
