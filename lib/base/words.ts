@@ -83,6 +83,12 @@ export const macPurposes = [
 ] as const;
 export type MacPurpose = (typeof macPurposes)[number];
 
+/** Why a request is not told as it came: no certificate came of it; its record is gone, or that of a later message with
+ * another signature took its place; its challengePassword is none of ours for one use, so that others may have it, and it
+ * is never told; its challenge could still be used. */
+export const withheldWords = ['notIssued', 'notKept', 'secret', 'live'] as const;
+export type Withheld = (typeof withheldWords)[number];
+
 /** The steps to another RA key. */
 export const rotationSteps = ['prepare', 'activate', 'retire'] as const;
 export type RotationStep = (typeof rotationSteps)[number];

@@ -99,6 +99,11 @@ export const nouns: Readonly<Record<string, Noun>> = {
     about: 'events: everything that happened',
     load: async ({ asking }) => (await import('./log/log.ts')).logCommand(asking),
   },
+  evidence: {
+    takes: '[options] <certificate>',
+    about: 'a folder that proves who got a certificate and who allowed it, for auditors',
+    load: async ({ asking }) => (await import('./evidence/evidence.ts')).evidenceCommand(asking),
+  },
   explain: {
     takes: '[options] [code]',
     about: 'what a refusal means, and what to change',

@@ -52,3 +52,7 @@ export async function checkProof(
   }
   return { ...checkpoint, index };
 }
+
+/** The log that a proof is of, by its own word. @throws {Malformed} */
+export const originIn = (text: string): string =>
+  readProof(text).checkpoint.split('\n', 1)[0] ?? '';

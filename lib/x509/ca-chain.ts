@@ -61,6 +61,25 @@ export async function chainOf(
   return other ? `${called(other)} does not belong to the chain: leave it out` : chain;
 }
 
+/**
+ * The CAs among these by which a certificate was issued: its issuer first, then each one's, as far as they go.
+ * @param found in any order
+ */
+export async function issuersOf(
+  certificate: Certificate,
+  found: readonly Certificate[],
+): Promise<readonly Certificate[]> {
+  const path: Certificate[] = [];
+  for (let last = certificate; ; ) {
+    const named = found.filter((one) => !path.includes(one) && constraintsOf(one).isCa);
+    const verdicts = await Promise.all(named.map((issuer) => signs(issuer, last)));
+    const issuer = named[verdicts.indexOf(true)];
+    if (!issuer) return path;
+    path.push(issuer);
+    last = issuer;
+  }
+}
+
 /** Why the first certificate of a chain cannot be that of a CA that issues now; undefined if it can. */
 export function chainProblem(
   chain: readonly [Certificate, ...Certificate[]],

@@ -1,7 +1,7 @@
 // Transactions: listed, searched, shown with all that happened to them, approved and denied.
 
 import * as z from 'zod/mini';
-import { transactionStates } from '../../base/words.ts';
+import { transactionStates, withheldWords } from '../../base/words.ts';
 import { described } from '../../config/schema.ts';
 import { decodedRequest } from '../decoded.ts';
 import type { Routes } from '../route.ts';
@@ -153,9 +153,16 @@ export const transactionRoutes = {
     roles: ['auditor'],
     summary: 'The request as it came, whose signature proves that its sender had the key',
     params: byId,
-    answer: answer('OriginalRequest', z.strictObject({ csr: der })),
-    conflict:
-      'it is not told: no certificate came of it, its challengePassword is a secret that others may have or can still be used, or it is no longer kept; the detail says which',
+    answer: answer(
+      'OriginalRequest',
+      z.strictObject({
+        csr: z.optional(der),
+        withheld: described(
+          'why it is not told: no certificate came of it; its record is gone; its challengePassword is none of this service for one use, so that others may have it; it can still be used',
+          z.optional(z.enum(withheldWords)),
+        ),
+      }),
+    ),
   },
   'POST /transactions/{id}/approve': {
     ...decision,

@@ -2,6 +2,7 @@
 // told only once that is no secret any more.
 
 import { type Bytes, hex } from '../../base/bytes.ts';
+import type { Withheld } from '../../base/words.ts';
 import { hash } from '../../crypto/native.ts';
 import type { Challenge } from '../../ports/records/records.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
@@ -13,24 +14,13 @@ import type { Deps } from '../deps.ts';
 import { csrOf } from '../enrol/lookup.ts';
 import { View } from '../record/unit-of-work.ts';
 
-/** Why it is not told. */
-export type Untold =
-  /** No certificate came of it. */
-  | 'notIssued'
-  /** Its record is gone, or that of a later message with another signature took its place. */
-  | 'notKept'
-  /** Its challengePassword is none of ours for one use: others may have it, so it is never told. */
-  | 'secret'
-  /** Its challenge could still be used. */
-  | 'live';
-
 type Reading = Pick<Deps, 'store' | 'macKeys' | 'clock'>;
 
 /** @returns DER; or why it is not told; undefined where there is no such Transaction */
 export async function originalRequest(
   { store, macKeys, clock }: Reading,
   id: string,
-): Promise<Bytes | Untold | undefined> {
+): Promise<Bytes | Withheld | undefined> {
   const view = new View(store);
   await view.load([{ kind: 'transaction', key: id }]);
   const transaction = view.get('transaction', id);

@@ -22,6 +22,9 @@ export type SignCall = {
   readonly refused: boolean;
 };
 
+/** @param record all that CloudTrail has of the call */
+type OnSign = (call: SignCall, record: unknown) => void;
+
 type Span = { readonly from: number; readonly until: number };
 
 /** What an export can prove something about. */
@@ -59,7 +62,7 @@ export class CloudTrail {
    * @param sign gets each Sign of a key of KMS
    * @throws {CliError} that names the file that is none of CloudTrail
    */
-  async read(paths: readonly string[], sign: (call: SignCall) => void): Promise<void> {
+  async read(paths: readonly string[], sign: OnSign): Promise<void> {
     for (const given of paths) {
       for (const path of await filesAt(given)) {
         const { hash, content } = await contentOf(path);
@@ -74,25 +77,13 @@ export class CloudTrail {
     }
   }
 
-  #add(event: Member, sign: (call: SignCall) => void): void {
+  #add(event: Member, sign: OnSign): void {
     const at = event.time('eventTime');
     this.#first = Math.min(this.#first, at);
     this.#last = Math.max(this.#last, at);
     this.#hours.add(Math.floor(at / HOUR_MS));
-    if (event.text('eventSource') !== 'kms.amazonaws.com') return;
-    if (event.text('eventName') !== 'Sign') return;
-    const who = event.member('userIdentity');
-    const issuer = who?.member('sessionContext')?.member('sessionIssuer');
-    const keys = event.has('resources') ? event.list('resources') : [];
-    const arn = keys.map((key) => key.maybe('ARN')).find((name) => name?.includes(':key/'));
-    sign({
-      eventID: event.text('eventID'),
-      requestID: event.text('requestID'),
-      at,
-      key: arn ?? event.member('requestParameters')?.maybe('keyId') ?? '',
-      role: issuer?.maybe('arn') ?? who?.maybe('arn') ?? who?.maybe('principalId') ?? 'nobody',
-      refused: event.has('errorCode'),
-    });
+    const call = signIn(event);
+    if (call) sign(call, event.value);
   }
 
   coverage(): Coverage {
@@ -140,6 +131,28 @@ export class CloudTrail {
   }
 }
 
+function signIn(event: Member): SignCall | undefined {
+  if (event.text('eventSource') !== 'kms.amazonaws.com') return undefined;
+  if (event.text('eventName') !== 'Sign') return undefined;
+  const who = event.member('userIdentity');
+  const issuer = who?.member('sessionContext')?.member('sessionIssuer');
+  const keys = event.has('resources') ? event.list('resources') : [];
+  const arn = keys.map((key) => key.maybe('ARN')).find((name) => name?.includes(':key/'));
+  return {
+    eventID: event.text('eventID'),
+    requestID: event.text('requestID'),
+    at: event.time('eventTime'),
+    key: arn ?? event.member('requestParameters')?.maybe('keyId') ?? '',
+    role: issuer?.maybe('arn') ?? who?.maybe('arn') ?? who?.maybe('principalId') ?? 'nobody',
+    refused: event.has('errorCode'),
+  };
+}
+
+/** The requests to sign in a text of CloudTrail's form. @throws {CliError} that names what is none */
+export function signsIn(content: unknown, where: string): readonly SignCall[] {
+  return new Member(content, where).list('Records').flatMap((one) => signIn(one) ?? []);
+}
+
 /** Of a folder as the bucket has it: all files below it. */
 async function filesAt(path: string): Promise<readonly string[]> {
   try {
@@ -181,12 +194,14 @@ const MAX_CHARACTERS = 2048;
 
 /** An object of a file, of which nothing is believed; null is as good as absent. */
 class Member {
+  readonly value: unknown;
   readonly #members: ReadonlyMap<string, unknown>;
   readonly #where: string;
 
   /** @throws {CliError} if it is no object */
   constructor(value: unknown, where: string) {
     this.#where = where;
+    this.value = value;
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw this.#wrong('an object');
     }

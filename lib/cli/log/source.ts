@@ -1,11 +1,12 @@
-// Where a log is read from: a folder, or a server.
+// Where a log is read from: a folder, such a folder as one file, or a server.
 
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tokenHeader } from '../../api/route.ts';
 import { type Bytes, concat, fromUtf8 } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
 import type { LogSource } from '../../events/verify.ts';
+import { openTar } from '../evidence/tar.ts';
 import { CliError, type Io, send } from '../io.ts';
 
 /** @throws {Malformed} */
@@ -29,7 +30,24 @@ export async function fileAt(path: string): Promise<Bytes> {
   }
 }
 
-export function folderSource(folder: string): LogSource {
+/** What is to be verified, and an end to the reading of it. */
+export type Opened = LogSource & { readonly close: () => Promise<void> };
+
+/** @param where URL, folder, or a tar archive of one @throws {CliError} @throws {Malformed} */
+export async function openSource(io: Io, where: string): Promise<Opened> {
+  const close = async (): Promise<void> => {};
+  if (isUrl(where)) return { ...(await urlSource(io, where)), close };
+  const isFile = await stat(where).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  if (!isFile) return { ...folderSource(where), close };
+  return { ...(await openTar(where)), entries: true };
+}
+
+export const isUrl = (where: string): boolean => /^https?:\/\//.test(where);
+
+function folderSource(folder: string): LogSource {
   const read = (path: string) =>
     fileAt(join(folder, path)).catch((error: unknown) => {
       if (error instanceof CliError && error.exit === 'notFound') return undefined;
@@ -39,7 +57,7 @@ export function folderSource(folder: string): LogSource {
 }
 
 /** With the entries, if there is a token that may read them. */
-export async function urlSource(io: Io, url: string): Promise<LogSource> {
+async function urlSource(io: Io, url: string): Promise<LogSource> {
   const base = url.replace(/\/$/, '');
   const token = await io.token().catch(() => undefined);
   const headers = token === undefined ? {} : { [tokenHeader]: token };

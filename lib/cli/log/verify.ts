@@ -6,6 +6,7 @@ import { type Bytes, fromUtf8, hex } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
 import { IDLE_CHECKPOINT_MS, LOG_LATE_MS } from '../../base/log-limits.ts';
 import { iso } from '../../base/text.ts';
+import { evidencePaths } from '../../events/evidence-files.ts';
 import {
   type Checkpoint,
   openCheckpoint,
@@ -15,13 +16,14 @@ import {
 import { checkProof } from '../../events/proof.ts';
 import { verifyTree } from '../../events/verify.ts';
 import { callApi } from '../api.ts';
+import { verifyFolder } from '../evidence/verify.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { operating, where as operatorsWhere } from '../operating.ts';
 import { outOption } from '../show.ts';
 import { counted } from '../text.ts';
 import { type Completeness, Signatures } from './completeness.ts';
 import { compareRecords, requireSame, sameText, Told } from './records.ts';
-import { fileAt, folderSource, noteText, urlSource } from './source.ts';
+import { fileAt, isUrl, noteText, type Opened, openSource } from './source.ts';
 
 const keyOption = (): Option =>
   new Option(
@@ -78,9 +80,9 @@ Examples:
   log
     .command('verify')
     .description(
-      'verifies a whole log: signature, every entry and every hash; the first that is wrong is named',
+      'verifies a whole log, or the evidence of certificates: every signature, event and hash; the first that is wrong is named',
     )
-    .argument('<log>', 'its folder, or its URL')
+    .argument('<log>', 'URL of a log; folder of a log or of evidence, or such a folder as FILE.tar')
     .addOption(keyOption())
     .option(
       '--since <file>',
@@ -92,18 +94,20 @@ Examples:
       'log files of CloudTrail, and its digest files, or folders of them: compare what the keys in AWS KMS have signed',
     )
     .option('--kms-key <arn...>', 'with --cloudtrail: a key that no event of this log names')
+    .option('--ca <file>', 'of evidence: the certificate of its CA, or of one above it, PEM')
     .option('--records', 'compare what is on record with it, too: with a token of the role auditor')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
 A URL gives everybody the hashes, and its entries only with a token of the role auditor.
-Exit code 6: the log does not hold.
+Exit code 6: it does not hold.
 
 Examples:
   scepter log verify https://ca.example.com/log/default --key default.vkey --keep today.checkpoint
   scepter log verify https://ca.example.com/log/default --key default.vkey --since today.checkpoint
   scepter log verify .scepter/log/default --key default.vkey
+  scepter log verify evidence --key default.vkey --ca ca.pem
   scepter log verify https://ca.example.com/log/default --key default.vkey --cloudtrail AWSLogs/
   scepter log verify https://ca.example.com/log/default --key default.vkey --records`,
     )
@@ -142,6 +146,7 @@ type VerifyOptions = KeyOptions & {
   readonly cloudtrail?: readonly string[];
   readonly kmsKey?: readonly string[];
   readonly records?: true;
+  readonly ca?: string;
 };
 
 async function printKey(io: Io, name: string, { json }: { json?: true }): Promise<void> {
@@ -217,14 +222,38 @@ async function check(io: Io, name: string, { key, json }: KeyOptions): Promise<v
   );
 }
 
-async function verify(
+async function verify(io: Io, where: string, options: VerifyOptions): Promise<void> {
+  const verifier = await verifierOf(options.key);
+  const source = await held(() => openSource(io, where));
+  try {
+    if (!isUrl(where) && (await source.read(evidencePaths.manifest))) {
+      const { ca, json = false, since, keep, cloudtrail, records } = options;
+      if (since ?? keep ?? cloudtrail ?? records) {
+        throw new CliError('usage', `${where} is evidence, which takes --key, --ca and --json`);
+      }
+      if (ca === undefined) {
+        throw new CliError(
+          'usage',
+          `${where} is evidence: --ca FILE has the certificate of its CA`,
+        );
+      }
+      return await held(() => verifyFolder(io, source.read, { verifier, ca, json }));
+    }
+    if (options.ca !== undefined)
+      throw new CliError('usage', '--ca is for evidence, and this is a log');
+    await verifyLog(io, { where, source, verifier }, options);
+  } finally {
+    await source.close();
+  }
+}
+
+type Given = { readonly where: string; readonly source: Opened; readonly verifier: Verifier };
+
+async function verifyLog(
   io: Io,
-  where: string,
-  { key, since, keep, cloudtrail, kmsKey = [], records, json }: VerifyOptions,
+  { where, source, verifier }: Given,
+  { since, keep, cloudtrail, kmsKey = [], records, json }: VerifyOptions,
 ): Promise<void> {
-  const verifier = await verifierOf(key);
-  const isLive = /^https?:\/\//.test(where);
-  const source = isLive ? await urlSource(io, where) : folderSource(where);
   const note = await source.read('checkpoint');
   if (!note)
     throw new CliError(
@@ -234,7 +263,7 @@ async function verify(
   const checkpoint = await held(() => openCheckpoint(noteText(note), verifier));
   const asOf = io.clock.now();
   // A copy in a folder is as old as it is; of a log that goes on there is one every hour.
-  if (isLive || records) requireRecent(checkpoint, asOf);
+  if (isUrl(where) || records) requireRecent(checkpoint, asOf);
   const older = since && fromUtf8(await fileAt(since));
   const before = older ? await held(() => openCheckpoint(older, verifier)) : undefined;
   if (cloudtrail && !source.entries) {

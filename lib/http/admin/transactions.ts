@@ -8,7 +8,7 @@ import { decide } from '../../ca/approve/pending.ts';
 import type { Deps } from '../../ca/deps.ts';
 import { forgetTransaction } from '../../ca/log/forget.ts';
 import { explainRefusal } from '../../ca/query/explain-refusal.ts';
-import { originalRequest, type Untold } from '../../ca/query/original-request.ts';
+import { originalRequest } from '../../ca/query/original-request.ts';
 import { findTransaction, listTransactions, storyOf } from '../../ca/query/transactions.ts';
 import { authorOf } from '../../ca/record/transition.ts';
 import { isReleased } from '../../ports/records/certificate.ts';
@@ -84,15 +84,6 @@ const noSuch = (deps: Deps, key: string): Promise<never> =>
     'a certificate that came of it is found by its serial number',
   );
 
-/** What is said in place of a request as it came. */
-const untold: Readonly<Record<Untold, string>> = {
-  notIssued: 'the request has no certificate: it is kept without its challengePassword',
-  notKept: 'the request as it came is no longer kept',
-  secret:
-    'the challengePassword of the request is not a challenge of this service for one use: others may have it, and it is never shown',
-  live: 'the challenge of the request can still be used: ask again once it is spent, expired or revoked',
-};
-
 type Deciding = ApiCall<(typeof transactionRoutes)['POST /transactions/{id}/approve']>;
 
 async function decided(
@@ -155,8 +146,7 @@ export const transactionHandlers: HandlersOf<typeof transactionRoutes> = {
   async 'GET /transactions/{id}/request'(deps, { params: { id } }) {
     const found = await originalRequest(deps, id);
     if (found === undefined) return noSuch(deps, id);
-    if (typeof found === 'string') throw new HttpFailure(409, untold[found]);
-    return { csr: base64(found) };
+    return typeof found === 'string' ? { withheld: found } : { csr: base64(found) };
   },
   'POST /transactions/{id}/approve': (deps, call) => decided(deps, call, 'approved'),
   'POST /transactions/{id}/deny': (deps, call) => decided(deps, call, 'denied'),

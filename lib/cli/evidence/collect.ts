@@ -1,0 +1,178 @@
+// Collects what evidence of certificates is made of from the admin API: certificates, requests, events and their proofs.
+
+import type { AnswerTo } from '../../api/api.ts';
+import { type Bytes, fromBase64, pem, utf8 } from '../../base/bytes.ts';
+import { canonicalText } from '../../base/json.ts';
+import { LOG_LATE_MS } from '../../base/log-limits.ts';
+import { iso } from '../../base/text.ts';
+import { timeOfUlid } from '../../base/ulid.ts';
+import { evidencePaths, type Manifest } from '../../events/evidence-files.ts';
+import { callApi } from '../api.ts';
+import { CliError, type Io } from '../io.ts';
+import { eventPages } from '../log/export.ts';
+import type { EventBody } from '../log/happened.ts';
+import { requireUnaltered } from '../pages.ts';
+import { counted } from '../text.ts';
+import type { Wanted } from './which.ts';
+
+export type Collected = {
+  readonly files: Map<string, Bytes>;
+  readonly certificates: Manifest['certificates'];
+  /** Those that are proven. */
+  readonly events: readonly EventBody[];
+  /** Verifier key of one of the logs, as the service has it. */
+  readonly verifierKey: string;
+};
+
+/** Milliseconds between two looks whether a log has taken what it lacks, and for how long. */
+const LOOK_MS = 3000;
+const WAIT_MS = 2 * LOG_LATE_MS;
+
+/** @throws {CliError} where no logs are kept, or an event is under no checkpoint */
+export async function collect(io: Io, wanted: readonly Wanted[]): Promise<Collected> {
+  const { logs } = await callApi(io, 'GET /logs');
+  const [{ verifierKey } = { verifierKey: '' }] = logs;
+  if (verifierKey === '')
+    throw new CliError('failure', 'no log has begun yet: ask again in a minute');
+  const files = new Map<string, Bytes>();
+  const required = new Map<string, EventBody>();
+  const chain = new Map<string, string>();
+  const certificates: Manifest['certificates'][number][] = [];
+  const altered = new Set<string>();
+  const eventsOf = async (
+    query: Parameters<typeof eventPages>[1],
+  ): Promise<readonly EventBody[]> => {
+    const found: EventBody[] = [];
+    for await (const page of eventPages(io, query, altered)) found.push(...page);
+    return found;
+  };
+  for (const { ca, serial } of wanted) {
+    io.progress?.(`${certificates.length} of ${counted(wanted.length, 'certificate')}`);
+    const params = { ca, serial };
+    const { pem: certificate, transaction } = await callApi(io, 'GET /certificates/{ca}/{serial}', {
+      params,
+    });
+    if (certificate === undefined) {
+      throw new CliError('notFound', `the certificate ${serial} was never handed out`);
+    }
+    files.set(evidencePaths.certificate(serial), utf8(certificate));
+    for (const one of await issuersOf(io, ca)) chain.set(one, one);
+    certificates.push({ serial, request: await requestOf(io, files, serial, transaction) });
+    const about = [...(await eventsOf({ transaction })), ...(await eventsOf({ serial }))];
+    for (const event of about) required.set(event.id, event);
+  }
+  const helpful = await beforeThem([...required.values()], eventsOf);
+  requireUnaltered(io, [...altered]);
+  files.set(evidencePaths.chain, utf8([...chain.keys()].join('')));
+  const proven = await proveAll(io, files, [...required.values()], helpful);
+  io.progress?.('');
+  return { files, certificates, events: proven, verifierKey };
+}
+
+/** The CA's certificate and those above it, PEM each. */
+async function issuersOf(io: Io, ca: string): Promise<readonly string[]> {
+  const { certificate, chain } = await callApi(io, 'GET /cas/{ca}', { params: { ca } });
+  return [...(certificate ? [certificate] : []), ...chain].map(({ pem: text }) => text);
+}
+
+async function requestOf(
+  io: Io,
+  files: Map<string, Bytes>,
+  serial: string,
+  id: string,
+): Promise<Manifest['certificates'][number]['request']> {
+  const { csr, withheld = 'notKept' } = await callApi(io, 'GET /transactions/{id}/request', {
+    params: { id },
+  });
+  if (csr === undefined) return withheld;
+  files.set(evidencePaths.request(serial), utf8(pem('CERTIFICATE REQUEST', fromBase64(csr))));
+  return 'whole';
+}
+
+/** Of the challenges that allowed them, and of the configurations that were in force. */
+async function beforeThem(
+  events: readonly EventBody[],
+  eventsOf: (query: Parameters<typeof eventPages>[1]) => Promise<readonly EventBody[]>,
+): Promise<readonly EventBody[]> {
+  const challenges = new Set(
+    events.flatMap(({ authorizedBy = [] }) =>
+      authorizedBy.flatMap((by) => /^challenge ([0-9A-Z]{26})$/.exec(by)?.[1] ?? []),
+    ),
+  );
+  const found: EventBody[] = [];
+  for (const id of challenges) {
+    const at = timeOfUlid(id);
+    const made = { type: 'challenge.created', from: iso(at), until: iso(at + 1) } as const;
+    found.push(...(await eventsOf(made)).filter(({ challengeId }) => challengeId === id));
+  }
+  const applied = await eventsOf({ type: 'config.applied' });
+  for (const { type, configHash, id } of events) {
+    if (type !== 'certificate.intended') continue;
+    const before = applied.findLast((one) => one.configHash === configHash && one.id < id);
+    if (before && !found.includes(before)) found.push(before);
+  }
+  return found;
+}
+
+type Proof = AnswerTo<'GET /events/{event}/proof'>;
+
+/**
+ * Adds the files of each event, with its proof.
+ * @param helpful those that are left out where they are in no log
+ * @returns those that are proven
+ */
+async function proveAll(
+  io: Io,
+  files: Map<string, Bytes>,
+  required: readonly EventBody[],
+  helpful: readonly EventBody[],
+): Promise<readonly EventBody[]> {
+  const proven: EventBody[] = [];
+  const prove = async (event: EventBody): Promise<boolean> => {
+    const proof = await proofOf(io, event.id);
+    if (!proof) return false;
+    files.set(evidencePaths.event(event.id), utf8(proof.event));
+    files.set(evidencePaths.proof(event.id), utf8(proof.proof));
+    if (event.personal) {
+      files.set(evidencePaths.personal(event.id), utf8(canonicalText(event.personal)));
+    }
+    proven.push(event);
+    io.progress?.(`${proven.length} of ${counted(required.length + helpful.length, 'event')}`);
+    return true;
+  };
+  const until = io.clock.now() + WAIT_MS;
+  let left = required;
+  for (let noted = false; ; noted = true) {
+    const still: EventBody[] = [];
+    for (const event of left) if (!(await prove(event))) still.push(event);
+    left = still;
+    const [first] = left;
+    if (!first) break;
+    if (io.clock.now() >= until) {
+      throw new CliError(
+        'failure',
+        `event ${first.id} (${first.type}) is under no checkpoint of its log: nothing puts events into it any more ("scepter log verify" says so), or it is in a log that has ended`,
+      );
+    }
+    if (!noted)
+      io.note(
+        `${counted(left.length, 'event')} under no checkpoint yet: a log takes them within a minute`,
+      );
+    await io.clock.sleep(LOOK_MS);
+  }
+  for (const event of helpful) {
+    if (await prove(event)) continue;
+    io.note(`event ${event.id} (${event.type}) is in no log, and left out`);
+  }
+  return proven;
+}
+
+/** Undefined: it is under no published checkpoint yet. */
+async function proofOf(io: Io, event: string): Promise<Proof | undefined> {
+  try {
+    return await callApi(io, 'GET /events/{event}/proof', { params: { event } });
+  } catch (error) {
+    if (error instanceof CliError && error.exit === 'failure') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,86 @@
+// An event with the proof that it is in its log, as three files: the body that was hashed, the one that names persons
+// and devices, and a C2SP tlog-proof.
+
+import { type Bytes, fromUtf8, hex } from '../base/bytes.ts';
+import { Malformed } from '../base/errors.ts';
+import { SYSTEM_LOG } from '../base/words.ts';
+import { hash } from '../crypto/native.ts';
+import type { Actor, EventFields } from './event.ts';
+import { evidencePaths, type ReadFile, textOf } from './evidence-files.ts';
+import type { Checkpoint, Verifier } from './note.ts';
+import { checkProof, originIn } from './proof.ts';
+
+export type LoggedEvent = {
+  readonly event: Omit<EventFields, 'actor' | 'subject' | 'names' | 'note' | 'transactionID'> & {
+    readonly id: string;
+    readonly time: string;
+    readonly actor: Pick<Actor, 'kind' | 'id'>;
+    readonly personalHash?: string;
+  };
+  /** Absent where it was forgotten, or there is nothing of the kind. */
+  readonly personal: Personal | undefined;
+  /** Under which it is, and at which place. */
+  readonly proof: Checkpoint & { readonly index: number };
+};
+
+type Personal = Pick<EventFields, 'transactionID' | 'subject' | 'names' | 'note'> & {
+  readonly actor?: Omit<Actor, 'kind'>;
+};
+
+/** @param verifier of one log of the service: its others are signed with the same key
+ * @throws {Malformed} that begins with the file that is wrong */
+export async function readLogged(
+  read: ReadFile,
+  id: string,
+  verifier: Verifier,
+): Promise<LoggedEvent> {
+  const [path, proofPath, personalPath] = [
+    evidencePaths.event(id),
+    evidencePaths.proof(id),
+    evidencePaths.personal(id),
+  ];
+  const body = await textOf(read, path);
+  const proofText = await textOf(read, proofPath);
+  const entry = (await read(path)) as Bytes;
+  let event: LoggedEvent['event'];
+  try {
+    event = JSON.parse(body);
+  } catch {
+    throw new Malformed(`${path} is no event`);
+  }
+  const named = about(proofPath, () => originIn(proofText));
+  const { ca = SYSTEM_LOG } = Object(event) as LoggedEvent['event'];
+  const host = verifier.name.slice(0, verifier.name.lastIndexOf('/') + 1);
+  // A log that has ended goes on as NAME.2.
+  const isOurs =
+    named.startsWith(`${host}${ca}`) &&
+    /^(\.[1-9]\d*)?$/.test(named.slice(host.length + ca.length));
+  if (!isOurs) throw new Malformed(`${proofPath} is of the log ${named}, and not of ${host}${ca}`);
+  const own = { name: named, key: verifier.key };
+  const proof = await proven(path, proofPath, () => checkProof(proofText, entry, own));
+  if (event.id !== id) throw new Malformed(`${path} is the event ${event.id}`);
+  const octets = await read(personalPath);
+  if (octets && hex(hash('SHA-256', octets)) !== event.personalHash) {
+    throw new Malformed(`${personalPath} is not what the event has the hash of`);
+  }
+  const personal = octets && (JSON.parse(fromUtf8(octets)) as Personal);
+  return { event, personal, proof };
+}
+
+function about<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    throw new Malformed(`${path}: ${error.message}`);
+  }
+}
+
+async function proven<T>(path: string, proofPath: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    throw new Malformed(`${path} is not proven by ${proofPath}: ${error.message}`);
+  }
+}
