@@ -24,7 +24,7 @@ export const evidencePaths = {
 } as const;
 
 /** What is in the folder. */
-export type Manifest = {
+export type EvidenceContents = {
   readonly v: 1;
   /** When it was made, ISO 8601: by its own word. */
   readonly made: string;
@@ -41,12 +41,15 @@ export type Manifest = {
   readonly cloudtrail: boolean;
 };
 
-export const manifestText = (manifest: Manifest): string => `${canonicalText(manifest)}\n`;
+export const manifestText = (manifest: EvidenceContents): string => `${canonicalText(manifest)}\n`;
 
 /** @throws {Malformed} where it is missing, or no text in UTF-8 */
-export async function textOf(read: ReadFile, path: string): Promise<string> {
+export async function fileText(read: ReadFile, path: string): Promise<string> {
   const octets = await read(path);
-  if (!octets) throw new Malformed(`${path} is missing`);
+  if (!octets) {
+    const { manifest } = evidencePaths;
+    throw wrong(path, path === manifest ? 'is missing' : `is missing, and ${manifest} needs it`);
+  }
   try {
     return fromUtf8(octets);
   } catch {
@@ -62,9 +65,9 @@ const isSerial = (text: unknown): text is string =>
 const isUlid = (text: unknown): text is string =>
   typeof text === 'string' && /^[0-9A-HJKMNP-TV-Z]{26}$/.test(text);
 
-export function readManifest(text: string): Manifest {
+export function readManifest(text: string): EvidenceContents {
   const path = evidencePaths.manifest;
-  let said: Manifest;
+  let said: EvidenceContents;
   try {
     said = Object(JSON.parse(text));
   } catch {
@@ -84,7 +87,7 @@ export function readManifest(text: string): Manifest {
     typeof configuration === 'boolean' &&
     typeof cloudtrail === 'boolean';
   if (!good) throw wrong(path, 'is no list of what is in such a folder');
-  const read: Manifest = { v, made, of, certificates, events, configuration, cloudtrail };
+  const read: EvidenceContents = { v, made, of, certificates, events, configuration, cloudtrail };
   if (manifestText(read) !== text) throw wrong(path, 'is not as it was written');
   for (const all of [certificates.map(({ serial }) => serial), events]) {
     if (new Set(all).size < all.length) throw wrong(path, 'has something twice');
@@ -99,7 +102,7 @@ export async function pemOf<T>(
   label: string,
   parse: (der: Bytes) => T,
 ): Promise<T> {
-  const text = await textOf(read, path);
+  const text = await fileText(read, path);
   try {
     const [der, ...more] = fromPem(label, text);
     if (!der || more.length > 0 || pem(label, der) !== text) throw new SyntaxError('PEM');
@@ -112,7 +115,7 @@ export async function pemOf<T>(
 
 export async function readChain(read: ReadFile): Promise<readonly Certificate[]> {
   const path = evidencePaths.chain;
-  const text = await textOf(read, path);
+  const text = await fileText(read, path);
   try {
     const found = fromPem('CERTIFICATE', text);
     if (found.map((der) => pem('CERTIFICATE', der)).join('') !== text) throw new SyntaxError('PEM');

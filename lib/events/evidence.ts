@@ -7,20 +7,20 @@ import { canonicalText, type Json } from '../base/json.ts';
 import { visible } from '../base/text.ts';
 import type { Withheld } from '../base/words.ts';
 import { hash } from '../crypto/native.ts';
-import { issuersOf } from '../x509/ca-chain.ts';
 import { type Certificate, fingerprint, readCertificate } from '../x509/certificate.ts';
 import { type CertificationRequest, readCertificationRequest } from '../x509/csr.ts';
+import { issuersOf } from '../x509/issuers.ts';
 import { printName } from '../x509/names/name.ts';
 import { verifySignature } from '../x509/public-key.ts';
 import {
+  type EvidenceContents,
   evidencePaths,
+  fileText,
   jsonIn,
-  type Manifest,
   pemOf,
   type ReadFile,
   readChain,
   readManifest,
-  textOf,
   wrong,
 } from './evidence-files.ts';
 import { type LoggedEvent, readLogged } from './logged.ts';
@@ -40,8 +40,8 @@ export type CertificateEvidence = {
   readonly events: readonly LoggedEvent[];
 };
 
-export type Evidence = {
-  readonly manifest: Manifest;
+export type ProvenEvidence = {
+  readonly manifest: EvidenceContents;
   readonly certificates: readonly CertificateEvidence[];
   /** All, oldest first. */
   readonly events: readonly LoggedEvent[];
@@ -56,8 +56,8 @@ type Trust = {
 };
 
 /** @throws {Malformed} that names the first file that is wrong, and why */
-export async function verifyEvidence(read: ReadFile, trust: Trust): Promise<Evidence> {
-  const manifest = readManifest(await textOf(read, evidencePaths.manifest));
+export async function verifyEvidence(read: ReadFile, trust: Trust): Promise<ProvenEvidence> {
+  const manifest = readManifest(await fileText(read, evidencePaths.manifest));
   const logged: LoggedEvent[] = [];
   for (const id of manifest.events) logged.push(await readLogged(read, id, trust.verifier));
   const events = logged.sort((a, b) => (a.event.id < b.event.id ? -1 : 1));
@@ -75,7 +75,7 @@ export async function verifyEvidence(read: ReadFile, trust: Trust): Promise<Evid
   return { manifest, certificates, events, configuration };
 }
 
-type One = Manifest['certificates'][number] & {
+type One = EvidenceContents['certificates'][number] & {
   readonly events: readonly LoggedEvent[];
   readonly chain: readonly Certificate[];
   readonly trust: Trust;
@@ -90,10 +90,6 @@ async function readOne(
   if (hex(certificate.serial) !== serial) {
     throw wrong(path, `is the certificate ${hex(certificate.serial)}, and not ${serial}`);
   }
-  const issuers = await issuersOf(certificate, chain);
-  const anchored = await issuersOf(certificate, [...trusted, ...chain]);
-  const isTrusted = anchored.some((one) => trusted.some(({ der }) => equal(der, one.der)));
-  if (!isTrusted) throw wrong(path, 'was not issued by the CA, or by one below it');
   const about = events.filter(({ event }) => event.serial === serial);
   const issued = only(about, 'certificate.issued', path);
   const intended = only(about, 'certificate.intended', path);
@@ -103,6 +99,11 @@ async function readOne(
   if (signed.event.certificateHash !== fingerprint(certificate.der)) {
     throw wrong(path, `is not the certificate of which event ${signed.event.id} has the hash`);
   }
+  const issuers = await issuersOf(certificate, chain);
+  await requireWhole(issuers, serial, trusted);
+  const anchored = await issuersOf(certificate, [...trusted, ...chain]);
+  const isTrusted = anchored.some((one) => trusted.some(({ der }) => equal(der, one.der)));
+  if (!isTrusted) throw wrong(path, 'was not issued by the CA, or by one below it');
   const isSame =
     intended.event.tbsHash === fingerprint(certificate.tbs) &&
     intended.event.transaction === transaction &&
@@ -154,6 +155,17 @@ async function readRequest(
   return csr;
 }
 
+/** The chain goes on from the certificate to one that signed itself, or that a trusted one has issued. */
+async function requireWhole(
+  issuers: readonly Certificate[],
+  serial: string,
+  trusted: readonly Certificate[],
+): Promise<void> {
+  const top = issuers.at(-1);
+  if (top && (await issuersOf(top, [top, ...trusted])).length > 0) return;
+  throw wrong(evidencePaths.chain, `does not lead from the certificate ${serial} to a CA`);
+}
+
 /** All of the chain are issuers of a certificate, up to one that signed itself. */
 function requireUsed(
   chain: readonly Certificate[],
@@ -199,9 +211,9 @@ function requireRelated(
 async function readConfiguration(
   read: ReadFile,
   certificates: readonly CertificateEvidence[],
-): Promise<Evidence['configuration']> {
+): Promise<ProvenEvidence['configuration']> {
   const path = evidencePaths.configuration;
-  const document = jsonIn(await textOf(read, path), path);
+  const document = jsonIn(await fileText(read, path), path);
   const digest = hex(hash('SHA-256', utf8(canonicalText(document))));
   if (certificates.some(({ intended }) => intended.event.configHash === digest)) {
     return { digest, document };

@@ -6,7 +6,7 @@ import { Malformed } from '../base/errors.ts';
 import { SYSTEM_LOG } from '../base/words.ts';
 import { hash } from '../crypto/native.ts';
 import type { Actor, EventFields } from './event.ts';
-import { evidencePaths, type ReadFile, textOf } from './evidence-files.ts';
+import { evidencePaths, fileText, type ReadFile } from './evidence-files.ts';
 import type { Checkpoint, Verifier } from './note.ts';
 import { checkProof, originIn } from './proof.ts';
 
@@ -39,8 +39,8 @@ export async function readLogged(
     evidencePaths.proof(id),
     evidencePaths.personal(id),
   ];
-  const body = await textOf(read, path);
-  const proofText = await textOf(read, proofPath);
+  const body = await fileText(read, path);
+  const proofText = await fileText(read, proofPath);
   const entry = (await read(path)) as Bytes;
   let event: LoggedEvent['event'];
   try {

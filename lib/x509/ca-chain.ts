@@ -1,34 +1,18 @@
 // A CA's certificate and its issuers up to a root: puts them in order and judges them as path validation
 // will (RFC 5280 §6.1). A problem is returned as a sentence.
 
-import { extensionOids } from '../asn1/oids.ts';
-import {
-  content,
-  contextPrimitive,
-  octetString,
-  raw,
-  scan,
-  smallInteger,
-  tag,
-} from '../asn1/reader.ts';
+import { content, contextPrimitive, octetString, raw, tag } from '../asn1/reader.ts';
 import { type Bytes, equal, hex } from '../base/bytes.ts';
 import { Malformed } from '../base/errors.ts';
 import { isoSeconds } from '../base/text.ts';
 import { readSignatureAlgorithm } from './algorithm.ts';
-import {
-  type Certificate,
-  isIssuedBy,
-  publicKeyOf,
-  subjectKeyIdentifierOf,
-} from './certificate.ts';
+import { type Certificate, subjectKeyIdentifierOf } from './certificate.ts';
+import { constraintsOf, extensionValueOf, signs } from './issuers.ts';
 import { lintForeignCa } from './lint/certificate.ts';
 import { printName } from './names/name.ts';
 import { sameName } from './names/same-name.ts';
 
 const called = ({ subject }: Certificate): string => `the certificate of ${printName(subject)}`;
-
-const signs = (issuer: Certificate, certificate: Certificate): Promise<boolean> =>
-  isIssuedBy(certificate, { subject: issuer.subject, key: publicKeyOf(issuer) });
 
 /**
  * The certificate of this key first, then its issuers up to one that signed itself.
@@ -59,25 +43,6 @@ export async function chainOf(
   }
   const [other] = left;
   return other ? `${called(other)} does not belong to the chain: leave it out` : chain;
-}
-
-/**
- * The CAs among these by which a certificate was issued: its issuer first, then each one's, as far as they go.
- * @param found in any order
- */
-export async function issuersOf(
-  certificate: Certificate,
-  found: readonly Certificate[],
-): Promise<readonly Certificate[]> {
-  const path: Certificate[] = [];
-  for (let last = certificate; ; ) {
-    const named = found.filter((one) => !path.includes(one) && constraintsOf(one).isCa);
-    const verdicts = await Promise.all(named.map((issuer) => signs(issuer, last)));
-    const issuer = named[verdicts.indexOf(true)];
-    if (!issuer) return path;
-    path.push(issuer);
-    last = issuer;
-  }
 }
 
 /** Why the first certificate of a chain cannot be that of a CA that issues now; undefined if it can. */
@@ -126,23 +91,9 @@ function problemAt(
   return undefined;
 }
 
-const extensionOf = ({ extensions }: Certificate, id: keyof typeof extensionOids) => {
-  const found = extensions.get(extensionOids[id]);
-  return found && scan(found.value);
-};
-
-/** RFC 5280 §4.2.1.9. @throws {Malformed} */
-function constraintsOf(certificate: Certificate): { isCa: boolean; pathLength: number } {
-  const [ca, pathLength] = extensionOf(certificate, 'basicConstraints')?.children ?? [];
-  return {
-    isCa: ca?.tag === tag.boolean && content(ca)[0] === 0xff,
-    pathLength: pathLength ? smallInteger(pathLength) : Number.POSITIVE_INFINITY,
-  };
-}
-
 /** RFC 5280 §4.2.1.3; one without it may be used for everything. @throws {Malformed} */
 function usageOf(certificate: Certificate) {
-  const value = extensionOf(certificate, 'keyUsage');
+  const value = extensionValueOf(certificate, 'keyUsage');
   if (!value) return undefined;
   if (value.tag !== tag.bitString) throw new Malformed('a keyUsage that is not a BIT STRING');
   const [, bits = 0] = content(value);
@@ -152,7 +103,7 @@ function usageOf(certificate: Certificate) {
 /** The keyIdentifier of RFC 5280 §4.2.1.1, where there is one. @throws {Malformed} */
 function issuerKeyOf(certificate: Certificate): Bytes | undefined {
   const id = contextPrimitive(0);
-  const found = extensionOf(certificate, 'authorityKeyIdentifier')?.children.find(
+  const found = extensionValueOf(certificate, 'authorityKeyIdentifier')?.children.find(
     (field) => field.tag === id,
   );
   return found && octetString(found, id);

@@ -128,6 +128,7 @@ test('the table has every command', () => {
       'log check',
       'log verify',
       'log recover',
+      'evidence',
       'explain',
       'token create',
       'token list',

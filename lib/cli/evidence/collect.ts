@@ -6,7 +6,7 @@ import { canonicalText } from '../../base/json.ts';
 import { LOG_LATE_MS } from '../../base/log-limits.ts';
 import { iso } from '../../base/text.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
-import { evidencePaths, type Manifest } from '../../events/evidence-files.ts';
+import { type EvidenceContents, evidencePaths } from '../../events/evidence-files.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io } from '../io.ts';
 import { eventPages } from '../log/export.ts';
@@ -15,9 +15,9 @@ import { requireUnaltered } from '../pages.ts';
 import { counted } from '../text.ts';
 import type { Wanted } from './which.ts';
 
-export type Collected = {
+type Collected = {
   readonly files: Map<string, Bytes>;
-  readonly certificates: Manifest['certificates'];
+  readonly certificates: EvidenceContents['certificates'];
   /** Those that are proven. */
   readonly events: readonly EventBody[];
   /** Verifier key of one of the logs, as the service has it. */
@@ -37,7 +37,7 @@ export async function collect(io: Io, wanted: readonly Wanted[]): Promise<Collec
   const files = new Map<string, Bytes>();
   const required = new Map<string, EventBody>();
   const chain = new Map<string, string>();
-  const certificates: Manifest['certificates'][number][] = [];
+  const certificates: EvidenceContents['certificates'][number][] = [];
   const altered = new Set<string>();
   const eventsOf = async (
     query: Parameters<typeof eventPages>[1],
@@ -80,7 +80,7 @@ async function requestOf(
   files: Map<string, Bytes>,
   serial: string,
   id: string,
-): Promise<Manifest['certificates'][number]['request']> {
+): Promise<EvidenceContents['certificates'][number]['request']> {
   const { csr, withheld = 'notKept' } = await callApi(io, 'GET /transactions/{id}/request', {
     params: { id },
   });

@@ -4,7 +4,7 @@
 import { base64, hex, utf8 } from '../../base/bytes.ts';
 import { iso, visible } from '../../base/text.ts';
 import { hash } from '../../crypto/native.ts';
-import type { CertificateEvidence, Evidence } from '../../events/evidence.ts';
+import type { CertificateEvidence, ProvenEvidence } from '../../events/evidence.ts';
 import { evidencePaths } from '../../events/evidence-files.ts';
 import type { LoggedEvent } from '../../events/logged.ts';
 import { describedCertificate } from '../../x509/describe/describe.ts';
@@ -55,8 +55,8 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; bo
 thead th { border-bottom: 2px solid #888; }
 .fields th { width: 11rem; font-weight: 600; white-space: nowrap; }
 td a, pre { font-family: ui-monospace, monospace; font-size: .8rem; }
-td:first-child { white-space: nowrap; }
-.fields td:first-child { white-space: normal; }
+td:nth-child(-n+2) { white-space: nowrap; }
+.fields td { white-space: normal !important; }
 a { color: inherit; }
 pre { background: #f3f3f3; padding: .75rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .limits { border: 2px solid #1b1b1b; padding: .25rem 1rem .5rem; margin-top: 2rem; }
@@ -69,7 +69,7 @@ pre { background: #f3f3f3; padding: .75rem; white-space: pre-wrap; overflow-wrap
   thead { display: table-header-group; }
 }`;
 
-export function pageOf(evidence: Evidence, signings: readonly Signing[] | undefined): string {
+export function pageOf(evidence: ProvenEvidence, signings: readonly Signing[] | undefined): string {
   const { manifest, certificates } = evidence;
   const many = counted(certificates.length, 'certificate');
   return [
@@ -91,7 +91,7 @@ export function pageOf(evidence: Evidence, signings: readonly Signing[] | undefi
 
 const styleHash = (): string => base64(hash('SHA-256', utf8(style)));
 
-function certificatePart(one: CertificateEvidence, evidence: Evidence): string {
+function certificatePart(one: CertificateEvidence, evidence: ProvenEvidence): string {
   const { serial, certificate, issuers, request, issued, intended, events } = one;
   const shown = describedCertificate(certificate);
   const names = shown.extensions.find(({ name }) => name === 'subjectAltName')?.value ?? [];
@@ -108,7 +108,7 @@ function certificatePart(one: CertificateEvidence, evidence: Evidence): string {
       ['Names', escaped(names.join(', ') || 'none')],
       ['Issuer', escaped(shown.issuer)],
       [
-        'Good from',
+        'Good',
         escaped(`${seconds(iso(certificate.notBefore))} to ${seconds(iso(certificate.notAfter))}`),
       ],
       ['Key', escaped(`${shown.key.algorithm}, SHA-256 ${shown.key.sha256}`)],
@@ -140,7 +140,7 @@ function certificatePart(one: CertificateEvidence, evidence: Evidence): string {
 }
 
 /** Those of its challenge and its configuration. */
-function others(one: CertificateEvidence, { events }: Evidence): string[] {
+function others(one: CertificateEvidence, { events }: ProvenEvidence): string[] {
   const { issued, intended } = one;
   const about = events.filter(
     ({ event }) =>
@@ -175,7 +175,7 @@ function signingPart(signings: readonly Signing[]): string {
   ].join('');
 }
 
-function verifyPart({ certificates, events }: Evidence): string {
+function verifyPart({ certificates, events }: ProvenEvidence): string {
   const newest = events.reduce((a, b) => (a.proof.time > b.proof.time ? a : b)).proof;
   const { serial = '', request } = certificates[0] ?? {};
   const own = [

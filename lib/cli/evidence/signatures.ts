@@ -4,8 +4,8 @@
 import type { Bytes } from '../../base/bytes.ts';
 import { utf8 } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
-import type { Evidence } from '../../events/evidence.ts';
-import { evidencePaths, jsonIn, type ReadFile, textOf } from '../../events/evidence-files.ts';
+import type { ProvenEvidence } from '../../events/evidence.ts';
+import { evidencePaths, fileText, jsonIn, type ReadFile } from '../../events/evidence-files.ts';
 import type { LoggedEvent } from '../../events/logged.ts';
 import { CliError } from '../io.ts';
 import { CloudTrail, type SignCall, signsIn } from '../log/cloudtrail.ts';
@@ -35,11 +35,11 @@ export async function signingRecords(
 /** @throws {Malformed} where a record is none that an event names */
 export async function verifySignings(
   read: ReadFile,
-  { manifest, events }: Evidence,
+  { manifest, events }: ProvenEvidence,
 ): Promise<readonly Signing[] | undefined> {
   const path = evidencePaths.cloudtrail;
   if (!manifest.cloudtrail) return undefined;
-  const calls = inForm(path, signsIn, jsonIn(await textOf(read, path), path));
+  const calls = inForm(path, signsIn, jsonIn(await fileText(read, path), path));
   return calls.map((call) => {
     const { requestID, at, refused } = call;
     const named = events.find(({ event }) => event.kms?.includes(requestID));

@@ -2,7 +2,7 @@
 // of it. Each sentence rests on events that the folder proves.
 
 import type { Withheld } from '../../base/words.ts';
-import type { CertificateEvidence, Evidence } from '../../events/evidence.ts';
+import type { CertificateEvidence, ProvenEvidence } from '../../events/evidence.ts';
 import type { LoggedEvent } from '../../events/logged.ts';
 import { byText } from '../log/happened.ts';
 import { counted, seconds } from '../text.ts';
@@ -26,7 +26,7 @@ function whoIn({ event, personal }: LoggedEvent): string {
 /** By what it was allowed, a sentence for each rule that took part. */
 export function allowedBy(
   { issued, events }: CertificateEvidence,
-  { events: all }: Pick<Evidence, 'events'>,
+  { events: all }: Pick<ProvenEvidence, 'events'>,
 ): readonly string[] {
   return (issued.event.authorizedBy ?? []).map((rule) => {
     const [, challenge] = /^challenge ([0-9A-Z]{26})$/.exec(rule) ?? [];
@@ -100,7 +100,7 @@ export function becameOf({ serial, events }: CertificateEvidence): string {
 
 /** What the folder does not prove. */
 export function notProven(
-  { certificates, events, configuration }: Evidence,
+  { certificates, events, configuration }: ProvenEvidence,
   withSignatures: boolean,
 ): readonly string[] {
   const withheld = certificates.some(({ request }) => typeof request === 'string');

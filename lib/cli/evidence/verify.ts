@@ -3,8 +3,8 @@
 import { fromPem, fromUtf8 } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
 import { visible } from '../../base/text.ts';
-import { type Evidence, verifyEvidence } from '../../events/evidence.ts';
-import { evidencePaths, type ReadFile, textOf } from '../../events/evidence-files.ts';
+import { type ProvenEvidence, verifyEvidence } from '../../events/evidence.ts';
+import { evidencePaths, fileText, type ReadFile } from '../../events/evidence-files.ts';
 import type { Verifier } from '../../events/note.ts';
 import { type Certificate, readCertificate } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
@@ -15,7 +15,10 @@ import { pageOf } from './page.ts';
 import { type Signing, verifySignings } from './signatures.ts';
 import { allowedBy, notProven, withheldTexts } from './told.ts';
 
-type Verified = { readonly evidence: Evidence; readonly signings: readonly Signing[] | undefined };
+type Verified = {
+  readonly evidence: ProvenEvidence;
+  readonly signings: readonly Signing[] | undefined;
+};
 
 /** Of the logs of a service. */
 export const hostOf = ({ name }: Verifier): string => name.slice(0, name.indexOf('/'));
@@ -30,7 +33,7 @@ export async function verifyFiles(
 }
 
 /** @param ca file with certificates, PEM @throws {CliError} usage */
-export async function trustedIn(ca: string): Promise<readonly Certificate[]> {
+async function trustedIn(ca: string): Promise<readonly Certificate[]> {
   try {
     const found = fromPem('CERTIFICATE', fromUtf8(await fileAt(ca))).map(readCertificate);
     if (found.length > 0) return found;
@@ -58,8 +61,10 @@ export async function verifyFolder(
     verifier,
     trusted: await trustedIn(ca),
   });
-  if ((await textOf(read, evidencePaths.page)) !== pageOf(evidence, signings)) {
-    throw new Malformed(`${evidencePaths.page} does not say what the other files prove`);
+  if ((await fileText(read, evidencePaths.page)) !== pageOf(evidence, signings)) {
+    throw new Malformed(
+      `${evidencePaths.page} does not say what ${evidencePaths.manifest} and the files that it names say`,
+    );
   }
   const { manifest, certificates, events, configuration } = evidence;
   const limits = notProven(evidence, signings !== undefined);

@@ -1,0 +1,306 @@
+// scepter evidence, and log verify of what it writes: a folder that proves itself to whoever has the verifier key of the
+// log and the certificate of the CA; each file of it that is changed, removed or exchanged is found and named.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { type Bytes, base64, concat, fromUtf8, utf8 } from '../../lib/base/bytes.ts';
+import { Malformed } from '../../lib/base/errors.ts';
+import { forgetTransaction } from '../../lib/ca/log/forget.ts';
+import { logStates, sequenceAll } from '../../lib/ca/log/sequence.ts';
+import { openTar, tarOf } from '../../lib/cli/evidence/tar.ts';
+import { verifyFolder } from '../../lib/cli/evidence/verify.ts';
+import type { Io } from '../../lib/cli/io.ts';
+import { readVerifierKey } from '../../lib/events/note.ts';
+import type { Store } from '../../lib/ports/store.ts';
+import * as api from '../support/api.ts';
+import { openTerminal } from '../support/cli.ts';
+import { deviceKey } from '../support/keys.ts';
+import { memoryLogsOf } from '../support/log.ts';
+import { withOpenssl } from '../support/openssl.ts';
+import { temporary } from '../support/process.ts';
+import { got, type World, world } from '../support/world.ts';
+
+const kept = memoryLogsOf((): Store => w.store);
+const w: World = await world({
+  logs: kept.logs,
+  endpoint: { approval: 'always' },
+  now: Date.UTC(2031, 4, 6, 7, 8, 9),
+});
+const deps = { ...w.lab.deps, logs: kept.logs, sequencing: kept.logs };
+const terminal = await openTerminal(w.lab);
+after(() => terminal.close());
+const folder = temporary('evidence');
+const path = (name: string): string => join(folder, name);
+
+const hostile = '<script>alert(1)</script>\u202e"&';
+
+/** A device that has its certificate by a challenge of an administrator and the approval of one. */
+async function enrolled(name: string): Promise<{ readonly serial: string; readonly id: string }> {
+  const san = [`dns:${name}.example`];
+  const subject = `CN=${name}`;
+  const made = await api.ok(w.lab, 'POST', '/challenges', { body: { subject, san } });
+  const challenge = String(made.challenge);
+  const asked = { challenge, key: await deviceKey(name), subject, names: san, transactionID: name };
+  await w.ask(asked);
+  const { id = '' } = w.transactions().find((one) => one.subject === subject) ?? {};
+  const body = { reason: hostile };
+  await api.ok(w.lab, 'POST', `/transactions/${id}/approve`, { body });
+  got(await w.poll(asked));
+  w.lab.clock.at += 1000;
+  return { serial: w.transactions().find((one) => one.id === id)?.serial ?? '', id };
+}
+
+const [first, second] = [await enrolled('laptop'), await enrolled('phone')];
+await sequenceAll(deps);
+const verifierKey = (await logStates(deps)).find(({ log }) => log === 'default')?.verifierKey ?? '';
+writeFileSync(path('default.vkey'), verifierKey);
+const { chain, certificate } = (await api.ok(w.lab, 'GET', '/cas/default')) as {
+  readonly chain: readonly unknown[];
+  readonly certificate: { readonly pem: string };
+};
+assert.equal(chain.length, 0);
+writeFileSync(path('ca.pem'), certificate.pem);
+
+const scepter = (...args: string[]) => terminal.run(args);
+const verify = (where: string, ...more: string[]) =>
+  scepter(
+    'log',
+    'verify',
+    path(where),
+    '--key',
+    path('default.vkey'),
+    '--ca',
+    path('ca.pem'),
+    ...more,
+  );
+
+/** The files of a folder by their paths. */
+const filesOf = (name: string): ReadonlyMap<string, Bytes> =>
+  new Map(
+    readdirSync(path(name), { recursive: true, encoding: 'utf8' })
+      .sort()
+      .flatMap((one) => {
+        const at = join(path(name), one);
+        return /\.[\w-]+$/.test(one) ? [[one, concat([readFileSync(at)])] as const] : [];
+      }),
+  );
+
+const io = { out: () => {} } as unknown as Io;
+/** What is wrong with these files. */
+async function fault(files: ReadonlyMap<string, Bytes>): Promise<string | undefined> {
+  const trust = { verifier: readVerifierKey(verifierKey), ca: path('ca.pem'), json: true };
+  try {
+    await verifyFolder(io, async (one) => files.get(one), trust);
+    return undefined;
+  } catch (error) {
+    assert.ok(error instanceof Malformed, String(error));
+    return error.message;
+  }
+}
+
+const made = await scepter('evidence', first.serial.slice(0, 12), '--out', path('one'));
+assert.equal(made.code, 0, made.err);
+assert.equal((await scepter('evidence', 'phone.example', '--out', path('two'))).code, 0);
+const [one, two] = [filesOf('one'), filesOf('two')];
+
+describe('evidence', () => {
+  test('says who asked, who allowed it by which rule, and verifies offline', async () => {
+    const { code, out, err } = await verify('one');
+    assert.equal(code, 0, err);
+    assert.match(out, new RegExp(`^certificate ${first.serial}: CN=laptop$`, 'm'));
+    assert.match(
+      out,
+      /^ {2}The request is as it came, and is signed with the key of the certificate\.$/m,
+    );
+    assert.match(
+      out,
+      /made for one use, bound to CN=laptop, dns:laptop\.example, on 2031-\S+ by test \(token\)\.$/m,
+    );
+    assert.match(out, /^ {2}It waited for an approver: test \(token\) approved it on 2031-/m);
+    assert.match(out, /^every file holds: 1 certificate, 5 events, each in a log of scep\.test$/m);
+    assert.match(out, /^What this does not prove:\n- /m);
+    const json = JSON.parse((await verify('one', '--json')).out);
+    assert.equal(json.certificates[0].request, 'proven');
+    assert.equal(json.certificates[0].serial, first.serial);
+  });
+
+  test('its page shows what strangers wrote as text, and loads nothing', () => {
+    const page = fromUtf8(one.get('index.html') ?? new Uint8Array(0));
+    assert.ok(!page.includes('<script') && !page.includes('\u202e'));
+    assert.ok(page.includes('&lt;script&gt;alert(1)&lt;/script&gt;'));
+    assert.doesNotMatch(page, /(src|href)="(?!events\/|[0-9a-f]+\/|chain\.pem)/);
+    assert.match(page, /default-src 'none'/);
+  });
+
+  test('each of its files that is changed, anywhere, is found and named', async () => {
+    assert.equal(await fault(one), undefined);
+    for (const [name, octets] of one) {
+      const places = [0, 0.1, 0.3, 0.5, 0.7, 0.9].map((part) => Math.floor(part * octets.length));
+      for (const at of [...places, octets.length - 1]) {
+        const changed = octets.slice();
+        changed[at] = (changed[at] ?? 0) ^ 1;
+        const said = await fault(new Map(one).set(name, changed));
+        assert.ok(said?.includes(name), `${name} at ${at}: ${said}`);
+      }
+      for (const more of [utf8(' '), utf8('\nmore')]) {
+        const said = await fault(new Map(one).set(name, concat([octets, more])));
+        assert.ok(said?.includes(name), `${name} with more: ${said}`);
+      }
+    }
+  });
+
+  test('each that is removed, is empty or is that of another certificate is found and named', async () => {
+    const kindOf = (name: string) => name.replace(/[0-9a-f]{20,}|[0-9A-Z]{26}/, '*');
+    for (const [name] of one) {
+      const less = new Map(one);
+      less.delete(name);
+      if (name === 'evidence.json') {
+        assert.match((await fault(less)) ?? '', /^evidence\.json is missing$/);
+      } else assert.match((await fault(less)) ?? '', new RegExp(`^${name} is missing`));
+      assert.ok((await fault(new Map(one).set(name, new Uint8Array(0))))?.includes(name), name);
+      for (const [other, octets] of two) {
+        if (kindOf(other) !== kindOf(name) || name === 'chain.pem') continue;
+        if (other === name && base64(octets) === base64(one.get(name) ?? octets)) continue;
+        const said = (await fault(new Map(one).set(name, octets))) ?? '';
+        // A list of other files names what is missing of them.
+        const [id = name] = /[0-9A-Z]{26}/.exec(name) ?? [];
+        const named =
+          name === 'evidence.json' ? /is missing, and evidence\.json needs it$/ : new RegExp(id);
+        assert.match(said, named);
+      }
+    }
+  });
+
+  test('another list of files does not hide one that the rest needs', async () => {
+    const manifest = JSON.parse(fromUtf8(one.get('evidence.json') ?? new Uint8Array(0)));
+    for (const id of manifest.events as string[]) {
+      const type = JSON.parse(fromUtf8(one.get(`events/${id}.json`) ?? new Uint8Array(0))).type;
+      const events = manifest.events.filter((other: string) => other !== id);
+      const { certificates, configuration, cloudtrail, made: at, of, v } = manifest;
+      const text = JSON.stringify({
+        certificates,
+        cloudtrail,
+        configuration,
+        events,
+        made: at,
+        of,
+        v,
+      });
+      const said = await fault(new Map(one).set('evidence.json', utf8(`${text}\n`)));
+      const needed = /^certificate\.(intended|issued)$/.test(type);
+      assert.match(
+        said ?? '',
+        needed ? /certificate\.pem has no event/ : /^index\.html does not say/,
+      );
+    }
+  });
+
+  test('another key of a log, and another CA, are not believed', async () => {
+    const other = await world({ caKey: 'ec:P-256' });
+    const { certificate: foreign } = (await api.ok(other.lab, 'GET', '/cas/default')) as {
+      readonly certificate: { readonly pem: string };
+    };
+    writeFileSync(path('other.pem'), foreign.pem);
+    const key = ['--key', path('default.vkey')];
+    const byOther = await scepter('log', 'verify', path('one'), ...key, '--ca', path('other.pem'));
+    assert.equal(byOther.code, 6);
+    assert.match(byOther.err, /certificate\.pem was not issued by the CA, or by one below it/);
+    const none = await scepter('log', 'verify', path('one'), ...key);
+    assert.equal(none.code, 2);
+    assert.match(none.err, /is evidence: --ca FILE has the certificate of its CA/);
+    const since = await verify('one', '--since', path('ca.pem'));
+    assert.match(since.err, /is evidence, which takes --key, --ca and --json/);
+  });
+
+  test('a device has all of its certificates in it; one file is the same as a folder', async () => {
+    const { code, err } = await scepter('evidence', 'Laptop.example', '--out', path('one.tar'));
+    assert.equal(code, 0, err);
+    assert.equal((await verify('one.tar')).code, 0);
+    const archive = readFileSync(path('one.tar'));
+    archive[600] = (archive[600] ?? 0) ^ 1;
+    writeFileSync(path('bad.tar'), archive);
+    assert.equal((await verify('bad.tar')).code, 6);
+    writeFileSync(path('none.tar'), 'this is no archive at all'.repeat(100));
+    assert.match((await verify('none.tar')).err, /is no tar archive/);
+    const files = new Map([['a/b', utf8('x'.repeat(600))]]);
+    writeFileSync(path('any.tar'), tarOf(files));
+    assert.match(spawnSync('tar', ['-tf', path('any.tar')]).stdout.toString(), /^a\/b$/m);
+    const opened = await openTar(path('any.tar'));
+    assert.deepEqual(await opened.read('b'), files.get('a/b'));
+    await opened.close();
+  });
+
+  test('the configuration goes along where it is the one that was in force', async () => {
+    writeFileSync(path('scepter.json'), JSON.stringify(w.lab.config.document, null, 2));
+    writeFileSync(path('other.json'), '{"cas":{}}');
+    const goes = ['--configuration', path('scepter.json'), '--out', path('with')];
+    const { code, err } = await scepter('evidence', first.serial, ...goes);
+    assert.equal(code, 0, err);
+    assert.equal((await verify('with')).code, 0);
+    const files = filesOf('with');
+    const other = new Map(files).set('configuration.json', utf8('{"cas":{}}'));
+    assert.match(
+      (await fault(other)) ?? '',
+      /^configuration\.json is not the configuration by which/,
+    );
+    const wrong = await scepter(
+      'evidence',
+      first.serial,
+      '--out',
+      path('w'),
+      '--configuration',
+      path('other.json'),
+    );
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.err, /has the SHA-256 [0-9a-f]{64}, and in force was [0-9a-f]{64}/);
+    assert.ok(!existsSync(path('w')));
+  });
+
+  test('what was forgotten is missing only with the event that tells so', async () => {
+    assert.equal(
+      typeof (await forgetTransaction(deps, second.id, { kind: 'admin', id: 'test' })),
+      'number',
+    );
+    w.lab.clock.at += 1000;
+    await sequenceAll(deps);
+    const { code, err } = await scepter('evidence', 'phone.example', '--out', path('forgotten'));
+    assert.equal(code, 0, err);
+    const { out } = await verify('forgotten');
+    assert.match(out, /somebody whose name was forgotten approved it/);
+    const files = filesOf('forgotten');
+    const [told] = [...files].flatMap(([name, octets]) =>
+      /log\.forgotten/.test(fromUtf8(octets)) && /^events\/\w+\.json$/.test(name) ? [name] : [],
+    );
+    const id = told?.slice('events/'.length, -'.json'.length) ?? '';
+    const manifest = fromUtf8(files.get('evidence.json') ?? new Uint8Array(0));
+    const without = manifest.replace(`,"${id}"`, '');
+    assert.notEqual(without, manifest);
+    assert.match(
+      (await fault(new Map(files).set('evidence.json', utf8(without)))) ?? '',
+      /personal\.json is missing, and no event log\.forgotten/,
+    );
+  });
+
+  test('what is not there, and what cannot be written, is a sentence', async () => {
+    const none = await scepter('evidence', 'nobody.example', '--out', path('none'));
+    assert.equal(none.code, 3);
+    assert.match(none.err, /none was issued to a device of this name/);
+    const full = await scepter('evidence', first.serial, '--out', path('one'));
+    assert.equal(full.code, 2);
+    assert.match(full.err, /is not empty: name a new folder/);
+  });
+});
+
+withOpenssl((openssl) => {
+  test('openssl says the same of the request and of the certificate', () => {
+    const files = ['certificate', 'request'].map((name) => path(`one/${first.serial}/${name}.pem`));
+    const [pem = '', csr = ''] = files;
+    assert.match(openssl.attempt('req', '-verify', '-noout', '-in', csr).said, /verify OK/);
+    const trusting = ['-partial_chain', '-no_check_time', '-CAfile', path('ca.pem')];
+    assert.ok(openssl.attempt('verify', ...trusting, pem).ok);
+    assert.ok(!openssl.attempt('req', '-verify', '-noout', '-in', pem).ok);
+  });
+});
