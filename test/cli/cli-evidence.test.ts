@@ -10,9 +10,11 @@ import { type Bytes, base64, concat, fromUtf8, utf8 } from '../../lib/base/bytes
 import { Malformed } from '../../lib/base/errors.ts';
 import { forgetTransaction } from '../../lib/ca/log/forget.ts';
 import { logStates, sequenceAll } from '../../lib/ca/log/sequence.ts';
+import { signingRecords, verifySignings } from '../../lib/cli/evidence/signatures.ts';
 import { openTar, tarOf } from '../../lib/cli/evidence/tar.ts';
 import { verifyFolder } from '../../lib/cli/evidence/verify.ts';
 import type { Io } from '../../lib/cli/io.ts';
+import type { ProvenEvidence } from '../../lib/events/evidence.ts';
 import { readVerifierKey } from '../../lib/events/note.ts';
 import type { Store } from '../../lib/ports/store.ts';
 import * as api from '../support/api.ts';
@@ -291,6 +293,51 @@ describe('evidence', () => {
     const full = await scepter('evidence', first.serial, '--out', path('one'));
     assert.equal(full.code, 2);
     assert.match(full.err, /is not empty: name a new folder/);
+  });
+});
+
+describe('what AWS KMS has signed', () => {
+  const time = '2031-05-06T07:08:10.000Z';
+  const evidence = {
+    manifest: { cloudtrail: true },
+    events: [{ event: { id: 'E1', time, kms: ['r1'] } }, { event: { id: 'E2', time } }],
+  } as unknown as ProvenEvidence;
+  const sign = (requestID: string, more: object = {}) => ({
+    ...{ eventID: `event of ${requestID}`, requestID, eventTime: '2031-05-06T07:08:09Z' },
+    ...{ eventSource: 'kms.amazonaws.com', eventName: 'Sign' },
+    userIdentity: { arn: 'arn:aws:iam::111122223333:user/scepter' },
+    ...more,
+  });
+  const fileOf = (...records: object[]) => utf8(JSON.stringify({ Records: records }));
+  const verified = (octets: Bytes) => verifySignings(async () => octets, evidence);
+
+  test('goes along as CloudTrail has it, without what no event names; what is lacking is said', async () => {
+    writeFileSync(path('trail.json'), fileOf(sign('r1'), sign('r2')));
+    const { octets, missing } = await signingRecords([path('trail.json')], evidence.events);
+    assert.deepEqual(JSON.parse(fromUtf8(octets)), { Records: [sign('r1')] });
+    assert.deepEqual(missing, []);
+    const [found, ...more] = (await verified(octets)) ?? [];
+    assert.deepEqual([found?.event, found?.requestID, more], ['E1', 'r1', []]);
+    writeFileSync(path('trail.json'), fileOf(sign('r2')));
+    const none = await signingRecords([path('trail.json')], evidence.events);
+    assert.deepEqual(none.missing, ['r1']);
+    const args = ['--out', path('trailed'), '--cloudtrail', path('trail.json')];
+    assert.equal((await scepter('evidence', first.serial, ...args)).code, 0);
+    assert.match((await verify('trailed')).out, /aws cloudtrail validate-logs/);
+  });
+
+  test('a record that no event names, of another time, refused, or of another form is named', async () => {
+    const cases: readonly (readonly [Bytes, RegExp])[] = [
+      [fileOf(sign('r9')), /has a request that no event names: r9/],
+      [fileOf(sign('r1', { eventTime: '2031-05-06T07:18:09Z' })), /of another time than event E1/],
+      [
+        fileOf(sign('r1', { errorCode: 'AccessDenied' })),
+        /that KMS refused, and event E1 names it/,
+      ],
+      [utf8('{"Records":[1]}'), /cloudtrail\.json/],
+      [utf8('nothing'), /cloudtrail\.json is no JSON/],
+    ];
+    for (const [octets, said] of cases) await assert.rejects(verified(octets), said);
   });
 });
 

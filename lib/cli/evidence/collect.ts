@@ -13,7 +13,7 @@ import { eventPages } from '../log/export.ts';
 import type { EventBody } from '../log/happened.ts';
 import { requireUnaltered } from '../pages.ts';
 import { counted } from '../text.ts';
-import type { Wanted } from './which.ts';
+import type { WantedCertificate } from './which.ts';
 
 type Collected = {
   readonly files: Map<string, Bytes>;
@@ -29,7 +29,7 @@ const LOOK_MS = 3000;
 const WAIT_MS = 2 * LOG_LATE_MS;
 
 /** @throws {CliError} where no logs are kept, or an event is under no checkpoint */
-export async function collect(io: Io, wanted: readonly Wanted[]): Promise<Collected> {
+export async function collect(io: Io, wanted: readonly WantedCertificate[]): Promise<Collected> {
   const { logs } = await callApi(io, 'GET /logs');
   const [{ verifierKey } = { verifierKey: '' }] = logs;
   if (verifierKey === '')

@@ -17,11 +17,11 @@ import { CliError, type Io, jsonLine } from '../io.ts';
 import { fileAt } from '../log/source.ts';
 import { counted } from '../text.ts';
 import { collect } from './collect.ts';
-import { pageOf } from './page.ts';
+import { evidencePage } from './page.ts';
 import { signingRecords } from './signatures.ts';
 import { tarOf } from './tar.ts';
 import { hostOf, verifyFiles } from './verify.ts';
-import { certificatesOf } from './which.ts';
+import { certificatesWanted } from './which.ts';
 
 type Options = {
   readonly out: string;
@@ -76,7 +76,7 @@ async function evidence(io: Io, given: string, options: Options): Promise<void> 
   const isTar = out.endsWith('.tar');
   if (!isTar) await requireEmpty(out);
   const document = configuration === undefined ? undefined : await documentIn(configuration);
-  const wanted = await certificatesOf(io, given, ca);
+  const wanted = await certificatesWanted(io, given, ca);
   const { files, certificates, events, verifierKey } = await collect(io, wanted);
   if (document) {
     const known = events.map(({ configHash }) => configHash).filter(Boolean);
@@ -129,7 +129,7 @@ async function shown(files: ReadonlyMap<string, Bytes>, key: string) {
   );
   try {
     const verified = await verifyFiles(read, { verifier, trusted: chain.map(readCertificate) });
-    return { page: pageOf(verified.evidence, verified.signings), host: hostOf(verifier) };
+    return { page: evidencePage(verified.evidence, verified.signings), host: hostOf(verifier) };
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
     throw new CliError(

@@ -69,7 +69,10 @@ pre { background: #f3f3f3; padding: .75rem; white-space: pre-wrap; overflow-wrap
   thead { display: table-header-group; }
 }`;
 
-export function pageOf(evidence: ProvenEvidence, signings: readonly Signing[] | undefined): string {
+export function evidencePage(
+  evidence: ProvenEvidence,
+  signings: readonly Signing[] | undefined,
+): string {
   const { manifest, certificates } = evidence;
   const many = counted(certificates.length, 'certificate');
   return [

@@ -44,14 +44,15 @@ export async function verifySignings(
     const { requestID, at, refused } = call;
     const named = events.find(({ event }) => event.kms?.includes(requestID));
     if (!named) throw new Malformed(`${path} has a request that no event names: ${requestID}`);
-    const isNear = Math.abs(Date.parse(named.event.time) - at) <= NEAR_MS;
-    if (!isNear || refused) {
-      const what = refused ? 'that was refused' : 'of another time';
+    const { id, time } = named.event;
+    if (refused)
       throw new Malformed(
-        `${path} has a request ${what} than event ${named.event.id} has: ${requestID}`,
+        `${path} has a request that KMS refused, and event ${id} names it: ${requestID}`,
       );
+    if (Math.abs(Date.parse(time) - at) > NEAR_MS) {
+      throw new Malformed(`${path} has a request of another time than event ${id}: ${requestID}`);
     }
-    return { ...call, event: named.event.id };
+    return { ...call, event: id };
   });
 }
 

@@ -11,7 +11,7 @@ import { printName } from '../../x509/names/name.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { fileAt } from '../log/source.ts';
 import { counted } from '../text.ts';
-import { pageOf } from './page.ts';
+import { evidencePage } from './page.ts';
 import { type Signing, verifySignings } from './signatures.ts';
 import { allowedBy, notProven, withheldTexts } from './told.ts';
 
@@ -61,7 +61,7 @@ export async function verifyFolder(
     verifier,
     trusted: await trustedIn(ca),
   });
-  if ((await fileText(read, evidencePaths.page)) !== pageOf(evidence, signings)) {
+  if ((await fileText(read, evidencePaths.page)) !== evidencePage(evidence, signings)) {
     throw new Malformed(
       `${evidencePaths.page} does not say what ${evidencePaths.manifest} and the files that it names say`,
     );

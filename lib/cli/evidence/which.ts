@@ -6,14 +6,14 @@ import { CliError, type Io } from '../io.ts';
 import { pagesOf } from '../pages.ts';
 import { counted } from '../text.ts';
 
-export type Wanted = { readonly ca: string; readonly serial: string };
+export type WantedCertificate = { readonly ca: string; readonly serial: string };
 
 /** @throws {CliError} notFound; usage, where it is both a device and the beginning of a serial number */
-export async function certificatesOf(
+export async function certificatesWanted(
   io: Io,
   given: string,
   ca: string | undefined,
-): Promise<readonly Wanted[]> {
+): Promise<readonly WantedCertificate[]> {
   const ofDevice = await deviceCertificates(io, given, ca);
   const isHex = /^[0-9a-f:]{2,}$/i.test(given);
   const one = isHex
@@ -41,7 +41,7 @@ async function deviceCertificates(
   io: Io,
   device: string,
   ca: string | undefined,
-): Promise<readonly Wanted[]> {
+): Promise<readonly WantedCertificate[]> {
   const query = { device };
   const listing = { name: 'GET /transactions', noun: 'transactions', query } as const;
   const { items } = await pagesOf(io, listing, { limit: 20, all: true });
