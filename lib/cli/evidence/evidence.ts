@@ -20,7 +20,7 @@ import { collect } from './collect.ts';
 import { evidencePage } from './page.ts';
 import { signingRecords } from './signatures.ts';
 import { tarOf } from './tar.ts';
-import { hostOf, verifyFiles } from './verify.ts';
+import { logHostOf, verifyFiles } from './verify.ts';
 import { certificatesWanted } from './which.ts';
 
 type Options = {
@@ -129,7 +129,7 @@ async function shown(files: ReadonlyMap<string, Bytes>, key: string) {
   );
   try {
     const verified = await verifyFiles(read, { verifier, trusted: chain.map(readCertificate) });
-    return { page: evidencePage(verified.evidence, verified.signings), host: hostOf(verifier) };
+    return { page: evidencePage(verified.evidence, verified.signings), host: logHostOf(verifier) };
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
     throw new CliError(

@@ -11,7 +11,7 @@ import { describedCertificate } from '../../x509/describe/describe.ts';
 import { type EventBody, stepRow } from '../log/happened.ts';
 import { counted, seconds } from '../text.ts';
 import type { Signing } from './signatures.ts';
-import { allowedBy, askedBy, becameOf, notProven, withheldTexts } from './told.ts';
+import { allowedTexts, askedText, becameText, notProven, withheldTexts } from './told.ts';
 
 /** Text of strangers is shown, and does nothing. */
 const escaped = (text: string): string =>
@@ -124,9 +124,9 @@ function certificatePart(one: CertificateEvidence, evidence: ProvenEvidence): st
       ],
     ]),
     tag('h3', 'Who asked for it'),
-    p(askedBy(one)),
+    p(askedText(one)),
     tag('h3', 'Who allowed it, and by which rule'),
-    list(allowedBy(one, evidence)),
+    list(allowedTexts(one, evidence)),
     p(`The profile was ${issued.event.profile ?? 'not told'}.`),
     tag('h3', 'Did whoever asked have the key?'),
     typeof request === 'string'
@@ -135,7 +135,7 @@ function certificatePart(one: CertificateEvidence, evidence: ProvenEvidence): st
     tag('h3', 'By which configuration'),
     `<p>${escaped(`The one with the SHA-256 ${configHash}${inForce}.`)}${isHere ? ` It is in ${file(evidencePaths.configuration)}.` : ''}</p>\n`,
     tag('h3', 'What became of it'),
-    p(becameOf(one)),
+    p(becameText(one)),
     tag('h3', 'What happened'),
     table(['Time', 'Event', 'Who', 'What', 'Where in the log'], events.map(eventRow)),
     ...others(one, evidence),

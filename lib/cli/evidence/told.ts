@@ -24,7 +24,7 @@ function whoIn({ event, personal }: LoggedEvent): string {
 }
 
 /** By what it was allowed, a sentence for each rule that took part. */
-export function allowedBy(
+export function allowedTexts(
   { issued, events }: CertificateEvidence,
   { events: all }: Pick<ProvenEvidence, 'events'>,
 ): readonly string[] {
@@ -72,7 +72,7 @@ function approvalText(approved: LoggedEvent): string {
 }
 
 /** Whoever asked for it, and from where. */
-export function askedBy({ issued, intended, events }: CertificateEvidence): string {
+export function askedText({ issued, intended, events }: CertificateEvidence): string {
   const first = events.find(({ event }) => event.type === 'request.pending') ?? intended;
   const { from, agent, id } = first.personal?.actor ?? {};
   const where = from === undefined ? 'from an address that is not on record' : `from ${from}`;
@@ -83,7 +83,7 @@ export function askedBy({ issued, intended, events }: CertificateEvidence): stri
 }
 
 /** What became of it since, as far as the folder tells. */
-export function becameOf({ serial, events }: CertificateEvidence): string {
+export function becameText({ serial, events }: CertificateEvidence): string {
   const words: Partial<Record<LoggedEvent['event']['type'], string>> = {
     'certificate.revoked': 'revoked',
     'certificate.superseded': 'superseded by its renewal, and revoked',

@@ -13,7 +13,7 @@ import { fileAt } from '../log/source.ts';
 import { counted } from '../text.ts';
 import { evidencePage } from './page.ts';
 import { type Signing, verifySignings } from './signatures.ts';
-import { allowedBy, notProven, withheldTexts } from './told.ts';
+import { allowedTexts, notProven, withheldTexts } from './told.ts';
 
 type Verified = {
   readonly evidence: ProvenEvidence;
@@ -21,7 +21,7 @@ type Verified = {
 };
 
 /** Of the logs of a service. */
-export const hostOf = ({ name }: Verifier): string => name.slice(0, name.indexOf('/'));
+export const logHostOf = ({ name }: Verifier): string => name.slice(0, name.indexOf('/'));
 
 /** All but the page. @throws {Malformed} that names the first file that is wrong */
 export async function verifyFiles(
@@ -92,10 +92,10 @@ export async function verifyFolder(
     io.out(
       `  ${typeof one.request === 'string' ? `The request: ${withheldTexts[one.request]}` : whole}\n`,
     );
-    for (const line of allowedBy(one, evidence)) io.out(`  ${visible(line)}\n`);
+    for (const line of allowedTexts(one, evidence)) io.out(`  ${visible(line)}\n`);
   }
   io.out(
-    `every file holds: ${counted(certificates.length, 'certificate')}, ${counted(events.length, 'event')}, each in a log of ${hostOf(verifier)}\n`,
+    `every file holds: ${counted(certificates.length, 'certificate')}, ${counted(events.length, 'event')}, each in a log of ${logHostOf(verifier)}\n`,
   );
   io.out('What this does not prove:\n');
   for (const line of limits) io.out(`- ${line}\n`);
