@@ -41,6 +41,21 @@ export type EvidenceContents = {
   readonly cloudtrail: boolean;
 };
 
+/** All files that may be in the folder. */
+export const filesNamed = (contents: EvidenceContents): ReadonlySet<string> =>
+  new Set([
+    ...[evidencePaths.manifest, evidencePaths.page, evidencePaths.chain],
+    ...contents.certificates.flatMap(({ serial, request }) => [
+      evidencePaths.certificate(serial),
+      ...(request === 'whole' ? [evidencePaths.request(serial)] : []),
+    ]),
+    ...contents.events.flatMap((id) => [
+      ...[evidencePaths.event(id), evidencePaths.personal(id), evidencePaths.proof(id)],
+    ]),
+    ...(contents.configuration ? [evidencePaths.configuration] : []),
+    ...(contents.cloudtrail ? [evidencePaths.cloudtrail] : []),
+  ]);
+
 export const manifestText = (manifest: EvidenceContents): string => `${canonicalText(manifest)}\n`;
 
 /** @throws {Malformed} where it is missing, or no text in UTF-8 */

@@ -95,7 +95,8 @@ const io = { out: () => {} } as unknown as Io;
 async function fault(files: ReadonlyMap<string, Bytes>): Promise<string | undefined> {
   const trust = { verifier: readVerifierKey(verifierKey), ca: path('ca.pem'), json: true };
   try {
-    await verifyFolder(io, async (one) => files.get(one), trust);
+    const names = async () => [...files.keys()];
+    await verifyFolder(io, { read: async (one) => files.get(one), names }, trust);
     return undefined;
   } catch (error) {
     assert.ok(error instanceof Malformed, String(error));
@@ -293,6 +294,64 @@ describe('evidence', () => {
     const full = await scepter('evidence', first.serial, '--out', path('one'));
     assert.equal(full.code, 2);
     assert.match(full.err, /is not empty: name a new folder/);
+  });
+});
+
+test('of a device all certificates are in it; a request with a secret that others have is not, and nowhere is the secret', async () => {
+  const challenge = await w.lab.challenge({ uses: 2 });
+  for (const transactionID of ['printer 1', 'printer 2']) {
+    const key = await deviceKey(transactionID);
+    const asked = { challenge, key, subject: 'CN=printer', transactionID };
+    await w.ask(asked);
+    const { id = '' } = w.transactions().find(({ state }) => state === 'pending') ?? {};
+    await api.ok(w.lab, 'POST', `/transactions/${id}/approve`, { body: {} });
+    got(await w.poll(asked));
+    w.lab.clock.at += 1000;
+  }
+  await sequenceAll(deps);
+  assert.equal((await scepter('evidence', 'printer', '--out', path('printer'))).code, 0);
+  const { certificates } = JSON.parse((await verify('printer', '--json')).out);
+  assert.deepEqual(
+    certificates.map(({ request }: { readonly request: string }) => request),
+    ['secret', 'secret'],
+  );
+  assert.match((await verify('printer')).out, /others may have .* and is never shown\.$/m);
+  const files = filesOf('printer');
+  assert.ok(![...files.keys()].some((name) => name.endsWith('request.pem')));
+  for (const octets of files.values()) assert.ok(!fromUtf8(octets).includes(challenge));
+  const [{ serial }] = certificates;
+  const more = new Map(files).set(`${serial}/request.pem`, utf8('x'));
+  assert.match((await fault(more)) ?? '', /request\.pem is no part of the evidence/);
+  writeFileSync(path('printer/notes.txt'), 'of another hand');
+  const { code, err } = await verify('printer');
+  assert.deepEqual(
+    [code, err],
+    [6, 'scepter: notes.txt is no part of the evidence: put it elsewhere\n'],
+  );
+});
+
+describe('an event that its log has not taken yet', () => {
+  test('is waited for', async () => {
+    const { serial } = await enrolled('tablet');
+    let waited = 0;
+    const waits = (count: number): Promise<unknown> => {
+      waited = count;
+      return sequenceAll(deps);
+    };
+    const args = ['evidence', serial, '--out', path('waited')];
+    const { code, err } = await terminal.run(args, { waits });
+    assert.equal(code, 0, err);
+    assert.match(err, /^\d events under no checkpoint yet: a log takes them within a minute$/m);
+    assert.equal(waited, 1);
+    assert.equal((await verify('waited')).code, 0);
+  });
+
+  test('is waited for in vain where nothing puts events into it', async () => {
+    const { serial } = await enrolled('watch');
+    const { code, err } = await scepter('evidence', serial, '--out', path('never'));
+    assert.equal(code, 1);
+    assert.match(err, /^scepter: event \w{26} \(\S+\) is under no checkpoint of its log: nothing/m);
+    assert.ok(!existsSync(path('never')));
   });
 });
 

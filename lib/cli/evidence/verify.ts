@@ -4,7 +4,7 @@ import { fromPem, fromUtf8 } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
 import { visible } from '../../base/text.ts';
 import { type ProvenEvidence, verifyEvidence } from '../../events/evidence.ts';
-import { evidencePaths, fileText, type ReadFile } from '../../events/evidence-files.ts';
+import { evidencePaths, filesNamed, fileText, type ReadFile } from '../../events/evidence-files.ts';
 import type { Verifier } from '../../events/note.ts';
 import { type Certificate, readCertificate } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
@@ -50,7 +50,7 @@ async function trustedIn(ca: string): Promise<readonly Certificate[]> {
 /** @throws {Malformed} */
 export async function verifyFolder(
   io: Io,
-  read: ReadFile,
+  { read, names }: { readonly read: ReadFile; readonly names: () => Promise<readonly string[]> },
   {
     verifier,
     ca,
@@ -67,6 +67,10 @@ export async function verifyFolder(
     );
   }
   const { manifest, certificates, events, configuration } = evidence;
+  const known = filesNamed(manifest);
+  const other = (await names()).find((name) => !known.has(name));
+  if (other !== undefined)
+    throw new Malformed(`${other} is no part of the evidence: put it elsewhere`);
   const limits = notProven(evidence, signings !== undefined);
   if (json) {
     return io.out(

@@ -1,7 +1,7 @@
 // Where a log is read from: a folder, such a folder as one file, or a server.
 
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
 import { tokenHeader } from '../../api/route.ts';
 import { type Bytes, concat, fromUtf8 } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
@@ -31,21 +31,34 @@ export async function fileAt(path: string): Promise<Bytes> {
 }
 
 /** What is to be verified, and an end to the reading of it. */
-export type Opened = LogSource & { readonly close: () => Promise<void> };
+export type Opened = LogSource & {
+  /** All files, where it is no URL. */
+  readonly names: () => Promise<readonly string[]>;
+  readonly close: () => Promise<void>;
+};
 
 /** @param where URL, folder, or a tar archive of one @throws {CliError} @throws {Malformed} */
 export async function openSource(io: Io, where: string): Promise<Opened> {
   const close = async (): Promise<void> => {};
-  if (isUrl(where)) return { ...(await urlSource(io, where)), close };
+  const none = async (): Promise<readonly string[]> => [];
+  if (isUrl(where)) return { ...(await urlSource(io, where)), names: none, close };
   const isFile = await stat(where).then(
     (found) => found.isFile(),
     () => false,
   );
-  if (!isFile) return { ...folderSource(where), close };
-  return { ...(await openTar(where)), entries: true };
+  if (!isFile) return { ...folderSource(where), names: () => namesIn(where), close };
+  const { names, ...archive } = await openTar(where);
+  return { ...archive, names: async () => names, entries: true };
 }
 
 export const isUrl = (where: string): boolean => /^https?:\/\//.test(where);
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  const found = await readdir(folder, { recursive: true, withFileTypes: true });
+  return found
+    .filter((one) => !one.isDirectory())
+    .map(({ parentPath, name }) => relative(folder, join(parentPath, name)).split(sep).join('/'));
+}
 
 function folderSource(folder: string): LogSource {
   const read = (path: string) =>

@@ -237,7 +237,7 @@ async function verify(io: Io, where: string, options: VerifyOptions): Promise<vo
           `${where} is evidence: --ca FILE has the certificate of its CA`,
         );
       }
-      return await held(() => verifyFolder(io, source.read, { verifier, ca, json }));
+      return await held(() => verifyFolder(io, source, { verifier, ca, json }));
     }
     if (options.ca !== undefined)
       throw new CliError('usage', '--ca is for evidence, and this is a log');
