@@ -103,7 +103,7 @@ export function readManifest(text: string): EvidenceContents {
     typeof cloudtrail === 'boolean';
   if (!good) throw wrong(path, 'is no list of what is in such a folder');
   const read: EvidenceContents = { v, made, of, certificates, events, configuration, cloudtrail };
-  if (manifestText(read) !== text) throw wrong(path, 'is not as it was written');
+  if (`${canonicalIn(read, path)}\n` !== text) throw wrong(path, 'is not as it was written');
   for (const all of [certificates.map(({ serial }) => serial), events]) {
     if (new Set(all).size < all.length) throw wrong(path, 'has something twice');
   }
@@ -147,5 +147,15 @@ export function jsonIn(text: string, path: string): Json {
     return JSON.parse(text) as Json;
   } catch {
     throw wrong(path, 'is no JSON');
+  }
+}
+
+/** @throws {Malformed} for text that is no Unicode */
+export function canonicalIn(value: Json, path: string): string {
+  try {
+    return canonicalText(value);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw wrong(path, 'has text that is no Unicode');
   }
 }

@@ -3,7 +3,7 @@
 
 import { raw } from '../asn1/reader.ts';
 import { equal, hex, utf8 } from '../base/bytes.ts';
-import { canonicalText, type Json } from '../base/json.ts';
+import type { Json } from '../base/json.ts';
 import { visible } from '../base/text.ts';
 import type { Withheld } from '../base/words.ts';
 import { hash } from '../crypto/native.ts';
@@ -13,6 +13,7 @@ import { issuersOf } from '../x509/issuers.ts';
 import { printName } from '../x509/names/name.ts';
 import { verifySignature } from '../x509/public-key.ts';
 import {
+  canonicalIn,
   type EvidenceContents,
   evidencePaths,
   fileText,
@@ -214,7 +215,7 @@ async function readConfiguration(
 ): Promise<ProvenEvidence['configuration']> {
   const path = evidencePaths.configuration;
   const document = jsonIn(await fileText(read, path), path);
-  const digest = hex(hash('SHA-256', utf8(canonicalText(document))));
+  const digest = hex(hash('SHA-256', utf8(canonicalIn(document, path))));
   if (certificates.some(({ intended }) => intended.event.configHash === digest)) {
     return { digest, document };
   }

@@ -244,6 +244,16 @@ describe('evidence', () => {
     assert.equal(code, 0, err);
     assert.equal((await verify('with')).code, 0);
     const files = filesOf('with');
+    const surrogate = new Map(files).set('configuration.json', utf8('"\\ud800"'));
+    assert.match(
+      (await fault(surrogate)) ?? '',
+      /^configuration\.json has text that is no Unicode/,
+    );
+    const list = fromUtf8(files.get('evidence.json') ?? new Uint8Array(0));
+    const strange = list.replace(`"of":"${first.serial}"`, '"of":"\\ud800"');
+    assert.notEqual(strange, list);
+    const said = await fault(new Map(files).set('evidence.json', utf8(strange)));
+    assert.match(said ?? '', /^evidence\.json has text that is no Unicode/);
     const other = new Map(files).set('configuration.json', utf8('{"cas":{}}'));
     assert.match(
       (await fault(other)) ?? '',
