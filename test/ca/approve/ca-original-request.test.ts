@@ -2,7 +2,7 @@
 // others may have.
 
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { type Bytes, base64, fromBase64, hex, utf8 } from '../../../lib/base/bytes.ts';
 import { type TransactionState, transactionStates } from '../../../lib/base/words.ts';
 import { sweep } from '../../../lib/ca/jobs.ts';
@@ -108,7 +108,7 @@ const ways: Readonly<Record<TransactionState, Scenario>> = {
   refused: { wanted: { subject: 'CN=another' }, run: (_w, ask) => ask() },
 };
 
-suite('the request as it came', () => {
+describe('the request as it came', () => {
   for (const state of transactionStates) {
     test(`of a request that is ${state} no record has its challenge in clear, and nobody is told it unless it is issued`, async () => {
       const { options = {}, wanted, run } = ways[state];
