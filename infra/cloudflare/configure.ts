@@ -111,6 +111,8 @@ function configured(folder: string): object {
       AWS_REGION: out('Region'),
       SCEPTER_TABLE: out('Table'),
       SCEPTER_FILES: out('Files'),
+      SCEPTER_LOGS: out('Logs'),
+      SCEPTER_LOG_KEY: out('LogKey'),
       SCEPTER_DEPLOYMENT: deployment,
       SCEPTER_SEALING_KEY: out('SealingKey'),
       SCEPTER_CONFIG: out('Config'),

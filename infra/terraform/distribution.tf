@@ -154,6 +154,23 @@ resource "aws_cloudfront_distribution" "this" {
     }
   }
 
+  # Events are for auditors, each time; the other files of the logs are the same for everybody, and are kept as long as
+  # Cache-Control says: a checkpoint for seconds, a tile for ever.
+  dynamic "ordered_cache_behavior" {
+    for_each = ["/log/*/tile/entries/*", "/log/*"]
+
+    content {
+      path_pattern             = ordered_cache_behavior.value
+      target_origin_id         = "api"
+      viewer_protocol_policy   = "https-only"
+      allowed_methods          = ordered_cache_behavior.value == "/log/*" ? ["GET", "HEAD"] : local.all_methods
+      cached_methods           = ["GET", "HEAD"]
+      cache_policy_id          = ordered_cache_behavior.value == "/log/*" ? local.caching_optimized : local.caching_disabled
+      origin_request_policy_id = ordered_cache_behavior.value == "/log/*" ? null : local.all_viewer_except_host_header
+      compress                 = false
+    }
+  }
+
   # CloudFront caches some errors whatever Cache-Control says; with a TTL of 0 the next request asks again. The
   # query is not in the cache key, so a cached error would also answer requests with other queries: an
   # outage, for example, or a 414 for one message that the API finds too long.

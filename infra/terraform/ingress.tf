@@ -22,7 +22,7 @@ locals {
   )
 
   admin_type   = var.admin == null ? "none" : var.admin.type
-  admin_routes = local.admin_type == "jwt" ? toset(["ANY /api/{proxy+}", "ANY /openapi.json"]) : toset([])
+  admin_routes = local.admin_type == "jwt" ? toset(["ANY /api/{proxy+}", "ANY /openapi.json", "ANY /log/{log}/tile/entries/{proxy+}"]) : toset([])
 }
 
 resource "aws_apigatewayv2_api" "this" {

@@ -29,12 +29,13 @@ locals {
     ScepRole        = local.role_arns.scep
     AdminRole       = local.role_arns.admin
     MaintenanceRole = local.role_arns.maintenance
+    SequencerRole   = local.role_arns.sequencer
     OperatorRole    = local.role_arns.operator
   }
 
   # Names are known before the roles are; a principal must be there.
   role_arns = {
-    for name in ["scep", "admin", "maintenance", "operator"] : name =>
+    for name in ["scep", "admin", "maintenance", "sequencer", "operator"] : name =>
     var.keys_trust_role_names ? "arn:${local.partition}:iam::${local.account}:role${var.role_path}${local.role_names[name]}" :
     (name == "operator" ? aws_iam_role.operator.arn : aws_iam_role.function[name].arn)
   }
@@ -95,7 +96,7 @@ resource "aws_kms_key" "sealing" {
 resource "aws_kms_key" "log" {
   count = var.log_key_arn == null ? 1 : 0
 
-  description              = "Scepter ${var.deployment}: signs checkpoints of the transaction log"
+  description              = "Scepter ${var.deployment}: signs checkpoints of the logs"
   customer_master_key_spec = "ECC_NIST_P256"
   key_usage                = "SIGN_VERIFY"
   multi_region             = var.multi_region_keys

@@ -21,7 +21,7 @@ locals {
 
   # Roles are the account's, whatever the Region; a name of IAM has 64 characters.
   role_names = {
-    for name in ["scep", "admin", "maintenance", "operator", "backup"] : name =>
+    for name in ["scep", "admin", "maintenance", "sequencer", "operator", "backup"] : name =>
     length("scepter-${var.deployment}-${local.region}-${name}") <= 64 ? "scepter-${var.deployment}-${local.region}-${name}" :
     "${substr("scepter-${var.deployment}-${local.region}", 0, 43)}-${substr(sha256("${var.deployment} ${local.region}"), 0, 8)}-${name}"
   }
@@ -31,7 +31,10 @@ locals {
     scep        = { what = "SCEP, CRLs and CA certificates", memory_mb = 512, timeout_s = 15, reserved = var.reserved_concurrency }
     admin       = { what = "the admin API", memory_mb = 512, timeout_s = 29, reserved = var.reserved_concurrency == -1 ? -1 : 5 }
     maintenance = { what = "upkeep and CRLs", memory_mb = 512, timeout_s = 300, reserved = var.reserved_concurrency == -1 ? -1 : 1 }
+    sequencer   = { what = "the logs", memory_mb = 512, timeout_s = 300, reserved = var.reserved_concurrency == -1 ? -1 : 1 }
   }
+
+  minutely = toset(["maintenance", "sequencer"])
 
   # Of the same release as the one that found the configuration valid.
   package_names = { for name in keys(local.functions) : name => "scepter-${name}-lambda-${jsondecode(var.config).scepter}.zip" }
@@ -49,6 +52,8 @@ locals {
   table_name = var.table_name == null ? aws_dynamodb_table.this[0].name : var.table_name
   table_arn  = var.table_name == null ? aws_dynamodb_table.this[0].arn : "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.table_name}"
 
+  stream_arn = var.table_name == null ? aws_dynamodb_table.this[0].stream_arn : var.table_stream_arn
+
   # A list replaces its placeholder inside the quotes, so it is joined with quotes and commas.
   policy_values = {
     Deployment          = var.deployment
@@ -58,6 +63,9 @@ locals {
     SealingKeyArn       = local.sealing_key_arn
     ConfigObjects       = "${aws_s3_bucket.configs.arn}/config/*"
     FilesBucketArn      = aws_s3_bucket.files.arn
+    LogBucketArn        = aws_s3_bucket.logs.arn
+    LogKeyArn           = local.log_key_arn
+    StreamArn           = local.stream_arn
   }
   secret_arns = concat(values(var.secrets), var.origin_secret_arns)
   secrets_policy_values = {
@@ -79,6 +87,8 @@ resource "aws_dynamodb_table" "this" {
   billing_mode                = "PAY_PER_REQUEST"
   table_class                 = var.table_class
   hash_key                    = "pk"
+  stream_enabled              = true
+  stream_view_type            = "KEYS_ONLY"
   deletion_protection_enabled = var.deletion_protection
   tags                        = local.tags
 
@@ -174,6 +184,15 @@ resource "aws_iam_role_policy" "table_key" {
   policy = templatefile("${local.policies}/table-key.json", local.table_key_policy_values)
 }
 
+# Of whoever serves the logs, or looks at them.
+resource "aws_iam_role_policy" "read_logs" {
+  for_each = { scep = aws_iam_role.function["scep"].id, admin = aws_iam_role.function["admin"].id, operator = aws_iam_role.operator.id }
+
+  name   = "read-logs"
+  role   = each.value
+  policy = templatefile("${local.policies}/read-logs.json", local.policy_values)
+}
+
 # What the environment of the SCEP function names.
 resource "aws_iam_role_policy" "secrets" {
   count = length(local.secret_arns) > 0 ? 1 : 0
@@ -211,7 +230,7 @@ resource "aws_cloudwatch_log_group" "function" {
 }
 
 resource "aws_lambda_function" "this" {
-  # checkov:skip=CKV_AWS_116: A device waits for its answer, and the next upkeep comes a minute later.
+  # checkov:skip=CKV_AWS_116: A device waits for its answer, and the next run of upkeep or of the sequencer comes a minute later.
   for_each = local.functions
 
   function_name                  = "scepter-${var.deployment}-${each.key}"
@@ -237,6 +256,8 @@ resource "aws_lambda_function" "this" {
         SCEPTER_DEPLOYMENT  = var.deployment
         SCEPTER_TABLE       = local.table_name
         SCEPTER_FILES       = aws_s3_bucket.files.bucket
+        SCEPTER_LOGS        = aws_s3_bucket.logs.bucket
+        SCEPTER_LOG_KEY     = local.log_key_arn
         SCEPTER_SEALING_KEY = local.sealing_key_arn
         SCEPTER_CONFIG      = "s3:${aws_s3_object.config.bucket}/${aws_s3_object.config.key}"
         NODE_OPTIONS        = "--enable-source-maps"
@@ -268,6 +289,7 @@ resource "aws_lambda_function" "this" {
   depends_on = [
     aws_iam_role_policy.environment_key,
     aws_iam_role_policy.function,
+    aws_iam_role_policy.read_logs,
     aws_iam_role_policy.secrets,
     aws_iam_role_policy.table_key,
     aws_iam_role_policy.vpc,
@@ -275,22 +297,26 @@ resource "aws_lambda_function" "this" {
 }
 
 # A failed run is not repeated, because the next one comes a minute later.
-resource "aws_lambda_function_event_invoke_config" "maintenance" {
-  function_name                = aws_lambda_function.this["maintenance"].function_name
+resource "aws_lambda_function_event_invoke_config" "minutely" {
+  for_each = local.minutely
+
+  function_name                = aws_lambda_function.this[each.key].function_name
   maximum_retry_attempts       = 0
   maximum_event_age_in_seconds = 60
 }
 
 resource "aws_cloudwatch_event_rule" "every_minute" {
   name                = "scepter-${var.deployment}-upkeep"
-  description         = "Scepter ${var.deployment}: upkeep and CRLs"
+  description         = "Scepter ${var.deployment}: upkeep, CRLs and logs"
   schedule_expression = "rate(1 minute)"
   tags                = local.tags
 }
 
-resource "aws_cloudwatch_event_target" "maintenance" {
+resource "aws_cloudwatch_event_target" "minutely" {
+  for_each = local.minutely
+
   rule = aws_cloudwatch_event_rule.every_minute.name
-  arn  = aws_lambda_function.this["maintenance"].arn
+  arn  = aws_lambda_function.this[each.key].arn
 
   retry_policy {
     maximum_retry_attempts       = 0
@@ -299,8 +325,10 @@ resource "aws_cloudwatch_event_target" "maintenance" {
 }
 
 resource "aws_lambda_permission" "schedule" {
+  for_each = local.minutely
+
   action        = "lambda:InvokeFunction"
-  function_name = aws_lambda_function.this["maintenance"].function_name
+  function_name = aws_lambda_function.this[each.key].function_name
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.every_minute.arn
 }

@@ -22,12 +22,12 @@ output "admin_url" {
 }
 
 output "function_names" {
-  description = "Names of the functions: scep, admin and maintenance."
+  description = "Names of the functions: scep, admin, maintenance and sequencer."
   value       = { for name, one in aws_lambda_function.this : name => one.function_name }
 }
 
 output "function_arns" {
-  description = "ARNs of the functions: scep, admin and maintenance."
+  description = "ARNs of the functions: scep, admin, maintenance and sequencer."
   value       = { for name, one in aws_lambda_function.this : name => one.arn }
 }
 
@@ -64,6 +64,11 @@ output "table_arn" {
 output "files_bucket" {
   description = "Name of the bucket of CRLs and certificates of CAs, which SCEPTER_FILES is for the operator, too."
   value       = aws_s3_bucket.files.bucket
+}
+
+output "logs_bucket" {
+  description = "The bucket of the logs, for the operator (SCEPTER_LOGS)."
+  value       = aws_s3_bucket.logs.bucket
 }
 
 output "files_url" {

@@ -14,7 +14,7 @@ variable "config" {
   }
 
   validation {
-    condition     = var.package_bucket != null || alltrue([for name in ["scep", "admin", "maintenance"] : try(fileexists("${coalesce(var.lambda_package, "${path.module}/packages")}/scepter-${name}-lambda-${jsondecode(var.config).scepter}.zip"), false)])
+    condition     = var.package_bucket != null || alltrue([for name in ["scep", "admin", "maintenance", "sequencer"] : try(fileexists("${coalesce(var.lambda_package, "${path.module}/packages")}/scepter-${name}-lambda-${jsondecode(var.config).scepter}.zip"), false)])
     error_message = "config: was found valid by another release than the one in lambda_package: run \"scepter config validate FILE --stamp\" of that one."
   }
 
@@ -25,8 +25,8 @@ variable "config" {
 
   # The ARN of each key is in the policy of each role.
   validation {
-    condition     = try(length(jsondecode(var.config).document.cas), 0) <= 47
-    error_message = "config: has more than 47 CAs, and the policy of a role holds the keys of 47 (IAM gives a role 10,240 characters): divide them among deployments."
+    condition     = try(length(jsondecode(var.config).document.cas), 0) <= 41
+    error_message = "config: has more than 41 CAs, and the policy of a role holds the keys of 41 (IAM gives a role 10,240 characters): divide them among deployments."
   }
 
   # If certificates point to this deployment, it must answer with the scheme of that URL.
@@ -39,13 +39,13 @@ variable "config" {
 }
 
 variable "lambda_package" {
-  description = "Folder with the packages of the three functions of a release, scepter-scep-lambda-*.zip and so on; null takes those that are in the module."
+  description = "Folder with the packages of the functions of a release, scepter-scep-lambda-*.zip and so on; null takes those that are in the module."
   type        = string
   default     = null
 
   validation {
-    condition     = var.package_bucket != null || alltrue([for name in ["scep", "admin", "maintenance"] : length(fileset(coalesce(var.lambda_package, "${path.module}/packages"), "scepter-${name}-lambda-*.zip")) == 1])
-    error_message = "lambda_package: must be a folder with one scepter-scep-lambda-*.zip, and the same for admin and maintenance; a release has them in packages/, and in a checkout \"npm run release\" makes them."
+    condition     = var.package_bucket != null || alltrue([for name in ["scep", "admin", "maintenance", "sequencer"] : length(fileset(coalesce(var.lambda_package, "${path.module}/packages"), "scepter-${name}-lambda-*.zip")) == 1])
+    error_message = "lambda_package: must be a folder with one scepter-scep-lambda-*.zip, and the same for admin, maintenance and sequencer; a release has them in packages/, and in a checkout \"npm run release\" makes them."
   }
 }
 
@@ -89,11 +89,12 @@ variable "code_signing_config_arn" {
 }
 
 variable "function_settings" {
-  description = "Memory in MB, from 256 to 10240, and seconds of time of the functions scep, admin and maintenance; by default 512 MB, and 15, 29 and 300 s. An API waits for 29 s at most; upkeep takes from 60 to 900."
+  description = "Memory in MB, from 256 to 10240, and seconds of time of the functions scep, admin, maintenance and sequencer; by default 512 MB, and 15, 29, 300 and 300 s. An API waits for 29 s at most; maintenance and sequencer take from 60 to 900."
   type = object({
     scep        = optional(object({ memory_mb = optional(number), timeout_s = optional(number) }), {})
     admin       = optional(object({ memory_mb = optional(number), timeout_s = optional(number) }), {})
     maintenance = optional(object({ memory_mb = optional(number), timeout_s = optional(number) }), {})
+    sequencer   = optional(object({ memory_mb = optional(number), timeout_s = optional(number) }), {})
   })
   default  = {}
   nullable = false
@@ -104,8 +105,8 @@ variable "function_settings" {
   }
 
   validation {
-    condition     = alltrue([for name, one in var.function_settings : try(one.timeout_s, null) == null || try(one.timeout_s >= (name == "maintenance" ? 60 : 1) && one.timeout_s <= (name == "maintenance" ? 900 : 29) && floor(one.timeout_s) == one.timeout_s, false)])
-    error_message = "function_settings: timeout_s must be a whole number: from 1 to 29 for scep and admin, from 60 to 900 for maintenance."
+    condition     = alltrue([for name, one in var.function_settings : try(one.timeout_s, null) == null || try(one.timeout_s >= (contains(["scep", "admin"], name) ? 1 : 60) && one.timeout_s <= (contains(["scep", "admin"], name) ? 29 : 900) && floor(one.timeout_s) == one.timeout_s, false)])
+    error_message = "function_settings: timeout_s must be a whole number: from 1 to 29 for scep and admin, from 60 to 900 for maintenance and sequencer."
   }
 }
 
@@ -175,13 +176,29 @@ variable "deployment" {
 }
 
 variable "table_name" {
-  description = "A table that exists, with Scepter's keys and indexes; null makes one: on demand, with point-in-time recovery, protected from deletion."
+  description = "A table that exists, with Scepter's keys and indexes and a stream of its keys (table_stream_arn); null makes one: on demand, with point-in-time recovery, protected from deletion."
   type        = string
   default     = null
 
   validation {
     condition     = var.table_name == null || can(regex("^[a-zA-Z0-9_.-]{3,255}$", var.table_name))
     error_message = "table_name: must be the name of a DynamoDB table."
+  }
+}
+
+variable "table_stream_arn" {
+  description = "ARN of the stream of keys of table_name (aws dynamodb describe-table --query Table.LatestStreamArn), which the sequencer of the logs follows; null where the table is made here."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.table_stream_arn == null || can(regex("^arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:\\d{12}:table/.+/stream/.+$", var.table_stream_arn))
+    error_message = "table_stream_arn: must be the ARN of the stream of a table."
+  }
+
+  validation {
+    condition     = (var.table_stream_arn == null) == (var.table_name == null)
+    error_message = "table_stream_arn: is of table_name, and goes with it: aws dynamodb describe-table --query Table.LatestStreamArn says it."
   }
 }
 
@@ -300,13 +317,33 @@ variable "sealing_key_arn" {
 }
 
 variable "log_key_arn" {
-  description = "ARN of an ECC_NIST_P256 KMS key that exists, to sign checkpoints of the transaction log; null makes one."
+  description = "ARN of an ECC_NIST_P256 KMS key that exists, to sign checkpoints of the logs; null makes one."
   type        = string
   default     = null
 
   validation {
     condition     = var.log_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+$", var.log_key_arn))
     error_message = "log_key_arn: must be the ARN of a KMS key."
+  }
+}
+
+variable "log_lock" {
+  description = "How long the bucket of the logs keeps each version of what it is given, whoever wants it deleted: days, from 400. In the mode GOVERNANCE whoever has s3:BypassGovernanceRetention may end one before, in the mode COMPLIANCE nobody, the account's root user included."
+  type = object({
+    mode = optional(string, "GOVERNANCE")
+    days = optional(number, 400)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["GOVERNANCE", "COMPLIANCE"], var.log_lock.mode)
+    error_message = "log_lock: its mode must be GOVERNANCE or COMPLIANCE."
+  }
+
+  validation {
+    condition     = var.log_lock.days >= 400 && var.log_lock.days <= 36500 && floor(var.log_lock.days) == var.log_lock.days
+    error_message = "log_lock: its days must be a whole number from 400 to 36500."
   }
 }
 

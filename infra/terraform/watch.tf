@@ -9,10 +9,12 @@ locals {
     Refused          = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"FAILURE\" }", value = "1", always = true }
     Rejected         = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.code = \"SCEP-201\" }", value = "1" }
     Outages          = { from = ["scep", "admin"], pattern = "{ ($.event = \"http.outage\") || ($.event = \"start.failed\") }", value = "1" }
-    KmsTrouble       = { from = ["scep", "admin", "maintenance"], pattern = "{ $.severity = \"error\" && $.detail = \"KMS *\" }", value = "1" }
-    Tampered         = { from = ["scep", "admin", "maintenance"], pattern = "{ ($.event = \"challenge.tampered\") || ($.event = \"record.altered\") }", value = "1" }
+    KmsTrouble       = { from = ["scep", "admin", "maintenance", "sequencer"], pattern = "{ $.severity = \"error\" && $.detail = \"KMS *\" }", value = "1" }
+    Tampered         = { from = ["scep", "admin", "maintenance", "sequencer"], pattern = "{ ($.event = \"challenge.tampered\") || ($.event = \"record.altered\") }", value = "1" }
     ChallengeFailing = { from = ["scep"], pattern = "{ $.event = \"challenge.failing\" }", value = "1" }
     CaWarning        = { from = ["maintenance"], pattern = "{ $.event = \"ca.warning\" }", value = "1" }
+    LogLate          = { from = ["sequencer"], pattern = "{ $.event = \"upkeep.done\" && $.waitedSeconds > 60 }", value = "1" }
+    LogRefused       = { from = ["sequencer"], pattern = "{ $.event = \"log.refused\" }", value = "1" }
     TooMany          = { from = ["api"], pattern = "{ $.status = \"429\" }", value = "1" }
     KeyChanged       = { from = ["keys"], pattern = "{ $.detail.eventName = * }", value = "1" }
     CrlHoursLeft     = { from = ["maintenance"], pattern = "{ $.crlHoursLeft > -100000 }", value = "$.crlHoursLeft" }
@@ -47,6 +49,10 @@ locals {
     AdminErrors      = { says = "the admin function fails", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.admin, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
     UpkeepFailed     = { says = "upkeep fails: CRLs may end", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.maintenance, statistic = "Sum", period = 300, threshold = 3, periods = 3, below = false }
     UpkeepMissing    = { says = "upkeep does not run: CRLs will end", namespace = "AWS/Lambda", metric = "Invocations", dimensions = local.lambda.maintenance, statistic = "Sum", period = 900, threshold = 1, periods = 1, below = true }
+    LogFailed        = { says = "the logs do not go on", namespace = "AWS/Lambda", metric = "Errors", dimensions = local.lambda.sequencer, statistic = "Sum", period = 300, threshold = 3, periods = 3, below = false }
+    LogMissing       = { says = "nothing puts events into the logs", namespace = "AWS/Lambda", metric = "Invocations", dimensions = local.lambda.sequencer, statistic = "Sum", period = 900, threshold = 1, periods = 1, below = true }
+    LogLate          = { says = "an event was under no checkpoint of its log for a minute", namespace = local.namespace, metric = "LogLate", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
+    LogRefused       = { says = "an event that somebody else has written, changed or put back is kept out of the logs", namespace = local.namespace, metric = "LogRefused", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
     ServerErrors     = { says = "answers are 5xx", namespace = local.server_errors.namespace, metric = local.server_errors.metric, dimensions = local.server_errors.dimensions, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
     Outages          = { says = "requests are answered with 503", namespace = local.namespace, metric = "Outages", dimensions = {}, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
     KmsTrouble       = { says = "KMS refuses, throttles or is away", namespace = local.namespace, metric = "KmsTrouble", dimensions = {}, statistic = "Sum", period = 300, threshold = 3, periods = 1, below = false }
@@ -101,7 +107,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = each.value.threshold
   evaluation_periods  = each.value.periods
   comparison_operator = each.value.below ? "LessThanThreshold" : "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = each.key == "UpkeepMissing" ? "breaching" : "notBreaching"
+  treat_missing_data  = endswith(each.key, "Missing") ? "breaching" : "notBreaching"
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
   tags                = local.tags

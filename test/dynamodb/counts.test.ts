@@ -123,6 +123,8 @@ test('an enrolment of which a log is kept is 12 items and 32 write units of the 
     [units, indexes, deleted],
     [30, { places: 6, due: 5, subjects: 2, devices: 1 }, { table: 2, all: 4 }],
   );
+  const all = Object.values(indexes).reduce((sum, one) => sum + one, units + deleted.all);
+  assert.equal(all, measured.enrolment.writeUnits + 2 * measured.waiting.writeUnits);
   assert.equal(queries, lists.unlogged.shards);
 });
 

@@ -70,6 +70,8 @@ export const contexts = {
       environmentKeyArn: `arn:aws:kms:${region}:${account}:key/${id}`,
       memoryMb: 'scep=1024',
       timeoutSeconds: 'scep=20,maintenance=600',
+      logLockMode: 'COMPLIANCE',
+      logLockDays: '3650',
       tableClass: 'STANDARD_INFREQUENT_ACCESS',
       maxReadRequestUnits: '20000',
       maxWriteRequestUnits: '5000',

@@ -27,13 +27,14 @@ import type { LambdaFunction } from '../support/lambda-runtime.ts';
 import { run, temporary } from '../support/process.ts';
 import { answered } from '../support/server-process.ts';
 import { finds } from './metric-filter.ts';
-import { type Name, type Stack, startStack } from './stack.ts';
+import { keyOf, type Name, type Stack, startStack } from './stack.ts';
 import { at, ofType, templateOf } from './templates.ts';
 
 let stack: Stack;
 let scep: LambdaFunction;
 let admin: LambdaFunction;
 let maintenance: LambdaFunction;
+let sequencer: LambdaFunction;
 let api: Bridge;
 let device: Bridge;
 let token: string;
@@ -139,6 +140,24 @@ test('maintenance publishes a CRL, which has a certificate that an operator has 
   assert.deepEqual(serials, [issued.serial.toUpperCase()]);
 });
 
+test('the sequencer puts what has happened into the logs, and an auditor verifies them', async () => {
+  sequencer = await stack.start('sequencer');
+  await sequencer.invoke({});
+  const http = { method: 'GET', target: '/log/default/checkpoint' };
+  const reply = fromReply(
+    'http-api',
+    (await scep.invoke(toEvent('http-api', http))) as LambdaReply,
+  );
+  assert.equal(reply.status, 200);
+  const folder = temporary('infra-log');
+  const { logs } = await cli('log', 'key', 'default');
+  await writeFile(join(folder, 'key'), `${keyOf(logs, 'default')}\n`);
+  const verified = await cli(
+    ...['log', 'verify', `${api.origin}/log/default`, '--key', join(folder, 'key'), '--records'],
+  );
+  assert.ok(Number(verified.size) > 3, JSON.stringify(verified));
+});
+
 test('the metrics count what the functions log: one issued, one refused, the life of a CRL', async () => {
   const folder = temporary('infra-refused');
   const url = `${device.origin}/scep`;
@@ -150,7 +169,7 @@ test('the metrics count what the functions log: one issued, one refused, the lif
     const [, name = ''] = /Service(\w+?)log/.exec(String(at(filter, 'LogGroupName.Ref'))) ?? [];
     // What the API and EventBridge write is not here.
     if (['api', 'keys'].includes(name)) continue;
-    const log = { scep, admin, maintenance }[name]?.log() ?? assert.fail(name);
+    const log = { scep, admin, maintenance, sequencer }[name]?.log() ?? assert.fail(name);
     const lines = log.split('\n').filter((line) => line.startsWith('{'));
     const transformation = at(filter, 'MetricTransformations.0');
     const value = String(at(transformation, 'MetricValue'));
@@ -162,8 +181,11 @@ test('the metrics count what the functions log: one issued, one refused, the lif
     found[String(at(transformation, 'MetricName'))]?.push(...values);
   }
   const { CrlHoursLeft, CaWarning, ...rest } = found;
-  const quiet = { Rejected: [], Outages: [], KmsTrouble: [], Tampered: [], ChallengeFailing: [] };
-  assert.deepEqual(rest, { Issued: [1], Refused: [1], ...quiet });
+  const quiet = [
+    ...['Rejected', 'Outages', 'KmsTrouble', 'Tampered', 'ChallengeFailing'],
+    ...['LogLate', 'LogRefused'],
+  ].map((name) => [name, []] as const);
+  assert.deepEqual(rest, { Issued: [1], Refused: [1], ...Object.fromEntries(quiet) });
   // The first look at the CA may come before its first CRL.
   const warned = maintenance.logged('ca.warning').map(({ detail }) => detail);
   assert.deepEqual(
@@ -215,9 +237,34 @@ test('an upkeep that finds nothing to do costs what the guide says', async (t) =
   assert.equal(units.put, before.put);
 });
 
+test('a run of the sequencer costs what the guide says, whether something waits or not', async (t) => {
+  const { units } = stack.gate;
+  const cost = async () => {
+    const before = { ...units };
+    await sequencer.invoke({});
+    return {
+      writeUnits: units.write - before.write,
+      readUnits: units.read - before.read,
+      gets: units.get - before.get,
+      puts: units.put - before.put,
+    };
+  };
+  // What has happened so far.
+  await cost();
+  const idle = await cost();
+  await cli('challenge', 'create', '--endpoint', 'default');
+  const busy = await cost();
+  t.diagnostic(`nothing waits: ${JSON.stringify(idle)}; something does: ${JSON.stringify(busy)}`);
+  assert.deepEqual(idle, { ...measured.sequencer.idle, puts: 0 });
+  for (const [name, most] of Object.entries(measured.sequencer.busy)) {
+    const took = busy[name as keyof typeof busy];
+    assert.ok(took <= most && took > most / 3, `${name}: ${took}`);
+  }
+});
+
 test('no call of the functions was refused by a policy or caused an outage', () => {
   assert.deepEqual(stack.gate.refused, []);
-  for (const each of [scep, maintenance]) {
+  for (const each of [scep, maintenance, sequencer]) {
     for (const event of ['http.outage', 'start.failed', 'upkeep.failed']) {
       assert.deepEqual(each.logged(event), []);
     }
@@ -229,10 +276,11 @@ const seldom = {
   // A voided attempt deletes the owner of a key that had none before. A CRL that is not there is asked for before the
   // first has been published.
   scep: ['dynamodb:DeleteItem', 's3:ListBucket'],
-  admin: ['s3:ListBucket'],
+  admin: [],
   // A CRL that was asked for is asked for no longer; the sweeper gives a challenge its use back, and
   // releases a certificate on condition that its key is not blocked.
   maintenance: ['dynamodb:ConditionCheckItem', 'dynamodb:DeleteItem', 'dynamodb:UpdateItem'],
+  sequencer: [],
 } as const;
 
 test('every permitted action of a function was taken here, or is listed as taken elsewhere', () => {
@@ -243,7 +291,7 @@ test('every permitted action of a function was taken here, or is listed as taken
       .filter(({ Effect }) => Effect === 'Allow')
       .flatMap(({ Action }) => Action)
       // What the Lambda service does in the function's name.
-      .filter((action) => !/^(logs|xray):/.test(action));
+      .filter((action) => !/^(?:logs|xray):|Stream|ShardIterator|GetRecords/.test(action));
     const took = [...stack.gate.let]
       .filter((line) => line.startsWith(`${arn} `))
       .map((line) => line.split(' ')[1]);
@@ -298,12 +346,17 @@ const sign = (KeyId: string, more: object = {}) =>
     ...more,
   });
 
-test("the admin function may sign nothing; the others may sign digests, with the CA's algorithm only", async () => {
-  const { CaKeydefault: key = '' } = stack.made.outputs;
-  for (const name of ['scep', 'maintenance', 'admin'] as const) {
+test("the admin function may sign nothing, the sequencer checkpoints alone; the others may sign digests, with the CA's algorithm only", async () => {
+  const { CaKeydefault: key = '', LogKey: log = '' } = stack.made.outputs;
+  const checkpoint = { SigningAlgorithm: 'ECDSA_SHA_256' } as const;
+  for (const name of ['scep', 'maintenance', 'admin', 'sequencer', 'operator'] as const) {
     const client = kmsClient(config(name, 'KMS'));
     const signed = client.send(sign(key));
-    await (name === 'admin' ? assert.rejects(signed, denied) : signed);
+    const may = name !== 'admin' && name !== 'sequencer';
+    await (may ? signed : assert.rejects(signed, denied, name));
+    const logged = client.send(sign(log, checkpoint));
+    await (name === 'sequencer' ? logged : assert.rejects(logged, denied, name));
+    await assert.rejects(client.send(sign(log, { ...checkpoint, MessageType: 'RAW' })), denied);
     for (const more of [{ MessageType: 'RAW' }, { SigningAlgorithm: 'RSASSA_PSS_SHA_256' }]) {
       await assert.rejects(client.send(sign(key, more)), denied, name);
     }
@@ -316,6 +369,7 @@ test('each role may open the sealed keys that it needs, of this deployment, and 
     scep: ['ra', ...macPurposes.map((purpose) => `mac-${purpose}`)],
     admin: ['mac-challenge', 'mac-approval', 'mac-evidence', 'mac-record', 'mac-registry'],
     maintenance: ['mac-record', 'mac-registry'],
+    sequencer: ['mac-record', 'mac-registry'],
   } as const;
   const { SealingKey: KeyId = '' } = stack.made.outputs;
   for (const [name, good] of Object.entries(opens)) {
@@ -341,7 +395,7 @@ test('each role may open the sealed keys that it needs, of this deployment, and 
 test('every role may read the configuration, and none may change or delete it, or read anything else', async () => {
   const { SCEPTER_CONFIG: reference = '' } = stack.settingsOf('scep');
   const name = reference.replace(/^s3:/, '');
-  for (const role of ['scep', 'admin', 'maintenance', 'operator'] as const) {
+  for (const role of ['scep', 'admin', 'maintenance', 'sequencer', 'operator'] as const) {
     const { AWS_ACCESS_KEY_ID = '', AWS_ENDPOINT_URL_S3: endpoint = '', ...env } = stack.as(role);
     const credentials = {
       accessKeyId: AWS_ACCESS_KEY_ID,

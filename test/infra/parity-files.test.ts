@@ -1,4 +1,4 @@
-// The bucket of CRLs and certificates of CAs, and how CloudFront serves it, by the CDK and by Terraform.
+// The buckets of CRLs and certificates of CAs and of the logs, and how CloudFront serves them, by the CDK and by Terraform.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -6,6 +6,7 @@ import { MAX_CRL_AGE_S } from '../../lib/base/limits.ts';
 import { assertClosedAlike } from './same.ts';
 import {
   at,
+  blocksOf,
   distributionOf,
   expression,
   hclOf,
@@ -25,14 +26,19 @@ const templates = {
   httpApi: templateOf('httpApi'),
   files: templateOf('files'),
   worker: templateOf('worker'),
+  alb: templateOf('alb'),
 };
 
-const filesOf = (name: keyof typeof templates, kind: 'Bucket' | 'BucketPolicy'): unknown => {
-  const found = Object.entries(templates[name].Resources).find(
-    ([id, { Type }]) => /^(?:Service|Backend)Files/.test(id) && Type === `AWS::S3::${kind}`,
-  );
-  return (found ?? assert.fail(`${name} ${kind}`))[1].Properties;
-};
+const bucketOf =
+  (bucket: 'Files' | 'Logs') =>
+  (name: keyof typeof templates, kind: 'Bucket' | 'BucketPolicy'): unknown => {
+    const id = new RegExp(`^(?:Service|Backend)${bucket}`);
+    const found = Object.entries(templates[name].Resources).find(
+      ([one, { Type }]) => id.test(one) && Type === `AWS::S3::${kind}`,
+    );
+    return (found ?? assert.fail(`${name} ${kind}`))[1].Properties;
+  };
+const [filesOf, logsOf] = [bucketOf('Files'), bucketOf('Logs')];
 
 test('every deployment has a bucket of files, closed alike, whose old versions are kept as long', () => {
   const of = (type: string) => resourceOf(hcl, `aws_s3_bucket${type}`, 'files');
@@ -53,6 +59,83 @@ test('every deployment has a bucket of files, closed alike, whose old versions a
       ],
     );
   }
+});
+
+test('every deployment has a bucket of logs, closed alike, which locks what it is given', () => {
+  const of = (type: string) => resourceOf(hcl, `aws_s3_bucket${type}`, 'logs');
+  for (const name of ['cloudfront', 'worker'] as const) {
+    const bucket = logsOf(name, 'Bucket');
+    assertClosedAlike(bucket, of);
+    const rule = 'LifecycleConfiguration.Rules.0';
+    assert.deepEqual(
+      [
+        at(bucket, 'VersioningConfiguration.Status'),
+        at(bucket, 'ObjectLockEnabled'),
+        at(bucket, `${rule}.NoncurrentVersionExpiration.NoncurrentDays`),
+        at(bucket, `${rule}.ExpiredObjectDeleteMarker`),
+      ],
+      [
+        at(of('_versioning'), 'versioning_configuration.0.status'),
+        at(of(''), 'object_lock_enabled'),
+        at(
+          of('_lifecycle_configuration'),
+          'rule.0.noncurrent_version_expiration.0.noncurrent_days',
+        ),
+        at(of('_lifecycle_configuration'), 'rule.0.expiration.0.expired_object_delete_marker'),
+      ],
+    );
+    const [closed, ...none] = listAt(logsOf(name, 'BucketPolicy'), 'PolicyDocument.Statement');
+    assert.deepEqual(none, []);
+    const tls = { Bool: { 'aws:SecureTransport': 'false' } };
+    assert.deepEqual([at(closed, 'Effect'), at(closed, 'Condition')], ['Deny', tls]);
+  }
+  const lock = (name: keyof typeof templates) =>
+    ['Mode', 'Days'].map((one) =>
+      at(logsOf(name, 'Bucket'), `ObjectLockConfiguration.Rule.DefaultRetention.${one}`),
+    );
+  assert.deepEqual(lock('alb'), ['COMPLIANCE', 3650]);
+  const retention = at(of('_object_lock_configuration'), 'rule.0.default_retention.0');
+  assert.deepEqual(
+    ['mode', 'days'].map((one) => at(retention, one)),
+    ['mode', 'days'].map((one) => expression(`var.log_lock.${one}`)),
+  );
+  const [{ content } = assert.fail()] = blocksOf(hcl, 'variable').filter(
+    ({ labels: [name] }) => name === 'log_lock',
+  );
+  const [mode, days] = lock('cloudfront');
+  const type = text(at(content, 'type'));
+  assert.ok(type.includes(`"${mode}"`) && type.includes(`number, ${days})`), type);
+  assert.match(
+    text(at(resourceOf(hcl, 'aws_s3_bucket_policy', 'logs'), 'policy')),
+    /SecureTransport/,
+  );
+});
+
+test('CloudFront keeps checkpoints and tiles of the logs as long as they say, and no events', () => {
+  const paths = listAt(distributionOf(templates.cloudfront), 'CacheBehaviors')
+    .filter((one) => text(at(one, 'PathPattern')).startsWith('/log/'))
+    .map((one) => [
+      at(one, 'PathPattern'),
+      at(one, 'CachePolicyId'),
+      at(one, 'ViewerProtocolPolicy'),
+      maybe(one, 'OriginRequestPolicyId') !== undefined,
+    ]);
+  assert.deepEqual(paths, [
+    ['/log/*/tile/entries/*', locals.caching_disabled, 'https-only', true],
+    ['/log/*', locals.caching_optimized, 'https-only', false],
+  ]);
+  const blocks = listAt(resourceOf(hcl, 'aws_cloudfront_distribution', 'this'), 'dynamic').flatMap(
+    (one) => maybe(one, 'ordered_cache_behavior') ?? [],
+  );
+  const logs = blocks.find((one) => Array.isArray(at(one, 'for_each'))) ?? assert.fail();
+  assert.deepEqual(
+    at(logs, 'for_each'),
+    paths.map(([path]) => path),
+  );
+  const content = at(logs, 'content');
+  const chosen = JSON.stringify(content);
+  assert.match(chosen, /local\.caching_optimized : local\.caching_disabled/);
+  assert.match(chosen, /\? null : local\.all_viewer_except_host_header/);
 });
 
 test('nobody but CloudFront reaches the files without TLS, and only CloudFront reads them beside the roles', () => {

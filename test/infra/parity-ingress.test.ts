@@ -59,9 +59,9 @@ test('CloudFront has the same paths, protocols, caching, TLS, errors and origin 
     [open, 'allow-all'],
   ] as const) {
     const behaviours = listAt(template, 'CacheBehaviors');
-    assert.deepEqual(behaviours.slice(0, -2).map(behaviour), expected(protocol));
-    // CRLs and certificates of CAs: parity-files.test.ts.
-    for (const one of behaviours.slice(-2)) {
+    assert.deepEqual(behaviours.slice(0, -4).map(behaviour), expected(protocol));
+    // CRLs and certificates of CAs, and then the logs: parity-files.test.ts.
+    for (const one of behaviours.slice(-4, -2)) {
       assert.equal(at(one, 'ViewerProtocolPolicy'), protocol);
       assert.deepEqual(at(one, 'AllowedMethods'), ['GET', 'HEAD']);
     }
@@ -96,8 +96,8 @@ test('CloudFront has the same paths, protocols, caching, TLS, errors and origin 
         at(resource, 'http_version'),
       ],
     );
-    const ttl = at(resource, 'dynamic.2.custom_error_response.content.0.error_caching_min_ttl');
-    const codes = listAt(resource, 'dynamic.2.custom_error_response.for_each');
+    const ttl = at(resource, 'dynamic.3.custom_error_response.content.0.error_caching_min_ttl');
+    const codes = listAt(resource, 'dynamic.3.custom_error_response.for_each');
     assert.deepEqual(
       listAt(each, 'CustomErrorResponses'),
       codes.map((ErrorCode) => ({ ErrorCode, ErrorCachingMinTTL: ttl })),

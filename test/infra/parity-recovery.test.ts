@@ -103,7 +103,7 @@ test('roles that keys know by their names have the same ones', () => {
     .replace(expression('local.region'), 'us-east-1');
   assert.deepEqual(
     names.toSorted(),
-    ['admin', 'maintenance', 'operator', 'scep'].map((name) => `${made}${name}`),
+    ['admin', 'maintenance', 'operator', 'scep', 'sequencer'].map((name) => `${made}${name}`),
   );
   assert.equal(defaultOf(hcl, 'keys_trust_role_names'), false);
   for (const key of ofType(trusting, 'AWS::KMS::Key')) {

@@ -128,14 +128,14 @@ test('alarms have the same metrics and thresholds by each way in', () => {
         threshold: plainly(at(one, 'threshold')),
         periods: at(one, 'periods'),
         below: at(one, 'below'),
-        missing: name === 'UpkeepMissing' ? 'breaching' : 'notBreaching',
+        missing: name.endsWith('Missing') ? 'breaching' : 'notBreaching',
       }));
   };
   assert.deepEqual(sorted(alarmsOf(plain)), sorted(ofTerraform('api', true)));
   assert.deepEqual(sorted(alarmsOf(templateOf('alb'))), sorted(ofTerraform('alb', true)));
   assert.deepEqual(sorted(alarmsOf(functionUrl)), sorted(ofTerraform('url', false)));
   const made = at(resourceOf(hcl, 'aws_cloudwatch_metric_alarm', 'this'), 'treat_missing_data');
-  assert.equal(made, expression('each.key == "UpkeepMissing" ? "breaching" : "notBreaching"'));
+  assert.equal(made, expression('endswith(each.key, "Missing") ? "breaching" : "notBreaching"'));
 });
 
 test('the web ACL is watched alike, where it is', () => {
@@ -291,26 +291,64 @@ test('the dashboard has the same graphs of the same metrics', () => {
   assert.deepEqual(ofCdk, ofTerraform);
 });
 
-test('upkeep runs at the same times, and a failed run is handled alike', () => {
+test('upkeep and the sequencer run at the same times, and a failed run is handled alike', () => {
   const rule = ofType(plain, 'AWS::Events::Rule').find((one) => maybe(one, 'ScheduleExpression'));
-  const invoke = theOne(plain, 'AWS::Lambda::EventInvokeConfig');
-  const target = resourceOf(hcl, 'aws_cloudwatch_event_target', 'maintenance');
-  const config = resourceOf(hcl, 'aws_lambda_function_event_invoke_config', 'maintenance');
-  assert.deepEqual(
-    [
-      at(rule, 'ScheduleExpression'),
-      at(rule, 'Targets.0.RetryPolicy.MaximumRetryAttempts'),
-      at(rule, 'Targets.0.RetryPolicy.MaximumEventAgeInSeconds'),
-      at(invoke, 'MaximumRetryAttempts'),
-      at(invoke, 'MaximumEventAgeInSeconds'),
-    ],
-    [
-      at(resourceOf(hcl, 'aws_cloudwatch_event_rule', 'every_minute'), 'schedule_expression'),
-      at(target, 'retry_policy.0.maximum_retry_attempts'),
-      at(target, 'retry_policy.0.maximum_event_age_in_seconds'),
-      at(config, 'maximum_retry_attempts'),
-      at(config, 'maximum_event_age_in_seconds'),
-    ],
+  const invoke = ofType(plain, 'AWS::Lambda::EventInvokeConfig');
+  const target = resourceOf(hcl, 'aws_cloudwatch_event_target', 'minutely');
+  const config = resourceOf(hcl, 'aws_lambda_function_event_invoke_config', 'minutely');
+  for (const one of [target, config]) {
+    assert.equal(at(one, 'for_each'), expression('local.minutely'));
+  }
+  const minutely = [...text(locals.minutely).matchAll(/"(\w+)"/g)].map(([, name]) => name);
+  const called = (of: unknown) =>
+    /Service(maintenance|sequencer)function/.exec(JSON.stringify(of))?.[1];
+  assert.deepEqual(listAt(rule, 'Targets').map(called), minutely);
+  assert.deepEqual(invoke.map(called).toSorted(), minutely);
+  for (const [i] of minutely.entries()) {
+    assert.deepEqual(
+      [
+        at(rule, 'ScheduleExpression'),
+        at(rule, `Targets.${i}.RetryPolicy.MaximumRetryAttempts`),
+        at(rule, `Targets.${i}.RetryPolicy.MaximumEventAgeInSeconds`),
+        at(invoke[i], 'MaximumRetryAttempts'),
+        at(invoke[i], 'MaximumEventAgeInSeconds'),
+      ],
+      [
+        at(resourceOf(hcl, 'aws_cloudwatch_event_rule', 'every_minute'), 'schedule_expression'),
+        at(target, 'retry_policy.0.maximum_retry_attempts'),
+        at(target, 'retry_policy.0.maximum_event_age_in_seconds'),
+        at(config, 'maximum_retry_attempts'),
+        at(config, 'maximum_event_age_in_seconds'),
+      ],
+    );
+  }
+});
+
+test('the sequencer follows the table alike', () => {
+  const mapping = theOne(plain, 'AWS::Lambda::EventSourceMapping');
+  const waiting = resourceOf(hcl, 'aws_lambda_event_source_mapping', 'waiting');
+  const pattern = text(at(waiting, 'filter_criteria.0.filter.0.pattern'));
+  for (const word of ['eventName = ["INSERT"]', 'prefix = "unlogged#"']) {
+    assert.ok(pattern.includes(word), pattern);
+  }
+  assert.match(
+    text(at(mapping, 'FilterCriteria.Filters.0.Pattern')),
+    /^\{"eventName":\["INSERT"\],.*\{"prefix":"unlogged#"\}/,
+  );
+  const both = {
+    BatchSize: 'batch_size',
+    MaximumBatchingWindowInSeconds: 'maximum_batching_window_in_seconds',
+    MaximumRetryAttempts: 'maximum_retry_attempts',
+    MaximumRecordAgeInSeconds: 'maximum_record_age_in_seconds',
+    StartingPosition: 'starting_position',
+  };
+  for (const [ofCdk, ofTerraform] of Object.entries(both)) {
+    assert.equal(at(mapping, ofCdk), at(waiting, ofTerraform), ofCdk);
+  }
+  const table = resourceOf(hcl, 'aws_dynamodb_table', 'this');
+  assert.equal(
+    at(theOne(plain, 'AWS::DynamoDB::GlobalTable'), 'StreamSpecification.StreamViewType'),
+    at(table, 'stream_view_type'),
   );
 });
 

@@ -106,12 +106,16 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'aws_lambda_permission.url': {
     function_name: 'aws_lambda_function.this["scep"].function_name',
   },
-  'aws_cloudwatch_event_target.maintenance': {
+  'aws_cloudwatch_event_target.minutely': {
     rule: 'aws_cloudwatch_event_rule.every_minute.name',
-    arn: 'aws_lambda_function.this["maintenance"].arn',
+    arn: 'aws_lambda_function.this[each.key].arn',
+  },
+  'aws_lambda_event_source_mapping.waiting': {
+    event_source_arn: 'local.stream_arn',
+    function_name: 'aws_lambda_function.this["sequencer"].arn',
   },
   'aws_lambda_permission.schedule': {
-    function_name: 'aws_lambda_function.this["maintenance"].function_name',
+    function_name: 'aws_lambda_function.this[each.key].function_name',
     source_arn: 'aws_cloudwatch_event_rule.every_minute.arn',
   },
   'aws_cloudwatch_log_metric_filter.this': {
@@ -209,26 +213,25 @@ test('locals have the same alarm topic, admin ingress and concurrency', () => {
 });
 
 test('an existing table or key takes the place of a new one', () => {
-  const { ca_key_arns, sealing_key_arn, log_key_arn, table_name } = locals;
+  const { ca_key_arns, sealing_key_arn, log_key_arn, table_name, stream_arn } = locals;
   assert.deepEqual(
-    [ca_key_arns, sealing_key_arn, log_key_arn, table_name],
+    [ca_key_arns, sealing_key_arn, log_key_arn, table_name, stream_arn],
     [
       'merge({for name, key in aws_kms_key.ca : name => key.arn}, var.ca_key_arns)',
       'var.sealing_key_arn == null ? aws_kms_key.sealing[0].arn : var.sealing_key_arn',
       'var.log_key_arn == null ? aws_kms_key.log[0].arn : var.log_key_arn',
       'var.table_name == null ? aws_dynamodb_table.this[0].name : var.table_name',
+      'var.table_name == null ? aws_dynamodb_table.this[0].stream_arn : var.table_stream_arn',
     ].map(expression),
   );
 });
 
 test('policies name the same principals and resources', () => {
-  const { ScepRole, AdminRole, MaintenanceRole, OperatorRole } = Object(locals.key_policy_values);
-  assert.deepEqual(
-    [ScepRole, AdminRole, MaintenanceRole, OperatorRole],
-    ['scep', 'admin', 'maintenance', 'operator'].map((name) =>
-      expression(`local.role_arns.${name}`),
-    ),
-  );
+  const values = Object(locals.key_policy_values);
+  for (const name of ['Scep', 'Admin', 'Maintenance', 'Sequencer', 'Operator']) {
+    const arn = expression(`local.role_arns.${name.toLowerCase()}`);
+    assert.equal(values[`${name}Role`], arn);
+  }
   assert.match(
     text(locals.role_arns),
     /: \(?name == "operator" \? aws_iam_role\.operator\.arn : aws_iam_role\.function\[name\]\.arn\)?\}/,
@@ -243,6 +246,9 @@ test('policies name the same principals and resources', () => {
         CaSigningAlgorithms: 'join("\\",\\"", distinct(values(local.signing_algorithms)))',
         SealingKeyArn: 'local.sealing_key_arn',
         FilesBucketArn: 'aws_s3_bucket.files.arn',
+        LogBucketArn: 'aws_s3_bucket.logs.arn',
+        LogKeyArn: 'local.log_key_arn',
+        StreamArn: 'local.stream_arn',
       }).map(([name, text]) => [name, expression(text)]),
     ),
   });

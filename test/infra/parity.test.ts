@@ -41,7 +41,7 @@ test('CDK and Terraform make the same resources', () => {
   assert.deepEqual([...types].toSorted(), [...new Set(Object.values(same).flat())].toSorted());
 });
 
-const functionNames = ['scep', 'admin', 'maintenance'] as const;
+const functionNames = ['scep', 'admin', 'maintenance', 'sequencer'] as const;
 
 test('functions have the same runtime, processor, handler, memory, time, limit, traces, log and role', () => {
   const resource = resourceOf(hcl, 'aws_lambda_function', 'this');

@@ -84,7 +84,7 @@ test('a table is put back to a moment as another one, with expiry, recovery and 
 
 test('keys are replicated into another Region, for the roles that a deployment there will have', async () => {
   const create = 'aws kms create-key --multi-region --query KeyMetadata.Arn --output text';
-  const [CA_KEY = '', SCEPTER_SEALING_KEY = '', LOG_KEY = ''] = await Promise.all(
+  const [CA_KEY = '', SCEPTER_SEALING_KEY = '', SCEPTER_LOG_KEY = ''] = await Promise.all(
     [1, 2, 3].map(async () => (await shell(create)).trim()),
   );
   const role = `arn:aws:iam::111122223333:role/pki/scepter-scepter-${region}-scep`;
@@ -99,9 +99,9 @@ test('keys are replicated into another Region, for the roles that a deployment t
     ],
   });
   writeFileSync(join(cwd, 'first.json'), policy);
-  const keys = { CA_KEY, SCEPTER_SEALING_KEY, LOG_KEY };
+  const keys = { CA_KEY, SCEPTER_SEALING_KEY, SCEPTER_LOG_KEY };
   await shell(
-    'aws kms put-key-policy --key-id "$LOG_KEY" --policy-name default --policy file://first.json',
+    'aws kms put-key-policy --key-id "$SCEPTER_LOG_KEY" --policy-name default --policy file://first.json',
     keys,
   );
   const there = { OTHER_REGION: other, AWS_REGION: region, SCEPTER_DEPLOYMENT: 'scepter' };
@@ -144,11 +144,11 @@ test('a vault of copies is made, and the newest copy in it becomes a table with 
   const { port } = server.address() as AddressInfo;
   const BACKUP_ROLE = 'arn:aws:iam::111122223333:role/backup';
   const key = (id: string) => `arn:aws:kms:${region}:111122223333:key/mrk-${id}`;
-  const shown = 'echo "$CA_KEY $LOG_KEY $SCEPTER_SEALING_KEY $SCEPTER_TABLE"';
+  const shown = 'echo "$CA_KEY $SCEPTER_LOG_KEY $SCEPTER_SEALING_KEY $SCEPTER_TABLE"';
   const restored = `${scriptOf(['docs/runbooks.md', 'region'])}\n${scriptOf(['docs/runbooks.md', 'settings'])}`;
   const out = await shell(`${restored}\n${shown}`, {
     ...{ OTHER_REGION, AWS_REGION: region, BACKUP_ROLE },
-    ...{ CA_KEY: key('a'), LOG_KEY: key('b'), SCEPTER_SEALING_KEY: key('c') },
+    ...{ CA_KEY: key('a'), SCEPTER_LOG_KEY: key('b'), SCEPTER_SEALING_KEY: key('c') },
     AWS_ENDPOINT_URL_BACKUP: `http://127.0.0.1:${port}`,
   });
   const there = ['a', 'b', 'c'].map((id) => key(id).replace(region, other)).join(' ');
@@ -173,9 +173,11 @@ test('the CDK deploys with the table and keys that exist', async () => {
   const options = `options=(-c config=${config} -c account=111122223333 -c region=${region} -c ingress=httpApi -c packages=${packages})`;
   // The toolkit itself makes the template of it, and no account is asked.
   const npx = `npx() { (cd '${cdk}' && env -u AWS_ENDPOINT_URL node_modules/.bin/cdk synth --quiet --output '${cwd}/adopted' "\${@:3:$# - 4}"); }`;
-  await shell(`${options}\n${npx}\n${scriptOf(['docs/runbooks.md', 'adopt'])}`, {
+  const stream =
+    'aws dynamodb update-table --table-name "$SCEPTER_TABLE" --stream-specification StreamEnabled=true,StreamViewType=KEYS_ONLY > stream.json';
+  await shell(`${options}\n${npx}\n${stream}\n${scriptOf(['docs/runbooks.md', 'adopt'])}`, {
     ...{ SCEPTER_TABLE: 'scepter-records', CA_KEY: key('a') },
-    ...{ SCEPTER_SEALING_KEY: key('b'), LOG_KEY: key('c') },
+    ...{ SCEPTER_SEALING_KEY: key('b'), SCEPTER_LOG_KEY: key('c') },
   });
   const template = templateAt(join(cwd, 'adopted', 'Scepter.template.json'));
   for (const type of ['AWS::DynamoDB::GlobalTable', 'AWS::KMS::Key']) {

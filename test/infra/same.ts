@@ -32,13 +32,14 @@ export const same: Readonly<Record<string, readonly string[]>> = {
     'aws_lb_target_group_attachment',
   ],
   'AWS::Events::Rule': ['aws_cloudwatch_event_rule', 'aws_cloudwatch_event_target'],
-  // One for the three functions; in Terraform each role has its own.
+  // One for all functions; in Terraform each role has its own.
   'AWS::IAM::ManagedPolicy': ['aws_iam_role_policy'],
   'AWS::IAM::Policy': ['aws_iam_role_policy'],
   'AWS::IAM::Role': ['aws_iam_role', 'aws_iam_role_policy_attachment'],
   'AWS::KMS::Alias': ['aws_kms_alias'],
   'AWS::KMS::Key': ['aws_kms_key'],
   'AWS::Lambda::EventInvokeConfig': ['aws_lambda_function_event_invoke_config'],
+  'AWS::Lambda::EventSourceMapping': ['aws_lambda_event_source_mapping'],
   'AWS::Lambda::Function': ['aws_lambda_function'],
   // The one that the provider has an argument for in its later releases only is a stack there.
   'AWS::Lambda::Permission': ['aws_lambda_permission', 'aws_cloudformation_stack'],
@@ -50,6 +51,7 @@ export const same: Readonly<Record<string, readonly string[]>> = {
   'AWS::S3::Bucket': [
     'aws_s3_bucket',
     'aws_s3_bucket_lifecycle_configuration',
+    'aws_s3_bucket_object_lock_configuration',
     'aws_s3_bucket_ownership_controls',
     'aws_s3_bucket_public_access_block',
     'aws_s3_bucket_server_side_encryption_configuration',

@@ -58,7 +58,7 @@ export type Made = {
   readonly table: TableDescription & { readonly TableName: string; readonly TableArn: string };
 };
 
-export type Name = 'scep' | 'admin' | 'maintenance' | 'operator';
+export type Name = 'scep' | 'admin' | 'maintenance' | 'sequencer' | 'operator';
 export type Aws = NonNullable<Awaited<ReturnType<typeof startAws>>>;
 export type Stack = NonNullable<Awaited<ReturnType<typeof startStack>>>;
 
@@ -72,6 +72,14 @@ export function one<T>(named: Readonly<Record<string, T>>, name: string, kind: s
   if (value === undefined || found.length > 1) throw new Error(`not one ${kind} of ${name}`);
   return value;
 }
+
+/** @param logs as `scepter log key --json` has them */
+export const keyOf = (logs: unknown, name: string): string => {
+  const all = logs as readonly { readonly log: string; readonly verifierKey: string }[];
+  const found = all.find(({ log }) => log === name);
+  if (!found) throw new Error(`no log ${name}`);
+  return found.verifierKey;
+};
 
 /** What is made, and what ends moto. */
 type Loaded = { readonly made: Made; readonly stop: () => Promise<void> };

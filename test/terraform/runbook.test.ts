@@ -77,7 +77,7 @@ test('what outlives a deployment that was destroyed is imported into the next on
       SCEPTER_TABLE: before.table_name,
       CA_KEY: before.ca_key_arns.default,
       SCEPTER_SEALING_KEY: before.sealing_key_arn,
-      LOG_KEY: before.log_key_arn,
+      SCEPTER_LOG_KEY: before.log_key_arn,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -8,14 +8,14 @@ import { providerId } from './backend/config-object.ts';
 export type Acknowledged = {
   /** Children of ScepService, WorkerBackend or their stack; missing ones are skipped. */
   readonly children: readonly string[];
-  /** `<Configs>` and `<Files>` stand for what CloudFormation calls these buckets. */
+  /** `<Configs>`, `<Files>` and `<Logs>` stand for what CloudFormation calls these buckets. */
   readonly id: string;
   readonly reason: string;
 };
 
 export const acknowledged: readonly Acknowledged[] = [
   {
-    children: ['scep-policy', 'admin-policy', 'maintenance-policy'],
+    children: ['scep-policy', 'admin-policy', 'maintenance-policy', 'sequencer-policy'],
     id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
     reason: 'X-Ray knows no resource for the two actions that write traces.',
   },
@@ -24,6 +24,7 @@ export const acknowledged: readonly Acknowledged[] = [
       'scep-policy',
       'admin-policy',
       'maintenance-policy',
+      'sequencer-policy',
       'operator-policy',
       'worker-policy',
     ],
@@ -47,6 +48,23 @@ export const acknowledged: readonly Acknowledged[] = [
     children: ['maintenance-policy', 'worker-policy'],
     id: 'AwsSolutions::AwsSolutions-IAM5[Resource::<Files.Arn>/aia/*]',
     reason: 'It is the certificates of all CAs, also of those that are yet to be made.',
+  },
+  {
+    children: ['read-logs-policy', 'sequencer-policy', 'worker-logs-policy'],
+    id: 'AwsSolutions::AwsSolutions-IAM5[Resource::<Logs.Arn>/log/*]',
+    reason:
+      'It is the files of the logs of all CAs, of which more come all the time; what is written over stays under Object Lock.',
+  },
+  ...['staged/*', 'tile/*.p/*'].map((path) => ({
+    children: ['sequencer-policy', 'worker-logs-policy'],
+    id: `AwsSolutions::AwsSolutions-IAM5[Resource::<Logs.Arn>/log/*/${path}]`,
+    reason: 'It is what fuller files take the place of; what is removed stays under Object Lock.',
+  })),
+  {
+    children: ['Logs'],
+    id: 'AwsSolutions::AwsSolutions-S1',
+    reason:
+      'Nobody can change what is in it unseen, and most of it is public; CloudTrail has data events for whoever wants each read.',
   },
   {
     children: ['Files'],
@@ -128,15 +146,21 @@ export const acknowledged: readonly Acknowledged[] = [
       'Without a domain it is a name of CloudFront, whose TLS versions are not ours to choose.',
   },
   {
-    children: ['scep-function', 'admin-function', 'maintenance-function'],
+    children: ['scep-function', 'admin-function', 'maintenance-function', 'sequencer-function'],
     id: 'Serverless::Serverless-LambdaDLQ',
     reason:
-      'SCEP and the admin API are called synchronously; upkeep does whatever is due every minute, so a run that failed is made up by the next.',
+      'SCEP and the admin API are called synchronously; upkeep and the sequencer do whatever is due every minute, so a run that failed is made up by the next.',
   },
   {
-    children: ['maintenance-function'],
+    children: ['maintenance-function', 'sequencer-function'],
     id: 'Serverless::Serverless-LambdaAsyncFailureDestination',
     reason: 'A run that failed is made up by the next, a minute later; an alarm counts failures.',
+  },
+  {
+    children: ['Waiting'],
+    id: 'Serverless::Serverless-LambdaEventSourceMappingDestination',
+    reason:
+      'A batch says only that something waits, and a run takes all that does: one that failed is made up by the next.',
   },
   {
     children: ['EveryMinute'],
@@ -156,11 +180,12 @@ export function acknowledge(scope: Construct): void {
     const made = scope.node.tryFindChild(bucket)?.node.defaultChild;
     return CfnElement.isCfnElement(made) ? stack.getLogicalId(made) : '';
   };
-  const [configs, files] = [idOf('Configs'), idOf('Files')];
+  const buckets = ['Configs', 'Files', 'Logs'] as const;
+  const ids = buckets.map((bucket) => [`<${bucket}.`, `<${idOf(bucket)}.`] as const);
   for (const { children, id, reason } of acknowledged) {
     for (const name of children) {
       const child = (name === providerId ? stack : scope).node.tryFindChild(name);
-      const named = id.replace('<Configs.', `<${configs}.`).replace('<Files.', `<${files}.`);
+      const named = ids.reduce((text, [bucket, made]) => text.replace(bucket, made), id);
       if (child) Validations.of(child).acknowledge({ id: named, reason });
     }
   }

@@ -1,13 +1,14 @@
 // Refuses wrong props, with one sentence that names the prop, its value and what it may be.
 
-import { Token } from 'aws-cdk-lib';
 import { TableClass } from 'aws-cdk-lib/aws-dynamodb';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { MAX_CONFIG_OCTETS } from '../../../lib/base/limits.ts';
 import { type Config, checkConfig } from '../../../lib/config/config.ts';
 import { configText } from './backend/backend.ts';
 import type { BackupSettings } from './backend/backup.ts';
+import { checkLogLock } from './backend/logs.ts';
 import { MAX_CAS } from './backend/policies.ts';
+import { checkArn, checkFlag, checkList, checkNumber, fail, known } from './checks.ts';
 import type { FunctionName } from './functions.ts';
 import {
   AdminAccess,
@@ -18,36 +19,6 @@ import {
   type LoadBalancerOptions,
 } from './ingress/access.ts';
 import type { BackendProps, ScepServiceProps } from './props.ts';
-
-const known = (value: unknown): boolean => !Token.isUnresolved(value);
-
-function fail(prop: string, sentence: string): never {
-  throw new Error(`${prop}: ${sentence}`);
-}
-
-function checkNumber(prop: string, value: number | undefined, min: number, max: number): void {
-  if (value === undefined || !known(value)) return;
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  fail(prop, `must be a whole number from ${min} to ${max}, not ${value}`);
-}
-
-function checkArn(prop: string, value: string, service: string, what: string): void {
-  if (!known(value)) return;
-  if (new RegExp(`^arn:aws[a-z-]*:${service}$`).test(value)) return;
-  fail(prop, `must be the ARN of ${what}, not "${value}"`);
-}
-
-/** A context gives texts: "false" would count as true. */
-function checkFlag(prop: string, value: boolean | undefined): void {
-  if (value === undefined || typeof value === 'boolean') return;
-  fail(prop, `must be true or false, not ${JSON.stringify(value)}`);
-}
-
-/** A text must not be taken for a list of its letters. */
-function checkList(prop: string, value: readonly string[] | undefined): readonly string[] {
-  if (value === undefined || Array.isArray(value)) return value ?? [];
-  return fail(prop, `must be a list, not ${JSON.stringify(value)}`);
-}
 
 /** An ARN of a role, without wildcards, which a key policy would not match. */
 function checkPrincipal(prop: string, arn: string, kinds: string, what: string): void {
@@ -94,6 +65,12 @@ export function checkProps(props: ScepServiceProps, region: string): Config {
     checkNumber('reservedConcurrency', reservedConcurrency, 1, 10_000);
   }
   checkFunctions(props);
+  if (props.table && props.table.tableStreamArn === undefined) {
+    fail(
+      'table',
+      'comes without its stream, which the sequencer of the logs follows: TableV2.fromTableAttributes takes a tableStreamArn',
+    );
+  }
   const { logRetention } = props;
   if (known(logRetention) && typeof RetentionDays[logRetention ?? 1] !== 'string') {
     fail('logRetention', `must be one of RetentionDays, not ${logRetention}`);
@@ -147,6 +124,7 @@ export function checkBackend(props: BackendProps): Config {
   checkFlag('multiRegionKeys', props.multiRegionKeys);
   checkFlag('keysTrustRoleNames', props.keysTrustRoleNames);
   checkBackup(props.backup);
+  checkLogLock(props.logLock);
   const classes = Object.values(TableClass);
   if (props.tableClass && !classes.includes(props.tableClass)) {
     fail('tableClass', `must be one of ${classes.join(', ')}, not "${props.tableClass}"`);
@@ -232,6 +210,7 @@ const timeouts: Readonly<Record<FunctionName, readonly [min: number, max: number
   scep: [5, 29],
   admin: [5, 29],
   maintenance: [60, 900],
+  sequencer: [60, 900],
 };
 
 function checkIngress(ingress: IngressSettings, region: string): void {

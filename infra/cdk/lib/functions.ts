@@ -35,6 +35,7 @@ export const sizes = {
   scep: { what: 'SCEP, CRLs and CA certificates', memoryMb: 512, timeoutS: 15, reserved: 50 },
   admin: { what: 'the admin API', memoryMb: 512, timeoutS: 29, reserved: 5 },
   maintenance: { what: 'upkeep and CRLs', memoryMb: 512, timeoutS: 300, reserved: 1 },
+  sequencer: { what: 'the logs', memoryMb: 512, timeoutS: 300, reserved: 1 },
 } as const satisfies Partial<Record<PolicyName, Size>>;
 
 export type FunctionName = keyof typeof sizes;
@@ -91,7 +92,9 @@ export function makeFunction(
     logGroup,
     loggingFormat: LoggingFormat.JSON,
     // A failed run is not repeated, because the next one comes a minute later.
-    ...(name === 'maintenance' ? { retryAttempts: 0, maxEventAge: Duration.minutes(1) } : {}),
+    ...(name === 'maintenance' || name === 'sequencer'
+      ? { retryAttempts: 0, maxEventAge: Duration.minutes(1) }
+      : {}),
   });
   made.node.addDependency(policy);
   return { made, logGroup };

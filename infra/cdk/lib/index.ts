@@ -5,6 +5,7 @@ export type { Backup, BackupSettings } from './backend/backup.ts';
 export { ConfigFile } from './backend/config-file.ts';
 export type { ConfigObject } from './backend/config-object.ts';
 export type { Keys } from './backend/keys.ts';
+export type { LogLock } from './backend/logs.ts';
 export type { WorkerIdentity } from './backend/worker-identity.ts';
 export {
   AdminAccess,

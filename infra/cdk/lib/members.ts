@@ -12,6 +12,8 @@ export interface ServiceFunctions {
   readonly admin: LambdaFunction;
   /** Upkeep and CRLs, every minute. */
   readonly maintenance: LambdaFunction;
+  /** What has happened into the logs, every minute and when something waits. */
+  readonly sequencer: LambdaFunction;
 }
 
 /** The roles of a deployment: each may do what its policy file says, and nothing else. */
@@ -22,6 +24,8 @@ export interface ServiceRoles {
   readonly admin: Role;
   /** Of the maintenance function. */
   readonly maintenance: Role;
+  /** Of the sequencer of the logs. */
+  readonly sequencer: Role;
   /** For `scepter ca ...`: makes CAs and RA keys. */
   readonly operator: Role;
 }
@@ -34,6 +38,8 @@ export interface ServiceLogGroups {
   readonly admin: LogGroup;
   /** Of the maintenance function. */
   readonly maintenance: LogGroup;
+  /** Of the sequencer of the logs. */
+  readonly sequencer: LogGroup;
   /** What is done to the keys. */
   readonly keys: LogGroup;
   /**

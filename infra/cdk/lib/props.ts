@@ -10,6 +10,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { BackupSettings } from './backend/backup.ts';
+import type { LogLock } from './backend/logs.ts';
 import type { AdminAccess, FilesOptions, Ingress } from './ingress/access.ts';
 
 /** The props of a deployment's parts at AWS, wherever its functions run. */
@@ -26,7 +27,8 @@ export interface BackendProps {
 
   /**
    * A table that exists, with the keys and indexes of `lib/adapters/aws/dynamodb/table.ts`. One that is
-   * encrypted with a customer managed key comes with that key (`TableV2.fromTableAttributes`).
+   * encrypted with a customer managed key comes with that key (`TableV2.fromTableAttributes`), and with `tableStreamArn`,
+   * of its stream of keys, where the functions run on Lambda: the sequencer of the logs follows it.
    * @default - a new one: on demand, with point-in-time recovery, protected from deletion, retained
    */
   readonly table?: ITableV2;
@@ -99,10 +101,16 @@ export interface BackendProps {
   readonly sealingKey?: IKey;
 
   /**
-   * An ECC_NIST_P256 key that exists, to sign checkpoints of the transaction log.
+   * An ECC_NIST_P256 key that exists, to sign checkpoints of the logs.
    * @default - a new one
    */
   readonly logKey?: IKey;
+
+  /**
+   * How long the bucket of the logs keeps what it is given, whoever wants it deleted.
+   * @default - 400 days, which only whoever has `s3:BypassGovernanceRetention` shortens
+   */
+  readonly logLock?: LogLock;
 
   /**
    * The new keys are multi-Region keys, which the break-glass role, and no other, may replicate into another region:
@@ -187,8 +195,8 @@ export interface FunctionSettings {
 
   /**
    * Seconds that a request or a run may take: at most 29 for `scep` and `admin`, because an API waits no longer,
-   * and from 60 to 900 for `maintenance`.
-   * @default - 15 for scep, 29 for admin, 300 for maintenance
+   * and from 60 to 900 for `maintenance` and `sequencer`.
+   * @default - 15 for scep, 29 for admin, 300 for maintenance and sequencer
    */
   readonly timeoutSeconds?: number;
 }
@@ -212,12 +220,18 @@ export interface ServiceFunctionSettings {
    * @default - the defaults of each setting
    */
   readonly maintenance?: FunctionSettings;
+
+  /**
+   * The sequencer of the logs.
+   * @default - the defaults of each setting
+   */
+  readonly sequencer?: FunctionSettings;
 }
 
 /** The props of a deployment whose functions run on Lambda. */
 export interface ScepServiceProps extends BackendProps {
   /**
-   * Folder with a release: the packages of the three functions.
+   * Folder with a release: the packages of the functions.
    * @default - those of this npm package; in the repository `dist/release`, where `npm run release` puts them
    */
   readonly packages?: string;

@@ -27,7 +27,7 @@ export function makeStack(app: App, env: Env): Stack {
   const { stack, deployment } = newStack(app, 'Scepter', context, env, region);
   const service = new ScepService(stack, 'Service', propsOf(stack, context));
   const { url, adminUrl, dnsTarget, filesUrl, filesDnsTarget, functions } = service;
-  const { table, files, roles, keys, config, backup } = service;
+  const { table, files, logs, roles, keys, config, backup } = service;
   const outputs = {
     ScepUrl: `${url}/scep`,
     ...(adminUrl === undefined ? {} : { AdminUrl: adminUrl }),
@@ -38,6 +38,7 @@ export function makeStack(app: App, env: Env): Stack {
     Config: config.reference,
     Table: table.tableName,
     Files: files.bucketName,
+    Logs: logs.bucketName,
     ...(filesUrl === undefined ? {} : { FilesUrl: filesUrl }),
     ...(filesDnsTarget === undefined ? {} : { FilesDnsTarget: filesDnsTarget }),
     OperatorRole: roles.operator.roleArn,
@@ -113,12 +114,14 @@ export function makeWorkerStack(app: App, env: Env): Stack {
   const { stack, deployment } = newStack(app, 'ScepterWorker', context, env, region);
   const props = workerPropsOf(stack, context);
   const backend = new WorkerBackend(stack, 'Backend', props);
-  const { table, keys, config, files, operator, identity, backup } = backend;
+  const { table, keys, config, files, logs, operator, identity, backup } = backend;
   const variable = (name: string) => `${name} of the Worker`;
   const outputs: readonly Output[] = [
     ['Region', stack.region, variable('AWS_REGION')],
     ['Table', table.tableName, variable('SCEPTER_TABLE')],
     ['Files', files.bucketName, variable('SCEPTER_FILES')],
+    ['Logs', logs.bucketName, variable('SCEPTER_LOGS')],
+    ['LogKey', keys.log.keyArn, variable('SCEPTER_LOG_KEY')],
     ['Deployment', deployment, variable('SCEPTER_DEPLOYMENT')],
     ['SealingKey', keys.sealing.keyArn, variable('SCEPTER_SEALING_KEY')],
     ['Config', config.reference, variable('SCEPTER_CONFIG')],

@@ -1,6 +1,6 @@
 // Scepter on AWS as one construct: functions, table, keys, ingress, metrics and alarms.
 
-import { Duration, Stack } from 'aws-cdk-lib';
+import { Stack } from 'aws-cdk-lib';
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { Distribution } from 'aws-cdk-lib/aws-cloudfront';
 import {
@@ -12,9 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { ApplicationLoadBalancer } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
-import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
-import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
-import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { CfnWebACL } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
@@ -22,6 +20,7 @@ import { acknowledge } from './acknowledged.ts';
 import {
   configText,
   letOperate,
+  letReadLogs,
   letUseTableKey,
   makeOperator,
   policyValuesOf,
@@ -31,6 +30,8 @@ import { type Backup, makeBackup } from './backend/backup.ts';
 import { type ConfigObject, makeConfig } from './backend/config-object.ts';
 import { makeFiles } from './backend/files.ts';
 import { type Keys, makeKeys } from './backend/keys.ts';
+import { makeLogs } from './backend/logs.ts';
+import { letReadEvents } from './backend/read-events.ts';
 import { letReadSecrets, nameOf, originSecretsOf } from './backend/secrets.ts';
 import { makeTable } from './backend/table.ts';
 import { checkProps } from './check-props.ts';
@@ -46,6 +47,7 @@ import { makeFileBehaviors, makeFilesDistribution } from './ingress/files.ts';
 import { makeIngress } from './ingress/ingress.ts';
 import type { ServiceFunctions, ServiceLogGroups, ServiceRoles } from './members.ts';
 import type { ScepServiceProps } from './props.ts';
+import { makeSchedule } from './schedule.ts';
 import { watchWebAcl } from './watch/alarms.ts';
 import { makeKeyEvents, watchKeys } from './watch/key-events.ts';
 import { Watch } from './watch/watch.ts';
@@ -64,7 +66,7 @@ export class ScepService extends Construct {
    * @default - there is no domain
    */
   readonly dnsTarget?: string;
-  /** The three functions. */
+  /** The functions. */
   readonly functions: ServiceFunctions;
   /** Their roles, and the operator's. */
   readonly roles: ServiceRoles;
@@ -83,6 +85,8 @@ export class ScepService extends Construct {
   readonly config: ConfigObject;
   /** CRLs and certificates of CAs, for the functions and for the operator. */
   readonly files: Bucket;
+  /** The logs, which nobody can edit: what is in it is locked. */
+  readonly logs: Bucket;
   /**
    * The API.
    * @default - ingress is neither CloudFront nor an HTTP API
@@ -143,6 +147,7 @@ export class ScepService extends Construct {
       scep: makeRole(this, 'scep', props),
       admin: makeRole(this, 'admin', props),
       maintenance: makeRole(this, 'maintenance', props),
+      sequencer: makeRole(this, 'sequencer', props),
     };
     const operator = makeOperator(this, props);
     this.roles = { ...roles, operator };
@@ -154,6 +159,7 @@ export class ScepService extends Construct {
     const proxies = ingress.type === 'cloudfront' ? 1 : 0;
     this.config = makeConfig(this, props, configText(props, proxies));
     this.files = makeFiles(this);
+    this.logs = makeLogs(this, props);
     const originSecrets = originSecretsOf(this, ingress);
     const { secrets = {} } = props;
     const named = {
@@ -170,12 +176,18 @@ export class ScepService extends Construct {
       SCEPTER_DEPLOYMENT: deployment,
       SCEPTER_TABLE: this.table.tableName,
       SCEPTER_FILES: this.files.bucketName,
+      SCEPTER_LOGS: this.logs.bucketName,
+      SCEPTER_LOG_KEY: this.keys.log.keyArn,
       SCEPTER_SEALING_KEY: this.keys.sealing.keyArn,
       SCEPTER_CONFIG: this.config.reference,
     };
     const { table, keys, config, files } = this;
-    const policyValues = policyValuesOf(props, { table, keys, config, files });
+    const policyValues = {
+      ...policyValuesOf(props, this),
+      StreamArn: table.tableStreamArn ?? '',
+    };
     const morePolicies = [
+      letReadLogs(this, policyValues, [roles.scep, roles.admin, operator]),
       letUseTableKey(this, props, table, { roles: Object.values(this.roles) }),
       ...letFunctions(this, props, Object.values(roles)),
     ];
@@ -188,8 +200,14 @@ export class ScepService extends Construct {
         },
         policyValues,
       });
-    const [scep, admin, maintenance] = [make('scep'), make('admin'), make('maintenance')];
-    this.functions = { scep: scep.made, admin: admin.made, maintenance: maintenance.made };
+    const [scep, admin] = [make('scep'), make('admin')];
+    const [maintenance, sequencer] = [make('maintenance'), make('sequencer')];
+    this.functions = {
+      scep: scep.made,
+      admin: admin.made,
+      maintenance: maintenance.made,
+      sequencer: sequencer.made,
+    };
     for (const { node } of Object.values(this.functions)) {
       // They start with the configuration that they are told, so it is there before them.
       node.addDependency(config.uploaded);
@@ -198,16 +216,7 @@ export class ScepService extends Construct {
     if (secretsPolicy) this.functions.scep.node.addDependency(secretsPolicy);
     letOperate(this, operator, policyValues);
 
-    new Rule(this, 'EveryMinute', {
-      description: `Scepter ${deployment}: upkeep and CRLs`,
-      schedule: Schedule.rate(Duration.minutes(1)),
-      targets: [
-        new LambdaTarget(this.functions.maintenance, {
-          retryAttempts: 0,
-          maxEventAge: Duration.minutes(1),
-        }),
-      ],
-    });
+    makeSchedule(this, props, { ...this.functions, table });
 
     // CloudFormation gives CloudFront its value, so no template has it.
     const shown = originSecrets[0]?.secretValue;
@@ -235,6 +244,7 @@ export class ScepService extends Construct {
       scep: scep.logGroup,
       admin: admin.logGroup,
       maintenance: maintenance.logGroup,
+      sequencer: sequencer.logGroup,
       keys: keysLog,
       api: way.apiLog,
     };
@@ -275,36 +285,7 @@ export class ScepService extends Construct {
 
   /** Allows a principal to read the events of the transaction log, and no other record. */
   grantReadLog(grantee: IGrantable): Grant {
-    const { tableArn } = this.table;
-    const only = (...keys: string[]) => ({
-      'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': keys },
-      // A condition on all keys of a request also holds for a request without keys.
-      Null: { 'dynamodb:LeadingKeys': 'false' },
-    });
-    const { encryptionKey } = this.table;
-    if (encryptionKey) {
-      Grant.addToPrincipal({
-        grantee,
-        actions: ['kms:Decrypt'],
-        resourceArns: [encryptionKey.keyArn],
-        conditions: {
-          StringEquals: { 'kms:ViaService': `dynamodb.${Stack.of(this).region}.amazonaws.com` },
-        },
-      });
-    }
-    const records = Grant.addToPrincipal({
-      grantee,
-      actions: ['dynamodb:BatchGetItem'],
-      resourceArns: [tableArn],
-      conditions: only('event#*'),
-    });
-    const lists = Grant.addToPrincipal({
-      grantee,
-      actions: ['dynamodb:Query'],
-      resourceArns: [`${tableArn}/index/places`],
-      conditions: only('events#*'),
-    });
-    return records.combine(lists);
+    return letReadEvents(this, this.table, grantee);
   }
 
   /** Certificates issued. */

@@ -12,6 +12,7 @@ import { acknowledge } from './acknowledged.ts';
 import {
   configText,
   letOperate,
+  letReadLogs,
   letUseTableKey,
   makeOperator,
   policyValuesOf,
@@ -21,6 +22,7 @@ import { type Backup, makeBackup } from './backend/backup.ts';
 import { type ConfigObject, makeConfig } from './backend/config-object.ts';
 import { makeFiles } from './backend/files.ts';
 import { type Keys, makeKeys } from './backend/keys.ts';
+import { makeLogs } from './backend/logs.ts';
 import { renderPolicy } from './backend/policies.ts';
 import { makeTable } from './backend/table.ts';
 import { checkTrustAnchor, makeIdentity, type WorkerIdentity } from './backend/worker-identity.ts';
@@ -53,6 +55,8 @@ export class WorkerBackend extends Construct {
   readonly config: ConfigObject;
   /** CRLs and certificates of CAs. */
   readonly files: Bucket;
+  /** The logs, which nobody can edit: what is in it is locked. */
+  readonly logs: Bucket;
   /** For `scepter ca ...`: makes CAs and RA keys. */
   readonly operator: Role;
   /** Who the Worker is for AWS. */
@@ -78,14 +82,16 @@ export class WorkerBackend extends Construct {
       scep: worker,
       admin: worker,
       maintenance: worker,
+      sequencer: worker,
       operator: this.operator,
     });
     // Cloudflare gives the client's address in a header of its own.
     this.config = makeConfig(this, props, configText(props, 0));
     this.files = makeFiles(this);
+    this.logs = makeLogs(this, props);
     const values = policyValuesOf(props, this);
     // A managed policy, because an inline one of a user may have only 2,048 characters.
-    for (const name of ['worker', 'worker-keys'] as const) {
+    for (const name of ['worker', 'worker-keys', 'worker-logs'] as const) {
       new ManagedPolicy(this, `${name}-policy`, {
         description: `Scepter ${props.deployment ?? 'scepter'}: what the Worker may do`,
         document: renderPolicy(name, values),
@@ -94,6 +100,7 @@ export class WorkerBackend extends Construct {
     }
     letUseTableKey(this, props, this.table, { users, roles: [...roles, this.operator] });
     letOperate(this, this.operator, values);
+    letReadLogs(this, values, [this.operator]);
     this.backup = makeBackup(this, props, this.table);
     this.keysLog = makeKeyEvents(this, props, this.keys);
     const keyChanged = watchKeys(this, props, this.keysLog);

@@ -42,7 +42,7 @@ const bad = (props: object): never => props as never;
 
 const earlier = mkdtempSync(join(tmpdir(), 'scepter-earlier-'));
 after(() => rmSync(earlier, { recursive: true, force: true }));
-for (const name of ['scep', 'admin', 'maintenance']) {
+for (const name of ['scep', 'admin', 'maintenance', 'sequencer']) {
   writeFileSync(join(earlier, `scepter-${name}-lambda-0.0.9.zip`), name);
 }
 
@@ -127,6 +127,18 @@ const cases: readonly Case[] = [
   [
     /^deletionProtection: is of a new table, and table names one: leave one out$/,
     (stack) => ({ table: TableV2.fromTableName(stack, 'T', 't'), deletionProtection: true }),
+  ],
+  [
+    /^table: comes without its stream, which the sequencer of the logs follows: TableV2\.fromTableAttributes takes a tableStreamArn$/,
+    (stack) => ({ table: TableV2.fromTableName(stack, 'T', 't') }),
+  ],
+  [
+    /^logLock\.mode: must be GOVERNANCE or COMPLIANCE, not "governance"$/,
+    { logLock: { mode: 'governance' } },
+  ],
+  [
+    /^logLock\.days: must be a whole number from 400 to 36500, not 399$/,
+    { logLock: { days: 399 } },
   ],
   // As a context has it.
   [
@@ -369,7 +381,7 @@ const said: readonly (readonly [sentence: string, context: Readonly<Record<strin
   ],
   ['vpcSubnetIds: is of a VPC, and vpcId is missing', { ...good, vpcSubnetIds: 'subnet-1' }],
   [
-    'memoryMb: must be scep=, admin= or maintenance= and a number, not "web=512"',
+    'memoryMb: must be scep=, admin=, maintenance= or sequencer= and a number, not "web=512"',
     { ...good, memoryMb: 'web=512' },
   ],
   ['tags: must be NAME=VALUE, not "pki"', { ...good, tags: 'pki' }],

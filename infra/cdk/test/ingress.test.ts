@@ -40,7 +40,7 @@ test('the admin function has no public way in, whatever the ingress', () => {
     const routes = resourcesOf(template, 'AWS::ApiGatewayV2::Route').filter(([, { Properties }]) =>
       integrations.some((id) => JSON.stringify(Properties.Target).includes(id)),
     );
-    assert.equal(routes.length, name.includes('JWT') ? 2 : 0, name);
+    assert.equal(routes.length, name.includes('JWT') ? 3 : 0, name);
     for (const [, { Properties }] of routes) {
       assert.equal(Properties.AuthorizationType, 'JWT', name);
       assert.ok(Properties.AuthorizerId, name);

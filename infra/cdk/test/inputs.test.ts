@@ -85,7 +85,7 @@ test('functions in a VPC may make network interfaces, which their code may not',
   assert.deepEqual(deny?.Condition, { Null: { 'lambda:SourceFunctionArn': 'false' } });
   const policies = resourcesOf(template, 'AWS::IAM::ManagedPolicy');
   const [[id, { Properties }] = assert.fail()] = policies.filter(([id]) => /vpcpolicy/.test(id));
-  assert.equal((Properties.Roles as unknown[]).length, 3);
+  assert.equal((Properties.Roles as unknown[]).length, 4);
   // Lambda looks for the permission when it makes a function.
   for (const [, { DependsOn = [] }] of functionsOf(template)) assert.ok(DependsOn.includes(id));
 });
@@ -116,6 +116,7 @@ test('memory, time, signed packages in a bucket and a key of the environment rea
     [1024, 20, code('scep')],
     [512, 29, code('admin')],
     [768, 300, code('maintenance')],
+    [512, 300, code('sequencer')],
   ]);
   const decrypts = statementsOf(template).filter(({ Sid }) => Sid === 'ReadEnvironment');
   assert.deepEqual(

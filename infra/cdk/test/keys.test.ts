@@ -55,6 +55,8 @@ test('no role that is made here may administer a key, change the configuration o
       if (Sid === 'PutConfiguration') continue;
       // CRLs and certificates of CAs, which a bucket of their own has.
       if (Sid === 'WriteFiles') continue;
+      // Files of the logs, whose bucket locks what it is given.
+      if (Sid === 'KeepLogs' || Sid === 'RemoveWhatIsStagedAndPartial') continue;
       // Network interfaces, which the functions' own code may not make.
       if (Sid === 'NetworkInterfaces') continue;
       for (const action of listOf(Action)) {
@@ -74,7 +76,7 @@ test('no role that is made here may administer a key, change the configuration o
 test('a key named for logs encrypts each of them', () => {
   const [, template] = cases.find(([name]) => name.includes('of the logs')) ?? assert.fail();
   const groups = resourcesOf(template, 'AWS::Logs::LogGroup');
-  assert.equal(groups.length, 6);
+  assert.equal(groups.length, 7);
   for (const [id, { Properties }] of groups) assert.ok(Properties.KmsKeyId, id);
 });
 
@@ -113,6 +115,8 @@ function valuesFor(cas: number): PolicyValues {
     SealingKeyArn: key(cas),
     ConfigObjects: `arn:aws-us-gov:s3:::${'b'.repeat(63)}/config/*`,
     FilesBucketArn: `arn:aws-us-gov:s3:::${'f'.repeat(63)}`,
+    LogBucketArn: `arn:aws-us-gov:s3:::${'l'.repeat(63)}`,
+    LogKeyArn: key(cas + 1),
     LogGroupStreams: arn('logs', `log-group:${'l'.repeat(100)}:*`),
     TableKeyArn: key(cas),
     Region: 'ap-southeast-1',
@@ -129,16 +133,16 @@ test('a role holds the keys of as many CAs as a deployment may have, and not of 
     const of = (...names: PolicyName[]) =>
       charactersOf(...names.map((name) => [name, values] as const));
     return {
-      scep: of('scep', 'table-key', 'secrets', 'vpc', 'environment-key'),
+      scep: of('scep', 'read-logs', 'table-key', 'secrets', 'vpc', 'environment-key'),
       maintenance: of('maintenance', 'table-key', 'vpc', 'environment-key'),
-      operator: of('operator', 'table-key'),
+      operator: of('operator', 'read-logs', 'table-key'),
     };
   };
   for (const [role, characters] of Object.entries(rolesWith(MAX_CAS))) {
     assert.ok(characters <= 10_240, `${role}: ${characters}`);
   }
   assert.ok(Math.max(...Object.values(rolesWith(MAX_CAS + 10))) > 10_240);
-  for (const name of ['worker', 'worker-keys'] as const) {
+  for (const name of ['worker', 'worker-keys', 'worker-logs'] as const) {
     assert.ok(charactersOf([name, valuesFor(MAX_CAS)]) <= 6144, name);
   }
 });
@@ -221,20 +225,22 @@ test('named administrators take the place of the account', () => {
   }
 });
 
-test('only the SCEP function, maintenance and the operator sign with a CA key, and only digests', () => {
+test('only the SCEP function, maintenance and the operator sign with a CA key, and only digests; the sequencer with that of the logs', () => {
   const signing = statementsOf(templateOf()).filter(({ Action }) =>
     listOf(Action).includes('kms:Sign'),
   );
   const statements = signing.filter(({ Effect }) => Effect === 'Allow');
-  for (const { at, type, Condition } of statements) {
+  for (const { at, Condition } of statements) {
     // A role's policy has the keys once, and denies what they are not for.
     const denied = signing.filter((one) => one.at === at && one.Effect === 'Deny');
     const said: Record<string, string | string[]> =
-      type === 'AWS::KMS::Key'
+      Condition !== undefined
         ? Object(Condition).StringEquals
         : Object.assign({}, ...denied.map((one) => Object(one.Condition).StringNotEquals));
     const { 'kms:MessageType': message, 'kms:SigningAlgorithm': algorithm = [] } = said;
-    assert.deepEqual([message, listOf(algorithm)], ['DIGEST', ['RSASSA_PKCS1_V1_5_SHA_256']], at);
+    const ofLogs = /LogKey|sequencer/.test(at);
+    const wanted = ofLogs ? 'ECDSA_SHA_256' : 'RSASSA_PKCS1_V1_5_SHA_256';
+    assert.deepEqual([message, listOf(algorithm)], ['DIGEST', [wanted]], at);
     // One condition each, because all of a statement must hold for it to deny.
     for (const { Resource, Condition: one } of denied) {
       assert.deepEqual([Resource, Object.keys(Object(one).StringNotEquals).length], ['*', 1], at);
@@ -243,9 +249,11 @@ test('only the SCEP function, maintenance and the operator sign with a CA key, a
   const where = statements.map(({ at }) => at.replace(/[0-9A-F]{8}$/, '')).toSorted();
   assert.deepEqual(where, [
     'ServiceCaKeydefault',
+    'ServiceLogKey',
     'Servicemaintenancepolicy',
     'Serviceoperatorpolicy',
     'Servicesceppolicy',
+    'Servicesequencerpolicy',
   ]);
 });
 
@@ -267,9 +275,11 @@ test("which roles a key's own policy lets use it, and for what", () => {
     ['CaKeydefault', 'ReadPublicKey', 'scep,maintenance,operator', undefined],
     ['SealingKey', 'OpenRaAndMacKeys', 'scep', ['ra', ...macs]],
     ['SealingKey', 'OpenMacKeys', 'admin', ['mac-challenge', ...macs.slice(2)]],
-    ['SealingKey', 'OpenRecordMacKeys', 'maintenance,operator', records],
+    ['SealingKey', 'OpenRecordMacKeys', 'maintenance,sequencer,operator', records],
     ['SealingKey', 'MakeRaKeys', 'operator', 'ra'],
     ['SealingKey', 'MakeMacKeys', 'operator', macs],
+    ['LogKey', 'SignCheckpoints', 'sequencer', undefined],
+    ['LogKey', 'ReadPublicKey', 'scep,admin,sequencer,operator', undefined],
   ]);
 });
 
@@ -285,10 +295,11 @@ test('a function may do what its policy file says and nothing else', () => {
       ([id]) => !id.includes('CustomResourcePolicy'),
     );
     const hasSecret = resourcesOf(template, 'AWS::SecretsManager::Secret').length > 0;
-    assert.equal(policies.length, hasSecret ? 5 : 4, name);
+    assert.equal(policies.length, hasSecret ? 7 : 6, name);
     for (const [id, { Properties }] of policies) {
-      const [, file = ''] = /Service(\w+?)policy/.exec(id) ?? [];
-      const document = renderPolicy(file as 'scep' | 'admin' | 'maintenance' | 'secrets', {
+      const [, named = ''] = /Service(\w+?)policy/.exec(id) ?? [];
+      const file = (named === 'readlogs' ? 'read-logs' : named) as PolicyName;
+      const document = renderPolicy(file, {
         SecretArns: ['x'],
         Deployment: 'scepter',
         TableArn: 'x',
@@ -297,18 +308,21 @@ test('a function may do what its policy file says and nothing else', () => {
         SealingKeyArn: 'x',
         ConfigObjects: 'x',
         FilesBucketArn: 'x',
+        LogBucketArn: 'x',
+        LogKeyArn: 'x',
+        StreamArn: 'x',
         LogGroupStreams: 'x',
       }).toJSON() as { Statement: { Sid: string; Action: unknown }[] };
       const said = (statements: readonly { Sid?: string; Action: unknown }[]) =>
         statements.map(({ Sid, Action }) => [Sid, Action]);
       const made = (Properties.PolicyDocument as typeof document).Statement;
       assert.deepEqual(said(made), said(document.Statement), `${name}: ${id}`);
-      assert.equal((Properties.Roles as unknown[]).length, 1);
+      assert.equal((Properties.Roles as unknown[]).length, file === 'read-logs' ? 3 : 1);
     }
   }
 });
 
-test('no policy has a wildcard for actions, nor for resources but those of X-Ray, networks, logs and configurations', () => {
+test('no policy has a wildcard for actions, nor for resources but those of X-Ray, networks, files, logs and configurations', () => {
   for (const [name, template] of cases) {
     for (const { at, type, Sid, Effect, Action, Resource } of statementsOf(template)) {
       // A bucket's policy denies what comes without TLS, a role's to sign what the keys of CAs are not for.
@@ -328,6 +342,10 @@ test('no policy has a wildcard for actions, nor for resources but those of X-Ray
       if (Sid === 'ReadFiles' || Sid === 'WriteFiles') {
         const files = /(?:"\/\*"|"\/(?:crl|aia)\/\*")\]\]\}/;
         assert.match(JSON.stringify(Resource), files, `${name}: ${at}`);
+        continue;
+      }
+      if (/^(?:ReadLogs|KeepLogs|RemoveWhatIsStagedAndPartial)$/.test(Sid ?? '')) {
+        assert.match(JSON.stringify(Resource), /"\/log\/\*/, `${name}: ${at}`);
         continue;
       }
       if (Sid === 'ReadConfiguration') {

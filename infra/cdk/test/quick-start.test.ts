@@ -36,6 +36,7 @@ test('its outputs are what the commands of the operator want, and every key by i
     'Deployment',
     'Files',
     'LogKey',
+    'Logs',
     'OperatorRole',
     'Region',
     'ScepUrl',
@@ -133,7 +134,8 @@ test('the guide asks for outputs that there are, of the CDK and of Terraform', (
 });
 
 test('a table that exists takes the place of a new one', () => {
-  const template = Template.fromStack(stackOf({ tableName: 'scepter-restored' }));
+  const tableStreamArn = `arn:aws:dynamodb:us-east-1:${account}:table/scepter-restored/stream/2026-11-30T00:00:00.000`;
+  const template = Template.fromStack(stackOf({ tableName: 'scepter-restored', tableStreamArn }));
   template.resourceCountIs('AWS::DynamoDB::GlobalTable', 0);
   template.hasResourceProperties('AWS::Lambda::Function', {
     Environment: { Variables: Match.objectLike({ SCEPTER_TABLE: 'scepter-restored' }) },
@@ -141,6 +143,14 @@ test('a table that exists takes the place of a new one', () => {
   assert.throws(
     () => stackOf({ tableName: 'no table' }),
     /^Error: tableName: must be the name of a table, not "no table"$/,
+  );
+  assert.throws(
+    () => stackOf({ tableName: 'scepter-restored' }),
+    /^Error: tableStreamArn: is missing: the sequencer of the logs follows it \(aws dynamodb /,
+  );
+  assert.throws(
+    () => stackOf({ tableStreamArn }),
+    /^Error: tableStreamArn: is of a table that exists, and tableName is missing$/,
   );
 });
 

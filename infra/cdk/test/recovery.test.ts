@@ -110,7 +110,7 @@ test('keys know their users by names alone, which roles then have, and everythin
   const { stack, service } = make({ keysTrustRoleNames: true });
   const template = Template.fromStack(stack);
   const names = resourcesOf(template, 'AWS::IAM::Role').map(([, one]) => one.Properties.RoleName);
-  for (const one of ['scep', 'admin', 'maintenance', 'operator'])
+  for (const one of ['scep', 'admin', 'maintenance', 'sequencer', 'operator'])
     assert.ok(names.includes(name(one)));
   const users = Object.values(service.roles).map(({ roleArn }) => stack.resolve(roleArn));
   const plain = statementsOf(templateOf());
@@ -167,6 +167,7 @@ test('a table and keys that exist take the places of new ones', () => {
   const template = Template.fromStack(
     adopt({
       tableName: 'scepter-records',
+      tableStreamArn: `arn:aws:dynamodb:us-east-1:${account}:table/scepter-records/stream/1`,
       caKeys: `default=${keyArn('a')}`,
       sealingKeyArn: keyArn('b'),
       logKeyArn: keyArn('c'),
@@ -180,6 +181,7 @@ test('a table and keys that exist take the places of new ones', () => {
       Variables: Match.objectLike({
         SCEPTER_TABLE: 'scepter-records',
         SCEPTER_SEALING_KEY: keyArn('b'),
+        SCEPTER_LOG_KEY: keyArn('c'),
       }),
     },
   });

@@ -48,7 +48,7 @@ function findings(folder: string, prepare: (app: App) => void = () => undefined)
   const { pluginReports }: Report = JSON.parse(readFileSync(path, 'utf8'));
   return pluginReports.flatMap(({ pluginName, violations }) =>
     violations.map(({ ruleName }) =>
-      `${pluginName}::${ruleName}`.replace(/<\w+(Configs|Files)[0-9A-F]{8}\./, '<$1.'),
+      `${pluginName}::${ruleName}`.replace(/<\w+(Configs|Files|Logs)[0-9A-F]{8}\./, '<$1.'),
     ),
   );
 }
@@ -82,6 +82,7 @@ test('every prop and member is documented, and every optional one with its defau
   const types = [
     'props',
     'backend/backup',
+    'backend/logs',
     'ingress/access',
     'ingress/edge',
     'scep-service',

@@ -89,7 +89,7 @@ test('each CA of the configuration gets a key of its kind, RSA-3072 where it say
 
 test('functions run on Node 24 for arm64, each with a role, a log group and a limit of its own', () => {
   const functions = functionsOf(templateOf());
-  assert.equal(functions.length, 3);
+  assert.equal(functions.length, 4);
   for (const [id, { Properties }] of functions) {
     assert.equal(Properties.Runtime, 'nodejs24.x', id);
     assert.deepEqual(Properties.Architectures, ['arm64'], id);
@@ -98,7 +98,7 @@ test('functions run on Node 24 for arm64, each with a role, a log group and a li
   }
   for (const property of ['Role', 'LoggingConfig'] as const) {
     const values = functions.map(([, { Properties }]) => JSON.stringify(Properties[property]));
-    assert.equal(new Set(values).size, 3, property);
+    assert.equal(new Set(values).size, 4, property);
   }
   assert.equal(
     resourcesOf(templateOf(), 'AWS::Logs::LogGroup').every(
@@ -112,7 +112,10 @@ test('a table, keys and a web ACL that exist are used, and none are made', () =>
   const key = (stack: ReturnType<typeof stackOf>, id: string) =>
     Key.fromKeyArn(stack, id, `arn:aws:kms:us-east-1:${account}:key/${id}`);
   const template = templateOf((stack) => ({
-    table: TableV2.fromTableName(stack, 'Existing', 'records'),
+    table: TableV2.fromTableAttributes(stack, 'Existing', {
+      tableName: 'records',
+      tableStreamArn: `arn:aws:dynamodb:us-east-1:${account}:table/records/stream/1`,
+    }),
     caKeys: { default: key(stack, 'ca') },
     sealingKey: key(stack, 'sealing'),
     logKey: key(stack, 'log'),
@@ -134,9 +137,13 @@ test('a table, keys and a web ACL that exist are used, and none are made', () =>
   const signs = statementsOf(template).filter(
     ({ Action, Effect }) => Effect === 'Allow' && listOf(Action).includes('kms:Sign'),
   );
-  for (const { Resource } of signs) {
-    assert.deepEqual(listOf(Resource), [`arn:aws:kms:us-east-1:${account}:key/ca`]);
+  for (const { at, Resource } of signs) {
+    const key = at.includes('sequencer') ? 'log' : 'ca';
+    assert.deepEqual(listOf(Resource), [`arn:aws:kms:us-east-1:${account}:key/${key}`]);
   }
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+    EventSourceArn: `arn:aws:dynamodb:us-east-1:${account}:table/records/stream/1`,
+  });
 });
 
 test('roles that use a table with a key of its own may use the key, through DynamoDB only', () => {
@@ -145,6 +152,7 @@ test('roles that use a table with a key of its own may use the key, through Dyna
   const existing = templateOf((stack) => ({
     table: TableV2.fromTableAttributes(stack, 'Records', {
       tableName: 'records',
+      tableStreamArn: 'arn:aws:dynamodb:us-east-1:111122223333:table/records/stream/1',
       encryptionKey: Key.fromKeyArn(stack, 'TableKey', arn),
     }),
   }));
@@ -154,7 +162,7 @@ test('roles that use a table with a key of its own may use the key, through Dyna
       'AWS::IAM::ManagedPolicy',
     ).filter(([id]) => id.startsWith('Servicetablekeypolicy'));
     assert.equal(more.length, 0);
-    assert.equal((Properties.Roles as unknown[]).length, 4);
+    assert.equal((Properties.Roles as unknown[]).length, 5);
     const [statement, ...others] = statementsOf(template).filter(({ at }) => at === id);
     assert.equal(others.length, 0);
     assert.equal(statement?.Resource, arn);
@@ -216,6 +224,54 @@ test('the bucket of configurations is closed, kept, and lets nobody write over o
     ['NeverWriteOver', 's3:PutObject', { AWS: '*' }, all, unconditional],
     ['NeverDelete', ['s3:DeleteObject', 's3:DeleteObjectVersion'], { AWS: '*' }, all, undefined],
   ]);
+});
+
+test('the bucket of the logs locks what it is given, for 400 days or as long as it is said', () => {
+  const locks = (template: Template) =>
+    resourcesOf(template, 'AWS::S3::Bucket').flatMap(([id, { Properties, DeletionPolicy }]) => {
+      const { ObjectLockEnabled, ObjectLockConfiguration, VersioningConfiguration } = Properties;
+      if (!id.startsWith('ServiceLogs')) return ObjectLockEnabled ? [id] : [];
+      assert.deepEqual([DeletionPolicy, ObjectLockEnabled], ['Retain', true]);
+      assert.deepEqual(VersioningConfiguration, { Status: 'Enabled' });
+      assert.deepEqual(at(Properties, 'LifecycleConfiguration.Rules.0'), {
+        ExpiredObjectDeleteMarker: true,
+        NoncurrentVersionExpiration: { NoncurrentDays: 1 },
+        Status: 'Enabled',
+      });
+      return [at(ObjectLockConfiguration, 'Rule.DefaultRetention')];
+    });
+  assert.deepEqual(locks(templateOf()), [{ Days: 400, Mode: 'GOVERNANCE' }]);
+  const logLock = { mode: 'COMPLIANCE', days: 3650 };
+  assert.deepEqual(locks(templateOf({ logLock })), [{ Days: 3650, Mode: 'COMPLIANCE' }]);
+});
+
+test('the sequencer follows what is new in the table, and runs every minute', () => {
+  const template = templateOf();
+  const [[id] = assert.fail('no sequencer')] = functionsOf(template).filter(([id]) =>
+    id.startsWith('Servicesequencer'),
+  );
+  template.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
+    StreamSpecification: { StreamViewType: 'KEYS_ONLY' },
+  });
+  template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+    FunctionName: { Ref: id },
+    StartingPosition: 'LATEST',
+    MaximumBatchingWindowInSeconds: 20,
+    FilterCriteria: {
+      Filters: [
+        {
+          Pattern: JSON.stringify({
+            eventName: ['INSERT'],
+            dynamodb: { Keys: { pk: { S: [{ prefix: 'unlogged#' }] } } },
+          }),
+        },
+      ],
+    },
+  });
+  const [[, { Properties }] = assert.fail()] = resourcesOf(template, 'AWS::Events::Rule').filter(
+    ([, one]) => one.Properties.ScheduleExpression,
+  );
+  assert.match(JSON.stringify(Properties.Targets), new RegExp(`"${id}"`));
 });
 
 test('upkeep runs every minute, and its absence is an alarm', () => {
@@ -327,7 +383,11 @@ test('each alarm has its metric, and the one of instances exists only with reser
       'UpkeepFailed',
     ],
     'UpkeepMissing',
-  ];
+    'LogFailed',
+    'LogLate',
+    'LogMissing',
+    'LogRefused',
+  ].toSorted();
   assert.deepEqual(named(templateOf()).toSorted(), all);
   const unreserved = templateOf({ reservedConcurrency: -1 });
   assert.deepEqual(

@@ -47,17 +47,17 @@ const granted = ({ Statement }: PolicyFile, condition: (of: Statement) => string
     ),
   );
 
-/** A managed policy has 6,144 characters at most, so the Worker's user has two. */
+/** A managed policy has 6,144 characters at most, so the Worker's user has several. */
 const ofWorker = (): PolicyFile => ({
-  Statement: [...fileOf('worker').Statement, ...fileOf('worker-keys').Statement],
+  Statement: ['worker', 'worker-logs', 'worker-keys'].flatMap((name) => fileOf(name).Statement),
 });
 
 const linesOf = ({ Statement }: PolicyFile) =>
   Statement.map(({ Sid, Effect, Action }) => [Sid, Effect, listOf(Action)]);
 
-/** Of two policies, the longer one first. */
+/** Of several policies, the longest first. */
 function together(policies: readonly (readonly [string, Resource])[]): PolicyFile {
-  assert.equal(policies.length, 2);
+  assert.equal(policies.length, 3);
   return {
     Statement: policies
       .map(([, one]) => one.Properties.PolicyDocument as PolicyFile)
@@ -66,31 +66,38 @@ function together(policies: readonly (readonly [string, Resource])[]): PolicyFil
   };
 }
 
-test("worker.json and worker-keys.json are what the three functions may do together, but for Lambda's logs and traces", () => {
-  const functions = ['scep', 'admin', 'maintenance'].map(fileOf);
+test("the Worker's policies are what the functions may do together, but for Lambda's logs, traces and streams", () => {
+  const files = ['scep', 'admin', 'maintenance', 'sequencer', 'read-logs'];
+  const functions = files.map(fileOf);
   // Whoever opens all purposes opens those that the admin function does. Which kinds of records each writes
   // is asked by test/dynamodb/permissions.test.ts.
   const when = ({ Action, Condition }: Statement): string =>
     listOf(Action).some((action) => /^(kms:Decrypt|dynamodb:\w+Item)$/.test(action))
       ? ''
       : JSON.stringify(Condition ?? {});
-  const union = functions
-    .flatMap((file) => granted(file, when))
-    .filter((line) => !/^(logs|xray):/.test(line));
+  // The list of what waits is one of those that the Worker may ask for.
+  const lines = (files: readonly PolicyFile[]) =>
+    new Set(
+      files
+        .flatMap((file) => granted(file, when))
+        .filter((line) => !/^(logs|xray):|StreamArn|places\{"ForAll/.test(line)),
+    );
   const worker = ofWorker();
-  assert.deepEqual(granted(worker, when).toSorted(), [...new Set(union)].toSorted());
+  assert.deepEqual([...lines([worker])].toSorted(), [...lines(functions)].toSorted());
   const decrypts = ({ Statement }: PolicyFile) =>
     Statement.filter(({ Action }) => listOf(Action).includes('kms:Decrypt')).map(
       ({ Condition }) => Condition,
     );
   assert.deepEqual(decrypts(worker), decrypts(fileOf('scep')));
-  const denies = ({ Statement }: PolicyFile) => Statement.filter(({ Effect }) => Effect === 'Deny');
+  // It signs as the logs do, too.
+  const denies = ({ Statement }: PolicyFile) =>
+    Statement.filter(({ Effect, Sid }) => Effect === 'Deny' && !Sid?.startsWith('SignAs'));
   for (const name of ['scep', 'maintenance']) {
     assert.deepEqual(denies(worker), denies(fileOf(name)), name);
   }
 });
 
-test('the user may do what worker.json and worker-keys.json say and nothing else, and no access key is in the template', () => {
+test('the user may do what worker.json, worker-keys.json and worker-logs.json say and nothing else, and no access key is in the template', () => {
   const [[id, { Properties }] = assert.fail('no user'), ...more] = resourcesOf(
     template,
     'AWS::IAM::User',
@@ -109,7 +116,7 @@ test('the user may do what worker.json and worker-keys.json say and nothing else
 test('the rendered policies stay within the limits of IAM', () => {
   const { stack } = makeBackend({ config: example('two-cas-and-approval') });
   const policies = resourcesOf(Template.fromStack(stack), 'AWS::IAM::ManagedPolicy');
-  assert.equal(policies.length, 2);
+  assert.equal(policies.length, 3);
   for (const [id, { Properties }] of policies) {
     // With references in it, which are longer than what takes their place.
     assert.ok(JSON.stringify(Properties.PolicyDocument).length < 6144, id);
@@ -141,6 +148,8 @@ test("in the keys' policies the user stands once where the functions' roles do",
     ['BackendSealingKey', 'MakeRaKeys', ['operator']],
     ['BackendSealingKey', 'MakeMacKeys', ['operator']],
     ['BackendSealingKey', 'Look', ['operator']],
+    ['BackendLogKey', 'SignCheckpoints', ['user']],
+    ['BackendLogKey', 'ReadPublicKey', ['user', 'operator']],
   ]);
 });
 
@@ -173,7 +182,10 @@ test('no policy has a wildcard for actions, nor for resources but configurations
     // Not to sign what the keys of CAs are not for.
     if (type !== 'AWS::KMS::Key' && Effect === 'Deny' && Resource === '*') continue;
     // A bucket's policy denies what comes without TLS, and says of which objects.
-    const ofObjects = ['ReadConfiguration', 'ReadFiles', 'WriteFiles'].includes(String(Sid));
+    const ofObjects = [
+      ...['ReadConfiguration', 'ReadFiles', 'WriteFiles'],
+      ...['ReadLogs', 'KeepLogs', 'RemoveWhatIsStagedAndPartial'],
+    ].includes(String(Sid));
     if (type === 'AWS::S3::BucketPolicy' || ofObjects) continue;
     for (const action of listOf(Action)) assert.doesNotMatch(action, /\*/, at);
     // In a key's policy this is the key.
@@ -201,10 +213,9 @@ test('a table and keys that exist are used, and none are made', () => {
   const signs = statementsOf(made).filter(
     ({ Action, Effect }) => Effect === 'Allow' && listOf(Action).includes('kms:Sign'),
   );
-  assert.equal(signs.length, 2);
-  for (const { Resource } of signs) {
-    assert.deepEqual(listOf(Resource), [`arn:aws:kms:us-east-1:${account}:key/ca`]);
-  }
+  const keys = signs.flatMap(({ Resource }) => listOf(Resource));
+  const arn = `arn:aws:kms:us-east-1:${account}:key/`;
+  assert.deepEqual(keys.toSorted(), [`${arn}ca`, `${arn}ca`, `${arn}log`]);
 });
 
 const config = join(root, 'examples', 'minimal.json');
@@ -220,6 +231,8 @@ test('the outputs have every variable of wrangler.jsonc that a deployment fills 
     'Region',
     'Table',
     'Files',
+    'Logs',
+    'LogKey',
     'Deployment',
     'SealingKey',
     'Config',
@@ -367,7 +380,7 @@ const said: readonly (readonly [sentence: string, context: Readonly<Record<strin
   ['deletionProtection: must be true or false, not "no"', { ...good, deletionProtection: 'no' }],
   ['maxWriteRequestUnits: must be a number, not "many"', { ...good, maxWriteRequestUnits: 'many' }],
   [
-    'ingress: is not a setting; these are: account, region, config, deployment, breakGlassRoleArn, multiRegionKeys, keysTrustRoleNames, caKeys, sealingKeyArn, logKeyArn, keyAdministrators, operators, maxWriteRequestUnits, maxReadRequestUnits, tableClass, deletionProtection, backupRetentionDays, backupLock, backupLockChangeableForDays, backupCopyToVaultArn, backupVaultKeyArn, alarmTopicArn, tableName, tags, permissionsBoundaryArn, rolePath, warmReadRequestUnits, warmWriteRequestUnits, trustAnchor',
+    'ingress: is not a setting; these are: account, region, config, deployment, breakGlassRoleArn, multiRegionKeys, keysTrustRoleNames, caKeys, sealingKeyArn, logKeyArn, logLockMode, logLockDays, keyAdministrators, operators, maxWriteRequestUnits, maxReadRequestUnits, tableClass, deletionProtection, backupRetentionDays, backupLock, backupLockChangeableForDays, backupCopyToVaultArn, backupVaultKeyArn, alarmTopicArn, tableName, tags, permissionsBoundaryArn, rolePath, warmReadRequestUnits, warmWriteRequestUnits, trustAnchor',
     { ...good, ingress: 'httpApi' },
   ],
 ];

@@ -28,12 +28,13 @@ run "functions" {
 
   variables {
     function_settings   = { scep = { memory_mb = 1024 }, maintenance = { timeout_s = 600 } }
+    log_lock            = { mode = "COMPLIANCE", days = 800 }
     environment_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/environment"
     vpc                 = { subnet_ids = ["subnet-0a", "subnet-0b"], security_group_ids = ["sg-0a"] }
   }
 
   assert {
-    condition     = { for name, one in aws_lambda_function.this : name => [one.memory_size, one.timeout] } == { scep = [1024, 15], admin = [512, 29], maintenance = [512, 600] }
+    condition     = { for name, one in aws_lambda_function.this : name => [one.memory_size, one.timeout] } == { scep = [1024, 15], admin = [512, 29], maintenance = [512, 600], sequencer = [512, 300] }
     error_message = "a function must have the memory and time that was said, and its own where nothing was"
   }
 
@@ -43,8 +44,13 @@ run "functions" {
   }
 
   assert {
-    condition     = toset(keys(aws_iam_role_policy.vpc)) == toset(["scep", "admin", "maintenance"]) && alltrue([for one in aws_iam_role_policy.environment_key : jsondecode(one.policy).Statement[0].Resource == "arn:aws:kms:eu-central-1:111122223333:key/environment"])
+    condition     = toset(keys(aws_iam_role_policy.vpc)) == toset(["scep", "admin", "maintenance", "sequencer"]) && alltrue([for one in aws_iam_role_policy.environment_key : jsondecode(one.policy).Statement[0].Resource == "arn:aws:kms:eu-central-1:111122223333:key/environment"])
     error_message = "the functions' roles must be allowed what a VPC and the key take"
+  }
+
+  assert {
+    condition     = aws_s3_bucket_object_lock_configuration.logs.rule[0].default_retention[0].mode == "COMPLIANCE" && aws_s3_bucket_object_lock_configuration.logs.rule[0].default_retention[0].days == 800
+    error_message = "the bucket of the logs must lock what it is given as it was said"
   }
 }
 

@@ -135,7 +135,8 @@ run "refuses_table_name" {
   command = plan
 
   variables {
-    table_name = "a b"
+    table_name       = "a b"
+    table_stream_arn = "arn:aws:dynamodb:eu-central-1:111122223333:table/a/stream/b"
   }
 
   expect_failures = [var.table_name]
@@ -189,6 +190,36 @@ run "refuses_sealing_key_arn" {
   }
 
   expect_failures = [var.sealing_key_arn]
+}
+
+run "refuses_log_lock_mode" {
+  command = plan
+
+  variables {
+    log_lock = { mode = "governance" }
+  }
+
+  expect_failures = [var.log_lock]
+}
+
+run "refuses_log_lock_days" {
+  command = plan
+
+  variables {
+    log_lock = { days = 399 }
+  }
+
+  expect_failures = [var.log_lock]
+}
+
+run "refuses_table_without_stream" {
+  command = plan
+
+  variables {
+    table_name = "records"
+  }
+
+  expect_failures = [var.table_stream_arn]
 }
 
 run "refuses_log_key_arn" {

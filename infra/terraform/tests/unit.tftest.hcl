@@ -51,6 +51,16 @@ run "defaults" {
   }
 
   assert {
+    condition     = aws_dynamodb_table.this[0].stream_enabled && aws_dynamodb_table.this[0].stream_view_type == "KEYS_ONLY"
+    error_message = "the sequencer of the logs must have a stream to follow"
+  }
+
+  assert {
+    condition     = aws_s3_bucket.logs.object_lock_enabled && aws_s3_bucket_object_lock_configuration.logs.rule[0].default_retention[0].mode == "GOVERNANCE" && aws_s3_bucket_object_lock_configuration.logs.rule[0].default_retention[0].days == 400
+    error_message = "the bucket of the logs must lock what it is given for 400 days"
+  }
+
+  assert {
     condition     = length(aws_lambda_function_url.admin) == 0 && length(aws_apigatewayv2_route.admin) == 0
     error_message = "the admin function must have no URL"
   }
@@ -89,8 +99,8 @@ run "defaults" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == 17 && aws_cloudwatch_metric_alarm.this["UpkeepMissing"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["CrlOld"].threshold == 60
-    error_message = "there must be seventeen alarms of one metric, one must miss upkeep, and one must come with the last quarter of a CRL"
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 21 && aws_cloudwatch_metric_alarm.this["UpkeepMissing"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["CrlOld"].threshold == 60
+    error_message = "there must be twenty-one alarms of one metric, one must miss upkeep, and one must come with the last quarter of a CRL"
   }
 
   assert {
@@ -169,7 +179,7 @@ run "domain" {
   }
 
   assert {
-    condition     = length(aws_apigatewayv2_route.admin) == 2 && alltrue([for one in aws_apigatewayv2_route.admin : one.authorization_type == "JWT"])
+    condition     = length(aws_apigatewayv2_route.admin) == 3 && alltrue([for one in aws_apigatewayv2_route.admin : one.authorization_type == "JWT"])
     error_message = "routes of the admin API must want a JWT"
   }
 
@@ -316,10 +326,11 @@ run "what_exists" {
   command = plan
 
   variables {
-    table_name      = "records"
-    ca_key_arns     = { office = "arn:aws:kms:eu-central-1:111122223333:key/office", plant = "arn:aws:kms:eu-central-1:111122223333:key/plant" }
-    sealing_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/sealing"
-    log_key_arn     = "arn:aws:kms:eu-central-1:111122223333:key/log"
+    table_name       = "records"
+    table_stream_arn = "arn:aws:dynamodb:eu-central-1:111122223333:table/records/stream/2026-11-30T00:00:00.000"
+    ca_key_arns      = { office = "arn:aws:kms:eu-central-1:111122223333:key/office", plant = "arn:aws:kms:eu-central-1:111122223333:key/plant" }
+    sealing_key_arn  = "arn:aws:kms:eu-central-1:111122223333:key/sealing"
+    log_key_arn      = "arn:aws:kms:eu-central-1:111122223333:key/log"
   }
 
   assert {
@@ -361,7 +372,7 @@ run "a_key_of_the_table" {
   }
 
   assert {
-    condition     = toset(keys(aws_iam_role_policy.table_key)) == toset(["scep", "admin", "maintenance", "operator"]) && alltrue([for one in aws_iam_role_policy.table_key : jsondecode(one.policy).Statement[0].Resource == ["arn:aws:kms:eu-central-1:111122223333:key/table"]])
+    condition     = toset(keys(aws_iam_role_policy.table_key)) == toset(["scep", "admin", "maintenance", "sequencer", "operator"]) && alltrue([for one in aws_iam_role_policy.table_key : jsondecode(one.policy).Statement[0].Resource == ["arn:aws:kms:eu-central-1:111122223333:key/table"]])
     error_message = "who uses the table must be able to use its key"
   }
 

@@ -87,6 +87,7 @@ export const parts = [
   'index of searches',
   'storage',
   'upkeep',
+  'transaction log',
   'functions',
   'API or edge',
   'CRL traffic',
@@ -180,7 +181,13 @@ function onLambda(
       requests * (price.webAclRequest + price.httpApi) +
       requestsOfCloudFront(counts.crlFetches, requests, cloudFrontFree ? freeRequests : 0),
   };
+  const { idle, busy } = runsOf(counts, 'lambda');
   return {
+    'transaction log':
+      sequenced(counts, table, 'lambda') +
+      lambda(idle + busy, seconds.sequencer) +
+      logged(idle + busy, logOctets.sequencer) +
+      traced(idle + busy),
     upkeep:
       lambda(MINUTES, seconds.upkeep) +
       unitsOf(table, MINUTES, measured.upkeep) +
@@ -204,6 +211,41 @@ function onLambda(
   };
 }
 
+/** Runs of the sequencer in a minute that find something, at most: of the stream, each 20 seconds; of a Worker's schedule. */
+const RUNS = { lambda: 3, workers: 2 } as const;
+
+/** Of a month, where transactions come at any time. A schedule comes each minute beside the stream. */
+function runsOf(
+  counts: Counts,
+  on: keyof typeof RUNS,
+): { readonly idle: number; readonly busy: number } {
+  const most = MINUTES * RUNS[on];
+  const busy = most * (1 - Math.exp(-waitingIn(counts) / most));
+  return { busy, idle: on === 'lambda' ? MINUTES : most - busy };
+}
+
+/** Transactions with an event: a challenge and a revocation are one, an enrolment and a renewal two. */
+const waitingIn = ({ first, renewals, listed }: Counts): number =>
+  first + 2 * (first + renewals) + listed / MONTHS_LISTED;
+
+/** What waits, what the sequencer asks of table, key and bucket, and what it has written as long as the bucket keeps it. */
+function sequenced(counts: Counts, table: Table, on: keyof typeof RUNS): number {
+  const { idle, busy } = runsOf(counts, on);
+  const { sequencer, waiting } = measured;
+  // Each of two logs has a checkpoint an hour, if nothing else.
+  const signed = Math.max(busy, 2 * DAYS * 24);
+  const octets = (busy * assumed.logRunOctets * assumed.logLockDays) / DAYS;
+  return (
+    unitsOf(table, waitingIn(counts), { ...waiting, readUnits: 0 }) +
+    unitsOf(table, idle, sequencer.idle) +
+    unitsOf(table, busy, sequencer.busy) +
+    idle * sequencer.idle.gets * price.get +
+    busy * (sequencer.busy.gets * price.get + sequencer.busy.puts * price.put) +
+    signed * price.sign +
+    (octets * price.s3) / 1e9
+  );
+}
+
 /** Cloudflare asks nothing for traffic. */
 function onWorkers(fleet: Fleet, counts: Counts, table: Table): Rest {
   const { worker } = assumed;
@@ -214,6 +256,7 @@ function onWorkers(fleet: Fleet, counts: Counts, table: Table): Rest {
   const lines = enrolments * worker.enrolmentLines + MINUTES * worker.upkeepLines;
   const requests = enrolments * assumed.requests + crlFetches + MINUTES;
   return {
+    'transaction log': sequenced(counts, table, 'workers'),
     upkeep: unitsOf(table, MINUTES, measured.upkeep) + MINUTES * lookedAt(fleet, table),
     functions:
       price.workers +

@@ -66,6 +66,13 @@ export const measured = {
   /** A minute of a partition: the newest CRL in one of ten (test/ca/revoke/crl-partitions.test.ts), the head of its register. */
   partition: { gets: 1 / 10, readUnits: 1 },
   certificateOctets: 9800,
+  /** What waits for its log, which each transaction with an event has, from its write to its deletion. */
+  waiting: { writeUnits: 5 },
+  /** A run of the sequencer over two logs, which finds nothing, and at most one that takes what waits into one of them. */
+  sequencer: {
+    idle: { writeUnits: 0, readUnits: 11, gets: 2 },
+    busy: { writeUnits: 4, readUnits: 25, gets: 14, puts: 4 },
+  },
 } as const;
 
 /**
@@ -73,20 +80,24 @@ export const measured = {
  * is one of three for nothing.
  */
 export const watched = {
-  functionUrl: { alarmed: 23, own: 3 },
-  httpApi: { alarmed: 25, own: 3 },
-  cloudfront: { alarmed: 26, own: 3 },
+  functionUrl: { alarmed: 27, own: 3 },
+  httpApi: { alarmed: 29, own: 3 },
+  cloudfront: { alarmed: 30, own: 3 },
 } as const;
 
 /** What is assumed: HTTP requests of an enrolment; seconds of functions; octets of logs; CPU milliseconds and lines of a Worker. */
 export const assumed = {
   requests: 4,
   functionGb: 0.5,
-  seconds: { request: 0.25, crl: 0.02, upkeep: 0.5 },
-  logOctets: { enrolment: 3000, function: 700, api: 300, upkeep: 1500 },
+  seconds: { request: 0.25, crl: 0.02, upkeep: 0.5, sequencer: 0.3 },
+  logOctets: { enrolment: 3000, function: 700, api: 300, upkeep: 1500, sequencer: 300 },
   worker: { enrolmentMs: 15, crlMs: 1, upkeepMs: 50, enrolmentLines: 3, upkeepLines: 4 },
   /** Octets of a line of CloudFront's access log as it is stored, and months that it is kept. */
   accessLog: { octets: 150, months: 12 },
+  /** Octets that a run of the sequencer writes: tiles and entries are written over while they are partial. */
+  logRunOctets: 77_000,
+  /** Days that the bucket of the logs keeps what was written over, by default. */
+  logLockDays: 400,
   /** Regional caches of CloudFront before a bucket, of which the United States have four. */
   edgeCaches: 4,
   /** Of a CRL; and of the headers that it comes with. */

@@ -66,6 +66,10 @@ export function letOperate(scope: Construct, operator: Role, values: PolicyValue
   });
 }
 
+/** Of whoever serves the logs, or looks at them. */
+export const letReadLogs = (scope: Construct, values: PolicyValues, roles: Role[]): Policy =>
+  new Policy(scope, 'read-logs-policy', { document: renderPolicy('read-logs', values), roles });
+
 /** DynamoDB uses a table's customer managed key in the name of its caller, who needs a permission for it. */
 export function letUseTableKey(
   scope: Construct,
@@ -100,12 +104,13 @@ type Made = {
   readonly keys: Keys;
   readonly config: ConfigObject;
   readonly files: IBucket;
+  readonly logs: IBucket;
 };
 
 /** The values of the placeholders in `infra/policies`, except those of the key policies. */
 export const policyValuesOf = (
   { deployment = 'scepter' }: BackendProps,
-  { table, keys, config, files }: Made,
+  { table, keys, config, files, logs }: Made,
 ): PolicyValues => ({
   Deployment: deployment,
   TableArn: table.tableArn,
@@ -114,4 +119,6 @@ export const policyValuesOf = (
   SealingKeyArn: keys.sealing.keyArn,
   ConfigObjects: config.objects,
   FilesBucketArn: files.bucketArn,
+  LogBucketArn: logs.bucketArn,
+  LogKeyArn: keys.log.keyArn,
 });

@@ -17,7 +17,7 @@ import { renderPolicy } from './policies.ts';
  * @internal
  */
 export type Roles = Readonly<
-  Record<'scep' | 'admin' | 'maintenance' | 'operator', Pick<IRole, 'roleArn'>>
+  Record<'scep' | 'admin' | 'maintenance' | 'sequencer' | 'operator', Pick<IRole, 'roleArn'>>
 >;
 
 /** The KMS keys of a deployment. */
@@ -26,7 +26,7 @@ export interface Keys {
   readonly cas: { readonly [name: string]: IKey };
   /** What seals RA and MAC keys. */
   readonly sealing: IKey;
-  /** What signs checkpoints of the transaction log. */
+  /** What signs checkpoints of the logs. */
   readonly log: IKey;
   /** The signing algorithms of the CAs' keys. */
   readonly signingAlgorithms: string[];
@@ -58,6 +58,7 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
     ScepRole: roles.scep.roleArn,
     AdminRole: roles.admin.roleArn,
     MaintenanceRole: roles.maintenance.roleArn,
+    SequencerRole: roles.sequencer.roleArn,
     OperatorRole: roles.operator.roleArn,
   };
   const byName = props.keysTrustRoleNames
@@ -96,9 +97,8 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
       makeKey(scope, 'LogKey', {
         spec: KeySpec.ECC_NIST_P256,
         multiRegion,
-        description: `Scepter ${deployment}: signs checkpoints of the transaction log`,
+        description: `Scepter ${deployment}: signs checkpoints of the logs`,
         alias: `alias/scepter/${deployment}/log`,
-        // No role may sign with it yet: that comes with the function that signs checkpoints.
         policy: renderPolicy('log-key', values, byName),
       }),
   };

@@ -10,10 +10,14 @@ export type PolicyName =
   | 'scep'
   | 'admin'
   | 'maintenance'
+  | 'sequencer'
   | 'worker'
   | 'operator'
-  /** The additional one of a Worker's user: of IAM a managed policy has 6,144 characters at most. */
+  /** The additional ones of a Worker's user: of IAM a managed policy has 6,144 characters at most. */
   | 'worker-keys'
+  | 'worker-logs'
+  /** The additional one of the functions for devices and people, and of the operator. */
+  | 'read-logs'
   /** The additional one of the SCEP function where its environment names secrets. */
   | 'secrets'
   /** The additional policy of all of them where the table has a customer managed key. */
@@ -30,7 +34,7 @@ export type PolicyName =
  * CAs of a deployment: each role has the ARN of each key, and IAM gives a role 10,240 characters for all of its policies
  * (white space is not counted).
  */
-export const MAX_CAS = 47;
+export const MAX_CAS = 41;
 
 /** A list replaces its placeholder where that is a whole element of a list. */
 export type PolicyValues = Readonly<Record<string, string | readonly string[]>>;

@@ -6,6 +6,7 @@ import {
   AttributeType,
   Billing,
   ProjectionType,
+  StreamViewType,
   TableEncryptionV2,
   TableV2,
 } from 'aws-cdk-lib/aws-dynamodb';
@@ -42,6 +43,8 @@ export function makeTable(scope: Construct, props: BackendProps): TableV2 {
       }),
     ),
     timeToLiveAttribute: ttlAttribute,
+    // The sequencer of the logs follows it.
+    dynamoStream: StreamViewType.KEYS_ONLY,
     billing: Billing.onDemand(caps),
     warmThroughput,
     tableClass,

@@ -9,6 +9,7 @@ const ofToolkit: readonly string[] = ['acknowledged-issue-numbers', 'cli-telemet
 
 export class Context {
   readonly #node: Node;
+  readonly #names: readonly string[];
 
   /**
    * @param names of the settings that the app has
@@ -16,12 +17,18 @@ export class Context {
    */
   constructor(node: Node, names: readonly string[] = Object.keys(settings)) {
     this.#node = node;
+    this.#names = names;
     for (const name of Object.keys(node.getAllContext())) {
       // The toolkit's own settings have one of these in their names, or are what its commands have written.
       if (!/[:@]/.test(name) && !names.includes(name) && !ofToolkit.includes(name)) {
         fail(name, `is not a setting; these are: ${names.join(', ')}`);
       }
     }
+  }
+
+  /** Whether the app has it. */
+  has(name: Setting): boolean {
+    return this.#names.includes(name);
   }
 
   text(name: Setting): string | undefined {

@@ -12,11 +12,26 @@ import type { Context } from './context.ts';
 import { fail, type Setting } from './settings.ts';
 
 export function tableOf(scope: Construct, context: Context): ITableV2 | undefined {
-  const name = context.text('tableName');
-  if (name === undefined) return undefined;
-  if (!/^[a-zA-Z0-9_.-]{3,255}$/.test(name))
-    fail('tableName', `must be the name of a table, not "${name}"`);
-  return TableV2.fromTableName(scope, 'ExistingTable', name);
+  const tableName = context.text('tableName');
+  if (tableName !== undefined && !/^[a-zA-Z0-9_.-]{3,255}$/.test(tableName)) {
+    fail('tableName', `must be the name of a table, not "${tableName}"`);
+  }
+  const stream = 'tableStreamArn';
+  if (tableName === undefined) {
+    context.refuse('is of a table that exists, and tableName is missing', stream);
+    return undefined;
+  }
+  // A Worker asks what waits by itself.
+  if (!context.has(stream)) return TableV2.fromTableName(scope, 'ExistingTable', tableName);
+  const pattern = 'dynamodb:[a-z0-9-]+:\\d{12}:table/.+/stream/.+';
+  const tableStreamArn = context.arn(stream, pattern, 'the stream of a table');
+  if (tableStreamArn === undefined) {
+    fail(
+      stream,
+      'is missing: the sequencer of the logs follows it (aws dynamodb describe-table --query Table.LatestStreamArn)',
+    );
+  }
+  return TableV2.fromTableAttributes(scope, 'ExistingTable', { tableName, tableStreamArn });
 }
 
 /** @param region where an alarm's topic must be, which is where the alarm is */

@@ -35,6 +35,7 @@ export const backendPropsOf = (scope: Construct, context: Context): BackendProps
   caKeys: caKeysOf(scope, context),
   sealingKey: keyOf(scope, context, 'sealingKeyArn'),
   logKey: keyOf(scope, context, 'logKeyArn'),
+  logLock: { mode: context.text('logLockMode'), days: context.number('logLockDays') },
   keyAdministrators: context.list('keyAdministrators'),
   operators: context.list('operators'),
   maxWriteRequestUnits: context.number('maxWriteRequestUnits'),
@@ -139,7 +140,10 @@ function functionSettingsOf(context: Context): ServiceFunctionSettings | undefin
   for (const setting of ['memoryMb', 'timeoutSeconds'] as const) {
     for (const [name, value] of Object.entries(pairsOf(context, setting) ?? {})) {
       if (!Object.hasOwn(sizes, name) || !/^\d{1,5}$/.test(value)) {
-        fail(setting, `must be scep=, admin= or maintenance= and a number, not "${name}=${value}"`);
+        fail(
+          setting,
+          `must be scep=, admin=, maintenance= or sequencer= and a number, not "${name}=${value}"`,
+        );
       }
       settings[name] = { ...settings[name], [setting]: Number(value) };
     }

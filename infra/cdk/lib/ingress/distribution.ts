@@ -30,6 +30,13 @@ export const originHeader = 'x-scepter-origin';
 /** Not `/certsrv/mscep_admin/`, which hands out challenges. */
 const scepPaths = ['/scep*', '/cgi-bin/pkiclient.exe', '/certsrv/mscep/*'];
 
+/** As long as Cache-Control says: a checkpoint for seconds, a tile for ever. */
+const asCached = {
+  allowedMethods: AllowedMethods.ALLOW_GET_HEAD,
+  cachePolicy: CachePolicy.CACHING_OPTIMIZED,
+  originRequestPolicy: undefined,
+};
+
 const LOG_DAYS = 365;
 
 type Origin = {
@@ -85,6 +92,9 @@ export function makeDistribution(
     additionalBehaviors: {
       ...Object.fromEntries(scepPaths.map((path) => [path, public_])),
       ...files?.(plainHttp),
+      // Events are for auditors, each time; the other files of the logs are the same for everybody.
+      '/log/*/tile/entries/*': httpsOnly,
+      '/log/*': { ...httpsOnly, ...asCached },
     },
     // CloudFront caches some errors whatever Cache-Control says; with a TTL of 0 the next request asks again.
     // The query is not in the cache key, so a cached error would also answer requests with other queries: an

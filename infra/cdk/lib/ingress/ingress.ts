@@ -115,7 +115,7 @@ function makeApi(
     const authorizer = new HttpJwtAuthorizer('operators', admin.issuer, {
       jwtAudience: [...admin.audience],
     });
-    for (const path of ['/api/{proxy+}', '/openapi.json']) {
+    for (const path of ['/api/{proxy+}', '/openapi.json', '/log/{log}/tile/entries/{proxy+}']) {
       api.addRoutes({ path, methods: [HttpMethod.ANY], integration, authorizer });
     }
   }

@@ -48,12 +48,12 @@ export const logMetrics = {
   },
   kmsTrouble: {
     metric: 'KmsTrouble',
-    from: ['scep', 'admin', 'maintenance'],
+    from: ['scep', 'admin', 'maintenance', 'sequencer'],
     pattern: '{ $.severity = "error" && $.detail = "KMS *" }',
   },
   tampered: {
     metric: 'Tampered',
-    from: ['scep', 'admin', 'maintenance'],
+    from: ['scep', 'admin', 'maintenance', 'sequencer'],
     pattern: '{ ($.event = "challenge.tampered") || ($.event = "record.altered") }',
   },
   challengeFailing: {
@@ -65,6 +65,16 @@ export const logMetrics = {
     metric: 'CaWarning',
     from: ['maintenance'],
     pattern: '{ $.event = "ca.warning" }',
+  },
+  logLate: {
+    metric: 'LogLate',
+    from: ['sequencer'],
+    pattern: '{ $.event = "upkeep.done" && $.waitedSeconds > 60 }',
+  },
+  logRefused: {
+    metric: 'LogRefused',
+    from: ['sequencer'],
+    pattern: '{ $.event = "log.refused" }',
   },
   tooMany: {
     metric: 'TooMany',

@@ -52,11 +52,12 @@ export class Watch {
 
   constructor(scope: Construct, watched: Watched) {
     this.#deployment = watched.deployment;
-    const { scep, admin, maintenance } = watched.functions;
+    const { scep, admin, maintenance, sequencer } = watched.functions;
     const logs: Readonly<Partial<Record<LogName, ILogGroup | undefined>>> = {
       scep: scep.logGroup,
       admin: admin.logGroup,
       maintenance: maintenance.logGroup,
+      sequencer: sequencer.logGroup,
       api: watched.apiLog,
     };
     for (const { metric, from, pattern, value, always } of Object.values<LogMetric>(logMetrics)) {
@@ -96,22 +97,32 @@ export class Watch {
     const make = alarmsOf(scope, this.#deployment, alarmTopic);
     const twice = { evaluationPeriods: 2 };
     const thrice = { evaluationPeriods: 3 };
-    const { scep, admin, maintenance } = functions;
+    const { scep, admin, maintenance, sequencer } = functions;
     const errors = (of: LambdaFunction) => of.metricErrors({ period: five });
+    const runs = (of: LambdaFunction) => of.metricInvocations({ period: Duration.minutes(15) });
+    const missing = {
+      comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+      treatMissingData: TreatMissingData.BREACHING,
+    };
     return [
       make('Errors', 'the SCEP function fails', errors(scep), 1),
       make('AdminErrors', 'the admin function fails', errors(admin), 1),
       // Counts also a run that ends before it can log: out of time, out of memory, or failed to load.
       make('UpkeepFailed', 'upkeep fails: CRLs may end', errors(maintenance), 3, thrice),
+      make('UpkeepMissing', 'upkeep does not run: CRLs will end', runs(maintenance), 1, missing),
+      make('LogFailed', 'the logs do not go on', errors(sequencer), 3, thrice),
+      make('LogMissing', 'nothing puts events into the logs', runs(sequencer), 1, missing),
       make(
-        'UpkeepMissing',
-        'upkeep does not run: CRLs will end',
-        maintenance.metricInvocations({ period: Duration.minutes(15) }),
+        'LogLate',
+        'an event was under no checkpoint of its log for a minute',
+        this.metric('logLate'),
         1,
-        {
-          comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
-          treatMissingData: TreatMissingData.BREACHING,
-        },
+      ),
+      make(
+        'LogRefused',
+        'an event that somebody else has written, changed or put back is kept out of the logs',
+        this.metric('logRefused'),
+        1,
       ),
       make('ServerErrors', 'answers are 5xx', serverErrors, 5),
       make('Outages', 'requests are answered with 503', this.metric('outages'), 5),
@@ -202,7 +213,7 @@ export class Watch {
   #makeDashboard(scope: Construct, { functions, table }: Watched): Dashboard {
     const graph = (title: string, ...left: IMetric[]): GraphWidget =>
       new GraphWidget({ title, left, width: 12, height: 6 });
-    const { scep, admin, maintenance } = functions;
+    const { scep } = functions;
     const p = (statistic: string) => scep.metricDuration({ period: five, statistic });
     return new Dashboard(scope, 'Dashboard', {
       dashboardName: `scepter-${this.#deployment}-${Stack.of(scope).region}`,
@@ -218,7 +229,7 @@ export class Watch {
         [
           graph(
             'Errors of the functions',
-            ...[scep, admin, maintenance].map((one) => one.metricErrors({ period: five })),
+            ...Object.values(functions).map((one) => one.metricErrors({ period: five })),
           ),
           graph(
             'Write units of the table',

@@ -43,7 +43,7 @@ resource "aws_iam_role" "this" {
 }
 
 resource "aws_iam_role_policy" "this" {
-  for_each = toset(["worker", "worker-keys"])
+  for_each = toset(["worker", "worker-keys", "worker-logs"])
 
   name = each.value
   role = aws_iam_role.this.id
@@ -57,6 +57,8 @@ resource "aws_iam_role_policy" "this" {
     SealingKeyArn       = var.sealing_key_arn
     ConfigObjects       = "${var.config_bucket_arn}/config/*"
     FilesBucketArn      = var.files_bucket_arn
+    LogBucketArn        = var.logs_bucket_arn
+    LogKeyArn           = var.log_key_arn
   })
 }
 

@@ -87,6 +87,28 @@ variable "files_bucket_arn" {
   }
 }
 
+variable "logs_bucket_arn" {
+  description = "ARN of the bucket of the logs, with Object Lock, which the Worker writes."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:s3:::[a-z0-9.-]+$", var.logs_bucket_arn))
+    error_message = "logs_bucket_arn: must be the ARN of a bucket."
+  }
+}
+
+variable "log_key_arn" {
+  description = "ARN of the key that signs checkpoints of the logs, whose policy lets the role sign them (log-key.json)."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+$", var.log_key_arn))
+    error_message = "log_key_arn: must be the ARN of a KMS key."
+  }
+}
+
 variable "tags" {
   description = "Tags of everything that takes tags."
   type        = map(string)

@@ -19,6 +19,8 @@ variables {
   sealing_key_arn   = "arn:aws:kms:eu-central-1:111122223333:key/sealing"
   config_bucket_arn = "arn:aws:s3:::configs"
   files_bucket_arn  = "arn:aws:s3:::files"
+  logs_bucket_arn   = "arn:aws:s3:::logs"
+  log_key_arn       = "arn:aws:kms:eu-central-1:111122223333:key/log"
 }
 
 run "defaults" {
@@ -42,6 +44,11 @@ run "defaults" {
   assert {
     condition     = one([for one in jsondecode(aws_iam_role_policy.this["worker"].policy).Statement : one if one.Sid == "WriteFiles"]).Resource == ["arn:aws:s3:::files/crl/*", "arn:aws:s3:::files/aia/*"]
     error_message = "the role must write CRLs and CA certificates, and nothing else of that bucket"
+  }
+
+  assert {
+    condition     = one([for one in jsondecode(aws_iam_role_policy.this["worker-logs"].policy).Statement : one if one.Sid == "SignCheckpoints"]).Resource == ["arn:aws:kms:eu-central-1:111122223333:key/log"]
+    error_message = "the role must sign checkpoints with the key of the logs"
   }
 
   assert {
