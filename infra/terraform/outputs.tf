@@ -97,7 +97,7 @@ output "sealing_key_arn" {
 }
 
 output "log_key_arn" {
-  description = "ARN of the key that signs checkpoints of the transaction log."
+  description = "ARN of the key that signs checkpoints of the logs, for the operator (SCEPTER_LOG_KEY)."
   value       = local.log_key_arn
 }
 
