@@ -3,7 +3,7 @@
 
 resource "aws_s3_bucket" "logs" {
   # checkov:skip=CKV_AWS_18: Nobody can change what is in it unseen, and most of it is public; CloudTrail has data events for whoever wants each read.
-  # checkov:skip=CKV_AWS_144: docs/recovery.md has what is there when a Region is lost; a copy is for whoever wants one.
+  # checkov:skip=CKV_AWS_144: What becomes of a log whose Region is lost is in recovery.md; a copy is for whoever wants one.
   # checkov:skip=CKV_AWS_145: Whom events name is not in it: that is in the table.
   # checkov:skip=CKV2_AWS_62: Nothing waits for a checkpoint.
   # The provider takes 37 characters.

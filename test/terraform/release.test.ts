@@ -35,7 +35,7 @@ before(async () => {
 test('the tree has what people look for, and nothing in it reaches out of it', () => {
   const wanted = ['CHANGELOG.md', 'LICENSE', 'README.md', 'main.tf', 'policies/scep.json'];
   const examples = ['examples/basic/main.tf', 'examples/cloudfront/main.tf'];
-  const zips = ['scep', 'admin', 'maintenance'].map(
+  const zips = ['scep', 'admin', 'maintenance', 'sequencer'].map(
     (name) => `packages/scepter-${name}-lambda-${version}.zip`,
   );
   for (const name of [...wanted, ...examples, ...zips, 'tests/unit.tftest.hcl'])
@@ -96,7 +96,7 @@ output "scep_url" {
     assertEmpty(await nextPlan(project, env));
     assert.equal(stateIn(project).outputs.scep_url?.value, 'https://api.example.com/scep');
     const { functions } = await moto.ask<{ functions: Record<string, { handler: string }> }>();
-    assert.deepEqual(Object.keys(functions).length, 3);
+    assert.deepEqual(Object.keys(functions).length, 4);
   } finally {
     await moto.stop();
   }
