@@ -54,6 +54,7 @@ const inputs = {
       scep: { memory_mb: 1024, timeout_s: 20 },
       maintenance: { timeout_s: 600 },
     },
+    log_lock: { mode: alb.context.logLockMode, days: Number(alb.context.logLockDays) },
     table_class: alb.context.tableClass,
     max_read_request_units: Number(alb.context.maxReadRequestUnits),
     max_write_request_units: Number(alb.context.maxWriteRequestUnits),
@@ -255,9 +256,20 @@ describe('in the network of an organisation, by its rules', () => {
 
   test('functions have the memory, time, key, subnets and security groups that are said', () => {
     const found = madeFunctions(applied.made);
-    assert.equal(found.length, 3);
+    assert.equal(found.length, 4);
     assert.deepEqual(found, functionsOf(template));
     assert.ok(found.flat().includes(alb.context.environmentKeyArn));
+  });
+
+  test('the bucket of the logs locks what it is given', () => {
+    const [lock, ...more] = valuesOf(applied.made, 'aws_s3_bucket_object_lock_configuration');
+    assert.deepEqual(more, []);
+    const { logLockMode: mode, logLockDays: days } = alb.context;
+    assert.deepEqual(at(lock, 'rule.0.default_retention.0'), {
+      mode,
+      days: Number(days),
+      years: 0,
+    });
   });
 
   test('roles have the boundary and the path', () => {
@@ -265,7 +277,7 @@ describe('in the network of an organisation, by its rules', () => {
       at(one, 'permissions_boundary'),
       at(one, 'path'),
     ]);
-    assert.equal(found.length, 4);
+    assert.equal(found.length, 5);
     const expected = [alb.context.permissionsBoundaryArn, alb.context.rolePath];
     for (const one of found) assert.deepEqual(one, expected);
     // The CDK has one more, of its custom resource.
@@ -467,7 +479,7 @@ describe('with names, certificates, packages and a web ACL that others look afte
     const made = ofType(template, 'AWS::Lambda::Function')
       .filter((one) => maybe(one, 'Code.S3Bucket') === packageBucket)
       .map((one) => [at(one, 'Code.S3Bucket'), at(one, 'Code.S3Key')]);
-    assert.equal(found.length, 3);
+    assert.equal(found.length, 4);
     assert.deepEqual(found.toSorted(), made.toSorted());
   });
 
