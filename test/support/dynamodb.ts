@@ -1,7 +1,12 @@
 // Tables of DynamoDB Local for tests: a fresh one each, and a look at everything in it that the
 // adapter could not take because it never scans.
 
-import { type ConsumedCapacity, type DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
+import {
+  type ConsumedCapacity,
+  DeleteTableCommand,
+  type DynamoDBClient,
+  paginateScan,
+} from '@aws-sdk/client-dynamodb';
 import type { RetryQuota, Timer } from '../../lib/adapters/aws/aws.ts';
 import { makeDynamoDbClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import { DynamoStore } from '../../lib/adapters/aws/dynamodb/dynamodb.ts';
@@ -17,13 +22,19 @@ if (!process.env.AWS_ENDPOINT_URL_DYNAMODB) throw new Error('run me with npm run
 /** Of the tests themselves: makes tables and looks into them. */
 export const outside = makeDynamoDbClient();
 
+/** Tables that a process has at once: DynamoDB Local takes the longer for a new one, the more there are. */
+const MAX_TABLES = 30;
 let tables = 0;
+const nameOf = (number: number): string => `scepter-test-${process.pid}-${number}`;
 
-/** A new table that is checked and empty. */
+/** A new table that is checked and empty. The one that was made `MAX_TABLES` before it is dropped. */
 export async function freshTable(): Promise<string> {
-  const table = `scepter-test-${process.pid}-${tables++}`;
-  await createTable(outside, table);
-  return table;
+  const number = tables++;
+  await createTable(outside, nameOf(number));
+  if (number >= MAX_TABLES) {
+    await outside.send(new DeleteTableCommand({ TableName: nameOf(number - MAX_TABLES) }));
+  }
+  return nameOf(number);
 }
 
 const s3 = await startS3Emulator();
