@@ -1,5 +1,5 @@
-# The logs: their bucket, which locks what it is given, so that nobody who has the credentials of the service can make it
-# forget, and what calls their sequencer when something waits. Its role, function and schedule are in main.tf.
+# The logs: their bucket, which locks what it is given, so that the credentials of the service do not suffice to
+# delete any of it, and what calls their sequencer when something waits. Its role, function and schedule are in main.tf.
 
 resource "aws_s3_bucket" "logs" {
   # checkov:skip=CKV_AWS_18: Nobody can change what is in it unseen, and most of it is public; CloudTrail has data events for whoever wants each read.

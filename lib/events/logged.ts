@@ -48,7 +48,7 @@ export async function readLogged(
   } catch {
     throw new Malformed(`${path} is no event`);
   }
-  const named = about(proofPath, () => originIn(proofText));
+  const named = await within(proofPath, () => originIn(proofText));
   const { ca = SYSTEM_LOG } = Object(event) as LoggedEvent['event'];
   const host = verifier.name.slice(0, verifier.name.lastIndexOf('/') + 1);
   // A log that has ended goes on as NAME.2.
@@ -57,7 +57,9 @@ export async function readLogged(
     /^(\.[1-9]\d*)?$/.test(named.slice(host.length + ca.length));
   if (!isOurs) throw new Malformed(`${proofPath} is of the log ${named}, and not of ${host}${ca}`);
   const own = { name: named, key: verifier.key };
-  const proof = await proven(path, proofPath, () => checkProof(proofText, entry, own));
+  const proof = await within(`${path} is not proven by ${proofPath}`, () =>
+    checkProof(proofText, entry, own),
+  );
   if (event.id !== id) throw new Malformed(`${path} is the event ${event.id}`);
   const octets = await read(personalPath);
   if (octets && hex(hash('SHA-256', octets)) !== event.personalHash) {
@@ -67,20 +69,12 @@ export async function readLogged(
   return { event, personal, proof };
 }
 
-function about<T>(path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof Malformed)) throw error;
-    throw new Malformed(`${path}: ${error.message}`);
-  }
-}
-
-async function proven<T>(path: string, proofPath: string, work: () => Promise<T>): Promise<T> {
+/** Says before what is wrong of which file it is. */
+async function within<T>(file: string, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
-    throw new Malformed(`${path} is not proven by ${proofPath}: ${error.message}`);
+    throw new Malformed(`${file}: ${error.message}`);
   }
 }

@@ -1,8 +1,7 @@
 // What AWS KMS has signed of the certificates of an evidence folder, as CloudTrail has it. AWS does not sign these
 // records one by one: what they are held against is what the log has of them.
 
-import type { Bytes } from '../../base/bytes.ts';
-import { utf8 } from '../../base/bytes.ts';
+import { type Bytes, utf8 } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
 import type { ProvenEvidence } from '../../events/evidence.ts';
 import { evidencePaths, fileText, jsonIn, type ReadFile } from '../../events/evidence-files.ts';

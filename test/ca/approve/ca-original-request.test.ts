@@ -196,7 +196,8 @@ describe('the request as it came', () => {
     for (const [w, wanted] of cases) {
       const sent = await enrolment(w.lab, wanted);
       got(await w.send(sent));
-      const one = w.transactions().at(-1);
+      const { transactionID } = sent.request;
+      const one = w.transactions().find((its) => its.transactionIDs.includes(transactionID));
       assert.equal(one?.sealedChallenge, undefined);
       assert.deepEqual((await csrOf(w, one?.id ?? '')).json, { withheld: 'secret' });
       const { csr } = await api.ok(w.lab, 'GET', `/transactions/${one?.id}`);

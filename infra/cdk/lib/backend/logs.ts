@@ -1,5 +1,5 @@
-// The bucket of the logs. It locks what it is given, so that nobody who has the credentials of the service can make it
-// forget.
+// The bucket of the logs. It locks what it is given, so that the credentials of the service do not suffice to
+// delete any of it.
 
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import {
@@ -16,7 +16,7 @@ import type { BackendProps } from '../props.ts';
 /** How long the bucket of the logs keeps each version of what is in it, whoever wants it deleted. */
 export interface LogLock {
   /**
-   * `GOVERNANCE`: whoever has `s3:BypassGovernanceRetention` may end a version before. `COMPLIANCE`: nobody may, the
+   * `GOVERNANCE`: a role with `s3:BypassGovernanceRetention` may delete a version before. `COMPLIANCE`: nobody may, the
    * account's root user included.
    * @default 'GOVERNANCE'
    */
