@@ -95,7 +95,9 @@ describe('ca retire', () => {
         ...{ until: '2032-01-01T00:00:00.000Z', retired: true },
       },
     );
-    assert.deepEqual(await events(), [['default', { kind: 'admin', id: 'operator', auth: 'credentials' }]]);
+    assert.deepEqual(await events(), [
+      ['default', { kind: 'admin', id: 'operator', auth: 'credentials' }],
+    ]);
     const again = await cli('default', '--yes', '--force');
     assert.equal(again.code, 1);
     assert.match(again.err, /the CA "default" was retired on 2031-01-01/);

@@ -511,7 +511,10 @@ test('a backup is on record, in itself too: by whom', async () => {
   await backupsOf(envOf(one.dataDir)).make(path, { ...asking(server), askServer });
   server.close();
   await one.restore(path, crlOf(one.crl));
-  assert.deepEqual(copiers(one.back), [operator, { kind: 'admin', id: 'token-file', auth: 'token' }]);
+  assert.deepEqual(copiers(one.back), [
+    operator,
+    { kind: 'admin', id: 'token-file', auth: 'token' },
+  ]);
 });
 
 test('a restore that was interrupted is no data folder, and is done again', async () => {
