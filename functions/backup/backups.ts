@@ -60,7 +60,7 @@ import {
   staging,
 } from './folder.ts';
 
-const actor = { kind: 'admin', id: ownNames.operator } as const;
+const actor = { kind: 'admin', id: ownNames.operator, auth: 'credentials' } as const;
 const silent = (): void => {};
 
 export function backupsOf(env: Env): Backups {

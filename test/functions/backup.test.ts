@@ -498,7 +498,7 @@ const copiers = (dataDir: string): unknown[] =>
 
 test('a backup is on record, in itself too: by whom', async () => {
   const one = await small('backup-told');
-  const operator = { kind: 'admin', id: 'operator' };
+  const operator = { kind: 'admin', id: 'operator', auth: 'credentials' };
   assert.deepEqual(copiers(one.dataDir), [operator]);
   const server = await openServer(one.dataDir);
   const token = readFileSync(join(one.dataDir, 'token'), 'utf8').trim();
