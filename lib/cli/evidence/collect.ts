@@ -24,6 +24,9 @@ type Collected = {
   readonly verifierKey: string;
 };
 
+type Query = Parameters<typeof eventPages>[1];
+type PagesOf = (query: Query) => ReturnType<typeof eventPages>;
+
 /** Milliseconds between two looks whether a log has taken what it lacks, and for how long. */
 const LOOK_MS = 3000;
 const WAIT_MS = 2 * LOG_LATE_MS;
@@ -39,11 +42,10 @@ export async function collect(io: Io, wanted: readonly WantedCertificate[]): Pro
   const chain = new Map<string, string>();
   const certificates: EvidenceContents['certificates'][number][] = [];
   const altered = new Set<string>();
-  const eventsOf = async (
-    query: Parameters<typeof eventPages>[1],
-  ): Promise<readonly EventBody[]> => {
+  const pagesOf: PagesOf = (query) => eventPages(io, query, altered);
+  const eventsOf = async (query: Query): Promise<readonly EventBody[]> => {
     const found: EventBody[] = [];
-    for await (const page of eventPages(io, query, altered)) found.push(...page);
+    for await (const page of pagesOf(query)) found.push(...page);
     return found;
   };
   for (const { ca, serial } of wanted) {
@@ -61,7 +63,7 @@ export async function collect(io: Io, wanted: readonly WantedCertificate[]): Pro
     const about = [...(await eventsOf({ transaction })), ...(await eventsOf({ serial }))];
     for (const event of about) required.set(event.id, event);
   }
-  const helpful = await beforeThem([...required.values()], eventsOf);
+  const helpful = await beforeThem([...required.values()], pagesOf);
   requireUnaltered(io, [...altered]);
   files.set(evidencePaths.chain, utf8([...chain.keys()].join('')));
   const proven = await proveAll(io, files, [...required.values()], helpful);
@@ -92,26 +94,33 @@ async function requestOf(
 /** Of the challenges that allowed them, and of the configurations that were in force. */
 async function beforeThem(
   events: readonly EventBody[],
-  eventsOf: (query: Parameters<typeof eventPages>[1]) => Promise<readonly EventBody[]>,
+  pagesOf: PagesOf,
 ): Promise<readonly EventBody[]> {
+  const found = new Map<string, EventBody>();
+  const find = async (query: Query, is: (one: EventBody) => boolean): Promise<void> => {
+    for await (const page of pagesOf(query)) {
+      const one = page.find(is);
+      if (one) found.set(one.id, one);
+      if (one) return;
+    }
+  };
   const challenges = new Set(
     events.flatMap(({ authorizedBy = [] }) =>
       authorizedBy.flatMap((by) => /^challenge ([0-9A-Z]{26})$/.exec(by)?.[1] ?? []),
     ),
   );
-  const found: EventBody[] = [];
   for (const id of challenges) {
     const at = timeOfUlid(id);
     const made = { type: 'challenge.created', from: iso(at), until: iso(at + 1) } as const;
-    found.push(...(await eventsOf(made)).filter(({ challengeId }) => challengeId === id));
+    await find(made, ({ challengeId }) => challengeId === id);
   }
-  const applied = await eventsOf({ type: 'config.applied' });
   for (const { type, configHash, id } of events) {
     if (type !== 'certificate.intended') continue;
-    const before = applied.findLast((one) => one.configHash === configHash && one.id < id);
-    if (before && !found.includes(before)) found.push(before);
+    const until = iso(timeOfUlid(id) + 1);
+    const applied = { type: 'config.applied', order: 'newest', until } as const;
+    await find(applied, (one) => one.configHash === configHash && one.id < id);
   }
-  return found;
+  return [...found.values()];
 }
 
 type Proof = AnswerTo<'GET /events/{event}/proof'>;
