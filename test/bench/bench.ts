@@ -3,6 +3,7 @@
 //   --json   one JSON object on stdout
 //   peers    only what it costs beside other servers; --rss 100000: enrolments over which memory is watched
 //   search   only searches, in a file of a million requests; --requests 50000
+//   log      only what a log takes; --seconds 600: of a thousand events each
 //   timing   only whether time says what came out of an envelope; --count 20000: messages of each class;
 //            --endpoint default (20 minutes) or any (its answers wait for a timer: 12 hours)
 
@@ -22,6 +23,7 @@ import { commandCosts } from './commands.ts';
 import { cpuMicroseconds, denominator } from './denominator.ts';
 import { folderWaits } from './folder.ts';
 import { overHttp } from './http.ts';
+import { enrolmentRates, logRate } from './log.ts';
 import { peers } from './peers.ts';
 import { searchWaits } from './search.ts';
 import { latencies, steps } from './stores.ts';
@@ -66,6 +68,32 @@ const searches = async (): Promise<Record<string, number>> => {
 };
 if (process.argv.includes('search')) {
   const found = await searches();
+  if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
+  process.exit();
+}
+const [, seconds = smoke ? '6' : '600'] = /--seconds[ =](\d+)/.exec(process.argv.join(' ')) ?? [];
+const logCosts = async (): Promise<Record<string, number>> => {
+  const asked = { perSecond: 1000, seconds: Number(seconds) };
+  const { perSecond, lag, waited, run, cores } = smoke
+    ? await logRate({ ...asked, everyMs: 2000 }, say)
+    : await logRate(asked, say);
+  say(
+    `${perSecond.toFixed(0).padStart(7)}  events a second into the log for ${seconds} s, SQLite with fsync (goal: 1000); lag at the end ${lag.toFixed(1)} s (goal: under 60), at most ${waited.toFixed(1)} s; a run of the sequencer at most ${run.toFixed(1)} s; ${cores.toFixed(2)} cores`,
+  );
+  const rates = await enrolmentRates(rounds, smoke ? 3 : 20);
+  say(
+    `${rates.without.toFixed(0).padStart(7)}  enrolments per second without a log, SQLite with fsync, no HTTP, 8 in flight`,
+  );
+  say(`${rates.with.toFixed(0).padStart(7)}  with one, the work of its sequencer included`);
+  say(`${rates.ratio.toFixed(2).padStart(7)}  ratio\n`);
+  return {
+    logEventsPerSecond: Math.round(perSecond),
+    logLagSeconds: Number(lag.toFixed(1)),
+    'enrolments with a log / without': Number(rates.ratio.toFixed(2)),
+  };
+};
+if (process.argv.includes('log')) {
+  const found = await logCosts();
   if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
   process.exit();
 }
@@ -174,6 +202,7 @@ await throughput('SQLite');
 const file = new SqliteStore(join(temporary('bench'), 'scepter.db'));
 await waits('SQLite', file);
 file.close();
+Object.assign(report, await logCosts());
 Object.assign(report, await besideOthers());
 
 const local = await startDynamoDbLocal();

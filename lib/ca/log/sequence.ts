@@ -9,12 +9,7 @@
 import { type Bytes, equal, fromUtf8, hex, utf8 } from '../../base/bytes.ts';
 import { errorText, Outage } from '../../base/errors.ts';
 import { SWEEP_PAGES } from '../../base/limits.ts';
-import {
-  IDLE_CHECKPOINT_MS,
-  LOG_EVERY_MS,
-  SEQUENCE_ROWS,
-  SEQUENCE_STEPS,
-} from '../../base/log-limits.ts';
+import { IDLE_CHECKPOINT_MS, SEQUENCE_ROWS, SEQUENCE_STEPS } from '../../base/log-limits.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
 import { SYSTEM_LOG } from '../../base/words.ts';
 import {
@@ -27,13 +22,13 @@ import {
 } from '../../events/note.ts';
 import { bundleOf, entriesIn } from '../../events/tiles.ts';
 import { grown, leafHash, rootOf } from '../../events/tree.ts';
-import type { LogFiles, Logs, Sequencing } from '../../ports/log-files.ts';
+import type { Logs, Sequencing } from '../../ports/log-files.ts';
 import type { Records } from '../../ports/records/records.ts';
 import { everyCa } from '../authority/known.ts';
 import type { Deps } from '../deps.ts';
 import type { Measures } from '../record/lease.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { indexOfEntry } from './find-entry.ts';
+import { LoggedAlready } from './find-entry.ts';
 import { Published } from './published.ts';
 
 export type LogDeps = Pick<Deps, 'store' | 'config'> & { readonly logs: Logs };
@@ -46,8 +41,9 @@ type Head = Records['logHead'];
  */
 export async function sequenceLog(deps: SequenceDeps, log: string): Promise<Sequenced> {
   let [appended, refused, waitedMs] = [0, 0, 0];
+  const already = new LoggedAlready();
   for (let steps = 0; steps < SEQUENCE_STEPS; steps++) {
-    const step = await oneStep(deps, log);
+    const step = await oneStep(deps, log, already);
     appended += step.appended;
     refused = step.refused;
     waitedMs = Math.max(waitedMs, step.waitedMs);
@@ -67,6 +63,7 @@ type Sequenced = {
 async function oneStep(
   deps: SequenceDeps,
   log: string,
+  already: LoggedAlready,
 ): Promise<Sequenced & { readonly more: boolean }> {
   const { store, clock, logs } = deps;
   const view = new View(store);
@@ -78,14 +75,11 @@ async function oneStep(
   const taken = new Set(head.taken);
   const verifier = { name: origin, key: await logs.key() };
   const last = await opened(head.checkpoint, verifier);
-  const once = readingOnce(logs.files);
+  const { files } = logs;
   const { rows, left, entries, first, refused } = await waiting(deps, log, {
     isTaken: (key) => taken.has(key),
-    // One that is late may have been in the log already, and put back by another hand.
-    isLogged: async (id, event) =>
-      last !== undefined &&
-      timeOfUlid(id) < last.time - LOG_EVERY_MS / 2 &&
-      (await indexOfEntry({ files: once, name, size: last.size }, { id, event })) !== undefined,
+    // Another hand may have put it back.
+    logged: (events) => already.among({ files, name, size: last?.size ?? 0 }, events),
   });
   const now = clock.now();
   const isRecent = last !== undefined && now >= last.time && now - last.time < IDLE_CHECKPOINT_MS;
@@ -201,21 +195,12 @@ type Waiting = {
   readonly refused: number;
 };
 
-/** Several late events stand in the same files. */
-function readingOnce(files: Pick<LogFiles, 'read'>): Pick<LogFiles, 'read'> {
-  const seen = new Map<string, Promise<Bytes | undefined>>();
-  return {
-    read(path) {
-      const found = seen.get(path) ?? files.read(path);
-      seen.set(path, found);
-      return found;
-    },
-  };
-}
-
 type Known = {
   readonly isTaken: (key: string) => boolean;
-  readonly isLogged: (id: string, event: string) => Promise<boolean>;
+  /** The ids of those that are in the log. */
+  readonly logged: (
+    events: readonly { readonly id: string; readonly event: string }[],
+  ) => Promise<ReadonlySet<string>>;
 };
 
 /** Names of what was refused that one run says. */
@@ -225,7 +210,7 @@ const MAX_SAID = 20;
 async function waiting(
   { store, log: say }: SequenceDeps,
   log: string,
-  { isTaken, isLogged }: Known,
+  { isTaken, logged }: Known,
 ): Promise<Waiting> {
   let left = false;
   const rows: string[] = [];
@@ -248,15 +233,17 @@ async function waiting(
     });
     refused.push(...view.altered);
     await view.load(found.flatMap(({ events }) => events.map((key) => ({ kind: 'event', key }))));
-    for (const { key, events } of found) {
-      const read = events.map((id) => [id, view.unaltered('event', id)?.body] as const);
-      const isGood = read.every(([, body]) => body !== undefined);
-      let isKnown = false;
-      for (const [id, body = ''] of isGood ? read : []) isKnown ||= await isLogged(id, body);
-      if (!isGood || isKnown) refused.push(`unlogged ${key}`);
-      else {
+    const read = found.map(({ key, events }) => ({
+      key,
+      events: events.map((id) => ({ id, event: view.unaltered('event', id)?.body ?? '' })),
+    }));
+    const known = await logged(read.flatMap(({ events }) => events));
+    for (const { key, events } of read) {
+      if (events.some(({ id, event }) => event === '' || known.has(id))) {
+        refused.push(`unlogged ${key}`);
+      } else {
         rows.push(key);
-        for (const [id, body = ''] of read) bodies.set(id, body);
+        for (const { id, event } of events) bodies.set(id, event);
       }
     }
     from = next;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromUtf8, utf8 } from '../../../lib/base/bytes.ts';
-import { SWEEP_PAGES } from '../../../lib/base/limits.ts';
+import { CLOCK_SKEW_MS, SWEEP_PAGES } from '../../../lib/base/limits.ts';
 import { LOG_EVERY_MS, SEQUENCE_ROWS } from '../../../lib/base/log-limits.ts';
 import { type SequenceDeps, sequenceLog } from '../../../lib/ca/log/sequence.ts';
 import type { Action } from '../../../lib/ports/store.ts';
@@ -217,23 +217,30 @@ test('a key that is not that of the log signs nothing that anybody sees', async 
   );
 });
 
-test('a record that is put back once its events are in the log puts them there no second time', async () => {
-  const world = makeWorld();
-  await world.happen();
-  const row = world.table.dump().find(({ kind }) => kind === 'unlogged');
-  assert.ok(row);
-  const { kind, key, record } = row;
-  for (let i = 0; i < 2; i++) {
-    await sequenceLog(world.deps, log);
-    world.clock.at += LOG_EVERY_MS;
+test('a record that is put back once its events are in the log puts them there no second time, however soon, and in a log of many tiles', async () => {
+  for (const [pauseMs, between] of [
+    [0, 1],
+    [LOG_EVERY_MS, 1],
+    [2 * CLOCK_SKEW_MS, 700],
+  ] as const) {
+    const world = makeWorld();
     await world.happen();
+    const row = world.table.dump().find(({ kind }) => kind === 'unlogged');
+    assert.ok(row);
+    const { kind, key, record } = row;
+    for (let i = 0; i < 2; i++) {
+      await sequenceLog(world.deps, log);
+      world.clock.at += pauseMs;
+      await world.happen(between);
+    }
+    await sequenceLog(world.deps, log);
+    const { size } = await world.published();
+    await world.table.write([{ do: 'put', kind, key, rev: 0, record } as Action]);
+    await world.happen(between);
+    const { appended, refused } = await sequenceLog(world.deps, log);
+    assert.deepEqual([appended, refused], [between, 1]);
+    assert.equal((await world.published()).size, size + between);
   }
-  await sequenceLog(world.deps, log);
-  const { size } = await world.published();
-  await world.table.write([{ do: 'put', kind, key, rev: 0, record } as Action]);
-  const { appended, refused } = await sequenceLog(world.deps, log);
-  assert.deepEqual([appended, refused], [0, 1]);
-  assert.equal((await world.published()).size, size);
 });
 
 test('a list that is full of what is no record stops nothing silently', async () => {
