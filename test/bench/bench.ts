@@ -3,7 +3,7 @@
 //   --json   one JSON object on stdout
 //   peers    only what it costs beside other servers; --rss 100000: enrolments over which memory is watched
 //   search   only searches, in a file of a million requests; --requests 50000
-//   log      only what a log takes; --seconds 600: of a thousand events each
+//   log      only what a log takes and costs; --seconds 600: of a thousand events each
 //   timing   only whether time says what came out of an envelope; --count 20000: messages of each class;
 //            --endpoint default (20 minutes) or any (its answers wait for a timer: 12 hours)
 
@@ -92,8 +92,34 @@ const logCosts = async (): Promise<Record<string, number>> => {
     'enrolments with a log / without': Number(rates.ratio.toFixed(2)),
   };
 };
+/** Counted, so of one run it is what it always is. */
+const units = async (): Promise<Record<string, number>> => {
+  const { recorder } = await import('../support/dynamodb.ts');
+  const { enrolmentUnits, itemsIn, withLog, withoutLog } = await import(
+    '../support/write-units.ts'
+  );
+  say('What an enrolment writes to DynamoDB');
+  for (const line of withoutLog(await enrolmentUnits(recorder(), { isLogged: false }))) {
+    say(`         ${line}`);
+  }
+  const logged = await enrolmentUnits(recorder(), { isLogged: true });
+  say(`         ${withLog(logged)} (goals: at most 12 items, 32 write units of the table)`);
+  return {
+    'items of an enrolment with a log': itemsIn(logged),
+    'write units of an enrolment with a log': logged.units + logged.deleted.table,
+  };
+};
+const overDynamoDb = async (work: () => Promise<void>): Promise<void> => {
+  const local = await startDynamoDbLocal();
+  if (!local) return say('NOT RUN: bench over DynamoDB Local (Java 17 is missing)');
+  // Where the SDK finds it; set before the SDK is first used.
+  Object.assign(process.env, local.env);
+  await work();
+  await local.stop();
+};
 if (process.argv.includes('log')) {
   const found = await logCosts();
+  await overDynamoDb(async () => void Object.assign(found, await units()));
   if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
   process.exit();
 }
@@ -205,17 +231,13 @@ file.close();
 Object.assign(report, await logCosts());
 Object.assign(report, await besideOthers());
 
-const local = await startDynamoDbLocal();
-if (!local) say('NOT RUN: bench over DynamoDB Local (Java 17 is missing)');
-else {
-  // Where the SDK finds it; set before the SDK is first used.
-  Object.assign(process.env, local.env);
+await overDynamoDb(async () => {
   const { freshStore, freshTable, tableEnv } = await import('../support/dynamodb.ts');
   await throughput('DynamoDB Local', async () => tableEnv(await freshTable()));
   await waits('DynamoDB Local', (await freshStore()).store);
+  Object.assign(report, await units());
   workers();
-  await local.stop();
-}
+});
 
 /** Only Linux says what another process has taken. */
 function workers(): void {

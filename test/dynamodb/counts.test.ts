@@ -1,17 +1,8 @@
 // What an enrolment costs: calls, items and write units, counted, and printed for the arithmetic at the
 // top of `lib/adapters/aws/dynamodb/dynamodb.ts`. And that nothing here ever scans.
-//
-// DynamoDB Local reports wrong sums for transactions (4 units for one small item, 4 for seven), right
-// ones for single puts. So every item of a transaction is put once more by itself, into a table of its
-// own, and a transaction counts twice that.
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import {
-  type ConsumedCapacity,
-  PutItemCommand,
-  type TransactWriteItem,
-} from '@aws-sdk/client-dynamodb';
 import {
   devices,
   due,
@@ -24,19 +15,26 @@ import {
 import { hex } from '../../lib/base/bytes.ts';
 import { REFUSAL_PLACES, REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
-import { sequenceAll, sequenceLog } from '../../lib/ca/log/sequence.ts';
 import { listCertificates } from '../../lib/ca/query/certificates.ts';
 import { INDEX_LATE_MS, indexFresh, indexLate } from '../../lib/ca/query/keep-index.ts';
 import { listTransactions } from '../../lib/ca/query/transactions.ts';
 import { wantedIn } from '../../lib/ca/query/words.ts';
 import { measured } from '../../lib/cli/plan/prices.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
-import { freshStore, freshTable, itemsOf, outside, recorder } from '../support/dynamodb.ts';
+import { freshStore, recorder } from '../support/dynamodb.ts';
 import { deviceKey } from '../support/keys.ts';
 import { makeLab } from '../support/lab.ts';
-import { keptLogs } from '../support/log.ts';
 import { enrolment } from '../support/messages.ts';
-import { startS3Emulator } from '../support/s3-emulator.ts';
+import {
+  enrolmentUnits,
+  itemsBy,
+  itemsIn,
+  transactionsIn,
+  unitsIn,
+  weighed,
+  withLog,
+  withoutLog,
+} from '../support/write-units.ts';
 
 const { client, commands } = recorder();
 const allowed = new Set([
@@ -58,38 +56,24 @@ after(() => {
   }
 });
 
-const transactionsOf = (from: number): TransactWriteItem[][] =>
-  commands
-    .slice(from)
-    .flatMap(({ input }) =>
-      input.TransactItems ? [input.TransactItems as TransactWriteItem[]] : [],
-    );
+const recorded = { client, commands };
+const transactionsOf = (from: number) => transactionsIn(commands.slice(from));
 
 test('an enrolment is one batch read, two transactions and one signature', async () => {
-  const { store, table } = await freshStore(client);
-  const lab = await makeLab({ store, caKey: 'rsa:3072' });
-  const names = ['dns:device-1.example'];
-  const sent = await enrolment(lab, { challenge: await lab.challenge({ names }) });
-  const before = await itemsBy(table);
-  const [from, calls] = [commands.length, lab.calls.length];
-  const answer = await sent.read(await lab.operate(sent.message));
-  assert.equal(answer.pkiStatus, 'SUCCESS');
-  const made = commands.slice(from);
+  const found = await enrolmentUnits(recorded, { isLogged: false });
+  const { made, called, sizes, checked, units, indexes, octets, table } = found;
   assert.deepEqual(
     made.map(({ name }) => name),
     ['BatchGetItem', 'TransactWriteItems', 'TransactWriteItems'],
   );
   assert.deepEqual(
-    lab.calls.slice(calls).filter((call) => !call.startsWith('raKeys')),
+    called.filter((call) => !call.startsWith('raKeys')),
     ['store.read', 'store.write', 'signer.sign', 'store.write'],
   );
-
   const [read] = made;
   assert.ok(read);
   const { Keys } = (read.input.RequestItems as Record<string, { Keys: unknown[] }>)[table] ?? {};
-  const { sizes, checked, units, indexes } = await weighed(table, before, transactionsOf(from));
-  console.log(`items per transaction: ${sizes.join(' and ')}; keys of the read: ${Keys?.length}`);
-  console.log(`write units: table ${units}, indexes ${JSON.stringify(indexes)}`);
+  for (const line of [...octets, ...withoutLog(found)]) console.log(line);
   assert.deepEqual(sizes, [6, 4]);
   assert.equal(Keys?.length, 5);
   assert.equal(checked, 1);
@@ -97,28 +81,11 @@ test('an enrolment is one batch read, two transactions and one signature', async
 });
 
 test('an enrolment of which a log is kept is 12 items and 32 write units of the table, the deletes of the sequencer included', async () => {
-  const { store, table } = await freshStore(client);
-  const { logs } = keptLogs((await startS3Emulator()).logFiles(), store);
-  const lab = await makeLab({ store, logs, caKey: 'rsa:3072' });
-  const names = ['dns:device-1.example'];
-  const sent = await enrolment(lab, { challenge: await lab.challenge({ names }) });
-  await sequenceAll({ ...lab.deps, logs });
-  const before = await itemsBy(table);
-  const from = commands.length;
-  const answer = await sent.read(await lab.operate(sent.message));
-  assert.equal(answer.pkiStatus, 'SUCCESS');
-  const { sizes, units, indexes } = await weighed(table, before, transactionsOf(from));
-  const since = commands.length;
-  const { appended, refused } = await sequenceLog({ ...lab.deps, logs }, 'default');
-  assert.deepEqual([appended, refused], [2, 0]);
-  const made = commands.slice(since);
-  const deleted = unitsIn(made.filter(({ name }) => name === 'BatchWriteItem'));
-  const queries = made.filter(({ name }) => name === 'Query').length;
-  const items = sizes.reduce((sum, one) => sum + one, 0);
-  console.log(
-    `with a log: ${items} items, write units: table ${units + deleted.table} (${deleted.table} of deletes), indexes ${JSON.stringify(indexes)} and ${deleted.all - deleted.table} of deletes; ${queries} queries of the sequencer`,
-  );
-  assert.deepEqual([items, units + deleted.table], [12, 32]);
+  const found = await enrolmentUnits(recorded, { isLogged: true });
+  const { units, indexes, sequenced, deleted, queries } = found;
+  assert.deepEqual([sequenced?.appended, sequenced?.refused], [2, 0]);
+  console.log(withLog(found));
+  assert.deepEqual([itemsIn(found), units + deleted.table], [12, 32]);
   assert.deepEqual(
     [units, indexes, deleted],
     [30, { places: 6, due: 5, subjects: 2, devices: 1 }, { table: 2, all: 4 }],
@@ -207,9 +174,6 @@ test('a challenge, a renewal and a revocation write the units, and an enrolment 
 /** Write units that a record of the register takes more when it has its 20 kB. */
 const FULL_REGISTER = 40;
 
-const itemsBy = async (table: string): Promise<Map<string, Item>> =>
-  new Map((await itemsOf(table)).map((item) => [item.pk?.S ?? '', item]));
-
 /** What DynamoDB bills for an item at rest: its octets, those of its keys in each index, and 100 beside each. */
 function storedOctets(item: Item): number {
   const { pk = { S: '' } } = item;
@@ -218,47 +182,6 @@ function storedOctets(item: Item): number {
     return at && sorted ? itemOctets({ pk, [place]: at, [sort]: sorted }) + 100 : 0;
   });
   return inIndexes.reduce((sum, one) => sum + one, itemOctets(item) + 100);
-}
-
-/**
- * The units of transactions that were made, as AWS's price has them. An item that was updated in place is afterwards
- * as large as what was written.
- * @param before all items of the table before them, by pk
- */
-async function weighed(
-  table: string,
-  before: ReadonlyMap<string, Item>,
-  transactions: readonly TransactWriteItem[][],
-) {
-  const now = await itemsBy(table);
-  const scratch = await freshTable();
-  const putAlone = async (Item: Item | undefined): Promise<ConsumedCapacity | undefined> =>
-    (
-      await outside.send(
-        new PutItemCommand({ TableName: scratch, Item, ReturnConsumedCapacity: 'INDEXES' }),
-      )
-    ).ConsumedCapacity;
-  for (const item of before.values()) await putAlone(item);
-  let [units, checked] = [0, 0];
-  const indexes = { places: 0, due: 0, subjects: 0, devices: 0 };
-  for (const items of transactions) {
-    for (const { Put, Update, ConditionCheck } of items) {
-      if (ConditionCheck) {
-        // Of an item that is not there: the smallest write, twice.
-        checked += 1;
-        units += 2;
-        continue;
-      }
-      const item = (Put?.Item ?? now.get(Update?.Key?.pk?.S ?? '')) as Item;
-      const taken = await putAlone(item);
-      console.log(`  ${item.pk?.S?.split('#', 1)}: about ${itemOctets(item)} octets`);
-      units += 2 * (taken?.Table?.CapacityUnits ?? Number.NaN);
-      for (const name of ['places', 'due', 'subjects', 'devices'] as const) {
-        indexes[name] += taken?.GlobalSecondaryIndexes?.[name]?.CapacityUnits ?? 0;
-      }
-    }
-  }
-  return { sizes: transactions.map((items) => items.length), checked, units, indexes };
 }
 
 test('a refusal reads once and writes one transaction within its budget, none beyond; ten cost the budget one read and one write', async () => {
@@ -390,17 +313,6 @@ test('the index of searches costs what it is computed from; a search is at most 
   assert.deepEqual(await asked('dev nothing'), { found: 0, queries: 8, reads: 0 });
   assert.deepEqual(await asked('dev exam', '0:a'), { found: 1, queries: 4, reads: 1 });
 });
-
-/** Units of the table, and with those of its indexes. */
-function unitsIn(made: typeof commands) {
-  const consumed = made.flatMap((one) => one.consumed);
-  const sum = (of: (one: ConsumedCapacity) => number | undefined): number =>
-    consumed.reduce((all, one) => all + (of(one) ?? Number.NaN), 0);
-  return {
-    table: sum(({ Table }) => Table?.CapacityUnits),
-    all: sum(({ CapacityUnits }) => CapacityUnits),
-  };
-}
 
 test('lists are queries, one for each shard', async () => {
   const { store } = await freshStore(client);
