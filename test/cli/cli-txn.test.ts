@@ -249,8 +249,8 @@ describe('txn show, approve, deny', () => {
     assert.deepEqual(story.slice(1), [
       `  ${begun}  request.pending       device  ${allowed}`,
       `  ${at}  request.approved      test    ${allowed}, "ticket 4711"`,
-      `  ${at}  certificate.intended  device  serial ${serial}, ${allowed}, approved by test`,
-      `  ${at}  certificate.issued    device  serial ${serial}, ${allowed}, approved by test`,
+      `  ${at}  certificate.intended  device  serial ${serial}, ${allowed}, approval`,
+      `  ${at}  certificate.issued    device  serial ${serial}, ${allowed}, approval`,
       '',
     ]);
   });

@@ -21,9 +21,12 @@ export function holds(
   return macKey !== undefined && equalSecret(utf8(make(macKey)), utf8(tag));
 }
 
+/** That somebody approved it: who, the approval says, and the second body of its event, which can be forgotten. */
+export const APPROVAL = 'approval';
+
 /** What allowed it before anybody approved it. */
 export const provenBy = ({ authorizedBy }: Pick<TransactionBase, 'authorizedBy'>): string[] =>
-  authorizedBy.filter((by) => !by.startsWith('approved by '));
+  authorizedBy.filter((by) => by !== APPROVAL);
 
 /** Over everything that the certificate will be made of, and what its approver goes by.
  * @param redacted the CSR without its challengePassword */
@@ -64,7 +67,7 @@ export function requireApproval(
   macKeys: { readonly pending: readonly MacKey[]; readonly approval: readonly MacKey[] },
   transaction: TransactionBase,
   csr: Bytes,
-): Approval {
+): void {
   const { id, approval, pendingMac = '' } = transaction;
   const proven = holds(macKeys.pending, pendingMac, (key) => makePendingMac(key, transaction, csr));
   const { mac: tag = '', ...given } = approval ?? {};
@@ -76,5 +79,4 @@ export function requireApproval(
       (key) => makeApproval(key, { id, pendingMac }, given as Approval).mac,
     );
   if (!proven || !approved) throw new Outage(`the approval of ${id} does not hold`);
-  return approval;
 }

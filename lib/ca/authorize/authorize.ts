@@ -17,7 +17,12 @@ import { publicKeyOf, readCertificate } from '../../x509/certificate.ts';
 import type { ProvenRequest } from '../../x509/csr.ts';
 import { parseGeneralName, printGeneralName } from '../../x509/names/general-name.ts';
 import { requireApprovable } from '../approve/approvable.ts';
-import { type ApprovedTransaction, provenBy, requireApproval } from '../approve/approval-mac.ts';
+import {
+  APPROVAL,
+  type ApprovedTransaction,
+  provenBy,
+  requireApproval,
+} from '../approve/approval-mac.ts';
 import type { Ca } from '../authority/ca-certificates.ts';
 import type { Deps } from '../deps.ts';
 import { isKnownSubject } from '../enrol/issued-subjects.ts';
@@ -264,7 +269,7 @@ export async function authorizeApproved(
   const { macKeys } = deps;
   const live = { pending: await macKeys.live('pending'), approval: await macKeys.live('approval') };
   const stored = await csrOf(view, transaction);
-  const approval = requireApproval(live, transaction, stored);
+  requireApproval(live, transaction, stored);
   if (transaction.expiresAt <= now) return deny('requestExpired');
   try {
     const csr = requireApprovable(endpoint, transaction, stored);
@@ -274,7 +279,7 @@ export async function authorizeApproved(
     ]);
     const base: Grounds = {
       names: { subject: csr.subject, names: transaction.names.map(parseGeneralName) },
-      by: [...provenBy(transaction), `approved by ${approval.by}`],
+      by: [...provenBy(transaction), APPROVAL],
       ...(transaction.challengeBy ? { challengeBy: transaction.challengeBy } : {}),
       ends: [],
       repeatsForLife: false,

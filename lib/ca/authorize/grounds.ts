@@ -11,7 +11,7 @@ import type { CertifiedNames } from './policy.ts';
 export type Grounds = {
   readonly names: CertifiedNames;
   /** For the record and people: `challenge <id>`, `static challenge of endpoint <id>`,
-   * `renewal of <serial>`, `approved by <name>`. */
+   * `renewal of <serial>`, `approval`; no person. */
   readonly by: readonly string[];
   /** Whoever made the challenge. */
   readonly challengeBy?: Author;

@@ -160,7 +160,7 @@ async function proveAll(
     if (io.clock.now() >= until) {
       throw new CliError(
         'failure',
-        `event ${first.id} (${first.type}) is under no checkpoint of its log: nothing puts events into it any more ("scepter log verify" says so), or it is in a log that has ended`,
+        `event ${first.id} (${first.type}) is under no checkpoint of its log: nothing puts events into it any more ("scepter status" says so), or its files are lost`,
       );
     }
     if (!noted)

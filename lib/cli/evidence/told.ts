@@ -46,11 +46,11 @@ export function allowedTexts(
     if (endpoint !== undefined) {
       return `By the static challenge of the endpoint ${endpoint}, which many devices know: which of them asked, it does not say.`;
     }
-    if (rule.startsWith('approved by ')) {
+    if (rule === 'approval') {
       const approved = events.find(({ event }) => event.type === 'request.approved');
       return approved
         ? approvalText(approved)
-        : `It was ${rule}. How and when is not shown: no event of this folder tells.`;
+        : 'It waited for an approver, who allowed it. Who and when is not shown: no event of this folder tells.';
     }
     return `By ${rule}.`;
   });

@@ -69,7 +69,7 @@ export type TransactionBase = {
   readonly names: readonly string[];
   readonly profile: string;
   /** What allowed it: `challenge <id>`, `static challenge of endpoint <id>`, `renewal of <serial>`,
-   * `approved by <name>`; for people. */
+   * `approval`; for people, and naming none. */
   readonly authorizedBy: readonly string[];
   /** Whoever made its challenge. */
   readonly challengeBy?: Author;

@@ -214,7 +214,7 @@ describe('a static challenge', () => {
     got(await w.send(sent));
     assert.deepEqual(w.transactions()[0]?.authorizedBy, [
       'static challenge of endpoint default',
-      'approved by somebody',
+      'approval',
     ]);
     assert.equal(w.lab.deps.tally.staticChallengeUses.get('default'), 1);
     w.check();

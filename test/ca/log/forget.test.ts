@@ -56,6 +56,16 @@ describe('what an event names', () => {
   });
 });
 
+test('an approver stands in no body that stays', async () => {
+  const { w, transaction } = await enrolled({ endpoint: { approval: 'always' } });
+  const { kind: _kind, id: by, ...address } = actor;
+  await decide(w.lab.deps, transaction, 'approved', { by, ...address });
+  got(await w.poll({ challenge: 'x', subject, key: await deviceKey('forgotten') }));
+  const events = ofTransaction(w, transaction);
+  assert.equal(events.map(typeOf).at(-1), 'certificate.issued');
+  for (const { body } of events) assert.ok(!body.includes(by), body);
+});
+
 describe('forgetTransaction', () => {
   test('takes the second bodies of its events, and tells who did', async () => {
     const kept = memoryLogsOf((): Store => w.store);

@@ -75,6 +75,27 @@ test('each event has a proof that holds with the public key alone', async () => 
   assert.equal(await prove(w.deps, '01ARZ3NDEKTSV4RRFFQ69G5FAV'), undefined);
 });
 
+test('an event of a log that has ended is proven by that log', async () => {
+  const w = await open();
+  await w.lab.challenge();
+  await sequenceAll(w.deps);
+  const [id = ''] = w.store.dump().flatMap(({ kind, key }) => (kind === 'event' ? [key] : []));
+  for (const next of ['.2', '.3']) {
+    await beginLogsAnew(w.deps, actor);
+    w.lab.clock.at += 60 * 60 * 1000;
+    await sequenceAll(w.deps);
+    assert.ok((await logStates(w.deps)).every(({ log }) => log.endsWith(next)));
+    const proven = await prove(w.deps, id);
+    assert.ok(typeof proven === 'object', `${id} after ${next}`);
+    const verifier = readVerifierKey(proven.verifierKey);
+    assert.doesNotMatch(verifier.name, /\.[23]$/);
+    await checkProof(proven.proof, utf8(proven.event), verifier);
+  }
+  await w.lab.challenge();
+  const late = w.store.dump().findLast(({ kind }) => kind === 'event')?.key ?? '';
+  assert.equal(await prove(w.deps, late), 'waits');
+});
+
 test('a table that went back goes on from what is published, and what it lost is named', async () => {
   const w = await open();
   await w.lab.challenge();
