@@ -3,7 +3,17 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { type Bytes, base64, concat, fromUtf8, utf8 } from '../../lib/base/bytes.ts';
@@ -234,6 +244,82 @@ describe('evidence', () => {
     const opened = await openTar(path('any.tar'));
     assert.deepEqual(await opened.read('b'), files.get('a/b'));
     await opened.close();
+  });
+
+  test('an archive that unpacks to something else than was verified is not believed', async () => {
+    assert.equal((await scepter('evidence', first.serial, '--out', path('good.tar'))).code, 0);
+    const good = concat([readFileSync(path('good.tar'))]);
+    const files = good.slice(0, good.length - 1024);
+    const end = new Uint8Array(1024);
+    const lie = utf8('<h1>another page</h1>');
+    const member = (name: string, octets: Bytes, flag: string): Bytes => {
+      const packed = tarOf(new Map([[name, octets]]));
+      packed[156] = flag.charCodeAt(0);
+      packed.set(utf8(' '.repeat(8)), 148);
+      const sum = packed.slice(0, 512).reduce((all, octet) => all + octet, 0);
+      packed.set(utf8(`${sum.toString(8).padStart(6, '0')}\0 `), 148);
+      return packed.slice(0, packed.length - 1024);
+    };
+    const record = (text: string): Bytes => utf8(`${text.length + 4} ${text}\n`);
+    const page = member('index.html', lie, '0');
+    const cases: readonly (readonly [string, Bytes, RegExp])[] = [
+      ['behind a lone block of zeros', concat([end.slice(512), page]), /goes on behind its end/],
+      ['behind its end', concat([end, page]), /goes on behind its end/],
+      ['behind an end of megabytes', new Uint8Array(2_000_000), /goes on behind its end/],
+      ['a second page', page, /has index\.html twice/],
+      ['a link', member('index.html', new Uint8Array(0), '2'), /is no plain file/],
+      ['a hard link', member('index.html', new Uint8Array(0), '1'), /is no plain file/],
+      ['a long name', member('@LongLink', utf8('index.html'), 'L'), /is no plain file/],
+      [
+        'another name',
+        concat([member('h', record('path=index.html'), 'x'), member('evidence.txt', lie, '0')]),
+        /has a header path, which is no plain file/,
+      ],
+      [
+        'another length',
+        concat([member('h', record('size=999999'), 'g'), member('evidence.txt', lie, '0')]),
+        /has a header size, which is no plain file/,
+      ],
+      ['a file that is not all there', page.slice(0, 512), /ends within index\.html/],
+    ];
+    for (const [what, more, said] of cases) {
+      const isLast = /end/.test(what) || what.startsWith('a file');
+      writeFileSync(path('lie.tar'), concat([files, more, ...(isLast ? [] : [end])]));
+      const { code, err } = await verify('lie.tar');
+      assert.deepEqual([what, code], [what, 6], err);
+      assert.match(err, said, what);
+    }
+    const times = member('h', record('mtime=1.5'), 'x');
+    writeFileSync(path('times.tar'), concat([times, files, new Uint8Array(10_240)]));
+    assert.equal((await verify('times.tar')).code, 0, 'as archivers of today write it');
+    const huge = member('evidence.json', new Uint8Array(0), '0');
+    const claimed = tarOf(new Map());
+    assert.equal(claimed.length, 1024);
+    huge.set(utf8('77777777777\0'), 124);
+    huge.set(utf8(' '.repeat(8)), 148);
+    const sum = huge.slice(0, 512).reduce((all, octet) => all + octet, 0);
+    huge.set(utf8(`${sum.toString(8).padStart(6, '0')}\0 `), 148);
+    writeFileSync(path('huge.tar'), concat([huge, claimed]));
+    assert.match((await verify('huge.tar')).err, /ends within evidence\.json/);
+  });
+
+  test('a folder leads to no other file, and to none without an end', async () => {
+    cpSync(path('one'), path('linked'), { recursive: true });
+    rmSync(path('linked/index.html'));
+    symlinkSync(path('one/index.html'), path('linked/index.html'));
+    const linked = await verify('linked');
+    assert.deepEqual([linked.code, linked.err], [6, 'scepter: index.html is no plain file\n']);
+    rmSync(path('linked/index.html'));
+    writeFileSync(path('linked/index.html'), '');
+    truncateSync(path('linked/index.html'), 2 ** 32);
+    assert.match((await verify('linked')).err, /index\.html has 4294967296 octets: no file of/);
+    rmSync(path('linked/evidence.json'));
+    assert.match(
+      (await verify('linked')).err,
+      /--ca is for evidence, and .* has no evidence\.json/,
+    );
+    mkdirSync(path('linked/evidence.json'));
+    assert.deepEqual((await verify('linked')).code, 6);
   });
 
   test('the configuration goes along where it is the one that was in force', async () => {

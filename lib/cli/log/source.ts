@@ -1,12 +1,12 @@
 // Where a log is read from: a folder, such a folder as one file, or a server.
 
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { tokenHeader } from '../../api/route.ts';
 import { type Bytes, concat, fromUtf8 } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
 import type { LogSource } from '../../events/verify.ts';
-import { openTar } from '../evidence/tar.ts';
+import { openTar, requireReadable } from '../evidence/tar.ts';
 import { CliError, type Io, send } from '../io.ts';
 
 /** @throws {Malformed} */
@@ -61,11 +61,14 @@ async function namesIn(folder: string): Promise<readonly string[]> {
 }
 
 function folderSource(folder: string): LogSource {
-  const read = (path: string) =>
-    fileAt(join(folder, path)).catch((error: unknown) => {
-      if (error instanceof CliError && error.exit === 'notFound') return undefined;
-      throw error;
-    });
+  const read = async (path: string): Promise<Bytes | undefined> => {
+    const found = await lstat(join(folder, path)).catch(() => undefined);
+    if (!found) return undefined;
+    // What was received leads to no other file of this machine, and to none that never ends.
+    if (!found.isFile()) throw new Malformed(`${path} is no plain file`);
+    requireReadable(path, found.size);
+    return fileAt(join(folder, path));
+  };
   return { read, entries: true };
 }
 

@@ -226,7 +226,8 @@ async function verify(io: Io, where: string, options: VerifyOptions): Promise<vo
   const verifier = await verifierOf(options.key);
   const source = await held(() => openSource(io, where));
   try {
-    if (!isUrl(where) && (await source.read(evidencePaths.manifest))) {
+    const isEvidence = !isUrl(where) && (await held(() => source.read(evidencePaths.manifest)));
+    if (isEvidence) {
       const { ca, json = false, since, keep, cloudtrail, records } = options;
       if (since ?? keep ?? cloudtrail ?? records) {
         throw new CliError('usage', `${where} is evidence, which takes --key, --ca and --json`);
@@ -239,8 +240,12 @@ async function verify(io: Io, where: string, options: VerifyOptions): Promise<vo
       }
       return await held(() => verifyFolder(io, source, { verifier, ca, json }));
     }
-    if (options.ca !== undefined)
-      throw new CliError('usage', '--ca is for evidence, and this is a log');
+    if (options.ca !== undefined) {
+      throw new CliError(
+        'usage',
+        `--ca is for evidence, and ${where} has no ${evidencePaths.manifest}`,
+      );
+    }
     await verifyLog(io, { where, source, verifier }, options);
   } finally {
     await source.close();
