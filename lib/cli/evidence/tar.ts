@@ -44,7 +44,7 @@ const sumOf = (block: Bytes): number => block.reduce((sum, octet) => sum + octet
 type Place = { readonly at: number; readonly size: number };
 
 /** Octets of one file that is read: a bundle of 256 events has half of it at the most. */
-export const MAX_FILE_OCTETS = 32 * 1024 * 1024;
+const MAX_FILE_OCTETS = 32 * 1024 * 1024;
 /** Files in an archive: those of a log of a hundred million events. */
 const MAX_FILES = 1_000_000;
 /** Octets of zeros that end it; archivers fill up a record of some kilobytes. */
