@@ -29,6 +29,7 @@ import { loadTransaction } from './enrol/lookup.ts';
 import { endLapsed } from './enrol/rollback.ts';
 import { tellConfiguration } from './log/configuration.ts';
 import { sequenceAll } from './log/sequence.ts';
+import { lateLogs } from './log/status.ts';
 import { INDEX_LATE_MS, indexFresh, indexLate } from './query/keep-index.ts';
 import { openStates } from './query/transactions.ts';
 import { type Job, type Measures, overdueMs } from './record/lease.ts';
@@ -50,16 +51,22 @@ const UPKEEP_LATE_MS = 15 * 60 * 1000;
 export const UPKEEP_MEMORY_MS = 5000;
 const sweeping = { name: 'sweep', ...minutely };
 
-/** @returns what to say where no process has run the jobs for a while, as when nothing calls a Worker's schedule */
+/** @returns what to say where no process has run the jobs for a while, as when nothing calls a Worker's schedule; or
+ * where events do not get into their logs */
 export async function upkeepTrouble(deps: Deps): Promise<Outage | undefined> {
   const overdue = await overdueMs(deps, sweeping);
   if (overdue === undefined) return new Outage('upkeep has never run: nothing calls its schedule');
   const minutes = Math.floor(overdue / 60_000);
-  return overdue < UPKEEP_LATE_MS
+  if (overdue >= UPKEEP_LATE_MS) {
+    return new Outage(
+      `upkeep has not run for ${minutes} minutes: nothing calls its schedule, or it fails to start`,
+    );
+  }
+  // Where another process puts events into logs, it has its own alarm.
+  const [late] = deps.sequencing ? await lateLogs(deps) : [];
+  return late === undefined
     ? undefined
-    : new Outage(
-        `upkeep has not run for ${minutes} minutes: nothing calls its schedule, or it fails to start`,
-      );
+    : new Outage(`events wait for the log "${late}": "scepter status" says more`);
 }
 
 /** The CAs that have a CRL. While the store cannot be asked, the jobs of those that are named say so. */

@@ -29,6 +29,17 @@ const status = answer(
         warnings,
       }),
     ),
+    logs: described(
+      'each with its newest checkpoint; none where no logs are kept',
+      z.array(
+        z.strictObject({
+          log: z.string(),
+          size: described('events in it', z.optional(z.int())),
+          time: z.optional(time),
+          warnings,
+        }),
+      ),
+    ),
     endpoints: z.array(
       z.strictObject({
         id: z.string(),

@@ -133,7 +133,7 @@ async function signed(next: Checkpoint, verifier: Verifier, { sign }: Sequencing
 }
 
 const recovery = 'nothing is signed until "scepter log recover" has made them one log again';
-const notOfHead = (name: string): Outage =>
+export const notOfHead = (name: string): Outage =>
   new Outage(
     `what is published of the log "${name}" is not what the records say was signed last: records or files were restored or changed; ${recovery}`,
   );

@@ -20,7 +20,7 @@ export function statusCommand(io: Io): Command {
     .addHelpText(
       'after',
       `
-Exit code 0: all is well. 1: the store, a CA, its RA or its CRL needs attention, or the clocks differ.
+Exit code 0: all is well. 1: the store, a CA, its RA, its CRL or a log needs attention, or the clocks differ.
 Where certificates name CRLs at a "filesUrl", the certificate and the CRL of each CA are looked for there, too.
 Weak algorithms that an endpoint is configured to accept are listed, and are not a failure.
 
@@ -47,7 +47,10 @@ async function status(io: Io, options: ShowOptions): Promise<void> {
   const wrong =
     here.length +
     files.length +
-    found.cas.reduce((sum, one) => sum + one.warnings.length, isGood(found.store) ? 0 : 1);
+    [...found.cas, ...found.logs].reduce(
+      (sum, { warnings: own }) => sum + own.length,
+      isGood(found.store) ? 0 : 1,
+    );
   if (wrong > 0) throw new CliError('failure', `${counted(wrong, 'problem')}: see the warnings`);
 }
 
@@ -78,7 +81,7 @@ const filesField = (url: string, isWell: boolean): Field => [
 type Troubles = { readonly warnings: readonly string[]; readonly files: readonly string[] };
 
 function page(found: Status, { warnings, files }: Troubles, url: string, now: number): Sheet {
-  const { filesUrl, version, store, cas, endpoints, morePending } = found;
+  const { filesUrl, version, store, cas, logs, endpoints, morePending } = found;
   const until = (iso: string | undefined): string =>
     iso === undefined ? '-' : `${seconds(iso)} (${fromNow(iso, now)})`;
   const fields: Field[] = [
@@ -102,11 +105,18 @@ function page(found: Status, { warnings, files }: Troubles, url: string, now: nu
     `${pending}${morePending ? ' or more' : ''}`,
   ]);
   const caColumns = ['CA', 'UNTIL', 'RA UNTIL', 'CRL', 'NEXT CRL BY'];
+  const logRows = logs.map(({ log, size, time }) => [
+    log,
+    size === undefined ? '-' : String(size),
+    time === undefined ? '-' : `${seconds(time)} (${fromNow(time, now)})`,
+  ]);
+  const logColumns = ['LOG', 'EVENTS', 'NEWEST CHECKPOINT'];
   const endpointColumns = ['ENDPOINT', 'CA', 'PROFILE', 'APPROVAL', 'LEGACY', 'PENDING'];
   const warned: Field = ['warning', warnings];
   return [
     [{ fields }],
     [{ columns: caColumns, rows: caRows }],
+    ...(logs.length > 0 ? [[{ columns: logColumns, rows: logRows }]] : []),
     [{ columns: endpointColumns, rows: endpointRows }],
     ...(warnings.length > 0 ? [[{ fields: [warned] }]] : []),
   ];

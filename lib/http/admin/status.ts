@@ -5,6 +5,7 @@ import type { serviceRoutes } from '../../api/routes/status.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
 import { type CaStatus, statusOf } from '../../ca/authority/status.ts';
+import { logsStatus } from '../../ca/log/status.ts';
 import { tellOfBackup } from '../../ca/revoke/after-restore.ts';
 import { completed } from '../../config/config.ts';
 import type { HandlersOf } from './handlers.ts';
@@ -31,6 +32,7 @@ function shownCa({ id, chain: [own], generations, crl, warnings: said }: CaStatu
 export const serviceHandlers: HandlersOf<typeof serviceRoutes> = {
   async 'GET /status'(deps) {
     const { at, cas, unwritten, endpoints, morePending } = await statusOf(deps);
+    const logs = deps.logs && cas ? await logsStatus({ ...deps, logs: deps.logs }) : [];
     const { filesUrl, publicUrl } = deps.config;
     const about = (what: string) => (one: { id: string; warnings: readonly string[] }) =>
       one.warnings.map((said) => `${what} "${one.id}": ${said}`);
@@ -40,6 +42,10 @@ export const serviceHandlers: HandlersOf<typeof serviceRoutes> = {
       ...(filesUrl === publicUrl ? {} : { filesUrl }),
       store: { reachable: cas !== undefined, writable: unwritten === undefined },
       cas: (cas ?? []).map(shownCa),
+      logs: logs.map(({ time, ...log }) => ({
+        ...log,
+        ...(time === undefined ? {} : { time: iso(time) }),
+      })),
       endpoints: endpoints.map(({ staticUses, ...endpoint }) => ({
         ...endpoint,
         ...(staticUses === undefined ? {} : { static: { uses: staticUses } }),
@@ -49,6 +55,7 @@ export const serviceHandlers: HandlersOf<typeof serviceRoutes> = {
         ...(cas ? [] : ['the store cannot be reached: the log says why']),
         ...(cas && unwritten !== undefined ? [`nothing can be written: ${unwritten}`] : []),
         ...(cas ?? []).flatMap(about('CA')),
+        ...logs.flatMap(({ log, warnings }) => about('log')({ id: log, warnings })),
         ...endpoints.flatMap(about('endpoint')),
       ],
     };
