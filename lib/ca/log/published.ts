@@ -50,15 +50,22 @@ export class Published {
     const filled: string[] = [];
     const last = await this.#last('entries', before);
     const bundled = last ? entriesIn(last.octets) : [];
-    const bundles = await this.#write('entries', before, [...bundled, ...entries], bundleOf);
-    filled.push(...this.#filled('entries', before, bundles.length));
+    const bundles = this.#tiles('entries', before, [...bundled, ...entries], bundleOf);
+    const writes = [...bundles.writes];
+    filled.push(...this.#filled('entries', before, bundles.full.length));
     let fresh = entries.map((entry) => leafHash(entry));
     for (let level = 0; fresh.length > 0; level++) {
       const hashes = [...(await this.#lastHashes(level, before)), ...fresh];
-      const full = await this.#write(level, before, hashes, concat);
-      filled.push(...this.#filled(level, before, full.length));
-      fresh = full.map((tile) => rootOf(grown(emptyEdge, tile)));
+      const tiles = this.#tiles(level, before, hashes, concat);
+      writes.push(...tiles.writes);
+      filled.push(...this.#filled(level, before, tiles.full.length));
+      fresh = tiles.full.map((tile) => rootOf(grown(emptyEdge, tile)));
     }
+    // Nobody looks for any of them before the checkpoint is there: they need not wait for each other.
+    const written = await Promise.allSettled(
+      writes.map(([path, octets]) => this.#files.write(path, octets)),
+    );
+    for (const one of written) if (one.status === 'rejected') throw one.reason;
     return filled;
   }
 
@@ -86,23 +93,24 @@ export class Published {
 
   /**
    * @param all from the beginning of the tile that was partial in the tree of `before`
-   * @returns what is in the tiles that are full now
+   * @returns what is to be written, and what is in the tiles that are full now
    */
-  async #write(
+  #tiles(
     level: Tile['level'],
     before: number,
     all: readonly Bytes[],
     contentOf: (part: readonly Bytes[]) => Bytes,
-  ): Promise<readonly Bytes[][]> {
+  ) {
     const first = Math.floor(placesAt(level, before) / TILE_WIDTH);
     const full: Bytes[][] = [];
+    const writes: (readonly [path: string, octets: Bytes])[] = [];
     for (let at = 0; at < all.length; at += TILE_WIDTH) {
       const part = all.slice(at, at + TILE_WIDTH);
       const tile = { level, index: first + at / TILE_WIDTH, width: part.length };
-      await this.#files.write(this.#pathOf(tile), contentOf(part));
+      writes.push([this.#pathOf(tile), contentOf(part)]);
       if (part.length === TILE_WIDTH) full.push(part);
     }
-    return full;
+    return { writes, full };
   }
 
   #pathOf(tile: Tile): string {

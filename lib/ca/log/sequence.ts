@@ -9,7 +9,12 @@
 import { type Bytes, equal, fromUtf8, hex, utf8 } from '../../base/bytes.ts';
 import { errorText, Outage } from '../../base/errors.ts';
 import { SWEEP_PAGES } from '../../base/limits.ts';
-import { IDLE_CHECKPOINT_MS, SEQUENCE_ROWS, SEQUENCE_STEPS } from '../../base/log-limits.ts';
+import {
+  IDLE_CHECKPOINT_MS,
+  SEQUENCE_PAGE,
+  SEQUENCE_ROWS,
+  SEQUENCE_STEPS,
+} from '../../base/log-limits.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
 import { SYSTEM_LOG } from '../../base/words.ts';
 import {
@@ -218,7 +223,7 @@ async function waiting(
   const refused: string[] = [];
   let from: string | undefined;
   for (let pages = 0; pages < SWEEP_PAGES && rows.length < SEQUENCE_ROWS; pages++) {
-    const place = { list: 'unlogged', group: log, limit: SEQUENCE_ROWS } as const;
+    const place = { list: 'unlogged', group: log, limit: SEQUENCE_PAGE } as const;
     const { keys, next } = await store.list({ ...place, ...(from === undefined ? {} : { from }) });
     const view = new View(store);
     await view.load(keys.map((key) => ({ kind: 'unlogged', key })));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromUtf8, utf8 } from '../../../lib/base/bytes.ts';
 import { CLOCK_SKEW_MS, SWEEP_PAGES } from '../../../lib/base/limits.ts';
-import { LOG_EVERY_MS, SEQUENCE_ROWS } from '../../../lib/base/log-limits.ts';
+import { LOG_EVERY_MS, SEQUENCE_PAGE, SEQUENCE_ROWS } from '../../../lib/base/log-limits.ts';
 import { type SequenceDeps, sequenceLog } from '../../../lib/ca/log/sequence.ts';
 import type { Action } from '../../../lib/ports/store.ts';
 import { type KeptLogs, type MemoryLogFiles, memoryLogs } from '../../support/log.ts';
@@ -31,8 +31,9 @@ test('what happened is under a published checkpoint once, in the order of the id
 
 test('more than one checkpoint takes is taken by the next ones of the same run', async () => {
   const world = makeWorld();
-  await world.happen(1001);
-  assert.equal((await sequenceLog(world.deps, log)).appended, 1001);
+  const count = 2 * SEQUENCE_ROWS + 1;
+  await world.happen(count);
+  assert.equal((await sequenceLog(world.deps, log)).appended, count);
   assert.deepEqual(idsOf((await world.published()).entries), world.ids);
   assert.equal(world.signed.length, 3);
 });
@@ -245,7 +246,7 @@ test('a record that is put back once its events are in the log puts them there n
 
 test('a list that is full of what is no record stops nothing silently', async () => {
   const world = makeWorld();
-  const junk = Array.from({ length: SWEEP_PAGES * SEQUENCE_ROWS + 1 }, (_, i) => i);
+  const junk = Array.from({ length: SWEEP_PAGES * SEQUENCE_PAGE + 1 }, (_, i) => i);
   for (const i of junk) {
     const key = `${log}/0000${String(i).padStart(6, '0')}`;
     const record = { log, events: ['X'] };
