@@ -39,17 +39,14 @@ export function limitOf(text: string): number {
 type Where<Test, Of> = { [Key in keyof Of]-?: Of[Key] extends Test ? Key : never }[keyof Of];
 
 /** The routes whose answer is a page of a list. */
-export type ListName = Where<
-  { readonly next: string | null },
-  { [Name in RouteName]: AnswerTo<Name> }
->;
+type ListName = Where<{ readonly next: string | null }, { [Name in RouteName]: AnswerTo<Name> }>;
 /** What the answer calls the items. */
 type NounOf<Name extends ListName> = Where<readonly object[], AnswerTo<Name>>;
 type ItemOf<Name extends ListName> = AnswerTo<Name>[NounOf<Name>] extends readonly (infer Item)[]
   ? Item
   : never;
 
-export type ListOf<Name extends ListName> = SentTo<Api[Name]> & {
+type ListOf<Name extends ListName> = SentTo<Api[Name]> & {
   readonly name: Name;
   readonly noun: NounOf<Name> & string;
 };
@@ -87,6 +84,26 @@ export async function pagesOf<Name extends ListName>(
     cursor = next;
     shown = true;
     io.progress?.(`${items.length} so far`);
+  }
+}
+
+/**
+ * The items of a whole list, page by page: for those that are too many to have at once.
+ * @param altered gets the names of what another hand has changed, and that is left out
+ */
+export async function* everyPage<Name extends ListName>(
+  io: Io,
+  { name, noun, ...wanted }: ListOf<Name>,
+  altered: Set<string>,
+): AsyncGenerator<readonly ItemOf<Name>[], void> {
+  const { params, query } = wanted as Parts;
+  for (let cursor: string | undefined, more = true; more; ) {
+    const asked = { ...query, limit: MAX_PAGE, cursor };
+    const page = (await askApi(io, name, { params, query: asked })) as AnswerTo<Name>;
+    const { next, altered: told = [] } = page as typeof page & Told;
+    for (const one of told) altered.add(one);
+    yield page[noun] as ItemOf<Name>[];
+    [cursor, more] = [next ?? undefined, next !== null];
   }
 }
 

@@ -5,15 +5,24 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
+import { utf8 } from '../../lib/base/bytes.ts';
+import type { RotationStep } from '../../lib/base/words.ts';
+import { rotateRa } from '../../lib/ca/authority/rotation.ts';
+import { revokeChallenge } from '../../lib/ca/challenge/challenge-list.ts';
 import { forgetTransaction } from '../../lib/ca/log/forget.ts';
+import { Published } from '../../lib/ca/log/published.ts';
 import { logStates, sequenceAll } from '../../lib/ca/log/sequence.ts';
+import { Draft, View } from '../../lib/ca/record/unit-of-work.ts';
 import { revoke } from '../../lib/ca/revoke/revoke.ts';
-import type { EventRecord, Kind } from '../../lib/ports/records/records.ts';
-import type { Store } from '../../lib/ports/store.ts';
+import { checkpointText, signedNote } from '../../lib/events/note.ts';
+import { emptyEdge, grown, leafHash, rootOf } from '../../lib/events/tree.ts';
+import type { Challenge, EventRecord, Kind } from '../../lib/ports/records/records.ts';
+import type { AuthorityRecord } from '../../lib/ports/records/registry.ts';
+import type { Action, Row, Store } from '../../lib/ports/store.ts';
 import { openTerminal } from '../support/cli.ts';
 import { eventIn } from '../support/event-in.ts';
 import { deviceKey } from '../support/keys.ts';
-import { memoryLogsOf } from '../support/log.ts';
+import { MemoryLogFiles, memoryLogsOf, publishedOf } from '../support/log.ts';
 import { got, type World, world } from '../support/world.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'scepter-records-'));
@@ -30,18 +39,21 @@ async function service() {
   const der = got(await w.ask({ challenge: await w.lab.challenge(), key, subject: 'CN=jane' }));
   await w.ask({ challenge: 'wrong', key: await deviceKey('records 2') });
   const where = mkdtempSync(join(folder, 'log-'));
-  const publish = async () => {
-    await sequenceAll(deps);
+  const write = () => {
     for (const [name, octets] of kept.files.files) {
       mkdirSync(dirname(join(where, name)), { recursive: true });
       writeFileSync(join(where, name), octets);
     }
   };
+  const publish = async () => {
+    await sequenceAll(deps);
+    write();
+  };
   await publish();
   const states = await logStates(deps);
-  const verify = async (log = 'default') => {
+  const verify = async (log = 'default', more: readonly string[] = ['--records']) => {
     const verifierKey = states.find((one) => one.log === log)?.verifierKey ?? '';
-    return terminal.run(['log', 'verify', join(where, log), '--key', verifierKey, '--records']);
+    return terminal.run(['log', 'verify', join(where, log), '--key', verifierKey, ...more]);
   };
   const rows = (kind: Kind) => w.store.dump().filter((row) => row.kind === kind);
   const events = () => rows('event').map(({ record }) => eventIn(record));
@@ -49,7 +61,12 @@ async function service() {
     const rev = rows(kind).find(({ key: one }) => one === keyOf)?.rev ?? 0;
     await w.store.write([{ do: 'delete', kind, key: keyOf, rev }]);
   };
-  return { w, deps, der, publish, verify, rows, events, remove };
+  /** As another hand does it. */
+  const putBack = async ({ kind, key: keyOf, record }: Row) => {
+    await remove(kind, keyOf);
+    await w.store.write([{ do: 'put', kind, key: keyOf, rev: 0, record } as Action]);
+  };
+  return { w, deps, kept, der, write, publish, verify, rows, events, remove, putBack };
 }
 
 async function wrong(change: (s: Awaited<ReturnType<typeof service>>) => Promise<void>) {
@@ -134,6 +151,108 @@ test('other names than the log has the hash of are named', async () => {
     }
   });
   assert.match(err, /names others on record than the log has the hash of/);
+});
+
+const alice = { kind: 'admin', id: 'alice' } as const;
+
+test('a revoked challenge that is good again on record is named', async () => {
+  const s = await service();
+  await s.w.lab.challenge();
+  const row = s.rows('challenge').find(({ record }) => (record as Challenge).usesLeft > 0);
+  assert.ok(row);
+  const { id } = row.record as Challenge;
+  await revokeChallenge(s.deps, id, undefined, alice);
+  await s.publish();
+  assert.equal((await s.verify('system')).code, 0);
+  await s.putBack(row);
+  const { code, err } = await s.verify('system');
+  assert.equal(code, 6);
+  assert.match(err, new RegExp(`challenge ${id} is open on record, and revoked by the log`));
+});
+
+test('an RA certificate that the log does not know, one that is gone and one in another state are named', async () => {
+  const s = await service();
+  const step = (name: RotationStep) =>
+    rotateRa(s.deps, 'default', { step: name, force: true, actor: alice });
+  const [before] = s.rows('authority');
+  await step('prepare');
+  await s.publish();
+  assert.equal((await s.verify()).code, 0);
+  const [prepared] = s.rows('authority');
+  await step('activate');
+  await s.publish();
+  assert.equal((await s.verify()).code, 0);
+  assert.ok(before && prepared);
+  await s.putBack(prepared);
+  assert.match(
+    (await s.verify()).err,
+    /RA generation 1 of default is current on record, and by the log: previous/,
+  );
+  await s.putBack(before);
+  assert.match(
+    (await s.verify()).err,
+    /RA generation 2 of default is current by the log, and not on record/,
+  );
+  const record = structuredClone(before.record) as AuthorityRecord;
+  const generations = [
+    ...record.generations,
+    ...record.generations.map((one) => ({ ...one, id: 3 })),
+  ];
+  await s.remove('authority', before.key);
+  const forged = { ...record, generations };
+  // By whoever has the MAC keys, too.
+  const { mac: _mac, ...fresh } = forged as typeof forged & { readonly mac: string };
+  await s.deps.store.write([
+    { do: 'put', kind: 'authority', key: before.key, rev: 0, record: fresh },
+  ]);
+  assert.match(
+    (await s.verify()).err,
+    /RA generation 3 of default is on record, and no event of the log knows its certificate/,
+  );
+});
+
+test('a CRL that is older on record than in the log, or is not there, is named', async () => {
+  for (const [partition, said] of [
+    [undefined, /CRL 1 of default is on record, and the last in the log is 7/],
+    ['1-0', /CRL 7 of default\/1-0 is in the log, and none is on record/],
+  ] as const) {
+    const err = await wrong(async ({ deps, publish }) => {
+      const draft = new Draft(new View(deps.store));
+      const about = { ca: 'default', number: 7, ...(partition ? { partition } : {}) };
+      draft.event(deps.clock.now(), deps.random, { ...about, type: 'crl.published', actor: alice });
+      await deps.store.write(draft.actions);
+      await publish();
+    });
+    assert.match(err, said);
+  }
+});
+
+test('an event that was signed into the log twice is named with both places, without records, too', async () => {
+  const s = await service();
+  const { logs, files } = s.kept;
+  const { entries, origin, time } = await publishedOf(s.kept, 'scep.test/log/default', 'default');
+  const twice = [...entries, ...entries.slice(1, 2)].map(utf8);
+  const changed = new MemoryLogFiles();
+  await new Published(changed, 'default').add(0, twice);
+  const tree = grown(
+    emptyEdge,
+    twice.map((entry) => leafHash(entry)),
+  );
+  const text = checkpointText({ origin, size: tree.size, root: rootOf(tree), time });
+  const verifier = { name: origin, key: await logs.key() };
+  const note = signedNote(text, verifier, await logs.sign(utf8(text)));
+  files.files.clear();
+  for (const [name, octets] of changed.files) files.files.set(name, octets);
+  files.files.set('default/checkpoint', utf8(note));
+  s.write();
+  for (const more of [[], ['--records']]) {
+    const { code, err } = await s.verify('default', more);
+    assert.equal(code, 6);
+    assert.match(
+      err,
+      new RegExp(`event \\S+ stands in the log twice: entries 1 and ${entries.length}`),
+    );
+  }
 });
 
 test('a revocation that was taken back on record is named, and a log that has stopped', async () => {

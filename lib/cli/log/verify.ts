@@ -19,10 +19,12 @@ import { callApi } from '../api.ts';
 import { verifyFolder } from '../evidence/verify.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { operating, where as operatorsWhere } from '../operating.ts';
+import { compareRecords, requireSame, sameText } from '../records/compare.ts';
+import { Disk } from '../records/disk.ts';
+import { Entries, Told } from '../records/told.ts';
 import { outOption } from '../show.ts';
 import { counted } from '../text.ts';
 import { type Completeness, Signatures } from './completeness.ts';
-import { compareRecords, requireSame, sameText, Told } from './records.ts';
 import { fileAt, isUrl, noteText, type Opened, openSource } from './source.ts';
 
 const keyOption = (): Option =>
@@ -278,31 +280,30 @@ async function verifyLog(
     throw new CliError('notAllowed', '--records needs a token of the role auditor');
   }
   const signatures = cloudtrail && new Signatures(kmsKey);
-  const told = records && new Told();
+  const disk = await Disk.open();
+  const entries = new Entries(disk);
+  const told = records && new Told(disk);
   const each = (entry: Bytes): void => {
+    const added = entries.add(entry);
+    told?.add(added);
     signatures?.add(entry);
-    told?.add(entry);
   };
   const progress =
     io.progress && ((done: number) => io.progress?.(`${done} of ${checkpoint.size}`));
-  try {
-    await held(() =>
-      verifyTree(source, checkpoint, {
-        since: before,
-        ...(progress ? { progress } : {}),
-        ...(signatures || told ? { each } : {}),
-      }),
-    );
-  } finally {
-    io.progress?.('');
-  }
-  if (keep !== undefined) await writeFile(keep, note);
-  const compared =
-    told &&
-    (await compareRecords(io, told, {
-      log: verifier.name.slice(verifier.name.lastIndexOf('/') + 1),
-      asOf,
-    }));
+  const compare = async () => {
+    try {
+      await held(() =>
+        verifyTree(source, checkpoint, { since: before, ...(progress ? { progress } : {}), each }),
+      );
+      if (keep !== undefined) await writeFile(keep, note);
+      const log = verifier.name.slice(verifier.name.lastIndexOf('/') + 1);
+      return told && (await compareRecords(io, told, { log, asOf, disk }));
+    } finally {
+      io.progress?.('');
+      disk.close();
+    }
+  };
+  const compared = await compare();
   const { size, time } = shown(checkpoint);
   const kms = cloudtrail && (await signatures?.compare(cloudtrail, checkpoint.time));
   if (json) {
