@@ -4,6 +4,7 @@
 //   peers    only what it costs beside other servers; --rss 100000: enrolments over which memory is watched
 //   search   only searches, in a file of a million requests; --requests 50000
 //   log      only what a log takes and costs; --seconds 600: of a thousand events each
+//   verify   only what `log verify` takes; --events 10000000: of a log, --records 100000: with what is on record
 //   timing   only whether time says what came out of an envelope; --count 20000: messages of each class;
 //            --endpoint default (20 minutes) or any (its answers wait for a timer: 12 hours)
 
@@ -28,6 +29,7 @@ import { peers } from './peers.ts';
 import { searchWaits } from './search.ts';
 import { latencies, steps } from './stores.ts';
 import { timing } from './timing.ts';
+import { logMemory, recordsMemory, type Taken } from './verify.ts';
 import type { BesideNode } from './worker.ts';
 
 const smoke = process.argv.includes('--smoke');
@@ -120,6 +122,38 @@ const overDynamoDb = async (work: () => Promise<void>): Promise<void> => {
 if (process.argv.includes('log')) {
   const found = await logCosts();
   await overDynamoDb(async () => void Object.assign(found, await units()));
+  if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
+  process.exit();
+}
+const verifies = async (): Promise<Record<string, number>> => {
+  const counted = (word: string, least: string, most: string): number => {
+    const [, count = smoke ? least : most] =
+      new RegExp(`--${word}[ =](\\d+)`).exec(process.argv.join(' ')) ?? [];
+    return Number(count);
+  };
+  const events = counted('events', '20000', '10000000');
+  const records = counted('records', '2000', '100000');
+  const found: Record<string, number> = {};
+  const measure = async (what: string, all: number, take: (count: number) => Promise<Taken>) => {
+    const [tenth, whole] = [await take(all / 10), await take(all)];
+    for (const [count, { peakMB, seconds }] of [
+      [all / 10, tenth],
+      [all, whole],
+    ] as const) {
+      say(
+        `${peakMB.toFixed(0).padStart(7)}  MB at most of ${what} of ${count}, in ${seconds.toFixed(1)} s`,
+      );
+    }
+    const ratio = whole.peakMB / tenth.peakMB;
+    say(`${ratio.toFixed(2).padStart(7)}  times the memory for ten times as many`);
+    found[`memory of ${what}`] = Number(ratio.toFixed(2));
+  };
+  await measure('log verify, events', events, (count) => logMemory(count, say));
+  await measure('log verify --records, challenges', records, recordsMemory);
+  return found;
+};
+if (process.argv.includes('verify')) {
+  const found = await verifies();
   if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
   process.exit();
 }
@@ -229,6 +263,7 @@ const file = new SqliteStore(join(temporary('bench'), 'scepter.db'));
 await waits('SQLite', file);
 file.close();
 Object.assign(report, await logCosts());
+Object.assign(report, await verifies());
 Object.assign(report, await besideOthers());
 
 await overDynamoDb(async () => {
