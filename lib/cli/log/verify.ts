@@ -273,11 +273,9 @@ async function verifyLog(
   if (isUrl(where) || records) requireRecent(checkpoint, asOf);
   const older = since && fromUtf8(await fileAt(since));
   const before = older ? await held(() => openCheckpoint(older, verifier)) : undefined;
-  if (cloudtrail && !source.entries) {
-    throw new CliError('notAllowed', '--cloudtrail needs a token of the role auditor');
-  }
-  if (records && !source.entries) {
-    throw new CliError('notAllowed', '--records needs a token of the role auditor');
+  if ((cloudtrail || records) && !source.entries) {
+    const option = cloudtrail ? '--cloudtrail' : '--records';
+    throw new CliError('notAllowed', `${option} needs a token of the role auditor`);
   }
   const signatures = cloudtrail && new Signatures(kmsKey);
   const disk = await Disk.open();
