@@ -20,6 +20,7 @@ import { type Bytes, base64, concat, fromUtf8, utf8 } from '../../lib/base/bytes
 import { Malformed } from '../../lib/base/errors.ts';
 import { forgetTransaction } from '../../lib/ca/log/forget.ts';
 import { logStates, sequenceAll } from '../../lib/ca/log/sequence.ts';
+import { indexFresh } from '../../lib/ca/query/keep-index.ts';
 import { signingRecords, verifySignings } from '../../lib/cli/evidence/signatures.ts';
 import { openTar, tarOf } from '../../lib/cli/evidence/tar.ts';
 import { verifyFolder } from '../../lib/cli/evidence/verify.ts';
@@ -386,7 +387,7 @@ describe('evidence', () => {
   test('what is not there, and what cannot be written, is a sentence', async () => {
     const none = await scepter('evidence', 'nobody.example', '--out', path('none'));
     assert.equal(none.code, 3);
-    assert.match(none.err, /none was issued to a device of this name/);
+    assert.match(none.err, /none was issued to a device of this name or serial number/);
     const full = await scepter('evidence', first.serial, '--out', path('one'));
     assert.equal(full.code, 2);
     assert.match(full.err, /is not empty: name a new folder/);
@@ -425,6 +426,77 @@ test('of a device all certificates are in it; a request with a secret that other
     [6, 'scepter: notes.txt is no part of the evidence: put it elsewhere\n'],
   );
 });
+
+describe('a device', () => {
+  test('is found by each whole name that it has, and by the serial number of its hardware', async () => {
+    const subject = 'serialNumber=HW-00A17,CN=router-9,O=Example';
+    const names = ['dns:router-9.example', 'dns:gateway.example'];
+    const challenge = await w.lab.challenge({ subject, names });
+    const asked = { challenge, key: await deviceKey('router'), subject, names, transactionID: 'r' };
+    await w.ask(asked);
+    const { id = '' } = w.transactions().find((one) => one.subject === subject) ?? {};
+    await api.ok(w.lab, 'POST', `/transactions/${id}/approve`, { body: {} });
+    got(await w.poll(asked));
+    await sequenceAll(deps);
+    w.lab.clock.at += 30 * 60_000;
+    await indexFresh(w.lab.deps);
+    const found = ['router-9.example', 'gateway.example', 'ROUTER-9', 'hw-00a17'];
+    for (const [i, name] of found.entries()) {
+      const { code, err } = await scepter('evidence', name, '--out', path(`router${i}`));
+      assert.equal(code, 0, `${name}: ${err}`);
+    }
+    for (const part of ['router', 'hw-00a1', 'Example', '-', 'x'.repeat(600)]) {
+      const { code, err } = await scepter('evidence', part, '--out', path('none'));
+      assert.equal(code, 3, `${part}: ${err}`);
+    }
+  });
+
+  test('whose record was changed by another hand is not said to have none; by its serial number, evidence goes without the request', async () => {
+    const { serial, id } = await enrolled('forged');
+    await sequenceAll(deps);
+    const [row] = await w.lab.deps.store.read([{ kind: 'transaction', key: id }]);
+    assert.ok(row);
+    const record = { ...row.record, client: { from: '203.0.113.9' } };
+    await w.store.write([
+      { do: 'put', kind: 'transaction', key: id, rev: row.rev, record } as never,
+    ]);
+    const byName = await scepter('evidence', 'forged.example', '--out', path('forged'));
+    assert.equal(byName.code, 1);
+    assert.match(byName.err, new RegExp(`transaction ${id} was changed by another hand`));
+    const { code, err } = await scepter('evidence', serial, '--out', path('forged'));
+    assert.equal(code, 0, err);
+    assert.match(err, /was changed by another hand, .*; the request is left out$/m);
+    const { out } = await verify('forged');
+    assert.match(out, /It is not here: it is no longer kept as it came\.$/m);
+    assert.match(out, /It waited for an approver: test \(token\) approved it/);
+  });
+
+  test('of whose events one was removed from the records: that is said', async () => {
+    const { serial } = await enrolled('lost');
+    await api.ok(w.lab, 'POST', `/certificates/default/${serial}/revoke`, {
+      body: { reason: 'superseded' },
+    });
+    await sequenceAll(deps);
+    for (const { kind, key, record } of w.store.dump()) {
+      const { body = '' } = record as { body?: string };
+      const isIts = kind === 'event' && body.includes(serial);
+      const isLost = isIts && JSON.parse(body).type === 'certificate.revoked';
+      const approves = kind === 'event' && body.includes('"request.approved"');
+      if (!isLost && !(approves && body > '' && isOfLost(body))) continue;
+      const [row] = await w.store.read([{ kind: 'event', key }]);
+      await w.store.write([{ do: 'delete', kind: 'event', key, rev: row?.rev ?? 0 }]);
+    }
+    const { code, err } = await scepter('evidence', serial, '--out', path('lost'));
+    assert.equal(code, 0, err);
+    assert.match(err, new RegExp(`^${serial}: no event on record tells who approved it, so`, 'm'));
+    assert.match(err, new RegExp(`^${serial}: no event on record tells that it is revoked,`, 'm'));
+    assert.equal((await verify('lost')).code, 0);
+  });
+});
+
+const isOfLost = (body: string): boolean =>
+  w.transactions().find(({ subject }) => subject === 'CN=lost')?.id ===
+  JSON.parse(body).transaction;
 
 describe('an event that its log has not taken yet', () => {
   test('is waited for', async () => {

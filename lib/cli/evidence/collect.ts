@@ -6,6 +6,7 @@ import { canonicalText } from '../../base/json.ts';
 import { LOG_LATE_MS } from '../../base/log-limits.ts';
 import { iso } from '../../base/text.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
+import type { Withheld } from '../../base/words.ts';
 import { type EvidenceContents, evidencePaths } from '../../events/evidence-files.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io } from '../io.ts';
@@ -51,7 +52,11 @@ export async function collect(io: Io, wanted: readonly WantedCertificate[]): Pro
   for (const { ca, serial } of wanted) {
     io.progress?.(`${certificates.length} of ${counted(wanted.length, 'certificate')}`);
     const params = { ca, serial };
-    const { pem: certificate, transaction } = await callApi(io, 'GET /certificates/{ca}/{serial}', {
+    const {
+      pem: certificate,
+      transaction,
+      state,
+    } = await callApi(io, 'GET /certificates/{ca}/{serial}', {
       params,
     });
     if (certificate === undefined) {
@@ -62,6 +67,7 @@ export async function collect(io: Io, wanted: readonly WantedCertificate[]): Pro
     certificates.push({ serial, request: await requestOf(io, files, serial, transaction) });
     const about = [...(await eventsOf({ transaction })), ...(await eventsOf({ serial }))];
     for (const event of about) required.set(event.id, event);
+    noteLacking(io, { serial, state }, about);
   }
   const helpful = await beforeThem([...required.values()], pagesOf);
   requireUnaltered(io, [...altered]);
@@ -69,6 +75,29 @@ export async function collect(io: Io, wanted: readonly WantedCertificate[]): Pro
   const proven = await proveAll(io, files, [...required.values()], helpful);
   io.progress?.('');
   return { files, certificates, events: proven, verifierKey };
+}
+
+/** An event that was removed from the records stands in the log all the same, and not in the folder. */
+function noteLacking(
+  io: Io,
+  { serial, state }: { readonly serial: string; readonly state: string },
+  about: readonly EventBody[],
+): void {
+  const types = new Set(about.map(({ type }) => type));
+  const ends = ['revoked', 'superseded', 'reasonRaised', 'held'] as const;
+  const isEnded = state === 'revoked' || state === 'held';
+  const isApproved = about.some(({ authorizedBy = [] }) => authorizedBy.includes('approval'));
+  const lacking = [
+    ...(isApproved && !types.has('request.approved') ? ['who approved it'] : []),
+    ...(isEnded && !ends.some((end) => types.has(`certificate.${end}`))
+      ? [`that it is ${state}`]
+      : []),
+  ];
+  for (const what of lacking) {
+    io.note(
+      `${serial}: no event on record tells ${what}, so the folder does not: "scepter log verify --records" says whether one was removed`,
+    );
+  }
 }
 
 /** The CA's certificate and those above it, PEM each. */
@@ -85,6 +114,11 @@ async function requestOf(
 ): Promise<EvidenceContents['certificates'][number]['request']> {
   const { csr, withheld = 'notKept' } = await callApi(io, 'GET /transactions/{id}/request', {
     params: { id },
+  }).catch((error: unknown): { csr?: string; withheld?: Withheld } => {
+    // Its record was changed by another hand: what the log has is proven all the same.
+    if (!(error instanceof CliError && error.exit === 'failure')) throw error;
+    io.note(`${error.message}; the request is left out`);
+    return {};
   });
   if (csr === undefined) return withheld;
   files.set(evidencePaths.request(serial), utf8(pem('CERTIFICATE REQUEST', fromBase64(csr))));

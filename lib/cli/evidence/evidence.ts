@@ -38,7 +38,7 @@ export function evidenceCommand(io: Io): Command {
     )
     .argument(
       '<certificate>',
-      'a serial number, or the beginning of one; or a device, by its whole first subjectAltName or common name: all of its certificates',
+      'the serial number of a certificate, or the beginning of one; or a device, by a whole subjectAltName, common name or serial number in its subject: all of its certificates',
     )
     .requiredOption(
       '--out <folder>',
