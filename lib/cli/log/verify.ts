@@ -243,10 +243,8 @@ async function verify(io: Io, where: string, options: VerifyOptions): Promise<vo
       return await held(() => verifyFolder(io, source, { verifier, ca, json }));
     }
     if (options.ca !== undefined) {
-      throw new CliError(
-        'usage',
-        `--ca is for evidence, and ${where} has no ${evidencePaths.manifest}`,
-      );
+      const lacks = `${where} has no ${evidencePaths.manifest}`;
+      throw new CliError('usage', `--ca is for evidence, and ${lacks}`);
     }
     await verifyLog(io, { where, source, verifier }, options);
   } finally {
