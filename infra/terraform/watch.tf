@@ -11,7 +11,7 @@ locals {
     Outages          = { from = ["scep", "admin"], pattern = "{ ($.event = \"http.outage\") || ($.event = \"start.failed\") }", value = "1" }
     KmsTrouble       = { from = ["scep", "admin", "maintenance", "sequencer"], pattern = "{ $.severity = \"error\" && $.detail = \"KMS *\" }", value = "1" }
     Tampered         = { from = ["scep", "admin", "maintenance", "sequencer"], pattern = "{ ($.event = \"challenge.tampered\") || ($.event = \"record.altered\") }", value = "1" }
-    ChallengeFailing = { from = ["scep"], pattern = "{ $.event = \"challenge.failing\" }", value = "1" }
+    ChallengeFailing = { from = ["scep"], pattern = "{ ($.event = \"challenge.failing\") || ($.event = \"challenge.reused\") || ($.event = \"challenge.decoyUsed\") }", value = "1" }
     CaWarning        = { from = ["maintenance"], pattern = "{ $.event = \"ca.warning\" }", value = "1" }
     LogLate          = { from = ["sequencer"], pattern = "{ $.event = \"upkeep.done\" && $.waitedSeconds > 60 }", value = "1" }
     LogRefused       = { from = ["sequencer"], pattern = "{ $.event = \"log.refused\" }", value = "1" }
@@ -57,7 +57,7 @@ locals {
     Outages          = { says = "requests are answered with 503", namespace = local.namespace, metric = "Outages", dimensions = {}, statistic = "Sum", period = 300, threshold = 5, periods = 1, below = false }
     KmsTrouble       = { says = "KMS refuses, throttles or is away", namespace = local.namespace, metric = "KmsTrouble", dimensions = {}, statistic = "Sum", period = 300, threshold = 3, periods = 1, below = false }
     Tampered         = { says = "a record was changed by someone else", namespace = local.namespace, metric = "Tampered", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
-    ChallengeFailing = { says = "requests with a challenge of several uses are refused, see challenge.failing in the log of scep", namespace = local.namespace, metric = "ChallengeFailing", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
+    ChallengeFailing = { says = "a challenge is misused: one of several uses keeps failing, or somebody has a spent one or a decoy; see challenge.* in the log of scep", namespace = local.namespace, metric = "ChallengeFailing", dimensions = {}, statistic = "Sum", period = 300, threshold = 1, periods = 1, below = false }
     # An attacker who tries to decrypt a recorded message by sending changed ones, from many addresses.
     Rejected   = { says = "many messages do not open: devices with an old RA certificate, or someone who tries to decrypt", namespace = local.namespace, metric = "Rejected", dimensions = {}, statistic = "Sum", period = 300, threshold = 300, periods = 1, below = false }
     Slow       = { says = "one request in twenty takes 5 s or longer", namespace = "AWS/Lambda", metric = "Duration", dimensions = local.lambda.scep, statistic = "p95", period = 300, threshold = 5000, periods = 2, below = false }

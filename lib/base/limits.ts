@@ -119,7 +119,7 @@ export const MAX_REFUSED_NAMES = 5;
  * shown: more than any name that is meant well. */
 export const MAX_EVIDENCE_CHARACTERS = 500;
 
-/** Names a challenge binding or a CSR's subjectAltName may hold. */
+/** Names, purposes or ranges of addresses that a challenge is bound to; names of a CSR's subjectAltName. */
 export const MAX_NAMES = 100;
 
 /** Octets of one subject or name: what a CSR may put into a certificate. */

@@ -111,6 +111,7 @@ export const eventTypes = [
   'challenge.created',
   'challenge.refused',
   'challenge.reused',
+  'challenge.decoyUsed',
   'challenge.locked',
   'challenge.revoked',
   'request.pending',

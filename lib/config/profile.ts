@@ -2,7 +2,6 @@
 // part of the configuration and is checked with it; `ca/authorize/policy.ts` asks it.
 
 import * as z from 'zod/mini';
-import { extKeyUsages, otherPurposes } from '../asn1/oids.ts';
 import { Malformed } from '../base/errors.ts';
 import { MAX_RSA_BITS, MIN_RSA_BITS } from '../base/limits.ts';
 import { type CurveName, curves } from '../crypto/algorithms.ts';
@@ -16,6 +15,7 @@ import {
 import { attributeName, attributeType, isDottedOid, nameOf, nameWith } from '../x509/names/name.ts';
 import { namesInSubject, requireLintFree } from '../x509/names/subject-names.ts';
 import type { KeyKind } from '../x509/public-key.ts';
+import { isPurpose, ofTheCa, purposeOid, purposes, purposeText } from './purposes.ts';
 import { described, duration } from './schema.ts';
 
 export type Profile = {
@@ -69,20 +69,6 @@ type Requestable = (typeof requestable)[number];
 
 const sidForms = ['none', 'uri', 'extension', 'both'] as const;
 type SidForm = (typeof sidForms)[number];
-
-const purposes = ['clientAuth', 'serverAuth', 'emailProtection', 'ipsecIKE', 'smartcardLogon'];
-const purposeText = `must be ${purposes.join(', ')} or a dotted OID`;
-/** anyExtendedKeyUsage is refused: it would allow every purpose. */
-const isPurpose = (text: string): boolean =>
-  purposes.includes(text) ||
-  (isDottedOid(text) && text.length <= 128 && text !== otherPurposes.anyExtendedKeyUsage);
-
-/** Purposes that are refused: their holder could act as a part of the CA itself. */
-const ofTheCa: Readonly<Record<string, string>> = {
-  [otherPurposes.OCSPSigning]:
-    'OCSPSigning lets its holder answer for the CA which certificates are good',
-  [extKeyUsages.certificateRequestAgent]: 'Certificate Request Agent is what the CA has its RA for',
-};
 
 const curveNames = Object.keys(curves) as [CurveName, ...CurveName[]];
 const bits = z.int().check(z.gte(MIN_RSA_BITS), z.lte(MAX_RSA_BITS));
@@ -272,9 +258,7 @@ export function checkProfile(
     ...(ec.length > 0 ? (['EC'] as const) : []),
     ...(ed25519 ? (['Ed25519'] as const) : []),
   ];
-  const extKeyUsage = input.extKeyUsage.map(
-    (purpose) => extKeyUsages[purpose as keyof typeof extKeyUsages] ?? purpose,
-  );
+  const extKeyUsage = input.extKeyUsage.map(purposeOid);
   for (const [i, purpose] of extKeyUsage.entries()) {
     const field = `${path}.extKeyUsage.${i}`;
     if (ofTheCa[purpose]) problems.push(`${field}: ${ofTheCa[purpose]}; leave it out`);

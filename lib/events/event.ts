@@ -37,6 +37,8 @@ export type EventFields = {
   readonly serial?: string;
   readonly subject?: string;
   readonly names?: readonly string[];
+  /** What its owner calls the device. */
+  readonly device?: string;
   /** SHA-256, hexadecimal: of the CSR as it came, the TBSCertificate, the certificate, the
    * SubjectPublicKeyInfo. */
   readonly csrHash?: string;
@@ -86,7 +88,7 @@ export const EVENT_RANDOM_OCTETS: number = ID_OCTETS + 2 * SALT_OCTETS;
 export function makeEvent(
   now: number,
   random: Bytes,
-  { actor, transactionID, subject, names, note, ...fields }: EventFields,
+  { actor, transactionID, subject, names, device, note, ...fields }: EventFields,
 ): Bodies & { readonly id: string } {
   const id = ulid(now, random.slice(0, ID_OCTETS));
   const salts = [ID_OCTETS, ID_OCTETS + SALT_OCTETS].map((at) =>
@@ -97,7 +99,7 @@ export function makeEvent(
   const who = kind === 'system' ? { actor } : { actor: { kind } };
   const about = {
     ...(kind === 'system' || Object.keys(person).length === 0 ? {} : { actor: person }),
-    ...{ transactionID, subject, note },
+    ...{ transactionID, subject, device, note },
     ...(names && names.length > 0 ? { names } : {}),
   };
   const personal = Object.values(about).some((value) => value !== undefined)

@@ -90,6 +90,41 @@ export const authorizationReasons = {
     change: 'Set the attribute on the device to what is allowed, or change the rule.',
     countsAgainstChallenge: true,
   },
+  keyNotBound: {
+    code: 'SCEP-315',
+    text: 'the key is not of the kind, or not the one, that this challengePassword was made for',
+    rule: 'challenge create --key or --key-hash',
+    means: 'The challengePassword was made for one key or kind of key, and the device has another.',
+    change:
+      'Let the device generate a key as it is allowed, or make a challenge for the key that it has.',
+    countsAgainstChallenge: true,
+  },
+  sourceNotBound: {
+    code: 'SCEP-316',
+    text: 'the request comes from an address that this challengePassword was not made for',
+    rule: 'challenge create --source',
+    means:
+      'The challengePassword is good from some networks only. The request came from elsewhere, or its address is not known here: "trustedProxies" says which proxies tell it.',
+    change:
+      'Enrol the device from where it is allowed, or make a challenge for its network; look at "trustedProxies" if the address in the transaction is that of a proxy.',
+    countsAgainstChallenge: true,
+  },
+  profileNotBound: {
+    code: 'SCEP-317',
+    text: 'this endpoint has another profile by now than the one that this challengePassword was made for',
+    rule: 'challenge create --profile, endpoints.<endpoint>.profile',
+    means:
+      'The challengePassword was made for certificates of one profile, and the endpoint has another.',
+    change: 'Make another challenge, or give the endpoint its profile again.',
+  },
+  purposeNotBound: {
+    code: 'SCEP-319',
+    text: 'the profile of this endpoint no longer has the extended key usages that this challengePassword was made for',
+    rule: 'challenge create --eku, profiles.<profile>.extKeyUsage',
+    means:
+      'The challengePassword, or the certificate that is renewed, is for purposes that the profile certifies no longer.',
+    change: 'Make another challenge, or put the purposes into the profile again.',
+  },
   hostNotBound: {
     code: 'SCEP-318',
     text: 'the common name is a host name or an address, which TLS clients go by, and not one that this challengePassword or the profile allows',

@@ -135,6 +135,10 @@ const sessions: Record<string, () => Promise<World>> = {
     next();
     await w.ask({ challenge, subject: 'CN=right,O=Test' });
     assert.deepEqual(next(), ['challenge.reused', 'challenge.locked', 'request.refused']);
+    const decoy = await w.lab.challenge({ decoy: true });
+    next();
+    await w.ask({ challenge: decoy });
+    assert.deepEqual(next(), ['challenge.decoyUsed', 'request.refused']);
     return w;
   },
   'requests that wait': async () => {
@@ -384,7 +388,12 @@ const audit: Record<string, readonly EventType[] | string> = {
   'challenge.issued': ['challenge.created'],
   'challenge.used': ['request.pending', 'certificate.intended'],
   'challenge.expired': 'a condition, checked whenever it matters; nothing happens at that time',
-  'challenge.refused': ['challenge.refused', 'challenge.reused', 'challenge.locked'],
+  'challenge.refused': [
+    'challenge.refused',
+    'challenge.reused',
+    'challenge.decoyUsed',
+    'challenge.locked',
+  ],
   'scep.request.received': ['request.pending', 'certificate.intended', 'request.refused'],
   'scep.request.rejected': ['request.refused', 'request.denied', 'request.expired'],
   'scep.request.pending': ['request.pending'],

@@ -40,12 +40,12 @@ describe('POST /api/v1/challenges', () => {
 
   const wrong: [string, unknown, string][] = [
     ['an unknown endpoint', { endpoint: 'nowhere' }, 'endpoint: "nowhere" does not exist'],
-    ['a subject', { subject: 'x' }, 'expected TYPE=VALUE at "x"'],
-    ['an empty subject', { subject: '' }, 'the subject is empty'],
+    ['a subject', { subject: 'x' }, 'subject: expected TYPE=VALUE at "x"'],
+    ['an empty subject', { subject: '' }, 'subject: the subject is empty'],
     [
       'a name',
       { san: ['a.example'] },
-      '"a.example" must be TYPE:VALUE with a TYPE of dns, email, uri, ip, upn, sid',
+      'san: "a.example" must be TYPE:VALUE with a TYPE of dns, email, uri, ip, upn, sid',
     ],
     ['names that are no list', { san: 'dns:a' }, 'san: must be an array'],
     ['no uses', { uses: 0 }, 'uses: must be at least 1'],

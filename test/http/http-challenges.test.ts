@@ -146,13 +146,14 @@ describe('POST /challenges is refused for a binding that no certificate could ha
     test(detail.replace(/x{65,}/, 'x...x'), async () => {
       const w = await worldOf(profile);
       const { status, json } = await call(w.lab, 'POST', '/challenges', { body });
+      const said = `${body.san ? 'san' : 'subject'}: ${detail}`;
       assert.equal(status, 422);
-      assert.equal(json.detail, detail);
+      assert.equal(json.detail, said);
       assert.deepEqual(w.challenges(), []);
       // What is only tried out gets the same sentence.
       const csr = 'MA==';
       const tried = await call(w.lab, 'POST', '/simulate', { body: { csr, challenge: body } });
-      assert.deepEqual([tried.status, tried.json.detail], [422, `challenge: ${detail}`]);
+      assert.deepEqual([tried.status, tried.json.detail], [422, `challenge.${said}`]);
     });
   }
 

@@ -186,6 +186,31 @@ const provoked: Record<Exclude<Reason, 'keyNotOnCurve'>, Provoked> = {
       w.ask({ challenge: await w.lab.challenge({ subject: 'CN=a' }), subject: 'CN=b' }),
     kept: /asked for: CN=b\nallowed: CN=a/,
   },
+  keyNotBound: {
+    act: async (w) => w.ask({ challenge: await w.lab.challenge({ key: 'ec' }) }),
+    kept: /asked for: RSA-2048\nallowed: ec$/m,
+  },
+  sourceNotBound: {
+    act: async (w) => w.ask({ challenge: await w.lab.challenge({ sources: ['10.0.0.0/8'] }) }),
+    kept: /allowed: 10\.0\.0\.0\/8/,
+  },
+  profileNotBound: {
+    options: { endpoint: { profile: 'p' }, config: { profiles: { p: {} } } },
+    act: async (w) => {
+      const before = await w.instance({ endpoint: { profile: 'device' } });
+      return w.ask({ challenge: await before.challenge({ profile: 'device' }) });
+    },
+    kept: /asked for: p\nallowed: device/,
+  },
+  purposeNotBound: {
+    options: { endpoint: { profile: 'p' }, config: { profiles: { p: {} } } },
+    act: async (w) => {
+      const extKeyUsage = ['clientAuth', 'serverAuth'];
+      const before = await w.instance({ config: { profiles: { p: { extKeyUsage } } } });
+      return w.ask({ challenge: await before.challenge({ extKeyUsage: ['serverAuth'] }) });
+    },
+    kept: /rule profiles\.p\.extKeyUsage\nasked for: clientAuth\nallowed: serverAuth/,
+  },
   nameNotBound: {
     options: {
       endpoint: { profile: 'p' },

@@ -55,8 +55,8 @@ export function checkCa(rows: readonly Row[], delivered: readonly Bytes[] = [], 
   const ofChallenge = eventsOf('challengeId');
   for (const [key, challenge] of challenges) {
     checkChallenge(key, challenge, transactions);
-    const counted = ofChallenge(challenge.id).filter(
-      ({ type }) => type === 'challenge.refused' || type === 'challenge.reused',
+    const counted = ofChallenge(challenge.id).filter(({ type }) =>
+      ['challenge.refused', 'challenge.reused', 'challenge.decoyUsed'].includes(String(type)),
     );
     assert.equal(counted.length, challenge.failures, `${key}: every refusal is counted`);
   }

@@ -5,7 +5,7 @@ import { systemRandom } from '../../lib/adapters/system.ts';
 import { type Bytes, type Random, utf8 } from '../../lib/base/bytes.ts';
 import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
 import { initCa } from '../../lib/ca/authority/init-ca.ts';
-import { normalBinding } from '../../lib/ca/challenge/binding.ts';
+import { normalBinding, type WantedBinding } from '../../lib/ca/challenge/binding.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
 import type { LifecycleDeps, Operator, ServerDeps } from '../../lib/ca/deps.ts';
 import { logged } from '../../lib/ca/log/outbox.ts';
@@ -100,12 +100,12 @@ export type Lab = {
   challenge(options?: ChallengeOptions): Promise<string>;
 };
 
-export type ChallengeOptions = {
+export type ChallengeOptions = Omit<WantedBinding, 'san'> & {
   readonly endpoint?: string;
-  readonly subject?: string;
   readonly names?: readonly string[];
   readonly uses?: number;
   readonly ttlMs?: number;
+  readonly decoy?: boolean;
 };
 
 const origin = 'http://scep.test';
@@ -214,9 +214,10 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
       if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
       return new Uint8Array(await response.arrayBuffer());
     },
-    challenge: async ({ endpoint: id, subject, names = [], uses = 1, ttlMs = 3_600_000 } = {}) => {
-      const binding = normalBinding(endpoint(id).profile, subject, names);
-      const wanted = { binding, uses, ttlMs };
+    challenge: async ({ endpoint: id, names = [], ...options } = {}) => {
+      const { uses = 1, ttlMs = 3_600_000, decoy = false, ...asked } = options;
+      const binding = normalBinding(endpoint(id).profile, { ...asked, san: names });
+      const wanted = { binding, uses, ttlMs, decoy };
       return (await createChallenge(deps, endpoint(id), wanted, { actor: { kind: 'system' } }))
         .challenge;
     },

@@ -33,6 +33,7 @@ const fields = {
   endpoint: z.string(),
   transaction: ulidText,
   subject: described('RFC 4514', z.string()),
+  device: described('what its owner calls it, by its challenge', z.optional(z.string())),
   notBefore: time,
   notAfter: time,
   tbsHash: described('SHA-256 of the TBSCertificate', hexText),
@@ -131,7 +132,7 @@ export const certificateRoutes = {
       search: z.optional(search),
       subject: described('how the subject begins, in any case', z.optional(beginning)),
       device: described(
-        'how the first subjectAltName begins, or else the common name',
+        'how its name begins: that of its challenge, or the first subjectAltName, or else the common name',
         z.optional(beginning),
       ),
       key: described('SHA-256 of the SubjectPublicKeyInfo', z.optional(digest)),

@@ -3,6 +3,7 @@
 import * as z from 'zod/mini';
 import { MAX_NAMES } from '../../base/limits.ts';
 import { challengeStates } from '../../base/words.ts';
+import { patterns } from '../../config/profile.ts';
 import { described, duration } from '../../config/schema.ts';
 import type { Routes } from '../route.ts';
 import {
@@ -10,6 +11,7 @@ import {
   author,
   body,
   endpointId,
+  hexText,
   idPrefix,
   page,
   time,
@@ -17,25 +19,87 @@ import {
   ulidText,
 } from '../schemas.ts';
 
+const fewTexts = z
+  .array(z.string().check(z.maxLength(256, 'must be at most 256 characters')))
+  .check(z.maxLength(MAX_NAMES, `must hold at most ${MAX_NAMES}`));
+
+/** What a challenge may be bound to, as it is asked for. */
+export const binding = {
+  subject: described('the only subject it may be used for, RFC 4514', z.optional(z.string())),
+  subjectPattern: described(
+    'instead of a subject: attribute types that the subject must have, and patterns of which each value must match one, such as {"CN": "printer-*"}',
+    z.optional(z.record(z.string(), patterns)),
+  ),
+  san: described(
+    'TYPE:VALUE of the subjectAltNames that the certificate gets, and no other',
+    z._default(
+      z.array(z.string()).check(z.maxLength(MAX_NAMES, `must hold at most ${MAX_NAMES} names`)),
+      [],
+    ),
+  ),
+  extKeyUsage: described(
+    'the extended key usages of the certificate, by name or dotted OID: some of those of the profile',
+    z.optional(fewTexts),
+  ),
+  key: described('the kind of key: rsa, rsa:BITS, ec, ec:CURVE or ed25519', z.optional(z.string())),
+  keyHash: described(
+    'the only key: SHA-256 of its SubjectPublicKeyInfo, 64 hexadecimal digits',
+    z.optional(z.string()),
+  ),
+  device: described(
+    'what you call the device, such as the number on its label; the transaction and the certificate have it on record, and the certificate does not say it',
+    z.optional(
+      z
+        .string()
+        .check(
+          z.regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,256}$/u, 'must be 1 to 256 visible characters'),
+        ),
+    ),
+  ),
+  sources: described(
+    'addresses and ranges such as 10.0.0.0/8 that the request must come from',
+    z.optional(fewTexts),
+  ),
+  profile: described(
+    'the profile that the endpoint must have when the challenge is used',
+    z.optional(z.string()),
+  ),
+  validity: described(
+    'lifetime of the certificate and of its renewals, at most that of the profile',
+    z.optional(duration),
+  ),
+};
+
 const newChallenge = body(
   'NewChallenge',
   z.strictObject({
     endpoint: described('the endpoint that it is for', z._default(z.string(), 'default')),
-    subject: described('the only subject it may be used for, RFC 4514', z.optional(z.string())),
-    san: described(
-      'TYPE:VALUE of the subjectAltNames that the certificate gets, and no other',
-      z._default(
-        z.array(z.string()).check(z.maxLength(MAX_NAMES, `must hold at most ${MAX_NAMES} names`)),
-        [],
-      ),
-    ),
+    ...binding,
     uses: described(
       'how many certificates it is good for',
       z._default(z.int().check(z.gte(1), z.lte(100_000)), 1),
     ),
     ttl: described("how long it lives; the endpoint's time if absent", z.optional(duration)),
+    decoy: described(
+      'it lets nobody in: leave it where nobody should look, and whoever uses it raises an alarm',
+      z._default(z.boolean(), false),
+    ),
   }),
 );
+
+/** The same as it is bound. */
+const bound = {
+  subject: z.optional(z.string()),
+  subjectPattern: z.optional(z.record(z.string(), z.array(z.string()))),
+  san: z.array(z.string()),
+  extKeyUsage: z.optional(z.array(z.string())),
+  key: z.optional(z.string()),
+  keyHash: z.optional(hexText),
+  device: z.optional(z.string()),
+  sources: z.optional(z.array(z.string())),
+  profile: z.optional(z.string()),
+  validitySeconds: z.optional(z.number()),
+};
 
 const madeChallenge = answer(
   'MadeChallenge',
@@ -51,8 +115,7 @@ const checkedChallenge = answer(
   'CheckedChallenge',
   z.strictObject({
     endpoint: z.string(),
-    subject: z.optional(z.string()),
-    san: described('as they would be bound', z.array(z.string())),
+    ...bound,
     uses: z.int(),
   }),
 );
@@ -66,8 +129,8 @@ const challenge = answer(
       'locked: after too many refused attempts; invalid: its record was changed by another hand, or its MAC key is gone',
       z.enum(challengeStates),
     ),
-    subject: z.optional(z.string()),
-    san: z.array(z.string()),
+    ...bound,
+    decoy: described('it lets nobody in', z.optional(z.literal(true))),
     uses: z.int(),
     usesLeft: z.int(),
     failures: described('refused attempts', z.int()),

@@ -25,6 +25,7 @@ const personal = z.strictObject({
   transactionID: text,
   subject: text,
   names: texts,
+  device: described('what its owner calls the device', text),
   note: text,
 });
 

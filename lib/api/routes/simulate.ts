@@ -5,8 +5,10 @@ import { described } from '../../config/schema.ts';
 import { extension } from '../decoded.ts';
 import type { Routes } from '../route.ts';
 import { answer, body, endpointId, evidence, serial, time } from '../schemas.ts';
+import { binding } from './challenges.ts';
 
-const challengeText = 'must be "none" or {"subject": ..., "san": [...]}, both optional';
+const challengeText =
+  'must be "none" or an object with what it is bound to, such as {"subject": ..., "san": [...]}';
 
 const simulation = body(
   'SimulatedRequest',
@@ -15,19 +17,11 @@ const simulation = body(
     csr: described('a PKCS#10: PEM, or DER in base64', z.string()),
     challenge: described(
       'as if it came with a fresh challenge that is bound like this; "none": without one',
-      z._default(
-        z.union(
-          [
-            z.literal('none'),
-            z.strictObject({
-              subject: z.optional(z.string()),
-              san: z._default(z.array(z.string()), []),
-            }),
-          ],
-          challengeText,
-        ),
-        'none',
-      ),
+      z._default(z.union([z.literal('none'), z.strictObject(binding)], challengeText), 'none'),
+    ),
+    from: described(
+      'as if it came from this address; from one that its challenge allows if absent',
+      z.optional(z.string()),
     ),
     renews: described(
       "as if it was signed with this certificate of the endpoint's CA",

@@ -42,6 +42,15 @@ const fields = {
   profile: z.string(),
   authorizedBy: z.array(z.string()),
   serial: described('of the certificate of the latest attempt', z.optional(hexText)),
+  device: described('what its owner calls it, by its challenge', z.optional(z.string())),
+  extKeyUsage: described(
+    'where its challenge allows fewer than the profile',
+    z.optional(z.array(z.string())),
+  ),
+  validitySeconds: described(
+    'lifetime, where its challenge allows less than the profile',
+    z.optional(z.number()),
+  ),
   challengeBy: described('whoever made its challenge', z.optional(z.strictObject(author))),
   approval: z.optional(z.strictObject({ ...author, at: time })),
   gates: z.optional(z.array(z.string())),
@@ -133,7 +142,7 @@ export const transactionRoutes = {
       search: z.optional(search),
       subject: described('how the subject begins, in any case', z.optional(beginning)),
       device: described(
-        'how the first subjectAltName begins, or else the common name',
+        'how its name begins: that of its challenge, or the first subjectAltName, or else the common name',
         z.optional(beginning),
       ),
       serial: z.optional(serial),

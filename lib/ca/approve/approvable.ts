@@ -9,6 +9,7 @@ import type { Transaction } from '../../ports/records/transaction.ts';
 import { Refusal } from '../../refusal/reasons.ts';
 import { type ProvenRequest, readCertificationRequest } from '../../x509/csr.ts';
 import { parseGeneralName } from '../../x509/names/general-name.ts';
+import { narrowed } from '../authorize/bound.ts';
 import { requireProfile } from '../authorize/policy.ts';
 
 /**
@@ -22,7 +23,7 @@ export function requireApprovable(
   transaction: Transaction,
   stored: Bytes,
 ): ProvenRequest {
-  const { ca, profile, names } = transaction;
+  const { ca, profile, names, narrowing } = transaction;
   if (endpoint?.ca !== ca || endpoint.profile.id !== profile) {
     const now = endpoint?.profile.id ?? 'none';
     throw new Refusal('requestDenied', { profile: now, approvedFor: profile });
@@ -32,7 +33,7 @@ export function requireApprovable(
     const { subject, publicKey } = csr;
     if (!publicKey) throw new Malformed('a key that is none');
     const certified = { subject, names: names.map(parseGeneralName) };
-    requireProfile(endpoint.profile, publicKey.kind, certified);
+    requireProfile(narrowed(endpoint.profile, narrowing), publicKey.kind, certified);
     return { ...csr, publicKey };
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;

@@ -36,9 +36,22 @@ export function makePendingMac(
   redacted: Bytes,
 ): string {
   const { id, endpoint, ca, csrHash, names, profile, signer, requestHash, renews } = transaction;
-  const { asked, subject, expiresAt, createdAt, challengeBy } = transaction;
+  const { asked, subject, expiresAt, createdAt, challengeBy, narrowing, device } = transaction;
   const csr = hex(hash('SHA-256', redacted));
-  const proven = { id, endpoint, ca, csr, csrHash, names, profile, signer, requestHash, renews };
+  const proven = {
+    id,
+    endpoint,
+    ca,
+    csr,
+    csrHash,
+    names,
+    profile,
+    signer,
+    requestHash,
+    renews,
+    narrowing,
+    device,
+  };
   const shown = { asked, subject, expiresAt, createdAt, challengeBy, by: provenBy(transaction) };
   const fields = { ...proven, ...shown };
   return tagged(macKey, mac(macKey, 'pending', fields));

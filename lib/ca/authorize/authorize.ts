@@ -30,6 +30,7 @@ import { csrOf, isNewest, type Known, pointerTo } from '../enrol/lookup.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
 import { certificateKey, keyHash, keyOwnerKey, subjectKey } from '../record/keys.ts';
 import type { View } from '../record/unit-of-work.ts';
+import { narrowed } from './bound.ts';
 import { byChallenge } from './by-challenge.ts';
 import { byStaticChallenge } from './by-static-challenge.ts';
 import { requireGoodKey, requireUncompromised } from './good-key.ts';
@@ -84,7 +85,7 @@ export async function authorizeRenewal(
     await known.view.reload(pointerTo(request));
     return isNewest(request, known) ? renews : { kind: 'again' };
   }
-  const { names, certified, supersedes, ends, lineage } = renews;
+  const { names, certified, profile, supersedes, ends, lineage } = renews;
   // Signed anew by another device of the same subject: its key would get the names of that one.
   const bound = known.challenge?.record.binding.names ?? [];
   if (bound.some((name) => !names.includes(name))) {
@@ -93,6 +94,9 @@ export async function authorizeRenewal(
   }
   const grounds = {
     names: certified,
+    profile,
+    narrowing: renews.renews.narrowing,
+    device: renews.renews.device,
     by: [`renewal of ${renews.renews.serial}`],
     renews: renews.renews,
     supersedes,
@@ -144,7 +148,8 @@ function withNames({ endpoint, csr }: EnrolmentRequest, renews: Renewal) {
   if (renews.kind !== 'renewable') return renews;
   try {
     const { names } = renews;
-    return { ...renews, certified: certifiedNames(endpoint.profile, csr, { names }) };
+    const profile = narrowed(endpoint.profile, renews.renews.narrowing);
+    return { ...renews, profile, certified: certifiedNames(profile, csr, { names }) };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     const { reason, evidence } = error;
@@ -279,6 +284,9 @@ export async function authorizeApproved(
     ]);
     const base: Grounds = {
       names: { subject: csr.subject, names: transaction.names.map(parseGeneralName) },
+      profile: narrowed(endpoint.profile, transaction.narrowing),
+      narrowing: transaction.narrowing,
+      device: transaction.device,
       by: [...provenBy(transaction), APPROVAL],
       ...(transaction.challengeBy ? { challengeBy: transaction.challengeBy } : {}),
       ends: [],

@@ -5,6 +5,7 @@ import { utf8 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { CHALLENGE_AHEAD_MS, CLEAR_OPEN_USES_AT, MAX_OPEN_USES } from '../../base/limits.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
+import type { Profile } from '../../config/profile.ts';
 import type { Challenge } from '../../ports/records/records.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import { isLocked } from '../../ports/store.ts';
@@ -15,6 +16,7 @@ import { isNewest, type Known, pointerTo } from '../enrol/lookup.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
 import { lapsed, loadForEnd } from '../enrol/rollback.ts';
 import { View } from '../record/unit-of-work.ts';
+import { narrowed, narrowingOf, requireBound } from './bound.ts';
 import { type Basis, deny } from './grounds.ts';
 import { type CertifiedNames, certifiedNames } from './policy.ts';
 
@@ -26,6 +28,7 @@ export async function byChallenge(
   now: number,
 ): Promise<Basis> {
   const { challenge, transaction: own } = known;
+  const { kept } = request;
   if (!request.csr.challengePassword) return deny('challengeMissing');
   const { length } = utf8(request.csr.challengePassword);
   if (!challenge) return deny('challengeUnknown', { octets: length });
@@ -33,6 +36,10 @@ export async function byChallenge(
   const evidence = { challengeId: record.id };
   if (!bindingHolds(await deps.macKeys.live('challenge'), key, record)) {
     deps.log({ event: 'challenge.tampered', severity: 'error', ...evidence });
+    return deny('challengeUnknown', evidence);
+  }
+  if (record.decoy) {
+    deps.log({ event: 'challenge.decoyUsed', severity: 'error', ...evidence, ...kept.client });
     return deny('challengeUnknown', evidence);
   }
   // The use that this very request holds counts as free, and as taken in time.
@@ -75,16 +82,20 @@ export async function byChallenge(
   if (!held && Object.keys(record.open).length - holders.clear.length >= MAX_OPEN_USES) {
     throw new Outage('too many requests with one challenge are being worked on');
   }
+  const narrowing = narrowingOf(record.binding);
+  let profile: Profile;
   let names: CertifiedNames;
   try {
-    names = certifiedNames(request.endpoint.profile, request.csr, record.binding);
+    requireBound(request, record.binding);
+    profile = narrowed(request.endpoint.profile, narrowing);
+    names = certifiedNames(profile, request.csr, record.binding);
   } catch (error) {
     // The use is not taken: the right request may still come. Guessing names locks a one-time one.
     if (error instanceof Refusal) return deny(error.reason, { ...error.evidence, ...evidence });
     throw error;
   }
   const grounds = {
-    names,
+    ...{ names, profile, narrowing, device: record.binding.device },
     by: [`challenge ${record.id}`],
     ...(record.madeBy ? { challengeBy: record.madeBy } : {}),
     ...(held ? {} : { challenge: { key, clear: holders.clear } }),

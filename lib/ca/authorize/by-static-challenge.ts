@@ -46,7 +46,8 @@ export function byStaticChallenge(
       if (none) throw new Refusal('subjectNotAllowed', { rule, allowed: patterns.join(', ') });
     }
     const by = [`static challenge of endpoint ${endpoint.id}`];
-    const grounds = { names, by, ends: [], repeatsForLife: false, isStatic: true };
+    const { profile } = endpoint;
+    const grounds = { names, profile, by, ends: [], repeatsForLife: false, isStatic: true };
     return { kind: 'basis', grounds };
   } catch (error) {
     if (error instanceof Refusal) return deny(error.reason, error.evidence);

@@ -1,6 +1,7 @@
 // The types of a decision: its grounds, or the reason of a denial.
 
-import type { CertificateRecord } from '../../ports/records/certificate.ts';
+import type { Profile } from '../../config/profile.ts';
+import type { CertificateRecord, Narrowing } from '../../ports/records/certificate.ts';
 import type { Lineage } from '../../ports/records/lineage.ts';
 import type { Author, Transaction } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
@@ -10,6 +11,10 @@ import type { CertifiedNames } from './policy.ts';
 /** On what a grant rests, and what its intent does beside reserving a serial number. */
 export type Grounds = {
   readonly names: CertifiedNames;
+  /** That of the endpoint, as the challenge has narrowed it. */
+  readonly profile: Profile;
+  readonly narrowing?: Narrowing | undefined;
+  readonly device?: string | undefined;
   /** For the record and people: `challenge <id>`, `static challenge of endpoint <id>`,
    * `renewal of <serial>`, `approval`; no person. */
   readonly by: readonly string[];
@@ -53,4 +58,13 @@ export const deny = (reason: Reason, evidence: Evidence = {}): Denied => ({
   kind: 'deny',
   reason,
   evidence,
+});
+
+/** What the Transaction and the certificate have of them on record, for the renewals to come. */
+export const keptOf = ({
+  narrowing,
+  device,
+}: Grounds): Pick<CertificateRecord, 'narrowing' | 'device'> => ({
+  ...(narrowing ? { narrowing } : {}),
+  ...(device === undefined ? {} : { device }),
 });

@@ -39,6 +39,7 @@ import {
 } from '../../x509/names/general-name.ts';
 import {
   attributeName,
+  attributeType,
   type NameAttribute,
   nameOf,
   parseName,
@@ -81,6 +82,7 @@ export function certifiedNames(profile: Profile, asked: Asked, binding: Binding)
       const value = printName(asked.subject);
       throw new Refusal('subjectNotBound', { value, allowed: binding.subject ?? '' });
     }
+    requireBoundPattern(asked.subject, subject.flat(), binding.subjectPattern ?? {});
     const inSubject = namesInSubject(subject, profile.extKeyUsage);
     // Bound with the subject that they stand in.
     if (boundSubject) for (const name of inSubject) certified.set(printGeneralName(name), name);
@@ -103,6 +105,22 @@ export function certifiedNames(profile: Profile, asked: Asked, binding: Binding)
       throw new Refusal('requestLint', { lint: error.message });
     }
     throw error;
+  }
+}
+
+/** @throws {Refusal} subjectNotBound, where an attribute is missing, or a value of it fits no pattern */
+function requireBoundPattern(
+  subject: Bytes,
+  attributes: readonly NameAttribute[],
+  bound: NonNullable<Binding['subjectPattern']>,
+): void {
+  for (const [name, patterns] of Object.entries(bound)) {
+    const found = attributes.filter(({ type }) => type === attributeType(name));
+    const fits = ({ value = '' }: NameAttribute): boolean =>
+      patterns.some((pattern) => matchesPattern(pattern, value, ''));
+    if (found.length > 0 && found.every(fits)) continue;
+    const value = printName(subject);
+    throw new Refusal('subjectNotBound', { value, allowed: `${name}=${patterns.join(', ')}` });
   }
 }
 

@@ -3,17 +3,23 @@
 // certificate would have to pass (RFC 5280 §4.1.2.6, §4.2.1.6).
 
 import { Malformed } from '../../base/errors.ts';
-import type { Profile } from '../../config/profile.ts';
+import { type Profile, usagesOf } from '../../config/profile.ts';
+import { purposeName, purposeOid } from '../../config/purposes.ts';
 import type { Binding } from '../../ports/records/records.ts';
 import { shortened } from '../../refusal/evidence.ts';
 import { Refusal } from '../../refusal/reasons.ts';
+import { serves } from '../../x509/lint/extensions.ts';
 import {
   isEndpointManagerUri,
   parseGeneralName,
+  parseIpRange,
   printGeneralName,
+  printIpRange,
 } from '../../x509/names/general-name.ts';
-import { parseName } from '../../x509/names/name.ts';
+import { attributeName, attributeType, parseName } from '../../x509/names/name.ts';
 import { requireLintFree } from '../../x509/names/subject-names.ts';
+import type { KeyKind } from '../../x509/public-key.ts';
+import { narrowed } from '../authorize/bound.ts';
 import {
   alternativeNames,
   type CertifiedNames,
@@ -24,17 +30,105 @@ import {
 
 const noSubject = parseName('');
 
-/**
- * @param subject RFC 4514 @param names `TYPE:VALUE`
- * @throws {SyntaxError} with a sentence, also for names that the profile never certifies
- */
-export function normalBinding(
-  profile: Profile,
-  subject: string | undefined,
-  names: readonly string[],
-): Binding {
+/** As it was asked for. */
+export type WantedBinding = {
+  /** RFC 4514. */
+  readonly subject?: string | undefined;
+  readonly subjectPattern?: Readonly<Record<string, string | readonly string[]>> | undefined;
+  /** `TYPE:VALUE` */
+  readonly san?: readonly string[];
+  /** By name or dotted OID. */
+  readonly extKeyUsage?: readonly string[] | undefined;
+  readonly key?: string | undefined;
+  readonly keyHash?: string | undefined;
+  readonly device?: string | undefined;
+  readonly sources?: readonly string[] | undefined;
+  readonly profile?: string | undefined;
+  /** Milliseconds. */
+  readonly validity?: number | undefined;
+};
+
+/** What cannot be bound, with a sentence; `field` is a member of `WantedBinding`. */
+export class UnusableBinding extends SyntaxError {
+  readonly field: keyof WantedBinding;
+  constructor(field: keyof WantedBinding, message: string) {
+    super(message);
+    this.field = field;
+  }
+}
+
+/** @throws {UnusableBinding} also for what the profile never certifies */
+export function normalBinding(profile: Profile, wanted: WantedBinding): Binding {
+  const { subject, subjectPattern, device } = wanted;
+  const narrow = narrowedBy(profile, wanted);
+  const names = of('san', () => namesOf(narrow.profile, wanted.san ?? []));
+  if (subject !== undefined && subjectPattern !== undefined) {
+    const said = 'a subject is bound exactly, by "subject", or by patterns: leave one of them out';
+    throw new UnusableBinding('subjectPattern', said);
+  }
+  if (subject !== undefined) of('subject', () => requireSubject(narrow.profile, subject, names));
+  return {
+    ...(subject === undefined ? {} : { subject }),
+    ...(subjectPattern ? of('subjectPattern', () => patternsOf(subjectPattern)) : {}),
+    names,
+    ...of('key', () => keyOf(profile, wanted.key)),
+    ...of('keyHash', () => keyHashOf(wanted.keyHash)),
+    ...of('sources', () => rangesOf(wanted.sources)),
+    ...narrow.binding,
+    ...(device === undefined ? {} : { device }),
+  };
+}
+
+function of<T>(field: keyof WantedBinding, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UnusableBinding(field, error.message);
+  }
+}
+
+/** What makes the certificate less than the profile has it, and the profile as that leaves it. */
+function narrowedBy(profile: Profile, { extKeyUsage, validity, profile: named }: WantedBinding) {
+  const refuse = (field: keyof WantedBinding, said: string): never => {
+    throw new UnusableBinding(field, said);
+  };
+  if (named !== undefined && named !== profile.id) {
+    refuse('profile', `the endpoint has the profile "${profile.id}"`);
+  }
+  if (validity !== undefined && validity > profile.validityMs) {
+    refuse('validity', `a challenge shortens it only: the profile "${profile.id}" has less`);
+  }
+  const purposes = extKeyUsage && [...new Set(extKeyUsage.map(purposeOid))];
+  const missing = purposes?.find((purpose) => !profile.extKeyUsage.includes(purpose));
+  const all = profile.extKeyUsage.map(purposeName).join(', ');
+  if (missing !== undefined) {
+    refuse('extKeyUsage', `the profile "${profile.id}" has ${all}, and not "${missing}"`);
+  }
+  if (purposes?.length === 0) refuse('extKeyUsage', 'must name at least one purpose');
+  const usable = (kind: KeyKind['type']): boolean =>
+    serves(purposes ?? [], usagesOf(profile.keyUsage, kind));
+  if (purposes && !keyKinds(profile).every(usable)) {
+    refuse('extKeyUsage', `the key usages of the profile "${profile.id}" serve none of them`);
+  }
+  const narrowing = {
+    ...(purposes ? { extKeyUsage: purposes } : {}),
+    ...(validity === undefined ? {} : { validityMs: validity }),
+  };
+  const binding = { ...(named === undefined ? {} : { profile: named }), ...narrowing };
+  return { profile: narrowed(profile, narrowing), binding };
+}
+
+const keyKinds = ({ keys }: Profile): KeyKind['type'][] => [
+  ...(keys.rsa ? (['RSA'] as const) : []),
+  ...(keys.ec.length > 0 ? (['EC'] as const) : []),
+  ...(keys.ed25519 ? (['Ed25519'] as const) : []),
+];
+
+/** @throws {SyntaxError} */
+function namesOf(profile: Profile, texts: readonly string[]): string[] {
   const distinct = new Set(
-    names.map((text) => {
+    texts.map((text) => {
       const name = parseGeneralName(text);
       requireCertifiable(profile, text, () => {
         requireName(profile, name);
@@ -43,19 +137,72 @@ export function normalBinding(
       return printGeneralName(name);
     }),
   );
-  const binding = { names: [...distinct] };
-  requireCertifiable(profile, binding.names.join(', '), () => {
-    requireOneSid(profile, binding.names.map(parseGeneralName));
+  const names = [...distinct];
+  requireCertifiable(profile, names.join(', '), () => {
+    requireOneSid(profile, names.map(parseGeneralName));
     return { subject: noSubject, names: [] };
   });
-  if (subject === undefined) return binding;
+  return names;
+}
+
+/** @throws {SyntaxError} */
+function requireSubject(profile: Profile, subject: string, names: readonly string[]): void {
   const der = parseName(subject);
   if (der.length === noSubject.length) throw new SyntaxError('the subject is empty');
   requireCertifiable(profile, subject, () => {
     const asked = { subject: der, subjectAltName: undefined, securityIdentifier: undefined };
-    return certifiedNames(profile, asked, { subject, ...binding });
+    return certifiedNames(profile, asked, { subject, names });
   });
-  return { subject, ...binding };
+}
+
+/** @throws {SyntaxError} */
+function patternsOf(
+  wanted: NonNullable<WantedBinding['subjectPattern']>,
+): Pick<Binding, 'subjectPattern'> {
+  const found = new Map<string, readonly string[]>();
+  for (const [name, value] of Object.entries(wanted)) {
+    const patterns = [value].flat();
+    const type = attributeName(attributeType(name));
+    if (found.has(type)) throw new SyntaxError(`the attribute ${type} is named twice`);
+    if (patterns.some((pattern) => /^\*+$/.test(pattern))) {
+      throw new SyntaxError(`${name}: must say more than "*", which is everything`);
+    }
+    found.set(type, patterns);
+  }
+  if (found.size === 0) throw new SyntaxError('must name at least one attribute, such as CN');
+  return { subjectPattern: Object.fromEntries(found) };
+}
+
+/** @throws {SyntaxError} */
+function keyOf({ id, keys: { rsa, ec, ed25519 } }: Profile, key: string | undefined) {
+  if (key === undefined) return {};
+  const [, bits] = /^rsa:([1-9]\d{3,4})$/.exec(key) ?? [];
+  const [, named = ''] = /^ec:(.+)$/.exec(key) ?? [];
+  const certified =
+    (key === 'rsa' && rsa !== undefined) ||
+    (bits !== undefined && rsa !== undefined && +bits >= rsa.min && +bits <= rsa.max) ||
+    (key === 'ec' && ec.length > 0) ||
+    ec.some((curve) => curve === named) ||
+    (key === 'ed25519' && ed25519);
+  if (certified) return { key };
+  throw new SyntaxError(
+    `"${shortened(key)}" is no kind of key that the profile "${id}" certifies: such as rsa, rsa:2048, ec, ec:P-256, ed25519`,
+  );
+}
+
+/** @throws {SyntaxError} */
+function keyHashOf(keyHash: string | undefined): Pick<Binding, 'keyHash'> {
+  if (keyHash === undefined) return {};
+  const digits = keyHash.toLowerCase();
+  if (/^[0-9a-f]{64}$/.test(digits)) return { keyHash: digits };
+  throw new SyntaxError('must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits');
+}
+
+/** @throws {SyntaxError} */
+function rangesOf(sources: readonly string[] | undefined): Pick<Binding, 'sources'> {
+  if (!sources) return {};
+  if (sources.length === 0) throw new SyntaxError('must name at least one address or range');
+  return { sources: [...new Set(sources.map((text) => printIpRange(parseIpRange(text))))] };
 }
 
 /**

@@ -22,6 +22,7 @@ type NewChallenge = {
   readonly binding: Binding;
   readonly uses: number;
   readonly ttlMs: number;
+  readonly decoy?: boolean;
 };
 
 export type MadeChallenge = {
@@ -68,6 +69,7 @@ export async function createChallenge(
     endpoint: endpoint.id,
     challengeId: id,
     names: binding.names,
+    ...(binding.device === undefined ? {} : { device: binding.device }),
     ...(binding.subject === undefined ? {} : { subject: binding.subject }),
     number: record.uses,
     ...expiresOf('challenge', record),
@@ -92,6 +94,7 @@ export function makeChallenge(
     binding,
     uses,
     ttlMs,
+    decoy,
     madeBy,
   }: NewChallenge & {
     readonly id: string;
@@ -101,7 +104,8 @@ export function makeChallenge(
 ): { readonly key: string; readonly record: Challenge } {
   const key = challengeKey(macKey, endpoint, challenge);
   const by = madeBy === undefined ? {} : { madeBy };
-  const fixed = { id, endpoint, binding, uses, expiresAt: now + ttlMs, ...by };
+  const trap = decoy ? { decoy } : {};
+  const fixed = { id, endpoint, binding, uses, expiresAt: now + ttlMs, ...by, ...trap };
   const mac = hex(bindingMac(macKey, key, fixed));
   const record = {
     ...fixed,
@@ -175,13 +179,13 @@ export function revokedChallenge(
 
 type Fixed = Pick<
   Challenge,
-  'id' | 'endpoint' | 'binding' | 'uses' | 'expiresAt' | 'madeBy' | 'revokedAt'
+  'id' | 'endpoint' | 'binding' | 'uses' | 'expiresAt' | 'madeBy' | 'revokedAt' | 'decoy'
 >;
 
 function bindingMac(macKey: MacKey, key: string, fixed: Fixed): Bytes {
   const { id, endpoint, uses, expiresAt, madeBy, revokedAt } = fixed;
-  const binding = { subject: fixed.binding.subject, names: fixed.binding.names };
-  const said = { key, id, endpoint, binding, uses, expiresAt, madeBy, revokedAt };
+  const { binding, decoy } = fixed;
+  const said = { key, id, endpoint, binding, uses, expiresAt, madeBy, revokedAt, decoy };
   return mac(macKey, 'binding', said);
 }
 

@@ -156,7 +156,7 @@ async function asDecided(
       throw new DeniedRequest(decision, request, known);
     case 'pend': {
       const { authorization } = decision;
-      await requireIssuable(deps, { ca, endpoint, csr }, authorization, now);
+      await requireIssuable(deps, { ca, csr }, authorization, now);
       if ((await pend(deps, request, known, { authorization, now })) === 'again') {
         return { kind: 'again' };
       }

@@ -23,7 +23,7 @@ import {
 } from '../authority/sign.ts';
 import type { Authorization } from '../authorize/authorize.ts';
 import { buildTbsCertificate, issuedOf } from '../authorize/build-certificate.ts';
-import type { Grounds } from '../authorize/grounds.ts';
+import { type Grounds, keptOf } from '../authorize/grounds.ts';
 import { joined, withSuccessor } from '../authorize/lineage.ts';
 import type { Deps, EnrolDeps } from '../deps.ts';
 import { certificateKey, keyHash, keyOwnerKey, namesHash } from '../record/keys.ts';
@@ -77,7 +77,7 @@ export async function issue(
  */
 export async function requireIssuable(
   deps: Deps,
-  order: Pick<Order, 'ca' | 'endpoint' | 'csr'>,
+  order: Pick<Order, 'ca' | 'csr'>,
   authorization: Authorization,
   now: number,
 ): Promise<void> {
@@ -95,14 +95,13 @@ type Prepared = {
 /** The TBSCertificate, linted. Nothing is written. */
 async function prepare(
   deps: Deps,
-  { ca, endpoint, csr }: Pick<Order, 'ca' | 'endpoint' | 'csr'>,
-  { grounds }: Authorization,
+  { ca, csr }: Pick<Order, 'ca' | 'csr'>,
+  { grounds: { names, profile } }: Authorization,
   now: number,
 ): Promise<Prepared> {
   const serial = drawSerial(deps.random(SERIAL_OCTETS));
   if (now >= ca.certificate.notAfter) throw new Outage(`the CA "${ca.id}" has expired`);
-  const { profile } = endpoint;
-  const contents = { config: deps.config, ca, profile, names: grounds.names, csr };
+  const contents = { config: deps.config, ca, profile, names, csr };
   const built = buildTbsCertificate(contents, serial, now);
   const result = await lintedIssued(issuedOf(contents, built), ca.templates);
   if ('blame' in result && result.blame === 'request') {
@@ -260,7 +259,7 @@ function putAttempt(
 ): Transaction<'intended'> {
   const { ca, endpoint, csr, transaction } = order;
   const { serial, linted, notBefore, notAfter, partition } = prepared;
-  const { renews: _renews, challengeBy: _maker, ...attempt } = transaction;
+  const { renews: _a, challengeBy: _b, narrowing: _c, device: _d, ...attempt } = transaction;
   const next: Transaction<'intended'> = {
     ...attempt,
     ...moved(transaction, 'intend', now),
@@ -271,6 +270,7 @@ function putAttempt(
     names: grounds.names.names.map(printGeneralName),
     authorizedBy: grounds.by,
     ...(grounds.challengeBy ? { challengeBy: grounds.challengeBy } : {}),
+    ...keptOf(grounds),
     gates: grounds.gates,
     repeatUntil: grounds.repeatsForLife ? notAfter : now + endpoint.repeatMs,
     undo,
@@ -291,6 +291,7 @@ function putAttempt(
     successors: {},
     lineage,
     ...(partition === undefined ? {} : { partition }),
+    ...keptOf(grounds),
   });
   if (transaction.state === 'begin') {
     draft.create('transaction', next.id, next);

@@ -32,15 +32,16 @@ export class DeniedRequest extends Refusal {
   ) {
     super(reason, evidence);
     const { view, challenge } = known;
-    this.against = reasons[asEnrolment].countsAgainstChallenge &&
-      challenge && {
-        reason: asEnrolment,
-        challenge,
-        view,
-        pointer: view.get('request', request.requestHash),
-      };
+    const counts = reasons[asEnrolment].countsAgainstChallenge === true;
+    if (!challenge || !(counts || isOpenDecoy(challenge.record))) return;
+    const pointer = view.get('request', request.requestHash);
+    this.against = { reason: asEnrolment, challenge, view, pointer };
   }
 }
+
+/** Its uses are counted, up to those that would lock another. */
+const isOpenDecoy = (record: Challenge | undefined): boolean =>
+  record?.decoy === true && !isLocked(record);
 
 type Against = {
   readonly reason: Reason;
@@ -157,7 +158,11 @@ function count(
     challengeId: id,
     code: codeOf(reason),
   };
-  const type = reason === 'challengeSpent' ? 'challenge.reused' : 'challenge.refused';
+  const type = challenge.record.decoy
+    ? 'challenge.decoyUsed'
+    : reason === 'challengeSpent'
+      ? 'challenge.reused'
+      : 'challenge.refused';
   draft.use(challenge.key, { fail: true });
   draft.event(now, random, { ...about, type });
   if (isLocked({ uses, failures: failures + 1 })) {
@@ -165,10 +170,18 @@ function count(
   }
 }
 
-/** A challenge of several uses never locks. A warning lets a person look at its failures and revoke it. */
-function warnOfFailures({ log }: Deps, endpoint: string, { challenge, pointer }: Against): void {
+/**
+ * What a person should look at: a spent challenge that somebody else has, and the failures of one of several uses, which
+ * never locks.
+ */
+function warnOfFailures({ log }: Deps, endpoint: string, against: Against): void {
+  const { challenge, pointer, reason } = against;
   const { id, uses, failures } = challenge.record;
-  if (uses === 1 || pointer?.refused || failures + 1 < MAX_CHALLENGE_FAILURES) return;
+  if (pointer?.refused) return;
+  if (reason === 'challengeSpent') {
+    log({ event: 'challenge.reused', severity: 'warning', endpoint, challengeId: id });
+  }
+  if (uses === 1 || failures + 1 < MAX_CHALLENGE_FAILURES) return;
   const about = { endpoint, challengeId: id, failures: failures + 1 };
   log({ event: 'challenge.failing', severity: 'warning', ...about });
 }

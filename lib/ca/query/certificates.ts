@@ -133,8 +133,8 @@ const expires = ({ state, notAfter }: CertificateRecord, from: number, until: nu
   state !== 'revoked' && notAfter >= from && notAfter < until;
 
 /** Subject and names, from the certificate itself. */
-const namedIn = ({ der, subject }: CertificateRecord) => ({
-  subject,
+const namedIn = ({ der, subject, device }: CertificateRecord) => ({
+  ...{ subject, device },
   names: der ? namesOf(readCertificate(fromBase64(der))) : [],
 });
 

@@ -1,5 +1,5 @@
-// The words by which people find a Transaction: runs of letters and digits in its subjectAltNames and in the values of
-// its subject's attributes, without regard to case and form (Unicode NFKC, lower case; a host name as it is
+// The words by which people find a Transaction: runs of letters and digits in its subjectAltNames, in the values of
+// its subject's attributes and in what its device is called, without regard to case and form (Unicode NFKC, lower case; a host name as it is
 // certified, xn--… too). Pure: what the index gets, what a search asks for, and what a record must have.
 
 import { fromHex, fromUtf8 } from '../../base/bytes.ts';
@@ -13,7 +13,7 @@ const MAX_INDEXED_CHARACTERS = 100;
 /** Sought inside words: an index of three characters at a time finds no fewer. */
 const MIN_INSIDE_CHARACTERS = 3;
 
-type Named = Pick<Transaction, 'subject' | 'names'>;
+type Named = Pick<Transaction, 'subject' | 'names'> & { readonly device?: string | undefined };
 
 const word = /[\p{L}\p{N}][\p{L}\p{M}\p{N}]*/gu;
 
@@ -40,7 +40,8 @@ function textOf(octets: string): string | undefined {
   }
 }
 
-const valuesOf = ({ subject, names }: Named): string[] => [
+const valuesOf = ({ subject, names, device }: Named): string[] => [
+  ...(device === undefined ? [] : [normal(device)]),
   ...[...subject.matchAll(attribute)].map(([, value = '']) => normal(unescaped(value))),
   ...names.map((name) => normal(name.slice(name.indexOf(':') + 1))),
 ];

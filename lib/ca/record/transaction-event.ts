@@ -21,6 +21,7 @@ export function eventOf(transaction: Transaction): Omit<EventFields, 'type' | 'a
     csrHash,
     authorizedBy: transaction.authorizedBy,
     ...(serial === undefined ? {} : { serial }),
+    ...(transaction.device === undefined ? {} : { device: transaction.device }),
   };
 }
 

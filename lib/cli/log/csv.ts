@@ -42,6 +42,7 @@ const fields: Fields = {
 const personalFields: PersonalFields = {
   subject: 'subject',
   names: 'names',
+  device: 'device',
   transactionID: 'transactionID',
   note: 'note',
 };

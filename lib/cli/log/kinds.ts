@@ -90,6 +90,7 @@ export const eventKinds: Readonly<Record<EventType, EventKind>> = {
   'challenge.created': entity('Challenge created', 'Create', 'Challenge'),
   'challenge.refused': refusedLogon('Challenge refused', 'Low'),
   'challenge.reused': refusedLogon('Spent challenge used again', 'Medium'),
+  'challenge.decoyUsed': refusedLogon('Decoy challenge used', 'High'),
   'challenge.locked': entity('Challenge locked', 'Disable', 'Challenge', { severity: 'Medium' }),
   'challenge.revoked': entity('Challenge revoked', 'Deactivate', 'Challenge'),
   'request.pending': entity('Request waits for approval', 'Enroll', 'Request', { status: 'Other' }),

@@ -1,7 +1,8 @@
 // scepter challenge create --from: a challenge for each row of a table. All rows are checked before the first challenge
 // is made, and the same file again gets the same challenges: each row has an Idempotency-Key of its own.
 
-import type { AnswerTo } from '../../api/api.ts';
+import type { AnswerTo, Api } from '../../api/api.ts';
+import type { SentTo } from '../../api/route.ts';
 import { hex, utf8 } from '../../base/bytes.ts';
 import { canonicalText } from '../../base/json.ts';
 import { hash } from '../../crypto/native.ts';
@@ -9,11 +10,17 @@ import { askApi } from '../api.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { type Fault, type FileRow, refuseFile, tableRows } from '../many/rows.ts';
 import { AT_ONCE, inLanes } from '../many/run.ts';
-import { csvLine } from '../show.ts';
+import { type CsvValue, csvLine } from '../show.ts';
 import { counted } from '../text.ts';
+import { bindingOf } from './binding.ts';
 
 /** The names of the options. */
-const columns = ['endpoint', 'subject', 'san', 'uses', 'ttl'] as const;
+const always = ['endpoint', 'subject', 'san', 'uses', 'ttl'] as const;
+const seldom = ['eku', 'key', 'key-hash', 'device', 'source', 'profile', 'validity'] as const;
+export const columns = [...always, ...seldom] as const;
+type Column = (typeof columns)[number];
+/** Those whose cells hold several. */
+const lists: readonly Column[] = ['san', 'eku', 'source'];
 
 type Asked = {
   /** For rows that do not say it. */
@@ -26,20 +33,14 @@ type Asked = {
   readonly json: boolean;
 };
 
-type Body = {
-  readonly endpoint: string;
-  readonly subject?: string;
-  readonly san: readonly string[];
-  readonly uses: number;
-  readonly ttl?: string;
-};
+type Body = SentTo<Api['POST /challenges']>['body'];
 type Made = AnswerTo<'POST /challenges'>;
 
 export async function createMany(io: Io, file: string, asked: Asked): Promise<void> {
   const rows = await tableRows(io, file, columns);
   const twice: Fault[] = rows.flatMap(({ line, cells }) =>
     columns
-      .filter((column) => column !== 'san' && (cells[column]?.length ?? 0) > 1)
+      .filter((column) => !lists.includes(column) && (cells[column]?.length ?? 0) > 1)
       .map((column) => ({ line, column, said: 'stands more than once' })),
   );
   if (twice.length > 0) refuseFile(io, file, twice);
@@ -80,8 +81,13 @@ async function make(io: Io, rows: readonly FileRow[], bodies: readonly Body[], a
     const challenges = rows.map(({ line }, at) => ({ line, ...bodies[at], ...made[at] }));
     io.out(jsonLine({ challenges }));
   } else {
-    io.out(csvLine([...columns, 'id', 'challenge', 'expiresAt']));
-    for (const [at, body] of bodies.entries()) io.out(lineOf(body, made[at]));
+    const said = [...always, ...seldom.filter((column) => rows.some(({ cells }) => cells[column]))];
+    io.out(csvLine([...said, 'id', 'challenge', 'expiresAt']));
+    for (const [at, body] of bodies.entries()) {
+      const cells = cellsOf(body);
+      const { id, challenge, expiresAt } = made[at] ?? {};
+      io.out(csvLine([...said.map((column) => cells[column]), id, challenge, expiresAt]));
+    }
   }
   for (const { line, said } of failed) io.note(`line ${line}: ${said}`);
   const count = made.filter(Boolean).length;
@@ -93,24 +99,35 @@ async function make(io: Io, rows: readonly FileRow[], bodies: readonly Body[], a
   );
 }
 
-const lineOf = ({ endpoint, subject, san, uses, ttl }: Body, made: Made | undefined): string =>
-  csvLine([
-    ...[endpoint, subject, san, uses, ttl],
-    ...[made?.id, made?.challenge, made?.expiresAt],
-  ]);
+const cellsOf = ({ extKeyUsage, keyHash, sources, ...body }: Body): Record<Column, CsvValue> => ({
+  ...{
+    endpoint: body.endpoint,
+    subject: body.subject,
+    san: body.san,
+    uses: body.uses,
+    ttl: body.ttl,
+  },
+  ...{ eku: extKeyUsage, key: body.key, 'key-hash': keyHash, device: body.device, source: sources },
+  ...{ profile: body.profile, validity: body.validity },
+});
 
 /** Several names in one cell stand apart by spaces: what begins with a type begins a name. */
 const namesIn = (cell: string): string[] =>
   cell.split(/\s+(?=(?:dns|email|uri|ip|upn|sid):)/i).map((name) => name.trim());
 
 function bodyOf({ cells }: FileRow, asked: Asked): Body {
-  const [subject] = cells.subject ?? [];
-  const [ttl = asked.ttl] = cells.ttl ?? [];
+  const one = (column: Column): string | undefined => cells[column]?.[0];
+  const words = (column: Column) => cells[column]?.flatMap((cell) => cell.split(/[\s,]+/));
+  const bound = {
+    ...{ subject: one('subject'), san: (cells.san ?? []).flatMap(namesIn), eku: words('eku') },
+    ...{ key: one('key'), keyHash: one('key-hash'), device: one('device') },
+    ...{ source: words('source'), profile: one('profile'), validity: one('validity') },
+  };
+  const ttl = one('ttl') ?? asked.ttl;
   return {
-    endpoint: cells.endpoint?.[0] ?? asked.endpoint,
-    ...(subject === undefined ? {} : { subject }),
-    san: (cells.san ?? []).flatMap(namesIn),
-    uses: Number(cells.uses?.[0] ?? asked.uses),
+    endpoint: one('endpoint') ?? asked.endpoint,
+    ...bindingOf(bound),
+    uses: Number(one('uses') ?? asked.uses),
     ...(ttl === undefined ? {} : { ttl }),
   };
 }
@@ -132,10 +149,15 @@ function faultIn(error: unknown): CliError {
   throw error;
 }
 
+/** By the API's name, where that is another. */
+const columnOf: Readonly<Record<string, Column>> = {
+  ...{ extKeyUsage: 'eku', keyHash: 'key-hash', sources: 'source' },
+};
+
 /** The sentence, without the address, and the column that it names. */
 function parted({ url }: Io, { message }: CliError): Omit<Fault, 'line'> {
   const said = message.startsWith(`${url}: `) ? message.slice(url.length + 2) : message;
-  const [, column, rest = said] =
-    /^(endpoint|subject|san|uses|ttl)(?:\[\d+\])?: (.*)$/s.exec(said) ?? [];
-  return column === undefined ? { said } : { column, said: rest };
+  const [, column = '', rest = said] = /^(\w+)(?:\[\d+\])?: (.*)$/s.exec(said) ?? [];
+  const known = columns.find((one) => one === (columnOf[column] ?? column));
+  return known === undefined ? { said } : { column: known, said: rest };
 }

@@ -9,8 +9,9 @@ import { CliError, type Io, jsonLine } from '../io.ts';
 import { byText } from '../log/happened.ts';
 import { type PageOptions, pageOptions, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
-import { counted, type Field, fromNow, type Sheet, seconds } from '../text.ts';
-import { createMany } from './challenge-many.ts';
+import { counted, type Field, fromNow, type Sheet, seconds, spoken } from '../text.ts';
+import { bindingNames, bindingOf, bindingOptions } from './binding.ts';
+import { columns, createMany } from './challenge-many.ts';
 import { challengeId } from './which.ts';
 
 type ListOptions = PageOptions & {
@@ -20,24 +21,20 @@ type ListOptions = PageOptions & {
 
 export function challengeCommand(io: Io): Command {
   const challenge = new Command('challenge');
-  challenge
+  const create = challenge
     .command('create')
     .description('make a challenge; it is shown this once and stored only as a MAC')
-    .option('--endpoint <name>', 'the endpoint it is for', 'default')
-    .option('--subject <DN>', 'the only subject it may be used for (RFC 4514, types in any order)')
-    .option(
-      '--san <TYPE:VALUE>',
-      'a subjectAltName for the certificate: dns, email, uri, ip, upn or sid; repeatable',
-      (value: string, all: string[]) => [...all, value],
-      [] as string[],
-    )
+    .option('--endpoint <name>', 'the endpoint it is for', 'default');
+  for (const option of bindingOptions()) create.addOption(option);
+  create
     .option('--uses <n>', 'how many certificates it is good for', '1')
     .option('--ttl <duration>', "how long it lives, such as 30m, 1h, 7d (default: the endpoint's)")
+    .option('--decoy', 'it lets nobody in, and whoever uses it raises an alarm')
     .addOption(
       new Option(
         '--from <file>',
         'one for each row of a CSV with these columns; "-": standard input',
-      ).conflicts(['subject', 'san']),
+      ).conflicts([...bindingNames, 'decoy']),
     )
     .option(
       '--batch <name>',
@@ -54,22 +51,25 @@ Examples:
   scepter challenge create --subject "CN=host,O=Interop,C=US" --san dns:host.example.test
   scepter challenge create --subject "CN=Jane Doe,CN=Users,DC=corp,DC=local" --san upn:jane@corp.local
   scepter challenge create --endpoint legacy --ttl 15m --json
+  scepter challenge create --subject-pattern "CN=printer-*" --key rsa --source 10.20.0.0/16 --validity 30d
+  scepter challenge create --decoy --ttl 365d
   scepter challenge create --from devices.csv --ttl 7d > challenges.csv
 What no certificate of the endpoint could have is refused here, with a sentence.
 
-With --from: the columns are endpoint, subject, san, uses and ttl, each of them optional; several names in a
-cell stand apart by spaces. All rows are checked first, and what is wrong is said with line and column; then
-the same rows are printed with id, challenge and expiresAt. The same file again, within seven days and with
+With --from: the columns are ${columns.slice(0, -1).join(', ')} and ${columns.at(-1)},
+each of them optional; several names, purposes or ranges in a cell stand apart by spaces. All rows are checked
+first, and what is wrong is said with line and column; then the same rows are printed with id, challenge and
+expiresAt. The same file again, within seven days and with
 the same token, gets the same challenges, so that a run that was interrupted is gone on with.`,
     )
-    .action(async ({ endpoint, subject, san, uses, ttl, json, from, batch, dryRun }) => {
+    .action(async ({ endpoint, uses, ttl, json, from, batch, dryRun, decoy, ...bound }) => {
       if (from !== undefined) {
         const flags = { dryRun: dryRun === true, json: json === true };
         return createMany(io, from, { endpoint, uses, ttl, batch, ...flags });
       }
       if (dryRun || batch !== '') throw new CliError('usage', '--dry-run and --batch need --from');
       const created = await callApi(io, 'POST /challenges', {
-        body: { endpoint, subject, san, uses: Number(uses), ttl },
+        body: { endpoint, ...bindingOf(bound), uses: Number(uses), ttl, decoy: decoy === true },
       });
       io.out(json ? jsonLine(created) : `${created.challenge}\n`);
       if (!json) io.note(`for endpoint ${created.endpoint}, until ${created.expiresAt}`);
@@ -165,8 +165,15 @@ Examples:
 
 type Challenge = AnswerTo<'GET /challenges/{id}'>;
 
-const boundTo = ({ subject, san }: Challenge): string =>
-  [subject ?? [], san].flat().join(' ') || 'any name';
+const patternTexts = ({ subjectPattern = {} }: Challenge): string[] =>
+  Object.entries(subjectPattern).flatMap(([type, patterns]) =>
+    patterns.map((pattern) => `${type}=${pattern}`),
+  );
+
+const boundTo = (one: Challenge): string =>
+  one.decoy
+    ? 'nobody: a decoy'
+    : [one.subject ?? patternTexts(one), one.san].flat().join(' ') || 'any name';
 
 function page(one: Challenge, now: number): Sheet {
   const { id, state, madeBy, revokedAt, failures } = one;
@@ -187,8 +194,16 @@ function page(one: Challenge, now: number): Sheet {
     ['challenge', id],
     ['state', revokedAt === undefined ? state : `${state} since ${seconds(revokedAt)}`],
     ['endpoint', one.endpoint],
-    ['subject', one.subject ?? 'any'],
+    ['decoy', one.decoy && 'it lets nobody in'],
+    ['subject', one.subject ?? (one.subjectPattern ? patternTexts(one) : 'any')],
     ['names', one.san.length > 0 ? one.san : 'none but those of the profile'],
+    ['purposes', one.extKeyUsage],
+    ['key', one.key],
+    ['key SHA-256', one.keyHash],
+    ['device', one.device],
+    ['from', one.sources],
+    ['profile', one.profile],
+    ['validity', one.validitySeconds && spoken(one.validitySeconds * 1000)],
     ['uses', `${one.usesLeft} of ${one.uses} left`],
     ['refused', failures === 0 ? undefined : counted(failures, 'attempt')],
     ['made', seconds(one.createdAt)],

@@ -12,16 +12,17 @@ import { describePart, partsOf } from '../look/encodings.ts';
 import { fileOctets } from '../look/inspect.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds } from '../text.ts';
+import { type BindingOptions, bindingNames, bindingOf, bindingOptions } from './binding.ts';
 import { reasonOf, refusalFields } from './refusal.ts';
 
-type Options = ShowOptions & {
-  readonly endpoint: string;
-  readonly csr: string;
-  readonly challenge: boolean;
-  readonly subject?: string;
-  readonly san: readonly string[];
-  readonly renews?: string;
-};
+type Options = ShowOptions &
+  BindingOptions & {
+    readonly endpoint: string;
+    readonly csr: string;
+    readonly challenge: boolean;
+    readonly from?: string;
+    readonly renews?: string;
+  };
 
 type Simulation = AnswerTo<'POST /simulate'>;
 
@@ -33,20 +34,24 @@ const decisions = {
 
 export function policyCommand(io: Io): Command {
   const policy = new Command('policy');
-  policy
+  const test = policy
     .command('test')
     .description('what would become of a request; nothing is written and nothing is signed')
     .option('--endpoint <name>', 'the endpoint that would be asked', 'default')
     .requiredOption('--csr <file>', 'the PKCS#10: PEM, DER or base64; "-" for standard input')
-    .option('--subject <DN>', 'as if its challenge was bound to this subject')
-    .option(
-      '--san <TYPE:VALUE>',
-      'as if its challenge was bound to this subjectAltName; repeatable',
-      (value: string, all: string[]) => [...all, value],
-      [] as string[],
-    )
+    .optionsGroup('As if it came with a challenge that is bound to:');
+  for (const option of bindingOptions()) test.addOption(option);
+  test
+    .optionsGroup('Options:')
     .addOption(
-      new Option('--no-challenge', 'as if it came without one').conflicts(['subject', 'renews']),
+      new Option('--no-challenge', 'as if it came without one').conflicts([
+        ...bindingNames,
+        'renews',
+      ]),
+    )
+    .option(
+      '--from <address>',
+      'as if it came from there (default: from where its challenge allows)',
     )
     .option('--renews <serial>', 'as if it was signed with this certificate, without a challenge')
     .addOption(outputOption())
@@ -68,12 +73,18 @@ Examples:
 }
 
 async function testPolicy(io: Io, options: Options): Promise<void> {
-  const { endpoint, csr: file, challenge: challenged, subject, san, renews } = options;
-  const bound = subject !== undefined || san.length > 0;
+  const { endpoint, csr: file, challenge: challenged, renews, from } = options;
+  const bound = bindingNames.some((name) => options[name as keyof BindingOptions] !== undefined);
   const challenge =
-    bound || (challenged && renews === undefined) ? { subject, san } : ('none' as const);
+    bound || (challenged && renews === undefined) ? bindingOf(options) : ('none' as const);
   const csr = await requestIn(io, file);
-  const body = { endpoint, csr, challenge, renews: renews && (await wholeSerial(io, renews)) };
+  const body = {
+    endpoint,
+    csr,
+    challenge,
+    from,
+    renews: renews && (await wholeSerial(io, renews)),
+  };
   const found = await callApi(io, 'POST /simulate', { body });
   await show(io, options, { json: found, page: () => page(found, endpoint, csr) });
   if (found.decision === 'deny') throw new CliError('failure', 'the request would be refused');

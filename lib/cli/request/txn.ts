@@ -13,7 +13,7 @@ import { byText, inOrder, stepRow } from '../log/happened.ts';
 import { requestFields } from '../look/decoded.ts';
 import { type PageOptions, pageOptions, requireUnaltered, searchHelp, showList } from '../pages.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
-import { type Field, type Sheet, seconds } from '../text.ts';
+import { type Field, type Sheet, seconds, spoken } from '../text.ts';
 import { decideCommand } from './decide.ts';
 import { refusalFields } from './refusal.ts';
 import { watchCommand } from './watch.ts';
@@ -128,6 +128,9 @@ function page(story: Story): Sheet {
     ['reason', refused ? undefined : reason],
     ['subject', story.subject],
     ['names', story.names],
+    ['device', story.device],
+    ['purposes', story.extKeyUsage],
+    ['validity', story.validitySeconds && spoken(story.validitySeconds * 1000)],
     ['endpoint', `${endpoint} (CA ${ca}, profile ${profile})`],
     ['request', messageType],
     ['transactionID', story.transactionIDs],

@@ -33,6 +33,7 @@ function shownCertificate(record: CertificateRecord, now: number) {
     endpoint,
     transaction,
     subject,
+    ...(record.device === undefined ? {} : { device: record.device }),
     notBefore: iso(record.notBefore),
     notAfter: iso(record.notAfter),
     tbsHash,

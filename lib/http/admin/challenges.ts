@@ -3,7 +3,7 @@
 import type { challengeRoutes } from '../../api/routes/challenges.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
-import { normalBinding } from '../../ca/challenge/binding.ts';
+import { normalBinding, UnusableBinding, type WantedBinding } from '../../ca/challenge/binding.ts';
 import {
   findChallenge,
   type ListedChallenge,
@@ -13,9 +13,23 @@ import {
 import { createChallenge, deriveAgain, type MadeChallenge } from '../../ca/challenge/challenges.ts';
 import type { Deps } from '../../ca/deps.ts';
 import type { Endpoint } from '../../config/config.ts';
+import { purposeName } from '../../config/purposes.ts';
+import type { Narrowing } from '../../ports/records/certificate.ts';
+import type { Binding } from '../../ports/records/records.ts';
 import { toldOf } from '../absent.ts';
 import { turnOf } from '../request.ts';
 import type { HandlersOf } from './handlers.ts';
+
+/** As the API has it. */
+function shownBinding(binding: Binding) {
+  const { names, extKeyUsage: _purposes, validityMs: _lifetime, ...rest } = binding;
+  return { ...rest, san: names, ...shownNarrowing(binding) };
+}
+
+export const shownNarrowing = ({ extKeyUsage, validityMs }: Narrowing) => ({
+  ...(extKeyUsage ? { extKeyUsage: extKeyUsage.map(purposeName) } : {}),
+  ...(validityMs === undefined ? {} : { validitySeconds: validityMs / 1000 }),
+});
 
 function shown(record: ListedChallenge) {
   const { id, endpoint, binding, uses, usesLeft, failures, createdAt, expiresAt } = record;
@@ -24,8 +38,8 @@ function shown(record: ListedChallenge) {
     id,
     endpoint,
     state,
-    ...(binding.subject === undefined ? {} : { subject: binding.subject }),
-    san: binding.names,
+    ...shownBinding(binding),
+    ...(record.decoy ? { decoy: true as const } : {}),
     ...{ uses, usesLeft, failures },
     createdAt: iso(createdAt),
     ...(madeBy ? { madeBy } : {}),
@@ -42,10 +56,10 @@ const withoutSecret = ({ id, endpoint, expiresAt }: Omit<MadeChallenge, 'challen
 
 export const challengeHandlers: HandlersOf<typeof challengeRoutes> = {
   'POST /challenges': {
-    async handle(deps, { actor, body: { endpoint: id, subject, san, uses, ttl }, once }) {
+    async handle(deps, { actor, body: { endpoint: id, uses, ttl, decoy, ...asked }, once }) {
       const endpoint = taking(deps, id);
-      const binding = bindingOf(endpoint, subject, san);
-      const wanted = { binding, uses, ttlMs: ttl ?? endpoint.challengeTtlMs };
+      const binding = bindingOf(endpoint, asked);
+      const wanted = { binding, uses, ttlMs: ttl ?? endpoint.challengeTtlMs, decoy };
       const remembered = once && { once, answer: withoutSecret };
       const made = await createChallenge(deps, endpoint, wanted, { actor, remembered });
       return inOrder(withoutSecret(made), made.challenge);
@@ -62,12 +76,11 @@ export const challengeHandlers: HandlersOf<typeof challengeRoutes> = {
       return inOrder(made, secret);
     },
   },
-  async 'POST /challenges/check'(deps, { body: { endpoint: id, subject, san, uses } }) {
-    const { profile } = taking(deps, id);
-    // Alone first, so that what is wrong with them is not taken for the subject's.
-    const { names } = ofField('san', () => normalBinding(profile, undefined, san));
-    ofField('subject', () => normalBinding(profile, subject, san));
-    return { endpoint: id, ...(subject === undefined ? {} : { subject }), san: names, uses };
+  async 'POST /challenges/check'(
+    deps,
+    { body: { endpoint: id, uses, ttl: _, decoy: __, ...asked } },
+  ) {
+    return { endpoint: id, ...shownBinding(bindingOf(taking(deps, id), asked)), uses };
   },
   async 'GET /challenges'(deps, { path, query }) {
     if (query.endpoint !== undefined) existing(deps, query.endpoint);
@@ -93,16 +106,6 @@ const inOrder = ({ id, ...rest }: ReturnType<typeof withoutSecret>, secret: stri
   ...rest,
 });
 
-/** @throws {HttpFailure} 422 */
-function ofField<T>(field: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new HttpFailure(422, `${field}: ${error.message}`);
-    throw error;
-  }
-}
-
 /** An endpoint at which there are challenges. */
 function taking(deps: Deps, id: string): Endpoint {
   const endpoint = existing(deps, id);
@@ -116,11 +119,12 @@ function existing({ config }: Deps, id: string): Endpoint {
   return endpoint;
 }
 
-function bindingOf({ profile }: Endpoint, subject: string | undefined, san: readonly string[]) {
+/** @throws {HttpFailure} 422 */
+function bindingOf({ profile }: Endpoint, asked: WantedBinding): Binding {
   try {
-    return normalBinding(profile, subject, san);
+    return normalBinding(profile, asked);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new HttpFailure(422, error.message);
-    throw error;
+    if (!(error instanceof UnusableBinding)) throw error;
+    throw new HttpFailure(422, `${error.field}: ${error.message}`);
   }
 }

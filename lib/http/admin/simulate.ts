@@ -4,17 +4,19 @@ import type { simulateRoutes } from '../../api/routes/simulate.ts';
 import { type Bytes, base64, fromBase64, fromPem } from '../../base/bytes.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { namesOf } from '../../ca/authorize/renew.ts';
-import { normalBinding } from '../../ca/challenge/binding.ts';
+import { normalBinding, UnusableBinding, type WantedBinding } from '../../ca/challenge/binding.ts';
 import type { Deps } from '../../ca/deps.ts';
 import { findCertificate } from '../../ca/query/certificates.ts';
 import { explainRefusal } from '../../ca/query/explain-refusal.ts';
 import type { Endpoint } from '../../config/config.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
+import type { Binding } from '../../ports/records/records.ts';
 import { simulate } from '../../protocol/scep/server/simulate.ts';
 import { failInfoOf } from '../../protocol/scep/wire/fail-info.ts';
 import { reasons } from '../../refusal/reasons.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { describedCertificate } from '../../x509/describe/describe.ts';
+import { normalIp } from '../../x509/names/general-name.ts';
 import type { HandlersOf } from './handlers.ts';
 
 function shown(certificate: Certificate) {
@@ -26,7 +28,7 @@ function shown(certificate: Certificate) {
 }
 
 export const simulateHandlers: HandlersOf<typeof simulateRoutes> = {
-  async 'POST /simulate'(deps, { body: { endpoint: id, csr, challenge, renews } }) {
+  async 'POST /simulate'(deps, { body: { endpoint: id, csr, challenge, from, renews } }) {
     const endpoint = deps.config.endpoints.get(id);
     if (!endpoint) throw new HttpFailure(422, `endpoint: "${id}" does not exist`);
     const octets = octetsOf(csr);
@@ -34,6 +36,7 @@ export const simulateHandlers: HandlersOf<typeof simulateRoutes> = {
       endpoint,
       csr: octets,
       challenge: challenge === 'none' ? undefined : bindingOf(endpoint, challenge),
+      from: from === undefined ? undefined : addressOf(from),
       renews: renews === undefined ? undefined : await renewed(deps, endpoint, renews),
     });
     if (result.decision === 'deny') {
@@ -63,22 +66,28 @@ function octetsOf(text: string): Bytes {
   throw new HttpFailure(422, 'csr: must be a PKCS#10 in PEM, or its DER in base64');
 }
 
-function bindingOf(
-  { profile, enrol }: Endpoint,
-  { subject, san }: { readonly subject?: string | undefined; readonly san: readonly string[] },
-) {
-  if (enrol.staticChallenge && (subject !== undefined || san.length > 0)) {
+function bindingOf({ profile, enrol }: Endpoint, asked: WantedBinding): Binding {
+  const { san = [], ...rest } = asked;
+  const isBound = san.length > 0 || Object.values(rest).some((value) => value !== undefined);
+  if (enrol.staticChallenge && isBound) {
     throw new HttpFailure(
       422,
       'challenge: the static challenge of the endpoint is bound to nothing',
     );
   }
   try {
-    return normalBinding(profile, subject, san);
+    return normalBinding(profile, asked);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new HttpFailure(422, `challenge: ${error.message}`);
-    throw error;
+    if (!(error instanceof UnusableBinding)) throw error;
+    throw new HttpFailure(422, `challenge.${error.field}: ${error.message}`);
   }
+}
+
+/** @throws {HttpFailure} 422 */
+function addressOf(text: string): string {
+  const address = normalIp(text);
+  if (address === undefined) throw new HttpFailure(422, `from: "${text}" is no IP address`);
+  return address;
 }
 
 async function renewed(deps: Deps, { ca }: Endpoint, number: string): Promise<CertificateRecord> {

@@ -18,6 +18,7 @@ import { Refusal, reasons } from '../../refusal/reasons.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
 import { absent, toldOf } from '../absent.ts';
 import { turnOf, wordsOf } from '../request.ts';
+import { shownNarrowing } from './challenges.ts';
 import type { ApiCall, HandlersOf } from './handlers.ts';
 
 /** A Transaction as the API shows it, without sealed and internal fields and MACs. */
@@ -39,6 +40,8 @@ function shownTransaction(one: Transaction) {
     profile: one.profile,
     authorizedBy: one.authorizedBy,
     ...(number === undefined ? {} : { serial: number }),
+    ...(one.device === undefined ? {} : { device: one.device }),
+    ...(one.narrowing ? shownNarrowing(one.narrowing) : {}),
     ...(challengeBy ? { challengeBy } : {}),
     ...(approval ? { approval: shownApproval(approval) } : {}),
     ...(gates ? { gates } : {}),

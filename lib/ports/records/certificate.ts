@@ -40,6 +40,14 @@ type NotRevoked = {
   readonly unseen?: never;
 };
 
+/** What a challenge has made less of than its profile allows; renewals keep it. */
+export type Narrowing = {
+  /** Dotted OIDs, some of those of the profile. */
+  readonly extKeyUsage?: readonly string[];
+  /** Lifetime, at most that of the profile. */
+  readonly validityMs?: number;
+};
+
 type CertificateBase = {
   readonly ca: string;
   /** As many digits as the INTEGER has in DER. */
@@ -61,6 +69,9 @@ type CertificateBase = {
   readonly lineage: Lineage;
   /** `GENERATION-NUMBER` of the CRL partition that its cRLDistributionPoints name; absent: the CA's own CRL. */
   readonly partition?: string;
+  readonly narrowing?: Narrowing;
+  /** What its owner calls the device, such as the number on its label: of its challenge, and kept by renewals. */
+  readonly device?: string;
 };
 
 /** For which names a key is certified. */

@@ -51,8 +51,13 @@ export const searchText = (text: string): string =>
     MAX_SORTED_CHARACTERS,
   );
 
-/** What people call the device of a request: its first subjectAltName, or else its common name. */
-export function deviceOf({ names, subject }: Pick<Transaction, 'names' | 'subject'>): string {
+/** What people call the device of a request: as its challenge says; its first subjectAltName, or else its common name. */
+export function deviceOf({
+  names,
+  subject,
+  device,
+}: Pick<Transaction, 'names' | 'subject'> & { readonly device?: string | undefined }): string {
+  if (device !== undefined) return device;
   const [name] = names;
   if (name !== undefined) return name.slice(name.indexOf(':') + 1);
   const [, commonName = subject] = /(?:^|[,+])CN=((?:\\.|[^,+\\])*)/s.exec(subject) ?? [];

@@ -3,7 +3,7 @@
 // milliseconds since 1970. Each is written with `RECORD_VERSION`, because records outlive releases.
 
 import type { Reason } from '../../refusal/reasons.ts';
-import type { CertificateRecord, KeyOwner } from './certificate.ts';
+import type { CertificateRecord, KeyOwner, Narrowing } from './certificate.ts';
 import type { RegisterPage, RegisterShard } from './register.ts';
 import type { AdminToken, AuthorityRecord, MacKeysRecord } from './registry.ts';
 import type { Author, Transaction } from './transaction.ts';
@@ -86,13 +86,24 @@ export type RequestPointer = {
   readonly expiresAt?: number;
 };
 
-/** What a certificate issued on a challenge may say. Absent means: as the profile allows. */
+/** What a certificate issued on a challenge may say, and to whom. Absent means: as the profile allows. */
 export type Binding = {
   /** RFC 4514 text; the CSR must have the same attributes with the same values. */
   readonly subject?: string;
+  /** By attribute type, such as `CN`: it must be there, and each of its values match one of the patterns. */
+  readonly subjectPattern?: Readonly<Record<string, readonly string[]>>;
   /** `TYPE:VALUE`; all of them go into the certificate, and the CSR may ask for no other. */
   readonly names: readonly string[];
-};
+  /** `rsa`, `rsa:BITS`, `ec`, `ec:CURVE` or `ed25519`; SHA-256 of the one SubjectPublicKeyInfo, hexadecimal. */
+  readonly key?: string;
+  readonly keyHash?: string;
+  /** Addresses and ranges that the request must come from, as `printIpRange` has them. */
+  readonly sources?: readonly string[];
+  /** The profile that the endpoint must have. */
+  readonly profile?: string;
+  /** What its owner calls the device. */
+  readonly device?: string;
+} & Narrowing;
 
 export type Challenge = {
   /** A ULID, for people: logs, lists, revocation. */
@@ -110,6 +121,8 @@ export type Challenge = {
   /** Refused attempts so far; as many as lock it once it is revoked. */
   readonly failures: number;
   readonly revokedAt?: number;
+  /** It lets nobody in: whoever uses it has read what was none of their business. */
+  readonly decoy?: true;
   /** Transactions that hold a use, and their request hashes; finished ones until they are cleared. A
    * one-time challenge keeps its only one. */
   readonly open: Readonly<Record<string, string>>;

@@ -5,7 +5,7 @@ import type { RequestKind, RevocationReason, TransactionState } from '../../base
 import type { ContentCipherName, DigestName } from '../../crypto/algorithms.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import type { Reason } from '../../refusal/reasons.ts';
-import type { KeyOwner } from './certificate.ts';
+import type { KeyOwner, Narrowing } from './certificate.ts';
 
 /** A Transaction in one of these states; without a parameter, in any. */
 export type Transaction<S extends TransactionState = TransactionState> = {
@@ -73,6 +73,10 @@ export type TransactionBase = {
   readonly authorizedBy: readonly string[];
   /** Whoever made its challenge. */
   readonly challengeBy?: Author;
+  /** By its challenge, or by the certificate that it renews. */
+  readonly narrowing?: Narrowing;
+  /** What its owner calls the device, by the same. */
+  readonly device?: string;
   /** What an end of the current attempt has to give back. */
   readonly undo: Undo;
   /** Serial of the certificate that it renews. */

@@ -379,7 +379,7 @@ describe('what it is asked with', () => {
     for (const [more, said] of [
       [{ endpoint: 'nowhere' }, /^endpoint: "nowhere" does not exist$/],
       [{ renews: '00ff' }, /^renews: the CA "default" has issued no certificate 00ff$/],
-      [{ challenge: { san: ['a'] } }, /^challenge: "a" must be TYPE:VALUE/],
+      [{ challenge: { san: ['a'] } }, /^challenge\.san: "a" must be TYPE:VALUE/],
       [{ challenge: 'some' }, /^challenge: must be "none" or/],
     ] as const) {
       const { status, json } = await call(w.lab, 'POST', '/simulate', { body: { csr, ...more } });

@@ -59,7 +59,8 @@ export const logMetrics = {
   challengeFailing: {
     metric: 'ChallengeFailing',
     from: ['scep'],
-    pattern: '{ $.event = "challenge.failing" }',
+    pattern:
+      '{ ($.event = "challenge.failing") || ($.event = "challenge.reused") || ($.event = "challenge.decoyUsed") }',
   },
   caWarning: {
     metric: 'CaWarning',

@@ -130,7 +130,7 @@ export class Watch {
       make('Tampered', 'a record was changed by someone else', this.metric('tampered'), 1),
       make(
         'ChallengeFailing',
-        'requests with a challenge of several uses are refused, see challenge.failing in the log of scep',
+        'a challenge is misused: one of several uses keeps failing, or somebody has a spent one or a decoy; see challenge.* in the log of scep',
         this.metric('challengeFailing'),
         1,
       ),

@@ -44,6 +44,8 @@ type SimulatedRequest = {
   readonly csr: Bytes;
   /** As if it came with a fresh challenge that is bound like this; undefined: with none. */
   readonly challenge: Binding | undefined;
+  /** As if it came from this address; by default from one that the challenge allows. */
+  readonly from?: string | undefined;
   /** As if the device signed with this certificate; undefined: with one that it made itself. */
   readonly renews: CertificateRecord | undefined;
 };
@@ -95,6 +97,7 @@ async function once(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
       kept: {
         asked: signer.ours ? 'renewal' : 'enrolment',
         reply: { digest: recipient.digest, cipher: recipient.cipher.name },
+        ...clientOf(asked),
       },
       csr: { ...csr, challengePassword: secret },
       // Never those of a request that was really made: this one is new.
@@ -135,6 +138,11 @@ async function proven({ csr: der, endpoint }: SimulatedRequest): Promise<ProvenR
     if (!(error instanceof Malformed)) throw error;
     return reject(`not a PKCS#10: ${error.message}`);
   }
+}
+
+function clientOf({ from, challenge }: SimulatedRequest): Pick<EnrolmentRequest['kept'], 'client'> {
+  const address = from ?? challenge?.sources?.[0]?.replace(/\/\d+$/, '');
+  return address === undefined ? {} : { client: { from: address } };
 }
 
 /** The signer that the pkiMessage would have. */
