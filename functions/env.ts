@@ -13,8 +13,7 @@ export type Env = {
   readonly table: string | undefined;
   /** `SCEPTER_FILES`: the S3 bucket that has the CRLs and the certificates of the CAs where the records are in a table. */
   readonly files: string | undefined;
-  /** `SCEPTER_LOGS`: the S3 bucket that has the files of the logs where the records are in a table; without it none are
-   * kept there. */
+  /** `SCEPTER_LOGS`: the S3 bucket that has the files of the logs where the records are in a table. */
   readonly logs: string | undefined;
   /** `SCEPTER_LOG_KEY`: the KMS key that signs them, where keys are in KMS: the ARN of an ECC_NIST_P256 key. */
   readonly logKey: string | undefined;
@@ -64,6 +63,20 @@ export type Env = {
   readonly pager: string | undefined;
 };
 
+/** Of settings whose names do not say it. */
+const purposes: Readonly<Record<string, string>> = {
+  SCEPTER_FILES: 'the S3 bucket that has the CRLs',
+  SCEPTER_LOGS: 'the S3 bucket that has the logs, and locks what it is given',
+  SCEPTER_LOG_KEY: 'the ARN of the ECC_NIST_P256 key in KMS that signs the checkpoints of the logs',
+};
+
+/** @throws {ConfigError} with what it is for, where it is missing */
+export function setting(name: string, value: string | undefined): string {
+  if (value !== undefined) return value;
+  const purpose = purposes[name];
+  throw new ConfigError([`${name} must be set${purpose === undefined ? '' : `: ${purpose}`}`]);
+}
+
 /** @throws {Error} for a value that says neither yes nor no: it would be taken for no without a word */
 function isOn(env: Readonly<Record<string, string | undefined>>, name: string): boolean {
   const value = env[name] ?? '';
@@ -93,7 +106,8 @@ export function readEnv(env: Readonly<Record<string, string | undefined>> = proc
     dataDir: resolve(env.SCEPTER_DATA_DIR || './.scepter'),
     table: env.SCEPTER_TABLE || undefined,
     files: env.SCEPTER_FILES || undefined,
-    ...logsIn(env),
+    logs: env.SCEPTER_LOGS || undefined,
+    logKey: env.SCEPTER_LOG_KEY || undefined,
     deployment: env.SCEPTER_DEPLOYMENT || undefined,
     sealingKey: env.SCEPTER_SEALING_KEY || undefined,
     originSecrets: (env.SCEPTER_ORIGIN_SECRETS ?? '').split(',').filter((one) => one !== ''),
@@ -120,22 +134,6 @@ function portIn(name: string, text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port <= 65_535) return port;
   throw new Error(`${name} must be a number from 0 to 65535, not "${text}"`);
-}
-
-function logsIn(env: Readonly<Record<string, string | undefined>>): Pick<Env, 'logs' | 'logKey'> {
-  const { SCEPTER_LOGS: logs = '', SCEPTER_LOG_KEY: logKey = '' } = env;
-  if (logs !== '' && !env.SCEPTER_TABLE) {
-    throw new Error(
-      'SCEPTER_LOGS is a bucket for the logs of records in a table: set SCEPTER_TABLE, or leave it out',
-    );
-  }
-  const [set, missing] = logs === '' ? ['LOG_KEY', 'LOGS'] : ['LOGS', 'LOG_KEY'];
-  if ((logs === '') !== (logKey === '') && env.SCEPTER_TABLE && env.SCEPTER_SEALING_KEY) {
-    throw new Error(
-      `SCEPTER_${set} is set without SCEPTER_${missing}: logs need a bucket and a key, or neither`,
-    );
-  }
-  return { logs: logs || undefined, logKey: logKey || undefined };
 }
 
 function tlsIn(env: Readonly<Record<string, string | undefined>>): Env['tls'] {

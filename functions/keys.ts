@@ -5,14 +5,13 @@ import type { KmsKeys } from '../lib/adapters/aws/kms/kms-keys.ts';
 import { beginAnew, SoftwareKeys } from '../lib/adapters/software-keys.ts';
 import { readMacKeys } from '../lib/ca/authority/mac-keys.ts';
 import { ownNames, tokenNameKey } from '../lib/ca/record/tokens.ts';
-import { ConfigError } from '../lib/config/error.ts';
 import { logKey } from '../lib/events/note.ts';
 import type { Sequencing } from '../lib/ports/log-files.ts';
 import type { MacKeys } from '../lib/ports/mac-keys.ts';
 import type { RaKeys } from '../lib/ports/ra-keys.ts';
 import type { Signer } from '../lib/ports/signer.ts';
 import type { Key, Store } from '../lib/ports/store.ts';
-import type { Env } from './env.ts';
+import { type Env, setting } from './env.ts';
 
 type LogKey = SoftwareKeys['logKey'];
 
@@ -30,8 +29,8 @@ export type Keys = {
   readonly kms?: Pick<KmsKeys, 'adopt' | 'makeMacKey' | 'reload' | 'close'>;
   /** References of the keys of CAs, where they are files. */
   readonly caKeys?: () => Promise<readonly string[]>;
-  /** That of the logs, where they may be kept. */
-  readonly logKey?: LogKey;
+  /** That of the logs. */
+  readonly logKey: LogKey;
 };
 
 /** What an operator does with keys in KMS, and nobody does with keys in files. */
@@ -77,14 +76,15 @@ export type KeysEnv = Pick<Env, 'dataDir' | 'sealingKey' | 'deployment'> &
 
 /** The SDK is loaded only where it is used. */
 export async function openKeys(
-  { dataDir, sealingKey, deployment, logKey: named }: KeysEnv,
+  { dataDir, sealingKey, ...env }: KeysEnv,
   store: Store,
 ): Promise<Keys> {
   if (sealingKey === undefined) {
     const begins = (await store.read(witnesses)).length === 0;
     return SoftwareKeys.open(join(dataDir, 'keys'), { begins });
   }
-  if (deployment === undefined) throw new ConfigError(['SCEPTER_DEPLOYMENT must be set']);
+  const deployment = setting('SCEPTER_DEPLOYMENT', env.deployment);
+  const key = setting('SCEPTER_LOG_KEY', env.logKey);
   const { KmsKeys } = await import('../lib/adapters/aws/kms/kms-keys.ts');
   const kms = new KmsKeys({
     deployment,
@@ -92,5 +92,5 @@ export async function openKeys(
     readMacKeys: (purpose) => readMacKeys(store, purpose),
   });
   const { signer, raKeys, macKeys } = kms;
-  return { signer, raKeys, macKeys, kms, ...(named ? { logKey: kms.logKey(named) } : {}) };
+  return { signer, raKeys, macKeys, kms, logKey: kms.logKey(key) };
 }

@@ -24,11 +24,10 @@ import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
-import { ConfigError } from '../../lib/config/error.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { loadConfig } from '../config/default-config.ts';
 import { lookUpSecrets, readStaticSecrets } from '../config/static-secrets.ts';
-import { readEnv } from '../env.ts';
+import { readEnv, setting } from '../env.ts';
 import { sequencingWith } from '../keys.ts';
 
 /** What every function has, and the keys, of which each takes what it uses. */
@@ -37,6 +36,8 @@ async function open(log: Log, connection?: AwsConnection, quota?: RetryQuota) {
   const settings = {
     table: setting('SCEPTER_TABLE', env.table),
     bucket: setting('SCEPTER_FILES', env.files),
+    logs: setting('SCEPTER_LOGS', env.logs),
+    logKey: setting('SCEPTER_LOG_KEY', env.logKey),
     deployment: setting('SCEPTER_DEPLOYMENT', env.deployment),
     sealingKey: setting('SCEPTER_SEALING_KEY', env.sealingKey),
   };
@@ -48,18 +49,14 @@ async function open(log: Log, connection?: AwsConnection, quota?: RetryQuota) {
     { ...settings, readMacKeys: (purpose) => readMacKeys(table, purpose) },
     makeKmsClient(clientConfig('kms', connection)),
   );
-  const sequencing =
-    env.logs && env.logKey
-      ? sequencingWith(keys.logKey(env.logKey), {
-          files: new S3LogFiles(env.logs, { connection, endpoint }),
-          waiting: table,
-        })
-      : undefined;
-  const believed = guarded(table, keys.macKeys, log);
+  const sequencing = sequencingWith(keys.logKey(settings.logKey), {
+    files: new S3LogFiles(settings.logs, { connection, endpoint }),
+    waiting: table,
+  });
   const ports = {
     config,
-    store: sequencing ? logged(believed) : believed,
-    ...(sequencing ? { logs: sequencing } : {}),
+    store: logged(guarded(table, keys.macKeys, log)),
+    logs: sequencing,
     index: table.index,
     macKeys: keys.macKeys,
     validators: new Map(),
@@ -90,7 +87,6 @@ export const openAdministration = async (log: Log): Promise<Deps> => (await open
  */
 export async function openSequencer(log: Log): Promise<SequenceDeps> {
   const { deps, sequencing } = await open(log);
-  if (!sequencing) throw new ConfigError(['SCEPTER_LOGS and SCEPTER_LOG_KEY must be set']);
   return { ...deps, logs: sequencing };
 }
 
@@ -116,12 +112,6 @@ export async function openService(log: Log, connection?: AwsConnection): Promise
   const { signer, raKeys } = keys;
   const cas = new AnsweringCas({ ...deps, signer, raKeys });
   return {
-    ...{ ...deps, staticSecrets, signer, crlSigner: signer, raKeys, cas },
-    ...(sequencing ? { sequencing } : {}),
+    ...{ ...deps, staticSecrets, signer, crlSigner: signer, raKeys, cas, sequencing },
   };
-}
-
-function setting(name: string, value: string | undefined): string {
-  if (value === undefined) throw new ConfigError([`${name} must be set`]);
-  return value;
 }

@@ -16,7 +16,7 @@ import type { Snapshots } from '../../lib/ports/snapshots.ts';
 import type { Store } from '../../lib/ports/store.ts';
 import type { Writing } from '../../lib/ports/writing.ts';
 import { settleRestore } from '../backup/folder.ts';
-import type { Env } from '../env.ts';
+import { type Env, setting } from '../env.ts';
 import { type Keys, sequencingWith } from '../keys.ts';
 
 export type Database = Store &
@@ -28,8 +28,7 @@ export type Database = Store &
     readonly crls: CrlStore;
     /** Absent where this process serves them itself. */
     readonly issuerFiles?: IssuerFiles;
-    /** Absent where no logs are kept. */
-    readonly logFiles?: LogFiles;
+    readonly logFiles: LogFiles;
     close(): void;
   };
 
@@ -38,11 +37,15 @@ export type DatabaseEnv = Pick<Env, 'dataDir' | 'table'> &
 
 /** The SDK is loaded only where it is used. @throws {Error} with a sentence @throws {InUse} */
 export async function openDatabase(env: DatabaseEnv): Promise<Database> {
-  const { dataDir, table, files: bucket, s3Endpoint: endpoint, logs } = env;
-  if (table === undefined) return openDatabaseFile(dataDir);
-  if (bucket === undefined) {
-    throw new ConfigError(['SCEPTER_FILES must be set: the S3 bucket that has the CRLs']);
+  const { dataDir, table, s3Endpoint: endpoint } = env;
+  if (table === undefined) {
+    if (env.logs === undefined) return openDatabaseFile(dataDir);
+    throw new ConfigError([
+      'SCEPTER_LOGS is a bucket for the logs of records in a table: set SCEPTER_TABLE, or leave it out',
+    ]);
   }
+  const bucket = setting('SCEPTER_FILES', env.files);
+  const logs = setting('SCEPTER_LOGS', env.logs);
   const [{ DynamoStore }, { S3Files }, { S3LogFiles }] = await Promise.all([
     import('../../lib/adapters/aws/dynamodb/dynamodb.ts'),
     import('../../lib/adapters/aws/s3/files.ts'),
@@ -50,41 +53,37 @@ export async function openDatabase(env: DatabaseEnv): Promise<Database> {
   ]);
   const store = await DynamoStore.open(table);
   const files = new S3Files(bucket, { endpoint });
-  const logFiles = logs === undefined ? undefined : new S3LogFiles(logs, { endpoint });
+  const logFiles = new S3LogFiles(logs, { endpoint });
   const closeStore = store.close.bind(store);
   const close = () => {
     files.close();
-    logFiles?.close();
+    logFiles.close();
     closeStore();
   };
-  const more = { crls: files, issuerFiles: files, ...(logFiles ? { logFiles } : {}) };
-  return Object.assign(store, more, { close });
+  return Object.assign(store, { crls: files, issuerFiles: files, logFiles, close });
 }
 
-/** Guarded; and what happens waits for the logs, where they are kept. @param store by default the database itself */
-export function storeOf(database: Database, keys: Keys, log: Log, store: Store = database): Store {
-  const believed = guarded(store, keys.macKeys, log);
-  return database.logFiles && keys.logKey ? logged(believed) : believed;
-}
+/** Guarded; and what happens waits for its log. @param store by default the database itself */
+export const storeOf = (
+  database: Database,
+  { macKeys }: Keys,
+  log: Log,
+  store: Store = database,
+): Store => logged(guarded(store, macKeys, log));
 
-/** Undefined where they are not kept. A key that is a file is made by the first start. */
-export async function logsOf(database: Database, keys: Keys): Promise<Sequencing | undefined> {
-  const { logFiles: files } = database;
-  const { logKey, kms } = keys;
-  if (!logKey || !files) return undefined;
+/** A key that is a file is made by the first start. */
+export async function logsOf(database: Database, { logKey, kms }: Keys): Promise<Sequencing> {
   if (!kms) await logKey.publicKey();
-  return sequencingWith(logKey, { files, waiting: database });
+  return sequencingWith(logKey, { files: database.logFiles, waiting: database });
 }
-
-type DatabaseFile = SqliteStore & { readonly logFiles: LogFiles };
 
 /** The database of a folder as it is, beside the files of its logs. */
-export const databaseIn = (dataDir: string): DatabaseFile =>
+export const databaseIn = (dataDir: string): SqliteStore & Pick<Database, 'logFiles'> =>
   Object.assign(new SqliteStore(join(dataDir, 'scepter.db')), {
     logFiles: logFolder(join(dataDir, 'log')),
   });
 
-export async function openDatabaseFile(dataDir: string): Promise<DatabaseFile> {
+export async function openDatabaseFile(dataDir: string): Promise<ReturnType<typeof databaseIn>> {
   await settleRestore(dataDir);
   const path = join(dataDir, 'scepter.db');
   // SQLite gives the files beside this one the mode of this one.

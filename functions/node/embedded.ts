@@ -91,7 +91,7 @@ type Opened = {
   /** What an instance remembers whatever its configuration is. */
   readonly kept: Pick<ServerDeps, 'tally' | 'served' | 'written' | 'metrics'>;
   readonly log: Log;
-  readonly logs: Sequencing | undefined;
+  readonly logs: Sequencing;
 };
 
 function depsOf(config: Config, { database, keys, kept, log, logs }: Opened): ServerDeps {
@@ -106,7 +106,7 @@ function depsOf(config: Config, { database, keys, kept, log, logs }: Opened): Se
   return {
     ...{ config, store, index: database.index, crls, cas, log },
     ...{ signer, crlSigner: signer, raKeys, macKeys },
-    ...(logs ? { logs, sequencing: logs } : {}),
+    ...{ logs, sequencing: logs },
     validators: new Map(),
     staticSecrets: readStaticSecrets(config),
     ...(database.issuerFiles ? { issuerFiles: database.issuerFiles } : {}),

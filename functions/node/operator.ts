@@ -92,7 +92,7 @@ export async function openOperator(env: Env): Promise<Opened> {
       ...{ ...shared, operator, validators: new Map(), staticSecrets: new Map() },
       written: new TriedWrites(database, systemClock),
       index: database.index,
-      ...(logs ? { logs } : {}),
+      logs,
       tally: new Tally(),
     },
     close: () => {

@@ -38,9 +38,8 @@ export type Deps = {
   readonly expiring?: Expiring;
   /** Absent where the records are not in a file of this process. */
   readonly snapshots?: Snapshots;
-  /** Absent where no logs are kept. */
-  readonly logs?: Logs;
-  /** Absent where another process puts events into the logs, or none does. */
+  readonly logs: Logs;
+  /** Absent where another process puts events into the logs. */
   readonly sequencing?: Sequencing;
   /** Those outside, by the id that the configuration gives them. */
   readonly validators: ReadonlyMap<string, Validator>;

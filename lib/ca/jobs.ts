@@ -90,6 +90,7 @@ export function jobsOf(deps: PublishDeps, served: readonly string[] = namedIn(de
   return [
     {
       ...sweeping,
+      last: true,
       run: async () => {
         const swept = await sweep(deps);
         await tellConfiguration(deps);

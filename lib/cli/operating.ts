@@ -6,8 +6,8 @@ import { CliError, type Io } from './io.ts';
 /** For the help of such commands. */
 export const where = `
 Where a server's records are a table: with the environment of the functions (SCEPTER_CONFIG, SCEPTER_TABLE,
-SCEPTER_FILES, SCEPTER_SEALING_KEY, SCEPTER_DEPLOYMENT) and your own AWS credentials. Otherwise
-through the running server, with a token of the role admin; or, while none runs, on
+SCEPTER_FILES, SCEPTER_LOGS, SCEPTER_LOG_KEY, SCEPTER_SEALING_KEY, SCEPTER_DEPLOYMENT) and your own AWS
+credentials. Otherwise through the running server, with a token of the role admin; or, while none runs, on
 SCEPTER_DATA_DIR itself.
 `;
 

@@ -31,8 +31,7 @@ export function makeApp(
 export const makeDeviceApp = (deps: ServerDeps): Hono =>
   framed(deps, (app) => {
     mountForDevices(app, deps);
-    const { logs } = deps;
-    if (logs) app.route('/', logRoutes({ logs }));
+    app.route('/', logRoutes(deps));
   });
 
 /** The admin API and its documentation. */
@@ -67,11 +66,10 @@ function mountForAdmins(app: Hono, deps: AdminDeps, operated?: OperatorHandlers)
   });
   const callers = callersOf(deps);
   app.route(API_ROOT, adminRoutes(deps, callers, operated));
-  const { metrics, logs } = deps;
+  const { metrics } = deps;
   if (metrics) app.route('/', metricsRoutes({ ...deps, metrics }, callers));
-  if (!logs) return;
-  app.route('/', logRoutes({ logs }));
-  app.route('/', entryRoutes({ ...deps, logs }, callers));
+  app.route('/', logRoutes(deps));
+  app.route('/', entryRoutes(deps, callers));
 }
 
 function framed(deps: Deps, mount: (app: Hono) => void): Hono {

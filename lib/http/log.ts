@@ -17,10 +17,8 @@ const tile =
 const CHECKPOINT_S = 5;
 const FOREVER_S = 31_536_000;
 
-type LogHttpDeps = { readonly logs: Pick<Logs, 'files'> };
-
 /** Checkpoints and tiles of hashes. */
-export function logRoutes({ logs: { files } }: LogHttpDeps): Hono {
+export function logRoutes({ logs: { files } }: Pick<AdminDeps, 'logs'>): Hono {
   const app = new Hono();
   app.get('/log/:log{[a-z0-9.-]+}/checkpoint', (c) =>
     answer(
@@ -34,7 +32,7 @@ export function logRoutes({ logs: { files } }: LogHttpDeps): Hono {
   return app;
 }
 
-export function entryRoutes(deps: AdminDeps & LogHttpDeps, callers: Callers): Hono<Admin> {
+export function entryRoutes(deps: AdminDeps, callers: Callers): Hono<Admin> {
   const app = new Hono<Admin>();
   app.get(
     '/log/:log/tile/entries/*',
@@ -52,7 +50,7 @@ export function entryRoutes(deps: AdminDeps & LogHttpDeps, callers: Callers): Ho
   return app;
 }
 
-type Files = LogHttpDeps['logs']['files'];
+type Files = Logs['files'];
 
 async function answer(
   files: Files,

@@ -30,7 +30,7 @@ export interface WaitingEvents {
   forget(keys: readonly string[]): Promise<void>;
 }
 
-/** What a process has where logs are kept. */
+/** What every process has of the logs. */
 export type Logs = {
   readonly files: Pick<LogFiles, 'read'>;
   /** ECDSA on P-256. @throws {Outage} */

@@ -158,12 +158,10 @@ export async function timing(count: number, endpoints: readonly string[], say: S
   const { path: bundle } = await bundleWorker();
   const world = await awsWorld({ config: document });
   const isolate = await startWorkerd(bundle, {
-    ...world.kms.emulator.env,
+    ...(await world.kms.env()),
     ...world.s3.env,
     AWS_ENDPOINT_URL_DYNAMODB: process.env.AWS_ENDPOINT_URL_DYNAMODB ?? '',
     SCEPTER_TABLE: world.table,
-    SCEPTER_DEPLOYMENT: 'test',
-    SCEPTER_SEALING_KEY: world.kms.sealingKey,
     SCEPTER_CONFIG: JSON.stringify(document),
   });
   try {

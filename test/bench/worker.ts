@@ -34,12 +34,10 @@ async function besideNode(count: number): Promise<BesideNode> {
   const world = await awsWorld({ config: document });
   const PORT = String(await freePort());
   const env = {
-    ...world.kms.emulator.env,
+    ...(await world.kms.env()),
     ...world.s3.env,
     AWS_ENDPOINT_URL_DYNAMODB: process.env.AWS_ENDPOINT_URL_DYNAMODB ?? '',
     SCEPTER_TABLE: world.table,
-    SCEPTER_DEPLOYMENT: 'test',
-    SCEPTER_SEALING_KEY: world.kms.sealingKey,
     SCEPTER_CONFIG: JSON.stringify(document),
   };
   const key = await deviceKey('bench');

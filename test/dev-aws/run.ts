@@ -97,7 +97,7 @@ async function serveByWorker({ env }: LocalAws): Promise<number> {
   quit = () => started.stop();
   stop = () => void quit();
   // Nothing calls the schedule of a Worker on this machine.
-  const upkeep = () => started.scheduled().catch(() => undefined);
+  const upkeep = () => started.upkept().catch(() => undefined);
   const minutely = setInterval(upkeep, 60_000);
   await upkeep();
   const { SCEPTER_ADMIN_TOKEN: token, ...rest } = settings;

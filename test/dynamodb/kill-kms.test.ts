@@ -34,12 +34,11 @@ const open = async (document: ConfigDocument): Promise<KillStore> => {
   }
   store.close();
   const settings = {
+    ...(await kms.env()),
     ...tableEnv(table),
-    SCEPTER_DEPLOYMENT: 'test',
-    SCEPTER_SEALING_KEY: kms.sealingKey,
     SCEPTER_CONFIG: JSON.stringify(document),
   };
-  return { env: { ...kms.emulator.env, ...settings }, rows: () => rowsOf(table) };
+  return { env: settings, rows: () => rowsOf(table) };
 };
 
 killScenarios('DynamoDB Local and KMS', open, { cold: true, only: ['enrol'] });

@@ -34,7 +34,8 @@ const document = {
 
 test('killed at any call, a sequencer leaves one history, which the next one goes on with', async () => {
   const [kms, { table, store: bare }] = [await openKms(), await freshStore()];
-  const key = await kms.make({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
+  const settings = await kms.env();
+  const key = settings.SCEPTER_LOG_KEY ?? '';
   const keys = kms.keys({ readMacKeys: (purpose) => readMacKeys(bare, purpose) });
   const log = () => {};
   const store = logged(guarded(bare, keys.macKeys, log));
@@ -48,12 +49,7 @@ test('killed at any call, a sequencer leaves one history, which the next one goe
   };
   const deps = { ...ports, log, logs, config: checkConfig(document) };
   const env = {
-    ...{ ...process.env, ...patiently, ...kms.emulator.env, ...tableEnv(table), ...s3.env },
-    SCEPTER_TABLE: table,
-    SCEPTER_LOGS: 'scepter-logs',
-    SCEPTER_LOG_KEY: key,
-    SCEPTER_DEPLOYMENT: 'test',
-    SCEPTER_SEALING_KEY: kms.sealingKey,
+    ...{ ...process.env, ...patiently, ...settings, ...tableEnv(table), ...s3.env },
     SCEPTER_CONFIG: JSON.stringify(document),
   };
   const ids: string[] = [];

@@ -31,10 +31,8 @@ async function deployment() {
     endpoints: { default: { ca: 'default' }, second: { ca: 'second' } },
   };
   const env = {
-    ...kms.emulator.env,
+    ...(await kms.env()),
     ...tableEnv(table),
-    SCEPTER_DEPLOYMENT: 'test',
-    SCEPTER_SEALING_KEY: kms.sealingKey,
     SCEPTER_CONFIG: JSON.stringify(document),
     SCEPTER_DATA_DIR: join(temporary('kms-server'), 'data'),
     PORT: String(port),

@@ -16,18 +16,13 @@ after(() => s3.stop());
 
 test('events are under checkpoints that KMS has signed, verified by the server and from the bucket; an operator recovers a log', async (t) => {
   const [table, kms, port] = [await freshTable(), await openKms(), await freePort()];
-  const logKey = await kms.make({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
   const document = {
     publicUrl: `http://127.0.0.1:${port}`,
     cas: { default: { subject: 'CN=Table CA', key: 'ec:P-256' } },
     endpoints: { default: { ca: 'default' } },
   };
   const env = {
-    ...{ ...kms.emulator.env, ...tableEnv(table), ...s3.env },
-    SCEPTER_LOGS: 'scepter-logs',
-    SCEPTER_LOG_KEY: logKey,
-    SCEPTER_DEPLOYMENT: 'test',
-    SCEPTER_SEALING_KEY: kms.sealingKey,
+    ...{ ...(await kms.env()), ...tableEnv(table), ...s3.env },
     SCEPTER_CONFIG: JSON.stringify(document),
     SCEPTER_DATA_DIR: join(temporary('log-server'), 'data'),
     PORT: String(port),
@@ -38,8 +33,21 @@ test('events are under checkpoints that KMS has signed, verified by the server a
     assert.equal(code, 0, err);
     return out;
   };
-  const alone = await run('functions/server.ts', [], { env: { ...env, SCEPTER_LOG_KEY: '' } });
-  assert.match(alone.err, /SCEPTER_LOGS is set without SCEPTER_LOG_KEY/);
+  for (const [name, what] of [
+    ['SCEPTER_LOGS', 'the S3 bucket that has the logs, and locks what it is given'],
+    [
+      'SCEPTER_LOG_KEY',
+      'the ARN of the ECC_NIST_P256 key in KMS that signs the checkpoints of the logs',
+    ],
+  ] as const) {
+    const without = { env: { ...env, [name]: '' } };
+    const sentence = `${name} must be set: ${what}`;
+    const server = await run('functions/server.ts', [], without);
+    assert.deepEqual([server.code, server.err], [2, `scepter: ${sentence}\n`]);
+    // The operator's commands change what the logs tell of, too.
+    const operator = await run('bin/scepter.js', ['ca', 'init'], without);
+    assert.deepEqual([operator.code, operator.err], [1, `scepter: ${sentence}\n`]);
+  }
 
   await done('ca', 'init');
   const server = await startServer(

@@ -31,6 +31,7 @@ import {
   kinds,
   type LogFile,
   logFiles,
+  logsArn,
   may,
   ofFiles,
   ofLogs,
@@ -516,11 +517,24 @@ for (const role of roles) {
   });
 }
 
-test('the policy of a Worker allows the writes of the three functions that it stands for', () => {
-  const all = (['scep', 'admin', 'maintenance'] as const).flatMap((role) => [
+test('the policies of a Worker allow the writes of the four functions that it stands for', () => {
+  const all = (['scep', 'admin', 'maintenance', 'sequencer'] as const).flatMap((role) => [
     ...(wrote.get(role) ?? []),
   ]);
   assert.deepEqual(allowedTo('worker'), [...new Set(all)].sort());
+});
+
+test('no role may end a version of what is in the logs, its lock, or what keeps it', () => {
+  const ofVersion = ['DeleteObjectVersion', 'PutObjectRetention', 'PutObjectLegalHold'];
+  const ofBucket = ['PutBucketVersioning', 'PutBucketObjectLockConfiguration', 'DeleteBucket'];
+  for (const name of [...roles, 'worker'] as const) {
+    for (const action of [...ofVersion, 'BypassGovernanceRetention', ...ofBucket]) {
+      for (const resource of [logsArn, ofLogs('GetObject', 'entries').resource]) {
+        const asked = { action: `s3:${action}`, resource, context: {} };
+        assert.equal(may(name, asked), false, `${name} ${action} ${resource}`);
+      }
+    }
+  }
 });
 
 test('no role may change or delete a written event', () => {

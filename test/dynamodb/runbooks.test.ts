@@ -52,6 +52,7 @@ async function deployment(t: TestContext) {
   const sealingKey = await kms.make(kept);
   const signs = { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' } as const;
   const caKey = await kms.make({ ...kept, ...signs });
+  const logKey = await kms.make({ ...kept, ...signs });
   const folder = temporary('runbook');
   const profile = join(folder, 'aws-config');
   writeFileSync(
@@ -70,6 +71,7 @@ async function deployment(t: TestContext) {
     ...tableEnv(table),
     SCEPTER_DEPLOYMENT: 'test',
     SCEPTER_SEALING_KEY: sealingKey,
+    SCEPTER_LOG_KEY: logKey,
     CA_KEY: caKey,
     SCEPTER_CONFIG: JSON.stringify(document),
     SCEPTER_DATA_DIR: join(folder, 'data'),
@@ -164,8 +166,12 @@ test('a Region is lost: the other one goes on from a copy of the table, with rep
   t.after(() => client.destroy());
   await createTable(client, table);
   for (const Item of copied) await client.send(new PutItemCommand({ TableName: table, Item }));
-  const sealing = env.SCEPTER_SEALING_KEY?.replace(`:${kms.region}:`, `:${region}:`) ?? '';
-  const there = { ...env, ...replica.env, SCEPTER_SEALING_KEY: sealing };
+  const replicated = (name: string) => env[name]?.replace(`:${kms.region}:`, `:${region}:`) ?? '';
+  const there = {
+    ...{ ...env, ...replica.env },
+    SCEPTER_SEALING_KEY: replicated('SCEPTER_SEALING_KEY'),
+    SCEPTER_LOG_KEY: replicated('SCEPTER_LOG_KEY'),
+  };
   await start(there);
   await follow(['docs/runbooks.md', 'restored'], folder, there);
   const after = await crl();

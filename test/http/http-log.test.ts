@@ -109,11 +109,3 @@ test('the logs are listed with what they are verified with, and an event is prov
   const recovered = await ask('/api/v1/logs/default/recover', lab.adminToken, 'POST');
   assert.deepEqual([recovered.status, (await recovered.json()).log], [200, 'default']);
 });
-
-test('where no logs are kept, their routes say so', async () => {
-  const lab = await makeLab({ caKey: 'ec:P-256' });
-  const headers = { authorization: `Bearer ${lab.adminToken}` };
-  const { status } = await lab.fetch('/api/v1/logs', { headers });
-  assert.equal(status, 409);
-  assert.equal((await lab.fetch('/log/default/checkpoint')).status, 404);
-});

@@ -112,7 +112,7 @@ export async function openCloudflare(tls: Tls, stack: () => Backend | undefined)
     const env = { ...deployed.vars, ...Object.fromEntries(secrets), ...places };
     running = await startWorker({ env });
     // Its first minute has gone by before anybody asks.
-    await running.scheduled();
+    await running.upkept();
   }
 
   const verbs: Readonly<Record<string, (body: unknown) => Promise<void>>> = {

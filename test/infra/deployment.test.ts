@@ -26,6 +26,7 @@ import { fromReply, toEvent } from '../support/lambda-ingress.ts';
 import type { LambdaFunction } from '../support/lambda-runtime.ts';
 import { run, temporary } from '../support/process.ts';
 import { answered } from '../support/server-process.ts';
+import { allowed } from './iam.ts';
 import { finds } from './metric-filter.ts';
 import { keyOf, type Name, type Stack, startStack } from './stack.ts';
 import { at, ofType, templateOf } from './templates.ts';
@@ -156,6 +157,48 @@ test('the sequencer puts what has happened into the logs, and an auditor verifie
     ...['log', 'verify', `${api.origin}/log/default`, '--key', join(folder, 'key'), '--records'],
   );
   assert.ok(Number(verified.size) > 3, JSON.stringify(verified));
+});
+
+test('what has been put into the logs cannot be ended, whoever has the credentials of the deployment', async () => {
+  const { outputs, endpoint, roles } = stack.made;
+  const bucket = outputs.Logs ?? assert.fail('no bucket of the logs');
+  // As an administrator of the account, whom no policy keeps from anything: it is the lock that does.
+  const ask = (method: string, query: string, headers = {}) =>
+    fetch(`${endpoint}/${bucket}${query}`, {
+      method,
+      headers: { authorization: 'AWS4-HMAC-SHA256 Credential=x/x/eu-central-1/s3/x', ...headers },
+    });
+  const versions = async () => {
+    const [, ...all] = (await (await ask('GET', '?versions')).text()).split('<Version>');
+    return all.map((one) => {
+      const [, key = ''] = /<Key>(.*?)<\/Key>/.exec(one) ?? [];
+      const [, id = ''] = /<VersionId>(.*?)<\/VersionId>/.exec(one) ?? [];
+      return `/${key}?versionId=${id}`;
+    });
+  };
+  const before = await versions();
+  assert.ok(
+    before.some((one) => one.startsWith('/log/default/checkpoint?')),
+    before.join('\n'),
+  );
+  for (const one of before) assert.equal((await ask('DELETE', one)).status, 403, one);
+  // The object is gone for whoever asks for it, and each of its versions is there.
+  const [first = ''] = before;
+  const [path = ''] = first.split('?');
+  const marker = (await ask('DELETE', path)).headers.get('x-amz-version-id');
+  assert.equal((await ask('GET', path)).status, 404);
+  assert.equal((await ask('DELETE', `${path}?versionId=${marker}`)).status, 204);
+  assert.deepEqual(await versions(), before);
+  assert.equal((await ask('GET', path)).status, 200);
+  // Who would be let by the lock: nobody whom the deployment has made.
+  const resource = `arn:aws:s3:::${bucket}${path}`;
+  const bypassing = ['DeleteObjectVersion', 'BypassGovernanceRetention', 'PutObjectRetention'];
+  for (const { arn, policies } of Object.values(roles)) {
+    for (const action of bypassing) {
+      const asked = { principal: arn, action: `s3:${action}`, resource, context: {} };
+      assert.equal(allowed([policies], asked), false, `${arn} ${action}`);
+    }
+  }
 });
 
 test('the metrics count what the functions log: one issued, one refused, the life of a CRL', async () => {

@@ -104,8 +104,16 @@ def named(kind):
     }
 
 
-# The configuration, as the CDK's function puts it.
+# What moto's CloudFormation makes a bucket without, and moto's S3 obeys.
 buckets = named("AWS::S3::Bucket")
+for name, bucket in buckets.items():
+    properties = template["Resources"][name]["Properties"]
+    if "VersioningConfiguration" in properties:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=properties["VersioningConfiguration"])
+    if lock := properties.get("ObjectLockConfiguration"):
+        s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
+
+# The configuration, as the CDK's function puts it.
 parts = [part if isinstance(part, str) else buckets[part["Ref"]] for part in upload["Fn::Join"][1]]
 call = json.loads("".join(parts))
 assert call["action"] == "putObject", call

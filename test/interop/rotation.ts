@@ -3,7 +3,7 @@
 // announces it, the other has not looked since. Then the first key is retired, and both are started anew.
 
 import { mkdir } from 'node:fs/promises';
-import { CreateKeyCommand } from '@aws-sdk/client-kms';
+import { CreateKeyCommand, type CreateKeyCommandInput } from '@aws-sdk/client-kms';
 import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import { createTable } from '../../lib/adapters/aws/dynamodb/table.ts';
 import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
@@ -60,7 +60,14 @@ export async function openRotation(
     await createTable(dynamo, 'rotation');
     dynamo.destroy();
     const client = kmsClient({ endpoint: kms.url, region, credentials });
-    const { KeyMetadata } = await client.send(new CreateKeyCommand({}));
+    const made = async (input: CreateKeyCommandInput): Promise<string> => {
+      const { KeyMetadata } = await client.send(new CreateKeyCommand(input));
+      return KeyMetadata?.Arn ?? '';
+    };
+    const keys = {
+      SCEPTER_SEALING_KEY: await made({}),
+      SCEPTER_LOG_KEY: await made({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' }),
+    };
     client.destroy();
     const ports = { announcing: await freePort(), late: await freePort() };
     const legacy = { sha1: true, des3: true, des: true };
@@ -76,7 +83,7 @@ export async function openRotation(
       ...s3.env,
       SCEPTER_TABLE: 'rotation',
       SCEPTER_DEPLOYMENT: 'interop',
-      SCEPTER_SEALING_KEY: KeyMetadata?.Arn ?? '',
+      ...keys,
       SCEPTER_CONFIG: JSON.stringify(document),
     };
     const operator = (...args: readonly string[]) =>

@@ -22,10 +22,10 @@ import { makeApp } from '../../lib/http/app.ts';
 import type { Order } from './process.ts';
 
 const [dataDir = '', config = '{}'] = process.argv.slice(2);
-const { table, files, s3Endpoint } = readEnv();
+const { table, files, logs, s3Endpoint } = readEnv();
 const { SCEPTER_SEALING_KEY: inKms } = process.env;
 const env = {
-  ...{ dataDir, table, files, s3Endpoint },
+  ...{ dataDir, table, files, logs, s3Endpoint },
   ...{ sealingKey: undefined, deployment: undefined },
 };
 const opened = inKms

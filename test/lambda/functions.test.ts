@@ -249,6 +249,38 @@ describe('keys', () => {
   });
 });
 
+test('what SCEP has written is under a checkpoint when the sequencer has run, and an auditor verifies it', async () => {
+  const sequencer = await deployment.start('sequencer-lambda');
+  const before = deployment.kms.calls.length;
+  await sequencer.invoke({ Records: [] });
+  assert.deepEqual(sequencer.logged('upkeep.failed'), []);
+  // The key of the logs, and none of a CA or RA.
+  const used = deployment.kms.calls.slice(before).filter(({ action }) => action === 'kms:Sign');
+  assert.deepEqual(
+    [...new Set(used.map(({ resource }) => resource))],
+    [deployment.env.SCEPTER_LOG_KEY],
+  );
+  const served = await get(scep, '/log/default/checkpoint');
+  assert.equal(served.status, 200);
+  const { logs } = await cli('log', 'key', 'default');
+  const [{ verifierKey } = assert.fail('no log')] = (
+    logs as readonly { readonly log: string; readonly verifierKey: string }[]
+  ).filter(({ log }) => log === 'default');
+  const verified = await cli(
+    ...['log', 'verify', `${api.origin}/log/default`, '--key', verifierKey, '--records'],
+  );
+  assert.equal(served.body.toString().split('\n')[1], String(verified.size));
+  const env = { SCEPTER_URL: api.origin, SCEPTER_TOKEN: deployment.adminToken };
+  const issued = await run('bin/scepter.js', ['log', 'export', '--type', 'certificate.issued'], {
+    env,
+  });
+  const { id, ca } = JSON.parse(issued.out.split('\n', 1)[0] ?? '');
+  assert.equal(ca, 'default');
+  const out = join(temporary('lambda-proof'), 'issued');
+  await cli('log', 'proof', id, '--out', out);
+  await cli('log', 'check', out, '--key', verifierKey);
+});
+
 describe('a start', () => {
   test('a start that fails is answered 503 and logged, and the next request starts again', async () => {
     const table = `${deployment.table}-later`;
@@ -271,6 +303,8 @@ describe('a start', () => {
       [{ SCEPTER_TABLE: '' }, /^SCEPTER_TABLE must be set$/],
       [{ SCEPTER_DEPLOYMENT: '' }, /^SCEPTER_DEPLOYMENT must be set$/],
       [{ SCEPTER_SEALING_KEY: '' }, /^SCEPTER_SEALING_KEY must be set$/],
+      [{ SCEPTER_LOGS: '' }, /^SCEPTER_LOGS must be set: the S3 bucket that has the logs/],
+      [{ SCEPTER_LOG_KEY: '' }, /^SCEPTER_LOG_KEY must be set: the ARN of the ECC_NIST_P256 key/],
       [{ SCEPTER_CONFIG: '' }, /^SCEPTER_CONFIG must be set$/],
       [{ SCEPTER_CONFIG: '{' }, /^SCEPTER_CONFIG is not JSON: /],
       [{ SCEPTER_CONFIG: 'nowhere.json' }, /^SCEPTER_CONFIG cannot be read: ENOENT/],

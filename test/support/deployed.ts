@@ -78,7 +78,7 @@ export const ofFiles = (action: 'GetObject' | 'PutObject', folder: 'crl' | 'aia'
   context: {},
 });
 
-const logsArn = 'arn:aws:s3:::scepter-logs';
+export const logsArn = 'arn:aws:s3:::scepter-logs';
 /** The kinds of files of a log, each by one of them. */
 export const logFiles = {
   checkpoint: 'default/checkpoint',
@@ -103,7 +103,7 @@ function logFileIn(path: string): LogFile {
 }
 
 /** As it is deployed, as far as the table and the files go. */
-const policyOf = (name: Role | 'worker' | 'read-logs'): Policy => {
+const policyOf = (name: Role | 'worker' | 'read-logs' | 'worker-logs'): Policy => {
   const file = readFileSync(join(root, 'infra', 'policies', `${name}.json`), 'utf8');
   return JSON.parse(
     file
@@ -112,13 +112,15 @@ const policyOf = (name: Role | 'worker' | 'read-logs'): Policy => {
       .replace(/\$\{LogBucketArn\}/g, logsArn),
   );
 };
-/** Those that have the additional policy. */
-const readers = new Set<Role | 'worker'>(['scep', 'admin', 'operator']);
+/** What somebody has beside his own. */
+const more: Readonly<Partial<Record<Role | 'worker', 'read-logs' | 'worker-logs'>>> = {
+  ...{ scep: 'read-logs', admin: 'read-logs', operator: 'read-logs', worker: 'worker-logs' },
+};
 export const may = (
   name: Role | 'worker',
   request: ReturnType<typeof ofDynamoDb>[number],
 ): boolean => {
-  const policies = [policyOf(name), ...(readers.has(name) ? [policyOf('read-logs')] : [])];
+  const policies = [name, more[name] ?? []].flat().map(policyOf);
   return allowed([policies], { ...request, principal: name });
 };
 

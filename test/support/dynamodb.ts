@@ -39,11 +39,12 @@ export async function freshTable(): Promise<string> {
 
 const s3 = await startS3Emulator();
 
-/** What a process needs to keep its records in this table, and its files in a bucket of the same name. */
+/** What a process needs to keep its records in this table, and its files in buckets of that name. */
 export const tableEnv = (table: string): Readonly<Record<string, string>> => ({
   ...s3.env,
   SCEPTER_TABLE: table,
   SCEPTER_FILES: table,
+  SCEPTER_LOGS: `${table}-logs`,
 });
 
 /** A store over a new table. */

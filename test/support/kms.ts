@@ -16,6 +16,9 @@ after(() => Promise.all([...running].map((emulator) => emulator.stop())));
 
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
 
+/** A key that signs checkpoints. */
+export const ofLogs = { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' } as const;
+
 export type Kms = Awaited<ReturnType<typeof openKms>>;
 
 export async function openKms() {
@@ -38,6 +41,13 @@ export async function openKms() {
     sealingKey,
     make,
     onRecord,
+    /** What a process needs to have its keys in it, with a key of the logs that is new. */
+    env: async (): Promise<Readonly<Record<string, string>>> => ({
+      ...emulator.env,
+      SCEPTER_DEPLOYMENT: 'test',
+      SCEPTER_SEALING_KEY: sealingKey,
+      SCEPTER_LOG_KEY: await make(ofLogs),
+    }),
     /** An instance: it has asked KMS for nothing yet. */
     keys: (settings: Partial<KmsSettings> = {}, time: Timer = patient): KmsKeys =>
       new KmsKeys({ deployment: 'test', sealingKey, readMacKeys, ...settings }, client, time),

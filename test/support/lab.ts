@@ -43,6 +43,7 @@ import {
   readCaCertificates,
 } from '../../lib/protocol/scep/client/client.ts';
 import { memoryMacKeys, memoryRaKeys, memorySigner } from './keys.ts';
+import { memoryLogs } from './log.ts';
 import { MemoryCrls, MemoryIndex, MemoryStore } from './memory-store.ts';
 
 export type LabOptions = {
@@ -71,7 +72,7 @@ export type LabOptions = {
   readonly adminOnly?: true;
   /** The process does what only an operator may, as the embedded server does. */
   readonly operates?: true;
-  /** Logs are kept of what happens from the start on. */
+  /** What happens waits for them, from the start on. Default: some for which nothing waits. */
   readonly logs?: Sequencing;
   /** Milliseconds since 1970; default now. */
   readonly now?: number;
@@ -175,7 +176,8 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     tally: new Tally(),
     random: options.random ?? systemRandom,
     log: noted,
-    ...(options.logs ? { logs: options.logs, sequencing: options.logs } : {}),
+    logs: options.logs ?? memoryLogs(store).logs,
+    ...(options.logs ? { sequencing: options.logs } : {}),
   };
   const { uninitialised = [] } = options;
   const made = [...config.cas.values()].filter(({ id }) => !uninitialised.includes(id));

@@ -4,6 +4,7 @@
 import './patience.js';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { CreateKeyCommand, type CreateKeyCommandInput } from '@aws-sdk/client-kms';
 import { unzipSync } from 'fflate';
 import { writeFiles } from '../../build/build.ts';
 import { bundleFunction, type FunctionName } from '../../build/bundle.ts';
@@ -14,9 +15,11 @@ import { KmsKeys } from '../../lib/adapters/aws/kms/kms-keys.ts';
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
 import { initCa } from '../../lib/ca/authority/init-ca.ts';
 import { initMacKeys, readMacKeys } from '../../lib/ca/authority/mac-keys.ts';
+import { logged } from '../../lib/ca/log/outbox.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { checkConfig } from '../../lib/config/config.ts';
 import { freshTable } from './dynamodb.ts';
+import { ofLogs } from './kms.ts';
 import { startKmsEmulator } from './kms-emulator.ts';
 import { putToken } from './lab.ts';
 import { type LambdaFunction, startFunction } from './lambda-runtime.ts';
@@ -55,9 +58,11 @@ export type Deployment = Awaited<ReturnType<typeof deploy>>;
 export async function deploy() {
   const [kms, s3] = await Promise.all([startKmsEmulator(), startS3Emulator()]);
   const client = makeKmsClient({ endpoint: kms.url, region: kms.region, credentials });
-  const { CreateKeyCommand } = await import('@aws-sdk/client-kms');
-  const sealing = await client.send(new CreateKeyCommand({}));
-  const sealingKey = sealing.KeyMetadata?.Arn ?? '';
+  const made = async (input: CreateKeyCommandInput): Promise<string> => {
+    const { KeyMetadata } = await client.send(new CreateKeyCommand(input));
+    return KeyMetadata?.Arn ?? '';
+  };
+  const [sealingKey, logKey] = [await made({}), await made(ofLogs)];
   const table = await freshTable();
   const store = await DynamoStore.open(table);
   const deployment = 'lambda-test';
@@ -68,7 +73,13 @@ export async function deploy() {
   const { signer, raKeys } = keys;
   const config = checkConfig(document);
   const log = () => {};
-  const operator = { config, store: guarded(store, keys.macKeys, log), signer, raKeys, log };
+  const operator = {
+    config,
+    store: logged(guarded(store, keys.macKeys, log)),
+    signer,
+    raKeys,
+    log,
+  };
   const deps = { ...operator, clock: systemClock, random: systemRandom };
   await initMacKeys(deps, (purpose) => keys.makeMacKey(purpose), { kind: 'system' });
   for (const authority of config.cas.values())
@@ -85,6 +96,7 @@ export async function deploy() {
     SCEPTER_TABLE: table,
     SCEPTER_DEPLOYMENT: deployment,
     SCEPTER_SEALING_KEY: sealingKey,
+    SCEPTER_LOG_KEY: logKey,
     SCEPTER_CONFIG: JSON.stringify(document),
   };
   const running: LambdaFunction[] = [];

@@ -1,7 +1,11 @@
 // As much of AWS as a deployment needs, on this machine and without an account: DynamoDB Local with a
-// table, the KMS emulator with a sealing key, and a bucket for files. Everything is in memory and ends with it.
+// table, the KMS emulator with the keys that seal and that sign the logs, and buckets. Everything is in memory and ends with it.
 
-import { CreateAliasCommand, CreateKeyCommand } from '@aws-sdk/client-kms';
+import {
+  CreateAliasCommand,
+  CreateKeyCommand,
+  type CreateKeyCommandInput,
+} from '@aws-sdk/client-kms';
 import { makeDynamoDbClient as dynamoClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import { createTable } from '../../lib/adapters/aws/dynamodb/table.ts';
 import { makeKmsClient as kmsClient } from '../../lib/adapters/aws/kms/calls.ts';
@@ -13,6 +17,7 @@ const region = 'eu-central-1';
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
 const table = 'scepter';
 const sealing = 'alias/scepter/dev/sealing';
+const ofLogs = 'alias/scepter/dev/log';
 
 export type LocalAws = {
   /** What a process needs to find and use it. */
@@ -36,9 +41,13 @@ export async function startLocalAws(): Promise<LocalAws> {
     await createTable(dynamo, table);
     dynamo.destroy();
     const client = kmsClient({ endpoint: kms.url, region, credentials });
-    const { KeyMetadata } = await client.send(new CreateKeyCommand({ Description: 'seals' }));
-    const TargetKeyId = KeyMetadata?.KeyId;
-    await client.send(new CreateAliasCommand({ AliasName: sealing, TargetKeyId }));
+    const made = async (AliasName: string, input: CreateKeyCommandInput): Promise<void> => {
+      const { KeyMetadata } = await client.send(new CreateKeyCommand(input));
+      const TargetKeyId = KeyMetadata?.KeyId;
+      await client.send(new CreateAliasCommand({ AliasName, TargetKeyId }));
+    };
+    await made(sealing, { Description: 'seals' });
+    await made(ofLogs, { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
     client.destroy();
   } catch (error) {
     await stop();
@@ -48,6 +57,7 @@ export async function startLocalAws(): Promise<LocalAws> {
     SCEPTER_TABLE: table,
     SCEPTER_DEPLOYMENT: 'dev',
     SCEPTER_SEALING_KEY: sealing,
+    SCEPTER_LOG_KEY: ofLogs,
   };
   const ended = Promise.race([
     local.ended.then(() => 'DynamoDB Local'),

@@ -82,7 +82,7 @@ const body = JSON.stringify({ name: 'auditor', roles: ['auditor'] });
 const asked = new Request(`${document.publicUrl}/api/v1/tokens`, { method: 'POST', headers, body });
 const { token } = (await (await app.fetch(asked)).json()) as { readonly token: string };
 const { sequencing: logs } = deps;
-if (!logs) throw new Error('no logs are kept');
+if (!logs) throw new Error('this process sequences nothing');
 await sequenceAll({ ...deps, logs });
 const fingerprints: Record<string, string> = {};
 for (const id of config.cas.keys()) {

@@ -105,7 +105,8 @@ export async function startS3Emulator(): Promise<S3Emulator> {
         /^(?:x-amz-meta-.*|content-type|expires|cache-control)$/.test(name),
       );
       const sum = createHash('sha256').update(body).digest('base64');
-      if (headers['x-amz-checksum-sha256'] !== sum) return refuse(400, 'BadDigest');
+      const isNamed = headers['x-amz-sdk-checksum-algorithm'] === 'SHA256';
+      if (!isNamed || headers['x-amz-checksum-sha256'] !== sum) return refuse(400, 'BadDigest');
       const etag = `"${createHash('md5').update(body).digest('hex')}"`;
       objects.set(key, { body, headers: { ...Object.fromEntries(kept), etag } as Headers });
     }
@@ -126,7 +127,7 @@ export async function startS3Emulator(): Promise<S3Emulator> {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     ...{ objects, calls, url },
-    env: { AWS_ENDPOINT_URL_S3: url, SCEPTER_FILES: ownBucket },
+    env: { AWS_ENDPOINT_URL_S3: url, SCEPTER_FILES: ownBucket, SCEPTER_LOGS: logBucket },
     files: (timer, bucket = ownBucket) => new S3Files(bucket, { connection, endpoint: url }, timer),
     logFiles: (timer, bucket = logBucket) =>
       new S3LogFiles(bucket, { connection, endpoint: url }, timer),

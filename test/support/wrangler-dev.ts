@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { installFolder, root } from './installed.ts';
 import { freePort } from './process.ts';
 import { guarded } from './server-process.ts';
@@ -24,6 +25,8 @@ export type WorkerProcess = {
   logged(event: string): Readonly<Record<string, unknown>>[];
   /** As the cron trigger does. */
   scheduled(): Promise<Response>;
+  /** The same, up to the end of the first of its two runs: the second, for the logs, is half a minute later. */
+  upkept(): Promise<void>;
   readonly ended: Promise<void>;
   stop(): Promise<void>;
 };
@@ -106,11 +109,32 @@ export async function startWorker({ env, port, onOutput }: Options): Promise<Wor
     throw error;
   });
   const url = `http://127.0.0.1:${at}`;
+  const scheduled = () => fetch(`${url}/cdn-cgi/local/scheduled`);
+  /** Of what comes last in a run. */
+  const runs = () =>
+    ['upkeep.done', 'upkeep.failed']
+      .flatMap((event) => loggedIn(printed, event))
+      .filter(({ task }) => task === 'search').length;
   return {
     url,
     printed: () => printed,
     logged: (event) => loggedIn(printed, event),
-    scheduled: () => fetch(`${url}/cdn-cgi/local/scheduled`),
+    scheduled,
+    upkept: async () => {
+      const before = runs();
+      let isOver = false;
+      const both = scheduled()
+        .then(({ status }) => {
+          if (status !== 200) throw new Error(`HTTP ${status}: ${printed.slice(-2000)}`);
+        })
+        .finally(() => {
+          isOver = true;
+        });
+      const first = async (): Promise<void> => {
+        while (!isOver && runs() === before) await sleep(100);
+      };
+      await Promise.race([both, first()]);
+    },
     ended,
     stop,
   };

@@ -1,4 +1,4 @@
-// A Worker that keeps logs: its schedule puts events under checkpoints that KMS has signed, which it serves from S3.
+// The logs of a Worker: its schedule puts events under checkpoints that KMS has signed, which it serves from S3.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,11 +7,8 @@ import { startWorker } from '../support/wrangler-dev.ts';
 import { adminToken, workerWorld } from './world.ts';
 
 test('what happened is under a published checkpoint when a run of the schedule has ended', async () => {
-  const { env, kms } = await workerWorld();
-  const key = await kms.make({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
-  const worker = await startWorker({
-    env: { ...env, SCEPTER_LOGS: 'scepter-logs', SCEPTER_LOG_KEY: key },
-  });
+  const { env } = await workerWorld();
+  const worker = await startWorker({ env });
   try {
     const ask = (path: string, init: RequestInit = {}) => {
       const headers = {

@@ -39,6 +39,12 @@ describe('a failed start is a 503 with a sentence in the log, and the next reque
     ['a secret with a line end', { AWS_SECRET_ACCESS_KEY: 'a\nb' }, /must be a secret without sp/],
     ['no table', { SCEPTER_TABLE: '' }, /^SCEPTER_TABLE must be set$/],
     ['no sealing key', { SCEPTER_SEALING_KEY: '' }, /^SCEPTER_SEALING_KEY must be set$/],
+    ['no logs', { SCEPTER_LOGS: '' }, /^SCEPTER_LOGS must be set: the S3 bucket that has the logs/],
+    [
+      'no key of them',
+      { SCEPTER_LOG_KEY: '' },
+      /^SCEPTER_LOG_KEY must be set: the ARN of the ECC_/,
+    ],
     ['no deployment', { SCEPTER_DEPLOYMENT: '' }, /^SCEPTER_DEPLOYMENT must be set$/],
     ['no configuration', { SCEPTER_CONFIG: '' }, /^SCEPTER_CONFIG must be set$/],
     ['half a configuration', { SCEPTER_CONFIG: '{"cas"' }, /^SCEPTER_CONFIG is not JSON: /],

@@ -43,12 +43,10 @@ export async function workerWorld() {
   const proxy = await startDynamoProxy(dynamodb);
   proxies.add(proxy);
   const env = {
-    ...kms.emulator.env,
+    ...(await kms.env()),
     ...s3.env,
     AWS_ENDPOINT_URL_DYNAMODB: proxy.url,
     SCEPTER_TABLE: table,
-    SCEPTER_DEPLOYMENT: 'test',
-    SCEPTER_SEALING_KEY: kms.sealingKey,
     SCEPTER_CONFIG: JSON.stringify(document),
     SCEPTER_ADMIN_TOKEN: adminToken,
   };

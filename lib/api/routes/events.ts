@@ -115,7 +115,7 @@ export const eventRoutes = {
     roles: ['auditor'],
     summary: 'The proof that an event is in its log; 409 until it is under a published checkpoint',
     params: z.strictObject({ event: ulidText }),
-    conflict: 'no logs are kept here, or the event is under no published checkpoint yet',
+    conflict: 'the event is under no published checkpoint yet',
     answer: answer(
       'EventProof',
       z.strictObject({
@@ -132,6 +132,5 @@ export const eventRoutes = {
     summary:
       'The logs that have begun; their files are under /log/{log}/, outside of this API (C2SP tlog-tiles)',
     answer: logs,
-    conflict: 'no logs are kept here',
   },
 } as const satisfies Routes;

@@ -32,7 +32,7 @@ type PagesOf = (query: Query) => ReturnType<typeof eventPages>;
 const LOOK_MS = 3000;
 const WAIT_MS = 2 * LOG_LATE_MS;
 
-/** @throws {CliError} where no logs are kept, or an event is under no checkpoint */
+/** @throws {CliError} where no log has begun, or an event is under no checkpoint */
 export async function collect(io: Io, wanted: readonly WantedCertificate[]): Promise<Collected> {
   const { logs } = await callApi(io, 'GET /logs');
   const [{ verifierKey } = { verifierKey: '' }] = logs;

@@ -4,11 +4,9 @@ import type { eventRoutes } from '../../api/routes/events.ts';
 import { hex } from '../../base/bytes.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
-import type { AdminDeps } from '../../ca/deps.ts';
 import { prove } from '../../ca/log/prove.ts';
 import { logStates } from '../../ca/log/sequence.ts';
 import { everyEvent, listEvents } from '../../ca/query/events.ts';
-import type { Logs } from '../../ports/log-files.ts';
 import { toldOf } from '../absent.ts';
 import { turnOf } from '../request.ts';
 import type { HandlersOf } from './handlers.ts';
@@ -28,7 +26,7 @@ export const eventHandlers: HandlersOf<typeof eventRoutes> = {
     },
   },
   async 'GET /events/{event}/proof'(deps, { params: { event } }) {
-    const proven = await prove(keeping(deps), event);
+    const proven = await prove(deps, event);
     if (!proven) throw new HttpFailure(404, 'no such event');
     if (proven === 'waits') {
       throw new HttpFailure(
@@ -39,7 +37,7 @@ export const eventHandlers: HandlersOf<typeof eventRoutes> = {
     return proven;
   },
   async 'GET /logs'(deps) {
-    const states = await logStates(keeping(deps));
+    const states = await logStates(deps);
     return {
       logs: states.map(({ log, verifierKey, checkpoint: { size, root, time } }) => ({
         ...{ log, verifierKey, size, root: hex(root), time: iso(time) },
@@ -47,15 +45,3 @@ export const eventHandlers: HandlersOf<typeof eventRoutes> = {
     };
   },
 };
-
-/** @throws {HttpFailure} where no logs are kept */
-export function keeping(deps: AdminDeps): AdminDeps & { readonly logs: Logs } {
-  const { logs } = deps;
-  if (!logs) {
-    throw new HttpFailure(
-      409,
-      'no logs are kept here: with records in a table, SCEPTER_LOGS and SCEPTER_LOG_KEY say where they are',
-    );
-  }
-  return { ...deps, logs };
-}

@@ -32,7 +32,7 @@ function shownCa({ id, chain: [own], generations, crl, warnings: said }: CaStatu
 export const serviceHandlers: HandlersOf<typeof serviceRoutes> = {
   async 'GET /status'(deps) {
     const { at, cas, unwritten, endpoints, morePending } = await statusOf(deps);
-    const logs = deps.logs && cas ? await logsStatus({ ...deps, logs: deps.logs }) : [];
+    const logs = cas ? await logsStatus(deps) : [];
     const { filesUrl, publicUrl } = deps.config;
     const about = (what: string) => (one: { id: string; warnings: readonly string[] }) =>
       one.warnings.map((said) => `${what} "${one.id}": ${said}`);

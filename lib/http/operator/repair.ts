@@ -10,7 +10,6 @@ import { recoverLog } from '../../ca/log/recover.ts';
 import { publishCrls } from '../../ca/revoke/publish-crl.ts';
 import { rebuildRegisters } from '../../ca/revoke/rebuild-register.ts';
 import type { Crl } from '../../ports/crls.ts';
-import { keeping } from '../admin/events.ts';
 import type { HandlersOf } from '../admin/handlers.ts';
 import { certificatesIn, shownChain, shownGeneration } from './ca-keys.ts';
 import { operated, requireCa } from './operating.ts';
@@ -66,7 +65,7 @@ export const repairHandlers: HandlersOf<typeof repairRoutes> = {
     }),
   'POST /logs/{log}/recover': (deps, { actor, params: { log } }) =>
     operated(deps, async (operator) => {
-      const recovered = await recoverLog({ ...keeping(deps), ...operator }, log, actor);
+      const recovered = await recoverLog({ ...deps, ...operator }, log, actor);
       if (!recovered) throw new HttpFailure(404, 'no such log');
       const { name, size, lost } = recovered;
       return { log: name, size, lost: [...lost] };

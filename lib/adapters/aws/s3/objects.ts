@@ -97,8 +97,11 @@ export class S3Objects {
   ): Promise<'done' | 'stale'> {
     const { timer } = this.#service;
     const deadline = timer.now() + WRITE_MS;
-    // A bucket that locks what it is given takes nothing without a checksum.
-    const sum = { 'x-amz-checksum-sha256': base64(hash('SHA-256', body)) };
+    // A bucket that locks what it is given takes nothing without a checksum, and the name of its algorithm.
+    const sum = {
+      'x-amz-sdk-checksum-algorithm': 'SHA256',
+      'x-amz-checksum-sha256': base64(hash('SHA-256', body)),
+    };
     for (let tries = 0; ; tries++) {
       try {
         await this.#ask('PUT', key, { headers: { ...headers, ...sum }, body });

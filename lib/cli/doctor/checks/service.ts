@@ -11,7 +11,7 @@ export function serviceFindings({ identity, service }: ServiceFacts, now: number
   if (identity && 'why' in identity) return found;
   if (service.problems.length === 0) {
     const fix =
-      'see SCEPTER_TABLE, SCEPTER_FILES, SCEPTER_SEALING_KEY, SCEPTER_DEPLOYMENT, and the rights of this role';
+      'see SCEPTER_TABLE, SCEPTER_FILES, SCEPTER_LOGS, SCEPTER_LOG_KEY, SCEPTER_SEALING_KEY, SCEPTER_DEPLOYMENT, and the rights of this role';
     return [...found, fault('service', service.why, 'no function can serve with it', fix)];
   }
   const problems = service.problems.map((says) =>
