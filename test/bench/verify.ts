@@ -2,6 +2,7 @@
 // a server has on record. It runs as a process of its own, which says what it had resident at most.
 
 import { rmSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { logsOf, openDatabaseFile, storeOf } from '../../functions/node/database.ts';
 import { logFolder } from '../../lib/adapters/log-folder.ts';
@@ -16,6 +17,7 @@ import { checkConfig } from '../../lib/config/config.ts';
 import { EVENT_RANDOM_OCTETS, makeEvent } from '../../lib/events/event.ts';
 import { checkpointText, signedNote, verifierKey } from '../../lib/events/note.ts';
 import { emptyEdge, grown, leafHash, rootOf } from '../../lib/events/tree.ts';
+import type { LogFiles } from '../../lib/ports/log-files.ts';
 import { keptLogs } from '../support/log.ts';
 import { random } from '../support/messages.ts';
 import { freshService, run, startServer, temporary } from '../support/process.ts';
@@ -49,7 +51,7 @@ const APART = 3;
 /** A log of so many events, written by the code of the sequencer, is verified from its folder. */
 export async function logMemory(count: number, say: (line: string) => void): Promise<Taken> {
   const folder = temporary('bench-verify');
-  const files = logFolder(folder);
+  const files = unsynced(folder);
   const { logs } = keptLogs(files, { forget: async () => {} });
   const [log, origin] = ['default', 'ca.example.com/log/default'];
   const published = new Published(files, log);
@@ -79,6 +81,15 @@ export async function logMemory(count: number, say: (line: string) => void): Pro
     rmSync(folder, { recursive: true });
   }
 }
+
+/** Files that do not wait for the disk: they are gone in a moment. */
+const unsynced = (folder: string): LogFiles => ({
+  ...logFolder(folder),
+  async write(path, octets) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), octets);
+  },
+});
 
 const eventAt = (time: number, number: number): string =>
   makeEvent(time, random(EVENT_RANDOM_OCTETS), {
