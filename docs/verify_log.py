@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Verifies a log of Scepter from its folder with the public key alone. It shares no code with Scepter: Python's
-standard library has all it needs but ECDSA, which openssl does.
+"""Verifies a log of Scepter from its folder, or the proof of one event, with the public key alone. It shares no code
+with Scepter: Python's standard library has all it needs but ECDSA, which openssl does.
 
   verify_log.py FOLDER KEY [OLDER_CHECKPOINT]
+  verify_log.py EVENT.tlog-proof KEY
 
 FOLDER: DATA/log/NAME, or a copy of it. KEY: what "scepter log key NAME" prints. OLDER_CHECKPOINT: a file "checkpoint"
-that was kept before: what it was over must not have changed. RFC 6962; C2SP signed-note, tlog-checkpoint, tlog-tiles.
+that was kept before: what it was over must not have changed. EVENT.json, as it was hashed, is beside its proof.
+RFC 6962; C2SP signed-note, tlog-checkpoint, tlog-tiles, tlog-proof.
 """
 
 import base64
@@ -25,20 +27,24 @@ def leaf(entry):
     return hashlib.sha256(b"\0" + entry).digest()
 
 
+def parent(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
 def root(edge):
     """Of a tree whose perfect trees have these (size, hash), from the largest on."""
     if not edge:
         return hashlib.sha256(b"").digest()
     result = edge[-1][1]
     for _, left in reversed(edge[:-1]):
-        result = hashlib.sha256(b"\1" + left + result).digest()
+        result = parent(left, result)
     return result
 
 
 def grow(edge, node):
     size = 1
     while edge and edge[-1][0] == size:
-        node = hashlib.sha256(b"\1" + edge.pop()[1] + node).digest()
+        node = parent(edge.pop()[1], node)
         size *= 2
     edge.append((size, node))
 
@@ -79,6 +85,31 @@ def checkpoint(octets, key):
                 wrong(f"the checkpoint is of {origin}")
             return int(size), base64.b64decode(base64_root), time
     wrong("no signature of this key on the checkpoint")
+
+
+def proven(proof, key):
+    """RFC 9162, 2.1.3.2: the path leads from the event to the root."""
+    head, _, note = proof.read_bytes().partition(b"\n\n")
+    form, *lines = head.decode().split("\n")
+    if lines and lines[0].startswith("extra "):
+        del lines[0]
+    if form != "c2sp.org/tlog-proof@v1" or not lines or not lines[0].startswith("index "):
+        wrong("this is no tlog-proof")
+    index = int(lines[0][6:])
+    size, signed, time = checkpoint(note, key)
+    node, at, last = leaf(proof.with_suffix(".json").read_bytes()), index, size - 1
+    if not 0 <= at <= last:
+        wrong(f"there is no event {index} in a log of {size}")
+    for sibling in map(base64.b64decode, lines[1:]):
+        if last == 0:
+            wrong("the path goes on above the root")
+        node = parent(sibling, node) if at % 2 or at == last else parent(node, sibling)
+        while at and at % 2 == 0 and at == last:
+            at, last = at // 2, last // 2
+        at, last = at // 2, last // 2
+    if last != 0 or node != signed:
+        wrong("the path does not lead from this event to the root that was signed")
+    print(f"holds: event {index} of {size}, {time}")
 
 
 def main(folder, key, older=None):
@@ -129,4 +160,10 @@ def main(folder, key, older=None):
 if __name__ == "__main__":
     if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
-    main(pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3]) if len(sys.argv) == 4 else None)
+    where, *older = [pathlib.Path(name) for name in (sys.argv[1], *sys.argv[3:])]
+    if where.suffix != ".tlog-proof":
+        main(where, sys.argv[2], *older)
+    elif older:
+        sys.exit(__doc__)
+    else:
+        proven(where, sys.argv[2])

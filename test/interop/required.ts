@@ -68,6 +68,7 @@ export const required: readonly string[] = [
   'doctor-step-ca cli',
   'tlog go',
   'tlog python',
+  'tlog-proof python',
   'siem python',
   'log server',
   'guide cli',

@@ -18,6 +18,8 @@ require (
 )
 `;
 
+const verifyLog = join(root, 'docs', 'verify_log.py');
+
 /** A copy of the log as it is published, and its key. */
 async function published({ server: { origin, dataDir }, folder }: Lab) {
   const env = plainEnv({ SCEPTER_URL: origin, SCEPTER_DATA_DIR: dataDir });
@@ -32,7 +34,7 @@ async function published({ server: { origin, dataDir }, folder }: Lab) {
   await cp(join(from, 'tile'), join(copy, 'tile'), { recursive: true });
   const [, size] = (await readFile(join(copy, 'checkpoint'), 'utf8')).split('\n');
   hold(Number(size) > 0, 'there are events under the checkpoint');
-  return { key, copy, said: `holds: ${size} events` };
+  return { key, copy, env, said: `holds: ${size} events` };
 }
 
 /** @param argv of a verifier, without the log's folder and its key */
@@ -70,6 +72,26 @@ export const logRows: readonly Row[] = [
     id: 'tlog',
     client: 'python',
     title: 'the log holds for docs/verify_log.py',
-    run: (lab) => verified(lab, ['python3', join(root, 'docs', 'verify_log.py')]),
+    run: (lab) => verified(lab, ['python3', verifyLog]),
+  },
+  {
+    id: 'tlog-proof',
+    client: 'python',
+    title: 'the proof of one event holds for docs/verify_log.py, and of no other',
+    async run(lab) {
+      const { key, copy, env } = await published(lab);
+      const scepter = (...args: string[]) =>
+        must('node', ['bin/scepter.js', 'log', ...args], { cwd: root, env });
+      const [first = '{}'] = String(await scepter('export', '--type', 'ca.created')).split('\n');
+      const name = join(copy, 'made');
+      await scepter('proof', (JSON.parse(first) as { readonly id: string }).id, '--out', name);
+      const check = () =>
+        run('python3', [verifyLog, `${name}.tlog-proof`, key], { env: plainEnv() });
+      const { code, stdout, stderr } = await check();
+      hold(code === 0, `it holds: ${lastLines(stderr)}`);
+      await writeFile(`${name}.json`, `${await readFile(`${name}.json`, 'utf8')} `);
+      hold((await check()).code !== 0, 'a changed event is found');
+      return String(stdout).trim();
+    },
   },
 ];
