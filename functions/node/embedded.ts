@@ -10,10 +10,10 @@ import { disagreements, warnOfDisagreements } from '../../lib/ca/authority/as-ma
 import { type AnsweringCa, AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
 import { initCa } from '../../lib/ca/authority/init-ca.ts';
 import { warnOfStaticChallenges } from '../../lib/ca/authorize/by-static-challenge.ts';
-import { sampleCa, uncertifiable } from '../../lib/ca/authorize/certifiable.ts';
 import type { AdminDeps, LifecycleDeps, Operator, ServerDeps } from '../../lib/ca/deps.ts';
 import { casOfJobs } from '../../lib/ca/jobs.ts';
 import { Metrics } from '../../lib/ca/metrics.ts';
+import { sampleCa, uncertifiable } from '../../lib/ca/policy/certifiable.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { keepCrls } from '../../lib/ca/revoke/publish-crl.ts';

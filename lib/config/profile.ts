@@ -1,5 +1,5 @@
 // Profiles: what certificates of an endpoint look like, and which requests they are for. A profile is
-// part of the configuration and is checked with it; `ca/authorize/policy.ts` asks it.
+// part of the configuration and is checked with it; `ca/policy/policy.ts` asks it.
 
 import * as z from 'zod/mini';
 import { Malformed } from '../base/errors.ts';

@@ -8,8 +8,8 @@ import { bits, integer, objectIdentifier, octets, sequence, tlv } from '../../li
 import { type Bytes, base64, hex, utf8 } from '../../lib/base/bytes.ts';
 import { MAX_EVIDENCE_CHARACTERS, REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
 import { decide } from '../../lib/ca/approve/pending.ts';
-import { requireGoodKey } from '../../lib/ca/authorize/good-key.ts';
 import { revokeChallenge } from '../../lib/ca/challenge/challenge-list.ts';
+import { requireGoodKey } from '../../lib/ca/policy/good-key.ts';
 import { explainRefusal } from '../../lib/ca/query/explain-refusal.ts';
 import { storyOf } from '../../lib/ca/query/transactions.ts';
 import { revoke } from '../../lib/ca/revoke/revoke.ts';

@@ -9,8 +9,8 @@ import type { Transaction } from '../../ports/records/transaction.ts';
 import { Refusal } from '../../refusal/reasons.ts';
 import { type ProvenRequest, readCertificationRequest } from '../../x509/csr.ts';
 import { parseGeneralName } from '../../x509/names/general-name.ts';
-import { narrowed } from '../authorize/bound.ts';
-import { requireProfile } from '../authorize/policy.ts';
+import { narrowed } from '../policy/bound.ts';
+import { requireProfile } from '../policy/policy.ts';
 
 /**
  * @param endpoint of the Transaction, if it is still configured

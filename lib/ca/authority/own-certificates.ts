@@ -31,8 +31,8 @@ import {
 import type { LintContext } from '../../x509/lint/rule.ts';
 import { parseName } from '../../x509/names/name.ts';
 import { readPublicKey } from '../../x509/public-key.ts';
-import { statusPointers } from '../authorize/build-certificate.ts';
 import type { EnrolDeps } from '../deps.ts';
+import { statusPointers } from '../policy/build-certificate.ts';
 import { crlUrl } from '../revoke/partitions.ts';
 import { type Issuer, openGeneration, signingAlgorithm } from './ca-certificates.ts';
 import {

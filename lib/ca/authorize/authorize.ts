@@ -28,14 +28,14 @@ import type { Deps } from '../deps.ts';
 import { isKnownSubject } from '../enrol/issued-subjects.ts';
 import { csrOf, isNewest, type Known, pointerTo } from '../enrol/lookup.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
+import { narrowed } from '../policy/bound.ts';
+import { requireGoodKey, requireUncompromised } from '../policy/good-key.ts';
+import { certifiedNames } from '../policy/policy.ts';
 import { certificateKey, keyHash, keyOwnerKey, subjectKey } from '../record/keys.ts';
 import type { View } from '../record/unit-of-work.ts';
-import { narrowed } from './bound.ts';
 import { byChallenge } from './by-challenge.ts';
 import { byStaticChallenge } from './by-static-challenge.ts';
-import { requireGoodKey, requireUncompromised } from './good-key.ts';
 import { type Again, type Denied, deny, type Grounds } from './grounds.ts';
-import { certifiedNames } from './policy.ts';
 import { type NotRenewable, type Renewal, renewal } from './renew.ts';
 
 /** Unexported, so that nothing but the check makes one. */

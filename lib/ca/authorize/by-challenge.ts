@@ -15,10 +15,10 @@ import type { Deps } from '../deps.ts';
 import { isNewest, type Known, pointerTo } from '../enrol/lookup.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
 import { lapsed, loadForEnd } from '../enrol/rollback.ts';
+import { narrowed, narrowingOf, requireBound } from '../policy/bound.ts';
+import { type CertifiedNames, certifiedNames } from '../policy/policy.ts';
 import { View } from '../record/unit-of-work.ts';
-import { narrowed, narrowingOf, requireBound } from './bound.ts';
 import { type Basis, deny } from './grounds.ts';
-import { type CertifiedNames, certifiedNames } from './policy.ts';
 
 /** @throws {Outage} when another request is using the challenge */
 export async function byChallenge(

@@ -17,8 +17,8 @@ import { Refusal } from '../../refusal/reasons.ts';
 import { attributeName, nameOf, printName } from '../../x509/names/name.ts';
 import type { Deps } from '../deps.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
+import { certifiedNames, requirePattern } from '../policy/policy.ts';
 import { type Basis, deny } from './grounds.ts';
-import { certifiedNames, requirePattern } from './policy.ts';
 
 /** @throws {Outage} when this instance does not have the secret */
 export function byStaticChallenge(

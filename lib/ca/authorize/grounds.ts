@@ -6,7 +6,7 @@ import type { Lineage } from '../../ports/records/lineage.ts';
 import type { Author, Transaction } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import type { Reason } from '../../refusal/reasons.ts';
-import type { CertifiedNames } from './policy.ts';
+import type { CertifiedNames } from '../policy/policy.ts';
 
 /** On what a grant rests, and what its intent does beside reserving a serial number. */
 export type Grounds = {

@@ -20,6 +20,7 @@ import { printGeneralName } from '../../x509/names/general-name.ts';
 import { nameOf, printName, sameAttributes } from '../../x509/names/name.ts';
 import { loadTransaction } from '../enrol/lookup.ts';
 import { lapsed, loadForEnd } from '../enrol/rollback.ts';
+import { askedNames } from '../policy/policy.ts';
 import { certificateKey } from '../record/keys.ts';
 import type { View } from '../record/unit-of-work.ts';
 import {
@@ -30,7 +31,6 @@ import {
   renewedLineage,
   windowOf,
 } from './lineage.ts';
-import { askedNames } from './policy.ts';
 
 export type Renewal =
   | {

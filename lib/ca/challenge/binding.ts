@@ -19,14 +19,14 @@ import {
 import { attributeName, attributeType, parseName } from '../../x509/names/name.ts';
 import { requireLintFree } from '../../x509/names/subject-names.ts';
 import type { KeyKind } from '../../x509/public-key.ts';
-import { narrowed } from '../authorize/bound.ts';
+import { narrowed } from '../policy/bound.ts';
 import {
   alternativeNames,
   type CertifiedNames,
   certifiedNames,
   requireName,
   requireOneSid,
-} from '../authorize/policy.ts';
+} from '../policy/policy.ts';
 
 const noSubject = parseName('');
 

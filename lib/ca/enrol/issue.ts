@@ -22,10 +22,10 @@ import {
   sign,
 } from '../authority/sign.ts';
 import type { Authorization } from '../authorize/authorize.ts';
-import { buildTbsCertificate, issuedOf } from '../authorize/build-certificate.ts';
 import { type Grounds, keptOf } from '../authorize/grounds.ts';
 import { joined, withSuccessor } from '../authorize/lineage.ts';
 import type { Deps, EnrolDeps } from '../deps.ts';
+import { buildTbsCertificate, issuedOf } from '../policy/build-certificate.ts';
 import { certificateKey, keyHash, keyOwnerKey, namesHash } from '../record/keys.ts';
 import { eventOf, requesterOf } from '../record/transaction-event.ts';
 import { type Begun, moved } from '../record/transition.ts';

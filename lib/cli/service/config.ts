@@ -99,7 +99,7 @@ type Printed = 'sentence' | 'json' | { readonly stamp: string };
 async function validate(io: Io, file: string | undefined, printed: Printed): Promise<void> {
   const { name, document, secrets } = await read(io, file);
   const { checkConfig } = await schemas();
-  const { sampleCa, uncertifiable } = await import('../../ca/authorize/certifiable.ts');
+  const { sampleCa, uncertifiable } = await import('../../ca/policy/certifiable.ts');
   try {
     const config = checkConfig(document, secrets);
     const { cas, endpoints } = config;

@@ -6,11 +6,11 @@
 import type { Bytes } from '../../../base/bytes.ts';
 import { MAX_REJECTED_ENVELOPES } from '../../../base/limits.ts';
 import type { Generation } from '../../../ca/authority/ca-certificates.ts';
-import { requireGoodKeys } from '../../../ca/authorize/good-key.ts';
 import type { Deps, ServerDeps } from '../../../ca/deps.ts';
 import { enrol } from '../../../ca/enrol/enrol.ts';
 import { recordRefusal } from '../../../ca/enrol/record-refusal.ts';
 import { hashesOf, identify, type MessageSigner } from '../../../ca/enrol/request.ts';
+import { requireGoodKeys } from '../../../ca/policy/good-key.ts';
 import type { EnvelopedData, SealedContent } from '../../../cms/enveloped-data.ts';
 import type { Endpoint } from '../../../config/config.ts';
 import { accepted, type Digest } from '../../../crypto/algorithms.ts';

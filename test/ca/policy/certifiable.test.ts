@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Outage } from '../../../lib/base/errors.ts';
-import { sampleCa, uncertifiable } from '../../../lib/ca/authorize/certifiable.ts';
 import { jobsOf } from '../../../lib/ca/jobs.ts';
+import { sampleCa, uncertifiable } from '../../../lib/ca/policy/certifiable.ts';
 import { type Config, checkConfig } from '../../../lib/config/config.ts';
 import type { Profile } from '../../../lib/config/profile.ts';
 import type { Templates } from '../../../lib/x509/lint/issued.ts';

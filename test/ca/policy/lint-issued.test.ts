@@ -24,7 +24,7 @@ import {
   buildTbsCertificate,
   type Contents,
   issuedOf,
-} from '../../../lib/ca/authorize/build-certificate.ts';
+} from '../../../lib/ca/policy/build-certificate.ts';
 import { checkConfig } from '../../../lib/config/config.ts';
 import type { Profile } from '../../../lib/config/profile.ts';
 import { digests } from '../../../lib/crypto/algorithms.ts';

@@ -1,5 +1,5 @@
 // Requests that smuggle: each is refused or canonicalised by one rule, which stands at the top of
-// `lib/ca/authorize/policy.ts`; it is kept, and printed harmlessly; and none of it is ever in a certificate.
+// `lib/ca/policy/policy.ts`; it is kept, and printed harmlessly; and none of it is ever in a certificate.
 
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
