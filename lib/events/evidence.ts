@@ -3,7 +3,6 @@
 
 import { raw } from '../asn1/reader.ts';
 import { equal, hex, utf8 } from '../base/bytes.ts';
-import type { Json } from '../base/json.ts';
 import { visible } from '../base/text.ts';
 import type { Withheld } from '../base/words.ts';
 import { hash } from '../crypto/native.ts';
@@ -13,11 +12,9 @@ import { issuersOf } from '../x509/issuers.ts';
 import { printName } from '../x509/names/name.ts';
 import { verifySignature } from '../x509/public-key.ts';
 import {
-  canonicalIn,
   type EvidenceContents,
   evidencePaths,
   fileText,
-  jsonIn,
   pemOf,
   type ReadFile,
   readChain,
@@ -46,8 +43,8 @@ export type ProvenEvidence = {
   readonly certificates: readonly CertificateEvidence[];
   /** All, oldest first. */
   readonly events: readonly LoggedEvent[];
-  /** The document whose digest an event has. */
-  readonly configuration: { readonly digest: string; readonly document: Json } | undefined;
+  /** Of the document that is in it, whose digest an event has. */
+  readonly configuration: { readonly digest: string } | undefined;
 };
 
 type Trust = {
@@ -214,10 +211,10 @@ async function readConfiguration(
   certificates: readonly CertificateEvidence[],
 ): Promise<ProvenEvidence['configuration']> {
   const path = evidencePaths.configuration;
-  const document = jsonIn(await fileText(read, path), path);
-  const digest = hex(hash('SHA-256', utf8(canonicalIn(document, path))));
+  // As it was hashed: a member that stands in it twice would be another to whoever reads it.
+  const digest = hex(hash('SHA-256', utf8(await fileText(read, path))));
   if (certificates.some(({ intended }) => intended.event.configHash === digest)) {
-    return { digest, document };
+    return { digest };
   }
   throw wrong(path, 'is not the configuration by which a certificate was issued');
 }

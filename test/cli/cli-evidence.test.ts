@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   cpSync,
   existsSync,
@@ -324,18 +325,23 @@ describe('evidence', () => {
   });
 
   test('the configuration goes along where it is the one that was in force', async () => {
-    writeFileSync(path('scepter.json'), JSON.stringify(w.lab.config.document, null, 2));
+    writeFileSync(
+      path('scepter.json'),
+      `// as it is kept\n${JSON.stringify(w.lab.config.document, null, 2)}`,
+    );
     writeFileSync(path('other.json'), '{"cas":{}}');
     const goes = ['--configuration', path('scepter.json'), '--out', path('with')];
     const { code, err } = await scepter('evidence', first.serial, ...goes);
     assert.equal(code, 0, err);
     assert.equal((await verify('with')).code, 0);
     const files = filesOf('with');
-    const surrogate = new Map(files).set('configuration.json', utf8('"\\ud800"'));
-    assert.match(
-      (await fault(surrogate)) ?? '',
-      /^configuration\.json has text that is no Unicode/,
-    );
+    const text = fromUtf8(files.get('configuration.json') ?? new Uint8Array(0));
+    const digest = createHash('sha256').update(text).digest('hex');
+    assert.equal(digest, w.lab.config.digest, 'sha256sum finds what the log has');
+    for (const more of [`{"cas":{},${text.slice(1)}`, `${text}\n`, text.replace(':', ': ')]) {
+      const said = await fault(new Map(files).set('configuration.json', utf8(more)));
+      assert.match(said ?? '', /^configuration\.json is not the configuration by which/, more);
+    }
     const list = fromUtf8(files.get('evidence.json') ?? new Uint8Array(0));
     const strange = list.replace(`"of":"${first.serial}"`, '"of":"\\ud800"');
     assert.notEqual(strange, list);

@@ -8,6 +8,7 @@ import { type Bytes, fromPem, fromUtf8, hex, utf8 } from '../../base/bytes.ts';
 import { fileFault, Malformed } from '../../base/errors.ts';
 import { canonicalText, type Json } from '../../base/json.ts';
 import { iso } from '../../base/text.ts';
+import { parseJsonc } from '../../config/schema.ts';
 import { hash } from '../../crypto/native.ts';
 import { evidencePaths, manifestText } from '../../events/evidence-files.ts';
 import { readVerifierKey } from '../../events/note.ts';
@@ -140,10 +141,10 @@ async function shown(files: ReadonlyMap<string, Bytes>, key: string) {
 }
 
 async function documentIn(path: string) {
-  const octets = await fileAt(path);
+  const text = await fileAt(path);
   try {
-    const document = JSON.parse(fromUtf8(octets)) as Json;
-    return { octets, digest: hex(hash('SHA-256', utf8(canonicalText(document)))) };
+    const octets = utf8(canonicalText(parseJsonc(fromUtf8(text)) as Json));
+    return { octets, digest: hex(hash('SHA-256', octets)) };
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
     throw new CliError('usage', `--configuration: ${path} is no JSON`);

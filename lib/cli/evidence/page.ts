@@ -55,7 +55,9 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; bo
 thead th { border-bottom: 2px solid #888; }
 .fields th { width: 11rem; font-weight: 600; white-space: nowrap; }
 td a, pre { font-family: ui-monospace, monospace; font-size: .8rem; }
-td:nth-child(-n+2) { white-space: nowrap; }
+td:nth-child(-n+2), thead th { white-space: nowrap; }
+td:nth-child(3) { min-width: 7em; overflow-wrap: break-word; }
+.fields td:nth-child(n) { min-width: 0; overflow-wrap: anywhere; }
 .fields td { white-space: normal !important; }
 a { color: inherit; }
 pre { background: #f3f3f3; padding: .75rem; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -99,8 +101,11 @@ function certificatePart(one: CertificateEvidence, evidence: ProvenEvidence): st
   const shown = describedCertificate(certificate);
   const names = shown.extensions.find(({ name }) => name === 'subjectAltName')?.value ?? [];
   const { configHash = '' } = intended.event;
-  const applied = evidence.events.find(
-    ({ event }) => event.type === 'config.applied' && event.configHash === configHash,
+  const applied = evidence.events.findLast(
+    ({ event }) =>
+      event.type === 'config.applied' &&
+      event.configHash === configHash &&
+      event.id < intended.event.id,
   );
   const inForce = applied ? `, in force since ${seconds(applied.event.time)}` : '';
   const isHere = evidence.configuration?.digest === configHash;

@@ -108,8 +108,9 @@ export function notProven(
     ({ event, personal }) => event.personalHash !== undefined && !personal,
   );
   return [
-    'That there are no more events of a certificate than these. Whether it was revoked since, its CRL says; whether the log has more, "scepter log verify" of the log itself.',
+    'That there are no more certificates of a device than these, or events of a certificate. Whether it was revoked since, its CRL says; whether the log has more, "scepter log verify" of the log itself.',
     'That the log shows everybody the same. Compare it with a checkpoint that somebody else has kept: "scepter log verify --since".',
+    'That what the service wrote down was so. Whoever runs it, or has its MAC keys and may write its records, can have a false event put into the log; what is in it stays as it is.',
     'Anything against whoever has both the key of the log and the keys of the CA. The verifier key and the CA certificate that you verify with have to come from somewhere else than this folder.',
     'What was removed, event and record together, within the seconds before it was put into the log. Only the comparison of the whole log with AWS KMS finds that: "scepter log verify --cloudtrail".',
     'Who somebody is. Tokens have the names that an operator gave them, and whoever has a token acts in its name. Addresses are those of the connection as the service saw it, or as its proxies told it.',
