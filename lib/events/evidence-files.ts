@@ -151,7 +151,7 @@ export function jsonIn(text: string, path: string): Json {
 }
 
 /** @throws {Malformed} for text that is no Unicode */
-export function canonicalIn(value: Json, path: string): string {
+function canonicalIn(value: Json, path: string): string {
   try {
     return canonicalText(value);
   } catch (error) {

@@ -8,7 +8,6 @@ import { type Bytes, fromPem, fromUtf8, hex, utf8 } from '../../base/bytes.ts';
 import { fileFault, Malformed } from '../../base/errors.ts';
 import { canonicalText, type Json } from '../../base/json.ts';
 import { iso } from '../../base/text.ts';
-import { parseJsonc } from '../../config/schema.ts';
 import { hash } from '../../crypto/native.ts';
 import { evidencePaths, manifestText } from '../../events/evidence-files.ts';
 import { readVerifierKey } from '../../events/note.ts';
@@ -142,6 +141,7 @@ async function shown(files: ReadonlyMap<string, Bytes>, key: string) {
 
 async function documentIn(path: string) {
   const text = await fileAt(path);
+  const { parseJsonc } = await import('../../config/schema.ts');
   try {
     const octets = utf8(canonicalText(parseJsonc(fromUtf8(text)) as Json));
     return { octets, digest: hex(hash('SHA-256', octets)) };
