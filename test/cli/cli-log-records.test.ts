@@ -11,6 +11,7 @@ import { rotateRa } from '../../lib/ca/authority/rotation.ts';
 import { revokeChallenge } from '../../lib/ca/challenge/challenge-list.ts';
 import { forgetTransaction } from '../../lib/ca/log/forget.ts';
 import { Published } from '../../lib/ca/log/published.ts';
+import { recoverLog } from '../../lib/ca/log/recover.ts';
 import { logStates, sequenceAll } from '../../lib/ca/log/sequence.ts';
 import { Draft, View } from '../../lib/ca/record/unit-of-work.ts';
 import { revoke } from '../../lib/ca/revoke/revoke.ts';
@@ -50,8 +51,8 @@ async function service() {
     write();
   };
   await publish();
-  const states = await logStates(deps);
   const verify = async (log = 'default', more: readonly string[] = ['--records']) => {
+    const states = await logStates(deps);
     const verifierKey = states.find((one) => one.log === log)?.verifierKey ?? '';
     return terminal.run(['log', 'verify', join(where, log), '--key', verifierKey, ...more]);
   };
@@ -277,4 +278,42 @@ test('a revocation that was taken back on record is named, and a log that has st
     stopped.err,
     /the newest checkpoint was signed at .*nothing puts events into it any more/,
   );
+});
+
+const operator = { kind: 'admin', id: 'operator' } as const;
+
+test('once a log was recovered, what its records had lost is not named, and everything else is', async () => {
+  const s = await service();
+  const before = new Set(s.w.store.dump().map(({ kind, key }) => `${kind} ${key}`));
+  got(await s.w.ask({ challenge: await s.w.lab.challenge(), key: await deviceKey('records 5') }));
+  await s.publish();
+  for (const kind of ['event', 'transaction', 'certificate'] as const) {
+    for (const { key } of s.rows(kind))
+      if (!before.has(`${kind} ${key}`)) await s.remove(kind, key);
+  }
+  assert.equal((await s.verify()).code, 6);
+  const { lost } = (await recoverLog(s.deps, 'default', operator)) ?? assert.fail('no log');
+  await s.publish();
+  const { code, err, out } = await s.verify();
+  assert.equal(code, 0, err);
+  const said = `what is on record is what the log has, but for ${lost.length} events lost before the log was recovered`;
+  assert.ok(lost.length > 1 && out.includes(said), out);
+  const [one] = s.events().filter(({ ca, type }) => ca === 'default' && type !== 'log.recovered');
+  await s.remove('event', one?.id ?? '');
+  const named = (await s.verify()).err;
+  for (const id of [...lost, one?.id ?? '']) assert.ok(named.includes(id), named);
+});
+
+test('a log that goes on from one whose files were lost need not have what was in that one', async () => {
+  const s = await service();
+  s.kept.files.files.clear();
+  for (const log of ['system', 'default']) await recoverLog(s.deps, log, operator);
+  s.w.lab.clock.at += 1000;
+  got(await s.w.ask({ challenge: await s.w.lab.challenge(), key: await deviceKey('records 6') }));
+  await s.publish();
+  const { code, err } = await s.verify('default.2');
+  assert.equal(code, 0, err);
+  const event = s.events().findLast(({ type }) => type === 'certificate.issued');
+  await s.remove('event', event?.id);
+  assert.ok((await s.verify('default.2')).err.includes(event?.id));
 });

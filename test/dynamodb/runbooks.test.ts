@@ -13,7 +13,7 @@ import { makeDynamoDbClient } from '../../lib/adapters/aws/dynamodb/calls.ts';
 import type { Item } from '../../lib/adapters/aws/dynamodb/items.ts';
 import { createTable } from '../../lib/adapters/aws/dynamodb/table.ts';
 import { blocksOf } from '../support/blocks.ts';
-import { freshTable, itemsOf, outside, tableEnv } from '../support/dynamodb.ts';
+import { freshTable, itemsOf, outside, s3, tableEnv } from '../support/dynamodb.ts';
 import { openKms } from '../support/kms.ts';
 import { startKmsEmulator } from '../support/kms-emulator.ts';
 import { freePort, type Running, run, startServer, temporary } from '../support/process.ts';
@@ -99,6 +99,21 @@ async function deployment(t: TestContext) {
     const { items } = await cli('inspect', join(out, 'cert.pem'));
     return items[0].serial;
   };
+  /** As its schedule calls it, on Lambda. */
+  const sequence = (by: Env = env) => run('test/support/killed-sequencer.ts', [], { env: by });
+  const sequenced = async (by: Env = env): Promise<void> => {
+    const { code, err } = await sequence(by);
+    assert.equal(code, 0, err);
+  };
+  /** A file with the verifier key of a log, for an auditor. */
+  const verifierOf = async (log: string, by: Env = env): Promise<string> => {
+    const { code, out, err } = await run('bin/scepter.js', ['log', 'key', log], { env: by });
+    assert.equal(code, 0, err);
+    writeFileSync(join(folder, `${log}.vkey`), out);
+    return join(folder, `${log}.vkey`);
+  };
+  const verify = async (log: string, key: string, ...more: string[]) =>
+    cli('log', 'verify', `${origin}/log/${log}`, '--key', key, ...more);
   const crl = async () => {
     const file = join(folder, 'look.crl');
     const response = await fetch(`${origin}/crl/default.crl`);
@@ -112,14 +127,26 @@ async function deployment(t: TestContext) {
       serials: revoked.map(({ serial }: { serial: string }) => serial),
     };
   };
-  return { table, folder, env, kms: kms.emulator, cli, start, enrol, crl };
+  const checkpoint = async (log: string): Promise<string> =>
+    (await fetch(`${origin}/log/${log}/checkpoint`)).text();
+  return {
+    ...{ table, folder, env, kms: kms.emulator, cli, start, enrol, crl },
+    ...{ sequence, sequenced, verifierOf, verify, checkpoint },
+  };
 }
 
-test('a table goes back to a moment: revocations and the number of the CRL do not', async (t) => {
-  const { table, folder, env, cli, start, enrol, crl } = await deployment(t);
+/** Events that a table has, by their ids. */
+const eventsIn = (items: readonly Item[]): string[] =>
+  items.flatMap(({ pk }) => /^event#(.*)$/.exec(pk?.S ?? '')?.[1] ?? []);
+
+test('a table goes back to a moment: revocations, the number of the CRL and the logs do not', async (t) => {
+  const w = await deployment(t);
+  const { table, folder, env, kms, cli, start, enrol, crl } = w;
   let server = await start();
   const early = await enrol('early');
   await follow(['docs/runbooks.md', 'keep'], folder, env);
+  await w.sequenced();
+  const key = await w.verifierOf('default');
   const then: Item[] = await itemsOf(table);
   const late = await enrol('late');
   for (const serial of [early, late]) {
@@ -129,15 +156,35 @@ test('a table goes back to a moment: revocations and the number of the CRL do no
   const before = await crl();
   assert.deepEqual(before.serials.toSorted(), [early, late].toSorted());
   await follow(['docs/runbooks.md', 'restore'], folder, env);
+  await w.sequenced();
+  const kept = join(folder, 'kept.checkpoint');
+  await w.verify('default', key, '--keep', kept);
   await server.stop();
+  await w.sequenced();
+  const known = eventsIn(then);
+  const lost = eventsIn(await itemsOf(table)).filter((id) => !known.includes(id));
 
   const restored = await freshTable();
   for (const Item of then) await outside.send(new PutItemCommand({ TableName: restored, Item }));
   const there = { ...env, SCEPTER_TABLE: restored };
+  const ofLogs = ({ action, resource }: { action: string; resource: string }) =>
+    action === 'kms:Sign' && resource === env.SCEPTER_LOG_KEY;
+  const signed = kms.calls.filter(ofLogs).length;
   server = await start(there);
+  const published = await w.checkpoint('default');
+  const refused = await w.sequence(there);
+  assert.match(refused.err, /nothing is signed until "scepter log recover"/);
+  assert.equal(await w.checkpoint('default'), published);
+  assert.equal(kms.calls.filter(ofLogs).length, signed, 'nothing of another history is signed');
   const said = await follow(['docs/runbooks.md', 'restored'], folder, there);
   // It was issued after the moment.
   assert.match(said, /some have no record/);
+  assert.ok(lost.length > 5, `${lost.length} events`);
+  for (const id of lost) assert.ok(said.includes(`${id}  is in the log`), id);
+  await w.sequenced(there);
+  const verified = await w.verify('default', key, '--since', kept, '--records');
+  const inSystem = await w.verify('system', await w.verifierOf('system'), '--records');
+  assert.equal(verified.records.lost + inSystem.records.lost, lost.length);
   const after = await crl();
   assert.ok(after.number > before.number, `${after.number} after ${before.number}`);
   assert.deepEqual(after.serials.toSorted(), before.serials.toSorted());
@@ -145,9 +192,11 @@ test('a table goes back to a moment: revocations and the number of the CRL do no
 });
 
 test('a Region is lost: the other one goes on from a copy of the table, with replicas of the keys', async (t) => {
-  const { table, folder, env, kms, cli, start, enrol, crl } = await deployment(t);
+  const w = await deployment(t);
+  const { table, folder, env, kms, cli, start, enrol, crl } = w;
   const server = await start();
   const early = await enrol('early');
+  await w.sequenced();
   const copied: Item[] = await itemsOf(table);
   await cli('cert', 'revoke', early, '--reason', 'keyCompromise');
   await cli('crl', 'publish');
@@ -168,7 +217,7 @@ test('a Region is lost: the other one goes on from a copy of the table, with rep
   for (const Item of copied) await client.send(new PutItemCommand({ TableName: table, Item }));
   const replicated = (name: string) => env[name]?.replace(`:${kms.region}:`, `:${region}:`) ?? '';
   const there = {
-    ...{ ...env, ...replica.env },
+    ...{ ...env, ...replica.env, SCEPTER_LOGS: `${env.SCEPTER_LOGS}-${region}` },
     SCEPTER_SEALING_KEY: replicated('SCEPTER_SEALING_KEY'),
     SCEPTER_LOG_KEY: replicated('SCEPTER_LOG_KEY'),
   };
@@ -178,6 +227,45 @@ test('a Region is lost: the other one goes on from a copy of the table, with rep
   assert.ok(after.number > before.number, `${after.number} after ${before.number}`);
   assert.deepEqual(after.serials, [early]);
   await enrol('after', there);
+  await w.sequenced(there);
+  await w.verify('default.2', await w.verifierOf('default.2', there), '--records');
+});
+
+test('the bucket of the logs is lost: devices see nothing of it, and the logs go on from a copy, or as the next ones', async (t) => {
+  const w = await deployment(t);
+  const { folder, env, start, enrol } = w;
+  let server = await start();
+  await enrol('before');
+  await w.sequenced();
+  const key = await w.verifierOf('default');
+  const kept = join(folder, 'kept.checkpoint');
+  await w.verify('default', key, '--keep', kept);
+  await server.stop();
+  await w.sequenced();
+  const others = ['from-a-copy', 'anew'].map((name) => `${env.SCEPTER_LOGS}-${name}`);
+  const [copied = '', anew = ''] = others;
+  for (const [name, object] of s3.objects) {
+    const path = name.replace(`${env.SCEPTER_LOGS}/`, `${copied}/`);
+    if (path !== name) s3.objects.set(path, object);
+  }
+  const fromCopy = { ...env, SCEPTER_LOGS: copied };
+  server = await start(fromCopy);
+  await enrol('from a copy');
+  await w.sequenced(fromCopy);
+  await w.verify('default', key, '--since', kept, '--records');
+  await server.stop();
+
+  const there = { ...env, SCEPTER_LOGS: anew };
+  server = await start(there);
+  await enrol('meanwhile');
+  assert.match((await w.sequence(there)).err, /nothing is signed until "scepter log recover"/);
+  await follow(['docs/runbooks.md', 'logs-lost'], folder, there);
+  await w.sequenced(there);
+  const next = await w.verifierOf('default.2');
+  const { size, records } = await w.verify('default.2', next, '--records');
+  // What waited is in it: among others the request of that device and its certificate.
+  assert.ok(size > 2, String(size));
+  assert.deepEqual(records.problems, []);
 });
 
 test("an RA's key that is lost is made anew from the CA's chain", async (t) => {

@@ -37,7 +37,7 @@ export async function freshTable(): Promise<string> {
   return nameOf(number);
 }
 
-const s3 = await startS3Emulator();
+export const s3 = await startS3Emulator();
 
 /** What a process needs to keep its records in this table, and its files in buckets of that name. */
 export const tableEnv = (table: string): Readonly<Record<string, string>> => ({

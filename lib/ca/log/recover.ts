@@ -70,6 +70,7 @@ export async function recoverLog(
   tell(deps, draft, {
     log,
     actor,
+    number: lost.length,
     note: `${lost.length} of its ${ids.length} events are not on record`,
   });
   await written(deps, draft);
@@ -108,10 +109,10 @@ async function beginAnew(deps: RecoverDeps, { log, view, actor }: Anew): Promise
 function tell(
   { clock, random }: RecoverDeps,
   draft: Draft,
-  { log, actor, note }: { log: string; actor: NamedActor; note: string },
+  { log, ...about }: { log: string; actor: NamedActor; number?: number; note: string },
 ): void {
   const ca = log === SYSTEM_LOG ? {} : { ca: log };
-  draft.event(clock.now(), random, { type: 'log.recovered', actor, ...ca, note });
+  draft.event(clock.now(), random, { type: 'log.recovered', ...ca, ...about });
 }
 
 async function written({ store }: RecoverDeps, draft: Draft): Promise<void> {

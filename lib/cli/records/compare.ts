@@ -19,6 +19,8 @@ type Compared = {
   readonly wrong: number;
   /** Events on record that are not in the log yet, or in the one before it. */
   readonly others: number;
+  /** Events that the records had lost before the log was recovered. */
+  readonly lost: number;
 };
 
 /** Differences that are told. */
@@ -79,7 +81,7 @@ export async function compareRecords(
   }
   for (const name of altered) add(`${name} was changed by another hand`);
   for (const problem of told.missing(io.clock.now(), isWaiting)) add(problem);
-  return { problems, wrong, others };
+  return { problems, wrong, others, lost: told.lost().size };
 }
 
 type Listed = {
@@ -158,8 +160,10 @@ export function requireSame(io: Io, { problems: [first, ...more], wrong }: Compa
   throw new CliError('verification', `${first}${rest}`);
 }
 
-export function sameText({ others }: Compared): string {
+export function sameText({ others, lost }: Compared): string {
   const waiting =
     others > 0 ? `; ${counted(others, 'event')} not in this log yet, or in the one before` : '';
-  return `what is on record is what the log has${waiting}\n`;
+  const gone =
+    lost > 0 ? `, but for ${counted(lost, 'event')} lost before the log was recovered` : '';
+  return `what is on record is what the log has${gone}${waiting}\n`;
 }

@@ -62,15 +62,15 @@ export class Told {
   readonly #events: DiskMap<readonly [digest: string, at: number]>;
   /** Of a Transaction: the place of the event that told last that it was forgotten. */
   readonly #forgotten: DiskMap<number>;
-  /** When the record may be gone, by its id; null: never. */
-  readonly #transactions: DiskMap<number | null>;
-  readonly #challenges: DiskMap<number | null>;
+  /** When the record may be gone, by its id (null: never), and the place of the event that told of it first. */
+  readonly #transactions: DiskMap<readonly [end: number | null, at: number]>;
+  readonly #challenges: DiskMap<readonly [end: number | null, at: number]>;
   readonly #revokedChallenges: DiskMap<true>;
   /** SHA-256 of the TBSCertificate by serial number; and of what was handed out, what became of it last. */
   readonly #intended: DiskMap<string>;
   readonly #standing: DiskMap<Standing>;
-  /** Serial numbers of what was handed out and is not found yet. */
-  readonly #issued: DiskMap<true>;
+  /** Serial numbers of what was handed out and is not found yet, and the place of the event that tells of it. */
+  readonly #issued: DiskMap<readonly [end: null, at: number]>;
   /** Numbers of the last CRLs by partition; '' is the CA's own. */
   readonly #crls = new Map<string, number>();
   /** SHA-256 of the CA's certificate, and its RA generations by number. */
@@ -78,8 +78,12 @@ export class Told {
   readonly #generations = new Map<number, Generation>();
   /** Whether the log knows all generations there are. */
   #isWhole = false;
-  /** When the log began: what is older is in the log before. */
-  #began: number | undefined;
+  /** When its first event happened. */
+  #first: number | undefined;
+  /** What `log.recovered` said last: its place, and how many events before it the records had lost. */
+  #recovered = { at: 0, lost: 0 };
+  /** It goes on from another log, in which all is that is older than its first event. */
+  #isNext = false;
 
   constructor(disk: Disk) {
     this.#events = disk.map();
@@ -94,24 +98,29 @@ export class Told {
 
   add({ event, text, at }: ReturnType<Entries['add']>): void {
     const { id, type, transaction, serial, challengeId, tbsHash, expires } = event;
-    this.#began ??= Date.parse(event.time) - CLOCK_SKEW_MS;
+    this.#first ??= Date.parse(event.time);
     this.#events.add(id, [beginning(text), at]);
     const end = expires === undefined ? null : Date.parse(expires);
     if (transaction !== undefined) {
-      const known = this.#transactions.get(transaction) ?? null;
-      if (!this.#transactions.add(transaction, end) && end !== null) {
-        this.#transactions.set(transaction, known === null ? end : Math.min(known, end));
+      const [known, first] = this.#transactions.get(transaction) ?? [null, at];
+      if (!this.#transactions.add(transaction, [end, at]) && end !== null) {
+        const sooner = known === null ? end : Math.min(known, end);
+        this.#transactions.set(transaction, [sooner, first]);
       }
     }
     if (challengeId !== undefined) {
-      if (type === 'challenge.created') this.#challenges.set(challengeId, end);
+      if (type === 'challenge.created') this.#challenges.set(challengeId, [end, at]);
       if (type === 'challenge.revoked') this.#revokedChallenges.set(challengeId, true);
     }
     if (type === 'log.forgotten' && transaction) this.#forgotten.set(transaction, at);
+    if (type === 'log.recovered') {
+      this.#recovered = { at, lost: event.number ?? 0 };
+      this.#isNext ||= event.number === undefined;
+    }
     this.#addCa(event);
     if (serial === undefined) return;
     if (type === 'certificate.intended' && tbsHash) this.#intended.set(serial, tbsHash);
-    if (type === 'certificate.issued') this.#issued.set(serial, true);
+    if (type === 'certificate.issued') this.#issued.set(serial, [null, at]);
     const state = stateAfter[type];
     if (state) {
       const reason = reasonOf(event);
@@ -148,7 +157,7 @@ export class Told {
     const [digest, at] = this.#events.get(id) ?? [];
     if (digest === undefined || at === undefined) {
       const time = Date.parse(event.time);
-      if (time + LOG_LATE_MS > asOf || time < (this.#began ?? 0)) return 'waits';
+      if (time + LOG_LATE_MS > asOf || time < this.#began) return 'waits';
       return `event ${id} (${type}) is on record, and not in the log`;
     }
     this.#events.delete(id);
@@ -234,23 +243,40 @@ export class Told {
     }
   }
 
+  /** Places of the events that the records had lost before the log was recovered, once all have been looked for: none
+   * where more are missing than `log.recovered` says. */
+  lost(): ReadonlySet<number> {
+    const lost = new Set<number>();
+    for (const [, [, at]] of this.#events) {
+      if (at < this.#recovered.at) lost.add(at);
+      if (lost.size > this.#recovered.lost) return new Set();
+    }
+    return lost;
+  }
+
   /**
    * What the log has and was not found on record.
    * @param now milliseconds since 1970 @param isWaiting whether events tell of it that are not in the log yet
    */
   *missing(now: number, isWaiting: (id: string) => boolean): Generator<string, void> {
     const kinds = [this.#events, this.#issued, this.#transactions, this.#challenges];
+    const lost = this.lost();
     for (const kind of kinds) {
-      for (const [id, value] of kind) {
+      for (const [id, [value, at]] of kind) {
         // Of a record that may be gone it is the time.
-        if ((typeof value === 'number' && value <= now) || isWaiting(id)) continue;
+        if ((typeof value === 'number' && value <= now) || isWaiting(id) || lost.has(at)) continue;
         yield `${id} is in the log, and what it tells of is no longer on record`;
       }
     }
   }
 
   #isBefore(time: string): boolean {
-    return Date.parse(time) < (this.#began ?? 0);
+    return Date.parse(time) < this.#began;
+  }
+
+  /** What is older need not be in this log: in the first one there may be more, by a clock that was behind. */
+  get #began(): number {
+    return (this.#first ?? 0) - (this.#isNext ? 0 : CLOCK_SKEW_MS);
   }
 }
 
