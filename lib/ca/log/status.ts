@@ -1,7 +1,7 @@
 // How the logs stand: what an operator has to know before an auditor finds it out.
 
 import { fromUtf8 } from '../../base/bytes.ts';
-import { errorText, Outage } from '../../base/errors.ts';
+import { errorText, Malformed, Outage } from '../../base/errors.ts';
 import { CLOCK_SKEW_MS } from '../../base/limits.ts';
 import { IDLE_CHECKPOINT_MS, LOG_LATE_MS } from '../../base/log-limits.ts';
 import { iso } from '../../base/text.ts';
@@ -61,7 +61,12 @@ async function oneStatus(
   } catch (error) {
     const detail = errorText(error);
     deps.log({ event: 'status.logs', severity: 'error', log: name, detail });
-    const why = error instanceof Outage ? error.message : 'it cannot be read: the log says why';
+    const why =
+      error instanceof Outage
+        ? error.message
+        : error instanceof Malformed
+          ? 'its newest checkpoint is not signed with the key of the logs as it is now, and nothing gets into it: put that key back from a backup (in a data folder keys/log.p8 and keys/log.spki)'
+          : 'it cannot be read: the log says why';
     return { log: name, warnings: [why, ...late] };
   }
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { doAll } from '../../../functions/upkeep.ts';
 import { sequenceAll } from '../../../lib/ca/log/sequence.ts';
+import { logsStatus } from '../../../lib/ca/log/status.ts';
 import * as api from '../../support/api.ts';
 import { openTerminal } from '../../support/cli.ts';
 import { makeLab } from '../../support/lab.ts';
@@ -90,4 +91,16 @@ test('a log whose key or files cannot be read is named', async () => {
     String(lab.log.findLast(({ event }) => event === 'status.logs')?.detail),
     /read failed before/,
   );
+});
+
+test('a log whose key was lost and made anew is named, with what ends it', async () => {
+  const { lab, logs, sequence } = await open();
+  await lab.challenge();
+  await sequence();
+  const other = memoryLogs(lab.deps.store).logs;
+  const found = await logsStatus({ ...lab.deps, logs: { ...logs, key: other.key } });
+  assert.equal(found.length, 2);
+  for (const { warnings } of found) {
+    assert.match(warnings.join(), /^its newest checkpoint is not signed with the key of the logs/);
+  }
 });
