@@ -62,8 +62,8 @@ export async function upkeepTrouble(deps: Deps): Promise<Outage | undefined> {
       `upkeep has not run for ${minutes} minutes: nothing calls its schedule, or it fails to start`,
     );
   }
-  // Where another process puts events into logs, it has its own alarm.
-  const [late] = deps.sequencing ? await lateLogs(deps) : [];
+  // In a table that takes eight queries a log, and anybody may ask: there, alarms tell of it.
+  const [late] = deps.sequencing && deps.snapshots ? await lateLogs(deps) : [];
   return late === undefined
     ? undefined
     : new Outage(`events wait for the log "${late}": "scepter status" says more`);
