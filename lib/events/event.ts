@@ -45,6 +45,8 @@ export type EventFields = {
   readonly tbsHash?: string;
   readonly certificateHash?: string;
   readonly keyHash?: string;
+  /** Of a CRL: of its DER. */
+  readonly crlHash?: string;
   /** Of the configuration in force (`Config.digest`). */
   readonly configHash?: string;
   /** What the keys' adapter calls it. */

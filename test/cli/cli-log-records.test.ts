@@ -213,13 +213,19 @@ test('an RA certificate that the log does not know, one that is gone and one in 
 });
 
 test('a CRL that is older on record than in the log, or is not there, is named', async () => {
-  for (const [partition, said] of [
-    [undefined, /CRL 1 of default is on record, and the last in the log is 7/],
-    ['1-0', /CRL 7 of default\/1-0 is in the log, and none is on record/],
+  for (const [partition, number, said] of [
+    [undefined, 7, /CRL 1 of default is on record, and the last in the log is 7/],
+    [undefined, 1, /CRL 1 of default is on record as another one than the log has/],
+    ['1-0', 7, /CRL 7 of default\/1-0 is in the log, and none is on record/],
   ] as const) {
     const err = await wrong(async ({ deps, publish }) => {
       const draft = new Draft(new View(deps.store));
-      const about = { ca: 'default', number: 7, ...(partition ? { partition } : {}) };
+      const about = {
+        ca: 'default',
+        number,
+        crlHash: '00'.repeat(32),
+        ...(partition ? { partition } : {}),
+      };
       draft.event(deps.clock.now(), deps.random, { ...about, type: 'crl.published', actor: alice });
       await deps.store.write(draft.actions);
       await publish();

@@ -79,6 +79,7 @@ const whole = answer(
     partition: described('absent: its own CRL', z.optional(z.string())),
     ...crl,
     size: described('octets of its DER', z.int()),
+    sha256: described('of its DER', hexText),
     count: described('entries in all', z.int()),
     url: described('public URL of its DER', z.string()),
     ...pageShape(

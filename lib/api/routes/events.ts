@@ -48,6 +48,7 @@ export const event = answer(
     tbsHash: hash,
     certificateHash: hash,
     keyHash: hash,
+    crlHash: described('of the DER of a CRL', hash),
     configHash: described('of the configuration that was in force', hash),
     key: text,
     challengeId: text,

@@ -1,6 +1,7 @@
 // The CRLs of a CA, each all of its register, signed, with a number that only rises. The first publisher to notice
 // makes a new one when the register has changed, half of its life is over, or an operator has asked for it.
 
+import { hex } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import {
   CLOCK_SKEW_MS,
@@ -8,6 +9,7 @@ import {
   MAX_PUBLISH_ROUNDS,
   UNNAMED_CRL_VALIDITY_MS,
 } from '../../base/limits.ts';
+import { hash } from '../../crypto/native.ts';
 import type { Actor, NamedActor } from '../../events/event.ts';
 import type { Crl } from '../../ports/crls.ts';
 import type { Records } from '../../ports/records/records.ts';
@@ -213,7 +215,7 @@ async function tell(
 }
 
 const about = ({ ca, name, crl, requests, actor }: SignedCrl) => ({
-  ...{ actor, ca, number: crl.number },
+  ...{ actor, ca, number: crl.number, crlHash: hex(hash('SHA-256', crl.der)) },
   ...aboutPartition(name),
   ...requests,
 });

@@ -26,6 +26,7 @@ const fields: Fields = {
   tbsHash: 'tbsHash',
   certificateHash: 'certificateHash',
   keyHash: 'keyHash',
+  crlHash: 'crlHash',
   configHash: 'configHash',
   challengeId: 'challengeId',
   authorizedBy: 'authorizedBy',

@@ -11,7 +11,13 @@ import { eventPages } from '../log/export.ts';
 import { everyPage } from '../pages.ts';
 import { counted } from '../text.ts';
 import type { Disk } from './disk.ts';
-import type { AuthorityOnRecord, CertificateOnRecord, ChallengeOnRecord, Told } from './told.ts';
+import type {
+  AuthorityOnRecord,
+  CertificateOnRecord,
+  ChallengeOnRecord,
+  CrlOnRecord,
+  Told,
+} from './told.ts';
 
 type Compared = {
   /** The first of them. */
@@ -47,7 +53,7 @@ export async function compareRecords(
   const isSystem = ca === SYSTEM_LOG;
   const listed = isSystem
     ? await challengesOf(io, disk, altered)
-    : await recordsOf(io, disk, { ca, altered, partitions: told.partitions });
+    : await recordsOf(io, disk, { ca, altered, partitions: told.isRetired ? [] : told.partitions });
   const waiting = disk.map<true>();
   let others = 0;
   for await (const page of eventPages(io, {}, altered)) {
@@ -73,10 +79,10 @@ export async function compareRecords(
   for (const [id, createdAt] of listed.transactions) {
     if (!isWaiting(id)) add(told.transaction(id, createdAt));
   }
-  for (const [partition, number] of listed.crls) {
-    if (!isWaiting(`crl ${partition}`)) add(told.crl(ca, partition, number ?? undefined));
+  for (const [partition, crl] of listed.crls) {
+    if (!isWaiting(`crl ${partition}`)) add(told.crl(ca, partition, crl));
   }
-  if (listed.authority && !isWaiting('ca')) {
+  if (!isSystem && !told.isRetired && !isWaiting('ca')) {
     for (const problem of told.authority(ca, listed.authority)) add(problem);
   }
   for (const name of altered) add(`${name} was changed by another hand`);
@@ -89,8 +95,8 @@ type Listed = {
   readonly certificates: Iterable<readonly [string, CertificateOnRecord]>;
   /** When each was made. */
   readonly transactions: Iterable<readonly [string, string]>;
-  /** The number of the newest, by partition. */
-  readonly crls: Iterable<readonly [string, number | null]>;
+  /** The newest, by partition. */
+  readonly crls: Iterable<readonly [string, CrlOnRecord | null]>;
   readonly authority: AuthorityOnRecord | undefined;
 };
 const nothing = {
@@ -130,11 +136,11 @@ async function recordsOf(io: Io, disk: Disk, { ca, altered, partitions }: Of): P
   for await (const items of everyPage(io, requests, altered)) {
     for (const one of items) if (one.ca === ca) transactions.set(one.id, one.createdAt);
   }
-  const crls = new Map<string, number | null>();
+  const crls = new Map<string, CrlOnRecord | null>();
   for (const partition of partitions) {
     const query = { limit: 1, ...(partition === '' ? {} : { partition }) };
     const crl = await orMissing(callApi(io, 'GET /crls/{ca}', { params: { ca }, query }));
-    crls.set(partition, crl?.number ?? null);
+    crls.set(partition, crl ? { number: crl.number, hash: crl.sha256 } : null);
   }
   const said = await orMissing(callApi(io, 'GET /cas/{ca}', { params: { ca } }));
   const authority = said && {

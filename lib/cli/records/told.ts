@@ -69,10 +69,11 @@ export class Told {
   /** SHA-256 of the TBSCertificate by serial number; and of what was handed out, what became of it last. */
   readonly #intended: DiskMap<string>;
   readonly #standing: DiskMap<Standing>;
-  /** Serial numbers of what was handed out and is not found yet, and the place of the event that tells of it. */
+/** Serial numbers of what was handed out and is not found yet, and the place of the event that tells of it. */
   readonly #issued: DiskMap<readonly [end: null, at: number]>;
-  /** Numbers of the last CRLs by partition; '' is the CA's own. */
-  readonly #crls = new Map<string, number>();
+  /** The last CRLs by partition; '' is the CA's own. */
+  readonly #crls = new Map<string, CrlOnRecord>();
+  #isRetired = false;
   /** SHA-256 of the CA's certificate, and its RA generations by number. */
   #ca: string | undefined;
   readonly #generations = new Map<number, Generation>();
@@ -128,7 +129,8 @@ export class Told {
     }
   }
 
-  #addCa({ type, ca, key, number = 0, certificateHash: hash, partition = '' }: EventBody): void {
+  #addCa({ type, ca, key, number = 0, crlHash, partition = '', ...event }: EventBody): void {
+    const { certificateHash: hash } = event;
     // The restoring of a CA tells of it, and not of each generation that it found.
     const isRestored = type === 'admin.acted' && ca !== undefined && key !== undefined && !!hash;
     if (type === 'ca.created' || type === 'ca.chainImported' || isRestored) this.#ca = hash;
@@ -137,7 +139,8 @@ export class Told {
       this.#isWhole = false;
       this.#generations.clear();
     }
-    if (type === 'crl.published') this.#crls.set(partition, number);
+    if (type === 'crl.published') this.#crls.set(partition, { number, hash: crlHash });
+    if (type === 'ca.retired') this.#isRetired = true;
     if (type === 'ca.ra.prepared') this.#generations.set(number, { hash, state: 'prepared' });
     if (type === 'ca.ra.retired') this.#generations.set(number, { hash, state: 'retired' });
     if (type !== 'ca.ra.current') return;
@@ -212,18 +215,29 @@ export class Told {
     return [...this.#crls.keys()];
   }
 
-  /** @param number of the newest CRL on record; undefined: there is none */
-  crl(ca: string, partition: string, number: number | undefined): string | undefined {
+  /** @param found the newest CRL on record */
+  crl(ca: string, partition: string, found: CrlOnRecord | null): string | undefined {
     const last = this.#crls.get(partition);
-    if (last === undefined || last === number) return undefined;
+    if (last === undefined) return undefined;
     const name = partition === '' ? ca : `${ca}/${partition}`;
-    return number === undefined
-      ? `CRL ${last} of ${name} is in the log, and none is on record`
-      : `CRL ${number} of ${name} is on record, and the last in the log is ${last}`;
+    if (!found) return `CRL ${last.number} of ${name} is in the log, and none is on record`;
+    if (found.number !== last.number) {
+      return `CRL ${found.number} of ${name} is on record, and the last in the log is ${last.number}`;
+    }
+    // Earlier releases told of a number only.
+    return last.hash === undefined || last.hash === found.hash
+      ? undefined
+      : `CRL ${found.number} of ${name} is on record as another one than the log has`;
+  }
+
+  /** A CA that is retired is shown no more. */
+  get isRetired(): boolean {
+    return this.#isRetired;
   }
 
   /** The CA's certificate and its RA certificates, by SHA-256. */
-  *authority(ca: string, { own, generations }: AuthorityOnRecord): Generator<string, void> {
+  *authority(ca: string, record: AuthorityOnRecord | undefined): Generator<string, void> {
+    const { own, generations = [] } = record ?? {};
     if (this.#ca !== undefined && this.#ca !== own) {
       yield `the CA ${ca} has another certificate on record than the log`;
     }
@@ -280,6 +294,7 @@ export class Told {
   }
 }
 
+export type CrlOnRecord = { readonly number: number; readonly hash?: string | undefined };
 export type CertificateOnRecord = {
   readonly state: string;
   readonly tbsHash: string;

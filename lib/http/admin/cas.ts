@@ -10,6 +10,7 @@ import type { AdminDeps } from '../../ca/deps.ts';
 import { readCrl } from '../../ca/revoke/crl-list.ts';
 import { aboutPartition, crlName, crlUrl } from '../../ca/revoke/partitions.ts';
 import { askForCrl, publishCrls } from '../../ca/revoke/publish-crl.ts';
+import { hash } from '../../crypto/native.ts';
 import type { Crl } from '../../ports/crls.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { printName } from '../../x509/names/name.ts';
@@ -74,6 +75,7 @@ export const caHandlers: HandlersOf<typeof caRoutes> = {
       ...aboutPartition(name),
       ...shownCrl(found.crl),
       size: found.crl.der.length,
+      sha256: hex(hash('SHA-256', found.crl.der)),
       count: found.count,
       url: found.url ?? crlUrl({ id, partitions: [] }, deps.config.filesUrl, name),
       entries: found.entries,
