@@ -69,7 +69,7 @@ export class Told {
   /** SHA-256 of the TBSCertificate by serial number; and of what was handed out, what became of it last. */
   readonly #intended: DiskMap<string>;
   readonly #standing: DiskMap<Standing>;
-/** Serial numbers of what was handed out and is not found yet, and the place of the event that tells of it. */
+  /** Serial numbers of what was handed out and is not found yet, and the place of the event that tells of it. */
   readonly #issued: DiskMap<readonly [end: null, at: number]>;
   /** The last CRLs by partition; '' is the CA's own. */
   readonly #crls = new Map<string, CrlOnRecord>();
