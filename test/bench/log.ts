@@ -131,7 +131,10 @@ export async function logRate(
   clearTimeout(rest);
   wake();
   await sequencer;
-  await sequence();
+  for (let before = -1; before < sequenced; ) {
+    before = sequenced;
+    await sequence();
+  }
   const [state] = (await logStates(deps)).filter((one) => one.log === CA);
   if (state?.checkpoint.size !== all) throw new Error(`${state?.checkpoint.size} of ${all} events`);
   close();
