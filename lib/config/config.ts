@@ -281,7 +281,10 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
   const checked = new Map<string, Endpoint>();
   for (const [name, { enrol, renew, ...given }] of endpoints.good) {
     const profile = known.get(given.profile);
-    const enrolment = checkEnrol(enrol, `endpoints.${name}.enrol`, problems);
+    const enrolment = checkEnrol(enrol, `endpoints.${name}.enrol`, {
+      approval: given.approval,
+      problems,
+    });
     if (secrets) problems.push(...secretProblems(name, enrolment, secrets));
     if (!profile) continue;
     checked.set(name, {

@@ -54,8 +54,8 @@ const staticChallenge = z.strictObject({
 
 export const enrolSchema = z.strictObject({
   authorize: described(
-    'validators, all of which must allow',
-    z.array(z.enum(ownValidators)).check(z.minLength(1, 'must name at least one validator')),
+    'validators, all of which must allow; none, if an approver decides about every request',
+    z.array(z.enum(ownValidators)),
   ),
   signer: described(
     'whose key signs a first request: "same": the key that it asks a certificate for; "any": also another one, for agents that keep their key in a TPM, RouterOS, and proxies of an MDM. The reply goes to whoever signed',
@@ -74,8 +74,13 @@ export const enrolSchema = z.strictObject({
 export function checkEnrol(
   { authorize, signer, staticChallenge }: z.output<typeof enrolSchema>,
   path: string,
-  problems: string[],
+  { approval, problems }: { readonly approval: string; readonly problems: string[] },
 ): Enrolment {
+  if (authorize.length === 0 && approval !== 'always') {
+    problems.push(
+      `${path}.authorize: names no validator, so that anybody would get a certificate; name one, or set "approval" to "always"`,
+    );
+  }
   const wanted = authorize.includes('staticChallenge');
   if (wanted && authorize.includes('challenge')) {
     problems.push(

@@ -441,7 +441,7 @@ describe('configuration', () => {
       (d) => {
         d.endpoints.default = { ca: 'default', enrol: { authorize: [] } };
       },
-      'endpoints.default.enrol.authorize: must name at least one validator',
+      'endpoints.default.enrol.authorize: names no validator, so that anybody would get a certificate; name one, or set "approval" to "always"',
     ],
     [
       'an unknown validator',

@@ -10,7 +10,7 @@ import type { Reason } from '../../refusal/reasons.ts';
 import { redact, sameKey } from '../../x509/csr.ts';
 import { printGeneralName } from '../../x509/names/general-name.ts';
 import type { Authorization } from '../authorize/authorize.ts';
-import { keptOf } from '../authorize/grounds.ts';
+import { asAllowed, keptOf } from '../authorize/grounds.ts';
 import type { Deps } from '../deps.ts';
 import { csrOf, type Known } from '../enrol/lookup.ts';
 import { beginAllowed } from '../enrol/new-transaction.ts';
@@ -54,8 +54,7 @@ export async function pend(
     ...begun,
     ...moved(begun, 'pend', now),
     names,
-    authorizedBy: grounds.by,
-    ...(grounds.challengeBy ? { challengeBy: grounds.challengeBy } : {}),
+    ...asAllowed(grounds),
     ...keptOf(grounds),
     undo: challenge ? { challenge: challenge.key } : {},
     expiresAt: now + endpoint.pendingTtlMs,

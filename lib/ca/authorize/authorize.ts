@@ -5,12 +5,9 @@
 // whose MAC is verified here. It carries the conditions that must stay true until the intent is written.
 
 import { type Bytes, fromBase64 } from '../../base/bytes.ts';
-import { Outage } from '../../base/errors.ts';
 import type { Endpoint } from '../../config/config.ts';
-import { isOutside } from '../../config/enrolment.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
-import type { ValidationRequest } from '../../ports/validator.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import { Refusal, reasons } from '../../refusal/reasons.ts';
 import { publicKeyOf, readCertificate } from '../../x509/certificate.ts';
@@ -35,8 +32,9 @@ import { certificateKey, keyHash, keyOwnerKey, subjectKey } from '../record/keys
 import type { View } from '../record/unit-of-work.ts';
 import { byChallenge } from './by-challenge.ts';
 import { byStaticChallenge } from './by-static-challenge.ts';
-import { type Again, type Denied, deny, type Grounds } from './grounds.ts';
+import { type Again, type Basis, type Denied, deny, type Grounds, withVerdict } from './grounds.ts';
 import { type NotRenewable, type Renewal, renewal } from './renew.ts';
+import { askValidators, gatesOf } from './validators.ts';
 
 /** Unexported, so that nothing but the check makes one. */
 class Granted {
@@ -92,12 +90,14 @@ export async function authorizeRenewal(
     const evidence = { renews: renews.renews.serial, challenge: bound.join(', ') };
     return { kind: 'not', reason: 'renewalOtherNames', evidence };
   }
+  const says = `renewal of ${renews.renews.serial}`;
   const grounds = {
     names: certified,
     profile,
     narrowing: renews.renews.narrowing,
     device: renews.renews.device,
-    by: [`renewal of ${renews.renews.serial}`],
+    by: [says],
+    verdicts: [{ validator: 'certificate', allows: true, says }],
     renews: renews.renews,
     supersedes,
     lineage,
@@ -119,10 +119,7 @@ export async function authorizeEnrolment(
   { renews, now }: { readonly renews: NotRenewable | undefined; readonly now: number },
 ): Promise<Decision> {
   const { endpoint } = request;
-  const { staticChallenge } = endpoint.enrol;
-  const basis = staticChallenge
-    ? byStaticChallenge(deps, request, staticChallenge)
-    : await byChallenge(deps, request, known, now);
+  const basis = await basisOf(deps, request, known, now);
   if (basis.kind === 'again') return basis;
   const decision =
     basis.kind === 'deny'
@@ -140,7 +137,36 @@ export async function authorizeEnrolment(
     ...(challengeId === undefined ? {} : { challengeId }),
     asEnrolment: reasons[decision.reason].code,
   };
-  return { ...deny(renews.reason, evidence), asEnrolment: decision.reason };
+  return { ...decision, ...deny(renews.reason, evidence), asEnrolment: decision.reason };
+}
+
+/** What the device brings along: a challenge, or the one secret of all; or nothing, and an approver decides. */
+async function basisOf(
+  deps: Deps,
+  request: EnrolmentRequest,
+  known: Known,
+  now: number,
+): Promise<Basis> {
+  const { authorize, staticChallenge } = request.endpoint.enrol;
+  if (staticChallenge) {
+    return withVerdict('staticChallenge', byStaticChallenge(deps, request, staticChallenge));
+  }
+  if (authorize.includes('challenge')) {
+    return withVerdict('challenge', await byChallenge(deps, request, known, now));
+  }
+  return byNothing(request);
+}
+
+/** The names that the profile lets a request give itself. */
+function byNothing({ endpoint: { profile }, csr }: EnrolmentRequest): Basis {
+  try {
+    const names = certifiedNames(profile, csr, { names: [] });
+    const grounds = { names, profile, by: [], ends: [], repeatsForLife: false };
+    return { kind: 'basis', grounds };
+  } catch (error) {
+    if (error instanceof Refusal) return deny(error.reason, error.evidence);
+    throw error;
+  }
 }
 
 /** What a renewal will be certified for; none where the profile allows it no longer. */
@@ -180,34 +206,14 @@ async function outside(
   known: Known,
   { list, grounds, now }: Asking,
 ): Promise<Decision> {
-  const { endpoint, transactionID, requestHash, csr } = request;
   for (const { transaction, certificate } of [known, ...(known.renewal ? [known.renewal] : [])]) {
     if (!certificate || !withdrawn(transaction, certificate, now)) continue;
     const { serial, state, revocationReason = '' } = certificate;
     return deny('requestRevoked', { serial, state, revocationReason });
   }
-  const question: ValidationRequest = {
-    requestHash,
-    endpoint: endpoint.id,
-    transactionID,
-    csr: csr.der,
-  };
-  const by = [...grounds.by];
-  const gates: string[] = [];
-  for (const id of list.filter(isOutside)) {
-    const validator = deps.validators.get(id);
-    if (!validator) throw new Outage(`the validator "${id}" is not there`);
-    const answer = await validator.validate(question);
-    if (!answer.allow) {
-      return deny('validatorRefused', {
-        validator: id,
-        ...(answer.note ? { note: answer.note } : {}),
-      });
-    }
-    by.push(`validator ${id}`);
-    if (validator.notify) gates.push(id);
-  }
-  const authorization = new Granted({ ...grounds, by, gates });
+  const asked = await askValidators(deps, request, list, grounds);
+  if (asked.kind === 'deny') return asked;
+  const authorization = new Granted(asked.grounds);
   const waits = await needsApprover(request, known, authorization.grounds);
   return { kind: waits ? 'pend' : 'grant', authorization };
 }
@@ -328,17 +334,4 @@ async function stillRenewable(
   if (signer) await view.load([{ kind: 'blockedKey', key: keyHash(signer.spki) }]);
   const asked = { endpoint, csr, der, spki: signer?.spki ?? der, record, own: transaction };
   return { ...(await renewal(asked, view, now)), signer };
-}
-
-/**
- * Ids of the validators that gate an endpoint's certificates.
- * @throws {Outage} for an unknown validator, because it might have been a gate
- */
-function gatesOf({ validators }: Deps, list: readonly string[]): string[] {
-  return list.filter((id) => {
-    if (!isOutside(id)) return false;
-    const validator = validators.get(id);
-    if (!validator) throw new Outage(`the validator "${id}" is not there`);
-    return validator.notify !== undefined;
-  });
 }

@@ -3,9 +3,9 @@
 import type { Profile } from '../../config/profile.ts';
 import type { CertificateRecord, Narrowing } from '../../ports/records/certificate.ts';
 import type { Lineage } from '../../ports/records/lineage.ts';
-import type { Author, Transaction } from '../../ports/records/transaction.ts';
+import type { Author, Transaction, Verdict } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
-import type { Reason } from '../../refusal/reasons.ts';
+import { type Reason, reasons } from '../../refusal/reasons.ts';
 import type { CertifiedNames } from '../policy/policy.ts';
 
 /** On what a grant rests, and what its intent does beside reserving a serial number. */
@@ -18,6 +18,8 @@ export type Grounds = {
   /** For the record and people: `challenge <id>`, `static challenge of endpoint <id>`,
    * `renewal of <serial>`, `approval`; no person. */
   readonly by: readonly string[];
+  /** As the validators said it. */
+  readonly verdicts?: readonly Verdict[];
   /** Whoever made the challenge. */
   readonly challengeBy?: Author;
   /** Key of the challenge whose use is taken; finished holders that are no longer listed. */
@@ -42,6 +44,7 @@ export type Denied = {
   readonly evidence: Evidence;
   /** For a request that is not a renewal: why it is not an enrolment either. */
   readonly asEnrolment?: Reason;
+  readonly verdicts?: readonly Verdict[];
 };
 
 /** A record that would refuse the request has been voided since it was read. The caller must neither refuse
@@ -60,6 +63,23 @@ export const deny = (reason: Reason, evidence: Evidence = {}): Denied => ({
   evidence,
 });
 
+/** The same with what its first validator says of it. */
+export const withVerdict = (validator: string, basis: Basis): Basis => {
+  switch (basis.kind) {
+    case 'again':
+      return basis;
+    case 'deny': {
+      const { code, text } = reasons[basis.reason];
+      return { ...basis, verdicts: [{ validator, allows: false, says: `${code}: ${text}` }] };
+    }
+    case 'basis': {
+      const says = basis.grounds.by.join(', ');
+      const verdicts = [{ validator, allows: true, says }];
+      return { kind: 'basis', grounds: { ...basis.grounds, verdicts } };
+    }
+  }
+};
+
 /** What the Transaction and the certificate have of them on record, for the renewals to come. */
 export const keptOf = ({
   narrowing,
@@ -67,4 +87,15 @@ export const keptOf = ({
 }: Grounds): Pick<CertificateRecord, 'narrowing' | 'device'> => ({
   ...(narrowing ? { narrowing } : {}),
   ...(device === undefined ? {} : { device }),
+});
+
+/** What the Transaction says of who allowed it. */
+export const asAllowed = ({
+  by,
+  verdicts,
+  challengeBy,
+}: Grounds): Pick<Transaction, 'authorizedBy' | 'verdicts' | 'challengeBy'> => ({
+  authorizedBy: by,
+  ...(verdicts ? { verdicts } : {}),
+  ...(challengeBy ? { challengeBy } : {}),
 });

@@ -22,7 +22,7 @@ import {
   sign,
 } from '../authority/sign.ts';
 import type { Authorization } from '../authorize/authorize.ts';
-import { type Grounds, keptOf } from '../authorize/grounds.ts';
+import { asAllowed, type Grounds, keptOf } from '../authorize/grounds.ts';
 import { joined, withSuccessor } from '../authorize/lineage.ts';
 import type { Deps, EnrolDeps } from '../deps.ts';
 import { buildTbsCertificate, issuedOf } from '../policy/build-certificate.ts';
@@ -268,8 +268,7 @@ function putAttempt(
     serial,
     leaseUntil: now + LEASE_MS,
     names: grounds.names.names.map(printGeneralName),
-    authorizedBy: grounds.by,
-    ...(grounds.challengeBy ? { challengeBy: grounds.challengeBy } : {}),
+    ...asAllowed(grounds),
     ...keptOf(grounds),
     gates: grounds.gates,
     repeatUntil: grounds.repeatsForLife ? notAfter : now + endpoint.repeatMs,

@@ -9,7 +9,7 @@ import { MAX_CHALLENGE_FAILURES, REFUSAL_KEPT_MS } from '../../base/limits.ts';
 import type { EventFields } from '../../events/event.ts';
 import { isGone } from '../../ports/records/expiry.ts';
 import type { Challenge, RequestPointer } from '../../ports/records/records.ts';
-import type { Transaction } from '../../ports/records/transaction.ts';
+import type { Transaction, Verdict } from '../../ports/records/transaction.ts';
 import { isLocked } from '../../ports/store.ts';
 import { type Reason, Refusal, reasons } from '../../refusal/reasons.ts';
 import type { Denied } from '../authorize/grounds.ts';
@@ -25,12 +25,14 @@ import type { Act } from './rollback.ts';
 /** What `authorize` denied, with what it counts against. */
 export class DeniedRequest extends Refusal {
   readonly against: Against | undefined;
+  readonly verdicts: readonly Verdict[];
   constructor(
-    { reason, evidence, asEnrolment = reason }: Denied,
+    { reason, evidence, asEnrolment = reason, verdicts = [] }: Denied,
     request: EnrolmentRequest,
     known: Known,
   ) {
     super(reason, evidence);
+    this.verdicts = verdicts;
     const { view, challenge } = known;
     const counts = reasons[asEnrolment].countsAgainstChallenge === true;
     if (!challenge || !(counts || isOpenDecoy(challenge.record))) return;

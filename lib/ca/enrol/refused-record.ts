@@ -10,7 +10,7 @@ import {
   REFUSAL_KEPT_MS,
 } from '../../base/limits.ts';
 import { visible } from '../../base/text.ts';
-import type { Transaction } from '../../ports/records/transaction.ts';
+import type { Transaction, Verdict } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import type { Refusal } from '../../refusal/reasons.ts';
 import { redact } from '../../x509/csr.ts';
@@ -36,7 +36,7 @@ export function cut(text: string): string {
 export function refusedTransaction(
   deps: Deps,
   request: EnrolmentRequest,
-  { reason, evidence }: Refusal,
+  { reason, evidence, verdicts }: Refusal & { readonly verdicts?: readonly Verdict[] },
   now: number,
 ): Transaction<'refused'> {
   const begun = beginTransaction(deps, request, now);
@@ -50,6 +50,7 @@ export function refusedTransaction(
     names: namesAsked(request),
     reason,
     evidence: cutEvidence(evidence),
+    ...(verdicts && verdicts.length > 0 ? { verdicts: verdicts.map(cutVerdict) } : {}),
     repeatUntil: now,
     expiresAt: now + REFUSAL_KEPT_MS,
   };
@@ -62,6 +63,9 @@ const cutEvidence = (evidence: Evidence): Evidence =>
       typeof value === 'number' ? value : cut(value),
     ]),
   );
+
+const cutVerdict = ({ says, ...verdict }: Verdict): Verdict =>
+  says === undefined ? verdict : { ...verdict, says: cut(says) };
 
 /** The first of those that can be read. */
 function namesAsked({ csr }: EnrolmentRequest): string[] {

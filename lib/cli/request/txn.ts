@@ -20,6 +20,7 @@ import { watchCommand } from './watch.ts';
 import { transactionId } from './which.ts';
 
 type Story = AnswerTo<'GET /transactions/{id}'>;
+type Verdict = NonNullable<Story['verdicts']>[number];
 
 type ListOptions = PageOptions & {
   readonly endpoint?: string;
@@ -117,6 +118,9 @@ async function listTransactions(
   );
 }
 
+const verdictText = ({ validator, allows, says }: Verdict): string =>
+  `${validator} ${allows ? 'allows' : 'refuses'}${says === undefined ? '' : `: ${says}`}`;
+
 function page(story: Story): Sheet {
   const { id, endpoint, ca, profile, state, messageType, reason, expiresAt, moreEvents } = story;
   const { challengeBy, approval } = story;
@@ -139,6 +143,7 @@ function page(story: Story): Sheet {
     ['client', story.client?.agent],
     ['CSR SHA-256', story.csrHash],
     ['authorized by', story.authorizedBy],
+    ['validators', story.verdicts?.map(verdictText)],
     ['challenge by', challengeBy && byText(challengeBy)],
     ['approved by', approval && `${byText(approval)}, ${seconds(approval.at)}`],
     ['renews', story.renews],

@@ -39,6 +39,7 @@ function shownTransaction(one: Transaction) {
     names: one.names,
     profile: one.profile,
     authorizedBy: one.authorizedBy,
+    ...(one.verdicts ? { verdicts: one.verdicts } : {}),
     ...(number === undefined ? {} : { serial: number }),
     ...(one.device === undefined ? {} : { device: one.device }),
     ...(one.narrowing ? shownNarrowing(one.narrowing) : {}),

@@ -71,6 +71,8 @@ export type TransactionBase = {
   /** What allowed it: `challenge <id>`, `static challenge of endpoint <id>`, `renewal of <serial>`,
    * `approval`; for people, and naming none. */
   readonly authorizedBy: readonly string[];
+  /** What each validator said, in the order in which they were asked: after one that refuses, no other. */
+  readonly verdicts?: readonly Verdict[];
   /** Whoever made its challenge. */
   readonly challengeBy?: Author;
   /** By its challenge, or by the certificate that it renews. */
@@ -105,6 +107,14 @@ export type TransactionBase = {
   /** At most `MAX_TIMELINE`. */
   readonly timeline: readonly TimelineEntry[];
   readonly createdAt: number;
+};
+
+export type Verdict = {
+  /** As `authorize` names it; `certificate`: the one that signed a renewal. */
+  readonly validator: string;
+  readonly allows: boolean;
+  /** For people. */
+  readonly says?: string;
 };
 
 /** The address, where it is known, and what the client calls itself. */

@@ -1,0 +1,57 @@
+// The validators outside, such as an MDM: each is asked, and each must allow.
+
+import { Outage } from '../../base/errors.ts';
+import { isOutside } from '../../config/enrolment.ts';
+import type { Verdict } from '../../ports/records/transaction.ts';
+import type { ValidationRequest, Validator } from '../../ports/validator.ts';
+import { shortened } from '../../refusal/evidence.ts';
+import type { Deps } from '../deps.ts';
+import type { EnrolmentRequest } from '../enrol/request.ts';
+import { type Denied, deny, type Grounds } from './grounds.ts';
+
+/**
+ * @param list the endpoint's: those outside among it are asked
+ * @throws {Outage} when one gave no answer
+ */
+export async function askValidators(
+  deps: Deps,
+  { endpoint, transactionID, requestHash, csr }: EnrolmentRequest,
+  list: readonly string[],
+  grounds: Omit<Grounds, 'gates'>,
+): Promise<{ readonly kind: 'allow'; readonly grounds: Grounds } | Denied> {
+  const question: ValidationRequest = {
+    requestHash,
+    endpoint: endpoint.id,
+    transactionID,
+    csr: csr.der,
+  };
+  const by = [...grounds.by];
+  const verdicts: Verdict[] = [...(grounds.verdicts ?? [])];
+  const gates: string[] = [];
+  for (const id of list.filter(isOutside)) {
+    const validator = validatorOf(deps, id);
+    const { allow, note } = await validator.validate(question);
+    const says = note ? { says: shortened(note) } : {};
+    verdicts.push({ validator: id, allows: allow, ...says });
+    if (!allow) {
+      const refused = deny('validatorRefused', { validator: id, ...(note ? { note } : {}) });
+      return { ...refused, verdicts };
+    }
+    by.push(`validator ${id}`);
+    if (validator.notify) gates.push(id);
+  }
+  return { kind: 'allow', grounds: { ...grounds, by, verdicts, gates } };
+}
+
+/**
+ * Ids of the validators that gate an endpoint's certificates.
+ * @throws {Outage} for an unknown validator, because it might have been a gate
+ */
+export const gatesOf = (deps: Pick<Deps, 'validators'>, list: readonly string[]): string[] =>
+  list.filter((id) => isOutside(id) && validatorOf(deps, id).notify !== undefined);
+
+function validatorOf({ validators }: Pick<Deps, 'validators'>, id: string): Validator {
+  const validator = validators.get(id);
+  if (!validator) throw new Outage(`the validator "${id}" is not there`);
+  return validator;
+}
