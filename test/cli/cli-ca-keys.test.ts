@@ -543,15 +543,20 @@ describe("a server's folder", () => {
   test('a folder is begun by its first command, also where its keys are in KMS, whose deployment must be named', async () => {
     const { dataDir, env } = await freshService('operator-kms');
     const key = 'arn:aws:kms:eu-central-1:111122223333:key/00000000-0000-0000-0000-000000000000';
-    const inKms = { ...env, SCEPTER_SEALING_KEY: key, AWS_REGION: 'eu-central-1' };
-    const { close } = await openOperator(readEnv({ ...inKms, SCEPTER_DEPLOYMENT: 'test' }));
+    const inKms = { SCEPTER_SEALING_KEY: key, AWS_REGION: 'eu-central-1' };
+    const named = { SCEPTER_DEPLOYMENT: 'test', SCEPTER_LOG_KEY: key };
+    const { close } = await openOperator(readEnv({ ...env, ...inKms, ...named }));
     close();
     assert.equal(statSync(dataDir).mode & 0o777, 0o700);
     assert.equal(statSync(join(dataDir, 'scepter.db')).mode & 0o777, 0o600);
-    await assert.rejects(
-      openOperator(readEnv(inKms)),
-      /^ConfigError: SCEPTER_DEPLOYMENT must be set$/,
-    );
+    for (const name of ['SCEPTER_DEPLOYMENT', 'SCEPTER_LOG_KEY'] as const) {
+      const { [name]: _, ...others } = named;
+      const { env: ofAnother } = await freshService('operator-kms');
+      await assert.rejects(
+        openOperator(readEnv({ ...ofAnother, ...inKms, ...others })),
+        new RegExp(`^ConfigError: ${name} must be set`),
+      );
+    }
   });
 
   test('a folder that is in use, and no server where one was looked for: the sentence says what to set', async () => {
