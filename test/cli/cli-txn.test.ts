@@ -217,6 +217,7 @@ describe('txn show, approve, deny', () => {
         `signer         ${signer}`,
         `CSR SHA-256    ${csrHash}`,
         `authorized by  ${authorizedBy[0]}`,
+        `validators     challenge allows: ${authorizedBy[0]}`,
         'challenge by   system',
         `configuration  ${lab.config.digest}`,
         `created        ${begun}`,
