@@ -13,7 +13,7 @@ import type { Signer } from '../lib/ports/signer.ts';
 import type { Key, Store } from '../lib/ports/store.ts';
 import { type Env, setting } from './env.ts';
 
-type LogKey = SoftwareKeys['logKey'];
+type LogKey = Pick<SoftwareKeys['logKey'], 'publicKey' | 'sign'>;
 
 /** What a process has that signs with this key. */
 export const sequencingWith = (
@@ -29,13 +29,15 @@ export type Keys = {
   readonly kms?: Pick<KmsKeys, 'adopt' | 'makeMacKey' | 'reload' | 'close'>;
   /** References of the keys of CAs, where they are files. */
   readonly caKeys?: () => Promise<readonly string[]>;
-  /** That of the logs. */
-  readonly logKey: LogKey;
+  /** That of the logs; one that is a file can be made. */
+  readonly logKey: LogKey & Partial<SoftwareKeys['logKey']>;
 };
 
-/** What an operator does with keys in KMS, and nobody does with keys in files. */
-export const ceremonies = ({ kms }: Keys) =>
-  kms ? { adoptKey: kms.adopt.bind(kms), makeMacKey: kms.makeMacKey.bind(kms) } : {};
+/** What an operator does with keys in KMS, and with keys in files. */
+export const ceremonies = ({ kms, logKey: { make } }: Keys) => ({
+  ...(kms ? { adoptKey: kms.adopt.bind(kms), makeMacKey: kms.makeMacKey.bind(kms) } : {}),
+  ...(make ? { makeLogKey: make } : {}),
+});
 
 /** Records that a server and `ca init` write before and with the first CA. */
 const witnesses: readonly Key[] = [

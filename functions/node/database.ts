@@ -4,7 +4,9 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { logFolder } from '../../lib/adapters/log-folder.ts';
 import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
+import { SYSTEM_LOG } from '../../lib/base/words.ts';
 import { logged } from '../../lib/ca/log/outbox.ts';
+import { checkpointPath } from '../../lib/ca/log/sequence.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 import type { CrlStore, IssuerFiles } from '../../lib/ports/crls.ts';
@@ -71,10 +73,19 @@ export const storeOf = (
   store: Store = database,
 ): Store => logged(guarded(store, macKeys, log));
 
-/** A key that is a file is made by the first start. */
-export async function logsOf(database: Database, { logKey, kms }: Keys): Promise<Sequencing> {
-  if (!kms) await logKey.publicKey();
+/** A key that is a file is made by the first start. Where there was one, or a log, nothing takes its place. */
+export async function logsOf(database: Database, { logKey }: Keys): Promise<Sequencing> {
+  const { make, wasMade } = logKey;
+  if (make && wasMade && !(await wasMade()) && !(await haveBegun(database))) await make();
   return sequencingWith(logKey, { files: database.logFiles, waiting: database });
+}
+
+/** Whether anything was signed: of the records or of the files one may be lost. */
+async function haveBegun(database: Database): Promise<boolean> {
+  const [head] = await database.read([{ kind: 'logHead', key: SYSTEM_LOG }]);
+  return (
+    head !== undefined || (await database.logFiles.read(checkpointPath(SYSTEM_LOG))) !== undefined
+  );
 }
 
 /** The database of a folder as it is, beside the files of its logs. */

@@ -13,6 +13,7 @@ import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/prom
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Bytes, concat, fromHex, fromUtf8, utf8 } from '../base/bytes.ts';
+import { Outage } from '../base/errors.ts';
 import { digests, type KeySpec, type SigningAlgorithm } from '../crypto/algorithms.ts';
 import type { MacKey, MacKeys } from '../ports/mac-keys.ts';
 import type { RaKeys, SealContext } from '../ports/ra-keys.ts';
@@ -83,14 +84,23 @@ export class SoftwareKeys {
     },
   };
 
-  /** The key of the logs: ECDSA on P-256, made when it is first asked for. */
+  /** The key of the logs: ECDSA on P-256. */
   readonly logKey = {
-    /** SubjectPublicKeyInfo, DER. */
+    /** SubjectPublicKeyInfo, DER. @throws {Outage} where it was lost */
     publicKey: async (): Promise<Bytes> => {
-      const files = await readdir(this.#folder);
-      if (files.includes(`${LOG_KEY}.p8`)) return this.signer.publicKey(LOG_KEY);
-      return this.#generate(LOG_KEY, { type: 'EC', curve: 'P-256' });
+      if (await this.#has(`${LOG_KEY}.p8`)) return this.signer.publicKey(LOG_KEY);
+      throw new Outage(
+        `${join(this.#folder, `${LOG_KEY}.p8`)}, the key of the logs, is missing, and nothing gets into them: restore it from a backup; if it is lost, "scepter log recover NAME --new-key" of each log (system, and every CA) ends that one and begins the next under another key`,
+      );
     },
+    /** Makes it where it is missing: all that was signed with the one before has to have ended. */
+    make: async (): Promise<void> => {
+      if (await this.#has(`${LOG_KEY}.p8`)) return;
+      this.#signing.delete(LOG_KEY);
+      await this.#generate(LOG_KEY, { type: 'EC', curve: 'P-256' });
+    },
+    /** Whether there was one: it may be lost. */
+    wasMade: (): Promise<boolean> => this.#has(`${LOG_KEY}.spki`),
     sign: async (text: Bytes): Promise<Bytes> =>
       (await this.signer.sign(LOG_KEY, { kind: 'ECDSA', digest: 'SHA-256' }, text)).octets,
   };
@@ -111,6 +121,10 @@ export class SoftwareKeys {
       return this.#macKeys;
     },
   };
+
+  async #has(name: string): Promise<boolean> {
+    return (await readdir(this.#folder)).includes(name);
+  }
 
   async #generate(reference: string, spec: KeySpec): Promise<Bytes> {
     const pair =

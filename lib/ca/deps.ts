@@ -96,6 +96,8 @@ export type Operator = LifecycleDeps &
     readonly begin?: () => Promise<void>;
     /** Absent where MAC keys make themselves. */
     readonly makeMacKey?: (purpose: MacPurpose) => Promise<SealedMacKey>;
+    /** Makes the key of the logs where it is missing; absent where it is in KMS. */
+    readonly makeLogKey?: () => Promise<void>;
     /** Replaces the token that is kept in a file; absent where there is none. */
     readonly replaceTokenFile?: (actor: Actor) => Promise<void>;
     /** Forgets what this process has loaded of CAs and keys: from now on a change counts here. */

@@ -63,7 +63,14 @@ export async function upkeepTrouble(deps: Deps): Promise<Outage | undefined> {
     );
   }
   // In a table that takes eight queries a log, and anybody may ask: there, alarms tell of it.
-  const [late] = deps.sequencing && deps.snapshots ? await lateLogs(deps) : [];
+  if (!deps.sequencing || !deps.snapshots) return undefined;
+  try {
+    await deps.sequencing.key();
+  } catch (error) {
+    if (error instanceof Outage) return error;
+    throw error;
+  }
+  const [late] = await lateLogs(deps);
   return late === undefined
     ? undefined
     : new Outage(`events wait for the log "${late}": "scepter status" says more`);

@@ -33,6 +33,9 @@ export type Verifier = {
 const keyIdOf = ({ spki }: Pick<PublicKey, 'spki'>): Bytes =>
   hash('SHA-256', spki).slice(0, KEY_ID_OCTETS);
 
+/** In hexadecimal digits, as verifier keys have it. */
+export const keyId = (key: Pick<PublicKey, 'spki'>): string => hex(keyIdOf(key));
+
 /** No space and no plus: they separate the parts of lines and of verifier keys. */
 const isKeyName = (name: string): boolean => /^[^\s+]+$/u.test(name);
 
@@ -47,7 +50,7 @@ export function logKey(spki: Bytes): PublicKey {
 
 /** `NAME+HEX+BASE64`, as verifiers are configured with it. */
 export const verifierKey = ({ name, key }: Verifier): string =>
-  `${name}+${hex(keyIdOf(key))}+${base64(concat([Uint8Array.of(ECDSA_TYPE), key.spki]))}`;
+  `${name}+${keyId(key)}+${base64(concat([Uint8Array.of(ECDSA_TYPE), key.spki]))}`;
 
 /** @throws {Malformed} */
 export function readVerifierKey(text: string): Verifier {

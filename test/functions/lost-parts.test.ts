@@ -6,7 +6,7 @@ import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { starts } from '../support/embedded.ts';
-import { freshService, run, temporary } from '../support/process.ts';
+import { freshService, run, startServer, temporary } from '../support/process.ts';
 
 /** A folder that a first start has made. */
 async function folder(name: string) {
@@ -130,3 +130,54 @@ test('what a first start that was killed has left is no loss: the next one goes 
   await starts(one.env);
   assert.ok(files(one).length > before.length, 'it made a CA');
 });
+
+for (const lost of [['log.p8'], ['log.p8', 'log.spki']]) {
+  test(`without ${lost.join(' and ')} devices are served, no other key takes its place, and an operator lets the logs go on under a new one`, async () => {
+    const { env, dataDir } = await freshService('lost-log-key');
+    const scepter = (...args: string[]) => run('bin/scepter.js', args, { env });
+    const done = async (...args: string[]): Promise<string> => {
+      const { code, out, err } = await scepter(...args);
+      assert.equal(code, 0, err);
+      return out;
+    };
+    const first = await startServer(env);
+    const keyOf = async (log: string): Promise<string> => {
+      for (;;) {
+        const { code, out } = await scepter('log', 'key', log);
+        if (code === 0) return out;
+      }
+    };
+    const [key] = [await keyOf('default'), await keyOf('system')];
+    await first.stop();
+    for (const name of lost) rmSync(join(dataDir, 'keys', name));
+    const said = /keys\/log\.p8, the key of the logs, is missing.*--new-key/s;
+    const second = await startServer(env);
+    try {
+      assert.equal((await fetch(`${second.url}/scep?operation=GetCACaps`)).status, 200);
+      assert.equal((await fetch(`${second.url}/healthz/upkeep`)).status, 503);
+      const status = await scepter('status');
+      assert.deepEqual([status.code, said.test(status.out + status.err)], [1, true], status.out);
+      assert.equal(readdirSync(join(dataDir, 'keys')).includes('log.p8'), false, 'none was made');
+      const refused = await scepter('log', 'recover', 'default');
+      assert.equal(refused.code, 1);
+      assert.match(refused.err, said);
+      assert.equal(await done('log', 'key', 'default'), key, 'it is verified as before');
+      for (const log of ['system', 'default']) {
+        const told = await done('log', 'recover', log, '--new-key');
+        assert.match(told, new RegExp(`^"${log}" .* was signed with another key than`));
+        assert.match(told, new RegExp(`the log goes on as "${log}\\.2"`));
+      }
+      assert.notEqual((await keyOf('default.2')).split('+')[1], key.split('+')[1]);
+      await done('log', 'verify', join(dataDir, 'log', 'default'), '--key', key.trim());
+      const [event = ''] = (await done('log', 'export', '--type', 'ca.created')).split('\n');
+      const name = join(dataDir, '..', 'made');
+      await done('log', 'proof', JSON.parse(event).id, '--out', name);
+      await done('log', 'check', name, '--key', key.trim());
+      assert.equal((await scepter('status')).code, 0);
+      assert.equal(await done('log', 'key', 'default'), key);
+    } finally {
+      await second.stop();
+    }
+    assert.equal(await done('log', 'key', 'default'), key, 'while no server runs, too');
+  });
+}

@@ -16,6 +16,7 @@ async function open() {
     lab.fetch(path, {
       method,
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      ...(method === 'POST' ? { body: '{}' } : {}),
     });
   const tokenOf = async (role: 'auditor' | 'challenger') => {
     const token = role.padEnd(43, 'x');

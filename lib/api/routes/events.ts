@@ -76,7 +76,11 @@ const logs = answer(
   z.strictObject({
     logs: z.array(
       z.strictObject({
-        log: described('the name of its CA, or system', z.string()),
+        log: described('the name of its CA, or system; NAME.2 after it has ended', z.string()),
+        ended: described(
+          'another one goes on from it; it proves what is in it',
+          z.optional(z.literal(true)),
+        ),
         verifierKey: described('C2SP signed-note: origin, key id, public key', z.string()),
         size: described('events under the newest checkpoint', z.int()),
         root: described('of the tree (RFC 6962)', hexText),

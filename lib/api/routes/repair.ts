@@ -132,6 +132,15 @@ export const repairRoutes = {
     summary:
       'Lets a log go on whose records and files are of different moments: from what is published, or as the next log where that is lost',
     params: z.strictObject({ log: caId }),
+    body: body(
+      'LogRecovery',
+      z.strictObject({
+        newKey: described(
+          'the key that signed it is lost: it ends, and the next one begins under the key of the logs as it is now',
+          z.optional(z.boolean()),
+        ),
+      }),
+    ),
     answer: answer(
       'RecoveredLog',
       z.strictObject({
@@ -141,6 +150,10 @@ export const repairRoutes = {
         ),
         size: z.int(),
         lost: described('events in it that are no longer on record', z.array(ulidText)),
+        ended: described(
+          'what became of the one before it, where that has ended',
+          z.optional(z.string()),
+        ),
       }),
     ),
     conflict: notHere,

@@ -1,17 +1,17 @@
 // Finds an event among the entries of its log, and proves that it is under the published checkpoint.
 
-import { fromUtf8 } from '../../base/bytes.ts';
 import { CLOCK_SKEW_MS } from '../../base/limits.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
 import { SYSTEM_LOG } from '../../base/words.ts';
-import { openCheckpoint, verifierKey } from '../../events/note.ts';
+import { verifierKey } from '../../events/note.ts';
 import { proofText } from '../../events/proof.ts';
 import { hashesIn, nodesOf, type Tile, tilePath } from '../../events/tiles.ts';
 import { inclusionPath } from '../../events/tree.ts';
 import { View } from '../record/unit-of-work.ts';
 import { indexOfEntry } from './find-entry.ts';
 import { required } from './published.ts';
-import { checkpointPath, type LogDeps } from './sequence.ts';
+import type { LogDeps } from './sequence.ts';
+import { lastOf, namesUntil } from './states.ts';
 
 type Proven = {
   /** The event's canonical text: what is hashed. */
@@ -42,23 +42,16 @@ export async function prove(deps: LogDeps, id: string): Promise<Proven | 'waits'
   return 'waits';
 }
 
-/** `default.3`, `default.2`, `default`: a log that has ended stays where it was, and still proves what is in it. */
-function namesUntil(log: string, newest: string): readonly string[] {
-  const [, number = '1'] = /\.(\d+)$/.exec(newest) ?? [];
-  const count = Number(number);
-  return Array.from({ length: count }, (_, i) => (i + 1 < count ? `${log}.${count - i}` : log));
-}
-
 async function proveIn(
-  { logs: { files, key } }: LogDeps,
+  deps: LogDeps,
   name: string,
   sought: { readonly id: string; readonly event: string },
 ): Promise<Proven | undefined> {
-  const note = await files.read(checkpointPath(name));
-  if (!note) return undefined;
-  const checkpoint = fromUtf8(note);
-  const verifier = { name: checkpoint.slice(0, checkpoint.indexOf('\n')), key: await key() };
-  const { size, time } = await openCheckpoint(checkpoint, verifier);
+  const last = await lastOf(deps, name);
+  if (!last) return undefined;
+  const { files } = deps.logs;
+  const { verifier, note: checkpoint } = last;
+  const { size, time } = last.checkpoint;
   if (timeOfUlid(sought.id) > time + CLOCK_SKEW_MS) return undefined;
   const read = (tile: Tile) => required(files, `${name}/${tilePath(tile)}`);
   const index = await indexOfEntry({ files, name, size }, sought, { everywhere: true });

@@ -7,7 +7,7 @@ import { Malformed, Outage } from '../../base/errors.ts';
 import { MAX_PAGE } from '../../base/limits.ts';
 import { SYSTEM_LOG } from '../../base/words.ts';
 import type { NamedActor } from '../../events/event.ts';
-import { openCheckpoint } from '../../events/note.ts';
+import { keyId, openCheckpoint } from '../../events/note.ts';
 import { verifyTree } from '../../events/verify.ts';
 import type { Deps } from '../deps.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
@@ -22,32 +22,52 @@ type Recovered = {
   readonly size: number;
   /** Ids of events that are in the log and no longer on record. */
   readonly lost: readonly string[];
+  /** What became of the one before it, where that has ended. */
+  readonly ended?: string;
+};
+
+type RecoverOptions = {
+  /** It goes on under the key of the logs as it is now, because the one that signed it is lost. */
+  readonly newKey?: boolean;
+  /** Makes the key of the logs where it is a file that is missing; absent where it is in KMS. */
+  readonly makeLogKey?: () => Promise<void>;
 };
 
 /** Ends every log that has begun, and begins the next one of each: after records were restored from a backup. */
 export async function beginLogsAnew(deps: RecoverDeps, actor: NamedActor): Promise<void> {
   for (const log of await everyLog(deps)) {
     const view = await headOf(deps, log);
-    if (view.get('logHead', log)) await beginAnew(deps, { log, view, actor });
+    const name = view.get('logHead', log)?.name;
+    if (name === undefined) continue;
+    await beginAnew(deps, { log, view, actor, name, ended: `"${name}" has ended` });
   }
 }
 
 /**
  * @returns undefined where there is no such log
- * @throws {Outage} where what is published is not whole, or is not signed with the key of the logs
+ * @throws {Outage} where what is published is not whole, or is not signed with the key of the logs; for a new key,
+ *   where it is
  */
 export async function recoverLog(
   deps: RecoverDeps & LogDeps,
   log: string,
   actor: NamedActor,
+  { newKey = false, makeLogKey }: RecoverOptions = {},
 ): Promise<Recovered | undefined> {
   const { files, key } = deps.logs;
   const view = await headOf(deps, log);
-  const name = view.get('logHead', log)?.name ?? (await newestName(deps, log));
+  const head = view.get('logHead', log);
+  const name = head?.name ?? (await newestName(deps, log));
   const found = await files.read(checkpointPath(name));
+  if (!found && !head) return undefined;
+  if (newKey) {
+    await makeLogKey?.();
+    return underNewKey(deps, { log, view, actor, name }, found && fromUtf8(found));
+  }
   if (!found) {
-    if (!view.get('logHead', log)) return undefined;
-    return { name: await beginAnew(deps, { log, view, actor }), size: 0, lost: [] };
+    const events = eventsUnder(head?.checkpoint);
+    const ended = `the files of "${name}" are lost: what was in it (${events}) cannot be proven until they are back`;
+    return beginAnew(deps, { log, view, actor, name, ended });
   }
   const checkpoint = fromUtf8(found);
   const origin = checkpoint.slice(0, checkpoint.indexOf('\n'));
@@ -64,9 +84,8 @@ export async function recoverLog(
   }
   await forgetWaiting(deps, log, new Set(ids));
   const lost = await lacking(deps, ids);
-  const head = { name, origin, checkpoint, before: checkpoint, taken: [] };
   const draft = new Draft(view);
-  draft.put('logHead', log, head);
+  draft.put('logHead', log, { name, origin, checkpoint, before: checkpoint, taken: [] });
   tell(deps, draft, {
     log,
     actor,
@@ -92,19 +111,66 @@ async function newestName({ logs }: LogDeps, log: string): Promise<string> {
   return name;
 }
 
-type Anew = { readonly log: string; readonly view: View; readonly actor: NamedActor };
+type Ending = {
+  readonly log: string;
+  readonly view: View;
+  readonly actor: NamedActor;
+  /** Under which the files are of the one that ends. */
+  readonly name: string;
+};
 
-async function beginAnew(deps: RecoverDeps, { log, view, actor }: Anew): Promise<string> {
-  const before = view.get('logHead', log)?.name ?? log;
+/** Nothing more is ever signed of the one before. @param ended what is told of it */
+async function beginAnew(
+  deps: RecoverDeps,
+  { log, view, actor, name: before, ended }: Ending & { readonly ended: string },
+): Promise<Recovered> {
   const [, number = '1'] = /\.(\d+)$/.exec(before) ?? [];
   const name = `${log}.${Number(number) + 1}`;
   const draft = new Draft(view);
   const origin = originOf(deps, name);
   draft.put('logHead', log, { name, origin, checkpoint: '', before: '', taken: [] });
-  tell(deps, draft, { log, actor, note: `it goes on from "${before}", which has ended` });
+  tell(deps, draft, { log, actor, note: `it goes on from "${before}": ${ended}` });
   await written(deps, draft);
-  return name;
+  return { name, size: 0, lost: [], ended };
 }
+
+/** @param published the newest checkpoint, where there is one */
+async function underNewKey(
+  deps: RecoverDeps & LogDeps,
+  ending: Ending,
+  published: string | undefined,
+): Promise<Recovered> {
+  const { log, view, name } = ending;
+  const head = view.get('logHead', log);
+  const key = await deps.logs.key();
+  const [last = '', ...more] = [head?.checkpoint, published].filter(Boolean);
+  if (last === '') return { name, size: 0, lost: [] };
+  for (const note of [last, ...more]) {
+    const signed = openCheckpoint(note ?? '', { name: note?.split('\n', 1)[0] ?? '', key });
+    if (await signed.then(() => true, isMalformed)) {
+      throw new Outage(
+        `the log "${name}" is signed with the key of the logs as it is now: recover it without --new-key`,
+      );
+    }
+  }
+  // What is published is in the log that ends, and must not get into the next one, too.
+  if (head && published === head.checkpoint) await deps.logs.waiting.forget(head.taken);
+  const files = published === undefined ? ', once its files are back' : '';
+  const ended = `"${name}" (${eventsUnder(last)}) was signed with another key than ${keyId(key)}, which signs from now on; it is verified with its own${files}`;
+  return beginAnew(deps, { ...ending, ended });
+}
+
+/** @returns false @throws what is no such error */
+function isMalformed(error: unknown): false {
+  if (error instanceof Malformed) return false;
+  throw error;
+}
+
+/** By the second line of a checkpoint. */
+const eventsUnder = (checkpoint = ''): string => {
+  const events = Number(checkpoint.split('\n')[1] ?? 0);
+  return `${events} ${events === 1 ? 'event' : 'events'}`;
+};
 
 function tell(
   { clock, random }: RecoverDeps,

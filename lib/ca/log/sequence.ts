@@ -7,7 +7,7 @@
 // before it, and the head changes only on condition that it is the one that was read.
 
 import { type Bytes, equal, fromUtf8, hex, utf8 } from '../../base/bytes.ts';
-import { errorText, Outage } from '../../base/errors.ts';
+import { errorText, Malformed, Outage } from '../../base/errors.ts';
 import { SWEEP_PAGES } from '../../base/limits.ts';
 import {
   IDLE_CHECKPOINT_MS,
@@ -101,6 +101,7 @@ async function oneStep(
   );
   const next = { origin, size: after.size, root: rootOf(after), time: now };
   if (entries.length > 0) await logs.files.write(stagedPath(name, next), bundleOf(entries));
+  if (!last) await files.write(keyPath(name), utf8(`${verifierKey(verifier)}\n`));
   const checkpoint = await signed(next, verifier, logs);
   const draft = new Draft(view);
   const following = { name, origin, checkpoint, before: head.checkpoint, taken: rows };
@@ -116,15 +117,33 @@ async function oneStep(
   return { appended: entries.length, refused, waitedMs, more };
 }
 
-/** Undefined where there is none yet. */
-const opened = async (note: string, verifier: Verifier): Promise<Checkpoint | undefined> =>
-  note === '' ? undefined : openCheckpoint(note, verifier);
+/**
+ * What was signed last; undefined where there is nothing yet.
+ * @throws {Outage} where it was with another key
+ */
+export async function opened(note: string, verifier: Verifier): Promise<Checkpoint | undefined> {
+  if (note === '') return undefined;
+  try {
+    return await openCheckpoint(note, verifier);
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    const name = verifier.name.slice(verifier.name.lastIndexOf('/') + 1);
+    throw new Outage(
+      `the log "${name}" is not signed with the key of the logs as it is now, and nothing gets into it: put its key back (in a data folder keys/log.p8 and keys/log.spki, of keys in KMS SCEPTER_LOG_KEY); if that is lost, "scepter log recover ${logOf(name)} --new-key" ends this log and begins the next one`,
+    );
+  }
+}
 
 /** `ca.example.com/log/default` (C2SP tlog-tiles: the URL without its scheme), as it is when the log begins. */
 export const originOf = ({ config }: Pick<Deps, 'config'>, name: string): string =>
   `${config.publicUrl.replace(/^https?:\/\//, '').replace(/\/$/, '')}/log/${name}`;
 
+/** The log that has these files: `default`, of `default.2`, too. */
+const logOf = (name: string): string => name.replace(/\.\d+$/, '');
+
 export const checkpointPath = (name: string): string => `${name}/checkpoint`;
+/** The verifier key with which it began: it proves what is in it when the key of the logs is another one. */
+export const keyPath = (name: string): string => `${name}/verifier-key`;
 const stagedPath = (name: string, { size, root }: Pick<Checkpoint, 'size' | 'root'>): string =>
   `${name}/staged/${size}-${hex(root)}`;
 
@@ -159,7 +178,8 @@ async function publish({ logs }: SequenceDeps, head: Head): Promise<void> {
   const { files } = logs;
   const { name, origin, checkpoint, before } = head;
   const verifier = { name: origin, key: await logs.key() };
-  const next = await openCheckpoint(checkpoint, verifier);
+  const next = await opened(checkpoint, verifier);
+  if (!next) return;
   const size = (await opened(before, verifier))?.size ?? 0;
   const staged = stagedPath(name, next);
   const tree = new Published(files, name);
@@ -292,29 +312,4 @@ export async function sequenceAll(deps: SequenceDeps): Promise<Measures> {
   }
   if (troubles.length > 0) throw new Outage(troubles.join('; '));
   return sum;
-}
-
-type LogState = {
-  /** Under which its files are. */
-  readonly log: string;
-  /** As verifiers are configured with it (C2SP signed-note). */
-  readonly verifierKey: string;
-  readonly checkpoint: Checkpoint;
-};
-
-/** The logs that have begun, each with what was signed last. */
-export async function logStates(deps: LogDeps): Promise<readonly LogState[]> {
-  const { store, logs } = deps;
-  const all = await everyLog(deps);
-  const view = new View(store);
-  await view.load(all.map((key) => ({ kind: 'logHead', key })));
-  const states: LogState[] = [];
-  for (const log of all) {
-    const head = view.get('logHead', log);
-    if (!head || head.checkpoint === '') continue;
-    const verifier = { name: head.origin, key: await logs.key() };
-    const checkpoint = await openCheckpoint(head.checkpoint, verifier);
-    states.push({ log: head.name, verifierKey: verifierKey(verifier), checkpoint });
-  }
-  return states;
 }

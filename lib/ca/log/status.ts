@@ -1,16 +1,15 @@
 // How the logs stand: what an operator has to know before an auditor finds it out.
 
 import { fromUtf8 } from '../../base/bytes.ts';
-import { errorText, Malformed, Outage } from '../../base/errors.ts';
+import { errorText, Outage } from '../../base/errors.ts';
 import { CLOCK_SKEW_MS } from '../../base/limits.ts';
 import { IDLE_CHECKPOINT_MS, LOG_LATE_MS } from '../../base/log-limits.ts';
 import { iso } from '../../base/text.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
-import { openCheckpoint } from '../../events/note.ts';
 import type { Records } from '../../ports/records/records.ts';
 import type { Deps } from '../deps.ts';
 import { View } from '../record/unit-of-work.ts';
-import { checkpointPath, everyLog, type LogDeps, notOfHead } from './sequence.ts';
+import { checkpointPath, everyLog, type LogDeps, notOfHead, opened } from './sequence.ts';
 
 type LogStatus = {
   /** Under which its files are. */
@@ -45,14 +44,13 @@ async function oneStatus(
   try {
     const found = await logs.files.read(checkpointPath(name));
     const published = found === undefined ? '' : fromUtf8(found);
-    if (checkpoint === '') {
+    const key = await logs.key();
+    const last = await opened(checkpoint, { name: origin, key });
+    if (!last) {
       const warnings = published === '' ? late : [notOfHead(name).message, ...late];
       return { log: name, warnings };
     }
-    const { size, time } = await openCheckpoint(checkpoint, {
-      name: origin,
-      key: await logs.key(),
-    });
+    const { size, time } = last;
     const now = clock.now();
     const isBeingPublished = published === before && now - time <= LOG_LATE_MS * 2;
     const isWhole = published === checkpoint || isBeingPublished;
@@ -61,12 +59,7 @@ async function oneStatus(
   } catch (error) {
     const detail = errorText(error);
     deps.log({ event: 'status.logs', severity: 'error', log: name, detail });
-    const why =
-      error instanceof Outage
-        ? error.message
-        : error instanceof Malformed
-          ? 'its newest checkpoint is not signed with the key of the logs as it is now, and nothing gets into it: put that key back from a backup (in a data folder keys/log.p8 and keys/log.spki)'
-          : 'it cannot be read: the log says why';
+    const why = error instanceof Outage ? error.message : 'it cannot be read: the log says why';
     return { log: name, warnings: [why, ...late] };
   }
 }

@@ -16,6 +16,7 @@ import { counted, seconds } from '../text.ts';
 import { csvHeadings, csvRow } from './csv.ts';
 import { eventPages, formats, openFile, type Sink } from './export.ts';
 import { type EventBody, stepRow } from './happened.ts';
+import { addOperating } from './operate.ts';
 import { addVerifying } from './verify.ts';
 
 type Filters = {
@@ -111,6 +112,7 @@ Examples:
   scepter log forget 01K4QD6W6ZJ5S5M0V1X7TB2C3D --yes`,
     )
     .action((id: string, options: ForgetOptions) => forget(io, id, options));
+  addOperating(log, io);
   addVerifying(log, io);
   return log;
 }

@@ -1,4 +1,4 @@
-// scepter log key, proof, verify, check: a log is proven with its public key alone, and nothing else of the service.
+// scepter log proof, verify, check: a log is proven with its public key alone, and nothing else of the service.
 
 import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
@@ -18,7 +18,6 @@ import { verifyTree } from '../../events/verify.ts';
 import { callApi } from '../api.ts';
 import { verifyFolder } from '../evidence/verify.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
-import { operating, where as operatorsWhere } from '../operating.ts';
 import { compareRecords, requireSame, sameText } from '../records/compare.ts';
 import { Disk } from '../records/disk.ts';
 import { Entries, Told } from '../records/told.ts';
@@ -34,20 +33,6 @@ const keyOption = (): Option =>
   ).makeOptionMandatory();
 
 export function addVerifying(log: Command, io: Io): void {
-  log
-    .command('key')
-    .description('what a log is verified with: its verifier key, for auditors to keep')
-    .argument('[log]', 'the name of its CA, or system', 'default')
-    .option('--json', 'print all logs as one JSON object')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  scepter log key > default.vkey
-  scepter log key system
-  scepter log key --json | jq -r '.logs[] | [.log, .size, .time] | @tsv'`,
-    )
-    .action((name: string, options: { json?: true }) => printKey(io, name, options));
   log
     .command('proof')
     .description('the proof that an event is in its log (C2SP tlog-proof), for "log check"')
@@ -114,31 +99,6 @@ Examples:
   scepter log verify https://ca.example.com/log/default --key default.vkey --records`,
     )
     .action((where: string, options: VerifyOptions) => verify(io, where, options));
-  log
-    .command('recover')
-    .description('lets a log go on after its records or its files were put back to another moment')
-    .argument('<log>', 'the name of its CA, or system')
-    .option('--json', 'print one JSON object')
-    .addHelpText(
-      'after',
-      `
-What is published is the log, if it is there and whole: it goes on from its newest checkpoint. Where it is
-lost, the log has ended, and goes on as the next one, NAME.2, with a verifier key of its own.
-${operatorsWhere}
-Examples:
-  scepter log recover default
-  scepter log recover system --json | jq .lost`,
-    )
-    .action((name: string, options: { json?: true }) =>
-      operating(io, (asked) => recover(asked, name, options)),
-    );
-}
-
-async function recover(io: Io, log: string, { json }: { json?: true }): Promise<void> {
-  const found = await callApi(io, 'POST /logs/{log}/recover', { params: { log } });
-  if (json) return io.out(jsonLine(found));
-  io.out(`the log goes on as "${found.log}", from ${counted(found.size, 'event')}\n`);
-  for (const id of found.lost) io.out(`${id}  is in the log, and no longer on record\n`);
 }
 
 type KeyOptions = { readonly key: string; readonly json?: true };
@@ -150,17 +110,6 @@ type VerifyOptions = KeyOptions & {
   readonly records?: true;
   readonly ca?: string;
 };
-
-async function printKey(io: Io, name: string, { json }: { json?: true }): Promise<void> {
-  const found = await callApi(io, 'GET /logs');
-  if (json) return io.out(jsonLine(found));
-  const one = found.logs.find(({ log }) => log === name);
-  if (!one) {
-    const known = found.logs.map(({ log }) => log).join(', ') || 'none has begun';
-    throw new CliError('notFound', `there is no log "${name}" (${known})`);
-  }
-  io.out(`${one.verifierKey}\n`);
-}
 
 type ProofOptions = { readonly out: string; readonly json?: true };
 

@@ -5,11 +5,22 @@ import { hex } from '../../base/bytes.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
 import { prove } from '../../ca/log/prove.ts';
-import { logStates } from '../../ca/log/sequence.ts';
+import { endedLogs, type LogState, logStates } from '../../ca/log/states.ts';
 import { everyEvent, listEvents } from '../../ca/query/events.ts';
 import { toldOf } from '../absent.ts';
 import { turnOf } from '../request.ts';
 import type { HandlersOf } from './handlers.ts';
+
+/** Also in an operator's own process, which has no other events. */
+export const logListHandlers: HandlersOf<Pick<typeof eventRoutes, 'GET /logs'>> = {
+  async 'GET /logs'(deps) {
+    const shown = ({ log, verifierKey, checkpoint: { size, root, time } }: LogState) => ({
+      ...{ log, verifierKey, size, root: hex(root), time: iso(time) },
+    });
+    const ended = (await endedLogs(deps)).map((one) => ({ ...shown(one), ended: true as const }));
+    return { logs: [...(await logStates(deps)).map(shown), ...ended] };
+  },
+};
 
 export const eventHandlers: HandlersOf<typeof eventRoutes> = {
   'GET /events': {
@@ -36,12 +47,5 @@ export const eventHandlers: HandlersOf<typeof eventRoutes> = {
     }
     return proven;
   },
-  async 'GET /logs'(deps) {
-    const states = await logStates(deps);
-    return {
-      logs: states.map(({ log, verifierKey, checkpoint: { size, root, time } }) => ({
-        ...{ log, verifierKey, size, root: hex(root), time: iso(time) },
-      })),
-    };
-  },
+  ...logListHandlers,
 };

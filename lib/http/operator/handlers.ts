@@ -3,6 +3,7 @@
 import type { Hono } from 'hono';
 import type { AdminDeps } from '../../ca/deps.ts';
 import { type Admin, callersOf } from '../admin/auth.ts';
+import { logListHandlers } from '../admin/events.ts';
 import { type Handlers, serveApi } from '../admin/serve.ts';
 import { caKeyHandlers } from './ca-keys.ts';
 import { repairHandlers } from './repair.ts';
@@ -14,4 +15,8 @@ export type OperatorHandlers = typeof operatorHandlers;
 
 /** For a command that works on the store and the keys itself. */
 export const operatorRoutes = (deps: AdminDeps): Hono<Admin> =>
-  serveApi(deps, { ...operatorHandlers, ...tokenListHandlers } as Handlers, callersOf(deps));
+  serveApi(
+    deps,
+    { ...operatorHandlers, ...tokenListHandlers, ...logListHandlers } as Handlers,
+    callersOf(deps),
+  );

@@ -63,11 +63,13 @@ export const repairHandlers: HandlersOf<typeof repairRoutes> = {
       const remembered = once && { once, answer };
       return answer(await publishCrls(operator, issuer, { actor, above }, remembered));
     }),
-  'POST /logs/{log}/recover': (deps, { actor, params: { log } }) =>
+  'POST /logs/{log}/recover': (deps, { actor, params: { log }, body: { newKey = false } }) =>
     operated(deps, async (operator) => {
-      const recovered = await recoverLog({ ...deps, ...operator }, log, actor);
+      const { makeLogKey } = operator;
+      const options = { newKey, ...(makeLogKey ? { makeLogKey } : {}) };
+      const recovered = await recoverLog({ ...deps, ...operator }, log, actor, options);
       if (!recovered) throw new HttpFailure(404, 'no such log');
-      const { name, size, lost } = recovered;
-      return { log: name, size, lost: [...lost] };
+      const { name, ...found } = recovered;
+      return { ...found, log: name, lost: [...found.lost] };
     }),
 };

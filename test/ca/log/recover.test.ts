@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { utf8 } from '../../../lib/base/bytes.ts';
 import { prove } from '../../../lib/ca/log/prove.ts';
 import { beginLogsAnew, recoverLog } from '../../../lib/ca/log/recover.ts';
-import { logStates, sequenceAll } from '../../../lib/ca/log/sequence.ts';
+import { sequenceAll } from '../../../lib/ca/log/sequence.ts';
+import { endedLogs, logStates } from '../../../lib/ca/log/states.ts';
 import { readVerifierKey } from '../../../lib/events/note.ts';
 import { checkProof } from '../../../lib/events/proof.ts';
 import { makeLab } from '../../support/lab.ts';
@@ -147,10 +148,18 @@ test('a log whose files are lost has ended: the next one begins under an origin 
   await w.lab.challenge();
   await assert.rejects(sequenceAll(w.deps), /recover/);
   const recovered = await recoverLog(w.deps, 'default', actor);
-  assert.deepEqual(recovered, { name: 'default.2', size: 0, lost: [] });
+  const ended =
+    'the files of "default" are lost: what was in it (4 events) cannot be proven until they are back';
+  assert.deepEqual(recovered, { name: 'default.2', size: 0, lost: [], ended });
   await recoverLog(w.deps, 'system', actor);
   await sequenceAll(w.deps);
-  assert.ok(typesOf((await w.published('default.2')).entries).includes('log.recovered'));
+  const { entries } = await w.published('default.2');
+  assert.ok(typesOf(entries).includes('log.recovered'));
+  const events = w.store.dump().filter(({ kind }) => kind === 'event');
+  assert.match(
+    JSON.stringify(events),
+    /was in it \(4 events\) cannot be proven until they are back/,
+  );
   assert.deepEqual(
     (await logStates(w.deps)).map(({ log }) => log),
     ['system.2', 'default.2'],
@@ -183,4 +192,47 @@ test('published files that do not hold are not taken for the log', async () => {
   files.set(path, octets);
   const stranger = { ...w.deps, logs: memoryLogs(w.store, w.kept.files).logs };
   await assert.rejects(recoverLog(stranger, 'default', actor), /does not hold/);
+});
+
+test('a log whose key is lost ends, and is still proven with its own key; the next one begins under another', async () => {
+  const w = await open();
+  await w.lab.challenge();
+  await sequenceAll(w.deps);
+  const before = await logStates(w.deps);
+  const [id = ''] = w.store.dump().flatMap(({ kind, key }) => (kind === 'event' ? [key] : []));
+  const same = recoverLog(w.deps, 'default', actor, { newKey: true });
+  await assert.rejects(
+    same,
+    /is signed with the key of the logs as it is now: .* without --new-key/,
+  );
+  await w.lab.challenge();
+
+  const other = await open(w.store, memoryLogs(w.store, w.kept.files));
+  await assert.rejects(sequenceAll(other.deps), /"scepter log recover default --new-key" ends/);
+  await assert.rejects(recoverLog(other.deps, 'default', actor), /does not hold/);
+  let made = 0;
+  const makeLogKey = async () => void made++;
+  const logs = ['system', 'default'];
+  for (const log of logs) {
+    const recovered = await recoverLog(other.deps, log, actor, { newKey: true, makeLogKey });
+    assert.equal(recovered?.name, `${log}.2`);
+    assert.match(recovered?.ended ?? '', /was signed with another key than [0-9a-f]{8}, which/);
+  }
+  assert.equal(made, 2);
+  await sequenceAll(other.deps);
+  for (const log of logs) {
+    const { entries } = await other.published(`${log}.2`);
+    assert.equal(typesOf(entries).filter((type) => type === 'log.recovered').length, 1);
+    const ended = (await w.published(log)).entries;
+    assert.equal(entries.filter((one) => ended.includes(one)).length, 0, 'none is in both');
+  }
+  assert.deepEqual(
+    (await endedLogs(other.deps)).map(({ log, verifierKey }) => ({ log, verifierKey })),
+    before.map(({ log, verifierKey }) => ({ log, verifierKey })),
+  );
+  const proven = await prove(other.deps, id);
+  assert.ok(typeof proven === 'object');
+  assert.ok(before.some(({ verifierKey }) => verifierKey === proven.verifierKey));
+  await checkProof(proven.proof, utf8(proven.event), readVerifierKey(proven.verifierKey));
+  assert.equal(await recoverLog(other.deps, 'nowhere', actor, { newKey: true }), undefined);
 });
