@@ -33,7 +33,7 @@ const TAG_OCTETS = 16;
 const cost = { N: 2 ** 17, r: 8, p: 1, maxmem: 2 ** 28 };
 /** What a backup may hold, so that none of its names leaves the folder that it is restored into. */
 const names =
-  /^(?:scepter\.db|token|keys\/[A-Za-z0-9][A-Za-z0-9._-]{0,200}|log\/[a-z0-9][a-z0-9.-]{0,40}\/(?:checkpoint|tile\/(?:entries|\d{1,2})\/(?:x\d{3}\/)*\d{3}(?:\.p\/\d{1,3})?))$/;
+  /^(?:scepter\.db|token|keys\/[A-Za-z0-9][A-Za-z0-9._-]{0,200}|log\/[a-z0-9][a-z0-9.-]{0,40}\/(?:checkpoint|verifier-key|tile\/(?:entries|\d{1,2})\/(?:x\d{3}\/)*\d{3}(?:\.p\/\d{1,3})?))$/;
 
 const scryptAsync = promisify<string, Uint8Array, number, typeof cost, Uint8Array>(scrypt);
 const keyOf = (passphrase: string, salt: Uint8Array): Promise<Uint8Array> =>

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
@@ -52,7 +52,8 @@ async function deployment(t: TestContext) {
   const sealingKey = await kms.make(kept);
   const signs = { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' } as const;
   const caKey = await kms.make({ ...kept, ...signs });
-  const logKey = await kms.make({ ...kept, ...signs });
+  const makeLogKey = () => kms.make({ ...kept, ...signs });
+  const logKey = await makeLogKey();
   const folder = temporary('runbook');
   const profile = join(folder, 'aws-config');
   writeFileSync(
@@ -130,7 +131,7 @@ async function deployment(t: TestContext) {
   const checkpoint = async (log: string): Promise<string> =>
     (await fetch(`${origin}/log/${log}/checkpoint`)).text();
   return {
-    ...{ table, folder, env, kms: kms.emulator, cli, start, enrol, crl },
+    ...{ table, folder, env, kms: kms.emulator, makeLogKey, cli, start, enrol, crl },
     ...{ sequence, sequenced, verifierOf, verify, checkpoint },
   };
 }
@@ -266,6 +267,30 @@ test('the bucket of the logs is lost: devices see nothing of it, and the logs go
   // What waited is in it: among others the request of that device and its certificate.
   assert.ok(size > 2, String(size));
   assert.deepEqual(records.problems, []);
+});
+
+test('SCEPTER_LOG_KEY names another key: the logs stop, devices see nothing of it, and the next ones begin under it', async (t) => {
+  const w = await deployment(t);
+  const { folder, env, kms, start, enrol } = w;
+  let server = await start();
+  await enrol('before');
+  await w.sequenced();
+  const key = readFileSync(await w.verifierOf('default'), 'utf8');
+  await server.stop();
+  await w.sequenced();
+  const there = { ...env, SCEPTER_LOG_KEY: await w.makeLogKey() };
+  server = await start(there);
+  await enrol('meanwhile', there);
+  const signed = kms.calls.filter(({ action }) => action === 'kms:Sign').length;
+  assert.match((await w.sequence(there)).err, /"scepter log recover default --new-key" ends this/);
+  assert.equal(kms.calls.filter(({ action }) => action === 'kms:Sign').length, signed);
+  await follow(['docs/runbooks.md', 'log-key-lost'], folder, there);
+  await w.sequenced(there);
+  const next = await w.verifierOf('default.2', there);
+  assert.notEqual(readFileSync(next, 'utf8').split('+')[1], key.split('+')[1]);
+  assert.deepEqual((await w.verify('default.2', next, '--records')).records.problems, []);
+  const old = await w.verifierOf('default', there);
+  assert.equal(readFileSync(old, 'utf8'), key, 'the old one is verified as before');
 });
 
 test("an RA's key that is lost is made anew from the CA's chain", async (t) => {
