@@ -16,7 +16,7 @@ type Place = {
 };
 
 function cautions(
-  env: Pick<Env, 'host' | 'loopback' | 'config' | 'tls' | 'httpPort'>,
+  env: Pick<Env, 'host' | 'loopback' | 'config' | 'tls' | 'httpPort' | 'logKey' | 'sealingKey'>,
   publicUrl: string,
   { address, machine }: Place,
 ): Caution[] {
@@ -25,6 +25,12 @@ function cautions(
   const { protocol, hostname, port } = new URL(publicUrl);
   const isHere = isLoopback(hostname) || [env.host, machine].includes(hostname);
   const listens = env.tls ? String(env.httpPort ?? '') : new URL(address).port || '80';
+  if (env.logKey !== undefined && env.sealingKey === undefined) {
+    add(
+      'start.logKey',
+      'SCEPTER_LOG_KEY is set and SCEPTER_SEALING_KEY is not: keys are files, and keys/log.p8 of the data folder signs the logs. Set both to have keys in KMS, or leave it out',
+    );
+  }
   if (!env.loopback && !env.tls) {
     add(
       'start.plainHttp',

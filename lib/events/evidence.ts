@@ -48,7 +48,8 @@ export type ProvenEvidence = {
 };
 
 type Trust = {
-  readonly verifier: Verifier;
+  /** One of a log is enough, and one for each key where that was lost and replaced. */
+  readonly verifiers: readonly [Verifier, ...Verifier[]];
   /** CAs, or roots above them. */
   readonly trusted: readonly Certificate[];
 };
@@ -57,7 +58,7 @@ type Trust = {
 export async function verifyEvidence(read: ReadFile, trust: Trust): Promise<ProvenEvidence> {
   const manifest = readManifest(await fileText(read, evidencePaths.manifest));
   const logged: LoggedEvent[] = [];
-  for (const id of manifest.events) logged.push(await readLogged(read, id, trust.verifier));
+  for (const id of manifest.events) logged.push(await readLogged(read, id, trust.verifiers));
   const events = logged.sort((a, b) => (a.event.id < b.event.id ? -1 : 1));
   for (const one of events) requireRemembered(one, events);
   const chain = await readChain(read);

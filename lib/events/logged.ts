@@ -7,7 +7,7 @@ import { SYSTEM_LOG } from '../base/words.ts';
 import { hash } from '../crypto/native.ts';
 import type { Actor, EventFields } from './event.ts';
 import { evidencePaths, fileText, type ReadFile } from './evidence-files.ts';
-import type { Checkpoint, Verifier } from './note.ts';
+import { type Checkpoint, isSignedWith, type Verifier } from './note.ts';
 import { checkProof, originIn } from './proof.ts';
 
 export type LoggedEvent = {
@@ -27,12 +27,12 @@ type Personal = Pick<EventFields, 'transactionID' | 'subject' | 'names' | 'note'
   readonly actor?: Omit<Actor, 'kind'>;
 };
 
-/** @param verifier of one log of the service: its others are signed with the same key
+/** @param verifiers of logs of one service: those that are not among them are signed with the keys of these
  * @throws {Malformed} that begins with the file that is wrong */
 export async function readLogged(
   read: ReadFile,
   id: string,
-  verifier: Verifier,
+  verifiers: readonly [Verifier, ...Verifier[]],
 ): Promise<LoggedEvent> {
   const [path, proofPath, personalPath] = [
     evidencePaths.event(id),
@@ -50,15 +50,16 @@ export async function readLogged(
   }
   const named = await within(proofPath, () => originIn(proofText));
   const { ca = SYSTEM_LOG } = Object(event) as LoggedEvent['event'];
-  const host = verifier.name.slice(0, verifier.name.lastIndexOf('/') + 1);
+  const host = verifiers[0].name.slice(0, verifiers[0].name.lastIndexOf('/') + 1);
   // A log that has ended goes on as NAME.2.
   const isOurs =
     named.startsWith(`${host}${ca}`) &&
     /^(\.[1-9]\d*)?$/.test(named.slice(host.length + ca.length));
   if (!isOurs) throw new Malformed(`${proofPath} is of the log ${named}, and not of ${host}${ca}`);
-  const own = { name: named, key: verifier.key };
+  // The key of a log is the one that is named in its checkpoint: of a lost one another takes the place.
+  const own = verifiers.find(({ key }) => isSignedWith(proofText, key)) ?? verifiers[0];
   const proof = await within(`${path} is not proven by ${proofPath}`, () =>
-    checkProof(proofText, entry, own),
+    checkProof(proofText, entry, { name: named, key: own.key }),
   );
   if (event.id !== id) throw new Malformed(`${path} is the event ${event.id}`);
   const octets = await read(personalPath);

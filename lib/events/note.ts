@@ -76,6 +76,13 @@ function decoded(text: string): Bytes | undefined {
 export const signedNote = (text: string, { name, key }: Verifier, signature: Bytes): string =>
   `${text}\n— ${name} ${base64(concat([keyIdOf(key), signature]))}\n`;
 
+/** Whether a note says that this key has signed it, which its id does not prove. */
+export const isSignedWith = (note: string, key: Pick<PublicKey, 'spki'>): boolean =>
+  note.split('\n').some((line) => {
+    const octets = decoded(/^— \S+ (\S+)$/u.exec(line)?.[1] ?? '');
+    return octets !== undefined && equal(octets.slice(0, KEY_ID_OCTETS), keyIdOf(key));
+  });
+
 /**
  * The text of a note that this key has signed. Signatures of others are not looked at.
  * @throws {Malformed} when it is no note, or the key has not signed it

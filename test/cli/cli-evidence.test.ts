@@ -17,9 +17,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { type Bytes, base64, concat, fromUtf8, utf8 } from '../../lib/base/bytes.ts';
+import { type Bytes, base64, concat, fromPem, fromUtf8, utf8 } from '../../lib/base/bytes.ts';
 import { Malformed } from '../../lib/base/errors.ts';
 import { forgetTransaction } from '../../lib/ca/log/forget.ts';
+import { recoverLog } from '../../lib/ca/log/recover.ts';
 import { sequenceAll } from '../../lib/ca/log/sequence.ts';
 import { logStates } from '../../lib/ca/log/states.ts';
 import { indexFresh } from '../../lib/ca/query/keep-index.ts';
@@ -106,7 +107,11 @@ const filesOf = (name: string): ReadonlyMap<string, Bytes> =>
 const io = { out: () => {} } as unknown as Io;
 /** What is wrong with these files. */
 async function fault(files: ReadonlyMap<string, Bytes>): Promise<string | undefined> {
-  const trust = { verifier: readVerifierKey(verifierKey), ca: path('ca.pem'), json: true };
+  const trust = {
+    verifiers: [readVerifierKey(verifierKey)] as const,
+    ca: path('ca.pem'),
+    json: true,
+  };
   try {
     const names = async () => [...files.keys()];
     await verifyFolder(io, { read: async (one) => files.get(one), names }, trust);
@@ -583,5 +588,57 @@ withOpenssl((openssl) => {
     const trusting = ['-partial_chain', '-no_check_time', '-CAfile', path('ca.pem')];
     assert.ok(openssl.attempt('verify', ...trusting, pem).ok);
     assert.ok(!openssl.attempt('req', '-verify', '-noout', '-in', pem).ok);
+  });
+});
+
+describe('evidence', () => {
+  test('is verified with a certificate of the CA in DER, as its service gives it out, too', async () => {
+    const der = fromPem('CERTIFICATE', certificate.pem)[0] ?? new Uint8Array(0);
+    writeFileSync(path('ca.cer'), der);
+    const key = ['--key', path('default.vkey')];
+    const { code, err } = await scepter(
+      'log',
+      'verify',
+      path('one'),
+      ...key,
+      '--ca',
+      path('ca.cer'),
+    );
+    assert.equal(code, 0, err);
+    writeFileSync(path('half.cer'), der.subarray(0, 99));
+    const half = await scepter('log', 'verify', path('one'), ...key, '--ca', path('half.cer'));
+    assert.equal(half.code, 2);
+    assert.match(half.err, /--ca: .*half\.cer has no certificate, in PEM or DER/);
+  });
+
+  test('says that its lists are not proven to be complete, and for how much a challenge was good', async () => {
+    const page = fromUtf8(one.get('index.html') ?? new Uint8Array(0));
+    const { out } = await verify('one');
+    for (const text of [page, out]) assert.match(text, /That its lists are complete\./);
+    const row = /<td>challenge\.created<\/td>\n<td>test<\/td>\n<td>good for one certificate<\/td>/;
+    assert.match(page, row);
+  });
+
+  test('from before and after the key of the logs was lost is verified with both keys', async () => {
+    const other = memoryLogsOf((): Store => w.store).logs;
+    Object.assign(kept.logs, { key: other.key, sign: other.sign });
+    const actor = { kind: 'admin', id: 'operator' } as const;
+    for (const log of ['system', 'default']) {
+      await recoverLog(deps, log, actor, { newKey: true });
+    }
+    await api.ok(w.lab, 'POST', `/certificates/default/${first.serial}/revoke`, {
+      body: { reason: 'superseded' },
+    });
+    await sequenceAll(deps);
+    const both = await scepter('evidence', first.serial, '--out', path('both'));
+    assert.equal(both.code, 0, both.err);
+    const next = (await logStates(deps)).find(({ log }) => log === 'default.2')?.verifierKey ?? '';
+    const alone = await verify('both');
+    assert.equal(alone.code, 6);
+    assert.match(alone.err, /is not proven by events/);
+    const whole = await verify('both', '--key', next);
+    assert.equal(whole.code, 0, whole.err);
+    const log = ['log', 'verify', path('nowhere'), '--key', next, '--key', path('default.vkey')];
+    assert.match((await scepter(...log)).err, /--key: a log has one/);
   });
 });

@@ -177,8 +177,10 @@ describe('what a start says', () => {
   });
 
   test('HOST=0.0.0.0: no endpoint legacy; tokens cross the network in clear, and which name certificates point to', async () => {
-    const server = await startServer(await fresh({ HOST: '0.0.0.0' }));
+    const server = await startServer(await fresh({ HOST: '0.0.0.0', SCEPTER_LOG_KEY: 'arn' }));
     await server.stop();
+    const [key] = loggedIn(server.logged(), 'start.logKey');
+    assert.match(String(key?.detail), /^SCEPTER_LOG_KEY is set and SCEPTER_SEALING_KEY is not/);
     const [plain] = loggedIn(server.logged(), 'start.plainHttp');
     assert.match(
       String(plain?.detail),

@@ -22,7 +22,8 @@ type Collected = {
   /** Those that are proven. */
   readonly events: readonly EventBody[];
   /** Verifier key of one of the logs, as the service has it. */
-  readonly verifierKey: string;
+  /** Of the logs of the service. */
+  readonly verifierKeys: readonly [string, ...string[]];
 };
 
 type Query = Parameters<typeof eventPages>[1];
@@ -35,8 +36,8 @@ const WAIT_MS = 2 * LOG_LATE_MS;
 /** @throws {CliError} where no log has begun, or an event is under no checkpoint */
 export async function collect(io: Io, wanted: readonly WantedCertificate[]): Promise<Collected> {
   const { logs } = await callApi(io, 'GET /logs');
-  const [{ verifierKey } = { verifierKey: '' }] = logs;
-  if (verifierKey === '')
+  const [first, ...others] = logs.map(({ verifierKey }) => verifierKey);
+  if (first === undefined)
     throw new CliError('failure', 'no log has begun yet: ask again in a minute');
   const files = new Map<string, Bytes>();
   const required = new Map<string, EventBody>();
@@ -74,7 +75,7 @@ export async function collect(io: Io, wanted: readonly WantedCertificate[]): Pro
   files.set(evidencePaths.chain, utf8([...chain.keys()].join('')));
   const proven = await proveAll(io, files, [...required.values()], helpful);
   io.progress?.('');
-  return { files, certificates, events: proven, verifierKey };
+  return { files, certificates, events: proven, verifierKeys: [first, ...others] };
 }
 
 /** An event that was removed from the records stands in the log all the same, and not in the folder. */

@@ -77,7 +77,7 @@ async function evidence(io: Io, given: string, options: Options): Promise<void> 
   if (!isTar) await requireEmpty(out);
   const document = configuration === undefined ? undefined : await documentIn(configuration);
   const wanted = await certificatesWanted(io, given, ca);
-  const { files, certificates, events, verifierKey } = await collect(io, wanted);
+  const { files, certificates, events, verifierKeys } = await collect(io, wanted);
   if (document) {
     const known = events.map(({ configHash }) => configHash).filter(Boolean);
     if (!known.includes(document.digest)) {
@@ -107,7 +107,7 @@ async function evidence(io: Io, given: string, options: Options): Promise<void> 
     cloudtrail: cloudtrail !== undefined,
   } as const;
   files.set(evidencePaths.manifest, utf8(manifestText(manifest)));
-  const { page, host } = await shown(files, verifierKey);
+  const { page, host } = await shown(files, verifierKeys);
   files.set(evidencePaths.page, utf8(page));
   await write(out, files, isTar);
   if (json)
@@ -120,16 +120,20 @@ async function evidence(io: Io, given: string, options: Options): Promise<void> 
 }
 
 /** What is not proven by its own files is not written. @throws {CliError} verification */
-async function shown(files: ReadonlyMap<string, Bytes>, key: string) {
+async function shown(files: ReadonlyMap<string, Bytes>, keys: readonly [string, ...string[]]) {
   const read = async (path: string) => files.get(path);
-  const verifier = readVerifierKey(key);
+  const [first, ...others] = keys;
+  const verifiers = [readVerifierKey(first), ...others.map(readVerifierKey)] as const;
   const chain = fromPem(
     'CERTIFICATE',
     fromUtf8(files.get(evidencePaths.chain) ?? new Uint8Array(0)),
   );
   try {
-    const verified = await verifyFiles(read, { verifier, trusted: chain.map(readCertificate) });
-    return { page: evidencePage(verified.evidence, verified.signings), host: logHostOf(verifier) };
+    const verified = await verifyFiles(read, { verifiers, trusted: chain.map(readCertificate) });
+    return {
+      page: evidencePage(verified.evidence, verified.signings),
+      host: logHostOf(verifiers[0]),
+    };
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
     throw new CliError(

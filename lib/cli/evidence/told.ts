@@ -108,7 +108,7 @@ export function notProven(
     ({ event, personal }) => event.personalHash !== undefined && !personal,
   );
   return [
-    'That there are no more certificates of a device than these, or events of a certificate. Whether it was revoked since, its CRL says; whether the log has more, "scepter log verify" of the log itself.',
+    'That its lists are complete. There may be more certificates of a device than these, and more events of a certificate. Whether it was revoked since, its CRL says; whether the log has more, "scepter log verify" of the log itself.',
     'That the log shows everybody the same. Compare it with a checkpoint that somebody else has kept: "scepter log verify --since".',
     'That what the service wrote down was so. Whoever runs it, or has its MAC keys and may write its records, can have a false event put into the log; what is in it stays as it is.',
     'Anything against whoever has both the key of the log and the keys of the CA. The verifier key and the CA certificate that you verify with have to come from somewhere else than this folder.',

@@ -23,19 +23,31 @@ type Verified = {
 /** Of the logs of a service. */
 export const logHostOf = ({ name }: Verifier): string => name.slice(0, name.indexOf('/'));
 
+type Given = {
+  readonly verifiers: readonly [Verifier, ...Verifier[]];
+  readonly ca: string;
+  readonly json: boolean;
+};
+
+/** With which a certificate in DER begins (X.690 §8.9). */
+const DER_SEQUENCE = 0x30;
+
 /** All but the page. @throws {Malformed} that names the first file that is wrong */
 export async function verifyFiles(
   read: ReadFile,
-  trust: { readonly verifier: Verifier; readonly trusted: readonly Certificate[] },
+  trust: Parameters<typeof verifyEvidence>[1],
 ): Promise<Verified> {
   const evidence = await verifyEvidence(read, trust);
   return { evidence, signings: await verifySignings(read, evidence) };
 }
 
-/** @param ca file with certificates, PEM @throws {CliError} usage */
+/** @param ca file with certificates, PEM, or one in DER @throws {CliError} usage */
 async function trustedIn(ca: string): Promise<readonly Certificate[]> {
   try {
-    const found = fromPem('CERTIFICATE', fromUtf8(await fileAt(ca))).map(readCertificate);
+    const octets = await fileAt(ca);
+    const isDer = octets[0] === DER_SEQUENCE;
+    const ders = isDer ? [octets] : fromPem('CERTIFICATE', fromUtf8(octets));
+    const found = ders.map(readCertificate);
     if (found.length > 0) return found;
   } catch (error) {
     if (
@@ -44,21 +56,17 @@ async function trustedIn(ca: string): Promise<readonly Certificate[]> {
       throw error;
     }
   }
-  throw new CliError('usage', `--ca: ${ca} has no certificate in PEM`);
+  throw new CliError('usage', `--ca: ${ca} has no certificate, in PEM or DER`);
 }
 
 /** @throws {Malformed} */
 export async function verifyFolder(
   io: Io,
   { read, names }: { readonly read: ReadFile; readonly names: () => Promise<readonly string[]> },
-  {
-    verifier,
-    ca,
-    json,
-  }: { readonly verifier: Verifier; readonly ca: string; readonly json: boolean },
+  { verifiers, ca, json }: Given,
 ): Promise<void> {
   const { evidence, signings } = await verifyFiles(read, {
-    verifier,
+    verifiers,
     trusted: await trustedIn(ca),
   });
   if ((await fileText(read, evidencePaths.page)) !== evidencePage(evidence, signings)) {
@@ -99,7 +107,7 @@ export async function verifyFolder(
     for (const line of allowedTexts(one, evidence)) io.out(`  ${visible(line)}\n`);
   }
   io.out(
-    `every file holds: ${counted(certificates.length, 'certificate')}, ${counted(events.length, 'event')}, each in a log of ${logHostOf(verifier)}\n`,
+    `every file holds: ${counted(certificates.length, 'certificate')}, ${counted(events.length, 'event')}, each in a log of ${logHostOf(verifiers[0])}\n`,
   );
   io.out('What this does not prove:\n');
   for (const line of limits) io.out(`- ${line}\n`);

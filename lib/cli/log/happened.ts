@@ -3,7 +3,7 @@
 import type { AnswerTo } from '../../api/api.ts';
 import { eventTypes } from '../../base/words.ts';
 import { reasons } from '../../refusal/reasons.ts';
-import { seconds } from '../text.ts';
+import { counted, seconds } from '../text.ts';
 
 /** The body of an event, as it was hashed. */
 export type EventBody = AnswerTo<'GET /events'>['events'][number];
@@ -39,16 +39,22 @@ const authorText = ({
   readonly from?: string | undefined;
 }): string => (from === undefined ? by : `${by}@${from}`);
 
+/** What it counts depends on what happened. */
+const numberText = (type: EventBody['type'], number: number): string =>
+  type === 'challenge.created'
+    ? `good for ${number === 1 ? 'one certificate' : counted(number, 'certificate')}`
+    : `number ${number}`;
+
 /** The details of the event. */
 export function detailsOf(event: EventBody): string {
-  const { code, reason, serial, number, partition, authorizedBy = [], personal } = event;
+  const { type, code, reason, serial, number, partition, authorizedBy = [], personal } = event;
   const note = personal?.note;
   return [
     code && codeText(code),
     reason && `reason ${reason}`,
     serial && `serial ${serial}`,
     partition !== undefined && `partition ${partition}`,
-    number !== undefined && `number ${number}`,
+    number !== undefined && numberText(type, number),
     authorizedBy.length > 0 && `on ${authorizedBy.join(', ')}`,
     note && `"${note}"`,
   ]

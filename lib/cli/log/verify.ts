@@ -29,8 +29,10 @@ import { fileAt, isUrl, noteText, type Opened, openSource } from './source.ts';
 const keyOption = (): Option =>
   new Option(
     '--key <key>',
-    'verifier key of the log, or a file with it: had from "scepter log key" once, and kept apart',
-  ).makeOptionMandatory();
+    'verifier key of the log, or a file with it: had from "scepter log key" once, and kept apart; of evidence from before and after the key was lost, --key twice',
+  )
+    .argParser((key: string, before: readonly string[] = []) => [...before, key])
+    .makeOptionMandatory();
 
 export function addVerifying(log: Command, io: Io): void {
   log
@@ -81,7 +83,7 @@ Examples:
       'log files of CloudTrail, and its digest files, or folders of them: compare what the keys in AWS KMS have signed',
     )
     .option('--kms-key <arn...>', 'with --cloudtrail: a key that no event of this log names')
-    .option('--ca <file>', 'of evidence: the certificate of its CA, or of one above it, PEM')
+    .option('--ca <file>', 'of evidence: the certificate of its CA, or of one above it, PEM or DER')
     .option('--records', 'compare what is on record with it, too: with a token of the role auditor')
     .option('--json', 'print one JSON object')
     .addHelpText(
@@ -101,7 +103,7 @@ Examples:
     .action((where: string, options: VerifyOptions) => verify(io, where, options));
 }
 
-type KeyOptions = { readonly key: string; readonly json?: true };
+type KeyOptions = { readonly key: readonly string[]; readonly json?: true };
 type VerifyOptions = KeyOptions & {
   readonly since?: string;
   readonly keep?: string;
@@ -144,6 +146,12 @@ function requireRecent({ time }: Checkpoint, now: number): void {
   );
 }
 
+/** Where one key is all there is. @throws {CliError} usage */
+async function oneVerifier([key = '', ...more]: readonly string[]): Promise<Verifier> {
+  if (more.length === 0) return verifierOf(key);
+  throw new CliError('usage', '--key: a log has one, and only evidence may need several');
+}
+
 /** What does not hold is the answer, and no fault of the command. */
 async function held<T>(work: () => Promise<T>): Promise<T> {
   try {
@@ -162,7 +170,7 @@ const shown = ({ origin, size, root, time }: Checkpoint) => ({
 });
 
 async function check(io: Io, name: string, { key, json }: KeyOptions): Promise<void> {
-  const verifier = await verifierOf(key);
+  const verifier = await oneVerifier(key);
   const proof = fromUtf8(await fileAt(`${name}.tlog-proof`));
   const event = await fileAt(`${name}.json`);
   const found = await held(() => checkProof(proof, event, verifier));
@@ -174,7 +182,6 @@ async function check(io: Io, name: string, { key, json }: KeyOptions): Promise<v
 }
 
 async function verify(io: Io, where: string, options: VerifyOptions): Promise<void> {
-  const verifier = await verifierOf(options.key);
   const source = await held(() => openSource(io, where));
   try {
     const isEvidence = !isUrl(where) && (await held(() => source.read(evidencePaths.manifest)));
@@ -189,12 +196,18 @@ async function verify(io: Io, where: string, options: VerifyOptions): Promise<vo
           `${where} is evidence: --ca FILE has the certificate of its CA`,
         );
       }
-      return await held(() => verifyFolder(io, source, { verifier, ca, json }));
+      const [first = '', ...others] = options.key;
+      const verifiers = [
+        await verifierOf(first),
+        ...(await Promise.all(others.map(verifierOf))),
+      ] as const;
+      return await held(() => verifyFolder(io, source, { verifiers, ca, json }));
     }
     if (options.ca !== undefined) {
       const lacks = `${where} has no ${evidencePaths.manifest}`;
       throw new CliError('usage', `--ca is for evidence, and ${lacks}`);
     }
+    const verifier = await oneVerifier(options.key);
     await verifyLog(io, { where, source, verifier }, options);
   } finally {
     await source.close();
