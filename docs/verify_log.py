@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Verifies a log of Scepter from its folder, or the proof of one event, with the public key alone. It shares no code
-with Scepter: Python's standard library has all it needs but ECDSA, which openssl does.
+"""Verifies a log of Scepter from its folder, the proof of one event, or the evidence of certificates, with the public
+key alone. It shares no code with Scepter: Python's standard library has all it needs but ECDSA, which openssl does.
 
   verify_log.py FOLDER KEY [OLDER_CHECKPOINT]
   verify_log.py EVENT.tlog-proof KEY
+  verify_log.py EVIDENCE KEY
 
 FOLDER: DATA/log/NAME, or a copy of it. KEY: what "scepter log key NAME" prints. OLDER_CHECKPOINT: a file "checkpoint"
 that was kept before: what it was over must not have changed. EVENT.json, as it was hashed, is beside its proof.
+EVIDENCE: a folder with evidence.json, whose events, certificates, requests, configuration and names must be what logs of
+the key's service have; whether a CA has signed the certificates, "openssl verify" says, and what a page says, nobody here.
 RFC 6962; C2SP signed-note, tlog-checkpoint, tlog-tiles, tlog-proof.
 """
 
@@ -14,6 +17,7 @@ import base64
 import hashlib
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -59,9 +63,10 @@ def path(folder, level, index, width):
     return full if width == 256 or full.exists() else partial
 
 
-def checkpoint(octets, key):
-    """(size, root, time) of a checkpoint that the key has signed."""
+def checkpoint(octets, key, log=None):
+    """(size, root, time) of a checkpoint that the key has signed, also of another log of its service."""
     name, key_id, encoded = key.strip().split("+", 2)
+    name = f"{name.rpartition('/')[0]}/{log}" if log else name
     spki = base64.b64decode(encoded)[1:]
     if hashlib.sha256(spki).digest()[:4].hex() != key_id:
         wrong("the id of the key is not that of the key")
@@ -87,7 +92,7 @@ def checkpoint(octets, key):
     wrong("no signature of this key on the checkpoint")
 
 
-def proven(proof, key):
+def proven(proof, key, log=None):
     """RFC 9162, 2.1.3.2: the path leads from the event to the root."""
     head, _, note = proof.read_bytes().partition(b"\n\n")
     form, *lines = head.decode().split("\n")
@@ -96,7 +101,7 @@ def proven(proof, key):
     if form != "c2sp.org/tlog-proof@v1" or not lines or not lines[0].startswith("index "):
         wrong("this is no tlog-proof")
     index = int(lines[0][6:])
-    size, signed, time = checkpoint(note, key)
+    size, signed, time = checkpoint(note, key, log)
     node, at, last = leaf(proof.with_suffix(".json").read_bytes()), index, size - 1
     if not 0 <= at <= last:
         wrong(f"there is no event {index} in a log of {size}")
@@ -109,7 +114,44 @@ def proven(proof, key):
         at, last = at // 2, last // 2
     if last != 0 or node != signed:
         wrong("the path does not lead from this event to the root that was signed")
-    print(f"holds: event {index} of {size}, {time}")
+    return f"event {index} of {size}, {time}"
+
+
+def evidence(folder, key):
+    """Every event is in its log, and an event has the SHA-256 of every other file that is looked at."""
+    manifest = json.loads((folder / "evidence.json").read_bytes())
+    files = {name: folder / "events" / f"{name}.json" for name in manifest["events"]}
+    events = {name: json.loads(file.read_bytes()) for name, file in files.items()}
+
+    def told(file, octets, field, among):
+        if hashlib.sha256(octets).hexdigest() not in [event.get(field) for event in among]:
+            wrong(f"{file} is not what an event has the hash of")
+
+    def der(file):
+        return base64.b64decode("".join(file.read_text().strip().splitlines()[1:-1]))
+
+    for name, event in events.items():
+        proof, personal = files[name].with_suffix(".tlog-proof"), files[name].with_suffix(".personal.json")
+        origin = proof.read_bytes().partition(b"\n\n")[2].decode().splitlines()[0]
+        log = origin.rpartition("/")[2]
+        if event["id"] != name or re.sub(r"\.[1-9][0-9]*$", "", log) != event.get("ca", "system"):
+            wrong(f"{files[name]} is another event, or one of another log")
+        proven(proof, key, log)
+        if personal.exists():
+            told(personal, personal.read_bytes(), "personalHash", [event])
+        elif "personalHash" in event and not any(
+                one["type"] == "log.forgotten" and one["transaction"] == event.get("transaction") and one["id"] > name
+                for one in events.values()):
+            wrong(f"{personal} is missing, and no event log.forgotten tells why")
+    for serial, request in [(one["serial"], one["request"]) for one in manifest["certificates"]]:
+        about = [event for event in events.values() if event.get("serial") == serial]
+        for name, field in [("certificate", "certificateHash"), ("request", "csrHash")]:
+            if name == "certificate" or request == "whole":
+                file = folder / serial / f"{name}.pem"
+                told(file, der(file), field, about)
+    if manifest["configuration"]:
+        told("configuration.json", (folder / "configuration.json").read_bytes(), "configHash", events.values())
+    return f"{len(events)} events of {len(manifest['certificates'])} certificates"
 
 
 def main(folder, key, older=None):
@@ -161,9 +203,11 @@ if __name__ == "__main__":
     if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     where, *older = [pathlib.Path(name) for name in (sys.argv[1], *sys.argv[3:])]
-    if where.suffix != ".tlog-proof":
+    if where.suffix != ".tlog-proof" and not (where / "evidence.json").exists():
         main(where, sys.argv[2], *older)
     elif older:
         sys.exit(__doc__)
+    elif where.suffix != ".tlog-proof":
+        print(f"holds: {evidence(where, sys.argv[2])}")
     else:
-        proven(where, sys.argv[2])
+        print(f"holds: {proven(where, sys.argv[2])}")

@@ -69,6 +69,7 @@ export const required: readonly string[] = [
   'tlog go',
   'tlog python',
   'tlog-proof python',
+  'evidence python',
   'siem python',
   'log server',
   'guide cli',

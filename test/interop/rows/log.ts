@@ -1,7 +1,7 @@
 // The log of the server that the clients have used, verified by what we did not write: golang.org/x/mod/sumdb/tlog and
 // the notes of transparency-dev; and by docs/verify_log.py, which is Python's standard library and openssl.
 
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fetching, root } from '../../support/installed.ts';
 import { lastLines, must, plainEnv, run } from '../command.ts';
@@ -91,6 +91,53 @@ export const logRows: readonly Row[] = [
       hold(code === 0, `it holds: ${lastLines(stderr)}`);
       await writeFile(`${name}.json`, `${await readFile(`${name}.json`, 'utf8')} `);
       hold((await check()).code !== 0, 'a changed event is found');
+      return String(stdout).trim();
+    },
+  },
+  {
+    id: 'evidence',
+    client: 'python',
+    title:
+      'the evidence of a certificate holds for docs/verify_log.py, and no other event, names, certificate or request',
+    async run(lab) {
+      const { key, copy, env } = await published(lab);
+      const scepter = (...args: string[]) =>
+        must('node', ['bin/scepter.js', ...args], { cwd: root, env });
+      const challenge = await lab.challenge();
+      const enrolled = join(copy, 'enrolled');
+      const asked = [
+        '--url',
+        `${lab.server.origin}/scep`,
+        '--challenge',
+        challenge,
+        '--out',
+        enrolled,
+      ];
+      await scepter('enrol', ...asked, '--subject', 'CN=evident');
+      const [shown = '{}'] = String(
+        await scepter('inspect', join(enrolled, 'cert.pem'), '--json'),
+      ).split('\n');
+      const { items } = JSON.parse(shown) as { readonly items: readonly { serial: string }[] };
+      const { serial = '' } = items[0] ?? {};
+      const folder = join(copy, 'evidence');
+      await scepter('evidence', serial, '--out', folder);
+      const check = () => run('python3', [verifyLog, folder, key], { env: plainEnv() });
+      const { code, stdout, stderr } = await check();
+      hold(code === 0, `it holds: ${lastLines(stderr)}`);
+      const names = await readdir(join(folder, 'events'));
+      const first = (end: string) => join('events', names.find((name) => name.endsWith(end)) ?? '');
+      const parts = ['certificate.pem', 'request.pem'].map((name) => join(serial, name));
+      for (const name of [first('.personal.json'), first('.tlog-proof'), ...parts]) {
+        const file = join(folder, name);
+        const octets = await readFile(file);
+        const changed = Buffer.from(octets);
+        const at = Math.floor(octets.length / 2);
+        changed[at] = changed[at] === 0x41 ? 0x42 : 0x41;
+        await writeFile(file, changed);
+        hold((await check()).code !== 0, `a changed ${name} is found`);
+        await writeFile(file, octets);
+      }
+      hold((await check()).code === 0, 'as it was, it holds');
       return String(stdout).trim();
     },
   },
