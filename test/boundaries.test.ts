@@ -34,6 +34,7 @@ const packagesIn: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^zod\//, ['config', 'api', 'http']],
   [/^(strip-json-comments|fastest-levenshtein)$/, ['config']],
   [/^commander$/, ['cli']],
+  [/^jose$/, ['crypto']],
   [/^@(?:aws-sdk|smithy)\//, ['adapters']],
   [/^node:/, ['adapters', 'cli', 'functions']],
 ];

@@ -6,10 +6,15 @@ import { utf8 } from '../base/bytes.ts';
 import { MIN_STATIC_SECRET_OCTETS } from '../base/limits.ts';
 import { byAttribute, patterns } from './profile.ts';
 import { described } from './schema.ts';
+import {
+  checkSignedChallenge,
+  type SignedChallenges,
+  signedChallenge,
+} from './signed-challenge.ts';
 
-/** Built-in validators: they check what the request itself brings. `staticChallenge` is one secret for many
- * devices. */
-const ownValidators = ['challenge', 'staticChallenge'] as const;
+/** Built-in validators: they check what the request itself brings. `signedChallenge` is one that a caller has signed,
+ * `staticChallenge` one secret for many devices. */
+const ownValidators = ['challenge', 'signedChallenge', 'staticChallenge'] as const;
 
 const signers = ['same', 'any'] as const;
 
@@ -30,6 +35,7 @@ export type Enrolment = {
   readonly signer: (typeof signers)[number];
   /** Present if and only if `authorize` names it. */
   readonly staticChallenge?: StaticChallenge;
+  readonly signedChallenge?: SignedChallenges;
 };
 
 const secretReference = /^env:[A-Za-z_][A-Za-z0-9_]*$/;
@@ -65,6 +71,10 @@ export const enrolSchema = z.strictObject({
     'one secret that all devices of the endpoint know, for clients that can carry nothing else: whoever knows it can enrol',
     z.optional(staticChallenge),
   ),
+  signedChallenge: described(
+    'challenges that a caller signs with a key of its own, such as an MDM that can make no call for each device',
+    z.optional(signedChallenge),
+  ),
 });
 
 /**
@@ -72,7 +82,7 @@ export const enrolSchema = z.strictObject({
  * @param problems takes a sentence for each field that is wrong
  */
 export function checkEnrol(
-  { authorize, signer, staticChallenge }: z.output<typeof enrolSchema>,
+  { authorize, signer, ...given }: z.output<typeof enrolSchema>,
   path: string,
   { approval, problems }: { readonly approval: string; readonly problems: string[] },
 ): Enrolment {
@@ -81,22 +91,31 @@ export function checkEnrol(
       `${path}.authorize: names no validator, so that anybody would get a certificate; name one, or set "approval" to "always"`,
     );
   }
-  const wanted = authorize.includes('staticChallenge');
-  if (wanted && authorize.includes('challenge')) {
+  const [first, second] = authorize.filter((one) => one.toLowerCase().endsWith('challenge'));
+  if (second !== undefined) {
     problems.push(
-      `${path}.authorize: a challengePassword cannot be both "challenge" and "staticChallenge"; name one of them`,
+      `${path}.authorize: a challengePassword cannot be both "${first}" and "${second}"; name one of them`,
     );
   }
+  const signs = checkUsed(
+    'signedChallenge',
+    { authorize, given: given.signedChallenge },
+    path,
+    problems,
+  );
+  const keys =
+    given.signedChallenge &&
+    checkSignedChallenge(given.signedChallenge, `${path}.signedChallenge`, problems);
+  const signed = signs && keys ? { signedChallenge: keys } : {};
+  const { staticChallenge } = given;
+  const wanted = checkUsed(
+    'staticChallenge',
+    { authorize, given: staticChallenge },
+    path,
+    problems,
+  );
+  if (!staticChallenge || !wanted) return { authorize, signer, ...signed };
   const here = `${path}.staticChallenge`;
-  if (wanted && !staticChallenge) {
-    problems.push(`${here}: is missing; "staticChallenge" in "authorize" needs it`);
-  }
-  if (!staticChallenge) return { authorize, signer };
-  if (!wanted) {
-    problems.push(
-      `${here}: has no effect without "staticChallenge" in "authorize": add it there, or leave this out`,
-    );
-  }
   const entries = Object.entries(staticChallenge.subject);
   if (entries.length === 0) {
     problems.push(`${here}.subject: must name at least one attribute, such as {"CN": "printer-*"}`);
@@ -109,6 +128,25 @@ export function checkEnrol(
   const listed = (value: string | readonly string[]): readonly string[] => [value].flat();
   const subject = byAttribute(`${here}.subject`, staticChallenge.subject, listed, problems);
   return { authorize, signer, staticChallenge: { secret: staticChallenge.secret, subject } };
+}
+
+/** Whether the validator is named and has what it needs. */
+function checkUsed(
+  name: (typeof ownValidators)[number],
+  { authorize, given }: { readonly authorize: readonly string[]; readonly given: unknown },
+  path: string,
+  problems: string[],
+): boolean {
+  const wanted = authorize.includes(name);
+  if (wanted && given === undefined) {
+    problems.push(`${path}.${name}: is missing; "${name}" in "authorize" needs it`);
+  }
+  if (!wanted && given !== undefined) {
+    problems.push(
+      `${path}.${name}: has no effect without "${name}" in "authorize": add it there, or leave this out`,
+    );
+  }
+  return wanted && given !== undefined;
 }
 
 /** What stands for the name of a secret; undefined if nothing does. */

@@ -55,6 +55,16 @@ export const authorizationReasons = {
     means: 'Somebody has revoked the challengePassword.',
     change: 'Ask whoever revoked it (the event challenge.revoked has the name), or make another.',
   },
+  signerNotAllowed: {
+    code: 'SCEP-307',
+    text: 'a subjectAltName is not one that whoever signed this challengePassword may give',
+    rule: 'endpoints.<endpoint>.enrol.signedChallenge.keys.<kid>.names',
+    means:
+      'The challengePassword was signed with a key that may give some names only, and this is none of them.',
+    change:
+      'Have a challenge signed without the name, or allow its key the name in the configuration.',
+    countsAgainstChallenge: true,
+  },
   subjectNotBound: {
     code: 'SCEP-311',
     text: 'the subject is not the one this challengePassword was made for',

@@ -448,7 +448,7 @@ describe('configuration', () => {
       (d) => {
         d.endpoints.default = { ca: 'default', enrol: { authorize: ['none'] } };
       },
-      'endpoints.default.enrol.authorize.0: must be "challenge", "staticChallenge"',
+      'endpoints.default.enrol.authorize.0: must be "challenge", "signedChallenge", "staticChallenge"',
     ],
     [
       'an unknown signer',
@@ -667,6 +667,21 @@ describe('configuration', () => {
         },
         '.authorize: a challengePassword cannot be both "challenge" and "staticChallenge"; name one of them',
       ],
+      [
+        'a signed challenge that is not there',
+        { authorize: ['signedChallenge'] },
+        '.signedChallenge: is missing; "signedChallenge" in "authorize" needs it',
+      ],
+      [
+        'no key of signed challenges',
+        { authorize: ['signedChallenge'], signedChallenge: { keys: {} } },
+        '.signedChallenge.keys: must name at least one key',
+      ],
+      [
+        'a key of signed challenges that is none',
+        { authorize: ['signedChallenge'], signedChallenge: { keys: { k: { publicKey: 'AAAA' } } } },
+        '.signedChallenge.keys.k.publicKey: must be the public key, PEM ("-----BEGIN PUBLIC KEY-----...") or the base64 of its DER: P-256 or Ed25519',
+      ],
     ]),
     [
       'a switch',
@@ -837,7 +852,7 @@ describe('a document with several faults', () => {
           'profiles.vpn: "validty" is not a field that exists here; did you mean "validity"?',
           'profiles.wifi.names.dns: must be "none", "bound", "copy" or {"pattern": [...]}',
           'endpoints.default: "aproval" is not a field that exists here; did you mean "approval"?',
-          'endpoints.vpn.enrol.authorize.0: must be "challenge", "staticChallenge"; did you mean "staticChallenge"?',
+          'endpoints.vpn.enrol.authorize.0: must be "challenge", "signedChallenge", "staticChallenge"; did you mean "staticChallenge"?',
           'the configuration: "publicURL" is not a field that exists here; did you mean "publicUrl"?',
           'cas.third.crlValidity: must be at least "1h": caches keep a CRL for minutes',
           'endpoints.default.ca: "defalt" is not defined; it may be "default", "other", "third"; did you mean "default"?',
@@ -865,6 +880,9 @@ test('comments and trailing commas are read, and what is no JSON says where', ()
 
 describe('every field of the document, set to wrong values in turn', () => {
   /** A document with every field that there is. */
+  const spki = `-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+-----END PUBLIC KEY-----`;
   const whole = {
     $schema: 'x',
     publicUrl: 'https://scep.example.com',
@@ -904,6 +922,17 @@ describe('every field of the document, set to wrong values in turn', () => {
     adminHost: 'admin.example.com:8443',
     blockedKeys: ['0'.repeat(64)],
     endpoints: {
+      mdm: {
+        ca: 'default',
+        enrol: {
+          authorize: ['signedChallenge'],
+          signedChallenge: {
+            keys: {
+              k: { publicKey: spki, subject: { O: 'Example' }, names: { dns: ['*.example'] } },
+            },
+          },
+        },
+      },
       default: {
         ca: 'default',
         profile: 'p',

@@ -71,6 +71,7 @@ export const required: readonly string[] = [
   'tlog-proof python',
   'evidence python',
   'siem python',
+  'signed python',
   'log server',
   'guide cli',
   'guide strongswan',

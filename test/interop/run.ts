@@ -25,6 +25,7 @@ import { renewalRows } from './rows/renewal.ts';
 import { revokedRows } from './rows/revoked.ts';
 import { rotationRows } from './rows/rotation.ts';
 import { siemRows } from './rows/siem.ts';
+import { signedRows } from './rows/signed.ts';
 import { signerRows } from './rows/signer.ts';
 import { type Report, report, verdict } from './table.ts';
 
@@ -51,6 +52,7 @@ const rows: readonly Row[] = [
   ...rotationRows,
   ...logRows,
   ...siemRows,
+  ...signedRows,
   ...aftermathRows,
 ];
 

@@ -24,6 +24,7 @@ import { certificateRules } from '../../lib/x509/lint/rules.ts';
 import { lintTexts } from '../../lib/x509/lint/text.ts';
 import { parseName } from '../../lib/x509/names/name.ts';
 import { readPublicKey } from '../../lib/x509/public-key.ts';
+import { makeSigner, signed } from '../support/jws.ts';
 import { deviceKey, memoryRaKeys } from '../support/keys.ts';
 import type { LabOptions } from '../support/lab.ts';
 import { attribute, type EnrolOptions, enrolment, random, seal } from '../support/messages.ts';
@@ -82,6 +83,8 @@ const gate = {
   notify: async () => 'refuse' as const,
 };
 const refusing = { validate: async () => ({ allow: false as const, note: 'stolen in May' }) };
+
+const mdm = makeSigner('mdm');
 
 const provoked: Record<Exclude<Reason, 'keyNotOnCurve'>, Provoked> = {
   signatureWrong: {
@@ -180,6 +183,28 @@ const provoked: Record<Exclude<Reason, 'keyNotOnCurve'>, Provoked> = {
       return w.ask({ challenge });
     },
     kept: /revoked at: \d{4}-/,
+  },
+  signerNotAllowed: {
+    options: {
+      endpoint: {
+        enrol: {
+          authorize: ['signedChallenge'],
+          signedChallenge: { keys: { mdm: { publicKey: mdm.publicKey, names: { dns: 'a.*' } } } },
+        },
+      },
+    },
+    act: (w) => {
+      const iat = Math.floor(w.lab.clock.at / 1000);
+      const claims = {
+        aud: 'default',
+        iat,
+        exp: iat + 60,
+        jti: 'device-1',
+        san: ['dns:b.example'],
+      };
+      return w.ask({ challenge: signed(mdm, claims), names: ['dns:b.example'] });
+    },
+    kept: /keys\.mdm\.names\nasked for: dns:b\.example\nallowed: a\.\*/,
   },
   subjectNotBound: {
     act: async (w) =>

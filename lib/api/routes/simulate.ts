@@ -1,11 +1,11 @@
 // What would become of a request: policy tried out on a CSR, with no device and no consequence.
 
 import * as z from 'zod/mini';
+import { binding } from '../../config/binding.ts';
 import { described } from '../../config/schema.ts';
 import { extension } from '../decoded.ts';
 import type { Routes } from '../route.ts';
 import { answer, body, endpointId, evidence, serial, time } from '../schemas.ts';
-import { binding } from './challenges.ts';
 
 const challengeText =
   'must be "none" or an object with what it is bound to, such as {"subject": ..., "san": [...]}';

@@ -11,6 +11,7 @@ import { redact, sameKey } from '../../x509/csr.ts';
 import { printGeneralName } from '../../x509/names/general-name.ts';
 import type { Authorization } from '../authorize/authorize.ts';
 import { asAllowed, keptOf } from '../authorize/grounds.ts';
+import { useChallenge } from '../challenge/signed.ts';
 import type { Deps } from '../deps.ts';
 import { csrOf, type Known } from '../enrol/lookup.ts';
 import { beginAllowed } from '../enrol/new-transaction.ts';
@@ -83,7 +84,7 @@ export async function pend(
   }
   if (challenge) {
     const take = { transaction: transaction.id, requestHash: transaction.requestHash, now };
-    draft.use(challenge.key, { take, clear: challenge.clear });
+    useChallenge(draft, challenge, { take, clear: challenge.clear }, { now, random: deps.random });
   }
   draft.create('transaction', transaction.id, transaction);
   draft.put('request', transaction.requestHash, {

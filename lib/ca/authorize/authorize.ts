@@ -151,8 +151,9 @@ async function basisOf(
   if (staticChallenge) {
     return withVerdict('staticChallenge', byStaticChallenge(deps, request, staticChallenge));
   }
-  if (authorize.includes('challenge')) {
-    return withVerdict('challenge', await byChallenge(deps, request, known, now));
+  for (const validator of ['challenge', 'signedChallenge']) {
+    if (!authorize.includes(validator)) continue;
+    return withVerdict(validator, await byChallenge(deps, request, known, now));
   }
   return byNothing(request);
 }

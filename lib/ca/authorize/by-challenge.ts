@@ -5,18 +5,26 @@ import { utf8 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { CHALLENGE_AHEAD_MS, CLEAR_OPEN_USES_AT, MAX_OPEN_USES } from '../../base/limits.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
+import type { Endpoint } from '../../config/config.ts';
 import type { Profile } from '../../config/profile.ts';
 import type { Challenge } from '../../ports/records/records.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import { isLocked } from '../../ports/store.ts';
 import { Refusal } from '../../refusal/reasons.ts';
+import { printGeneralName } from '../../x509/names/general-name.ts';
 import { bindingHolds } from '../challenge/challenges.ts';
 import type { Deps } from '../deps.ts';
 import { isNewest, type Known, pointerTo } from '../enrol/lookup.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
 import { lapsed, loadForEnd } from '../enrol/rollback.ts';
 import { narrowed, narrowingOf, requireBound } from '../policy/bound.ts';
-import { type CertifiedNames, certifiedNames } from '../policy/policy.ts';
+import {
+  type CertifiedNames,
+  certifiedNames,
+  fitsRule,
+  printRule,
+  requireSubject,
+} from '../policy/policy.ts';
 import { View } from '../record/unit-of-work.ts';
 import { type Basis, deny } from './grounds.ts';
 
@@ -31,8 +39,11 @@ export async function byChallenge(
   const { kept } = request;
   if (!request.csr.challengePassword) return deny('challengeMissing');
   const { length } = utf8(request.csr.challengePassword);
-  if (!challenge) return deny('challengeUnknown', { octets: length });
-  const { key, record } = challenge;
+  if (!challenge) {
+    const why = known.unsigned === undefined ? {} : { detail: known.unsigned };
+    return deny('challengeUnknown', { octets: length, ...why });
+  }
+  const { key, record, isNew } = challenge;
   const evidence = { challengeId: record.id };
   if (!bindingHolds(await deps.macKeys.live('challenge'), key, record)) {
     deps.log({ event: 'challenge.tampered', severity: 'error', ...evidence });
@@ -89,6 +100,7 @@ export async function byChallenge(
     requireBound(request, record.binding);
     profile = narrowed(request.endpoint.profile, narrowing);
     names = certifiedNames(profile, request.csr, record.binding);
+    if (record.signedBy !== undefined) requireSigned(request.endpoint, record.signedBy, names);
   } catch (error) {
     // The use is not taken: the right request may still come. Guessing names locks a one-time one.
     if (error instanceof Refusal) return deny(error.reason, { ...error.evidence, ...evidence });
@@ -98,11 +110,30 @@ export async function byChallenge(
     ...{ names, profile, narrowing, device: record.binding.device },
     by: [`challenge ${record.id}`],
     ...(record.madeBy ? { challengeBy: record.madeBy } : {}),
-    ...(held ? {} : { challenge: { key, clear: holders.clear } }),
+    ...(held ? {} : { challenge: { key, clear: holders.clear, fresh: isNew && record } }),
     ends: record.usesLeft > 0 ? [] : holders.ends.slice(0, 1),
     repeatsForLife: record.uses === 1,
   };
   return { kind: 'basis', grounds };
+}
+
+/**
+ * What the key that signed the challenge may give, by the configuration of now.
+ * @throws {Refusal} signerNotAllowed, subjectNotAllowed
+ */
+function requireSigned({ id, enrol }: Endpoint, kid: string, certified: CertifiedNames): void {
+  const path = `endpoints.${id}.enrol.signedChallenge.keys.${kid}`;
+  const key = enrol.signedChallenge?.keys.get(kid);
+  for (const name of certified.names) {
+    const given = name.kind === 'other' ? undefined : key?.names.get(name.kind);
+    if (given && fitsRule(given, name)) continue;
+    throw new Refusal('signerNotAllowed', {
+      rule: `${path}.names`,
+      value: printGeneralName(name),
+      allowed: given ? printRule(given) : 'none',
+    });
+  }
+  requireSubject(`${path}.subject`, key?.subject ?? new Map(), certified.subject);
 }
 
 /** Whether the request has a newer Transaction than the lookup saw, by a holder that the challenge lists. */

@@ -14,10 +14,10 @@ import type { StaticChallenge } from '../../config/enrolment.ts';
 import { hash } from '../../crypto/native.ts';
 import type { Log } from '../../ports/log.ts';
 import { Refusal } from '../../refusal/reasons.ts';
-import { attributeName, nameOf, printName } from '../../x509/names/name.ts';
+import { printName } from '../../x509/names/name.ts';
 import type { Deps } from '../deps.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
-import { certifiedNames, requirePattern } from '../policy/policy.ts';
+import { certifiedNames, requireSubject } from '../policy/policy.ts';
 import { type Basis, deny } from './grounds.ts';
 
 /** @throws {Outage} when this instance does not have the secret */
@@ -38,13 +38,7 @@ export function byStaticChallenge(
   }
   try {
     const names = certifiedNames(endpoint.profile, csr, { names: [] });
-    const attributes = nameOf(csr.subject).flat();
-    for (const [type, patterns] of subject) {
-      const rule = `${path}.subject.${attributeName(type)}`;
-      requirePattern(rule, type, patterns, attributes);
-      const none = !attributes.some((attribute) => attribute.type === type);
-      if (none) throw new Refusal('subjectNotAllowed', { rule, allowed: patterns.join(', ') });
-    }
+    requireSubject(`${path}.subject`, subject, csr.subject);
     const by = [`static challenge of endpoint ${endpoint.id}`];
     const { profile } = endpoint;
     const grounds = { names, profile, by, ends: [], repeatsForLife: false, isStatic: true };

@@ -6,6 +6,7 @@ import type { Lineage } from '../../ports/records/lineage.ts';
 import type { Author, Transaction, Verdict } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import { type Reason, reasons } from '../../refusal/reasons.ts';
+import type { Used } from '../challenge/signed.ts';
 import type { CertifiedNames } from '../policy/policy.ts';
 
 /** On what a grant rests, and what its intent does beside reserving a serial number. */
@@ -23,7 +24,7 @@ export type Grounds = {
   /** Whoever made the challenge. */
   readonly challengeBy?: Author;
   /** Key of the challenge whose use is taken; finished holders that are no longer listed. */
-  readonly challenge?: { readonly key: string; readonly clear: readonly string[] };
+  readonly challenge?: Used & { readonly clear: readonly string[] };
   /** The certificate that is renewed, those that are superseded, and the lineage as that leaves it. */
   readonly renews?: CertificateRecord;
   readonly supersedes?: readonly CertificateRecord<'issued' | 'held'>[];

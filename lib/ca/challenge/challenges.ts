@@ -8,7 +8,7 @@ import { CHALLENGE_OCTETS } from '../../base/limits.ts';
 import { base32, ulid } from '../../base/ulid.ts';
 import type { Endpoint } from '../../config/config.ts';
 import { hmacSha256 } from '../../crypto/native.ts';
-import type { Actor } from '../../events/event.ts';
+import type { Actor, EventFields } from '../../events/event.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';
 import type { Binding, Challenge } from '../../ports/records/records.ts';
 import type { Author } from '../../ports/records/transaction.ts';
@@ -59,21 +59,11 @@ export async function createChallenge(
   const challenge = base32(secret);
   const made = { ...wanted, id, now, madeBy: authorOf(actor) };
   const { key, record } = makeChallenge(macKey, endpoint.id, challenge, made);
-  const { binding, expiresAt } = record;
+  const { expiresAt } = record;
   const shown = { id, endpoint: endpoint.id, expiresAt };
   const draft = new Draft(view);
   draft.create('challenge', key, record);
-  draft.event(now, random, {
-    type: 'challenge.created',
-    actor,
-    endpoint: endpoint.id,
-    challengeId: id,
-    names: binding.names,
-    ...(binding.device === undefined ? {} : { device: binding.device }),
-    ...(binding.subject === undefined ? {} : { subject: binding.subject }),
-    number: record.uses,
-    ...expiresOf('challenge', record),
-  });
+  draft.event(now, random, challengeCreated(record, actor));
   remembered?.once.remember(draft, now, remembered.answer(shown), macKey);
   if ((await store.write(draft.actions)) !== 'done') {
     if (remembered) throw new Repeated();
@@ -81,6 +71,21 @@ export async function createChallenge(
     throw new Outage('a fresh challenge exists');
   }
   return { ...shown, challenge };
+}
+
+export function challengeCreated(record: Challenge, actor: Actor): EventFields {
+  const { id, endpoint, binding, uses } = record;
+  return {
+    type: 'challenge.created',
+    actor,
+    endpoint,
+    challengeId: id,
+    names: binding.names,
+    ...(binding.device === undefined ? {} : { device: binding.device }),
+    ...(binding.subject === undefined ? {} : { subject: binding.subject }),
+    number: uses,
+    ...expiresOf('challenge', record),
+  };
 }
 
 /** A new challenge, and the key of its record. */
@@ -106,17 +111,23 @@ export function makeChallenge(
   const by = madeBy === undefined ? {} : { madeBy };
   const trap = decoy ? { decoy } : {};
   const fixed = { id, endpoint, binding, uses, expiresAt: now + ttlMs, ...by, ...trap };
-  const mac = hex(bindingMac(macKey, key, fixed));
-  const record = {
-    ...fixed,
-    bindingMac: mac,
-    usesLeft: uses,
-    createdAt: now,
-    failures: 0,
-    open: {},
-  };
-  return { key, record };
+  return { key, record: sealedChallenge(macKey, key, fixed, now) };
 }
+
+/** The record of one that nobody has used, under its MAC. */
+export const sealedChallenge = (
+  macKey: MacKey,
+  key: string,
+  fixed: Fixed,
+  now: number,
+): Challenge => ({
+  ...fixed,
+  bindingMac: hex(bindingMac(macKey, key, fixed)),
+  usesLeft: fixed.uses,
+  createdAt: now,
+  failures: 0,
+  open: {},
+});
 
 /**
  * The challenge that a request with an Idempotency-Key was answered with.
@@ -179,13 +190,21 @@ export function revokedChallenge(
 
 type Fixed = Pick<
   Challenge,
-  'id' | 'endpoint' | 'binding' | 'uses' | 'expiresAt' | 'madeBy' | 'revokedAt' | 'decoy'
+  | 'id'
+  | 'endpoint'
+  | 'binding'
+  | 'uses'
+  | 'expiresAt'
+  | 'madeBy'
+  | 'revokedAt'
+  | 'decoy'
+  | 'signedBy'
 >;
 
 function bindingMac(macKey: MacKey, key: string, fixed: Fixed): Bytes {
   const { id, endpoint, uses, expiresAt, madeBy, revokedAt } = fixed;
-  const { binding, decoy } = fixed;
-  const said = { key, id, endpoint, binding, uses, expiresAt, madeBy, revokedAt, decoy };
+  const { binding, decoy, signedBy } = fixed;
+  const said = { key, id, endpoint, binding, uses, expiresAt, madeBy, revokedAt, decoy, signedBy };
   return mac(macKey, 'binding', said);
 }
 

@@ -24,6 +24,7 @@ import {
 import type { Authorization } from '../authorize/authorize.ts';
 import { asAllowed, type Grounds, keptOf } from '../authorize/grounds.ts';
 import { joined, withSuccessor } from '../authorize/lineage.ts';
+import { useChallenge } from '../challenge/signed.ts';
 import type { Deps, EnrolDeps } from '../deps.ts';
 import { buildTbsCertificate, issuedOf } from '../policy/build-certificate.ts';
 import { certificateKey, keyHash, keyOwnerKey, namesHash } from '../record/keys.ts';
@@ -32,7 +33,7 @@ import { type Begun, moved } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { enter, loadRegister } from '../revoke/register.ts';
 import { noteSubject } from './issued-subjects.ts';
-import { type Ownership, type OwnKey, ownership } from './key-owner.ts';
+import { claimKey, type Free, type OwnKey } from './key-owner.ts';
 import { loadTransaction } from './lookup.ts';
 import { type Act, endAttempt, loadForEnd, voidTransaction } from './rollback.ts';
 
@@ -125,8 +126,6 @@ type Plan = {
   readonly act: Act;
   readonly configHash: string;
 };
-/** The key is free, or nobody asks whose it is. */
-type Free = Extract<Ownership, { kind: 'free' | 'later' }> | { readonly kind: 'unbound' };
 
 /** One write: which attempts end, what is taken, and what is about to be signed. */
 async function intend(
@@ -175,26 +174,6 @@ function ownKeyOf(
   };
 }
 
-/** @throws {Refusal} keyOwned @throws {Outage} while another attempt holds the key */
-async function claimKey(
-  { endpoint, view }: Order,
-  owns: OwnKey,
-  now: number,
-): Promise<Free | 'again'> {
-  if (endpoint.namesPerKey === 'any') return { kind: 'unbound' };
-  const owned = await ownership(view, owns, now);
-  switch (owned.kind) {
-    case 'again':
-      return 'again';
-    case 'busy':
-      throw new Outage('the key is held by a request being worked on');
-    case 'owned':
-      throw new Refusal('keyOwned', owned.evidence);
-    default:
-      return owned;
-  }
-}
-
 /** Lapsed attempts of others end in this write, and the one of its own that this one replaces. */
 function endOthers(draft: Draft, { order: { transaction }, grounds, owned, act }: Plan): void {
   const holder = 'ends' in owned && owned.ends ? [owned.ends] : [];
@@ -207,13 +186,21 @@ function endOthers(draft: Draft, { order: { transaction }, grounds, owned, act }
  * @returns what gives them back */
 function takeWhatItHolds(
   draft: Draft,
-  { order, grounds, prepared: { serial, notAfter }, owns, owned, lineage, act: { now } }: Plan,
+  {
+    order,
+    grounds,
+    prepared: { serial, notAfter },
+    owns,
+    owned,
+    lineage,
+    act: { now, random },
+  }: Plan,
 ): Undo {
   const { ca, transaction } = order;
   const { challenge, renews } = grounds;
   if (challenge) {
     const take = { transaction: transaction.id, requestHash: transaction.requestHash, now };
-    draft.use(challenge.key, { take, clear: challenge.clear });
+    useChallenge(draft, challenge, { take, clear: challenge.clear }, { now, random });
   }
   const previous = draft.get('keyOwner', owns.key) ?? null;
   if (owned.kind === 'later') draft.hold('keyOwner', owns.key);

@@ -3,9 +3,12 @@
 // certificate expires, or a person revokes it. A hold, or being superseded by its own renewal, does not free
 // it; a key revoked for keyCompromise is blocked (`good-key.ts`).
 
+import { Outage } from '../../base/errors.ts';
+import type { Endpoint } from '../../config/config.ts';
 import type { CertificateRecord, KeyOwner } from '../../ports/records/certificate.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
+import { Refusal } from '../../refusal/reasons.ts';
 import { certificateKey } from '../record/keys.ts';
 import type { View } from '../record/unit-of-work.ts';
 import { loadTransaction } from './lookup.ts';
@@ -19,7 +22,7 @@ import { lapsed, loadForEnd } from './rollback.ts';
  * again: the attempt that holds it has been voided since it was read; the caller looks up again.
  * owned: certified for other names.
  */
-export type Ownership =
+type Ownership =
   | { readonly kind: 'free' | 'later'; readonly ends?: Transaction<'intended'> }
   | { readonly kind: 'busy' | 'again' }
   | { readonly kind: 'owned'; readonly evidence: Evidence };
@@ -35,11 +38,34 @@ export type OwnKey = {
   readonly ends: readonly Transaction<'intended'>[];
 };
 
+/** The key is free, or nobody asks whose it is. */
+export type Free = Extract<Ownership, { kind: 'free' | 'later' }> | { readonly kind: 'unbound' };
+
+/** @throws {Refusal} keyOwned @throws {Outage} while another attempt holds the key */
+export async function claimKey(
+  { endpoint, view }: { readonly endpoint: Endpoint; readonly view: View },
+  owns: OwnKey,
+  now: number,
+): Promise<Free | 'again'> {
+  if (endpoint.namesPerKey === 'any') return { kind: 'unbound' };
+  const owned = await ownership(view, owns, now);
+  switch (owned.kind) {
+    case 'again':
+      return 'again';
+    case 'busy':
+      throw new Outage('the key is held by a request being worked on');
+    case 'owned':
+      throw new Refusal('keyOwned', owned.evidence);
+    default:
+      return owned;
+  }
+}
+
 /**
  * A key is held by one unfinished attempt at a time, also for the same names: what such an attempt
  * gives back when it ends is then always an owner that stays, never another attempt.
  */
-export async function ownership(view: View, ours: OwnKey, now: number): Promise<Ownership> {
+async function ownership(view: View, ours: OwnKey, now: number): Promise<Ownership> {
   const owner = view.get('keyOwner', ours.key);
   if (!owner) return { kind: 'free' };
   const ending = ours.ends.find(({ serial }) => serial === owner.serial);

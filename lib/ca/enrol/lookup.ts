@@ -6,6 +6,7 @@ import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { Challenge } from '../../ports/records/records.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import { challengeKeys } from '../challenge/challenges.ts';
+import { readSigned } from '../challenge/signed.ts';
 import type { Deps } from '../deps.ts';
 import { certificateKey, keyHash, keyOwnerKey, pollKey } from '../record/keys.ts';
 import { View } from '../record/unit-of-work.ts';
@@ -23,19 +24,23 @@ export type Known = Recorded & {
   /** The same of it as a renewal, where it may be one. */
   readonly renewal: Recorded | undefined;
   /** Key and record of the challenge that came along, if it is one of this endpoint. */
-  readonly challenge: { readonly key: string; readonly record: Challenge } | undefined;
+  readonly challenge: KnownChallenge | undefined;
+  /** Why a signed challenge is not believed. */
+  readonly unsigned?: string;
   /** The record of the certificate that signed, if this CA issued it. */
   readonly signer: CertificateRecord | undefined;
 };
 
+/** `isNew`: a signed one that has no record yet. */
+export type KnownChallenge = {
+  readonly key: string;
+  readonly record: Challenge;
+  readonly isNew?: true;
+};
+
 export async function lookup(deps: Deps, request: EnrolmentRequest): Promise<Known> {
   const { endpoint, ca, csr, signer, transactionID, requestHash, renewalHash } = request;
-  const { challengePassword } = csr;
-  const asked = endpoint.enrol.authorize.includes('challenge');
-  const candidates =
-    challengePassword && asked
-      ? challengeKeys(await deps.macKeys.live('challenge'), endpoint.id, challengePassword)
-      : [];
+  const { keys: candidates, fresh, ...sent } = await challengeSent(deps, request);
   const signerKey = signer.ours ? certificateKey(ca.id, hex(signer.certificate.serial)) : undefined;
   const view = new View(deps.store);
   await view.load([
@@ -57,9 +62,45 @@ export async function lookup(deps: Deps, request: EnrolmentRequest): Promise<Kno
     transaction: enrolment?.transaction,
     certificate: enrolment?.certificate,
     renewal: renewalHash === undefined ? undefined : renewal,
-    challenge: key !== undefined && record ? { key, record } : undefined,
+    challenge: challengeOf(key, record, { candidates, fresh }),
+    ...sent,
     signer: view.get('certificate', signerKey),
   };
+}
+
+type Sent = {
+  /** Keys of the record of the challenge, if it is one of this endpoint. */
+  readonly keys: readonly string[];
+  readonly fresh?: Challenge;
+  readonly unsigned?: string;
+};
+
+async function challengeSent(
+  deps: Deps,
+  { endpoint, csr: { challengePassword: sent } }: EnrolmentRequest,
+): Promise<Sent> {
+  const { authorize, signedChallenge } = endpoint.enrol;
+  if (sent && signedChallenge) {
+    const signed = await readSigned(deps, endpoint, sent, deps.clock.now());
+    if (!('wrong' in signed)) return signed;
+    // One that is only imagined is no JWS (`simulate.ts`).
+    return { keys: await storedKeys(deps, endpoint.id, sent), unsigned: signed.wrong };
+  }
+  return {
+    keys: sent && authorize.includes('challenge') ? await storedKeys(deps, endpoint.id, sent) : [],
+  };
+}
+
+const storedKeys = async ({ macKeys }: Deps, endpoint: string, sent: string): Promise<string[]> =>
+  challengeKeys(await macKeys.live('challenge'), endpoint, sent);
+
+function challengeOf(
+  key: string | undefined,
+  record: Challenge | undefined,
+  { candidates: [first], fresh }: { candidates: readonly string[]; fresh: Challenge | undefined },
+): KnownChallenge | undefined {
+  if (key !== undefined && record) return { key, record };
+  return first !== undefined && fresh ? { key: first, record: fresh, isNew: true } : undefined;
 }
 
 /** The CSR of a Transaction without its challengePassword; empty where it is not kept (any more). */

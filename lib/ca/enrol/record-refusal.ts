@@ -13,10 +13,11 @@ import type { Transaction, Verdict } from '../../ports/records/transaction.ts';
 import { isLocked } from '../../ports/store.ts';
 import { type Reason, Refusal, reasons } from '../../refusal/reasons.ts';
 import type { Denied } from '../authorize/grounds.ts';
+import { useChallenge } from '../challenge/signed.ts';
 import type { Deps } from '../deps.ts';
 import { eventOf, expiresOf, requesterOf } from '../record/transaction-event.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import type { Known } from './lookup.ts';
+import type { Known, KnownChallenge } from './lookup.ts';
 import { leasePlaces } from './refusal-budget.ts';
 import { cut, refusedTransaction } from './refused-record.ts';
 import type { EnrolmentRequest, Refused } from './request.ts';
@@ -47,7 +48,7 @@ const isOpenDecoy = (record: Challenge | undefined): boolean =>
 
 type Against = {
   readonly reason: Reason;
-  readonly challenge: { readonly key: string; readonly record: Challenge };
+  readonly challenge: KnownChallenge;
   readonly view: View;
   readonly pointer: RequestPointer | undefined;
 };
@@ -165,7 +166,8 @@ function count(
     : reason === 'challengeSpent'
       ? 'challenge.reused'
       : 'challenge.refused';
-  draft.use(challenge.key, { fail: true });
+  const { key, isNew, record } = challenge;
+  useChallenge(draft, { key, fresh: isNew && record }, { fail: true }, { now, random });
   draft.event(now, random, { ...about, type });
   if (isLocked({ uses, failures: failures + 1 })) {
     draft.event(now, random, { ...about, type: 'challenge.locked' });

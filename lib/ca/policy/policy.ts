@@ -138,9 +138,12 @@ function notBound(
 }
 
 /** Whether a request may give itself this name, with nothing but the profile to allow it. */
-function namesItself({ names }: Profile, { kind, value }: GeneralName): boolean {
-  if (kind === 'dns' && value.includes('*')) return false;
-  const rule: NameRule = kind === 'other' ? { rule: 'none' } : names[kind];
+function namesItself({ names }: Profile, name: GeneralName): boolean {
+  if (name.kind === 'other' || (name.kind === 'dns' && name.value.includes('*'))) return false;
+  return fitsRule(names[name.kind], name);
+}
+
+export function fitsRule(rule: NameRule, { kind, value }: GeneralName): boolean {
   switch (rule.rule) {
     case 'copy':
       return true;
@@ -163,8 +166,10 @@ const ruleOf = ({ id }: Profile, { kind }: GeneralName): string =>
     : `profiles.${id}.names${kind === 'other' ? '' : `.${kind}`}`;
 
 /** What a request may ask for itself, in words. */
-function allowedNames({ names }: Profile, { kind }: GeneralName): string {
-  const rule: NameRule = kind === 'other' ? { rule: 'none' } : names[kind];
+const allowedNames = ({ names }: Profile, { kind }: GeneralName): string =>
+  kind === 'other' ? 'none' : printRule(names[kind]);
+
+export function printRule(rule: NameRule): string {
   switch (rule.rule) {
     case 'pattern':
       return rule.patterns.join(', ');
@@ -278,10 +283,29 @@ export function requireProfile(
 }
 
 /**
+ * @param path where the configuration says so @param subject Name, DER
+ * @param wanted by dotted OID: attributes that must be there, and patterns of which each value must match one
+ * @throws {Refusal} subjectNotAllowed
+ */
+export function requireSubject(
+  path: string,
+  wanted: ReadonlyMap<string, readonly string[]>,
+  subject: Bytes,
+): void {
+  const attributes = nameOf(subject).flat();
+  for (const [type, patterns] of wanted) {
+    const rule = `${path}.${attributeName(type)}`;
+    requirePattern(rule, type, patterns, attributes);
+    const none = !attributes.some((attribute) => attribute.type === type);
+    if (none) throw new Refusal('subjectNotAllowed', { rule, allowed: patterns.join(', ') });
+  }
+}
+
+/**
  * @param rule where the configuration says so
  * @throws {Refusal} subjectNotAllowed, where a value of this type matches none of the patterns
  */
-export function requirePattern(
+function requirePattern(
   rule: string,
   type: string,
   patterns: readonly string[],

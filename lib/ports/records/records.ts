@@ -123,6 +123,8 @@ export type Challenge = {
   readonly revokedAt?: number;
   /** It lets nobody in: whoever uses it has read what was none of their business. */
   readonly decoy?: true;
+  /** `kid` of the key that signed it: it was not made here, and has a record since it was first used. */
+  readonly signedBy?: string;
   /** Transactions that hold a use, and their request hashes; finished ones until they are cleared. A
    * one-time challenge keeps its only one. */
   readonly open: Readonly<Record<string, string>>;

@@ -31,6 +31,7 @@ export const failInfoOf = {
   challengeSpent: 'badRequest',
   challengeLocked: 'badRequest',
   challengeRevoked: 'badRequest',
+  signerNotAllowed: 'badRequest',
   subjectNotBound: 'badRequest',
   keyNotBound: 'badRequest',
   sourceNotBound: 'badRequest',

@@ -1,0 +1,66 @@
+// Compact JWS (RFC 7515 §7.1), verified by `jose`. The algorithm is that of the key, whatever the header says, and
+// of a header nothing else counts than which key signed.
+
+import { compactVerify, errors } from 'jose';
+import type { Bytes } from '../base/bytes.ts';
+
+/** ES256: ECDSA with P-256 and SHA-256. EdDSA: Ed25519. */
+export type JwsAlgorithm = 'ES256' | 'EdDSA';
+
+export type JwsKey = {
+  readonly algorithm: JwsAlgorithm;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Bytes;
+};
+
+type Verified =
+  | { readonly kid: string; readonly payload: Bytes }
+  /** Why it is not believed, for the record. */
+  | { readonly wrong: string };
+
+/** Members that a header may have (RFC 7515 §4.1); one with `crit` or `b64` is not understood. */
+const known: readonly string[] = ['alg', 'kid', 'typ'];
+
+const webCrypto = {
+  ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+  EdDSA: { name: 'Ed25519' },
+} as const satisfies Record<JwsAlgorithm, object>;
+
+/** Whether the text has the form of one; nothing is believed yet. */
+export const isCompactJws = (text: string): boolean =>
+  /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(text);
+
+class Unacceptable extends Error {}
+
+/** @param keys by `kid` */
+export async function verifyCompactJws(
+  text: string,
+  keys: ReadonlyMap<string, JwsKey>,
+): Promise<Verified> {
+  let kid = '';
+  try {
+    const { payload } = await compactVerify(
+      text,
+      ({ alg, ...header }) => {
+        const other = Object.keys(header).find((name) => !known.includes(name));
+        if (other !== undefined) throw new Unacceptable(`its header has "${other}"`);
+        kid = typeof header.kid === 'string' ? header.kid : '';
+        const key = keys.get(kid);
+        if (!key) throw new Unacceptable('its "kid" names no key of the endpoint');
+        if (alg !== key.algorithm) throw new Unacceptable(`its "alg" is not ${key.algorithm}`);
+        return crypto.subtle.importKey('spki', key.spki, webCrypto[key.algorithm], false, [
+          'verify',
+        ]);
+      },
+      { algorithms: Object.keys(webCrypto) },
+    );
+    return { kid, payload: new Uint8Array(payload) };
+  } catch (error) {
+    if (error instanceof Unacceptable) return { wrong: error.message };
+    if (error instanceof errors.JWSSignatureVerificationFailed) {
+      return { wrong: 'its signature does not verify' };
+    }
+    if (error instanceof errors.JOSEError) return { wrong: 'it is no JWS that is accepted here' };
+    throw error;
+  }
+}
