@@ -8,6 +8,7 @@ import { MAX_PAGE, RA_RELOAD_MS } from '../../lib/base/limits.ts';
 import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
 import { keepCrls } from '../../lib/ca/revoke/publish-crl.ts';
 import { checkConfig } from '../../lib/config/config.ts';
+import { hash } from '../../lib/crypto/native.ts';
 import { makeApp } from '../../lib/http/app.ts';
 import { type Body, call, ok, pages } from '../support/api.ts';
 import { deviceKey, memoryRaKeys } from '../support/keys.ts';
@@ -112,10 +113,11 @@ describe('GET /crls and POST /crls/.../publish', () => {
     assert.equal(published.number, 2);
     const { entries, next: _next, ...crl } = await ok(w.lab, 'GET', '/crls/default');
     assert.deepEqual(crl, {
-      ...{ ca: 'default', ...published, size: crl.size, count: 5 },
+      ...{ ca: 'default', ...published, size: crl.size, sha256: crl.sha256, count: 5 },
       url: 'http://scep.test/crl/default.crl',
     });
     const der = await (await w.lab.fetch('/crl/default.crl')).arrayBuffer();
+    assert.equal(crl.sha256, hex(hash('SHA-256', new Uint8Array(der))));
     assert.equal(crl.size, der.byteLength);
     const list = entries as Body[];
     assert.deepEqual(
