@@ -5,6 +5,7 @@ import { caKeyRoutes } from './routes/ca-keys.ts';
 import { caRoutes } from './routes/cas.ts';
 import { certificateRoutes } from './routes/certificates.ts';
 import { challengeRoutes } from './routes/challenges.ts';
+import { deviceRoutes } from './routes/devices.ts';
 import { eventRoutes } from './routes/events.ts';
 import { repairRoutes } from './routes/repair.ts';
 import { signedRevocationRoutes } from './routes/revoke-signed.ts';
@@ -15,6 +16,7 @@ import { transactionRoutes } from './routes/transactions.ts';
 
 const api = {
   ...challengeRoutes,
+  ...deviceRoutes,
   ...transactionRoutes,
   ...certificateRoutes,
   ...signedRevocationRoutes,

@@ -7,10 +7,9 @@ export const MAX_MESSAGE_OCTETS = 64 * 1024;
 /** Octets of an admin API body: a challenge with a few hundred names is far below. */
 export const MAX_ADMIN_BODY_OCTETS = 64 * 1024;
 
-/** TLV nesting. A real PKCSReq reaches 12 inside its certificate bag. */
+/** TLV nesting; TLVs in one encoding. A real PKCSReq reaches 12 inside its certificate bag, and has about 300, one
+ * with a chain of four 600. */
 export const MAX_DER_DEPTH = 24;
-
-/** TLVs in one encoding. A real PKCSReq has about 300, one with a chain of four 600. */
 export const MAX_DER_NODES = 2000;
 
 /** Certificates looked at in a request; clients send one, some add their chain. */
@@ -259,8 +258,9 @@ export const WRITE_FAILED_MS = 5000;
 /** Octets of the record that tries whether a file takes writes: an enrolment writes some 30 pages of 4 kB. */
 export const TRIED_OCTETS = 128 * 1024;
 
-/** Records that one page of a list has at most. */
+/** Records that one page of a list has at most; rows that one import into a device list takes. */
 export const MAX_PAGE = 100;
+export const MAX_IMPORTED = 500;
 
 /** Rounds of reading a list, one query for each shard, until a page is returned although it is not full: only
  * some of the records read may be wanted. Of several lists together, or one round of them all if that is more. */

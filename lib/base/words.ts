@@ -35,6 +35,10 @@ export type ShownState = (typeof shownStates)[number];
 export const listedStates = ['issued', 'expired', 'held', 'revoked'] as const;
 export type ListedState = (typeof listedStates)[number];
 
+/** invalid: it allows nothing, because another hand has changed it or put an older one back. */
+export const deviceStates = ['listed', 'removed', 'invalid'] as const;
+export type DeviceState = (typeof deviceStates)[number];
+
 /** revoked: by a person. locked: a one-time one, after too many refused attempts. invalid: it lets nobody in,
  * because another hand has changed or made it, or its MAC key is gone. */
 export const challengeStates = [
@@ -114,6 +118,8 @@ export const eventTypes = [
   'challenge.decoyUsed',
   'challenge.locked',
   'challenge.revoked',
+  'devices.imported',
+  'devices.removed',
   'request.pending',
   'request.approved',
   'request.denied',

@@ -29,6 +29,10 @@ export const nouns: Readonly<Record<string, Noun>> = {
     about: 'one-time secrets that let a device enrol',
     load: async ({ asking }) => (await import('./request/challenge.ts')).challengeCommand(asking),
   },
+  devices: {
+    about: 'device lists: which names a device may have',
+    load: async ({ asking }) => (await import('./devices/devices.ts')).devicesCommand(asking),
+  },
   txn: {
     about: 'transactions: requests and what became of them',
     load: async ({ asking }) => (await import('./request/txn.ts')).txnCommand(asking),

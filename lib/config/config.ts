@@ -18,6 +18,7 @@ import {
   checkEnrol,
   type Enrolment,
   enrolSchema,
+  renewalValidators,
   type Secrets,
   secretProblems,
   type ValidatorId,
@@ -167,12 +168,16 @@ const endpoint = z.strictObject({
     'who may have the next one',
     z._default(
       z.strictObject({
+        authorize: described(
+          'validators that must allow a renewal beside the certificate that signs it: "deviceList", so that a device which is removed from the list, or has other names there, cannot renew',
+          z._default(z.array(z.enum(renewalValidators)), []),
+        ),
         window: described(
           'how long before its end a certificate may be renewed: a duration, or a fraction of each certificate\'s validity such as "1/3", which is its last third; all of its life if absent',
           z.optional(durationOrFraction),
         ),
       }),
-      {},
+      { authorize: [] },
     ),
   ),
   namesPerKey: described(
@@ -282,14 +287,13 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
   for (const [name, { enrol, renew, ...given }] of endpoints.good) {
     const profile = known.get(given.profile);
     const enrolment = checkEnrol(enrol, `endpoints.${name}.enrol`, {
-      approval: given.approval,
-      problems,
+      ...{ endpoint: name, approval: given.approval, renews: renew.authorize, problems },
     });
     if (secrets) problems.push(...secretProblems(name, enrolment, secrets));
     if (!profile) continue;
     checked.set(name, {
       ...{ id: name, ca: given.ca, profile, enrol: enrolment },
-      renew: { authorize: [], window: renew.window },
+      renew: { authorize: renew.authorize, window: renew.window },
       namesPerKey: given.namesPerKey,
       approval: given.approval,
       pendingTtlMs: given.pendingTtl,

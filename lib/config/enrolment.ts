@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
 import { utf8 } from '../base/bytes.ts';
 import { MIN_STATIC_SECRET_OCTETS } from '../base/limits.ts';
 import { byAttribute, patterns } from './profile.ts';
-import { described } from './schema.ts';
+import { described, id } from './schema.ts';
 import {
   checkSignedChallenge,
   type SignedChallenges,
@@ -13,8 +13,11 @@ import {
 } from './signed-challenge.ts';
 
 /** Built-in validators: they check what the request itself brings. `signedChallenge` is one that a caller has signed,
- * `staticChallenge` one secret for many devices. */
-const ownValidators = ['challenge', 'signedChallenge', 'staticChallenge'] as const;
+ * `staticChallenge` one secret for many devices; `deviceList` says which names a device may have, and proves nothing. */
+const ownValidators = ['challenge', 'signedChallenge', 'staticChallenge', 'deviceList'] as const;
+
+/** Those that a renewal may be asked beside the certificate that signs it. */
+export const renewalValidators = ['deviceList'] as const;
 
 const signers = ['same', 'any'] as const;
 
@@ -36,6 +39,8 @@ export type Enrolment = {
   /** Present if and only if `authorize` names it. */
   readonly staticChallenge?: StaticChallenge;
   readonly signedChallenge?: SignedChallenges;
+  /** The name of the device list that `deviceList` asks. */
+  readonly deviceList: string;
 };
 
 const secretReference = /^env:[A-Za-z_][A-Za-z0-9_]*$/;
@@ -75,17 +80,44 @@ export const enrolSchema = z.strictObject({
     'challenges that a caller signs with a key of its own, such as an MDM that can make no call for each device',
     z.optional(signedChallenge),
   ),
+  deviceList: described(
+    'the device list that "deviceList" in "authorize" asks, here and in "renew"; the one with the name of the endpoint if absent',
+    z.optional(id),
+  ),
 });
+
+type Beside = {
+  /** The name of the endpoint; what it has as `approval` and `renew.authorize`. */
+  readonly endpoint: string;
+  readonly approval: string;
+  readonly renews: readonly string[];
+  readonly problems: string[];
+};
 
 /**
  * @param path where it stands in the configuration, such as `endpoints.default.enrol`
  * @param problems takes a sentence for each field that is wrong
  */
 export function checkEnrol(
-  { authorize, signer, ...given }: z.output<typeof enrolSchema>,
+  { authorize, signer, deviceList, ...given }: z.output<typeof enrolSchema>,
   path: string,
-  { approval, problems }: { readonly approval: string; readonly problems: string[] },
+  { endpoint, approval, renews, problems }: Beside,
 ): Enrolment {
+  const proofs = authorize.filter((one) => one !== 'deviceList');
+  if (proofs.length === 0 && proofs.length < authorize.length && approval !== 'always') {
+    problems.push(
+      `${path}.authorize: "deviceList" says which names a device may have, and proves nothing; name "challenge" or "signedChallenge" too, or set "approval" to "always"`,
+    );
+  }
+  if (
+    deviceList !== undefined &&
+    !authorize.includes('deviceList') &&
+    !renews.includes('deviceList')
+  ) {
+    problems.push(
+      `${path}.deviceList: has no effect without "deviceList" in "authorize": add it there, or leave this out`,
+    );
+  }
   if (authorize.length === 0 && approval !== 'always') {
     problems.push(
       `${path}.authorize: names no validator, so that anybody would get a certificate; name one, or set "approval" to "always"`,
@@ -114,7 +146,8 @@ export function checkEnrol(
     path,
     problems,
   );
-  if (!staticChallenge || !wanted) return { authorize, signer, ...signed };
+  const checked = { authorize, signer, deviceList: deviceList ?? endpoint, ...signed };
+  if (!staticChallenge || !wanted) return checked;
   const here = `${path}.staticChallenge`;
   const entries = Object.entries(staticChallenge.subject);
   if (entries.length === 0) {
@@ -127,7 +160,7 @@ export function checkEnrol(
   }
   const listed = (value: string | readonly string[]): readonly string[] => [value].flat();
   const subject = byAttribute(`${here}.subject`, staticChallenge.subject, listed, problems);
-  return { authorize, signer, staticChallenge: { secret: staticChallenge.secret, subject } };
+  return { ...checked, staticChallenge: { secret: staticChallenge.secret, subject } };
 }
 
 /** Whether the validator is named and has what it needs. */

@@ -52,6 +52,9 @@ export type EventFields = {
   /** What the keys' adapter calls it. */
   readonly key?: string;
   readonly challengeId?: string;
+  /** Of devices: their list, and the SHA-256 of the rows as canonical JSON. */
+  readonly list?: string;
+  readonly rowsHash?: string;
   readonly authorizedBy?: readonly string[];
   /** A code of `reasons.ts`. */
   readonly code?: string;

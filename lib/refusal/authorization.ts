@@ -244,6 +244,33 @@ export const authorizationReasons = {
       'This endpoint asks a validator, such as an MDM, about every request, and it refused this one.',
     change: 'Look the device up at the validator: the evidence has its name and its answer.',
   },
+  deviceUnlisted: {
+    code: 'SCEP-332',
+    text: 'the device is in no device list of this endpoint',
+    rule: 'endpoints.<endpoint>.enrol.deviceList',
+    means:
+      'This endpoint certifies devices of a list only. The device is the one that its challenge names, or else the one whose serial number, common name or subjectAltName is an identifier in the list; none of these is.',
+    change:
+      'Compare what the request says with "scepter devices list", import the device with "scepter devices import", or name it with "challenge create --device".',
+    countsAgainstChallenge: true,
+  },
+  deviceRemoved: {
+    code: 'SCEP-333',
+    text: 'the device was removed from the device list of this endpoint',
+    rule: 'scepter devices remove',
+    means: 'Somebody has removed the device from the list; the evidence says when and by whom.',
+    change:
+      'Ask whoever removed it. If it may have certificates again, import it with "scepter devices import --restore".',
+  },
+  deviceNameNotListed: {
+    code: 'SCEP-334',
+    text: 'the request asks for a name that the device list does not give to its device',
+    rule: 'endpoints.<endpoint>.enrol.deviceList',
+    means: 'The device is in the list, and the list gives it other names.',
+    change:
+      'Set the names on the device to those of "scepter devices show", or import the device with the names that it should have.',
+    countsAgainstChallenge: true,
+  },
   keyOwned: {
     code: 'SCEP-341',
     text: 'the requested key is certified for another name',

@@ -20,6 +20,8 @@ export const evidenceLabels: Readonly<Record<string, string>> = {
   notAfter: 'which ends',
   opens: 'which may be renewed from',
   revokedAt: 'revoked at',
+  removedAt: 'removed at',
+  removedBy: 'removed by',
   revocationReason: 'revoked for',
   successor: 'its renewal',
   ownedBy: 'the key is of certificate',

@@ -37,6 +37,8 @@ test('a request that changes something can be repeated, and one that only asks o
   const asks: readonly RouteName[] = [
     'POST /simulate',
     'POST /challenges/check',
+    // The same rows are left as they are.
+    'POST /devices',
     'POST /snapshots',
     'POST /mac-keys/restore',
     'POST /logs/{log}/recover',

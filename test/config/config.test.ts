@@ -111,7 +111,7 @@ describe('configuration', () => {
         endpointManagerUri: false,
         sameKey: true,
       },
-      enrol: { authorize: ['challenge'], signer: 'same' },
+      enrol: { authorize: ['challenge'], signer: 'same', deviceList: 'default' },
       renew: { authorize: [], window: undefined },
       namesPerKey: 'one',
       approval: 'never',
@@ -448,7 +448,7 @@ describe('configuration', () => {
       (d) => {
         d.endpoints.default = { ca: 'default', enrol: { authorize: ['none'] } };
       },
-      'endpoints.default.enrol.authorize.0: must be "challenge", "signedChallenge", "staticChallenge"',
+      'endpoints.default.enrol.authorize.0: must be "challenge", "signedChallenge", "staticChallenge", "deviceList"',
     ],
     [
       'an unknown signer',
@@ -852,7 +852,7 @@ describe('a document with several faults', () => {
           'profiles.vpn: "validty" is not a field that exists here; did you mean "validity"?',
           'profiles.wifi.names.dns: must be "none", "bound", "copy" or {"pattern": [...]}',
           'endpoints.default: "aproval" is not a field that exists here; did you mean "approval"?',
-          'endpoints.vpn.enrol.authorize.0: must be "challenge", "signedChallenge", "staticChallenge"; did you mean "staticChallenge"?',
+          'endpoints.vpn.enrol.authorize.0: must be "challenge", "signedChallenge", "staticChallenge", "deviceList"; did you mean "staticChallenge"?',
           'the configuration: "publicURL" is not a field that exists here; did you mean "publicUrl"?',
           'cas.third.crlValidity: must be at least "1h": caches keep a CRL for minutes',
           'endpoints.default.ca: "defalt" is not defined; it may be "default", "other", "third"; did you mean "default"?',
@@ -937,11 +937,12 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
         ca: 'default',
         profile: 'p',
         enrol: {
-          authorize: ['staticChallenge'],
+          authorize: ['staticChallenge', 'deviceList'],
+          deviceList: 'fleet',
           signer: 'any',
           staticChallenge: { secret: 'env:SECRET', subject: { CN: 'dev-*' } },
         },
-        renew: { window: '30d' },
+        renew: { window: '30d', authorize: ['deviceList'] },
         namesPerKey: 'any',
         approval: 'newSubject',
         pendingTtl: '7d',

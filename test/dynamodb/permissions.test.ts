@@ -265,11 +265,13 @@ test('maintenance gives back what abandoned attempts held, and expires what was 
   assert.equal((await approving.transactions('expired')).length, 2);
 });
 
-test('admin makes and revokes challenges, revokes certificates, and asks for CRLs', async () => {
+test('admin makes and revokes challenges, imports and removes devices, revokes certificates, and asks for CRLs', async () => {
   const w = await deployed();
   await fillRegister(w);
   const made = await w.admin('POST', '/challenges', {}, { 'idempotency-key': 'one' });
   await w.admin('DELETE', `/challenges/${made.id}`);
+  await w.admin('POST', '/devices', { list: 'vpn', rows: [{ serial: 'C02', name: ['a'] }] });
+  await w.admin('DELETE', '/devices/C02?list=vpn');
   const good = await w.enrolled({ challenge: await w.lab.challenge(), key: a });
   for (const reason of ['certificateHold', 'removeFromCRL', 'keyCompromise']) {
     await w.admin('POST', `/certificates/default/${serialOf(good)}/revoke`, { reason });

@@ -17,6 +17,8 @@ import { initMacKeys } from '../../lib/ca/authority/mac-keys.ts';
 import { retireCa } from '../../lib/ca/authority/retire.ts';
 import { rotateRa } from '../../lib/ca/authority/rotation.ts';
 import { revokeChallenge } from '../../lib/ca/challenge/challenge-list.ts';
+import { removeDevice } from '../../lib/ca/devices/device-list.ts';
+import { importRows } from '../../lib/ca/devices/import.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
 import { Access } from '../../lib/ca/log/access.ts';
 import { tellConfiguration } from '../../lib/ca/log/configuration.ts';
@@ -187,6 +189,19 @@ const sessions: Record<string, () => Promise<World>> = {
     const [challenge] = w.challenges();
     await revokeChallenge(w.lab.deps, challenge?.id ?? '', undefined, { kind: 'admin', id: 'a' });
     assert.deepEqual(next().slice(-1), ['challenge.revoked']);
+    return w;
+  },
+  'a device list': async () => {
+    const w = await world();
+    const next = since(w);
+    next();
+    const actor = { kind: 'admin', id: 'a' } as const;
+    const rows = [{ serial: 'C02' }];
+    const asked = { list: 'vpn', rows, restore: false, dryRun: false, actor };
+    await importRows(w.lab.deps, asked);
+    await importRows(w.lab.deps, asked);
+    await removeDevice(w.lab.deps, 'vpn', 'c02', { actor, reason: 'stolen' });
+    assert.deepEqual(next(), ['devices.imported', 'devices.removed']);
     return w;
   },
   'a log that goes on': async () => {
@@ -430,10 +445,12 @@ test('every type that auditors ask for has one here, or a reason why there is no
     if (typeof ours === 'string') continue;
     for (const type of ours) assert.ok(eventTypes.includes(type), asked);
   }
-  // And nothing here that none of them asks for, but for what an attempt, a challenge, the end of a CA or a log adds.
+  // And nothing here that none of them asks for, but for what an attempt, a challenge, a device list, the end of a CA or a log adds.
   const added: readonly EventType[] = [
     'certificate.voided',
     'challenge.revoked',
+    'devices.imported',
+    'devices.removed',
     'ca.retired',
     'log.recovered',
     'log.forgotten',

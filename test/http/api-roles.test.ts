@@ -16,6 +16,10 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'GET /challenges': ['auditor', 'challenger'],
   'GET /challenges/{id}': ['auditor', 'challenger'],
   'DELETE /challenges/{id}': ['challenger'],
+  'POST /devices': ['challenger'],
+  'GET /devices': ['auditor', 'challenger'],
+  'GET /devices/{id}': ['auditor', 'challenger'],
+  'DELETE /devices/{id}': ['challenger'],
   'GET /transactions': ['approver', 'auditor'],
   'GET /transactions/{id}': ['approver', 'auditor'],
   'GET /transactions/{id}/request': ['auditor'],
@@ -67,6 +71,7 @@ const parameters: Readonly<Record<string, string>> = {
 const bodies: Readonly<Record<string, unknown>> = {
   'POST /challenges': { endpoint: 'nowhere' },
   'POST /challenges/check': { endpoint: 'nowhere' },
+  'POST /devices': { list: 'nowhere', rows: [{}] },
   'POST /certificates/{ca}/revoke': { certificate: 'AAAA', reason: 'unspecified' },
   'POST /certificates/{ca}/{serial}/revoke': { reason: 'unspecified' },
   'POST /cas/{ca}/chain': { chain: '' },

@@ -21,6 +21,7 @@ export function apiContract(name: string, open: () => Promise<Store>): void {
           endpoints: {
             default: { ca: 'default' },
             guarded: { ca: 'default', approval: 'always' },
+            fleet: { ca: 'default', enrol: { authorize: ['challenge', 'deviceList'] } },
           },
         },
       });
@@ -105,6 +106,25 @@ export function apiContract(name: string, open: () => Promise<Store>): void {
         await ok(lab, 'POST', `/certificates/default/${serialA}/revoke`, revoke),
         revoked,
       );
+      const rows = [
+        { serial: 'C02', mac: 'a4:83:e7:00:00:01', name: ['laptop-2'] },
+        { name: ['l-3'] },
+      ];
+      const added = await ok(lab, 'POST', '/devices', { body: { list: 'fleet', rows } });
+      assert.deepEqual(added.results, ['added', 'added']);
+      await found('/devices?list=fleet', 'devices', 'id', ['C02', 'l-3']);
+      const moved = await ok(lab, 'POST', '/devices', {
+        body: { list: 'fleet', rows: [{ ...rows[0], owner: 'Jane' }, rows[1]] },
+      });
+      assert.deepEqual(moved.results, ['changed', 'unchanged']);
+      const gone = await ok(lab, 'DELETE', '/devices/a483.e700.0001?list=fleet');
+      assert.deepEqual([gone.id, gone.owner, gone.state], ['C02', 'Jane', 'removed']);
+      assert.equal((await ok(lab, 'GET', '/devices/laptop-2?list=fleet')).state, 'removed');
+      const fleet = { challenge: String((await made({ endpoint: 'fleet' }, '5')).challenge) };
+      const laptop = { key: await ec('d'), subject: 'CN=laptop-2' };
+      assert.equal(await ask('/scep/fleet', { ...fleet, ...laptop }), undefined, 'it was removed');
+      assert.ok(await ask('/scep/fleet', { ...fleet, key: await ec('e'), subject: 'CN=L-3' }));
+
       await ok(lab, 'POST', '/crls/default/publish');
       await found('/crls/default', 'entries', 'serial', [serialA]);
       await found('/certificates?state=revoked', 'certificates', 'serial', [serialA]);

@@ -9,6 +9,9 @@ import { type Bytes, base64, hex, utf8 } from '../../lib/base/bytes.ts';
 import { MAX_EVIDENCE_CHARACTERS, REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
 import { decide } from '../../lib/ca/approve/pending.ts';
 import { revokeChallenge } from '../../lib/ca/challenge/challenge-list.ts';
+import { removeDevice } from '../../lib/ca/devices/device-list.ts';
+import { importRows } from '../../lib/ca/devices/import.ts';
+import type { WantedRow } from '../../lib/ca/devices/row.ts';
 import { requireGoodKey } from '../../lib/ca/policy/good-key.ts';
 import { explainRefusal } from '../../lib/ca/query/explain-refusal.ts';
 import { storyOf } from '../../lib/ca/query/transactions.ts';
@@ -82,6 +85,13 @@ const gate = {
   validate: async () => ({ allow: true as const }),
   notify: async () => 'refuse' as const,
 };
+const withList: LabOptions = {
+  endpoint: { enrol: { authorize: ['challenge', 'deviceList'] } },
+};
+const intoList = (w: World, row: WantedRow) =>
+  importRows(w.lab.deps, {
+    ...{ list: 'default', rows: [row], restore: false, dryRun: false, actor: admin },
+  });
 const refusing = { validate: async () => ({ allow: false as const, note: 'stolen in May' }) };
 
 const mdm = makeSigner('mdm');
@@ -382,6 +392,28 @@ const provoked: Record<Exclude<Reason, 'keyNotOnCurve'>, Provoked> = {
       return w.ask({ signer, key: await key('h3'), messageType: 'RenewalReq' });
     },
     kept: /its renewal: [0-9a-f]{32}/,
+  },
+  deviceUnlisted: {
+    options: withList,
+    act: (w) => fresh(w),
+    kept: /list: default\ndevice: device-1/,
+  },
+  deviceRemoved: {
+    options: withList,
+    act: async (w) => {
+      await intoList(w, { name: ['device-1'] });
+      await removeDevice(w.lab.deps, 'default', 'device-1', { actor: admin, reason: undefined });
+      return fresh(w);
+    },
+    kept: /list: default\ndevice: device-1\nremoved at: \d{4}-.*\nremoved by: somebody/,
+  },
+  deviceNameNotListed: {
+    options: withList,
+    act: async (w) => {
+      await intoList(w, { name: ['device-1'], subject: 'CN=device-1' });
+      return fresh(w);
+    },
+    kept: /asked for: CN=device-1,O=Test\nallowed: CN=device-1\nlist: default\ndevice: device-1/,
   },
   validatorRefused: {
     options: { validators: { mdm: refusing }, authorize: { enrol: ['challenge', 'mdm'] } },

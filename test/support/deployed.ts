@@ -67,6 +67,8 @@ export const kinds = Object.keys({
     unlogged: 1,
     logHead: 1,
     configuration: 1,
+    device: 1,
+    deviceVersion: 1,
   },
 } satisfies Record<Kind | 'word', 1>);
 

@@ -52,6 +52,8 @@ export const event = answer(
     configHash: described('of the configuration that was in force', hash),
     key: text,
     challengeId: text,
+    list: text,
+    rowsHash: text,
     authorizedBy: texts,
     code: text,
     reason: text,

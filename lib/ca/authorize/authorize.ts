@@ -30,9 +30,9 @@ import { requireGoodKey, requireUncompromised } from '../policy/good-key.ts';
 import { certifiedNames } from '../policy/policy.ts';
 import { certificateKey, keyHash, keyOwnerKey, subjectKey } from '../record/keys.ts';
 import type { View } from '../record/unit-of-work.ts';
-import { byChallenge } from './by-challenge.ts';
-import { byStaticChallenge } from './by-static-challenge.ts';
-import { type Again, type Basis, type Denied, deny, type Grounds, withVerdict } from './grounds.ts';
+import { basisOf } from './basis.ts';
+import { asRowHas, DEVICE_LIST, onList, withList } from './by-list.ts';
+import { type Again, type Denied, deny, type Grounds } from './grounds.ts';
 import { type NotRenewable, type Renewal, renewal } from './renew.ts';
 import { askValidators, gatesOf } from './validators.ts';
 
@@ -104,7 +104,12 @@ export async function authorizeRenewal(
     ends,
     repeatsForLife: true,
   };
-  return outside(deps, request, known, { list: endpoint.renew.authorize, grounds, now });
+  const list = endpoint.renew.authorize;
+  if (!list.includes(DEVICE_LIST)) return outside(deps, request, known, { list, grounds, now });
+  const onIts = await onList(endpoint, csr, known.view, grounds.device);
+  const listed = withList(grounds, endpoint, onIts);
+  if ('kind' in listed) return listed;
+  return outside(deps, request, known, { list, grounds: listed, now });
 }
 
 /**
@@ -138,36 +143,6 @@ export async function authorizeEnrolment(
     asEnrolment: reasons[decision.reason].code,
   };
   return { ...decision, ...deny(renews.reason, evidence), asEnrolment: decision.reason };
-}
-
-/** What the device brings along: a challenge, or the one secret of all; or nothing, and an approver decides. */
-async function basisOf(
-  deps: Deps,
-  request: EnrolmentRequest,
-  known: Known,
-  now: number,
-): Promise<Basis> {
-  const { authorize, staticChallenge } = request.endpoint.enrol;
-  if (staticChallenge) {
-    return withVerdict('staticChallenge', byStaticChallenge(deps, request, staticChallenge));
-  }
-  for (const validator of ['challenge', 'signedChallenge']) {
-    if (!authorize.includes(validator)) continue;
-    return withVerdict(validator, await byChallenge(deps, request, known, now));
-  }
-  return byNothing(request);
-}
-
-/** The names that the profile lets a request give itself. */
-function byNothing({ endpoint: { profile }, csr }: EnrolmentRequest): Basis {
-  try {
-    const names = certifiedNames(profile, csr, { names: [] });
-    const grounds = { names, profile, by: [], ends: [], repeatsForLife: false };
-    return { kind: 'basis', grounds };
-  } catch (error) {
-    if (error instanceof Refusal) return deny(error.reason, error.evidence);
-    throw error;
-  }
 }
 
 /** What a renewal will be certified for; none where the profile allows it no longer. */
@@ -303,6 +278,13 @@ export async function authorizeApproved(
     const renews = await stillRenewable(approved, csr, now);
     if (renews.kind === 'again') return renews;
     if (renews.kind === 'not') return deny(renews.reason, renews.evidence);
+    const asked = renews.kind === 'enrolment' ? endpoint.enrol : endpoint.renew;
+    if (asked.authorize.includes(DEVICE_LIST)) {
+      // A list may have changed while the request waited.
+      const found = await onList(endpoint, csr, view, transaction.device);
+      const listed = found.kind === 'listed' ? asRowHas(endpoint, found.row, base.names) : found;
+      if (listed.kind === 'deny') return listed;
+    }
     // What is known of keys may have grown while the request waited.
     requireGoodKey(deps.config, ca, csr.publicKey, 'request');
     requireUncompromised(view, csr.publicKey, 'request');

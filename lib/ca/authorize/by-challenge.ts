@@ -26,14 +26,18 @@ import {
   requireSubject,
 } from '../policy/policy.ts';
 import { View } from '../record/unit-of-work.ts';
-import { type Basis, deny } from './grounds.ts';
+import { type Listed, withRow } from './by-list.ts';
+import { type Basis, type Denied, deny } from './grounds.ts';
 
-/** @throws {Outage} when another request is using the challenge */
+/**
+ * @param found the row of the device, where the endpoint has a device list
+ * @throws {Outage} when another request is using the challenge
+ */
 export async function byChallenge(
   deps: Deps,
   request: EnrolmentRequest,
   known: Known,
-  now: number,
+  { now, found }: { readonly now: number; readonly found: Listed | Denied | undefined },
 ): Promise<Basis> {
   const { challenge, transaction: own } = known;
   const { kept } = request;
@@ -99,7 +103,7 @@ export async function byChallenge(
   try {
     requireBound(request, record.binding);
     profile = narrowed(request.endpoint.profile, narrowing);
-    names = certifiedNames(profile, request.csr, record.binding);
+    names = certifiedNames(profile, request.csr, withRow(record.binding, found, request.csr));
     if (record.signedBy !== undefined) requireSigned(request.endpoint, record.signedBy, names);
   } catch (error) {
     // The use is not taken: the right request may still come. Guessing names locks a one-time one.

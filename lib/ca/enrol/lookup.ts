@@ -5,6 +5,7 @@ import { type Bytes, fromBase64, hex } from '../../base/bytes.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { Challenge } from '../../ports/records/records.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
+import { listKeys } from '../authorize/by-list.ts';
 import { challengeKeys } from '../challenge/challenges.ts';
 import { readSigned } from '../challenge/signed.ts';
 import type { Deps } from '../deps.ts';
@@ -51,6 +52,7 @@ export async function lookup(deps: Deps, request: EnrolmentRequest): Promise<Kno
     { kind: 'blockedKey', key: keyHash(csr.publicKey.spki) },
     { kind: 'blockedKey', key: keyHash(signer.key.spki) },
     ...candidates.map((key) => ({ kind: 'challenge', key }) as const),
+    ...listKeys(endpoint, csr),
     ...(signerKey === undefined ? [] : [{ kind: 'certificate', key: signerKey } as const]),
   ]);
   const ids = [requestHash, renewalHash].map((hash) => view.get('request', hash)?.transaction);

@@ -109,7 +109,7 @@ export function certifiedNames(profile: Profile, asked: Asked, binding: Binding)
 }
 
 /** @throws {Refusal} subjectNotBound, where an attribute is missing, or a value of it fits no pattern */
-function requireBoundPattern(
+export function requireBoundPattern(
   subject: Bytes,
   attributes: readonly NameAttribute[],
   bound: NonNullable<Binding['subjectPattern']>,
@@ -186,7 +186,12 @@ function allowedKeys({ keys: { rsa, ec, ed25519 } }: Profile): string {
 }
 
 /** What `*` in a pattern does not cross. A host in a URI ends at any of three. */
-const separators: Readonly<Record<string, string>> = { dns: '.', email: '@', upn: '@', uri: '/?#' };
+export const separators: Readonly<Record<string, string>> = {
+  dns: '.',
+  email: '@',
+  upn: '@',
+  uri: '/?#',
+};
 
 /** @throws {Refusal} keyRefused, where the profile does not certify such keys */
 function requireKeyKind(profile: Profile, key: KeyKind): void {

@@ -29,6 +29,8 @@ const guards: Readonly<Record<Kind, MacPurpose | undefined>> = {
   transaction: 'record',
   request: 'record',
   poll: 'record',
+  device: 'record',
+  deviceVersion: 'record',
   keyOwner: 'record',
   blockedKey: 'record',
   subject: 'record',

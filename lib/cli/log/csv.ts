@@ -29,6 +29,8 @@ const fields: Fields = {
   crlHash: 'crlHash',
   configHash: 'configHash',
   challengeId: 'challengeId',
+  list: 'list',
+  rowsHash: 'rowsHash',
   authorizedBy: 'authorizedBy',
   key: 'key',
   reason: 'reason',

@@ -34,6 +34,7 @@ export type Entity =
   | 'CA key'
   | 'RA certificate'
   | 'Challenge'
+  | 'Device list'
   | 'Request'
   | 'Certificate'
   | 'CRL'
@@ -93,6 +94,10 @@ export const eventKinds: Readonly<Record<EventType, EventKind>> = {
   'challenge.decoyUsed': refusedLogon('Decoy challenge used', 'High'),
   'challenge.locked': entity('Challenge locked', 'Disable', 'Challenge', { severity: 'Medium' }),
   'challenge.revoked': entity('Challenge revoked', 'Deactivate', 'Challenge'),
+  'devices.imported': entity('Devices imported', 'Update', 'Device list', { severity: 'Low' }),
+  'devices.removed': entity('Device removed from a list', 'Delete', 'Device list', {
+    severity: 'Low',
+  }),
   'request.pending': entity('Request waits for approval', 'Enroll', 'Request', { status: 'Other' }),
   'request.approved': entity('Request approved', 'Enroll', 'Request', { status: 'Other' }),
   'request.denied': entity('Request denied', 'Enroll', 'Request', {

@@ -28,6 +28,7 @@ const entityIds: Readonly<Record<Entity, (event: EventBody) => string | undefine
   'CA key': ({ key }) => key,
   'RA certificate': ({ serial, certificateHash }) => serial ?? certificateHash,
   Challenge: ({ challengeId }) => challengeId,
+  'Device list': ({ list }) => list,
   Request: ({ transaction }) => transaction,
   Certificate: ({ serial }) => serial,
   CRL: ({ ca, partition }) => partition ?? ca,

@@ -31,7 +31,7 @@ const nameOf = (file: string): string => (file === '-' ? 'standard input' : file
  * @throws {CliError}
  */
 export async function namedRows(io: Io, file: string, column: string): Promise<readonly FileRow[]> {
-  const records = parseCsv(io, file, await textOf(io, file));
+  const records = parseCsv(io, file, await rowsText(io, file));
   const [first] = records;
   if (!first) throw new CliError('usage', `${nameOf(file)} is empty`);
   const headed = first.cells.some((cell) => cell.trim().toLowerCase() === column);
@@ -64,12 +64,23 @@ export async function tableRows(
   file: string,
   columns: readonly string[],
 ): Promise<readonly FileRow[]> {
-  const records = parseCsv(io, file, await textOf(io, file));
+  return rowsIn(io, file, await rowsText(io, file), columns);
+}
+
+/** The same of a text that has been read. @throws {CliError} */
+export function rowsIn(
+  io: Io,
+  file: string,
+  text: string,
+  columns: readonly string[],
+): readonly FileRow[] {
+  const records = parseCsv(io, file, text);
   if (records.length === 0) throw new CliError('usage', `${nameOf(file)} is empty`);
   return withHeader(io, file, records, columns);
 }
 
-async function textOf(io: Io, file: string): Promise<string> {
+/** @throws {CliError} */
+export async function rowsText(io: Io, file: string): Promise<string> {
   try {
     return fromUtf8(await fileOctets(io, file)).replace(/^\ufeff/, '');
   } catch (error) {

@@ -112,7 +112,7 @@ const cellsOf = ({ extKeyUsage, keyHash, sources, ...body }: Body): Record<Colum
 });
 
 /** Several names in one cell stand apart by spaces: what begins with a type begins a name. */
-const namesIn = (cell: string): string[] =>
+export const namesIn = (cell: string): string[] =>
   cell.split(/\s+(?=(?:dns|email|uri|ip|upn|sid):)/i).map((name) => name.trim());
 
 function bodyOf({ cells }: FileRow, asked: Asked): Body {

@@ -6,6 +6,7 @@ import type { Api } from '../../api/api.ts';
 import type { AdminDeps } from '../../ca/deps.ts';
 import type { OperatorHandlers } from '../operator/handlers.ts';
 import { tokenListHandlers } from '../operator/token-list.ts';
+import { deviceHandlers } from '../policy/devices.ts';
 import type { Admin, Callers } from './auth.ts';
 import { caHandlers } from './cas.ts';
 import { certificateHandlers } from './certificates.ts';
@@ -20,6 +21,7 @@ import { transactionHandlers } from './transactions.ts';
 
 const handlers: HandlersOf<Omit<Api, keyof OperatorHandlers>> = {
   ...challengeHandlers,
+  ...deviceHandlers,
   ...transactionHandlers,
   ...certificateHandlers,
   ...signedRevocationHandlers,

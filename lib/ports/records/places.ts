@@ -15,6 +15,8 @@ export type List =
   | 'devices'
   /** Challenges of an endpoint, by id. */
   | 'challenges'
+  /** Devices of a list by their ids: `searchText`, then the key. */
+  | 'listed'
   /** Certificates of a CA that may have been handed out, by notBefore. */
   | 'certificates'
   /** Certificates of a CA that are good, or held, by notAfter. */
@@ -50,6 +52,17 @@ export const searchText = (text: string): string =>
     0,
     MAX_SORTED_CHARACTERS,
   );
+
+/**
+ * Where a device of a list stands under one of its identifiers. Case does not count, nor how a MAC address is
+ * written: A4-83-E7-00-00-01 is a483.e700.0001.
+ */
+export function deviceKey(list: string, identifier: string): string {
+  const text = identifier.trim().toWellFormed().normalize('NFC').toLowerCase();
+  const digits = text.replace(/[-:.]/g, '');
+  const isMac = /^[0-9a-f]{2}([-:][0-9a-f]{2}){5}$|^[0-9a-f]{4}(\.[0-9a-f]{4}){2}$/.test(text);
+  return `${list}/${encodeURIComponent(isMac ? digits : text)}`;
+}
 
 /** What people call the device of a request: as its challenge says; its first subjectAltName, or else its common name. */
 export function deviceOf({
@@ -97,6 +110,11 @@ const placesByKind: {
     ];
   },
   challenge: ({ id, endpoint }) => [{ list: 'challenges', group: endpoint, sort: id }],
+  // Under its other identifiers it stands in no list.
+  device: ({ list, id }, key) =>
+    key === deviceKey(list, id)
+      ? [{ list: 'listed', group: list, sort: `${searchText(id)}/${key}` }]
+      : [],
   // The record of a name is none.
   token: ({ name, roles }, key) =>
     roles.length === 0 ? [] : [{ list: 'tokens', group: 'all', sort: `${name}/${key}` }],

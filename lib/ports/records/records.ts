@@ -4,6 +4,7 @@
 
 import type { Reason } from '../../refusal/reasons.ts';
 import type { CertificateRecord, KeyOwner, Narrowing } from './certificate.ts';
+import type { DeviceRecord, DeviceVersion } from './device.ts';
 import type { RegisterPage, RegisterShard } from './register.ts';
 import type { AdminToken, AuthorityRecord, MacKeysRecord } from './registry.ts';
 import type { Author, Transaction } from './transaction.ts';
@@ -32,6 +33,9 @@ export type Records = {
   readonly poll: { readonly transaction: string };
   /** Key: `endpoint/MAC key id/MAC`. */
   readonly challenge: Challenge;
+  /** Key: `list/identifier`, as `deviceKey` has it. */
+  readonly device: DeviceRecord;
+  readonly deviceVersion: DeviceVersion;
   /** Key: `ca/hash of the SubjectPublicKeyInfo`. */
   readonly keyOwner: KeyOwner;
   /** Key: hash of the SubjectPublicKeyInfo alone, because a compromised key is blocked at every CA. */

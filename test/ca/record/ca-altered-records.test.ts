@@ -314,7 +314,16 @@ describe('one field of one record is changed by another hand', () => {
 
   /** Every kind there is: changed here, or in the test file that is named. */
   const kinds: Readonly<
-    Record<Kind, 'here' | 'ca-repair' | 'cli-ca-keys' | 'keep-index' | 'sequence' | 'configuration'>
+    Record<
+      Kind,
+      | 'here'
+      | 'ca-repair'
+      | 'cli-ca-keys'
+      | 'keep-index'
+      | 'sequence'
+      | 'configuration'
+      | 'ca-device-list'
+    >
   > = {
     ...{ transaction: 'here', request: 'here', poll: 'here', challenge: 'here', keyOwner: 'here' },
     ...{ blockedKey: 'here', subject: 'here', certificate: 'here', register: 'here' },
@@ -327,6 +336,8 @@ describe('one field of one record is changed by another hand', () => {
     unlogged: 'sequence',
     logHead: 'sequence',
     configuration: 'configuration',
+    device: 'ca-device-list',
+    deviceVersion: 'ca-device-list',
   };
   for (const [kind, where] of Object.entries(kinds)) {
     if (where !== 'here') continue;

@@ -45,6 +45,7 @@ export const devices: Index = { name: 'devices', place: 'device', sort: 'deviceS
 export const lists: Readonly<Record<List, Listed>> = {
   transactions: { kind: 'transaction', index: places, shards: 32 },
   challenges: { kind: 'challenge', index: places, shards: 32 },
+  listed: { kind: 'device', index: subjects, shards: 4 },
   certificates: { kind: 'certificate', index: places, shards: 32 },
   events: { kind: 'event', index: places, shards: 64 },
   tokens: { kind: 'token', index: places, shards: 1 },
