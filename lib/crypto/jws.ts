@@ -1,7 +1,6 @@
 // Compact JWS (RFC 7515 §7.1), verified by `jose`. The algorithm is that of the key, whatever the header says, and
 // of a header nothing else counts than which key signed.
 
-import { compactVerify, errors } from 'jose';
 import type { Bytes } from '../base/bytes.ts';
 
 /** ES256: ECDSA with P-256 and SHA-256. EdDSA: Ed25519. */
@@ -37,6 +36,8 @@ export async function verifyCompactJws(
   text: string,
   keys: ReadonlyMap<string, JwsKey>,
 ): Promise<Verified> {
+  // Of the functions that devices ask few ever need it.
+  const { compactVerify, errors } = await import('jose');
   let kid = '';
   try {
     const { payload } = await compactVerify(
