@@ -134,7 +134,7 @@ def evidence(folder, key):
         proof, personal = files[name].with_suffix(".tlog-proof"), files[name].with_suffix(".personal.json")
         origin = proof.read_bytes().partition(b"\n\n")[2].decode().splitlines()[0]
         log = origin.rpartition("/")[2]
-        if event["id"] != name or re.sub(r"\.[1-9][0-9]*$", "", log) != event.get("ca", "system"):
+        if event["id"] != name or re.sub(r"\.[1-9][0-9]*(-[0-9a-f]{8})?$", "", log) != event.get("ca", "system"):
             wrong(f"{files[name]} is another event, or one of another log")
         proven(proof, key, log)
         if personal.exists():

@@ -7,7 +7,7 @@ import { SYSTEM_LOG } from '../base/words.ts';
 import { hash } from '../crypto/native.ts';
 import type { Actor, EventFields } from './event.ts';
 import { evidencePaths, fileText, type ReadFile } from './evidence-files.ts';
-import { type Checkpoint, isSignedWith, type Verifier } from './note.ts';
+import { type Checkpoint, firstNameOf, isSignedWith, type Verifier } from './note.ts';
 import { checkProof, originIn } from './proof.ts';
 
 export type LoggedEvent = {
@@ -51,11 +51,8 @@ export async function readLogged(
   const named = await within(proofPath, () => originIn(proofText));
   const { ca = SYSTEM_LOG } = Object(event) as LoggedEvent['event'];
   const host = verifiers[0].name.slice(0, verifiers[0].name.lastIndexOf('/') + 1);
-  // A log that has ended goes on as NAME.2.
-  const isOurs =
-    named.startsWith(`${host}${ca}`) &&
-    /^(\.[1-9]\d*)?$/.test(named.slice(host.length + ca.length));
-  if (!isOurs) throw new Malformed(`${proofPath} is of the log ${named}, and not of ${host}${ca}`);
+  if (firstNameOf(named) !== `${host}${ca}`)
+    throw new Malformed(`${proofPath} is of the log ${named}, and not of ${host}${ca}`);
   // The key of a log is the one that is named in its checkpoint: of a lost one another takes the place.
   const own = verifiers.find(({ key }) => isSignedWith(proofText, key)) ?? verifiers[0];
   const proof = await within(`${path} is not proven by ${proofPath}`, () =>

@@ -33,6 +33,13 @@ export type Verifier = {
 const keyIdOf = ({ spki }: Pick<PublicKey, 'spki'>): Bytes =>
   hash('SHA-256', spki).slice(0, KEY_ID_OCTETS);
 
+/**
+ * The name, or the origin, with which a log began: one that has ended goes on as NAME.2, whose origin has eight digits
+ * more that no other has.
+ */
+export const firstNameOf = (name: string): string =>
+  name.replace(/\.[1-9]\d*(?:-[0-9a-f]{8})?$/, '');
+
 /** In hexadecimal digits, as verifier keys have it. */
 export const keyId = (key: Pick<PublicKey, 'spki'>): string => hex(keyIdOf(key));
 

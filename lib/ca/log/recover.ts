@@ -2,7 +2,7 @@
 // published is there, it is the log: the head on record becomes its newest checkpoint. Where it is lost, or records were
 // restored from a backup, the log ends where it was, and the next one begins beside it under another origin.
 
-import { fromUtf8 } from '../../base/bytes.ts';
+import { fromUtf8, hex } from '../../base/bytes.ts';
 import { Malformed, Outage } from '../../base/errors.ts';
 import { MAX_PAGE } from '../../base/limits.ts';
 import { SYSTEM_LOG } from '../../base/words.ts';
@@ -127,7 +127,8 @@ async function beginAnew(
   const [, number = '1'] = /\.(\d+)$/.exec(before) ?? [];
   const name = `${log}.${Number(number) + 1}`;
   const draft = new Draft(view);
-  const origin = originOf(deps, name);
+  // One backup may be restored twice: two histories of one origin must never be signed.
+  const origin = `${originOf(deps, name)}-${hex(deps.random(4))}`;
   draft.put('logHead', log, { name, origin, checkpoint: '', before: '', taken: [] });
   tell(deps, draft, { log, actor, note: `it goes on from "${before}": ${ended}` });
   await written(deps, draft);

@@ -20,6 +20,7 @@ import { SYSTEM_LOG } from '../../base/words.ts';
 import {
   type Checkpoint,
   checkpointText,
+  firstNameOf,
   openCheckpoint,
   signedNote,
   type Verifier,
@@ -129,7 +130,7 @@ export async function opened(note: string, verifier: Verifier): Promise<Checkpoi
     if (!(error instanceof Malformed)) throw error;
     const name = verifier.name.slice(verifier.name.lastIndexOf('/') + 1);
     throw new Outage(
-      `the log "${name}" is not signed with the key of the logs as it is now, and nothing gets into it: put its key back (in a data folder keys/log.p8 and keys/log.spki, of keys in KMS SCEPTER_LOG_KEY); if that is lost, "scepter log recover ${logOf(name)} --new-key" ends this log and begins the next one`,
+      `the log "${name}" is not signed with the key of the logs as it is now, and nothing gets into it: put its key back (in a data folder keys/log.p8 and keys/log.spki, of keys in KMS SCEPTER_LOG_KEY); if that is lost, "scepter log recover ${firstNameOf(name)} --new-key" ends this log and begins the next one`,
     );
   }
 }
@@ -137,9 +138,6 @@ export async function opened(note: string, verifier: Verifier): Promise<Checkpoi
 /** `ca.example.com/log/default` (C2SP tlog-tiles: the URL without its scheme), as it is when the log begins. */
 export const originOf = ({ config }: Pick<Deps, 'config'>, name: string): string =>
   `${config.publicUrl.replace(/^https?:\/\//, '').replace(/\/$/, '')}/log/${name}`;
-
-/** The log that has these files: `default`, of `default.2`, too. */
-const logOf = (name: string): string => name.replace(/\.\d+$/, '');
 
 export const checkpointPath = (name: string): string => `${name}/checkpoint`;
 /** The verifier key with which it began: it proves what is in it when the key of the logs is another one. */

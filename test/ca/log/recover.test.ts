@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { utf8 } from '../../../lib/base/bytes.ts';
+import { fromUtf8, utf8 } from '../../../lib/base/bytes.ts';
 import { prove } from '../../../lib/ca/log/prove.ts';
 import { beginLogsAnew, recoverLog } from '../../../lib/ca/log/recover.ts';
 import { sequenceAll } from '../../../lib/ca/log/sequence.ts';
@@ -25,7 +25,13 @@ async function open(store = new MemoryStore(), kept = memoryLogs(store)) {
     }
     return older;
   };
-  const published = (name = 'default') => publishedOf(kept, `scep.test/log/${name}`, name);
+  const published = (name = 'default') => {
+    const [origin = ''] = fromUtf8(
+      kept.files.files.get(`${name}/checkpoint`) ?? new Uint8Array(0),
+    ).split('\n');
+    assert.ok(origin === `scep.test/log/${name}` || origin.startsWith(`scep.test/log/${name}-`));
+    return publishedOf(kept, origin, name);
+  };
   return { lab, store, kept, deps, copy, published };
 }
 
@@ -176,6 +182,20 @@ test('after a backup was restored every log is the next one, and those before st
     assert.deepEqual(typesOf((await w.published(next)).entries), ['log.recovered']);
   }
   assert.deepEqual(await w.published(), before);
+});
+
+test('one backup that is restored twice begins two logs: no two histories have one origin', async () => {
+  const origins = new Set<string>();
+  for (let i = 0; i < 2; i++) {
+    const w = await open();
+    await sequenceAll(w.deps);
+    await beginLogsAnew(w.deps, actor);
+    await sequenceAll(w.deps);
+    const { origin } = await w.published('default.2');
+    origins.add(origin);
+    assert.match(origin, /\/log\/default\.2-[0-9a-f]{8}$/);
+  }
+  assert.equal(origins.size, 2);
 });
 
 test('published files that do not hold are not taken for the log', async () => {
