@@ -225,6 +225,7 @@ describe('bodies', () => {
       const url = path
         .replace('{id}', '0'.repeat(26))
         .replace('{ca}', 'default')
+        .replace('{log}', 'default')
         .replace('{serial}', '00');
       const status = async (text: string) => (await call(lab, 'POST', url, { text })).status;
       for (const text of ['', '{', '{"a":1}}', '\u0000', '{"reason":"\\ud800"}', '{"\\udc00":1}']) {

@@ -8,6 +8,7 @@ export const elsewhere: Readonly<Record<string, string>> = {
   server: 'the server of `npm start`, as a process of its own',
   'lost-parts': 'the server of `npm start` and its files, some of them lost',
   backup: 'the data folder of `npm start`, backed up and restored',
+  'mint-challenge': 'a program of the documents, as a process of its own',
   'production-guide': 'the server and the commands of a guide, as processes of their own',
   upgrade: 'data folders of releases, opened by the server of `npm start`',
   'bad-store': 'the server of `npm start` and its files, spoilt',

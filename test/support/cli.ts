@@ -65,6 +65,8 @@ export async function openTerminal(
     // The Response of the runtime stays what it is: workerd's own HTTP takes no other.
     overrideGlobalObjects: false,
   });
+  // A connection that is closed for having been idle, on a busy machine, breaks off the request that comes at that moment.
+  if ('keepAliveTimeout' in server) server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.once('listening', resolve));
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : 0;

@@ -1,11 +1,12 @@
 // Challenges signed by a caller, made with node:crypto alone: what verifies them is not what made them.
 
-import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 
 export type Signer = {
   readonly kid: string;
   readonly alg: 'ES256' | 'EdDSA';
-  readonly privateKey: KeyObject;
+  /** PKCS #8, PEM. */
+  readonly privateKey: string;
   /** SubjectPublicKeyInfo, PEM. */
   readonly publicKey: string;
 };
@@ -16,7 +17,8 @@ export function makeSigner(kid: string, alg: 'ES256' | 'EdDSA' = 'ES256'): Signe
       ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
       : generateKeyPairSync('ed25519');
   const publicKey = pair.publicKey.export({ type: 'spki', format: 'pem' }).toString();
-  return { kid, alg, privateKey: pair.privateKey, publicKey };
+  const privateKey = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return { kid, alg, privateKey, publicKey };
 }
 
 type Header = Readonly<Record<string, unknown>>;

@@ -1,10 +1,6 @@
 // Challenges that a caller signs offline: what is believed, for how long, how often, and which names its key may give.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { LEASE_MS } from '../../../lib/base/limits.ts';
 import { decide } from '../../../lib/ca/approve/pending.ts';
@@ -241,31 +237,4 @@ test('no record, event or log line holds it, but sealed', async () => {
   refusedWith('SCEP-304', await w.ask({ challenge, key: await deviceKey('h2') }));
   const all = JSON.stringify([w.store.dump(), w.lab.log]);
   for (const part of challenge.split('.').slice(1)) assert.ok(!all.includes(part));
-});
-
-test('docs/mint-challenge.ts signs what is believed', async () => {
-  const w = await make();
-  w.lab.clock.at = Date.now();
-  const folder = mkdtempSync(join(tmpdir(), 'scepter-mint-'));
-  try {
-    for (const { kid, privateKey } of [mdm, edge]) {
-      const file = join(folder, 'key.pem');
-      writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }));
-      const bound = JSON.stringify({ subject: 'CN=phone-17,O=Test', device: kid });
-      const program = join(import.meta.dirname, '../../../docs/mint-challenge.ts');
-      const args = ['--disable-warning=ExperimentalWarning', program, file, kid, 'default', bound];
-      const challenge = execFileSync(process.execPath, args, { encoding: 'utf8' }).trim();
-      const key = await deviceKey(`mint ${kid}`);
-      got(await w.ask({ challenge, key, subject: 'CN=phone-17,O=Test' }));
-    }
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-  assert.deepEqual(
-    w
-      .certificates()
-      .map(({ device }) => device)
-      .sort(),
-    ['edge', 'mdm-2026'],
-  );
 });

@@ -51,7 +51,7 @@ export const signedRows: readonly Row[] = [
       try {
         for (const { kid, privateKey } of signers) {
           const file = join(folder, `${kid}.pem`);
-          await writeFile(file, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+          await writeFile(file, privateKey);
           const bound = JSON.stringify({ subject: `CN=${kid}` });
           const args = [join(root, 'docs', 'mint_challenge.py'), file, kid, 'default', bound];
           const challenge = String(await must(program, args, { env: plainEnv() })).trim();
