@@ -319,7 +319,8 @@ const seldom = {
   // A voided attempt deletes the owner of a key that had none before. A CRL that is not there is asked for before the
   // first has been published.
   scep: ['dynamodb:DeleteItem', 's3:ListBucket'],
-  admin: [],
+  // The key of the logs, of a log whose files have no verifier key.
+  admin: ['kms:GetPublicKey'],
   // A CRL that was asked for is asked for no longer; the sweeper gives a challenge its use back, and
   // releases a certificate on condition that its key is not blocked.
   maintenance: ['dynamodb:ConditionCheckItem', 'dynamodb:DeleteItem', 'dynamodb:UpdateItem'],
