@@ -1,6 +1,7 @@
 // Compact JWS (RFC 7515 §7.1), verified by `jose`. The algorithm is that of the key, whatever the header says, and
 // of a header nothing else counts than which key signed.
 
+import { compactVerify, errors } from 'jose';
 import type { Bytes } from '../base/bytes.ts';
 
 /** ES256: ECDSA with P-256 and SHA-256. EdDSA: Ed25519. */
@@ -37,7 +38,6 @@ export async function verifyCompactJws(
   keys: ReadonlyMap<string, JwsKey>,
 ): Promise<Verified> {
   // Of the functions that devices ask few ever need it.
-  const { compactVerify, errors } = await import('jose');
   let kid = '';
   try {
     const { payload } = await compactVerify(

@@ -11,7 +11,7 @@ import { redact, sameKey } from '../../x509/csr.ts';
 import { printGeneralName } from '../../x509/names/general-name.ts';
 import type { Authorization } from '../authorize/authorize.ts';
 import { asAllowed, keptOf } from '../authorize/grounds.ts';
-import { useChallenge } from '../challenge/signed.ts';
+import { useChallenge } from '../challenge/use.ts';
 import type { Deps } from '../deps.ts';
 import { csrOf, type Known } from '../enrol/lookup.ts';
 import { beginAllowed } from '../enrol/new-transaction.ts';

@@ -6,7 +6,7 @@ import type { Lineage } from '../../ports/records/lineage.ts';
 import type { Author, Transaction, Verdict } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import { type Reason, reasons } from '../../refusal/reasons.ts';
-import type { Used } from '../challenge/signed.ts';
+import type { Used } from '../challenge/use.ts';
 import type { CertifiedNames } from '../policy/policy.ts';
 
 /** On what a grant rests, and what its intent does beside reserving a serial number. */

@@ -16,7 +16,7 @@ import {
   printGeneralName,
   printIpRange,
 } from '../../x509/names/general-name.ts';
-import { attributeName, attributeType, parseName } from '../../x509/names/name.ts';
+import { parseName } from '../../x509/names/name.ts';
 import { requireLintFree } from '../../x509/names/subject-names.ts';
 import type { KeyKind } from '../../x509/public-key.ts';
 import { narrowed } from '../policy/bound.ts';
@@ -27,6 +27,7 @@ import {
   requireName,
   requireOneSid,
 } from '../policy/policy.ts';
+import { ofField, subjectPatterns, Unusable } from '../policy/wanted.ts';
 
 const noSubject = parseName('');
 
@@ -48,50 +49,35 @@ export type WantedBinding = {
   readonly validity?: number | undefined;
 };
 
-/** What cannot be bound, with a sentence; `field` is a member of `WantedBinding`. */
-export class UnusableBinding extends SyntaxError {
-  readonly field: keyof WantedBinding;
-  constructor(field: keyof WantedBinding, message: string) {
-    super(message);
-    this.field = field;
-  }
-}
-
-/** @throws {UnusableBinding} also for what the profile never certifies */
+/** @throws {Unusable} also for what the profile never certifies */
 export function normalBinding(profile: Profile, wanted: WantedBinding): Binding {
   const { subject, subjectPattern, device } = wanted;
   const narrow = narrowedBy(profile, wanted);
-  const names = of('san', () => namesOf(narrow.profile, wanted.san ?? []));
+  const names = ofField('san', () => namesOf(narrow.profile, wanted.san ?? []));
   if (subject !== undefined && subjectPattern !== undefined) {
     const said = 'a subject is bound exactly, by "subject", or by patterns: leave one of them out';
-    throw new UnusableBinding('subjectPattern', said);
+    throw new Unusable('subjectPattern', said);
   }
-  if (subject !== undefined) of('subject', () => requireSubject(narrow.profile, subject, names));
+  if (subject !== undefined)
+    ofField('subject', () => requireSubject(narrow.profile, subject, names));
   return {
     ...(subject === undefined ? {} : { subject }),
-    ...(subjectPattern ? of('subjectPattern', () => patternsOf(subjectPattern)) : {}),
+    ...(subjectPattern
+      ? { subjectPattern: ofField('subjectPattern', () => subjectPatterns(subjectPattern)) }
+      : {}),
     names,
-    ...of('key', () => keyOf(profile, wanted.key)),
-    ...of('keyHash', () => keyHashOf(wanted.keyHash)),
-    ...of('sources', () => rangesOf(wanted.sources)),
+    ...ofField('key', () => keyOf(profile, wanted.key)),
+    ...ofField('keyHash', () => keyHashOf(wanted.keyHash)),
+    ...ofField('sources', () => rangesOf(wanted.sources)),
     ...narrow.binding,
     ...(device === undefined ? {} : { device }),
   };
 }
 
-function of<T>(field: keyof WantedBinding, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new UnusableBinding(field, error.message);
-  }
-}
-
 /** What makes the certificate less than the profile has it, and the profile as that leaves it. */
 function narrowedBy(profile: Profile, { extKeyUsage, validity, profile: named }: WantedBinding) {
   const refuse = (field: keyof WantedBinding, said: string): never => {
-    throw new UnusableBinding(field, said);
+    throw new Unusable(field, said);
   };
   if (named !== undefined && named !== profile.id) {
     refuse('profile', `the endpoint has the profile "${profile.id}"`);
@@ -153,24 +139,6 @@ function requireSubject(profile: Profile, subject: string, names: readonly strin
     const asked = { subject: der, subjectAltName: undefined, securityIdentifier: undefined };
     return certifiedNames(profile, asked, { subject, names });
   });
-}
-
-/** @throws {SyntaxError} */
-function patternsOf(
-  wanted: NonNullable<WantedBinding['subjectPattern']>,
-): Pick<Binding, 'subjectPattern'> {
-  const found = new Map<string, readonly string[]>();
-  for (const [name, value] of Object.entries(wanted)) {
-    const patterns = [value].flat();
-    const type = attributeName(attributeType(name));
-    if (found.has(type)) throw new SyntaxError(`the attribute ${type} is named twice`);
-    if (patterns.some((pattern) => /^\*+$/.test(pattern))) {
-      throw new SyntaxError(`${name}: must say more than "*", which is everything`);
-    }
-    found.set(type, patterns);
-  }
-  if (found.size === 0) throw new SyntaxError('must name at least one attribute, such as CN');
-  return { subjectPattern: Object.fromEntries(found) };
 }
 
 /** @throws {SyntaxError} */

@@ -3,7 +3,6 @@
 // `jti`, so that it is good for one certificate; from then on it is a challenge like any other.
 
 import { hex, utf8 } from '../../base/bytes.ts';
-import { Outage } from '../../base/errors.ts';
 import {
   MAX_SIGNED_CHALLENGE_OCTETS,
   MAX_SIGNED_LIFE_MS,
@@ -13,15 +12,12 @@ import { ulid } from '../../base/ulid.ts';
 import type { Endpoint } from '../../config/config.ts';
 import { type Claims, readClaims } from '../../config/signed-challenge.ts';
 import { isCompactJws, verifyCompactJws } from '../../crypto/jws.ts';
-import type { EventFields } from '../../events/event.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';
 import type { Challenge } from '../../ports/records/records.ts';
-import { applyUse, type CountRefused, type TakeUse } from '../../ports/store.ts';
 import type { Deps } from '../deps.ts';
-import type { Act } from '../enrol/rollback.ts';
-import type { Draft } from '../record/unit-of-work.ts';
-import { normalBinding, UnusableBinding } from './binding.ts';
-import { challengeCreated, mac, sealedChallenge } from './challenges.ts';
+import { Unusable } from '../policy/wanted.ts';
+import { normalBinding } from './binding.ts';
+import { mac, sealedChallenge } from './challenges.ts';
 
 type Signed = {
   /** Where its record may be: one key for each live MAC key. */
@@ -57,7 +53,7 @@ export async function readSigned(
     const fixed = { ...about, expiresAt: claims.exp * 1000, madeBy };
     return { keys, fresh: sealedChallenge(live[0], key, fixed, now) };
   } catch (error) {
-    if (error instanceof UnusableBinding) return { wrong: `${error.field}: ${error.message}` };
+    if (error instanceof Unusable) return { wrong: `${error.field}: ${error.message}` };
     throw error;
   }
 }
@@ -75,32 +71,3 @@ type Use = { readonly kid: string; readonly jti: string };
 
 const recordKey = (macKey: MacKey, endpoint: string, { kid, jti }: Use): string =>
   `${endpoint}/${macKey.id}/${hex(mac(macKey, 'signedChallenge', [endpoint, kid, jti]))}`;
-
-/** A challenge of which a use is taken, or a refusal counted; `fresh` where it has no record yet. */
-export type Used = { readonly key: string; readonly fresh?: Challenge | undefined };
-
-/**
- * As `Draft.use`, with the record and its event where this is the first that is heard of it.
- * @throws {Outage} where it has expired since it was read: the same request is refused then
- */
-export function useChallenge(
-  draft: Draft,
-  { key, fresh }: Used,
-  change: TakeUse | CountRefused,
-  { now, random }: Pick<Act, 'now' | 'random'>,
-): void {
-  if (!fresh) {
-    draft.use(key, change);
-    return;
-  }
-  const { fail, ...take } = change;
-  const used = applyUse(fresh, fail ? { do: 'use', fail } : { do: 'use', ...(take as TakeUse) });
-  if (!used) throw new Outage('the challenge has expired meanwhile');
-  draft.create('challenge', key, used);
-  draft.event(now, random, challengeCreated(fresh, signer(fresh)));
-}
-
-const signer = ({ madeBy }: Challenge): EventFields['actor'] => ({
-  kind: 'admin',
-  ...(madeBy ? { id: madeBy.by, auth: 'signature' } : {}),
-});

@@ -10,9 +10,10 @@ import type { Actor } from '../../events/event.ts';
 import type { DeviceRecord } from '../../ports/records/device.ts';
 import { deviceKey } from '../../ports/records/places.ts';
 import type { Deps } from '../deps.ts';
+import { Unusable } from '../policy/wanted.ts';
 import { authorOf } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { normalRow, type RowContent, UnusableRow, type WantedRow } from './row.ts';
+import { normalRow, type RowContent, type WantedRow } from './row.ts';
 import { isDeviceKey, isDropped, isInvalid, keysOf, rowAt, rowKeys } from './standing.ts';
 
 /** removed: it was removed by a person, and stays so. */
@@ -22,7 +23,7 @@ type RowResult = 'added' | 'changed' | 'unchanged' | 'removed';
 type RowFault = {
   readonly row: number;
   /** Absent where it is of several. */
-  readonly field?: keyof WantedRow;
+  readonly field?: string;
   readonly said: string;
 };
 
@@ -80,7 +81,7 @@ function checkedRows({ list, rows }: Import): RowContent[] {
       }
       return content;
     } catch (error) {
-      if (!(error instanceof UnusableRow)) throw error;
+      if (!(error instanceof Unusable)) throw error;
       faults.push({ row, field: error.field, said: error.message });
       return undefined;
     }

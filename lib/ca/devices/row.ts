@@ -1,11 +1,11 @@
 // A row of a device list, in the form in which it is stored and compared.
 
-import { Malformed } from '../../base/errors.ts';
 import type { DeviceRecord } from '../../ports/records/device.ts';
 import { shortened } from '../../refusal/evidence.ts';
 import { parseGeneralName, printGeneralName } from '../../x509/names/general-name.ts';
-import { attributeName, attributeType, parseName } from '../../x509/names/name.ts';
+import { parseName } from '../../x509/names/name.ts';
 import { separators } from '../policy/policy.ts';
+import { ofField, subjectPatterns, Unusable } from '../policy/wanted.ts';
 import { identifiersOf } from './standing.ts';
 
 /** As it was asked for. */
@@ -23,59 +23,38 @@ export type WantedRow = {
   readonly owner?: string | undefined;
 };
 
-/** What no list can hold, with a sentence; `field` is a member of `WantedRow`. */
-export class UnusableRow extends SyntaxError {
-  readonly field: keyof WantedRow;
-  constructor(field: keyof WantedRow, message: string) {
-    super(message);
-    this.field = field;
-  }
-}
-
 export type RowContent = Pick<DeviceRecord, 'id' | 'identifiers' | 'allows' | 'owner'>;
 
-/** @throws {UnusableRow} */
+/** @throws {Unusable} */
 export function normalRow(wanted: WantedRow): RowContent {
   const { serial, udid, mac, name = [], subject, subjectPattern, owner } = wanted;
   const identifiers = {
     ...(serial === undefined ? {} : { serial }),
     ...(udid === undefined ? {} : { udid }),
-    ...(mac === undefined ? {} : { mac: of('mac', () => macOf(mac)) }),
+    ...(mac === undefined ? {} : { mac: ofField('mac', () => macOf(mac)) }),
     ...(name.length > 0 ? { names: [...new Set(name)] } : {}),
   };
   const [id] = identifiersOf(identifiers);
   if (id === undefined) {
-    throw new UnusableRow(
-      'serial',
-      'has to have a serial, udid, mac or name, by which it is found',
-    );
+    throw new Unusable('serial', 'has to have a serial, udid, mac or name, by which it is found');
   }
   if (subject !== undefined && subjectPattern !== undefined) {
     const said = 'a subject is given exactly or by patterns: leave "subject" or this out';
-    throw new UnusableRow('subjectPattern', said);
+    throw new Unusable('subjectPattern', said);
   }
-  if (subject !== undefined) of('subject', () => requireSubject(subject));
-  const namePatterns = of('sanPattern', () => (wanted.sanPattern ?? []).map(patternOf));
+  if (subject !== undefined) ofField('subject', () => requireSubject(subject));
+  const namePatterns = ofField('sanPattern', () => (wanted.sanPattern ?? []).map(patternOf));
   const allows = {
     ...(subject === undefined ? {} : { subject }),
     ...(subjectPattern
-      ? { subjectPattern: of('subjectPattern', () => patternsOf(subjectPattern)) }
+      ? { subjectPattern: ofField('subjectPattern', () => subjectPatterns(subjectPattern)) }
       : {}),
-    names: of('san', () => [
+    names: ofField('san', () => [
       ...new Set((wanted.san ?? []).map((text) => printGeneralName(parseGeneralName(text)))),
     ]),
     ...(namePatterns.length > 0 ? { namePatterns } : {}),
   };
   return { id, identifiers, allows, ...(owner === undefined ? {} : { owner }) };
-}
-
-function of<T>(field: keyof WantedRow, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof Malformed)) throw error;
-    throw new UnusableRow(field, error.message);
-  }
 }
 
 /** @throws {SyntaxError} */
@@ -88,20 +67,6 @@ function macOf(text: string): string {
 /** @throws {SyntaxError} */
 function requireSubject(text: string): void {
   if (parseName(text).length === parseName('').length) throw new SyntaxError('is empty');
-}
-
-/** @throws {SyntaxError} */
-function patternsOf(wanted: NonNullable<WantedRow['subjectPattern']>) {
-  const found: Record<string, readonly string[]> = {};
-  for (const [name, value] of Object.entries(wanted)) {
-    const patterns = [value].flat();
-    if (patterns.some((pattern) => /^\*+$/.test(pattern))) {
-      throw new SyntaxError(`${name}: must say more than "*", which is everything`);
-    }
-    found[attributeName(attributeType(name))] = patterns;
-  }
-  if (Object.keys(found).length === 0) throw new SyntaxError('must name an attribute, such as CN');
-  return found;
 }
 
 /** @throws {SyntaxError} */

@@ -24,7 +24,7 @@ import {
 import type { Authorization } from '../authorize/authorize.ts';
 import { asAllowed, type Grounds, keptOf } from '../authorize/grounds.ts';
 import { joined, withSuccessor } from '../authorize/lineage.ts';
-import { useChallenge } from '../challenge/signed.ts';
+import { useChallenge } from '../challenge/use.ts';
 import type { Deps, EnrolDeps } from '../deps.ts';
 import { buildTbsCertificate, issuedOf } from '../policy/build-certificate.ts';
 import { certificateKey, keyHash, keyOwnerKey, namesHash } from '../record/keys.ts';

@@ -7,7 +7,6 @@ import type { Challenge } from '../../ports/records/records.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import { listKeys } from '../authorize/by-list.ts';
 import { challengeKeys } from '../challenge/challenges.ts';
-import { readSigned } from '../challenge/signed.ts';
 import type { Deps } from '../deps.ts';
 import { certificateKey, keyHash, keyOwnerKey, pollKey } from '../record/keys.ts';
 import { View } from '../record/unit-of-work.ts';
@@ -83,6 +82,7 @@ async function challengeSent(
 ): Promise<Sent> {
   const { authorize, signedChallenge } = endpoint.enrol;
   if (sent && signedChallenge) {
+    const { readSigned } = await import('../challenge/signed.ts');
     const signed = await readSigned(deps, endpoint, sent, deps.clock.now());
     if (!('wrong' in signed)) return signed;
     // One that is only imagined is no JWS (`simulate.ts`).

@@ -13,7 +13,7 @@ import type { Transaction, Verdict } from '../../ports/records/transaction.ts';
 import { isLocked } from '../../ports/store.ts';
 import { type Reason, Refusal, reasons } from '../../refusal/reasons.ts';
 import type { Denied } from '../authorize/grounds.ts';
-import { useChallenge } from '../challenge/signed.ts';
+import { useChallenge } from '../challenge/use.ts';
 import type { Deps } from '../deps.ts';
 import { eventOf, expiresOf, requesterOf } from '../record/transaction-event.ts';
 import { Draft, View } from '../record/unit-of-work.ts';

@@ -3,7 +3,7 @@
 import type { challengeRoutes } from '../../api/routes/challenges.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
-import { normalBinding, UnusableBinding, type WantedBinding } from '../../ca/challenge/binding.ts';
+import { normalBinding, type WantedBinding } from '../../ca/challenge/binding.ts';
 import {
   findChallenge,
   type ListedChallenge,
@@ -12,6 +12,7 @@ import {
 } from '../../ca/challenge/challenge-list.ts';
 import { createChallenge, deriveAgain, type MadeChallenge } from '../../ca/challenge/challenges.ts';
 import type { Deps } from '../../ca/deps.ts';
+import { Unusable } from '../../ca/policy/wanted.ts';
 import type { Endpoint } from '../../config/config.ts';
 import { purposeName } from '../../config/purposes.ts';
 import type { Narrowing } from '../../ports/records/certificate.ts';
@@ -124,7 +125,7 @@ function bindingOf({ profile }: Endpoint, asked: WantedBinding): Binding {
   try {
     return normalBinding(profile, asked);
   } catch (error) {
-    if (!(error instanceof UnusableBinding)) throw error;
+    if (!(error instanceof Unusable)) throw error;
     throw new HttpFailure(422, `${error.field}: ${error.message}`);
   }
 }

@@ -4,8 +4,9 @@ import type { simulateRoutes } from '../../api/routes/simulate.ts';
 import { type Bytes, base64, fromBase64, fromPem } from '../../base/bytes.ts';
 import { HttpFailure } from '../../base/errors.ts';
 import { namesOf } from '../../ca/authorize/renew.ts';
-import { normalBinding, UnusableBinding, type WantedBinding } from '../../ca/challenge/binding.ts';
+import { normalBinding, type WantedBinding } from '../../ca/challenge/binding.ts';
 import type { Deps } from '../../ca/deps.ts';
+import { Unusable } from '../../ca/policy/wanted.ts';
 import { findCertificate } from '../../ca/query/certificates.ts';
 import { explainRefusal } from '../../ca/query/explain-refusal.ts';
 import type { Endpoint } from '../../config/config.ts';
@@ -78,7 +79,7 @@ function bindingOf({ profile, enrol }: Endpoint, asked: WantedBinding): Binding 
   try {
     return normalBinding(profile, asked);
   } catch (error) {
-    if (!(error instanceof UnusableBinding)) throw error;
+    if (!(error instanceof Unusable)) throw error;
     throw new HttpFailure(422, `challenge.${error.field}: ${error.message}`);
   }
 }
