@@ -44,6 +44,7 @@ import {
   wrote,
 } from '../support/deployed.ts';
 import { itemsOf } from '../support/dynamodb.ts';
+import { makeSigner, signed } from '../support/jws.ts';
 import { deviceKey } from '../support/keys.ts';
 import type { LabOptions } from '../support/lab.ts';
 import { sitesIn } from '../support/write-sites.ts';
@@ -145,6 +146,22 @@ test('scep counts a refused request against its challenge', async () => {
   const w = await deployed();
   const challenge = await w.lab.challenge({ subject: 'CN=right' });
   assert.equal((await w.ask({ challenge, subject: 'CN=wrong' })).pkiStatus, 'FAILURE');
+});
+
+test('scep makes the record of a signed challenge with its first use, or the first refusal', async () => {
+  const caller = makeSigner('caller');
+  const names = { dns: 'any' } as const;
+  const signedChallenge = { keys: { caller: { publicKey: caller.publicKey, names } } };
+  const w = await deployed({
+    endpoint: { enrol: { authorize: ['signedChallenge'], signedChallenge } },
+  });
+  const iat = Math.floor(w.lab.clock.at / 1000);
+  const of = (jti: string) => signed(caller, { aud: 'default', iat, exp: iat + 3600, jti });
+  await w.enrolled({ challenge: of('the-used-one'), key: a });
+  assert.equal(
+    (await w.ask({ challenge: of('the-refused-one'), key: b, names: ['ip:10.0.0.1'] })).pkiStatus,
+    'FAILURE',
+  );
 });
 
 test('scep records what waits for an approver, follows its polls, issues it, and ends it', async () => {
@@ -465,6 +482,7 @@ const unreached: Readonly<Record<Role, Readonly<Record<string, readonly string[]
       'lib/ca/approve/pending.ts followPolls',
       'lib/ca/approve/pending.ts pend',
       'lib/ca/approve/release.ts settle',
+      'lib/ca/challenge/use.ts useChallenge',
     ],
   },
 };
