@@ -1,5 +1,5 @@
-// Every reason that a request is refused for, in one table: its code, what its device is told, which rule it
-// is, what it means, what to change, and whether it counts against the challenge. In no protocol's words:
+// Every reason that a request is refused for, in one table: its code, what its device is told, and whether it
+// counts against the challenge (what operators are told of it is in `explanations.ts`). In no protocol's words:
 // each front door has a table of its own from these reasons to the failures of its protocol.
 //
 // 1xx: visible in clear. 2xx: the one uniform answer. 3xx: authorization. 4xx: what was asked for. 5xx:

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { failInfoOf } from '../../lib/protocol/scep/wire/fail-info.ts';
+import { explained } from '../../lib/refusal/explanations.ts';
 import { type Reason, reasons } from '../../lib/refusal/reasons.ts';
 import { openTerminal } from '../support/cli.ts';
 import { makeLab } from '../support/lab.ts';
@@ -14,7 +15,7 @@ const all = Object.keys(reasons) as Reason[];
 
 test('every code has what the device was told, what it means, the rule, what to change', async () => {
   for (const reason of all) {
-    const { code, text, rule, means, change } = reasons[reason];
+    const { code, text, rule, means, change } = explained(reason);
     const { code: exit, out, err } = await explain(code);
     assert.equal(exit, 0, err);
     assert.ok(out.startsWith(`${code} ${reason}\n  told    failInfo ${failInfoOf[reason]} (`), out);
@@ -41,7 +42,7 @@ test('explain --list prints a line for each code, --json all of it as data', asy
   assert.deepEqual(
     codes,
     all.map((reason) => {
-      const { code, text, rule, means, change } = reasons[reason];
+      const { code, text, rule, means, change } = explained(reason);
       return { reason, failInfo: failInfoOf[reason], code, text, rule, means, change };
     }),
   );

@@ -7,6 +7,7 @@ import { MAX_REFUSED_CSR_OCTETS } from '../../base/limits.ts';
 import { visible } from '../../base/text.ts';
 import type { TransactionBase } from '../../ports/records/transaction.ts';
 import { type Evidence, evidenceLabels } from '../../refusal/evidence.ts';
+import { explained } from '../../refusal/explanations.ts';
 import { type Reason, reasons } from '../../refusal/reasons.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
 import { lintTexts } from '../../x509/lint/text.ts';
@@ -37,7 +38,7 @@ type Refused = Pick<TransactionBase, 'evidence' | 'endpoint' | 'profile'> &
 export function explainRefusal(transaction: Refused): ExplainedRefusal | undefined {
   const { reason, evidence = {}, endpoint, profile } = transaction;
   if (reason === undefined || !Object.hasOwn(reasons, reason)) return undefined;
-  const { code, text, rule, means, change } = reasons[reason as Reason];
+  const { code, text, rule, means, change } = explained(reason as Reason);
   const named = rule.replaceAll('<endpoint>', endpoint).replaceAll('<profile>', profile);
   return {
     code,

@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import { failInfo, failInfoOf } from '../../protocol/scep/wire/fail-info.ts';
+import { explained } from '../../refusal/explanations.ts';
 import { type Reason, reasons } from '../../refusal/reasons.ts';
 import { CliError, type Io } from '../io.ts';
 import { reasonOf } from '../request/refusal.ts';
@@ -31,23 +32,23 @@ Examples:
         throw new CliError('usage', 'give a code, or --list for all of them');
       }
       if (code === undefined) {
-        const all = (Object.keys(reasons) as Reason[]).map(explained);
+        const all = (Object.keys(reasons) as Reason[]).map(described);
         return show(io, options, { json: { codes: all }, page: () => table(all) });
       }
       const reason = reasonOf(code);
       if (!reason) {
         throw new CliError('notFound', `there is no code "${code}"; --list prints all codes`);
       }
-      const found = explained(reason);
+      const found = described(reason);
       return show(io, options, { json: found, page: () => page(found) });
     });
 }
 
-const explained = (reason: Reason) => {
-  const { code, text, rule, means, change } = reasons[reason];
+const described = (reason: Reason) => {
+  const { code, text, rule, means, change } = explained(reason);
   return { reason, failInfo: failInfoOf[reason], code, text, rule, means, change };
 };
-type Explained = ReturnType<typeof explained>;
+type Explained = ReturnType<typeof described>;
 
 const page = ({ code, reason, failInfo: info, text, means, rule, change }: Explained): Sheet => [
   [

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decide } from '../../../lib/ca/approve/pending.ts';
 import { type ClientKey, selfSigned } from '../../../lib/protocol/scep/client/client.ts';
-import { reasons } from '../../../lib/refusal/reasons.ts';
+import { explained } from '../../../lib/refusal/explanations.ts';
 import { publicKeyOf, readCertificate } from '../../../lib/x509/certificate.ts';
 import { parseName } from '../../../lib/x509/names/name.ts';
 import { deviceKey } from '../../support/keys.ts';
@@ -67,7 +67,7 @@ describe('RFC 8894 §2.3: a message that another key has signed', () => {
       refusedWith('SCEP-201', await w.ask(asked));
       const [record] = w.challenges();
       assert.deepEqual([record?.usesLeft, record?.failures], [1, 0]);
-      const { rule, means, change } = reasons.envelopeRejected;
+      const { rule, means, change } = explained('envelopeRejected');
       assert.match(rule, /^endpoints\.<endpoint>\.enrol\.signer/);
       assert.match(means, /^Either the message is signed with another key than the one/);
       assert.match(change, /"signer": "any"/);
