@@ -41,17 +41,16 @@ export const MAX_PASSWORD_ENVELOPE_ITERATIONS = 1_000_000;
  * takes to find: a verification under the longest key takes one or two, on a slow processor ten. */
 export const UNIFORM_ANSWER_MS = 50;
 
-/** Failures inside envelopes of one source at one endpoint, and in how many milliseconds: a client with
- * a wrong certificate of the RA retries some dozen times, an attacker who decrypts a message by sending
- * changed ones needs tens of thousands. */
-export const MAX_REJECTED_ENVELOPES = 300;
-export const REJECTED_ENVELOPES_MS = 10 * 60 * 1000;
+/** Most refused messages of one source at one endpoint that a configuration may allow, and in how many milliseconds
+ * they are counted: an attacker who decrypts a message by sending changed ones needs tens of thousands. */
+export const MAX_REFUSED_MESSAGES = 10_000;
+export const REFUSED_MESSAGES_MS = 10 * 60 * 1000;
 
 /** Seconds that a source of more is answered with 429. */
-export const REJECTED_RETRY_S = 60;
+export const HELD_SOURCE_S = 60;
 
-/** Sources whose failures an instance remembers: about 2 MB. The oldest is forgotten first. */
-export const MAX_REJECTED_SOURCES = 10_000;
+/** Sources whose refusals an instance remembers: about 2 MB. The oldest is forgotten first. */
+export const MAX_REFUSED_SOURCES = 10_000;
 
 /** Bits of an RSA modulus that is used to verify a signature: below 2048 is refused. */
 export const MIN_RSA_BITS = 2048;

@@ -21,6 +21,19 @@ export type TransactionState = (typeof transactionStates)[number];
 export const requestKinds = ['enrolment', 'renewal'] as const;
 export type RequestKind = (typeof requestKinds)[number];
 
+/** Kinds of clients, as far as a message tells. */
+export const clientFamilies = [
+  'apple',
+  'windows',
+  'cisco',
+  'strongswan',
+  'certmonger',
+  'micromdm',
+  'sscep',
+  'jscep',
+] as const;
+export type ClientFamily = (typeof clientFamilies)[number];
+
 /** signed: waits for the release gate, and must not be handed out yet. */
 const certificateStates = ['intended', 'signed', 'issued', 'voided', 'held', 'revoked'] as const;
 export type CertificateState = (typeof certificateStates)[number];

@@ -1,10 +1,10 @@
 // What one instance counts in memory, for as long as it runs: how many refusals it may still store, of
 // those that it has taken from the budget of all instances; how often a static challenge was used; whose
-// messages do not open. It is lost with the instance; events keep what must last.
+// messages are refused. It is lost with the instance; events keep what must last.
 
 import { REFUSAL_PLACES_MS } from '../base/limits.ts';
 import { SingleFlight } from '../base/single-flight.ts';
-import { Rejections } from './rejections.ts';
+import { RefusedSources } from './refused-sources.ts';
 
 /** The places that an instance got from the budget, and how long it does not ask again. */
 export type Leased = { readonly places: number; readonly pauseMs: number };
@@ -24,7 +24,7 @@ export class Tally {
   readonly #leases = new SingleFlight<void>();
   /** By endpoint. */
   readonly staticChallengeUses = new Map<string, number>();
-  readonly rejections = new Rejections();
+  readonly refusedSources = new RefusedSources();
   /** Digest of the configuration that an event has told of: a look at the record costs a read. */
   toldConfiguration: string | undefined;
   /** Where the sweeper goes on, in the list of Transactions of each state; absent: at its beginning. */

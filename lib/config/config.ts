@@ -26,6 +26,7 @@ import {
 import { ConfigError } from './error.ts';
 import { checkProfile, type Profile, profileSchema } from './profile.ts';
 import { partOf, requireKnown } from './references.ts';
+import { type RefusalLimits, refusalLimits } from './refusal-limits.ts';
 import {
   described,
   duration,
@@ -87,6 +88,7 @@ export type Config = {
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   /** The proxies whose X-Forwarded-For is believed: their number, or their addresses. */
   readonly trustedProxies: number | readonly IpRange[];
+  readonly refusalLimits: RefusalLimits;
   /** The only Host at which the admin API answers, with or without a port; undefined: at any. */
   readonly adminHost: string | undefined;
   /** Keys that are never certified: hexadecimal SHA-256 of the SubjectPublicKeyInfo, lower case. */
@@ -217,6 +219,10 @@ const document = z.strictObject({
       0,
     ),
   ),
+  refusalLimits: described(
+    'when a source whose messages are refused is held back',
+    z._default(refusalLimits, { perSource: 300, proxies: [] }),
+  ),
   adminHost: described(
     'the only Host at which the admin API and its documentation answer, such as "admin.example.com" or "127.0.0.1:8080"; every Host if absent. For deployments whose admin API shares its way in with devices: a proxy that lets only /scep through under another name reaches no more than that, whatever path it makes of what it was sent. Commands that invoke the admin function are not held to it',
     z.optional(z.string().check(z.regex(hostPattern, hostText))),
@@ -309,11 +315,12 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
     problems.push('endpoints: must name at least one');
   }
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
-  const { publicUrl, filesUrl = publicUrl, trustedProxies, adminHost, blockedKeys } = result.data;
+  const { publicUrl, filesUrl = publicUrl, adminHost, blockedKeys } = result.data;
+  const { trustedProxies, refusalLimits } = result.data;
   return {
     document: input as ConfigDocument,
     digest: hex(hash('SHA-256', canonical(input as Json))),
-    ...{ publicUrl, filesUrl, trustedProxies, adminHost },
+    ...{ publicUrl, filesUrl, trustedProxies, refusalLimits, adminHost },
     endpoints: checked,
     blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
     cas: new Map(

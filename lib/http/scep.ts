@@ -5,9 +5,10 @@
 import { type Context, Hono } from 'hono';
 import { type Bytes, concat } from '../base/bytes.ts';
 import { HttpFailure } from '../base/errors.ts';
-import { MAX_MESSAGE_OCTETS, REJECTED_RETRY_S } from '../base/limits.ts';
+import { HELD_SOURCE_S, MAX_MESSAGE_OCTETS } from '../base/limits.ts';
 import type { ServerDeps } from '../ca/deps.ts';
 import type { Endpoint } from '../config/config.ts';
+import { refusalsOf } from '../config/refusal-limits.ts';
 import type { Log } from '../ports/log.ts';
 import { pkiOperation } from '../protocol/scep/server/pki-operation.ts';
 import { printCapabilities } from '../protocol/scep/wire/capabilities.ts';
@@ -73,9 +74,12 @@ async function answer(deps: ServerDeps, endpoint: Endpoint, c: Context): Promise
       // A HEAD would lose the certificate that this request makes.
       if (method === 'HEAD') throw new HttpFailure(405, 'HEAD of a PKIOperation');
       const from = clientOf(deps, c);
-      const source = from && subscriber(from);
-      if (source && deps.tally.rejections.holds(endpoint.id, source, deps.clock.now())) {
-        return tooMany(REJECTED_RETRY_S);
+      const source = from && {
+        address: subscriber(from),
+        refusals: refusalsOf(deps.config.refusalLimits, from),
+      };
+      if (source && deps.tally.refusedSources.holds(endpoint.id, source, deps.clock.now())) {
+        return tooMany(HELD_SOURCE_S);
       }
       const log: Log = (entry) => deps.log({ ...entry, client: from });
       const arrival = {

@@ -918,6 +918,7 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
       },
     },
     trustedProxies: ['10.0.0.0/8', '2001:db8::1'],
+    refusalLimits: { perSource: 200, proxies: [{ addresses: ['10.0.0.0/8'], perSource: 9000 }] },
     filesUrl: 'http://pki.example.com',
     adminHost: 'admin.example.com:8443',
     blockedKeys: ['0'.repeat(64)],

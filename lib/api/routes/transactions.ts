@@ -1,7 +1,7 @@
 // Transactions: listed, searched, shown with all that happened to them, approved and denied.
 
 import * as z from 'zod/mini';
-import { transactionStates, withheldWords } from '../../base/words.ts';
+import { clientFamilies, transactionStates, withheldWords } from '../../base/words.ts';
 import { described } from '../../config/schema.ts';
 import { decodedRequest } from '../decoded.ts';
 import type { Routes } from '../route.ts';
@@ -81,6 +81,10 @@ const fields = {
   client: described(
     'the address that the request came from, and its User-Agent; absent once they were forgotten',
     z.optional(z.strictObject({ from: z.optional(z.string()), agent: z.optional(z.string()) })),
+  ),
+  family: described(
+    'the kind of client, as far as its message told',
+    z.optional(z.enum(clientFamilies)),
   ),
   configHash: described('of the configuration under which it was decided last', hexText),
   createdAt: time,

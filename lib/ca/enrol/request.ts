@@ -25,7 +25,7 @@ export type EnrolmentRequest = {
   readonly signer: MessageSigner;
   /** What the door wants kept with the Transaction, to answer later polls in kind, and for auditors. It decides
    * nothing. */
-  readonly kept: Pick<Transaction, 'asked' | 'reply' | 'client'>;
+  readonly kept: Pick<Transaction, 'asked' | 'reply' | 'client' | 'family'>;
   readonly csr: ProvenRequest;
   /** `requestKey` of it as an enrolment, whose identity is the key that it asks for, whoever signed. */
   readonly requestHash: string;

@@ -140,7 +140,7 @@ function page(story: Story): Sheet {
     ['transactionID', story.transactionIDs],
     ['signer', story.signer],
     ['address', story.client?.from],
-    ['client', story.client?.agent],
+    ['client', [story.family, story.client?.agent].filter((said) => said !== undefined)],
     ['CSR SHA-256', story.csrHash],
     ['authorized by', story.authorizedBy],
     ['validators', story.verdicts?.map(verdictText)],

@@ -53,6 +53,7 @@ function shownTransaction(one: Transaction) {
     reply: one.reply,
     timeline: one.timeline.map((step) => ({ ...step, at: iso(step.at) })),
     ...(one.client ? { client: one.client } : {}),
+    ...(one.family ? { family: one.family } : {}),
     configHash: one.configHash,
     createdAt: iso(one.createdAt),
   };

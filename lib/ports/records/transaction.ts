@@ -1,7 +1,12 @@
 // A Transaction: one request for a certificate and what became of it, by its state. What it has in each
 // state its type says; which state may follow which is in `ca/record/transition.ts`.
 
-import type { RequestKind, RevocationReason, TransactionState } from '../../base/words.ts';
+import type {
+  ClientFamily,
+  RequestKind,
+  RevocationReason,
+  TransactionState,
+} from '../../base/words.ts';
 import type { ContentCipherName, DigestName } from '../../crypto/algorithms.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import type { Reason } from '../../refusal/reasons.ts';
@@ -94,6 +99,8 @@ export type TransactionBase = {
   readonly repeatUntil: number;
   /** Where the request came from, until that is forgotten. */
   readonly client?: Client;
+  /** The kind of client that it came from, as far as its message told. */
+  readonly family?: ClientFamily;
   /** Of the configuration under which it was decided last (`Config.digest`). */
   readonly configHash: string;
   /** The original request's algorithms, for answers to polls. */

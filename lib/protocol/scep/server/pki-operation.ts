@@ -4,21 +4,22 @@
 // blamed on the device.
 
 import type { Bytes } from '../../../base/bytes.ts';
-import { MAX_REJECTED_ENVELOPES } from '../../../base/limits.ts';
 import type { Generation } from '../../../ca/authority/ca-certificates.ts';
 import type { Deps, ServerDeps } from '../../../ca/deps.ts';
 import { enrol } from '../../../ca/enrol/enrol.ts';
 import { recordRefusal } from '../../../ca/enrol/record-refusal.ts';
 import { hashesOf, identify, type MessageSigner } from '../../../ca/enrol/request.ts';
 import { requireGoodKeys } from '../../../ca/policy/good-key.ts';
+import type { Source } from '../../../ca/refused-sources.ts';
 import type { EnvelopedData, SealedContent } from '../../../cms/enveloped-data.ts';
 import type { Endpoint } from '../../../config/config.ts';
 import { accepted, type Digest } from '../../../crypto/algorithms.ts';
 import type { Client } from '../../../ports/records/transaction.ts';
-import { type Reason, Refusal, reasons } from '../../../refusal/reasons.ts';
+import { Refusal, reasons } from '../../../refusal/reasons.ts';
 import type { PublicKey } from '../../../x509/public-key.ts';
 import { decodePkiMessage, type PkiMessage } from '../wire/decode.ts';
 import { askedBy, type RequestType, requestTypeOf } from '../wire/registry.ts';
+import { familyOf } from './client-family.ts';
 import { inUniformTime, openRequest } from './open-request.ts';
 import { asCertRep, encodeReply, type Reply, requireSealable } from './reply.ts';
 import { type Exchange, getCert, getCrl, poll, requireHolder } from './retrieve.ts';
@@ -33,8 +34,8 @@ import {
 /** A pkiMessage as it came, and from where. */
 export type Arrival = {
   readonly octets: Bytes;
-  /** Whoever shares an address counts as one; undefined where none is known. */
-  readonly source?: string;
+  /** Undefined where no address is known. */
+  readonly source?: Source;
   readonly client: Client;
 };
 
@@ -66,9 +67,7 @@ export async function pkiOperation(
     answer = { pkiStatus: 'FAILURE', reason: error.reason, evidence: error.evidence };
   }
   log(deps, endpoint, message, answer);
-  if (answer.pkiStatus === 'FAILURE' && notOpened.has(answer.reason)) {
-    countRejection(deps, endpoint, source);
-  }
+  if (answer.pkiStatus === 'FAILURE') countRefusal(deps, endpoint, source);
   // A digest that is refused is not signed with either: its collisions are why it is refused.
   const { digest } = message.signedData;
   const mirrored = digest && accepted(digest, endpoint.legacy) ? digest.reply : 'SHA-256';
@@ -142,10 +141,13 @@ async function decide(
       const recipient = { ...sealedFor, challengePassword: csr.challengePassword };
       const hashes = hashesOf(endpoint.id, csr, signer);
       const { transactionID } = message;
+      const { agent } = client;
+      const family = familyOf({ agent, transactionID, transport: sealed.transport });
       const kept = {
         asked: askedBy[messageType],
         reply: { digest: digest.reply, cipher: cipher.name },
         client,
+        ...(family ? { family } : {}),
       };
       const request = { endpoint, ca, transactionID, signer, csr, kept, ...hashes };
       try {
@@ -162,13 +164,11 @@ async function decide(
   }
 }
 
-/** What is said, among else, of an envelope that did not open. */
-const notOpened: ReadonlySet<Reason> = new Set(['envelopeRejected', 'certificateUnknown']);
-
-function countRejection({ tally, clock, log }: Deps, { id }: Endpoint, source?: string): void {
-  if (source === undefined || !tally.rejections.count(id, source, clock.now())) return;
-  const detail = `more than ${MAX_REJECTED_ENVELOPES} messages that could not be opened`;
-  log({ event: 'scep.sourceHeld', severity: 'warning', endpoint: id, source, detail });
+function countRefusal({ tally, clock, log }: Deps, { id }: Endpoint, source?: Source): void {
+  if (!source || !tally.refusedSources.count(id, source, clock.now())) return;
+  const { address, refusals } = source;
+  const detail = `more than ${refusals} messages that were refused`;
+  log({ event: 'scep.sourceHeld', severity: 'warning', endpoint: id, source: address, detail });
 }
 
 function log(deps: Deps, endpoint: Endpoint, message: PkiMessage, answer: Reply): void {
