@@ -1,4 +1,4 @@
-// The periodic jobs: void abandoned attempts, expire requests that were not approved, ask release gates again
+// The periodic jobs: void abandoned attempts, expire requests that were not approved, revoke what renewals supersede, ask release gates again
 // that did not answer, put events under checkpoints of their logs, write the index of searches, publish CRLs, warn of CA certificates that end soon, lint samples of what profiles
 // certify, delete expired records where the store does not do so itself. The sweeper never signs. Lists may
 // lag, so each record is read before it is acted on, and each write is conditional: two sweepers at once do
@@ -35,11 +35,13 @@ import { openStates } from './query/transactions.ts';
 import { type Job, type Measures, overdueMs } from './record/lease.ts';
 import { View } from './record/unit-of-work.ts';
 import { keepCrls } from './revoke/publish-crl.ts';
+import { supersedeDue } from './supersede.ts';
 
 type Swept = {
   readonly voided: number;
   readonly expired: number;
   readonly released: number;
+  readonly superseded: number;
 };
 
 const namedIn = ({ config }: Pick<Deps, 'config'>): readonly string[] => [...config.cas.keys()];
@@ -177,13 +179,16 @@ async function lintJob({ config, cas }: PublishDeps, id: string): Promise<Measur
   return {};
 }
 
+const supersedes = ({ config }: Pick<Deps, 'config'>): boolean =>
+  [...config.endpoints.values()].some(({ renew }) => renew.supersede);
+
 const sweeper: Actor = { kind: 'system', id: 'sweeper' };
 
 /** One run over everything that is due; where it ends before the list does, the next goes on. */
 export async function sweep(deps: Deps): Promise<Swept> {
-  const swept = { voided: 0, expired: 0, released: 0 };
+  const swept = { voided: 0, expired: 0, released: 0, superseded: 0 };
   const now = deps.clock.now();
-  for (const state of openStates) {
+  for (const state of [...openStates, ...(supersedes(deps) ? (['issued'] as const) : [])]) {
     for await (const row of dueIn(deps, state, now)) {
       try {
         const done = await sweepOne(deps, row, now);
@@ -202,7 +207,7 @@ export async function sweep(deps: Deps): Promise<Swept> {
  * and keeps none of them waiting for ever: the list is gone through page by page, from run to run. */
 async function* dueIn(
   { store, tally: { sweptUpTo } }: Deps,
-  state: (typeof openStates)[number],
+  state: (typeof openStates)[number] | 'issued',
   now: number,
 ): AsyncGenerator<Row<'transaction'>, void> {
   const until = dueBefore((state === 'intended' ? now - SWEEP_AFTER_MS : now) + 1);
@@ -249,6 +254,10 @@ async function sweepOne(
     if (certificate?.state !== 'signed') return undefined;
     const verdict = await release(deps, transaction, certificate, sweeper);
     return verdict === 'lost' ? undefined : 'released';
+  }
+  if (state === 'issued') {
+    const by = { actor: sweeper, now };
+    return (await supersedeDue(deps, view, transaction, by)) ? 'superseded' : undefined;
   }
   return undefined;
 }

@@ -18,10 +18,10 @@ import {
   checkEnrol,
   type Enrolment,
   enrolSchema,
-  renewalValidators,
+  type Renewals,
+  renewSchema,
   type Secrets,
   secretProblems,
-  type ValidatorId,
 } from './enrolment.ts';
 import { ConfigError } from './error.ts';
 import { checkProfile, type Profile, profileSchema } from './profile.ts';
@@ -30,7 +30,6 @@ import { type RefusalLimits, refusalLimits } from './refusal-limits.ts';
 import {
   described,
   duration,
-  durationOrFraction,
   explainIssues,
   id,
   parsed,
@@ -57,13 +56,7 @@ export type Endpoint = {
   readonly ca: string;
   readonly profile: Profile;
   readonly enrol: Enrolment;
-  readonly renew: {
-    /** In addition to the certificate that signs, which must always be good. */
-    readonly authorize: readonly ValidatorId[];
-    /** How long before its end a certificate may be renewed: milliseconds, or a part of its validity;
-     * undefined: during all of its life. */
-    readonly window: { readonly ms: number } | { readonly fraction: number } | undefined;
-  };
+  readonly renew: Renewals;
   /** The names that a key may be certified for: any, or those of its first certificate while that may be
    * good. */
   readonly namesPerKey: 'one' | 'any';
@@ -166,22 +159,7 @@ const endpoint = z.strictObject({
     'who may have a first certificate',
     z._default(enrolSchema, { authorize: ['challenge'], signer: 'same' }),
   ),
-  renew: described(
-    'who may have the next one',
-    z._default(
-      z.strictObject({
-        authorize: described(
-          'validators that must allow a renewal beside the certificate that signs it: "deviceList", so that a device which is removed from the list, or has other names there, cannot renew',
-          z._default(z.array(z.enum(renewalValidators)), []),
-        ),
-        window: described(
-          'how long before its end a certificate may be renewed: a duration, or a fraction of each certificate\'s validity such as "1/3", which is its last third; all of its life if absent',
-          z.optional(durationOrFraction),
-        ),
-      }),
-      { authorize: [] },
-    ),
-  ),
+  renew: described('who may have the next one', z._default(renewSchema, { authorize: [] })),
   namesPerKey: described(
     'for how many names a key is certified: "one": those of its first certificate until that expires or is revoked, at all endpoints of the CA that say so; "any": a device may have several certificates of one key, such as a router with one key pair for two trustpoints, or a renamed one with a key in hardware. With "any" whoever holds a key, with a challenge or certificate of his own, puts his names on it beside those of the device it was taken from',
     z._default(z.enum(['one', 'any']), 'one'),
@@ -299,7 +277,7 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
     if (!profile) continue;
     checked.set(name, {
       ...{ id: name, ca: given.ca, profile, enrol: enrolment },
-      renew: { authorize: renew.authorize, window: renew.window },
+      renew,
       namesPerKey: given.namesPerKey,
       approval: given.approval,
       pendingTtlMs: given.pendingTtl,

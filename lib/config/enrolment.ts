@@ -1,11 +1,12 @@
-// The part of the configuration that says who may have a first certificate at an endpoint: the validators,
-// and the static challenge with its restrictions.
+// The part of the configuration that says who may have a first certificate at an endpoint, and the next: the validators,
+// the static challenge with its restrictions, and what becomes of a certificate that was renewed.
 
 import * as z from 'zod/mini';
 import { utf8 } from '../base/bytes.ts';
 import { MIN_STATIC_SECRET_OCTETS } from '../base/limits.ts';
+import { parseDuration } from './duration.ts';
 import { byAttribute, patterns } from './profile.ts';
-import { described, id } from './schema.ts';
+import { described, durationOrFraction, id } from './schema.ts';
 import {
   checkSignedChallenge,
   type SignedChallenges,
@@ -17,12 +18,12 @@ import {
 const ownValidators = ['challenge', 'signedChallenge', 'staticChallenge', 'deviceList'] as const;
 
 /** Those that a renewal may be asked beside the certificate that signs it. */
-export const renewalValidators = ['deviceList'] as const;
+const renewalValidators = ['deviceList'] as const;
 
 const signers = ['same', 'any'] as const;
 
 /** One of these, or the id of a validator outside. */
-export type ValidatorId = string;
+type ValidatorId = string;
 export const isOutside = (id: ValidatorId): boolean => !ownValidators.some((own) => own === id);
 
 export type StaticChallenge = {
@@ -85,6 +86,50 @@ export const enrolSchema = z.strictObject({
     z.optional(id),
   ),
 });
+
+/** A device that was off, or lost the reply, asks again with the old certificate. */
+const MIN_SUPERSEDE_MS = 7 * 24 * 60 * 60 * 1000;
+const supersedeText =
+  'must be "used", or a duration of at least 7 days such as "14d": a device whose reply was lost needs its old certificate to ask again';
+const supersede = z.pipe(
+  z
+    .string(supersedeText)
+    .check(
+      z.refine(
+        (text) => text === 'used' || (parseDuration(text) ?? 0) >= MIN_SUPERSEDE_MS,
+        supersedeText,
+      ),
+    ),
+  z.transform((text): { readonly afterMs?: number } => {
+    const afterMs = parseDuration(text);
+    return afterMs === undefined ? {} : { afterMs };
+  }),
+);
+
+export const renewSchema = z.strictObject({
+  authorize: described(
+    'validators that must allow a renewal beside the certificate that signs it: "deviceList", so that a device which is removed from the list, or has other names there, cannot renew',
+    z._default(z.array(z.enum(renewalValidators)), []),
+  ),
+  window: described(
+    'how long before its end a certificate may be renewed: a duration, or a fraction of each certificate\'s validity such as "1/3", which is its last third; all of its life if absent',
+    z.optional(durationOrFraction),
+  ),
+  supersede: described(
+    'when a certificate that was renewed is revoked (superseded): "used": once the new one has signed a message; a duration of at least 7 days: then, or that long after the renewal if the old one has signed nothing since. It stays good until its end if absent',
+    z.optional(supersede),
+  ),
+});
+
+export type Renewals = {
+  /** In addition to the certificate that signs, which must always be good. */
+  readonly authorize: readonly ValidatorId[];
+  /** How long before its end a certificate may be renewed: milliseconds, or a part of its validity;
+   * undefined: during all of its life. */
+  readonly window?: { readonly ms: number } | { readonly fraction: number } | undefined;
+  /** The old certificate is revoked once the new one has signed, or so many milliseconds later while itself has not. */
+  readonly supersede?: { readonly afterMs?: number } | undefined;
+};
 
 type Beside = {
   /** The name of the endpoint; what it has as `approval` and `renew.authorize`. */

@@ -38,7 +38,10 @@ const fields = {
   notAfter: time,
   tbsHash: described('SHA-256 of the TBSCertificate', hexText),
   keyHash: described('SHA-256 of the SubjectPublicKeyInfo', hexText),
-  confirmed: described('its device has it: it has signed a renewal', z.boolean()),
+  confirmed: described(
+    'its device has it: it has signed a renewal, or a query where its renewal supersedes it',
+    z.boolean(),
+  ),
   successors: described('serial numbers of its latest renewals', z.array(hexText)),
   lineage: described(
     'serial number of the certificate that was enrolled, to which this one goes back by renewals, or which it is',

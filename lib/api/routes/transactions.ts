@@ -72,6 +72,10 @@ const fields = {
   reason: z.optional(z.string()),
   evidence: z.optional(evidence),
   renews: described('serial of the certificate that it renews', z.optional(hexText)),
+  supersedeAt: described(
+    'when that certificate is revoked, or looked at again (endpoints.<endpoint>.renew.supersede)',
+    z.optional(time),
+  ),
   expiresAt: z.optional(time),
   reply: z.strictObject({ digest: z.string(), cipher: z.string() }),
   timeline: described(

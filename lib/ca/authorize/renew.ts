@@ -38,8 +38,8 @@ export type Renewal =
       readonly renews: CertificateRecord;
       /** `TYPE:VALUE`, those of the old certificate. */
       readonly names: readonly string[];
-      /** They are revoked in the same write: a successor that was released and never used, and the
-       * oldest of the lineage where too many would be good. */
+      /** They are revoked in the same write: a successor that was released and never used, and the oldest of the
+       * lineage where too many would be good, or all beside the one that signs (`Renewals.supersede`). */
       readonly supersedes: readonly CertificateRecord<'issued' | 'held'>[];
       /** As this renewal leaves it; the new certificate is still to join the good ones. */
       readonly lineage: Lineage;
@@ -111,7 +111,10 @@ export async function renewal(
   if (endedBy !== undefined) return not('renewalEnded', { ...renewed, ended: endedBy });
   const serials = Object.keys(record.successors);
   const others = othersGood(record, now);
-  const toRead = [...serials, ...(isFull(others) ? others.map(({ serial }) => serial) : [])];
+  // What it was renewed from is superseded: it has signed something itself.
+  const replaces = endpoint.renew.supersede !== undefined;
+  const isRead = replaces || isFull(others);
+  const toRead = [...serials, ...(isRead ? others.map(({ serial }) => serial) : [])];
   const found = (serial: string) => view.get('certificate', certificateKey(record.ca, serial));
   await view.load(
     toRead.map((serial) => ({ kind: 'certificate', key: certificateKey(record.ca, serial) })),
@@ -152,15 +155,18 @@ export async function renewal(
   const stay = others.filter(
     ({ serial }) => !leaving.has(serial) && (!toRead.includes(serial) || mayBeGood(found(serial))),
   );
-  const excess = stay.splice(0, excessOf(stay)).map(({ serial }) => found(serial));
-  supersedes.push(...excess.filter(mayBeGood));
+  const isReplaced = ({ serial }: { readonly serial: string }): boolean =>
+    replaces && found(serial)?.state === 'issued';
+  const left = stay.filter((one) => !isReplaced(one));
+  const ended = [...stay.filter(isReplaced), ...left.splice(0, excessOf(left))];
+  supersedes.push(...ended.map(({ serial }) => found(serial)).filter(mayBeGood));
   // Its release gate refused it: it was never handed out, but it is in the CRL.
   const unseen = serials.flatMap((serial) => {
     const one = found(serial);
     return one?.unseen && others.some((other) => other.serial === serial) ? [one] : [];
   });
   const revoked = [...supersedes, ...unseen].map((one) => one.notAfter);
-  const lineage = renewedLineage(record, { recent, stay, revoked }, now);
+  const lineage = renewedLineage(record, { recent, stay: left, revoked }, now);
   if (!lineage) return not('renewalSpent', { ...renewed, root: record.lineage.root });
   return { kind: 'renewable', renews: record, names, supersedes, ends, lineage };
 }

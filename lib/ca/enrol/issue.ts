@@ -246,7 +246,8 @@ function putAttempt(
 ): Transaction<'intended'> {
   const { ca, endpoint, csr, transaction } = order;
   const { serial, linted, notBefore, notAfter, partition } = prepared;
-  const { renews: _a, challengeBy: _b, narrowing: _c, device: _d, ...attempt } = transaction;
+  const { renews: _a, challengeBy: _b, narrowing: _c, device: _d, ...rest } = transaction;
+  const { supersedeAt: _e, ...attempt } = rest;
   const next: Transaction<'intended'> = {
     ...attempt,
     ...moved(transaction, 'intend', now),
@@ -259,6 +260,7 @@ function putAttempt(
     ...keptOf(grounds),
     gates: grounds.gates,
     repeatUntil: grounds.repeatsForLife ? notAfter : now + endpoint.repeatMs,
+    ...(grounds.renews ? supersedeFrom(endpoint, now) : {}),
     undo,
   };
   const tbsHash = hex(hash('SHA-256', linted.tbs));
@@ -286,6 +288,11 @@ function putAttempt(
   const type = 'certificate.intended';
   draft.event(now, random, { ...eventOf(next), type, actor, tbsHash, configHash });
   return next;
+}
+
+/** When what it renews is superseded, where the endpoint has a time for that. */
+function supersedeFrom({ renew: { supersede } }: Endpoint, now: number) {
+  return supersede?.afterMs === undefined ? {} : { supersedeAt: now + supersede.afterMs };
 }
 
 /** The certificate gets its octets, unless another attempt has taken this one's place. */

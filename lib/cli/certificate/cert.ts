@@ -183,7 +183,7 @@ function page(whole: Whole, decoded: Field[] | undefined): Sheet {
     ['renewed by', whole.successors],
     ['superseded', whole.supersededBy && `by ${whole.supersededBy}`],
     ['ended', whole.endedBy && `${whole.endedBy}, which it renews, was revoked or suspended`],
-    ['seen in use', whole.confirmed ? 'yes: it has signed a renewal' : undefined],
+    ['seen in use', whole.confirmed ? 'yes: it has signed a renewal or a query' : undefined],
   ];
   return [[{ fields }, ...(decoded ? [{ heading: 'certificate', fields: decoded }] : [])]];
 }

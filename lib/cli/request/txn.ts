@@ -147,6 +147,7 @@ function page(story: Story): Sheet {
     ['challenge by', challengeBy && byText(challengeBy)],
     ['approved by', approval && `${byText(approval)}, ${seconds(approval.at)}`],
     ['renews', story.renews],
+    ['supersedes it', story.supersedeAt && `from ${seconds(story.supersedeAt)}`],
     ['serial', story.serial],
     ['configuration', story.configHash],
     ['created', seconds(story.createdAt)],

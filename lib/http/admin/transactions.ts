@@ -49,6 +49,7 @@ function shownTransaction(one: Transaction) {
     ...(reason === undefined ? {} : { reason }),
     ...(looked ? { evidence: looked } : {}),
     ...(renews === undefined ? {} : { renews }),
+    ...(one.supersedeAt === undefined ? {} : { supersedeAt: iso(one.supersedeAt) }),
     ...(expiresAt === undefined ? {} : { expiresAt: iso(expiresAt) }),
     reply: one.reply,
     timeline: one.timeline.map((step) => ({ ...step, at: iso(step.at) })),

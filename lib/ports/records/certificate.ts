@@ -23,8 +23,8 @@ type CertificateIn = {
   readonly revoked: Signed & {
     readonly revokedAt: number;
     readonly revocationReason: RevocationReason;
-    /** Serial of the renewal whose intent superseded it. A certificate that a person revokes has none,
-     * whatever the reason. */
+    /** Serial of the renewal that superseded it, by its intent or later. A certificate that a person revokes has
+     * none, whatever the reason. */
     readonly supersededBy?: string;
     /** Revoked by its release gate: it must never be handed out. */
     readonly unseen?: true;
@@ -61,8 +61,10 @@ type CertificateBase = {
   readonly keyHash: string;
   readonly notBefore: number;
   readonly notAfter: number;
-  /** It has signed a renewal: its device has it. */
+  /** It has signed a renewal, or a query where its renewal is to be superseded: its device has it. */
   readonly confirmed: boolean;
+  /** When it signed a query last, about, while it has renewals that supersede it. */
+  readonly signedAt?: number;
   /** Renewals of it by serial, oldest first, voided ones removed; the latest `MAX_SUCCESSORS`. All but the
    * last are superseded, or were never released. */
   readonly successors: Readonly<Record<string, { readonly at: number }>>;

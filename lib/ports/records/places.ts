@@ -8,7 +8,7 @@ import type { Transaction } from './transaction.ts';
 export type List =
   /** Transactions of an endpoint, by id, which is by time. */
   | 'transactions'
-  /** Transactions that are not at an end, of one state, by when something is due. */
+  /** Transactions of one state with which something is left to do, by when it is due. */
   | 'open'
   /** Transactions of a CA by subject, and by the name of the device: `searchText`, then the id. */
   | 'subjects'
@@ -82,12 +82,13 @@ const placesByKind: {
   readonly [K in Kind]?: (record: Records[K], key: string) => readonly Place[];
 } = {
   transaction: (record, key) => {
-    const { endpoint, ca, state, leaseUntil, expiresAt } = record;
+    const { endpoint, ca, state, leaseUntil, expiresAt, supersedeAt } = record;
     const due = {
       intended: leaseUntil,
       signed: leaseUntil,
       pending: expiresAt,
       approved: expiresAt,
+      issued: supersedeAt,
     };
     const at = state in due ? due[state as keyof typeof due] : undefined;
     return [

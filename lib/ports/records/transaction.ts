@@ -88,6 +88,8 @@ export type TransactionBase = {
   readonly undo: Undo;
   /** Serial of the certificate that it renews. */
   readonly renews?: string;
+  /** When that is revoked, while this one is issued: `Renewals.supersede`. */
+  readonly supersedeAt?: number;
   /** From the time when it waited for an approver, in every later state. */
   readonly expiresAt?: number;
   readonly pendingMac?: string;

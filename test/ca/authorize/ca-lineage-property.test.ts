@@ -285,12 +285,14 @@ describe('renew, lose, repeat, revoke, hold, release, supersede, void, lapse, an
   for (const seed of seeds) {
     const chance = new Chance(seed);
     const validity = chance.pick(['365d', '60d', '6d']) ?? '60d';
-    test(`a lineage stays within its bounds, ${validity}, seed "${seed}"`, async () => {
+    const supersede = chance.pick([undefined, 'used', '7d']);
+    const how = supersede === undefined ? '' : `, supersede: ${supersede}`;
+    test(`a lineage stays within its bounds, ${validity}${how}, seed "${seed}"`, async () => {
       const w = await world({
         caKey: 'ec:P-256',
         now: 1_900_000_000_000,
         random: chance.fork('random').octets,
-        endpoint: { profile: 'some' },
+        endpoint: { profile: 'some', ...(supersede === undefined ? {} : { renew: { supersede } }) },
         config: { profiles: { some: { validity } } },
       });
       const life = new Life(w, chance);

@@ -13,6 +13,7 @@ import { resume } from '../../../ca/enrol/resume.ts';
 import { certificateKey, pollKey } from '../../../ca/record/keys.ts';
 import { View } from '../../../ca/record/unit-of-work.ts';
 import { crlName, partitionFor } from '../../../ca/revoke/partitions.ts';
+import { noteQuery } from '../../../ca/supersede.ts';
 import { encodeCertsOnly } from '../../../cms/certs-only.ts';
 import { openEnvelope, type SealedContent } from '../../../cms/enveloped-data.ts';
 import type { Endpoint } from '../../../config/config.ts';
@@ -94,23 +95,24 @@ export async function poll(
 
 /**
  * Whoever holds a good certificate of this endpoint may ask; anybody else is refused before a key of
- * ours is used. @throws {Refusal} certificateUnknown
+ * ours is used. That it has signed is noted, where its renewal supersedes it. @throws {Refusal} certificateUnknown
  */
 export async function requireHolder(
-  { store, clock }: Deps,
+  deps: Deps,
   { endpoint, ca }: Exchange,
   { ours, certificate }: MessageSigner,
 ): Promise<void> {
-  const view = new View(store);
+  const view = new View(deps.store);
   if (!ours) throw new Refusal('certificateUnknown');
   const key = certificateKey(ca.id, hex(certificate.serial));
   await view.load([{ kind: 'certificate', key }]);
   const record = view.get('certificate', key);
   const same = record?.der !== undefined && equal(fromBase64(record.der), certificate.der);
-  const good = same && record.state === 'issued' && certificate.notAfter > clock.now();
+  const good = same && record.state === 'issued' && certificate.notAfter > deps.clock.now();
   if (!good || record.endpoint !== endpoint.id) {
     throw new Refusal('certificateUnknown');
   }
+  await noteQuery(deps, endpoint, view, record);
 }
 
 /** A certificate of this endpoint.
