@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { integer, sequence } from '../../lib/asn1/writer.ts';
 import { base64, fromBase64, fromUtf8, hex, utf8 } from '../../lib/base/bytes.ts';
 import { MAX_REGISTER_ENTRIES, MINUTELY_MS, SWEEP_AFTER_MS } from '../../lib/base/limits.ts';
 import { importChain } from '../../lib/ca/authority/import-chain.ts';
@@ -22,7 +23,7 @@ import { entriesIn } from '../../lib/events/tiles.ts';
 import type { RegisterPage, RegisterShard } from '../../lib/ports/records/register.ts';
 import type { Action, Row } from '../../lib/ports/store.ts';
 import type { Validator } from '../../lib/ports/validator.ts';
-import { readCertificate } from '../../lib/x509/certificate.ts';
+import { type Certificate, readCertificate } from '../../lib/x509/certificate.ts';
 import {
   type Deployed,
   deployed,
@@ -162,6 +163,28 @@ test('scep makes the record of a signed challenge with its first use, or the fir
     (await w.ask({ challenge: of('the-refused-one'), key: b, names: ['ip:10.0.0.1'] })).pkiStatus,
     'FAILURE',
   );
+});
+
+test('scep notes which certificate has signed a query, and maintenance supersedes what was renewed', async () => {
+  const w = await deployed({ endpoint: { renew: { supersede: '7d' } } });
+  await fillRegister(w);
+  const [ca = assert.fail('no CA')] = w.lab.announced.chain;
+  const queried = async (signer: { readonly key: typeof a; readonly certificate: Certificate }) => {
+    const plaintext = sequence(ca.subject, integer(signer.certificate.serial));
+    const answer = await w.ask({ messageType: 'GetCert', signer, key: signer.key, plaintext });
+    assert.equal(answer.pkiStatus, 'SUCCESS');
+  };
+  const old = {
+    key: a,
+    certificate: await w.enrolled({ challenge: await w.lab.challenge(), key: a }),
+  };
+  const wanted = { signer: old, key: b, messageType: 'RenewalReq' } as const;
+  const renewal = { key: b, certificate: await w.enrolled(wanted) };
+  for (const signer of [old, renewal]) await queried(signer);
+  await w.upkeep();
+  const issued = await w.transactions('issued');
+  assert.ok(issued.every(({ supersedeAt }) => supersedeAt === undefined));
+  assert.equal(issued.length, 2);
 });
 
 test('scep records what waits for an approver, follows its polls, issues it, and ends it', async () => {
