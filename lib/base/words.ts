@@ -134,6 +134,7 @@ export const eventTypes = [
   'devices.imported',
   'devices.removed',
   'request.pending',
+  'request.voted',
   'request.approved',
   'request.denied',
   'request.expired',

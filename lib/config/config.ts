@@ -63,6 +63,8 @@ export type Endpoint = {
   /** When an approver must also allow a request: for every enrolment but no renewal (firstEnrolment), or
    * where the endpoint has not certified the same subject and names before (newSubject). */
   readonly approval: (typeof approvals)[number];
+  /** How many persons must approve a request that waits. */
+  readonly approvers: number;
   /** How long a request waits for its approver. */
   readonly pendingTtlMs: number;
   /** How long an outcome is kept, so that it answers repeats and polls. */
@@ -167,6 +169,10 @@ const endpoint = z.strictObject({
   approval: described(
     'when a person has the last word: "firstEnrolment": for enrolments and not for renewals; "newSubject": where no certificate has been issued for this subject, the values of each type in the same order, and these names since the rule was set',
     z._default(z.enum(approvals), 'never'),
+  ),
+  approvers: described(
+    'how many persons must approve: 1 or 2, of whom none made the challenge',
+    z._default(z.int().check(z.gte(1), z.lte(2)), 1),
   ),
   pendingTtl: described('how long a request waits for its approver', z.prefault(duration, '7d')),
   repeat: described(
@@ -274,12 +280,18 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
       ...{ endpoint: name, approval: given.approval, renews: renew.authorize, problems },
     });
     if (secrets) problems.push(...secretProblems(name, enrolment, secrets));
+    if (given.approvers > 1 && given.approval === 'never') {
+      problems.push(
+        `endpoints.${name}.approvers: must be 1 where "approval" is "never", which asks nobody: set that to another value, or leave this out`,
+      );
+    }
     if (!profile) continue;
     checked.set(name, {
       ...{ id: name, ca: given.ca, profile, enrol: enrolment },
       renew,
       namesPerKey: given.namesPerKey,
       approval: given.approval,
+      approvers: given.approvers,
       pendingTtlMs: given.pendingTtl,
       repeatMs: given.repeat,
       challengeTtlMs: given.challengeTtl,

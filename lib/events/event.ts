@@ -15,6 +15,8 @@ import { hash } from '../crypto/native.ts';
 export type Actor = {
   readonly kind: (typeof actorKinds)[number];
   readonly id?: string;
+  /** The person whose token it is, where that is not its name. */
+  readonly person?: string;
   /** The address that the request came from, where it is known; and what a device's client calls itself. */
   readonly from?: string;
   readonly agent?: string;

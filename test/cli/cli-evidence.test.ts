@@ -34,7 +34,9 @@ import type { Store } from '../../lib/ports/store.ts';
 import * as api from '../support/api.ts';
 import { openTerminal } from '../support/cli.ts';
 import { deviceKey } from '../support/keys.ts';
+import { putToken } from '../support/lab.ts';
 import { memoryLogsOf } from '../support/log.ts';
+import { enrolment } from '../support/messages.ts';
 import { withOpenssl } from '../support/openssl.ts';
 import { temporary } from '../support/process.ts';
 import { got, type World, world } from '../support/world.ts';
@@ -42,7 +44,12 @@ import { got, type World, world } from '../support/world.ts';
 const kept = memoryLogsOf((): Store => w.store);
 const w: World = await world({
   logs: kept.logs,
-  endpoint: { approval: 'always' },
+  config: {
+    endpoints: {
+      default: { ca: 'default', approval: 'always' },
+      office: { ca: 'default', approval: 'always', approvers: 2 },
+    },
+  },
   now: Date.UTC(2031, 4, 6, 7, 8, 9),
 });
 const deps = { ...w.lab.deps, logs: kept.logs, sequencing: kept.logs };
@@ -54,17 +61,26 @@ const path = (name: string): string => join(folder, name);
 const hostile = '<script>alert(1)</script>\u202e"&';
 
 /** A device that has its certificate by a challenge of an administrator and the approval of one. */
-async function enrolled(name: string): Promise<{ readonly serial: string; readonly id: string }> {
+async function enrolled(
+  name: string,
+  endpoint = 'default',
+): Promise<{ readonly serial: string; readonly id: string }> {
   const san = [`dns:${name}.example`];
   const subject = `CN=${name}`;
-  const made = await api.ok(w.lab, 'POST', '/challenges', { body: { subject, san } });
+  const made = await api.ok(w.lab, 'POST', '/challenges', { body: { subject, san, endpoint } });
   const challenge = String(made.challenge);
   const asked = { challenge, key: await deviceKey(name), subject, names: san, transactionID: name };
-  await w.ask(asked);
+  await w.send(await enrolment(w.lab, asked), `/scep/${endpoint}`);
   const { id = '' } = w.transactions().find((one) => one.subject === subject) ?? {};
   const body = { reason: hostile };
-  await api.ok(w.lab, 'POST', `/transactions/${id}/approve`, { body });
-  got(await w.poll(asked));
+  const token = await api.tokenOf(w.lab.deps.store, 'approver');
+  const other = 'token-of-alice'.padEnd(43, 'x');
+  await putToken(w.lab.deps.store, other, { name: 'laptop', person: 'alice', roles: ['approver'] });
+  if (endpoint === 'office') {
+    await api.ok(w.lab, 'POST', `/transactions/${id}/approve`, { body: {}, token: other });
+  }
+  await api.ok(w.lab, 'POST', `/transactions/${id}/approve`, { body, token });
+  got(await w.send(await enrolment(w.lab, asked), `/scep/${endpoint}`));
   w.lab.clock.at += 1000;
   return { serial: w.transactions().find((one) => one.id === id)?.serial ?? '', id };
 }
@@ -140,7 +156,7 @@ describe('evidence', () => {
       out,
       /made for one use, bound to CN=laptop, dns:laptop\.example, on 2031-\S+ by test \(token\)\.$/m,
     );
-    assert.match(out, /^ {2}It waited for an approver: test \(token\) approved it on 2031-/m);
+    assert.match(out, /^ {2}It waited for an approver: approver \(token\) approved it on 2031-/m);
     assert.match(out, /^every file holds: 1 certificate, 5 events, each in a log of scep\.test$/m);
     assert.match(out, /^What this does not prove:\n- /m);
     const json = JSON.parse((await verify('one', '--json')).out);
@@ -480,7 +496,29 @@ describe('a device', () => {
     assert.match(err, /was changed by another hand, .*; the request is left out$/m);
     const { out } = await verify('forged');
     assert.match(out, /It is not here: it is no longer kept as it came\.$/m);
-    assert.match(out, /It waited for an approver: test \(token\) approved it/);
+    assert.match(out, /It waited for an approver: approver \(token\) approved it/);
+  });
+
+  test('that two persons approved says who they were, and that the event of one was removed', async () => {
+    const { serial } = await enrolled('pair', 'office');
+    await sequenceAll(deps);
+    const whole = await scepter('evidence', serial, '--out', path('pair'));
+    assert.equal(whole.err.includes('no event on record'), false, whole.err);
+    assert.match(
+      (await verify('pair')).out,
+      /^ {2}It waited for 2 approvers, none of whom made its challenge: alice\/laptop \(token\) approved it on 2031-\S+; approver \(token\) approved it on 2031-\S+ and said: "/m,
+    );
+    const voted = w.store
+      .dump()
+      .find(({ kind, record }) => kind === 'event' && JSON.stringify(record).includes('.voted'));
+    assert.ok(voted);
+    await w.store.write([{ do: 'delete', kind: 'event', key: voted.key, rev: voted.rev }]);
+    const { err } = await scepter('evidence', serial, '--out', path('half'));
+    assert.match(err, /no event on record tells who approved it first, so the folder does not/);
+    assert.match(
+      (await verify('half')).out,
+      /Who else did is not shown: no event of this folder tells\.$/m,
+    );
   });
 
   test('of whose events one was removed from the records: that is said', async () => {

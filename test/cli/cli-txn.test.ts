@@ -74,9 +74,9 @@ describe('txn list', () => {
     assert.equal(
       out,
       [
-        'ID                          STATE    CREATED               ENDPOINT  SUBJECT',
-        `${id}  pending  2031-05-06T07:08:09Z  default   CN=device-1,O=Test`,
-        `${second}  pending  2031-05-06T07:08:10Z  default   CN=a device,OU=Labs,O=Test`,
+        'ID                          STATE    APPROVALS  CREATED               ENDPOINT  SUBJECT',
+        `${id}  pending  -          2031-05-06T07:08:09Z  default   CN=device-1,O=Test`,
+        `${second}  pending  -          2031-05-06T07:08:10Z  default   CN=a device,OU=Labs,O=Test`,
         '',
       ].join('\n'),
     );

@@ -115,6 +115,7 @@ describe('configuration', () => {
       renew: { authorize: [] },
       namesPerKey: 'one',
       approval: 'never',
+      approvers: 1,
       pendingTtlMs: 7 * 86_400_000,
       repeatMs: 86_400_000,
       challengeTtlMs: 3_600_000,
@@ -593,6 +594,20 @@ describe('configuration', () => {
       },
       'endpoints.default.approval: must be "never", "always", "firstEnrolment", "newSubject"',
     ],
+    [
+      'approvers that nobody asks',
+      (d) => {
+        d.endpoints.default = { ca: 'default', approvers: 2 };
+      },
+      'endpoints.default.approvers: must be 1 where "approval" is "never", which asks nobody: set that to another value, or leave this out',
+    ],
+    [
+      'more approvers than two',
+      (d) => {
+        d.endpoints.default = { ca: 'default', approval: 'always', approvers: 3 };
+      },
+      'endpoints.default.approvers: must be at most 2',
+    ],
     ...staticCases([
       [
         'a secret in place of its reference',
@@ -946,6 +961,7 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
         renew: { window: '30d', authorize: ['deviceList'], supersede: '14d' },
         namesPerKey: 'any',
         approval: 'newSubject',
+        approvers: 2,
         pendingTtl: '7d',
         repeat: '24h',
         challengeTtl: '1h',

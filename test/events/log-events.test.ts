@@ -10,7 +10,7 @@ import { type Bytes, base64, concat, hex, utf8 } from '../../lib/base/bytes.ts';
 import { canonicalText, type Json } from '../../lib/base/json.ts';
 import { LEASE_MS, REFUSAL_PLACES_MS, SWEEP_AFTER_MS } from '../../lib/base/limits.ts';
 import { type EventType, eventTypes, macPurposes } from '../../lib/base/words.ts';
-import { decide } from '../../lib/ca/approve/pending.ts';
+import { decide } from '../../lib/ca/approve/decide.ts';
 import { importChain } from '../../lib/ca/authority/import-chain.ts';
 import { requestCa } from '../../lib/ca/authority/init-ca.ts';
 import { initMacKeys } from '../../lib/ca/authority/mac-keys.ts';
@@ -30,6 +30,7 @@ import { publishCrl } from '../../lib/ca/revoke/publish-crl.ts';
 import { revoke } from '../../lib/ca/revoke/revoke.ts';
 import { makeEvent } from '../../lib/events/event.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
+import { tokenOf } from '../support/api.ts';
 import { deviceKey, memoryMacKeys, memoryRaKeys } from '../support/keys.ts';
 import type { LabOptions } from '../support/lab.ts';
 import { memoryLogs, waitingIn } from '../support/log.ts';
@@ -169,6 +170,18 @@ const sessions: Record<string, () => Promise<World>> = {
     await w.send(sent);
     await sweep(w.lab.deps);
     assert.deepEqual(next(), ['request.expired']);
+    return w;
+  },
+  'two approvers': async () => {
+    const w = await world({ endpoint: { approval: 'always', approvers: 2 } });
+    const next = since(w);
+    await w.ask({ challenge: await w.lab.challenge() });
+    next();
+    const [waiting] = w.transactions();
+    for (const by of ['alice', 'bernard']) {
+      await decide(w.lab.deps, waiting?.id ?? '', 'approved', { by });
+    }
+    assert.deepEqual(next(), ['request.voted', 'request.approved']);
     return w;
   },
   'an attempt that is given up': async () => {
@@ -412,7 +425,7 @@ const audit: Record<string, readonly EventType[] | string> = {
   'scep.request.received': ['request.pending', 'certificate.intended', 'request.refused'],
   'scep.request.rejected': ['request.refused', 'request.denied', 'request.expired'],
   'scep.request.pending': ['request.pending'],
-  'scep.request.approved': ['request.approved'],
+  'scep.request.approved': ['request.voted', 'request.approved'],
   'cert.issued': ['certificate.intended', 'certificate.signed', 'certificate.issued'],
   'cert.renewed': ['certificate.issued', 'certificate.superseded'],
   'cert.delivered': 'SCEP has no confirmation (RFC 8894 §7.4)',
@@ -488,10 +501,13 @@ test('no record, event or log line of a varied session holds a challenge, a pass
   const wrong = 'mistyped: correct horse battery staple';
   secrets.set('a challengePassword that is none', wrong);
 
+  const token = await tokenOf(w.lab.deps.store, 'approver');
+  const headers = { authorization: `Bearer ${token}` };
+  secrets.set('token of an approver', token);
   const approveAll = async () => {
     for (const { id, state } of w.transactions()) {
       if (state === 'pending')
-        await api(`/transactions/${id}/approve`, { method: 'POST', body: '{}' });
+        await api(`/transactions/${id}/approve`, { method: 'POST', body: '{}', headers });
     }
   };
   const forEc = await challengeOf('an EC client');

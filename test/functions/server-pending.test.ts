@@ -73,14 +73,17 @@ test('a client stopped while it waits ends at once, and goes on when started aga
   child.kill('SIGTERM');
   assert.equal(await closed, 'SIGTERM');
   const { id } = await askedAt('default');
-  await cli('txn', 'approve', id);
+  const made = await cli('token', 'create', 'approver', '--role', 'approver');
+  const approver = { ...env, SCEPTER_URL: server.url, SCEPTER_TOKEN: made.trim() };
+  const decided = await run('bin/scepter.js', ['txn', 'approve', id], { env: approver });
+  assert.equal(decided.code, 0, decided.err);
   await cli(...args);
   const shown = JSON.parse(await cli('txn', 'show', id, '--json')) as Transaction;
   assert.deepEqual(
     shown.timeline.map(({ state, by }) => [state, by]),
     [
       ['pending', undefined],
-      ['approved', 'token-file'],
+      ['approved', 'approver'],
       ['intended', undefined],
       ['issued', undefined],
     ],

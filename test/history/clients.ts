@@ -5,7 +5,7 @@ import { sequence } from '../../lib/asn1/writer.ts';
 import { type Bytes, hex } from '../../lib/base/bytes.ts';
 import { LEASE_MS, MAX_PAGE, SWEEP_AFTER_MS } from '../../lib/base/limits.ts';
 import { type RevocationReason, revocationReasons } from '../../lib/base/words.ts';
-import { decide } from '../../lib/ca/approve/pending.ts';
+import { decide } from '../../lib/ca/approve/decide.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
 import { sweep } from '../../lib/ca/jobs.ts';
 import { listTransactions } from '../../lib/ca/query/transactions.ts';

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { MAX_CHALLENGE_FAILURES } from '../../lib/base/limits.ts';
 import type { ConfigDocument } from '../../lib/config/config.ts';
 import { shortened } from '../../lib/refusal/evidence.ts';
-import { type Body, call, ok, pages } from '../support/api.ts';
+import { type Body, call, ok, pages, tokenOf } from '../support/api.ts';
 import { enrolment } from '../support/messages.ts';
 import { keys, refusedWith, world } from '../support/world.ts';
 
@@ -303,7 +303,8 @@ describe('one challenge', () => {
     assert.equal((await w.ask(wanted)).pkiStatus, 'PENDING');
     await ok(w.lab, 'DELETE', `/challenges/${made.id}`);
     const [waiting] = w.transactions();
-    await ok(w.lab, 'POST', `/transactions/${waiting?.id}/approve`, { body: {} });
+    const token = await tokenOf(w.lab.deps.store, 'approver');
+    await ok(w.lab, 'POST', `/transactions/${waiting?.id}/approve`, { body: {}, token });
     assert.equal((await w.poll(wanted)).pkiStatus, 'SUCCESS');
     w.check();
   });

@@ -28,6 +28,7 @@ async function service() {
   const list = async () =>
     (await api.pages(lab, '/tokens?limit=1', 'tokens')).flat() as {
       readonly name: string;
+      readonly person: string;
       readonly state: string;
       readonly usedAt?: string;
     }[];
@@ -49,6 +50,7 @@ describe('POST /tokens', () => {
     const { token, ...rest } = json;
     assert.deepEqual(rest, {
       name: 'portal',
+      person: 'portal',
       roles: ['auditor'],
       createdAt: isoOf(lab.clock.at),
       expiresAt,
@@ -58,6 +60,19 @@ describe('POST /tokens', () => {
       `test made the token "portal" with the roles auditor until ${expiresAt}`,
     ]);
     assert.ok(!JSON.stringify(store.dump()).includes(String(token)));
+  });
+
+  test('a token is of a person, whom the list and the events of its use name', async () => {
+    const { lab, made, list, events } = await service();
+    const token = await made({ name: 'laptop', person: 'alice', roles: ['admin'] });
+    assert.equal((await list()).find(({ name }) => name === 'laptop')?.person, 'alice');
+    assert.equal((await list()).find(({ name }) => name === 'test')?.person, 'test');
+    assert.deepEqual(await events(), [
+      'test made the token "laptop" of "alice" with the roles admin',
+    ]);
+    const { id } = await api.ok(lab, 'POST', '/challenges', { body: {}, token });
+    const { madeBy } = await api.ok(lab, 'GET', `/challenges/${id}`);
+    assert.deepEqual(madeBy, { by: 'laptop', person: 'alice', auth: 'token' });
   });
 
   test('an expired token is refused with a sentence, and only then is its name free', async () => {
@@ -93,6 +108,11 @@ describe('POST /tokens', () => {
       'a name with a space',
       { name: 'a b' },
       'name: must be 1 to 64 printable characters without spaces',
+    ],
+    [
+      'a person with a space',
+      { name: 'a', person: 'Alice Doe' },
+      'person: must be 1 to 64 printable characters without spaces',
     ],
     [
       'a name of our own',

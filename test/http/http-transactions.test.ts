@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { base64url, concat, hex, utf8 } from '../../lib/base/bytes.ts';
 import { canonical } from '../../lib/base/json.ts';
 import { MAX_PAGE } from '../../lib/base/limits.ts';
-import { decide } from '../../lib/ca/approve/pending.ts';
+import { decide } from '../../lib/ca/approve/decide.ts';
 import { indexFresh } from '../../lib/ca/query/keep-index.ts';
 import { hash } from '../../lib/crypto/native.ts';
 import { makeEvent } from '../../lib/events/event.ts';
@@ -251,9 +251,11 @@ describe('searches and one Transaction', () => {
   test('a Transaction says who made its challenge, who decided on it, from which addresses, and how each was authenticated', async () => {
     const w = await world({ endpoint: { approval: 'always' } });
     const headers = { authorization: `Bearer ${w.lab.adminToken}` };
+    const approver = `Bearer ${await api.tokenOf(w.lab.deps.store, 'approver')}`;
     const post = async (path: string, from: string, body = '{}'): Promise<api.Body> => {
-      const init = { method: 'POST', body, headers };
-      const connection = { hops: [from], ...(path === '/challenges' ? {} : { identity }) };
+      const made = path === '/challenges';
+      const init = { method: 'POST', body, headers: made ? headers : { authorization: approver } };
+      const connection = { hops: [from], ...(made ? {} : { identity }) };
       const answer = await w.lab.fetch(`/api/v1${path}`, init, connection);
       assert.equal(answer.status < 300, true, path);
       return (await answer.json()) as api.Body;
@@ -281,7 +283,7 @@ describe('searches and one Transaction', () => {
     const auth = `token, ${identity}`;
     assert.deepEqual([approve.challengeBy, deny.challengeBy], [maker, maker]);
     const { at: _at, ...approval } = approve.approval as api.Body;
-    assert.deepEqual(approval, { by: 'test', from: '192.0.2.8', auth });
+    assert.deepEqual(approval, { by: 'approver', from: '192.0.2.8', auth });
     const decided = (story: api.Body): api.Body | undefined =>
       (story.timeline as api.Body[]).find(
         ({ state }) => state === 'denied' || state === 'approved',
@@ -289,8 +291,8 @@ describe('searches and one Transaction', () => {
     assert.deepEqual(
       [decided(approve), decided(deny)].map((step) => [step?.by, step?.from, step?.auth]),
       [
-        ['test', '192.0.2.8', auth],
-        ['test', '192.0.2.9', auth],
+        ['approver', '192.0.2.8', auth],
+        ['approver', '192.0.2.9', auth],
       ],
     );
   });

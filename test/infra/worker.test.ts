@@ -121,7 +121,9 @@ test('a request that waits is polled until an approver has decided', async () =>
   const asked = { url, ca, folder, dn: 'C=US, O=Interop, CN=press', password: String(challenge) };
   const polling = strongswan.enrol({ ...asked, options: ['--interval', '1'] });
   const id = await pendingId('plant');
-  await cli('txn', 'approve', id, '--reason', 'ticket 4711');
+  const approver = await operator('token', 'create', 'approver', '--role', 'approver');
+  const as = { SCEPTER_URL: worker.url, SCEPTER_TOKEN: String(approver.token) };
+  await command(['txn', 'approve', id, '--reason', 'ticket 4711'], as);
   const { ran, certificate } = await polling;
   assert.equal(ran.code, 0, ran.stderr);
   await verify(certificate, ca.ca);

@@ -1,5 +1,7 @@
 // Transactions as an approver and an auditor see them: with `scepter txn`.
 
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { answered } from '../support/server-process.ts';
 import { hold, same } from './openssl.ts';
 import type { Server } from './server.ts';
@@ -39,7 +41,12 @@ export async function decide(
   id: string,
   verdict: 'approve' | 'deny',
 ): Promise<void> {
-  const decided = (await server.cli('txn', verdict, id, '--reason', 'interop')) as Transaction;
+  // Whoever made the challenge approves nothing on it.
+  const made = await server.cli('token', 'create', `approver-of-${id}`, '--role', 'approver');
+  const file = join(server.dataDir, `${id}.token`);
+  await writeFile(file, String((made as { token?: unknown }).token), { mode: 0o600 });
+  const as = ['--reason', 'interop', '--token-file', file];
+  const decided = (await server.cli('txn', verdict, id, ...as)) as Transaction;
   same('the state', decided.state, verdict === 'approve' ? 'approved' : 'denied');
 }
 

@@ -10,7 +10,7 @@ import { openService } from '../../functions/lambda/aws.ts';
 import { openEmbedded } from '../../functions/node/embedded.ts';
 import { systemClock } from '../../lib/adapters/system.ts';
 import { base64, fromBase64 } from '../../lib/base/bytes.ts';
-import { decide } from '../../lib/ca/approve/pending.ts';
+import { decide } from '../../lib/ca/approve/decide.ts';
 import { AnsweringCas } from '../../lib/ca/authority/ca-certificates.ts';
 import { createChallenge } from '../../lib/ca/challenge/challenges.ts';
 import type { ServerDeps } from '../../lib/ca/deps.ts';

@@ -7,7 +7,7 @@ import { scan, tag } from '../../lib/asn1/reader.ts';
 import { bits, integer, objectIdentifier, octets, sequence, tlv } from '../../lib/asn1/writer.ts';
 import { type Bytes, base64, hex, utf8 } from '../../lib/base/bytes.ts';
 import { MAX_EVIDENCE_CHARACTERS, REFUSAL_PLACES_MS } from '../../lib/base/limits.ts';
-import { decide } from '../../lib/ca/approve/pending.ts';
+import { decide } from '../../lib/ca/approve/decide.ts';
 import { revokeChallenge } from '../../lib/ca/challenge/challenge-list.ts';
 import { removeDevice } from '../../lib/ca/devices/device-list.ts';
 import { importRows } from '../../lib/ca/devices/import.ts';

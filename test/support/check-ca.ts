@@ -102,7 +102,8 @@ function checkWrites({ rev, record }: Row<'transaction'>, ofTransaction: EventsO
   for (const step of timeline) {
     // An attempt of an approved one that ends without a certificate makes it approved again.
     const again = step.state === 'approved' && ['system', 'device'].includes(step.by ?? '');
-    const type = again ? 'certificate.voided' : eventOfStep[step.state];
+    const voted = step.state === 'pending' && step !== timeline[0];
+    const type = again ? 'certificate.voided' : voted ? 'request.voted' : eventOfStep[step.state];
     seen.set(type, (seen.get(type) ?? 0) + 1);
   }
   // A replacement voids what it replaces, and stays `intended`.

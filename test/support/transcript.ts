@@ -18,7 +18,7 @@ import { SqliteStore } from '../../lib/adapters/sqlite/sqlite.ts';
 import type { ConfigDocument } from '../../lib/config/config.ts';
 import { parseDuration } from '../../lib/config/duration.ts';
 import { openTerminal, type Terminal } from './cli.ts';
-import { type Lab, makeLab } from './lab.ts';
+import { type Lab, makeLab, putToken } from './lab.ts';
 import { temporary } from './process.ts';
 import { Chance } from './seeded.ts';
 import { pipelineOf, wordsOf } from './shell.ts';
@@ -35,6 +35,7 @@ const config: Partial<ConfigDocument> = {
   endpoints: {
     default: { ca: 'default' },
     vpn: { ca: 'default', approval: 'always' },
+    office: { ca: 'default', approval: 'always', approvers: 2 },
     web: { ca: 'default', profile: 'web' },
   },
 };
@@ -82,6 +83,9 @@ class Names {
   }
 }
 
+/** Persons, whose tokens are in NAME.token. */
+const approvers = ['alice', 'bernard'];
+
 /** What a transcript is, played. */
 export async function play(name: string): Promise<string> {
   const store = new SqliteStore(join(temporary('transcript'), 'scepter.db'));
@@ -94,6 +98,11 @@ export async function play(name: string): Promise<string> {
   mkdirSync('examples');
   for (const file of readdirSync(join(folder, 'files'))) {
     writeFileSync(file, readFileSync(join(folder, 'files', file)));
+  }
+  for (const name of approvers) {
+    const token = name.repeat(16).slice(0, 43);
+    await putToken(lab.deps.store, token, { name, roles: ['approver', 'auditor'] });
+    writeFileSync(`${name}.token`, `${token}\n`);
   }
   try {
     const names = new Names();

@@ -17,6 +17,7 @@ const personal = z.strictObject({
   actor: z.optional(
     z.strictObject({
       id: described('the name of a token, or the hash of the key that a device signed with', text),
+      person: described('whose token it is, where that is not its name', text),
       from: described('the address that the request came from', text),
       agent: described('what a device called itself (User-Agent)', text),
       auth: described('how an administrator was authenticated: see `auth` of a transaction', text),

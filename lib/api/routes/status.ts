@@ -46,6 +46,7 @@ const status = answer(
         ca: z.string(),
         profile: z.string(),
         approval: z.string(),
+        approvers: described('how many persons must approve', z.int()),
         legacy: described('weak algorithms that it accepts', z.array(z.string())),
         static: described(
           'it takes a static challenge; uses of it that this instance has counted',

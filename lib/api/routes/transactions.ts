@@ -68,6 +68,14 @@ const fields = {
   ),
   challengeBy: described('whoever made its challenge', z.optional(z.strictObject(author))),
   approval: z.optional(z.strictObject({ ...author, at: time })),
+  votes: described(
+    'who has approved it while another person had to approve it too',
+    z.optional(z.array(z.strictObject({ ...author, at: time }))),
+  ),
+  approvers: described(
+    'while it waits: how many persons must approve it, by the configuration in force',
+    z.optional(z.int()),
+  ),
   gates: z.optional(z.array(z.string())),
   reason: z.optional(z.string()),
   evidence: z.optional(evidence),
@@ -148,7 +156,8 @@ const decision = {
   params: byId,
   body: verdict,
   answer: transaction,
-  conflict: 'it is not pending; the detail says what it is',
+  conflict:
+    'it does not wait, and the detail says what it is; or whoever asks has made its challenge, or has approved it already where two persons must',
   repeatable: true,
 } as const;
 
@@ -198,7 +207,8 @@ export const transactionRoutes = {
   },
   'POST /transactions/{id}/approve': {
     ...decision,
-    summary: 'Let a waiting request have its certificate',
+    summary:
+      'Let a waiting request have its certificate, or, where two persons must approve it, wait for the other one',
   },
   'POST /transactions/{id}/deny': { ...decision, summary: 'Refuse a waiting request' },
   'POST /transactions/{id}/forget': {

@@ -3,9 +3,15 @@
 
 import { type Bytes, equalSecret, hex, utf8 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
+import type { Endpoint } from '../../config/config.ts';
 import { hash } from '../../crypto/native.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';
-import type { Approval, Transaction, TransactionBase } from '../../ports/records/transaction.ts';
+import type {
+  Approval,
+  Transaction,
+  TransactionBase,
+  Vote,
+} from '../../ports/records/transaction.ts';
 import { mac } from '../challenge/challenges.ts';
 
 /** `MAC key id.hexadecimal` */
@@ -65,6 +71,21 @@ export const makeApproval = (
   ...given,
   mac: tagged(macKey, mac(macKey, 'approval', { id, pendingMac, ...given })),
 });
+
+export const makeVote = (
+  macKey: MacKey,
+  { id, pendingMac }: Pick<Transaction<'pending'>, 'id' | 'pendingMac'>,
+  given: Omit<Vote, 'mac'>,
+): Vote => ({
+  ...given,
+  mac: tagged(macKey, mac(macKey, 'vote', { id, pendingMac, ...given })),
+});
+
+/** Approved, and by fewer persons than the endpoint asks for by now: it waits for another one. */
+export const lacksPersons = (
+  { approval }: Pick<TransactionBase, 'approval'>,
+  { approvers }: Pick<Endpoint, 'approvers'>,
+): boolean => approval !== undefined && (approval.votes?.length ?? 0) + 1 < approvers;
 
 /** Approved, or an attempt of an approved one. */
 export type ApprovedTransaction =

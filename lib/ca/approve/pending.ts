@@ -1,10 +1,10 @@
-// Requests that wait for an approver. Pending is one write; approving and denying write only that;
+// Requests that wait for an approver. Pending is one write; approving and denying (`decide.ts`) write only that;
 // the next poll or repeat re-checks everything else and issues on the strength of the stored
 // approval, which is a MAC over what was approved: whoever can write records cannot widen it.
 
 import { base64 } from '../../base/bytes.ts';
 import { MAX_TRANSACTION_IDS } from '../../base/limits.ts';
-import type { Author, Transaction } from '../../ports/records/transaction.ts';
+import type { Transaction } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import type { Reason } from '../../refusal/reasons.ts';
 import { redact, sameKey } from '../../x509/csr.ts';
@@ -13,17 +13,15 @@ import type { Authorization } from '../authorize/authorize.ts';
 import { asAllowed, keptOf } from '../authorize/grounds.ts';
 import { useChallenge } from '../challenge/use.ts';
 import type { Deps } from '../deps.ts';
-import { csrOf, type Known } from '../enrol/lookup.ts';
+import type { Known } from '../enrol/lookup.ts';
 import { beginAllowed } from '../enrol/new-transaction.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
 import { lapsed, loadForEnd, voidTransaction } from '../enrol/rollback.ts';
-import { loadNew, type Remembered } from '../record/idempotency.ts';
 import { certificateKey, pollKey } from '../record/keys.ts';
 import { eventOf, requesterOf } from '../record/transaction-event.ts';
 import { moved } from '../record/transition.ts';
-import { Draft, View } from '../record/unit-of-work.ts';
-import { requireApprovable } from './approvable.ts';
-import { makeApproval, makePendingMac } from './approval-mac.ts';
+import { Draft, type View } from '../record/unit-of-work.ts';
+import { makePendingMac } from './approval-mac.ts';
 import { sealPassword } from './sealed.ts';
 
 /** @returns `again` when something changed since the lookup: nothing was written; look up and decide again */
@@ -139,65 +137,8 @@ export async function followPolls(
   await deps.store.write(draft.actions);
 }
 
-type Verdict = Author & {
-  readonly reason?: string;
-  readonly remembered?: Remembered<Transaction> | undefined;
-};
-
-/**
- * @returns `missing`, or the state that it is in already, when it is not pending (any more)
- * @throws {Refusal} where an approval would come to nothing @throws {Repeated}
- */
-export async function decide(
-  deps: Deps,
-  key: string,
-  verdict: 'approved' | 'denied',
-  { reason, remembered, ...by }: Verdict,
-): Promise<'done' | 'missing' | Transaction['state']> {
-  for (;;) {
-    const now = deps.clock.now();
-    const view = new View(deps.store);
-    await loadNew(view, [{ kind: 'transaction', key }], remembered, now);
-    const transaction = view.get('transaction', key);
-    if (!transaction) return 'missing';
-    if (transaction.state !== 'pending') return transaction.state;
-    if (transaction.expiresAt <= now) return 'expired';
-    if (verdict === 'approved') {
-      const csr = await csrOf(view, transaction);
-      // Without the record of its request there is nothing to approve.
-      if (csr.length === 0) return 'missing';
-      requireApprovable(deps.config.endpoints.get(transaction.endpoint), transaction, csr);
-    }
-    const { by: id, ...address } = by;
-    const draft = new Draft(view);
-    const { sealedPassword: _sealed, sealedChallenge: _challenge, ...withoutSecrets } = transaction;
-    const [macKey] = await deps.macKeys.live('approval');
-    const next: Transaction<'approved' | 'denied'> =
-      verdict === 'approved'
-        ? {
-            ...transaction,
-            ...moved(transaction, 'approve', now, by),
-            approval: makeApproval(macKey, transaction, { ...by, at: now }),
-          }
-        : {
-            ...withoutSecrets,
-            ...moved(transaction, 'deny', now, by),
-            reason: 'requestDenied',
-            repeatUntil: now + repeatMs(deps, transaction),
-          };
-    draft.put('transaction', key, next);
-    draft.event(now, deps.random, {
-      ...eventOf(next),
-      type: verdict === 'approved' ? 'request.approved' : 'request.denied',
-      actor: { kind: 'admin', id, ...address },
-      ...(reason === undefined ? {} : { note: reason }),
-    });
-    remembered?.once.remember(draft, now, remembered.answer(next));
-    if ((await deps.store.write(draft.actions)) === 'done') return 'done';
-  }
-}
-
-const repeatMs = ({ config }: Deps, { endpoint }: Transaction): number =>
+/** How long the end of a request answers its repeats. */
+export const repeatMs = ({ config }: Deps, { endpoint }: Transaction): number =>
   config.endpoints.get(endpoint)?.repeatMs ?? 0;
 
 /** How a request ends that waited. */

@@ -219,6 +219,7 @@ type EndpointStatus = {
   readonly ca: string;
   readonly profile: string;
   readonly approval: Endpoint['approval'];
+  readonly approvers: number;
   /** Weak algorithms that it accepts. */
   readonly legacy: readonly string[];
   /** Certificates and requests on its static challenge, as this instance has counted them; undefined
@@ -267,7 +268,7 @@ const endpointsOf = (
   pendingAt: (id: string) => number,
 ): EndpointStatus[] =>
   [...config.endpoints.values()].map((endpoint) => {
-    const { id, ca, profile, approval, enrol } = endpoint;
+    const { id, ca, profile, approval, approvers, enrol } = endpoint;
     const legacy = Object.entries(endpoint.legacy).flatMap(([name, on]) => (on ? [name] : []));
     const uses = tally.staticChallengeUses.get(id) ?? 0;
     const warnings = [
@@ -275,7 +276,8 @@ const endpointsOf = (
       ...(enrol.staticChallenge ? ['whoever knows its static challenge can enrol'] : []),
     ];
     return {
-      ...{ id, ca, profile: profile.id, approval, legacy, pending: pendingAt(id), warnings },
+      ...{ id, ca, profile: profile.id, approval, approvers, legacy, warnings },
+      pending: pendingAt(id),
       staticUses: enrol.staticChallenge ? uses : undefined,
     };
   });

@@ -7,7 +7,7 @@ import { CLOCK_SKEW_MS } from '../../base/limits.ts';
 import type { Endpoint } from '../../config/config.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import { Refusal } from '../../refusal/reasons.ts';
-import { type ApprovedTransaction, isApproved } from '../approve/approval-mac.ts';
+import { type ApprovedTransaction, isApproved, lacksPersons } from '../approve/approval-mac.ts';
 import { close, type End } from '../approve/pending.ts';
 import { release } from '../approve/release.ts';
 import type { Ca } from '../authority/ca-certificates.ts';
@@ -86,6 +86,8 @@ async function issueApproved(
   // Without the record of its request there is nothing to certify: as if it had not been asked for.
   if ((await csrOf(view, transaction)).length === 0) return { kind: 'new' };
   const now = deps.clock.now();
+  if (lacksPersons(transaction, endpoint) && transaction.expiresAt > now)
+    return { kind: 'pending' };
   const decision = await authorizeApproved(deps, { endpoint, ca, transaction, view }, now);
   switch (decision.kind) {
     case 'again':

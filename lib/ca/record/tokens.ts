@@ -42,16 +42,17 @@ export const tokenNameRecord = (hash: string): AdminToken => ({ name: hash, role
 export const isExpired = ({ expiresAt }: AdminToken, now: number): boolean =>
   expiresAt !== undefined && expiresAt <= now;
 
-export const madeEvent = ({ name, roles, expiresAt }: AdminToken, actor: Actor) => {
+export const madeEvent = ({ name, person, roles, expiresAt }: AdminToken, actor: Actor) => {
+  const of = person === undefined ? '' : ` of "${person}"`;
   const until = expiresAt === undefined ? '' : ` until ${new Date(expiresAt).toISOString()}`;
-  const note = `made the token "${name}" with the roles ${roles.join(', ')}${until}`;
+  const note = `made the token "${name}"${of} with the roles ${roles.join(', ')}${until}`;
   return { type: 'admin.acted', actor, note } as const;
 };
 
 export const revokedEvent = ({ name }: AdminToken, actor: Actor) =>
   ({ type: 'admin.acted', actor, note: `revoked the token "${name}"` }) as const;
 
-type NewToken = Pick<AdminToken, 'name' | 'roles' | 'expiresAt'>;
+type NewToken = Omit<AdminToken, 'createdAt'>;
 export type DatedToken = AdminToken & { readonly createdAt: number };
 type MadeToken = DatedToken & {
   /** It is nowhere else. One made under an Idempotency-Key is derived again for a repeat. */
@@ -73,7 +74,7 @@ export async function makeToken(
   by: By<DatedToken>,
 ): Promise<MadeToken | undefined> {
   const { store, macKeys, clock, random } = deps;
-  const { name, roles, expiresAt } = wanted;
+  const { name } = wanted;
   const { actor, remembered } = by;
   const now = clock.now();
   const nameKey = tokenNameKey(name);
@@ -83,10 +84,7 @@ export async function makeToken(
   if (before !== undefined) await view.load([{ kind: 'token', key: before }]);
   const holder = view.get('token', before);
   if (holder && !isExpired(holder, now)) return undefined;
-  const made: DatedToken = {
-    ...{ name, roles, createdAt: now },
-    ...(expiresAt === undefined ? {} : { expiresAt }),
-  };
+  const made: DatedToken = { ...wanted, createdAt: now };
   const [macKey] = remembered ? await macKeys.live('registry') : [];
   const token =
     remembered && macKey

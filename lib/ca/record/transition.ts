@@ -10,8 +10,9 @@ import type { Author, TimelineEntry, TransactionBase } from '../../ports/records
 /** By state, and by what happens in it: the next state. `begin` is that of a Transaction without a record. */
 export const transitions = {
   begin: { pend: 'pending', intend: 'intended', refuse: 'refused' },
-  pending: { approve: 'approved', deny: 'denied', expire: 'expired' },
-  approved: { intend: 'intended', deny: 'denied', expire: 'expired' },
+  pending: { vote: 'pending', approve: 'approved', deny: 'denied', expire: 'expired' },
+  /** `approve`: by another person, whom the configuration has come to ask for. */
+  approved: { approve: 'approved', intend: 'intended', deny: 'denied', expire: 'expired' },
   denied: {},
   expired: {},
   /** `intend`: a lapsed attempt is replaced. `void`: it ends without another; `reopen` is the same of an
@@ -69,8 +70,9 @@ export function moved<S extends StateOrBegin, E extends TransactionEvent<S>>(
   return { state: next, timeline: [...timeline, step].slice(-MAX_TIMELINE) };
 }
 
-export const authorOf = ({ kind, id, from, auth }: Actor): Author => ({
+export const authorOf = ({ kind, id, person, from, auth }: Actor): Author => ({
   by: id ?? kind,
+  ...(person === undefined ? {} : { person }),
   ...(from === undefined ? {} : { from }),
   ...(auth === undefined ? {} : { auth }),
 });

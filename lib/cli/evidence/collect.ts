@@ -14,6 +14,7 @@ import { eventPages } from '../log/export.ts';
 import type { EventBody } from '../log/happened.ts';
 import { requireUnaltered } from '../pages.ts';
 import { counted } from '../text.ts';
+import { isApproval } from './told.ts';
 import type { WantedCertificate } from './which.ts';
 
 type Collected = {
@@ -87,9 +88,12 @@ function noteLacking(
   const types = new Set(about.map(({ type }) => type));
   const ends = ['revoked', 'superseded', 'reasonRaised', 'held'] as const;
   const isEnded = state === 'revoked' || state === 'held';
+  const said = about.filter(({ type }) => isApproval(type));
+  const persons = said.findLast(({ type }) => type === 'request.approved')?.number ?? 1;
   const isApproved = about.some(({ authorizedBy = [] }) => authorizedBy.includes('approval'));
   const lacking = [
     ...(isApproved && !types.has('request.approved') ? ['who approved it'] : []),
+    ...(said.length > 0 && said.length < persons ? ['who approved it first'] : []),
     ...(isEnded && !ends.some((end) => types.has(`certificate.${end}`))
       ? [`that it is ${state}`]
       : []),

@@ -1,7 +1,7 @@
 // What an evidence folder says of a certificate, in plain words: who asked, who allowed it by which rule, what became
 // of it. Each sentence rests on events that the folder proves.
 
-import type { Withheld } from '../../base/words.ts';
+import type { EventType, Withheld } from '../../base/words.ts';
 import type { CertificateEvidence, ProvenEvidence } from '../../events/evidence.ts';
 import type { LoggedEvent } from '../../events/logged.ts';
 import { byText } from '../log/happened.ts';
@@ -22,6 +22,10 @@ function whoIn({ event, personal }: LoggedEvent): string {
   const { id, ...more } = personal?.actor ?? {};
   return id === undefined ? 'somebody whose name was forgotten' : byText({ by: id, ...more });
 }
+
+/** What approvers have said, while one more had to, and at the end. */
+export const isApproval = (type: EventType): boolean =>
+  type === 'request.voted' || type === 'request.approved';
 
 /** By what it was allowed, a sentence for each rule that took part. */
 export function allowedTexts(
@@ -47,9 +51,9 @@ export function allowedTexts(
       return `By the static challenge of the endpoint ${endpoint}, which many devices know: which of them asked, it does not say.`;
     }
     if (rule === 'approval') {
-      const approved = events.find(({ event }) => event.type === 'request.approved');
-      return approved
-        ? approvalText(approved)
+      const said = events.filter(({ event }) => isApproval(event.type));
+      return said.some(({ event }) => event.type === 'request.approved')
+        ? approvalText(said)
         : 'It waited for an approver, who allowed it. Who and when is not shown: no event of this folder tells.';
     }
     return `By ${rule}.`;
@@ -65,10 +69,18 @@ function challengeText(id: string, made: LoggedEvent): string {
   return `By the challenge ${id}, made ${uses}${about}, on ${seconds(event.time)} by ${whoIn(made)}.`;
 }
 
-function approvalText(approved: LoggedEvent): string {
-  const note = approved.personal?.note;
-  const said = note === undefined ? '' : ` and said: "${note}"`;
-  return `It waited for an approver: ${whoIn(approved)} approved it on ${seconds(approved.event.time)}${said}.`;
+function approvalText(all: readonly LoggedEvent[]): string {
+  const { number: persons = 1 } =
+    all.findLast(({ event }) => event.type === 'request.approved')?.event ?? {};
+  const said = all.slice(persons > 1 ? 0 : -1).map((one) => {
+    const note = one.personal?.note;
+    const why = note === undefined ? '' : ` and said: "${note}"`;
+    return `${whoIn(one)} approved it on ${seconds(one.event.time)}${why}`;
+  });
+  const who = persons > 1 ? `${persons} approvers, none of whom made its challenge` : 'an approver';
+  const missing =
+    said.length < persons ? '. Who else did is not shown: no event of this folder tells' : '';
+  return `It waited for ${who}: ${said.join('; ')}${missing}.`;
 }
 
 /** Whoever asked for it, and from where. */

@@ -24,6 +24,7 @@ export function cefLine(event: EventBody): string {
     ['msg', details ? `${kind.name}: ${details}` : kind.name],
     ['reason', code && codeText(code)],
     ['suser', person?.id ?? actor.id],
+    ['ScepterPerson', person?.person],
     ['spriv', actor.kind],
     ...addressOf(person?.from),
     ...[

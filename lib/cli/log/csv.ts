@@ -63,6 +63,7 @@ const columns: readonly Column[] = [
   ...own.slice(0, 3),
   ['userIdentityType', ({ actor }) => actor.kind],
   ['userName', ({ actor, personal }) => personal?.actor?.id ?? actor.id],
+  ['person', ({ personal }) => personal?.actor?.person],
   ['sourceIPAddress', ({ personal }) => personal?.actor?.from],
   ...own.slice(3),
   ...personal,

@@ -27,23 +27,27 @@ function whoOf({ actor: { kind }, personal }: EventBody): string {
 export const byText = ({
   auth,
   ...author
-}: Parameters<typeof authorText>[0] & { readonly auth?: string | undefined }): string =>
+}: Author & { readonly auth?: string | undefined }): string =>
   auth === undefined ? authorText(author) : `${authorText(author)} (${auth})`;
 
-/** Whoever did something, and from which address. */
-const authorText = ({
-  by,
-  from,
-}: {
+/** Whoever did something: the person, the name of his token, and from which address. */
+function authorText({ by, person, from }: Author): string {
+  const who = person === undefined ? by : `${person}/${by}`;
+  return from === undefined ? who : `${who}@${from}`;
+}
+type Author = {
   readonly by: string;
+  readonly person?: string | undefined;
   readonly from?: string | undefined;
-}): string => (from === undefined ? by : `${by}@${from}`);
+};
 
 /** What it counts depends on what happened. */
-const numberText = (type: EventBody['type'], number: number): string =>
-  type === 'challenge.created'
-    ? `good for ${number === 1 ? 'one certificate' : counted(number, 'certificate')}`
-    : `number ${number}`;
+function numberText(type: EventBody['type'], number: number): string {
+  if (type === 'challenge.created') {
+    return `good for ${number === 1 ? 'one certificate' : counted(number, 'certificate')}`;
+  }
+  return type === 'request.approved' ? `by ${counted(number, 'person')}` : `number ${number}`;
+}
 
 /** The details of the event. */
 export function detailsOf(event: EventBody): string {

@@ -99,6 +99,9 @@ export const eventKinds: Readonly<Record<EventType, EventKind>> = {
     severity: 'Low',
   }),
   'request.pending': entity('Request waits for approval', 'Enroll', 'Request', { status: 'Other' }),
+  'request.voted': entity('Request approved by one of two', 'Enroll', 'Request', {
+    status: 'Other',
+  }),
   'request.approved': entity('Request approved', 'Enroll', 'Request', { status: 'Other' }),
   'request.denied': entity('Request denied', 'Enroll', 'Request', {
     severity: 'Low',

@@ -46,7 +46,12 @@ export function ocsfLine(event: EventBody): string {
   const severity_id = severities[kind.severity].ocsf;
   const status_id = statuses[kind.status];
   const who = person?.id ?? actor.id;
-  const user = { ...userTypes[actor.kind], name: who ?? actor.kind, uid: who };
+  const user = {
+    ...userTypes[actor.kind],
+    name: who ?? actor.kind,
+    uid: who,
+    full_name: person?.person,
+  };
   const details = detailsOf(event);
   return `${visible(
     JSON.stringify({

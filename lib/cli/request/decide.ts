@@ -1,12 +1,14 @@
 // scepter txn approve, deny: one request, or many from a file.
 
 import { Command } from 'commander';
+import type { AnswerTo } from '../../api/api.ts';
 import { visible } from '../../base/text.ts';
 import type { TransactionState } from '../../base/words.ts';
 import { callApi } from '../api.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
 import { type FileRow, namedRows } from '../many/rows.ts';
 import { dryRunOption, fromOption, manyHelp, type Result, runMany } from '../many/run.ts';
+import { waitsForAnother } from './persons.ts';
 import { transactionId } from './which.ts';
 
 type Verdict = 'approve' | 'deny';
@@ -24,7 +26,7 @@ export function decideCommand(io: Io, verdict: Verdict): Command {
     .argument('[id]', 'of a pending transaction, or the beginning of one')
     .description(
       approves
-        ? 'allow a pending request; its device gets the certificate when it next asks'
+        ? 'allow a pending request; its device gets the certificate when it next asks, once as many persons have allowed it as its endpoint asks for'
         : 'refuse a pending request; its device is told when it next asks',
     )
     .option('--reason <text>', 'why; kept in the event, not told to the device')
@@ -64,8 +66,13 @@ async function decide(io: Io, verdict: Verdict, given: string | undefined, optio
     params: { id },
     body: { reason },
   });
-  io.out(json ? jsonLine(done) : visible(`${done.id} ${done.state}: ${done.subject}`).concat('\n'));
+  io.out(json ? jsonLine(done) : visible(`${done.id} ${standingOf(done)}`).concat('\n'));
 }
+
+const standingOf = (one: AnswerTo<'POST /transactions/{id}/approve'>): string =>
+  waitsForAnother(one)
+    ? `${one.state}, another person has to approve it, too: ${one.subject}`
+    : `${one.state}: ${one.subject}`;
 
 /** Where a request stands that has been decided so. */
 const decided: Readonly<Record<Verdict, readonly TransactionState[]>> = {
@@ -82,8 +89,9 @@ async function decideOne(
   const params = { id: await transactionId(io, cells.id?.[0] ?? '') };
   const [reason = common] = cells.reason ?? [];
   const stands = async (): Promise<Result | undefined> => {
-    const { state, subject } = await callApi(io, 'GET /transactions/{id}', { params });
-    if (state === 'pending') return undefined;
+    const story = await callApi(io, 'GET /transactions/{id}', { params });
+    const { state, subject } = story;
+    if (state === 'pending' || waitsForAnother(story)) return undefined;
     if (!decided[verdict].includes(state)) {
       throw new CliError('failure', `the transaction is ${state}, not pending`);
     }
@@ -91,11 +99,11 @@ async function decideOne(
   };
   if (dryRun) return (await stands()) ?? { result: 'done', detail: 'would be done' };
   try {
-    const { state, subject } = await callApi(io, `POST /transactions/{id}/${verdict}`, {
+    const done = await callApi(io, `POST /transactions/{id}/${verdict}`, {
       params,
       body: { reason },
     });
-    return { result: 'done', detail: `${state}: ${subject}` };
+    return { result: 'done', detail: standingOf(done) };
   } catch (error) {
     if (!(error instanceof CliError && error.exit === 'failure')) throw error;
     const said = await stands();

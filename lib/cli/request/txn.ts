@@ -15,6 +15,7 @@ import { type PageOptions, pageOptions, requireUnaltered, searchHelp, showList }
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds, spoken } from '../text.ts';
 import { decideCommand } from './decide.ts';
+import { approvalsText, waitsForAnother } from './persons.ts';
 import { refusalFields } from './refusal.ts';
 import { watchCommand } from './watch.ts';
 import { transactionId } from './which.ts';
@@ -108,8 +109,15 @@ async function listTransactions(
       name: 'GET /transactions',
       query: { endpoint, state, search, subject, device, serial },
       noun: 'transactions',
-      columns: ['ID', 'STATE', 'CREATED', 'ENDPOINT', 'SUBJECT'],
-      row: (one) => [one.id, one.state, seconds(one.createdAt), one.endpoint, one.subject],
+      columns: ['ID', 'STATE', 'APPROVALS', 'CREATED', 'ENDPOINT', 'SUBJECT'],
+      row: (one) => [
+        one.id,
+        one.state,
+        approvalsText(one) ?? '-',
+        seconds(one.createdAt),
+        one.endpoint,
+        one.subject,
+      ],
       none: `no ${state ? `${state} ` : ''}transactions ${
         (search ?? subject ?? device ?? serial ?? endpoint) === undefined ? '' : 'were found'
       }`.trim(),
@@ -123,12 +131,14 @@ const verdictText = ({ validator, allows, says }: Verdict): string =>
 
 function page(story: Story): Sheet {
   const { id, endpoint, ca, profile, state, messageType, reason, expiresAt, moreEvents } = story;
-  const { challengeBy, approval } = story;
+  const { challengeBy, approval, votes = [] } = story;
+  const approvals = approval ? [...votes, approval] : votes;
   const refused = refusalFields(story);
+  const means = waitsForAnother(story) ? 'waits for another person to approve it' : states[state];
   const waits = state === 'pending' || state === 'approved';
   const fields: Field[] = [
     ['transaction', id],
-    ['state', states[state] ? `${state}: ${states[state]}` : state],
+    ['state', means ? `${state}: ${means}` : state],
     ['reason', refused ? undefined : reason],
     ['subject', story.subject],
     ['names', story.names],
@@ -145,7 +155,8 @@ function page(story: Story): Sheet {
     ['authorized by', story.authorizedBy],
     ['validators', story.verdicts?.map(verdictText)],
     ['challenge by', challengeBy && byText(challengeBy)],
-    ['approved by', approval && `${byText(approval)}, ${seconds(approval.at)}`],
+    ['approved by', approvals.map((one) => `${byText(one)}, ${seconds(one.at)}`)],
+    ['approvals', approvalsText(story)],
     ['renews', story.renews],
     ['supersedes it', story.supersedeAt && `from ${seconds(story.supersedeAt)}`],
     ['serial', story.serial],

@@ -96,14 +96,16 @@ function page(found: Status, { warnings, files }: Troubles, url: string, now: nu
     crl ? String(crl.number) : '-',
     until(crl?.nextUpdate),
   ]);
-  const endpointRows = endpoints.map(({ id, ca, profile, approval, legacy, pending }) => [
-    id,
-    ca,
-    profile,
-    approval,
-    legacy.join(',') || '-',
-    `${pending}${morePending ? ' or more' : ''}`,
-  ]);
+  const endpointRows = endpoints.map(
+    ({ id, ca, profile, approval, approvers, legacy, pending }) => [
+      id,
+      ca,
+      profile,
+      approvers > 1 ? `${approval} by ${approvers}` : approval,
+      legacy.join(',') || '-',
+      `${pending}${morePending ? ' or more' : ''}`,
+    ],
+  );
   const caColumns = ['CA', 'UNTIL', 'RA UNTIL', 'CRL', 'NEXT CRL BY'];
   const logRows = logs.map(({ log, size, time }) => [
     log,

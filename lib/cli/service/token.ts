@@ -12,6 +12,7 @@ import { seconds, spoken } from '../text.ts';
 
 type CreateFlags = {
   readonly name?: string;
+  readonly person?: string;
   readonly role: readonly string[];
   readonly ttl?: string;
   readonly expires?: string;
@@ -24,9 +25,10 @@ export function tokenCommand(io: Io): Command {
   const token = new Command('token');
   token
     .command('create')
-    .argument('[name]', 'the name of its holder, which events show')
+    .argument('[name]', 'its name, which events show')
     .description('make a token, which is shown this once')
     .addOption(roleOption())
+    .option('--person <person>', 'the person who has it (default: its name); one may have several')
     .option('--ttl <duration>', 'how long it is good for (default: until it is revoked)')
     .option('--expires <time>', 'until when it is good: 2031-01-31 or 2031-01-31T09:00:00Z')
     .option('--name <name>', 'the name, as an option')
@@ -36,7 +38,8 @@ export function tokenCommand(io: Io): Command {
       `${where}
 Examples:
   scepter token create portal --role challenger --ttl 90d
-  scepter token create alice --role approver auditor --json`,
+  scepter token create alice --role approver auditor --json
+  scepter token create alice-laptop --person alice --role approver`,
     )
     .action((name: string | undefined, options: CreateFlags) =>
       operating(io, (asked) => create(asked, name, options)),
@@ -88,7 +91,7 @@ const isRole = (text: string): text is Role => roles.some((role) => role === tex
 async function create(
   io: Io,
   given: string | undefined,
-  { name = given, role, ttl, expires, json }: CreateFlags,
+  { name = given, person, role, ttl, expires, json }: CreateFlags,
 ): Promise<void> {
   if (name === undefined || (given !== undefined && given !== name)) {
     throw new CliError('usage', 'name the token once: scepter token create NAME --role ROLE');
@@ -99,12 +102,12 @@ async function create(
     throw new CliError('usage', `--role must be ${roles.join(', ')}, not "${unknown}"`);
   }
   if (ttl !== undefined) durationOf(ttl);
-  const body = { name, roles: wanted, ttl, expiresAt: expires };
+  const body = { name, person, roles: wanted, ttl, expiresAt: expires };
   const made = await callApi(io, 'POST /tokens', { body });
   if (json) return io.out(jsonLine(made));
   const until = made.expiresAt === undefined ? '' : ` until ${seconds(made.expiresAt)}`;
   io.note(
-    `the token "${name}" with the roles ${role.join(', ')}${until}; it cannot be shown again:`,
+    `the token "${name}"${person === undefined ? '' : ` of ${person}`} with the roles ${role.join(', ')}${until}; it cannot be shown again:`,
   );
   io.out(`${made.token}\n`);
 }
@@ -114,9 +117,10 @@ const showTokens = async (io: Io, options: PageOptions): Promise<void> => {
     io,
     {
       ...{ name: 'GET /tokens', noun: 'tokens', none: 'there are no tokens' },
-      columns: ['NAME', 'ROLES', 'CREATED', 'LAST USE', 'EXPIRES'],
-      row: ({ name, roles: held, createdAt, usedAt, expiresAt, state }) => [
+      columns: ['NAME', 'PERSON', 'ROLES', 'CREATED', 'LAST USE', 'EXPIRES'],
+      row: ({ name, person, roles: held, createdAt, usedAt, expiresAt, state }) => [
         name,
+        person,
         held.join(','),
         createdAt === undefined ? '-' : seconds(createdAt),
         usedAt === undefined ? '-' : lastUse(io.clock.now() - Date.parse(usedAt)),

@@ -59,17 +59,18 @@ export function requireRole(
     const from = clientOf({ config }, c);
     const address = from === undefined ? {} : { from };
     const refused = async (status: 401 | 403, why: string): Promise<HttpFailure> => {
-      const person = record ? { id: record.name } : {};
+      const who = record ? { id: record.name } : {};
       const what = `${status}: ${c.req.method} ${new URL(c.req.url).pathname}`.slice(0, MAX_TOLD);
       const source = subscriber(from ?? '');
-      await access.refused({ kind: 'admin', ...person, ...address }, { source, what });
+      await access.refused({ kind: 'admin', ...who, ...address }, { source, what });
       return new HttpFailure(status, why);
     };
     if (!record) throw await refused(401, 'a valid bearer token is required');
-    const { name, roles } = record;
+    const { name, person, roles } = record;
+    const of = person === undefined ? {} : { person };
     // A refusal is logged with it.
     const auth = authOf(c, name === ownNames.operator && tokens?.has(hash) === true);
-    c.set('actor', { kind: 'admin', id: name, ...address, auth });
+    c.set('actor', { kind: 'admin', id: name, ...of, ...address, auth });
     if (isExpired(record, clock.now())) {
       throw await refused(401, `the token "${name}" has expired: have another one made`);
     }

@@ -4,7 +4,7 @@ import type { transactionRoutes } from '../../api/routes/transactions.ts';
 import { type Bytes, base64 } from '../../base/bytes.ts';
 import { HttpFailure, Malformed } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
-import { decide } from '../../ca/approve/pending.ts';
+import { decide } from '../../ca/approve/decide.ts';
 import type { Deps } from '../../ca/deps.ts';
 import { forgetTransaction } from '../../ca/log/forget.ts';
 import { explainRefusal } from '../../ca/query/explain-refusal.ts';
@@ -22,14 +22,17 @@ import { shownNarrowing } from './challenges.ts';
 import type { ApiCall, HandlersOf } from './handlers.ts';
 
 /** A Transaction as the API shows it, without sealed and internal fields and MACs. */
-function shownTransaction(one: Transaction) {
+function shownTransaction({ config }: Pick<Deps, 'config'>, one: Transaction) {
   const { approval, expiresAt, serial: number, gates, reason, evidence: looked, renews } = one;
-  const { challengeBy } = one;
+  const { challengeBy, state } = one;
+  const votes = approval?.votes ?? one.votes;
+  const { approvers } = config.endpoints.get(one.endpoint) ?? {};
+  const waits = state === 'pending' || state === 'approved';
   return {
     id: one.id,
     endpoint: one.endpoint,
     ca: one.ca,
-    state: one.state,
+    state,
     messageType: messageTypeAsking[one.asked],
     signer: one.signer,
     requestHash: one.requestHash,
@@ -45,6 +48,8 @@ function shownTransaction(one: Transaction) {
     ...(one.narrowing ? shownNarrowing(one.narrowing) : {}),
     ...(challengeBy ? { challengeBy } : {}),
     ...(approval ? { approval: shownApproval(approval) } : {}),
+    ...(votes ? { votes: votes.map(shownApproval) } : {}),
+    ...(waits && approvers !== undefined ? { approvers } : {}),
     ...(gates ? { gates } : {}),
     ...(reason === undefined ? {} : { reason }),
     ...(looked ? { evidence: looked } : {}),
@@ -60,7 +65,11 @@ function shownTransaction(one: Transaction) {
   };
 }
 
-const shownApproval = ({ at, mac: _mac, ...author }: Approval) => ({ ...author, at: iso(at) });
+type Approver = Omit<Approval, 'mac'> & Partial<Approval>;
+const shownApproval = ({ at, mac: _mac, votes: _votes, ...author }: Approver) => ({
+  ...author,
+  at: iso(at),
+});
 
 /** The service parsed this request once; if it no longer can, the octets are shown without a description. */
 function requestOf(der: Bytes) {
@@ -97,13 +106,21 @@ async function decided(
   { actor, params: { id }, body: { reason }, once }: Deciding,
   state: 'approved' | 'denied',
 ) {
-  const remembered = once && { once, answer: shownTransaction };
+  const shown = (one: Transaction) => shownTransaction(deps, one);
+  const remembered = once && { once, answer: shown };
   const verdict = { ...authorOf(actor), remembered, ...(reason === undefined ? {} : { reason }) };
   const said = await decide(deps, id, state, verdict).catch(notApprovable);
   if (said === 'missing') return noSuch(deps, id);
+  const by = `"${actor.person ?? actor.id}"`;
+  if (said === 'minter') {
+    throw new HttpFailure(409, `${by} made its challenge: another person has to approve it`);
+  }
+  if (said === 'voted') {
+    throw new HttpFailure(409, `${by} has approved it already: another person has to, too`);
+  }
   if (said !== 'done') throw new HttpFailure(409, `the transaction is ${said}, not pending`);
   const transaction = await findTransaction(deps, id);
-  return transaction ? shownTransaction(transaction) : noSuch(deps, id);
+  return transaction ? shown(transaction) : noSuch(deps, id);
 }
 
 export const transactionHandlers: HandlersOf<typeof transactionRoutes> = {
@@ -117,7 +134,7 @@ export const transactionHandlers: HandlersOf<typeof transactionRoutes> = {
     const wanted = { ...others, ...wordsOf(deps, search), ...asked };
     const found = await listTransactions(deps, wanted);
     return {
-      transactions: found.transactions.map(shownTransaction),
+      transactions: found.transactions.map((one) => shownTransaction(deps, one)),
       next: nextOf(found.next),
       ...toldOf(found.altered),
     };
@@ -140,7 +157,7 @@ export const transactionHandlers: HandlersOf<typeof transactionRoutes> = {
     const given = certificate && isReleased(certificate);
     const refusal = explainRefusal({ ...found.transaction, csr: base64(found.csr) });
     return {
-      ...shownTransaction(found.transaction),
+      ...shownTransaction(deps, found.transaction),
       ...requestOf(found.csr),
       ...(refusal ? { refusal } : {}),
       ...(given && certificate.der ? { certificate: certificate.der } : {}),

@@ -8,8 +8,8 @@ import { toldOf } from '../absent.ts';
 import type { HandlersOf } from '../admin/handlers.ts';
 import { turnOf } from '../request.ts';
 
-export const shownToken = ({ name, roles, createdAt, expiresAt }: AdminToken) => ({
-  name,
+export const shownToken = ({ name, person = name, roles, createdAt, expiresAt }: AdminToken) => ({
+  ...{ name, person },
   roles,
   ...(createdAt === undefined ? {} : { createdAt: iso(createdAt) }),
   ...(expiresAt === undefined ? {} : { expiresAt: iso(expiresAt) }),

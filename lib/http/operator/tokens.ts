@@ -38,13 +38,14 @@ function endOf(now: number, ttl: number | undefined, until: number | undefined) 
 
 export const tokenHandlers: HandlersOf<Omit<typeof tokenRoutes, 'GET /tokens'>> = {
   'POST /tokens': {
-    handle: (deps, { actor, body: { name, roles, ttl, expiresAt }, once }) =>
+    handle: (deps, { actor, body: { name, person, roles, ttl, expiresAt }, once }) =>
       operated(deps, async (operator) => {
         if (isOwnName(name)) {
           const why = `"${name}" is a name that Scepter itself acts by: take another`;
           throw new HttpFailure(422, `name: ${why}`);
         }
-        const wanted = { name, roles, ...endOf(deps.clock.now(), ttl, expiresAt) };
+        const of = person === undefined || person === name ? {} : { person };
+        const wanted = { name, ...of, roles, ...endOf(deps.clock.now(), ttl, expiresAt) };
         const remembered = once && { once, answer: shownToken };
         const made = await makeToken(operator, wanted, { actor, remembered });
         if (made) return { ...shownToken(made), token: made.token };

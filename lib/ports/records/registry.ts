@@ -46,6 +46,8 @@ export type MacKeysRecord = {
 export type AdminToken = {
   /** The name of the token's holder, for people and events. */
   readonly name: string;
+  /** The person whom it belongs to, where that is not its name: one may have several tokens. */
+  readonly person?: string;
   readonly roles: readonly Role[];
   /** Milliseconds since 1970. From `expiresAt` on the token is refused; without it, it is good until revoked. */
   readonly createdAt?: number;

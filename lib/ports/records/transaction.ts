@@ -94,6 +94,8 @@ export type TransactionBase = {
   readonly expiresAt?: number;
   readonly pendingMac?: string;
   readonly approval?: Approval;
+  /** While it waits for another person, and of one that was denied or expired then. */
+  readonly votes?: readonly Vote[];
   /** Of the latest attempt, in every later state. */
   readonly gates?: readonly string[];
   readonly evidence?: Evidence;
@@ -129,9 +131,14 @@ export type Verdict = {
 /** The address, where it is known, and what the client calls itself. */
 export type Client = { readonly from?: string; readonly agent?: string };
 
-/** The name of an administrator's token, or `system`; the address that the request came from, if known; and how
- * whoever sent it was authenticated (`Actor`). */
-export type Author = { readonly by: string; readonly from?: string; readonly auth?: string };
+/** The name of an administrator's token, or `system`; the person whose token it is, where that is not its name; the
+ * address that the request came from, if known; and how whoever sent it was authenticated (`Actor`). */
+export type Author = {
+  readonly by: string;
+  readonly person?: string;
+  readonly from?: string;
+  readonly auth?: string;
+};
 
 /** By the actor, unless it was the device. */
 export type TimelineEntry = {
@@ -150,8 +157,14 @@ export type Undo = {
   readonly recent?: readonly number[];
 };
 
-export type Approval = Author & {
-  readonly at: number;
-  /** Over pendingMac, approver and time: a changed record approves nothing. */
+type Approver = Author & { readonly at: number };
+
+export type Approval = Approver & {
+  /** Persons who had approved it before. */
+  readonly votes?: readonly Approver[];
+  /** Over pendingMac, approvers and times: a changed record approves nothing. */
   readonly mac: string;
 };
+
+/** The approval by a person where another one has to approve it too. */
+export type Vote = Omit<Approval, 'votes'>;

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hex } from '../../../lib/base/bytes.ts';
 import { LEASE_MS, SWEEP_AFTER_MS } from '../../../lib/base/limits.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { sweep } from '../../../lib/ca/jobs.ts';
 import { subjectKey } from '../../../lib/ca/record/keys.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';

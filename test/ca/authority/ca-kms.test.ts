@@ -12,7 +12,7 @@ import {
 import { base64, hex } from '../../../lib/base/bytes.ts';
 import { Outage } from '../../../lib/base/errors.ts';
 import { LEASE_MS } from '../../../lib/base/limits.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { requestCa } from '../../../lib/ca/authority/init-ca.ts';
 import { rotateRa } from '../../../lib/ca/authority/rotation.ts';
 import { publishCrl } from '../../../lib/ca/revoke/publish-crl.ts';

@@ -8,7 +8,7 @@ import { base64 } from '../../../lib/base/bytes.ts';
 import { Outage } from '../../../lib/base/errors.ts';
 import { LEASE_MS, SWEEP_AFTER_MS } from '../../../lib/base/limits.ts';
 import { type MacPurpose, macPurposes } from '../../../lib/base/words.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import {
   backUpMacKeys,
   initMacKeys,

@@ -13,7 +13,7 @@ import {
   RA_RELOAD_MS,
 } from '../../../lib/base/limits.ts';
 import { rotationSteps } from '../../../lib/base/words.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { initCa } from '../../../lib/ca/authority/init-ca.ts';
 import {
   type Rotated,

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { namesOf } from '../../../lib/ca/authorize/renew.ts';
 import { findDevice, removeDevice } from '../../../lib/ca/devices/device-list.ts';
 import { importRows, UnusableRows } from '../../../lib/ca/devices/import.ts';

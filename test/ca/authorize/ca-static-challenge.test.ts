@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { readStaticSecrets } from '../../../functions/config/static-secrets.ts';
 import { hex } from '../../../lib/base/bytes.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { warnOfStaticChallenges } from '../../../lib/ca/authorize/by-static-challenge.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import { type ConfigDocument, checkConfig } from '../../../lib/config/config.ts';

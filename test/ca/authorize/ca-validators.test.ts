@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import type { Validator } from '../../../lib/ports/validator.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
 import { enrolment } from '../../support/messages.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { LEASE_MS } from '../../../lib/base/limits.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
 import { forged, makeSigner, type Signer, signed } from '../../support/jws.ts';
 import { deviceKey } from '../../support/keys.ts';

@@ -7,7 +7,7 @@ import { tag } from '../../../lib/asn1/reader.ts';
 import { sequence, tlv } from '../../../lib/asn1/writer.ts';
 import { hex } from '../../../lib/base/bytes.ts';
 import { LEASE_MS, MAX_TRANSACTION_IDS, SWEEP_AFTER_MS } from '../../../lib/base/limits.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { sweep } from '../../../lib/ca/jobs.ts';
 import type { Transaction } from '../../../lib/ports/records/transaction.ts';
 import type { Validator } from '../../../lib/ports/validator.ts';

@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import { sequence } from '../../../lib/asn1/writer.ts';
 import { type Bytes, hex } from '../../../lib/base/bytes.ts';
 import { LEASE_MS, REFUSAL_PLACES_EMPTY_MS } from '../../../lib/base/limits.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { Transaction } from '../../../lib/ports/records/transaction.ts';
 import type { Validator } from '../../../lib/ports/validator.ts';

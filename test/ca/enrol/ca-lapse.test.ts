@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { sequence } from '../../../lib/asn1/writer.ts';
 import type { Bytes } from '../../../lib/base/bytes.ts';
 import { LEASE_MS, SWEEP_AFTER_MS } from '../../../lib/base/limits.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { sweep } from '../../../lib/ca/jobs.ts';
 import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';
 import type { Challenge } from '../../../lib/ports/records/records.ts';

@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { type Bytes, hex } from '../../../lib/base/bytes.ts';
 import { LEASE_MS } from '../../../lib/base/limits.ts';
 import type { RegisterReason } from '../../../lib/base/words.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { Kind, Records } from '../../../lib/ports/records/records.ts';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { forgetTransaction } from '../../../lib/ca/log/forget.ts';
 import { sequenceAll } from '../../../lib/ca/log/sequence.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { extensionOids, extKeyUsages } from '../../../lib/asn1/oids.ts';
 import { oid, scan } from '../../../lib/asn1/reader.ts';
 import { hex } from '../../../lib/base/bytes.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { hash } from '../../../lib/crypto/native.ts';
 import { type Certificate, readCertificate } from '../../../lib/x509/certificate.ts';
 import { deviceKey } from '../../support/keys.ts';

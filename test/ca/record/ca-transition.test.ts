@@ -1,4 +1,4 @@
-// The arrows of the shared design ("Issuance", States): these, and no other.
+// The arrows of the shared design ("Issuance", States), those between two approvers among them: these, and no other.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -11,9 +11,11 @@ const arrows = [
   'begin pend pending',
   'begin intend intended',
   'begin refuse refused',
+  'pending vote pending',
   'pending approve approved',
   'pending deny denied',
   'pending expire expired',
+  'approved approve approved',
   'approved intend intended',
   'approved deny denied',
   'approved expire expired',

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { hex } from '../../../lib/base/bytes.ts';
 import { LEASE_MS, SWEEP_AFTER_MS } from '../../../lib/base/limits.ts';
 import { type RegisterReason, revocationReasons } from '../../../lib/base/words.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { sweep } from '../../../lib/ca/jobs.ts';
 import { goodOfKey } from '../../../lib/ca/query/certificates.ts';
 import { keyHash } from '../../../lib/ca/record/keys.ts';

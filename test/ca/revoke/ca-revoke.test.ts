@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { sequence, tlv } from '../../../lib/asn1/writer.ts';
 import { type Bytes, hex } from '../../../lib/base/bytes.ts';
 import { type RegisterReason, revocationReasons } from '../../../lib/base/words.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { readRegister } from '../../../lib/ca/revoke/register.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import type { CertificateRecord } from '../../../lib/ports/records/certificate.ts';

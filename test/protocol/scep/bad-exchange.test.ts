@@ -11,7 +11,7 @@ import { jsonLog } from '../../../lib/adapters/system.ts';
 import { content, type Element, raw, scan } from '../../../lib/asn1/reader.ts';
 import { sequence } from '../../../lib/asn1/writer.ts';
 import { type Bytes, concat, equal, hex, latin1 } from '../../../lib/base/bytes.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { keyIdentity } from '../../../lib/ca/record/keys.ts';
 import { readSignedData } from '../../../lib/cms/signed-data.ts';
 import type { Store } from '../../../lib/ports/store.ts';

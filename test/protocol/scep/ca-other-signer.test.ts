@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { type ClientKey, selfSigned } from '../../../lib/protocol/scep/client/client.ts';
 import { explained } from '../../../lib/refusal/explanations.ts';
 import { publicKeyOf, readCertificate } from '../../../lib/x509/certificate.ts';

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hex } from '../../../lib/base/bytes.ts';
 import { MAX_TRANSACTION_IDS } from '../../../lib/base/limits.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import { type ClientKey, readCertRep } from '../../../lib/protocol/scep/client/client.ts';
 import { publicKeyOf, readCertificate } from '../../../lib/x509/certificate.ts';
