@@ -277,21 +277,16 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
   for (const [name, { enrol, renew, ...given }] of endpoints.good) {
     const profile = known.get(given.profile);
     const enrolment = checkEnrol(enrol, `endpoints.${name}.enrol`, {
-      ...{ endpoint: name, approval: given.approval, renews: renew.authorize, problems },
+      ...{ endpoint: name, renews: renew.authorize, problems },
+      ...{ approval: given.approval, approvers: given.approvers },
     });
     if (secrets) problems.push(...secretProblems(name, enrolment, secrets));
-    if (given.approvers > 1 && given.approval === 'never') {
-      problems.push(
-        `endpoints.${name}.approvers: must be 1 where "approval" is "never", which asks nobody: set that to another value, or leave this out`,
-      );
-    }
     if (!profile) continue;
     checked.set(name, {
       ...{ id: name, ca: given.ca, profile, enrol: enrolment },
       renew,
       namesPerKey: given.namesPerKey,
-      approval: given.approval,
-      approvers: given.approvers,
+      ...{ approval: given.approval, approvers: given.approvers },
       pendingTtlMs: given.pendingTtl,
       repeatMs: given.repeat,
       challengeTtlMs: given.challengeTtl,

@@ -132,9 +132,10 @@ export type Renewals = {
 };
 
 type Beside = {
-  /** The name of the endpoint; what it has as `approval` and `renew.authorize`. */
+  /** The name of the endpoint; what it has as `approval`, `approvers` and `renew.authorize`. */
   readonly endpoint: string;
   readonly approval: string;
+  readonly approvers: number;
   readonly renews: readonly string[];
   readonly problems: string[];
 };
@@ -146,8 +147,13 @@ type Beside = {
 export function checkEnrol(
   { authorize, signer, deviceList, ...given }: z.output<typeof enrolSchema>,
   path: string,
-  { endpoint, approval, renews, problems }: Beside,
+  { endpoint, approval, approvers, renews, problems }: Beside,
 ): Enrolment {
+  if (approvers > 1 && approval === 'never') {
+    problems.push(
+      `endpoints.${endpoint}.approvers: must be 1 where "approval" is "never", which asks nobody: set that to another value, or leave this out`,
+    );
+  }
   const proofs = authorize.filter((one) => one !== 'deviceList');
   if (proofs.length === 0 && proofs.length < authorize.length && approval !== 'always') {
     problems.push(

@@ -65,7 +65,7 @@ function rowsIn(csv: string): string[][] {
 describe('-o', () => {
   const shows: readonly (readonly [columns: string, ...args: string[]])[] = [
     ['ID,STATE,USES LEFT,CREATED,EXPIRES,ENDPOINT,FOR', 'challenge', 'list'],
-    ['ID,STATE,CREATED,ENDPOINT,SUBJECT', 'txn', 'list'],
+    ['ID,STATE,APPROVALS,CREATED,ENDPOINT,SUBJECT', 'txn', 'list'],
     ['SECTION,FIELD,VALUE', 'txn', 'show', id],
     ['SERIAL,STATE,FROM,UNTIL,CA,SUBJECT', 'cert', 'list'],
     ['SECTION,FIELD,VALUE', 'cert', 'show', serial],
@@ -73,7 +73,7 @@ describe('-o', () => {
     ['SERIAL,REVOKED,REASON', 'crl', 'show'],
     ['SECTION,FIELD,VALUE', 'ca', 'show'],
     ['SECTION,FIELD,VALUE', 'ca', 'show', 'default'],
-    ['NAME,ROLES,CREATED,LAST USE,EXPIRES', 'token', 'list'],
+    ['NAME,PERSON,ROLES,CREATED,LAST USE,EXPIRES', 'token', 'list'],
     ['SECTION,FIELD,VALUE', 'status'],
     ['CODE,REASON,FAILINFO,TEXT', 'explain', '--list'],
     ['SECTION,FIELD,VALUE', 'explain', '311'],

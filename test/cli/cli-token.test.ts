@@ -57,7 +57,7 @@ test('the list says the last use as well as it is known: to the hour; in CSV one
   assert.match(await shown(), /^used .*Z {2}3h ago /m);
   assert.match(await shown(), /^idle .*Z {2}- /m);
   const csv = await terminal.run(['token', 'list', '-o', 'csv']);
-  assert.match(csv.out, /^"idle","auditor","[^"]+","","never"\r$/m);
+  assert.match(csv.out, /^"idle","idle","auditor","[^"]+","","never"\r$/m);
 });
 
 test('a revoked token is refused, and cannot be revoked again', async () => {

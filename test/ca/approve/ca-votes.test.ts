@@ -22,11 +22,12 @@ const bob: Author = { by: 'bob' };
 /** A request that waits, what becomes of it when it is sent again, and what persons say of it. */
 async function waiting(options: LabOptions = two, on?: World) {
   const w = on ?? (await world(options));
+  const before = new Set(w.transactions().map(({ id }) => id));
   const challenge = await w.lab.challenge();
   const key = await deviceKey(`votes ${w.transactions().length}`);
   const sent = await enrolment(w.lab, { challenge, key });
   assert.equal((await w.send(sent)).pkiStatus, 'PENDING');
-  const { id = '' } = w.transactions().at(-1) ?? {};
+  const { id } = w.transactions().find((each) => !before.has(each.id)) ?? assert.fail();
   return {
     ...{ w, id },
     now: (): Transaction => w.transactions().find((each) => each.id === id) ?? assert.fail(),
