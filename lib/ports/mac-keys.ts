@@ -8,7 +8,7 @@
 //               their bindings
 //   pending     made and checked by SCEP: requests that wait for an approver, the password kept with
 //               them, and the subjects that have certificates
-//   approval    made by the function that takes decisions, checked by SCEP
+//   approval    made by the function that takes decisions, checked by SCEP; votes, checked by the same function
 //   evidence    made by SCEP, opened by the function that answers auditors: the challenges in requests that
 //               became certificates; it makes no MAC, but the key of a seal
 //   record      made and checked by the functions that serve and maintain, and by an operator who repairs

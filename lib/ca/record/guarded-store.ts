@@ -71,8 +71,8 @@ const forms: Partial<Record<Kind, (row: Said) => boolean>> = {
 };
 type Said = Pick<Row, 'key' | 'rev'> & { readonly record: Readonly<Record<string, unknown>> };
 
-const isAuthor = ({ by, from = '', auth = '' }: Record<string, unknown>): boolean =>
-  isTexts([by, from, auth]);
+const isAuthor = ({ by, person = '', from = '', auth = '' }: Record<string, unknown>): boolean =>
+  isTexts([by, person, from, auth]);
 
 /** What has a date: others could not even be shown. */
 const isTime = (said: unknown): boolean =>
