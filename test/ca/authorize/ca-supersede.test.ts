@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { integer, sequence } from '../../../lib/asn1/writer.ts';
 import { hex } from '../../../lib/base/bytes.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { sweep } from '../../../lib/ca/jobs.ts';
 import { keepCrls } from '../../../lib/ca/revoke/publish-crl.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
