@@ -1,12 +1,4 @@
-// `npm run bench`: what an enrolment costs, as ratios within one run, because machines differ.
-//   --smoke  few iterations: does it still run, not how fast
-//   --json   one JSON object on stdout
-//   peers    only what it costs beside other servers; --rss 100000: enrolments over which memory is watched
-//   search   only searches, in a file of a million requests; --requests 50000
-//   log      only what a log takes and costs; --seconds 600: of a thousand events each
-//   verify   only what `log verify` takes; --events 10000000: of a log, --records 100000: with what is on record
-//   timing   only whether time says what came out of an envelope; --count 20000: messages of each class;
-//            --endpoint default (20 minutes) or any (its answers wait for a timer: 12 hours)
+// `npm run bench`: what an enrolment costs, as ratios within one run; `args.ts` has what it takes.
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -20,6 +12,7 @@ import { startDynamoDbLocal } from '../support/dynamodb-local.ts';
 import { makeLab } from '../support/lab.ts';
 import { enrolment, random } from '../support/messages.ts';
 import { temporary } from '../support/process.ts';
+import { readWanted } from './args.ts';
 import { commandCosts } from './commands.ts';
 import { cpuMicroseconds, denominator } from './denominator.ts';
 import { folderWaits } from './folder.ts';
@@ -32,31 +25,31 @@ import { timing } from './timing.ts';
 import { logMemory, recordsMemory, type Taken } from './verify.ts';
 import type { BesideNode } from './worker.ts';
 
-const smoke = process.argv.includes('--smoke');
-const asJson = process.argv.includes('--json');
+const wanted = readWanted(process.argv.slice(2));
+if ('help' in wanted) {
+  (wanted.code === 0 ? process.stdout : process.stderr).write(`${wanted.help}\n`);
+  process.exit(wanted.code);
+}
+const { smoke, json: asJson, part, of } = wanted;
 const runs = smoke ? 40 : 600;
 const rounds = smoke ? 1 : 9;
 const say = (line: string): void => {
   (asJson ? process.stderr : process.stdout).write(`${line}\n`);
 };
-if (process.argv.includes('timing')) {
-  const options = process.argv.join(' ');
-  const [, count = smoke ? '20' : '20000'] = /--count[ =](\d+)/.exec(options) ?? [];
-  const [, endpoint] = /--endpoint[ =](\w+)/.exec(options) ?? [];
-  await timing(Number(count), endpoint === undefined ? ['default', 'any'] : [endpoint], say);
+if (part === 'timing') {
+  const { endpoint } = wanted;
+  await timing(of('count'), endpoint === undefined ? ['default', 'any'] : [endpoint], say);
   process.exit();
 }
-const [, rss = smoke ? '200' : '100000'] = /--rss[ =](\d+)/.exec(process.argv.join(' ')) ?? [];
-const besideOthers = () => peers({ smoke, rss: Number(rss) }, say);
-if (process.argv.includes('peers')) {
+const besideOthers = () => peers({ smoke, rss: of('rss') }, say);
+if (part === 'peers') {
   const found = await besideOthers();
   if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
   process.exit();
 }
-const [, requests = smoke ? '2000' : '1000000'] =
-  /--requests[ =](\d+)/.exec(process.argv.join(' ')) ?? [];
+const requests = of('requests');
 const searches = async (): Promise<Record<string, number>> => {
-  const found = await searchWaits(Number(requests), say);
+  const found = await searchWaits(requests, say);
   say(`ms of p50 / worst of a search in a file of ${requests} requests (goal: under 100)`);
   for (const [question, { p50, worst }] of Object.entries(found)) {
     say(`${p50.toFixed(1).padStart(7)} / ${worst.toFixed(1)}  ${question}`);
@@ -68,14 +61,14 @@ const searches = async (): Promise<Record<string, number>> => {
     ]),
   );
 };
-if (process.argv.includes('search')) {
+if (part === 'search') {
   const found = await searches();
   if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
   process.exit();
 }
-const [, seconds = smoke ? '6' : '600'] = /--seconds[ =](\d+)/.exec(process.argv.join(' ')) ?? [];
+const seconds = of('seconds');
 const logCosts = async (): Promise<Record<string, number>> => {
-  const asked = { perSecond: 1000, seconds: Number(seconds) };
+  const asked = { perSecond: 1000, seconds };
   const { perSecond, lag, waited, run, cores } = smoke
     ? await logRate({ ...asked, everyMs: 2000 }, say)
     : await logRate(asked, say);
@@ -119,20 +112,14 @@ const overDynamoDb = async (work: () => Promise<void>): Promise<void> => {
   await work();
   await local.stop();
 };
-if (process.argv.includes('log')) {
+if (part === 'log') {
   const found = await logCosts();
   await overDynamoDb(async () => void Object.assign(found, await units()));
   if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
   process.exit();
 }
 const verifies = async (): Promise<Record<string, number>> => {
-  const counted = (word: string, least: string, most: string): number => {
-    const [, count = smoke ? least : most] =
-      new RegExp(`--${word}[ =](\\d+)`).exec(process.argv.join(' ')) ?? [];
-    return Number(count);
-  };
-  const events = counted('events', '20000', '10000000');
-  const records = counted('records', '2000', '100000');
+  const [events, records] = [of('events'), of('records')];
   const found: Record<string, number> = {};
   const measure = async (what: string, all: number, take: (count: number) => Promise<Taken>) => {
     const [tenth, whole] = [await take(all / 10), await take(all)];
@@ -152,7 +139,7 @@ const verifies = async (): Promise<Record<string, number>> => {
   await measure('log verify --records, challenges', records, recordsMemory);
   return found;
 };
-if (process.argv.includes('verify')) {
+if (part === 'verify') {
   const found = await verifies();
   if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
   process.exit();
