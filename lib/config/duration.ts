@@ -8,3 +8,11 @@ export function parseDuration(text: string): number | undefined {
   const [, count, unit] = durationPattern.exec(text) ?? [];
   return count && unit ? Number(count) * unitMs[unit as keyof typeof unitMs] : undefined;
 }
+
+/** In the largest unit that it is whole in: `3650d`. @param ms rounded to seconds */
+export function printDuration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  const units = { d: 86_400, h: 3600, m: 60, s: 1 };
+  const [unit, size] = Object.entries(units).find(([, size]) => seconds % size === 0) ?? ['s', 1];
+  return `${seconds / size}${unit}`;
+}

@@ -1,7 +1,7 @@
-// Compact JWS (RFC 7515 §7.1), verified by `jose`. The algorithm is that of the key, whatever the header says, and
+// Compact JWS (RFC 7515 §7.1), signed and verified by `jose`. The algorithm is that of the key, whatever the header says, and
 // of a header nothing else counts than which key signed.
 
-import { compactVerify, errors } from 'jose';
+import { CompactSign, compactVerify, errors } from 'jose';
 import type { Bytes } from '../base/bytes.ts';
 
 /** ES256: ECDSA with P-256 and SHA-256. EdDSA: Ed25519. */
@@ -64,4 +64,20 @@ export async function verifyCompactJws(
     if (error instanceof errors.JOSEError) return { wrong: 'it is no JWS that is accepted here' };
     throw error;
   }
+}
+
+/** ES256, with a key that is made for it and kept by nobody. @returns the text, and the key that verifies it */
+export async function signOnce(
+  kid: string,
+  payload: Bytes,
+): Promise<{ readonly text: string; readonly key: JwsKey }> {
+  const { privateKey, publicKey } = await crypto.subtle.generateKey(webCrypto.ES256, true, [
+    'sign',
+    'verify',
+  ]);
+  const text = await new CompactSign(payload)
+    .setProtectedHeader({ alg: 'ES256', kid })
+    .sign(privateKey);
+  const spki = new Uint8Array(await crypto.subtle.exportKey('spki', publicKey));
+  return { text, key: { algorithm: 'ES256', spki } };
 }

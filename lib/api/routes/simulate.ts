@@ -19,6 +19,10 @@ const simulation = body(
       'as if it came with a fresh challenge that is bound like this; "none": without one',
       z._default(z.union([z.literal('none'), z.strictObject(binding)], challengeText), 'none'),
     ),
+    signedBy: described(
+      'where the endpoint takes signed challenges: the "kid" of the key that its challenge would be signed with; has to be given where it has several',
+      z.optional(z.string()),
+    ),
     from: described(
       'as if it came from this address; from one that its challenge allows if absent',
       z.optional(z.string()),

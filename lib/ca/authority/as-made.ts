@@ -4,6 +4,7 @@
 import { fromBase64 } from '../../base/bytes.ts';
 import { BACKDATE_MS } from '../../base/limits.ts';
 import type { Authority, Config } from '../../config/config.ts';
+import { printDuration } from '../../config/duration.ts';
 import type { Log } from '../../ports/log.ts';
 import type { AuthorityRecord } from '../../ports/records/registry.ts';
 import type { Store } from '../../ports/store.ts';
@@ -91,7 +92,7 @@ export function otherwise(
     ...differs('key', keyText(key), kind && keyText(kind)),
     ...(isFor(own, validityMs)
       ? []
-      : differs('validity', durationText(validityMs), durationText(lifetimeOf(own)))),
+      : differs('validity', printDuration(validityMs), printDuration(lifetimeOf(own)))),
     ...partitionsOtherwise(config, authority, record),
   ];
 }
@@ -129,14 +130,6 @@ function partitionsOtherwise(
 /** As the configuration has it: `rsa:3072`. */
 const keyText = (kind: KeyKind): string =>
   kind.type === 'RSA' ? `rsa:${kind.bits}` : `ec:${kind.type === 'EC' ? kind.curve : kind.type}`;
-
-/** The same: `3650d`. */
-function durationText(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  const units = { d: 86_400, h: 3600, m: 60, s: 1 };
-  const [unit, size] = Object.entries(units).find(([, size]) => seconds % size === 0) ?? ['s', 1];
-  return `${seconds / size}${unit}`;
-}
 
 const isSelfIssued = ({ subject, issuer }: Certificate): boolean => sameName(subject, issuer);
 

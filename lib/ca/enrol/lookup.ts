@@ -84,17 +84,11 @@ async function challengeSent(
   if (sent && signedChallenge) {
     const { readSigned } = await import('../challenge/signed.ts');
     const signed = await readSigned(deps, endpoint, sent, deps.clock.now());
-    if (!('wrong' in signed)) return signed;
-    // One that is only imagined is no JWS (`simulate.ts`).
-    return { keys: await storedKeys(deps, endpoint.id, sent), unsigned: signed.wrong };
+    return 'wrong' in signed ? { keys: [], unsigned: signed.wrong } : signed;
   }
-  return {
-    keys: sent && authorize.includes('challenge') ? await storedKeys(deps, endpoint.id, sent) : [],
-  };
+  if (!sent || !authorize.includes('challenge')) return { keys: [] };
+  return { keys: challengeKeys(await deps.macKeys.live('challenge'), endpoint.id, sent) };
 }
-
-const storedKeys = async ({ macKeys }: Deps, endpoint: string, sent: string): Promise<string[]> =>
-  challengeKeys(await macKeys.live('challenge'), endpoint, sent);
 
 function challengeOf(
   key: string | undefined,

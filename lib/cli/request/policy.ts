@@ -20,6 +20,7 @@ type Options = ShowOptions &
     readonly endpoint: string;
     readonly csr: string;
     readonly challenge: boolean;
+    readonly signedBy?: string;
     readonly from?: string;
     readonly renews?: string;
   };
@@ -42,10 +43,12 @@ export function policyCommand(io: Io): Command {
     .optionsGroup('As if it came with a challenge that is bound to:');
   for (const option of bindingOptions()) test.addOption(option);
   test
+    .option('--signed-by <kid>', 'with this key, where the endpoint takes signed challenges')
     .optionsGroup('Options:')
     .addOption(
       new Option('--no-challenge', 'as if it came without one').conflicts([
         ...bindingNames,
+        'signedBy',
         'renews',
       ]),
     )
@@ -73,8 +76,10 @@ Examples:
 }
 
 async function testPolicy(io: Io, options: Options): Promise<void> {
-  const { endpoint, csr: file, challenge: challenged, renews, from } = options;
-  const bound = bindingNames.some((name) => options[name as keyof BindingOptions] !== undefined);
+  const { endpoint, csr: file, challenge: challenged, signedBy, renews, from } = options;
+  const bound = [...bindingNames, 'signedBy'].some(
+    (name) => options[name as keyof BindingOptions] !== undefined,
+  );
   const challenge =
     bound || (challenged && renews === undefined) ? bindingOf(options) : ('none' as const);
   const csr = await requestIn(io, file);
@@ -82,6 +87,7 @@ async function testPolicy(io: Io, options: Options): Promise<void> {
     endpoint,
     csr,
     challenge,
+    signedBy,
     from,
     renews: renews && (await wholeSerial(io, renews)),
   };

@@ -29,7 +29,7 @@ function shown(certificate: Certificate) {
 }
 
 export const simulateHandlers: HandlersOf<typeof simulateRoutes> = {
-  async 'POST /simulate'(deps, { body: { endpoint: id, csr, challenge, from, renews } }) {
+  async 'POST /simulate'(deps, { body: { endpoint: id, csr, challenge, signedBy, from, renews } }) {
     const endpoint = deps.config.endpoints.get(id);
     if (!endpoint) throw new HttpFailure(422, `endpoint: "${id}" does not exist`);
     const octets = octetsOf(csr);
@@ -37,6 +37,7 @@ export const simulateHandlers: HandlersOf<typeof simulateRoutes> = {
       endpoint,
       csr: octets,
       challenge: challenge === 'none' ? undefined : bindingOf(endpoint, challenge),
+      signedBy: challenge === 'none' ? undefined : signerOf(endpoint, signedBy),
       from: from === undefined ? undefined : addressOf(from),
       renews: renews === undefined ? undefined : await renewed(deps, endpoint, renews),
     });
@@ -82,6 +83,20 @@ function bindingOf({ profile, enrol }: Endpoint, asked: WantedBinding): Binding 
     if (!(error instanceof Unusable)) throw error;
     throw new HttpFailure(422, `challenge.${error.field}: ${error.message}`);
   }
+}
+
+/** @throws {HttpFailure} 422 */
+function signerOf({ id, enrol }: Endpoint, signedBy: string | undefined): string | undefined {
+  const kids = [...(enrol.signedChallenge?.keys.keys() ?? [])];
+  const refuse = (said: string): never => {
+    throw new HttpFailure(422, `signedBy: ${said}`);
+  };
+  if (signedBy === undefined) {
+    return kids.length < 2 ? kids[0] : refuse(`has to be one of ${kids.join(', ')}`);
+  }
+  if (kids.length === 0) return refuse(`the endpoint "${id}" takes no signed challenges`);
+  if (kids.includes(signedBy)) return signedBy;
+  return refuse(`"${signedBy}" signs no challenges for the endpoint "${id}": ${kids.join(', ')}`);
 }
 
 /** @throws {HttpFailure} 422 */

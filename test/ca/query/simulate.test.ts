@@ -15,6 +15,7 @@ import { describeCertificate } from '../../../lib/x509/describe/describe.ts';
 import { parseGeneralName } from '../../../lib/x509/names/general-name.ts';
 import { parseName } from '../../../lib/x509/names/name.ts';
 import { type Body, call, ok } from '../../support/api.ts';
+import { makeSigner, signed } from '../../support/jws.ts';
 import { deviceKey, memoryRaKeys } from '../../support/keys.ts';
 import type { LabOptions } from '../../support/lab.ts';
 import { type EnrolOptions, enrolment } from '../../support/messages.ts';
@@ -35,6 +36,8 @@ type Case = {
   readonly names?: readonly string[];
   /** Default: bound to nothing. */
   readonly challenge?: { readonly subject?: string; readonly san?: readonly string[] } | 'none';
+  /** Where challenges are signed: the key that its challenge is signed with, the second of two. */
+  readonly signedBy?: 'edge';
   readonly bend?: (csr: Bytes) => Bytes;
 };
 
@@ -55,6 +58,22 @@ const revoke = async (w: World, { certificate }: Signer, reason: string) =>
   ok(w.lab, 'POST', `/certificates/default/${hex(certificate.serial)}/revoke`, {
     body: { reason },
   });
+
+const mdm = makeSigner('mdm');
+const edge = makeSigner('edge', 'EdDSA');
+const signing: LabOptions = {
+  endpoint: {
+    enrol: {
+      authorize: ['signedChallenge'],
+      signedChallenge: {
+        keys: {
+          mdm: { publicKey: mdm.publicKey },
+          edge: { publicKey: edge.publicKey, subject: { O: 'Test' }, names: { dns: '*.example' } },
+        },
+      },
+    },
+  },
+};
 
 const cases: Readonly<Record<string, Case>> = {
   'an enrolment': { expected: 'grant' },
@@ -92,6 +111,22 @@ const cases: Readonly<Record<string, Case>> = {
       staticSecrets: { 'env:SECRET': 'a secret that many know' },
     },
   },
+  'a signed challenge': {
+    ...{ expected: 'grant', options: signing, signedBy: 'edge' },
+    challenge: { subject: 'CN=device-1,O=Test', san: ['dns:a.example'] },
+  },
+  'a signed challenge, another subject': {
+    ...{ expected: 'SCEP-311', options: signing, signedBy: 'edge' },
+    challenge: { subject: 'CN=somebody else' },
+  },
+  'a signed challenge with a name that its key may not give': {
+    ...{ expected: 'SCEP-307', options: signing, signedBy: 'edge' },
+    challenge: { san: ['dns:a.b.example'] },
+  },
+  'a signed challenge for a subject that its key may not give': {
+    ...{ expected: 'SCEP-314', options: signing, signedBy: 'edge', subject: 'CN=x,O=Other' },
+  },
+  'no signed challenge': { expected: 'SCEP-301', options: signing, challenge: 'none' },
   'what a validator outside has to allow, which a simulation does not ask': {
     expected: 'grant',
     options: {
@@ -265,6 +300,7 @@ describe('what is foretold is what happens', () => {
       const body = {
         csr: base64(await csrOf(one, key)),
         challenge,
+        ...(one.signedBy ? { signedBy: one.signedBy } : {}),
         ...(signer ? { renews: hex(signer.certificate.serial) } : {}),
       };
       const foretold = await ok(w.lab, 'POST', '/simulate', { body });
@@ -301,8 +337,16 @@ describe('what is foretold is what happens', () => {
   }
 });
 
-async function secretFor(w: World, { challenge = {}, options }: Case): Promise<string | undefined> {
+async function secretFor(
+  w: World,
+  { challenge = {}, options, signedBy }: Case,
+): Promise<string | undefined> {
   if (challenge === 'none') return undefined;
+  if (signedBy) {
+    const iat = Math.floor(w.lab.clock.at / 1000);
+    const claims = { aud: 'default', iat, exp: iat + 3600, jti: 'challenge-1', ...challenge };
+    return signed(edge, claims);
+  }
   const [shared] = Object.values(options?.staticSecrets ?? {});
   const { subject, san = [] } = challenge;
   const bound = { names: san, ...(subject === undefined ? {} : { subject }) };
@@ -381,11 +425,39 @@ describe('what it is asked with', () => {
       [{ renews: '00ff' }, /^renews: the CA "default" has issued no certificate 00ff$/],
       [{ challenge: { san: ['a'] } }, /^challenge\.san: "a" must be TYPE:VALUE/],
       [{ challenge: 'some' }, /^challenge: must be "none" or/],
+      [{ challenge: {}, signedBy: 'mdm' }, /^signedBy: the endpoint "default" takes no signed/],
     ] as const) {
       const { status, json } = await call(w.lab, 'POST', '/simulate', { body: { csr, ...more } });
       assert.equal(status, 422);
       assert.match(String(json.detail), said);
     }
+  });
+
+  test('which of several keys would sign the challenge has to be said', async () => {
+    const w = await world(signing);
+    const csr = base64(await csrOf(cases['an enrolment'] as Case, await rsa('simulate new')));
+    for (const [more, said] of [
+      [{}, /^signedBy: has to be one of mdm, edge$/],
+      [
+        { signedBy: 'x' },
+        /^signedBy: "x" signs no challenges for the endpoint "default": mdm, edge$/,
+      ],
+    ] as const) {
+      const body = { csr, challenge: {}, ...more };
+      const { status, json } = await call(w.lab, 'POST', '/simulate', { body });
+      assert.equal(status, 422);
+      assert.match(String(json.detail), said);
+    }
+  });
+
+  test('what a signed challenge has no room for is foretold: nobody could use it', async () => {
+    const w = await world(signing);
+    const csr = base64(await csrOf(cases['an enrolment'] as Case, await rsa('simulate new')));
+    const san = Array.from({ length: 30 }, (_, i) => `dns:a-very-long-name-${i}.example`);
+    const body = { csr, challenge: { san }, signedBy: 'edge' };
+    const { code, evidence } = await ok(w.lab, 'POST', '/simulate', { body });
+    assert.equal(code, 'SCEP-302');
+    assert.match(String((evidence as Body).detail), /no signed challenge/);
   });
 
   test('a simulation shows what an approver would allow, where one would decide', async () => {

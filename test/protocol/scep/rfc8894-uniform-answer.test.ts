@@ -6,14 +6,31 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { content, scan, tag } from '../../../lib/asn1/reader.ts';
 import { octets, sequence, tlv } from '../../../lib/asn1/writer.ts';
-import { type Bytes, concat, equal, hex } from '../../../lib/base/bytes.ts';
+import { type Bytes, concat, equal, fromHex, hex } from '../../../lib/base/bytes.ts';
+import { revokeChallenge } from '../../../lib/ca/challenge/challenge-list.ts';
+import { removeDevice } from '../../../lib/ca/devices/device-list.ts';
+import { importRows } from '../../../lib/ca/devices/import.ts';
 import { readSignedData } from '../../../lib/cms/signed-data.ts';
-import { buildRequest, type ClientKey } from '../../../lib/protocol/scep/client/client.ts';
+import {
+  buildRequest,
+  type ClientKey,
+  readCertRep,
+} from '../../../lib/protocol/scep/client/client.ts';
 import { attributeOids } from '../../../lib/protocol/scep/wire/registry.ts';
+import { type Reason, reasons } from '../../../lib/refusal/reasons.ts';
 import { parseName } from '../../../lib/x509/names/name.ts';
+import { forged, makeSigner, signed } from '../../support/jws.ts';
 import { deviceKey } from '../../support/keys.ts';
-import { type Lab, makeLab } from '../../support/lab.ts';
-import { enrolment, random, rsaRaw, type SealOptions, seal } from '../../support/messages.ts';
+import { type ChallengeOptions, type Lab, type LabOptions, makeLab } from '../../support/lab.ts';
+import {
+  type EnrolOptions,
+  enrolment,
+  random,
+  rsaRaw,
+  type SealOptions,
+  seal,
+} from '../../support/messages.ts';
+import { refusedWith, type World, world } from '../../support/world.ts';
 
 type Transport = 'pkcs1' | 'oaep-sha1' | 'oaep-sha256';
 type Failure = {
@@ -183,7 +200,7 @@ const failures: readonly Failure[] = [
 ];
 
 /** Everything an onlooker or the sender can observe of one exchange. */
-async function exchange(lab: Lab, message: Bytes): Promise<unknown> {
+async function exchange(lab: Lab, message: Bytes) {
   lab.log.length = 0;
   lab.calls.length = 0;
   const response = await lab.fetch('/scep?operation=PKIOperation', {
@@ -254,5 +271,148 @@ describe('RFC 8894 §3.2.1.4, design 4.4: one answer from unwrap to proof of pos
     const [one, other] = [await exchange(lab, bad.message), await exchange(lab, good.message)];
     assert.notDeepEqual(one, other);
     assert.ok(!equal(bad.message, good.message));
+  });
+});
+
+describe('design 4.8: what a stranger cannot tell apart', () => {
+  const mdm = makeSigner('mdm');
+  const signing = {
+    enrol: {
+      authorize: ['signedChallenge'],
+      signedChallenge: { keys: { mdm: { publicKey: mdm.publicKey } } },
+    },
+  } satisfies LabOptions['endpoint'];
+  const listing = {
+    enrol: { authorize: ['challenge', 'deviceList'] },
+  } satisfies LabOptions['endpoint'];
+  const fixed = { transactionID: 'stranger', senderNonce: random(16), subject: 'CN=device-1' };
+
+  /** What is on the wire, of the same request with each of these. */
+  async function onTheWire(
+    w: World,
+    requests: Readonly<Record<string, EnrolOptions>>,
+  ): Promise<Map<string, string[]>> {
+    const seen = new Map<string, string[]>();
+    for (const [name, wanted] of Object.entries(requests)) {
+      const { message, read } = await enrolment(w.lab, { ...fixed, ...wanted });
+      const { status, headers, body } = await exchange(w.lab, message);
+      const answer = JSON.stringify({ status, headers, body });
+      seen.set(answer, [...(seen.get(answer) ?? []), name]);
+      refusedWith('SCEP-302', await read(await w.lab.operate(message)));
+    }
+    assert.deepEqual(w.certificates(), []);
+    return seen;
+  }
+
+  test('an unknown challenge, a decoy, one of another endpoint, one that was changed, one that was signed', async () => {
+    const w = await world();
+    const changed = await w.lab.challenge();
+    await w.forge('challenge', () => ({ usesLeft: 2, uses: 2 }));
+    const seen = await onTheWire(w, {
+      unknown: { challenge: 'x'.repeat(26) },
+      'shorter and unknown': { challenge: 'x' },
+      decoy: { challenge: await w.lab.challenge({ decoy: true }) },
+      'of another endpoint': { challenge: await w.lab.challenge({ endpoint: 'other' }) },
+      changed: { challenge: changed },
+      signed: { challenge: signed(mdm, { aud: 'default' }) },
+    });
+    assert.equal(seen.size, 1, [...seen.values()].join(' / '));
+  });
+
+  test('whatever is wrong with a signed challenge, and one that is none', async () => {
+    const w = await world({ endpoint: signing });
+    const iat = Math.floor(w.lab.clock.at / 1000);
+    const good = { aud: 'default', iat, exp: iat + 3600, jti: 'challenge-1' };
+    const seen = await onTheWire(w, {
+      unknown: { challenge: 'x'.repeat(26) },
+      'made here': { challenge: await w.lab.challenge() },
+      'of another key': { challenge: signed(makeSigner('mdm'), good) },
+      'of an unknown key': { challenge: signed({ ...mdm, kid: 'other' }, good) },
+      unsigned: { challenge: forged(mdm, good, 'none') },
+      'of another endpoint': { challenge: signed(mdm, { ...good, aud: 'other' }) },
+      'of the future': { challenge: signed(mdm, { ...good, iat: iat + 900 }) },
+      'for ever': { challenge: signed(mdm, { ...good, exp: iat + 900_000 }) },
+    });
+    assert.equal(seen.size, 1, [...seen.values()].join(' / '));
+  });
+
+  test('which devices are in a list, were removed from it, or have which names there', async () => {
+    const w = await world({ endpoint: listing });
+    const actor = { kind: 'admin', id: 'jane' } as const;
+    const rows = [{ name: ['listed'] }, { name: ['other'], subject: 'CN=x' }, { name: ['gone'] }];
+    const about = { list: 'default', restore: false, dryRun: false, actor };
+    await importRows(w.lab.deps, { ...about, rows });
+    await removeDevice(w.lab.deps, 'default', 'gone', { actor, reason: 'lost' });
+    const challenge = 'x'.repeat(26);
+    const subjects = ['listed', 'other', 'gone', 'absent'].map((name) => `CN=${name}`);
+    const requests = subjects.map((subject) => [subject, { subject, challenge }]);
+    const seen = await onTheWire(w, Object.fromEntries(requests));
+    assert.equal(seen.size, 1, [...seen.values()].join(' / '));
+  });
+
+  test('whoever has the challenge is told the reason, and nothing else differs', async () => {
+    const validators = { mdm: { validate: async () => ({ allow: false, note: 'stolen' }) } };
+    const w = await world({ endpoint: listing });
+    const strict = await w.instance({
+      validators,
+      authorize: { enrol: ['challenge', 'mdm'], renew: [] },
+    });
+    const open = await w.instance({ endpoint: {} });
+    const spent = await w.lab.challenge();
+    await enrolment(open, { challenge: spent, key: await deviceKey('spender') }).then(
+      ({ message }) => open.operate(message),
+    );
+    const locked = await w.lab.challenge({ subject: 'CN=right' });
+    for (let i = 0; i < 10; i++) {
+      await w.ask({ challenge: locked, subject: `CN=wrong ${i}` });
+    }
+    const known = w.challenges().map(({ id }) => id);
+    const revoked = await w.lab.challenge();
+    const made = w.challenges().find(({ id }) => !known.includes(id));
+    await revokeChallenge(w.lab.deps, made?.id ?? '', 'default', { kind: 'system' });
+    const expired = await w.lab.challenge({ ttlMs: 1 });
+    w.lab.clock.at += 1;
+    strict.clock.at += 1;
+    const bound = (options: ChallengeOptions) => w.lab.challenge(options);
+    const cases: readonly (readonly [Reason, string | undefined, Lab?])[] = [
+      ['challengeMissing', undefined],
+      ['challengeUnknown', 'x'.repeat(26)],
+      ['challengeSpent', spent],
+      ['challengeLocked', locked],
+      ['challengeRevoked', revoked],
+      ['challengeExpired', expired],
+      ['subjectNotBound', await bound({ subject: 'CN=x' })],
+      ['subjectNotBound', await bound({ subjectPattern: { CN: 'x-*' } })],
+      ['keyNotBound', await bound({ key: 'ec' })],
+      ['keyNotBound', await bound({ keyHash: 'ab'.repeat(32) })],
+      ['sourceNotBound', await bound({ sources: ['192.0.2.0/24'] })],
+      ['deviceUnlisted', await bound({})],
+      ['validatorRefused', await bound({}), strict],
+    ];
+    const seen = new Map<string, string>();
+    for (const [reason, challenge, lab = w.lab] of cases) {
+      const { message, request } = await enrolment(lab, {
+        ...fixed,
+        ...(challenge === undefined ? {} : { challenge }),
+      });
+      const { status, headers, body } = await exchange(lab, message);
+      const answer = fromHex(body);
+      const { attributes, eContent, certificate } = readSignedData(answer);
+      const { code, text } = reasons[reason];
+      const result = await readCertRep(await lab.operate(message), request, undefined);
+      assert.ok(result.pkiStatus === 'FAILURE');
+      assert.equal(result.text, `${code}: ${text}`);
+      const [said] = attributes.get(attributeOids.failInfoText)?.flat() ?? [];
+      const [digest] = attributes.get('1.2.840.113549.1.9.4')?.flat() ?? [];
+      assert.ok(said && digest);
+      const rest = [...attributes]
+        .filter(([type]) => type !== attributeOids.failInfoText)
+        .map(([type, values]) => [type, values.flat().map((value) => hex(content(value)))])
+        .sort();
+      const others = headers.filter(([name]) => name !== 'content-length');
+      const all = { status, others, rest, eContent: eContent?.length, ra: hex(certificate.der) };
+      seen.set(JSON.stringify(all), reason);
+      assert.equal(seen.size, 1, `told apart by more than its reason: ${[...seen.values()]}`);
+    }
   });
 });

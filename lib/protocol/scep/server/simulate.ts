@@ -6,12 +6,11 @@
 // say (they count as allowing), and the state of a challenge that exists. No challengePassword of a
 // CSR is ever looked up, so that simulation cannot be used to guess one.
 
-import { type Bytes, fromBase64, utf8 } from '../../../base/bytes.ts';
+import { type Bytes, fromBase64 } from '../../../base/bytes.ts';
 import { Malformed } from '../../../base/errors.ts';
-import { BACKDATE_MS, CHALLENGE_OCTETS } from '../../../base/limits.ts';
-import { base32, ulid } from '../../../base/ulid.ts';
+import { BACKDATE_MS } from '../../../base/limits.ts';
+import { ulid } from '../../../base/ulid.ts';
 import type { Ca } from '../../../ca/authority/ca-certificates.ts';
-import { makeChallenge } from '../../../ca/challenge/challenges.ts';
 import type { Deps, EnrolDeps } from '../../../ca/deps.ts';
 import { enrol } from '../../../ca/enrol/enrol.ts';
 import type { EnrolmentRequest, MessageSigner } from '../../../ca/enrol/request.ts';
@@ -20,7 +19,6 @@ import { certificateIdentity, keyIdentity } from '../../../ca/record/keys.ts';
 import { Tally } from '../../../ca/tally.ts';
 import type { Endpoint } from '../../../config/config.ts';
 import { accepted, contentCiphers } from '../../../crypto/algorithms.ts';
-import { hash } from '../../../crypto/native.ts';
 import type { CertificateRecord } from '../../../ports/records/certificate.ts';
 import type { Binding } from '../../../ports/records/records.ts';
 import type { Row, Store } from '../../../ports/store.ts';
@@ -36,6 +34,7 @@ import {
 } from '../../../x509/certificate.ts';
 import { type ProvenRequest, readCertificationRequest } from '../../../x509/csr.ts';
 import { verifySignature } from '../../../x509/public-key.ts';
+import { type Imagined, imagine } from './imagined-challenge.ts';
 import { requireSealable } from './reply.ts';
 
 type SimulatedRequest = {
@@ -44,6 +43,8 @@ type SimulatedRequest = {
   readonly csr: Bytes;
   /** As if it came with a fresh challenge that is bound like this; undefined: with none. */
   readonly challenge: Binding | undefined;
+  /** `kid` of the key that signs the challenge, where the endpoint takes signed ones. */
+  readonly signedBy?: string | undefined;
   /** As if it came from this address; by default from one that the challenge allows. */
   readonly from?: string | undefined;
   /** As if the device signed with this certificate; undefined: with one that it made itself. */
@@ -79,13 +80,15 @@ class Unsigned extends Error {
 }
 
 async function once(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
-  const { endpoint } = asked;
-  const ca = await deps.cas.ca(endpoint.ca);
+  const ca = await deps.cas.ca(asked.endpoint.ca);
   const now = deps.clock.now();
   try {
     const csr = await proven(asked);
     const signer = signerOf(asked, csr, ca, now);
-    const challenge = await challengeFor(deps, asked, now);
+    const { challenge: binding, signedBy } = asked;
+    const wanted = binding && { endpoint: asked.endpoint, binding, signedBy, now };
+    const challenge = wanted && (await imagine(deps, wanted));
+    const { endpoint } = challenge ?? asked;
     const secret = challenge?.secret;
     // Without a challenge, what the CSR carries still keys the reply, as it would for its device.
     const recipient = recipientOf(signer, secret ?? csr.challengePassword);
@@ -182,39 +185,8 @@ const recipientOf = (
   challengePassword,
 });
 
-type Challenge = {
-  readonly secret: string;
-  /** Its record; none for the secret of an endpoint that has a static one. */
-  readonly rows: readonly Row[];
-  readonly staticSecrets: Deps['staticSecrets'];
-};
-
-async function challengeFor(
-  { macKeys, random }: Deps,
-  { endpoint, challenge: binding }: SimulatedRequest,
-  now: number,
-): Promise<Challenge | undefined> {
-  if (!binding) return undefined;
-  const secret = base32(random(CHALLENGE_OCTETS));
-  const { staticChallenge } = endpoint.enrol;
-  if (staticChallenge) {
-    const digest = hash('SHA-256', utf8(secret));
-    return { secret, rows: [], staticSecrets: new Map([[staticChallenge.secret, digest]]) };
-  }
-  const [macKey] = await macKeys.live('challenge');
-  const wanted = {
-    binding,
-    uses: 1,
-    ttlMs: endpoint.challengeTtlMs,
-    id: ulid(now, random(10)),
-    now,
-  };
-  const { key, record } = makeChallenge(macKey, endpoint.id, secret, wanted);
-  return { secret, rows: [{ kind: 'challenge', key, rev: 1, record }], staticSecrets: new Map() };
-}
-
 /** The ports without their effects. */
-function leadingNowhere(deps: Deps, challenge: Challenge | undefined): EnrolDeps {
+function leadingNowhere(deps: Deps, challenge: Imagined | undefined): EnrolDeps {
   const allowing: Validator = { validate: async () => ({ allow: true }) };
   const { rows = [], staticSecrets = new Map() } = challenge ?? {};
   return {
