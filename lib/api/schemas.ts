@@ -148,6 +148,22 @@ export const evidence = described(
   z.record(z.string(), z.union([z.string(), z.number()])),
 );
 
+export const verdicts = described(
+  'what each validator of the endpoint said, in the order in which they were asked; after one that refuses, no other is',
+  z.optional(
+    z.array(
+      z.strictObject({
+        validator: described(
+          'as the configuration names it; `certificate`: the one that signed a renewal',
+          z.string(),
+        ),
+        allows: z.boolean(),
+        says: z.optional(z.string()),
+      }),
+    ),
+  ),
+);
+
 /** Answered where a request found done what it asks for. */
 export const unchanged = described(
   'true: it was so already, and nothing was written',

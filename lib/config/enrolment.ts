@@ -26,6 +26,12 @@ const signers = ['same', 'any'] as const;
 type ValidatorId = string;
 export const isOutside = (id: ValidatorId): boolean => !ownValidators.some((own) => own === id);
 
+type Asking = { readonly authorize: readonly ValidatorId[] };
+/** Those outside that an endpoint asks, of enrolments or of renewals. */
+export const outsideOf = ({ enrol, renew }: { readonly enrol: Asking; readonly renew: Asking }) => [
+  ...new Set([...enrol.authorize, ...renew.authorize].filter(isOutside)),
+];
+
 export type StaticChallenge = {
   /** A reference: `env:NAME`. */
   readonly secret: string;

@@ -5,7 +5,7 @@ import { binding } from '../../config/binding.ts';
 import { described } from '../../config/schema.ts';
 import { extension } from '../decoded.ts';
 import type { Routes } from '../route.ts';
-import { answer, body, endpointId, evidence, serial, time } from '../schemas.ts';
+import { answer, body, endpointId, evidence, serial, time, verdicts } from '../schemas.ts';
 
 const challengeText =
   'must be "none" or an object with what it is bound to, such as {"subject": ..., "san": [...]}';
@@ -23,6 +23,21 @@ const simulation = body(
       'where the endpoint takes signed challenges: the "kid" of the key that its challenge would be signed with; has to be given where it has several',
       z.optional(z.string()),
     ),
+    validatorAnswers: described(
+      'what validators outside are assumed to answer, by their names; one that is not named is assumed to allow',
+      z.optional(
+        z.record(
+          z.string(),
+          z.strictObject({
+            answer: described(
+              '"trouble": it gives none, and the device is told to come again',
+              z.enum(['allow', 'refuse', 'trouble']),
+            ),
+            reason: described('what it says', z.optional(z.string().check(z.maxLength(500)))),
+          }),
+        ),
+      ),
+    ),
     from: described(
       'as if it came from this address; from one that its challenge allows if absent',
       z.optional(z.string()),
@@ -37,9 +52,16 @@ const simulation = body(
 const simulated = answer(
   'Simulation',
   z.strictObject({
-    decision: z.enum(['grant', 'pend', 'deny']),
+    decision: described(
+      '`trouble`: a validator outside gives no answer, and the device is told to come again',
+      z.enum(['grant', 'pend', 'deny', 'trouble']),
+    ),
+    verdicts,
     code: described('of a refusal, as its device would be told', z.optional(z.string())),
-    text: z.optional(z.string()),
+    text: described(
+      'the sentence to it, or which validator gives no answer',
+      z.optional(z.string()),
+    ),
     failInfo: z.optional(z.string()),
     evidence: z.optional(evidence),
     rule: described('where it is decided', z.optional(z.string())),

@@ -22,6 +22,7 @@ import {
   time,
   turn,
   ulidText,
+  verdicts,
 } from '../schemas.ts';
 import { event } from './events.ts';
 
@@ -41,21 +42,7 @@ const fields = {
   names: described('TYPE:VALUE of the subjectAltNames', z.array(z.string())),
   profile: z.string(),
   authorizedBy: z.array(z.string()),
-  verdicts: described(
-    'what each validator of the endpoint said, in the order in which they were asked; after one that refuses, no other is',
-    z.optional(
-      z.array(
-        z.strictObject({
-          validator: described(
-            'as the configuration names it; `certificate`: the one that signed a renewal',
-            z.string(),
-          ),
-          allows: z.boolean(),
-          says: z.optional(z.string()),
-        }),
-      ),
-    ),
-  ),
+  verdicts,
   serial: described('of the certificate of the latest attempt', z.optional(hexText)),
   device: described('what its owner calls it, by its challenge', z.optional(z.string())),
   extKeyUsage: described(

@@ -1,8 +1,9 @@
 // scepter policy test: what would become of a request, tried out on the server without consequences.
 
 import { Command, Option } from 'commander';
-import type { AnswerTo } from '../../api/api.ts';
-import { base64 } from '../../base/bytes.ts';
+import type { AnswerTo, Api } from '../../api/api.ts';
+import type { SentTo } from '../../api/route.ts';
+import { base64, fromUtf8 } from '../../base/bytes.ts';
 import { callApi } from '../api.ts';
 import { wholeSerial } from '../certificate/which.ts';
 import { verified } from '../device/scep.ts';
@@ -14,6 +15,7 @@ import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds } from '../text.ts';
 import { type BindingOptions, bindingNames, bindingOf, bindingOptions } from './binding.ts';
 import { reasonOf, refusalFields } from './refusal.ts';
+import { verdictText } from './txn.ts';
 
 type Options = ShowOptions &
   BindingOptions & {
@@ -21,6 +23,7 @@ type Options = ShowOptions &
     readonly csr: string;
     readonly challenge: boolean;
     readonly signedBy?: string;
+    readonly validatorAnswers?: string;
     readonly from?: string;
     readonly renews?: string;
   };
@@ -31,6 +34,7 @@ const decisions = {
   grant: 'grant: the device would get a certificate',
   pend: 'pend: an approver would be asked',
   deny: 'deny: the device would be refused',
+  trouble: 'trouble: a validator gives no answer, and the device would be told to come again',
 } as const;
 
 export function policyCommand(io: Io): Command {
@@ -57,14 +61,20 @@ export function policyCommand(io: Io): Command {
       'as if it came from there (default: from where its challenge allows)',
     )
     .option('--renews <serial>', 'as if it was signed with this certificate, without a challenge')
+    .option(
+      '--validator-answers <file>',
+      'what validators outside would answer, JSON; "-" for standard input (default: they allow)',
+    )
     .addOption(outputOption())
     .option('--json', 'print one JSON object')
     .addOption(pagerOption())
     .addHelpText(
       'after',
       `
-Exit code 0: granted, or an approver would be asked. 1: refused.
+Exit code 0: granted, or an approver would be asked. 1: refused, or no answer.
 A challengePassword in the request is not looked at; it counts as good.
+A file for --validator-answers has validators by name, each with "answer" (allow, refuse or trouble, which is none)
+and maybe "reason": {"mdm": {"answer": "refuse", "reason": "not enrolled"}}
 
 Examples:
   scepter policy test --csr device.csr --endpoint vpn
@@ -77,6 +87,13 @@ Examples:
 
 async function testPolicy(io: Io, options: Options): Promise<void> {
   const { endpoint, csr: file, challenge: challenged, signedBy, renews, from } = options;
+  const { validatorAnswers: answersFile } = options;
+  if (answersFile === '-' && file === '-') {
+    throw new CliError(
+      'usage',
+      'standard input is one file: --csr or --validator-answers, not both',
+    );
+  }
   const bound = [...bindingNames, 'signedBy'].some(
     (name) => options[name as keyof BindingOptions] !== undefined,
   );
@@ -88,12 +105,29 @@ async function testPolicy(io: Io, options: Options): Promise<void> {
     csr,
     challenge,
     signedBy,
+    validatorAnswers: answersFile === undefined ? undefined : await answersIn(io, answersFile),
     from,
     renews: renews && (await wholeSerial(io, renews)),
   };
   const found = await callApi(io, 'POST /simulate', { body });
   await show(io, options, { json: found, page: () => page(found, endpoint, csr) });
   if (found.decision === 'deny') throw new CliError('failure', 'the request would be refused');
+  if (found.decision === 'trouble')
+    throw new CliError('failure', 'the request would not be decided');
+}
+
+type Answers = NonNullable<SentTo<Api['POST /simulate']>['body']['validatorAnswers']>;
+
+/** The server says of each field what is wrong with it. @throws {CliError} usage for what is no JSON */
+async function answersIn(io: Io, file: string): Promise<Answers> {
+  const octets = await fileOctets(io, file);
+  try {
+    return JSON.parse(fromUtf8(octets));
+  } catch (error) {
+    const isText = error instanceof SyntaxError || error instanceof TypeError;
+    if (!isText) throw error;
+    throw new CliError('usage', `${file} is not JSON: {"mdm": {"answer": "refuse"}} is expected`);
+  }
 }
 
 /** The first request in a file, DER in base64. */
@@ -110,14 +144,14 @@ async function requestIn(io: Io, file: string): Promise<string> {
 }
 
 function page(
-  { decision, code, text, evidence = {}, certificate }: Simulation,
+  { decision, verdicts = [], code, text, evidence = {}, certificate }: Simulation,
   endpoint: string,
   csr: string,
 ): Sheet {
   const reason = code === undefined ? undefined : reasonOf(code);
   const why: readonly Field[] = (reason &&
     refusalFields({ reason, evidence, endpoint, csr, profile: '<profile>' })) ?? [
-    ['code', code && `${code}: ${text}`],
+    ['code', code === undefined ? text : `${code}: ${text}`],
   ];
   const would: readonly Field[] = certificate
     ? [
@@ -133,7 +167,8 @@ function page(
   return [
     [
       { lines: [decisions[decision]] },
-      ...(decision === 'deny' ? [{ heading: 'why', fields: why }] : []),
+      { fields: [['validators', verdicts.map(verdictText)]] },
+      ...(decision === 'deny' || decision === 'trouble' ? [{ heading: 'why', fields: why }] : []),
       ...(certificate ? [{ heading: 'certificate', fields: would }] : []),
     ],
   ];

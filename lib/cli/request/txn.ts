@@ -126,7 +126,7 @@ async function listTransactions(
   );
 }
 
-const verdictText = ({ validator, allows, says }: Verdict): string =>
+export const verdictText = ({ validator, allows, says }: Verdict): string =>
   `${validator} ${allows ? 'allows' : 'refuses'}${says === undefined ? '' : `: ${says}`}`;
 
 function page(story: Story): Sheet {

@@ -10,9 +10,10 @@ import { Unusable } from '../../ca/policy/wanted.ts';
 import { findCertificate } from '../../ca/query/certificates.ts';
 import { explainRefusal } from '../../ca/query/explain-refusal.ts';
 import type { Endpoint } from '../../config/config.ts';
+import { outsideOf } from '../../config/enrolment.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { Binding } from '../../ports/records/records.ts';
-import { simulate } from '../../protocol/scep/server/simulate.ts';
+import { type AssumedAnswer, simulate } from '../../protocol/scep/server/simulate.ts';
 import { failInfoOf } from '../../protocol/scep/wire/fail-info.ts';
 import { reasons } from '../../refusal/reasons.ts';
 import type { Certificate } from '../../x509/certificate.ts';
@@ -29,7 +30,8 @@ function shown(certificate: Certificate) {
 }
 
 export const simulateHandlers: HandlersOf<typeof simulateRoutes> = {
-  async 'POST /simulate'(deps, { body: { endpoint: id, csr, challenge, signedBy, from, renews } }) {
+  async 'POST /simulate'(deps, { body }) {
+    const { endpoint: id, csr, challenge, signedBy, validatorAnswers = {}, from, renews } = body;
     const endpoint = deps.config.endpoints.get(id);
     if (!endpoint) throw new HttpFailure(422, `endpoint: "${id}" does not exist`);
     const octets = octetsOf(csr);
@@ -38,19 +40,26 @@ export const simulateHandlers: HandlersOf<typeof simulateRoutes> = {
       csr: octets,
       challenge: challenge === 'none' ? undefined : bindingOf(endpoint, challenge),
       signedBy: challenge === 'none' ? undefined : signerOf(endpoint, signedBy),
+      answers: answersFor(endpoint, validatorAnswers),
       from: from === undefined ? undefined : addressOf(from),
       renews: renews === undefined ? undefined : await renewed(deps, endpoint, renews),
     });
+    const { verdicts } = result;
+    if (result.decision === 'trouble') {
+      const { decision, validator, says } = result;
+      return { decision, verdicts, text: `validator ${validator}: ${says}` };
+    }
     if (result.decision === 'deny') {
       const { decision, reason, evidence: looked } = result;
       const { code, text } = reasons[reason];
       const about = { csr: base64(octets), endpoint: id, profile: endpoint.profile.id };
       const { rule, means, change } = explainRefusal({ reason, evidence: looked, ...about }) ?? {};
       const why = rule && means && change ? { rule, means, change } : {};
-      return { decision, code, text, failInfo: failInfoOf[reason], evidence: looked, ...why };
+      const failInfo = failInfoOf[reason];
+      return { decision, verdicts, code, text, failInfo, evidence: looked, ...why };
     }
     const { decision, certificate } = result;
-    return { decision, ...(certificate ? { certificate: shown(certificate) } : {}) };
+    return { decision, verdicts, ...(certificate ? { certificate: shown(certificate) } : {}) };
   },
 };
 
@@ -83,6 +92,17 @@ function bindingOf({ profile, enrol }: Endpoint, asked: WantedBinding): Binding 
     if (!(error instanceof Unusable)) throw error;
     throw new HttpFailure(422, `challenge.${error.field}: ${error.message}`);
   }
+}
+
+type Answers = Readonly<Record<string, AssumedAnswer>>;
+
+/** @throws {HttpFailure} 422 for a validator that the endpoint does not ask */
+function answersFor(endpoint: Endpoint, answers: Answers): Map<string, AssumedAnswer> {
+  const asked = outsideOf(endpoint);
+  const other = Object.keys(answers).find((id) => !asked.includes(id));
+  if (other === undefined) return new Map(Object.entries(answers));
+  const said = asked.length === 0 ? 'asks no validator outside' : `asks ${asked.join(', ')}`;
+  throw new HttpFailure(422, `validatorAnswers.${other}: the endpoint "${endpoint.id}" ${said}`);
 }
 
 /** @throws {HttpFailure} 422 */

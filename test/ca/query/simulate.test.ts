@@ -331,6 +331,15 @@ describe('what is foretold is what happens', () => {
         assert.equal(foretold.decision, 'grant');
         agree(foretold, answer.certificates[0] ?? new Uint8Array(0));
       }
+      // Each validator says what was foretold of it.
+      const csrHash = hex(hash('SHA-256', sent.request.plaintext));
+      const recorded = w.transactions().find((made) => made.csrHash === csrHash);
+      const said = (recorded?.verdicts ?? []).map(({ validator, allows }) => [validator, allows]);
+      const verdicts = foretold.verdicts as Body[];
+      assert.deepEqual(
+        verdicts.map(({ validator, allows }) => [validator, allows]),
+        said,
+      );
       // No check of a whole CA knows of a hold.
       if (one.expected !== 'SCEP-329') w.check();
     });

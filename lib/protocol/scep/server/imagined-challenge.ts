@@ -13,15 +13,15 @@ import { printDuration } from '../../../config/duration.ts';
 import type { SignedChallenges } from '../../../config/signed-challenge.ts';
 import { hash } from '../../../crypto/native.ts';
 import type { Binding } from '../../../ports/records/records.ts';
-import type { Row } from '../../../ports/store.ts';
+import { type Given, rowName } from './judge.ts';
 
-export type Imagined = {
+type Imagined = {
   /** What the device would send. */
   readonly secret: string;
   /** The endpoint, as it believes the challenge. */
   readonly endpoint: Endpoint;
   /** The record of one that is made here. */
-  readonly rows: readonly Row[];
+  readonly rows: Given['rows'];
   readonly staticSecrets: Deps['staticSecrets'];
 };
 
@@ -43,7 +43,7 @@ export async function imagine(
     return imagineSigned(signedChallenge, { endpoint, binding, signedBy, now, jti });
   }
   const secret = base32(random(CHALLENGE_OCTETS));
-  const none = { secret, endpoint, rows: [], staticSecrets: new Map() };
+  const none = { secret, endpoint, rows: new Map(), staticSecrets: new Map() };
   if (staticChallenge) {
     const digest = hash('SHA-256', utf8(secret));
     return { ...none, staticSecrets: new Map([[staticChallenge.secret, digest]]) };
@@ -52,7 +52,8 @@ export async function imagine(
   const ttlMs = endpoint.challengeTtlMs;
   const wanted = { binding, uses: 1, ttlMs, id: ulid(now, random(10)), now };
   const { key, record } = makeChallenge(macKey, endpoint.id, secret, wanted);
-  return { ...none, rows: [{ kind: 'challenge', key, rev: 1, record }] };
+  const row = { kind: 'challenge', key, rev: 1, record } as const;
+  return { ...none, rows: new Map([[rowName(row), row]]) };
 }
 
 async function imagineSigned(
@@ -73,5 +74,6 @@ async function imagineSigned(
   const signing = keys.get(kid);
   const believed = new Map(signing ? [[kid, { ...signing, ...key }]] : []);
   const enrol = { ...endpoint.enrol, signedChallenge: { keys: believed } };
-  return { secret: text, endpoint: { ...endpoint, enrol }, rows: [], staticSecrets: new Map() };
+  const believing = { ...endpoint, enrol };
+  return { secret: text, endpoint: believing, rows: new Map(), staticSecrets: new Map() };
 }

@@ -1,27 +1,23 @@
-// Simulates a request without any effect. It runs the same functions as a device's request, from its proof to
-// the signature, with ports that change nothing: a store that only reads, a signer that only looks at what it
-// should sign. So the answer is what a device would get, by the same rules.
+// Simulates a request without any effect: the answer is what a device would get, by the same functions (`judge.ts`).
 //
-// What it cannot know is left out: the pkiMessage around the request, what validators outside would
-// say (they count as allowing), and the state of a challenge that exists. No challengePassword of a
-// CSR is ever looked up, so that simulation cannot be used to guess one.
+// What it cannot know is left out: the pkiMessage around the request, and the state of a challenge that exists; what
+// validators outside would say is assumed. No challengePassword of a CSR is ever looked up, so that simulation cannot
+// be used to guess one.
 
 import { type Bytes, fromBase64 } from '../../../base/bytes.ts';
 import { Malformed } from '../../../base/errors.ts';
 import { BACKDATE_MS } from '../../../base/limits.ts';
 import { ulid } from '../../../base/ulid.ts';
 import type { Ca } from '../../../ca/authority/ca-certificates.ts';
-import type { Deps, EnrolDeps } from '../../../ca/deps.ts';
-import { enrol } from '../../../ca/enrol/enrol.ts';
+import type { Deps } from '../../../ca/deps.ts';
 import type { EnrolmentRequest, MessageSigner } from '../../../ca/enrol/request.ts';
-import { requireGoodKeys } from '../../../ca/policy/good-key.ts';
 import { certificateIdentity, keyIdentity } from '../../../ca/record/keys.ts';
-import { Tally } from '../../../ca/tally.ts';
 import type { Endpoint } from '../../../config/config.ts';
+import { outsideOf } from '../../../config/enrolment.ts';
 import { accepted, contentCiphers } from '../../../crypto/algorithms.ts';
 import type { CertificateRecord } from '../../../ports/records/certificate.ts';
 import type { Binding } from '../../../ports/records/records.ts';
-import type { Row, Store } from '../../../ports/store.ts';
+import type { Verdict } from '../../../ports/records/transaction.ts';
 import type { Validator } from '../../../ports/validator.ts';
 import type { Evidence } from '../../../refusal/evidence.ts';
 import { type Reason, Refusal } from '../../../refusal/reasons.ts';
@@ -34,8 +30,14 @@ import {
 } from '../../../x509/certificate.ts';
 import { type ProvenRequest, readCertificationRequest } from '../../../x509/csr.ts';
 import { verifySignature } from '../../../x509/public-key.ts';
-import { type Imagined, imagine } from './imagined-challenge.ts';
+import { imagine } from './imagined-challenge.ts';
+import { judge } from './judge.ts';
 import { requireSealable } from './reply.ts';
+
+export type AssumedAnswer = {
+  readonly answer: 'allow' | 'refuse' | 'trouble';
+  readonly reason?: string | undefined;
+};
 
 type SimulatedRequest = {
   readonly endpoint: Endpoint;
@@ -45,18 +47,26 @@ type SimulatedRequest = {
   readonly challenge: Binding | undefined;
   /** `kid` of the key that signs the challenge, where the endpoint takes signed ones. */
   readonly signedBy?: string | undefined;
+  /** What validators outside are assumed to answer, by their names; all others allow. */
+  readonly answers?: ReadonlyMap<string, AssumedAnswer> | undefined;
   /** As if it came from this address; by default from one that the challenge allows. */
   readonly from?: string | undefined;
   /** As if the device signed with this certificate; undefined: with one that it made itself. */
   readonly renews: CertificateRecord | undefined;
 };
 
-type Simulation =
-  /** The signature of `certificate` is a dummy; the signed part is what a device would get. */
-  | { readonly decision: 'grant'; readonly certificate: Certificate }
+type Simulation = {
+  /** What each validator would say, in the order in which they are asked. */
+  readonly verdicts: readonly Verdict[];
+} & (
+  | /** The signature of `certificate` is a dummy; the signed part is what a device would get. */
+  { readonly decision: 'grant'; readonly certificate: Certificate }
   /** What an approver would allow, unless there is a reason to refuse it then. */
   | { readonly decision: 'pend'; readonly certificate: Certificate | undefined }
-  | { readonly decision: 'deny'; readonly reason: Reason; readonly evidence: Evidence };
+  | { readonly decision: 'deny'; readonly reason: Reason; readonly evidence: Evidence }
+  /** A validator outside gives no answer: the device is told to come again. */
+  | { readonly decision: 'trouble'; readonly validator: string; readonly says: string }
+);
 
 /** @throws {Outage} when the service failed, or another request is using the same certificate or key */
 export async function simulate(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
@@ -67,16 +77,7 @@ export async function simulate(deps: Deps, asked: SimulatedRequest): Promise<Sim
     endpoint: { ...asked.endpoint, approval: 'never' },
   });
   const certificate = approved.decision === 'grant' ? approved.certificate : undefined;
-  return { decision: 'pend', certificate };
-}
-
-/** Thrown where the CA's key would be asked. */
-class Unsigned extends Error {
-  readonly tbs: Bytes;
-  constructor(tbs: Bytes) {
-    super('nothing is signed here');
-    this.tbs = tbs;
-  }
+  return { ...simulation, certificate };
 }
 
 async function once(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
@@ -93,7 +94,6 @@ async function once(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
     // Without a challenge, what the CSR carries still keys the reply, as it would for its device.
     const recipient = recipientOf(signer, secret ?? csr.challengePassword);
     requireSealable(recipient);
-    requireGoodKeys(deps.config, ca, csr.publicKey, signer.key);
     const request: EnrolmentRequest = {
       ...{ endpoint, ca, signer },
       transactionID: 'simulated',
@@ -107,20 +107,60 @@ async function once(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
       requestHash: `simulated ${ulid(now, deps.random(10))}`,
       renewalHash: signer.ours ? `simulated ${ulid(now, deps.random(10))}` : undefined,
     };
-    const outcome = await enrol(leadingNowhere(deps, challenge), request);
-    if (outcome.kind === 'refused') throw new Refusal(outcome.reason, outcome.evidence);
-    return { decision: 'pend', certificate: undefined };
+    const judged = await judge(deps, request, {
+      rows: challenge?.rows ?? new Map(),
+      staticSecrets: challenge?.staticSecrets ?? new Map(),
+      validators: assumed(asked),
+    });
+    const verdicts = judged.verdicts.map(withoutImagined);
+    switch (judged.decision) {
+      case 'grant': {
+        const certificate = readCertificate(signed(judged.tbs, ca.scheme, new Uint8Array(0)));
+        return { decision: 'grant', certificate, verdicts };
+      }
+      case 'pend':
+        return { decision: 'pend', certificate: undefined, verdicts };
+      case 'deny': {
+        // It would name a challenge that is not there.
+        const { challengeId: _none, ...evidence } = judged.evidence;
+        return { decision: 'deny', reason: judged.reason, evidence, verdicts };
+      }
+    }
   } catch (error) {
-    if (error instanceof Unsigned) {
-      const certificate = readCertificate(signed(error.tbs, ca.scheme, new Uint8Array(0)));
-      return { decision: 'grant', certificate };
+    if (error instanceof NoAnswer) {
+      const { validator, message: says } = error;
+      return { decision: 'trouble', verdicts: [], validator, says };
     }
     if (!(error instanceof Refusal)) throw error;
-    // It would name a challenge that is not there.
-    const { challengeId: _none, ...evidence } = error.evidence;
-    return { decision: 'deny', reason: error.reason, evidence };
+    const { reason, evidence } = error;
+    return { decision: 'deny', reason, evidence, verdicts: [] };
   }
 }
+
+/** A validator outside that gives none. */
+class NoAnswer extends Error {
+  readonly validator: string;
+  constructor(validator: string, says: string) {
+    super(says);
+    this.validator = validator;
+  }
+}
+
+/** The validators outside, answering as it is assumed; of whom nothing is assumed allows. */
+function assumed({ endpoint, answers }: SimulatedRequest): Map<string, Validator> {
+  const validatorOf = (id: string): Validator => ({
+    async validate() {
+      const { answer = 'allow', reason } = answers?.get(id) ?? {};
+      if (answer === 'trouble') throw new NoAnswer(id, reason ?? 'it gives no answer');
+      return { allow: answer === 'allow', note: reason ?? 'as it is assumed' };
+    },
+  });
+  return new Map(outsideOf(endpoint).map((id) => [id, validatorOf(id)]));
+}
+
+/** A challenge that is only imagined has no id. */
+const withoutImagined = ({ says, ...verdict }: Verdict): Verdict =>
+  says === undefined || /^challenge [0-9A-Z]{26}$/.test(says) ? verdict : { ...verdict, says };
 
 /** As `openRequest` has it, with a word on why. @throws {Refusal} envelopeRejected */
 async function proven({ csr: der, endpoint }: SimulatedRequest): Promise<ProvenRequest> {
@@ -183,44 +223,4 @@ const recipientOf = (
   digest: 'SHA-256' as const,
   cipher: contentCiphers['AES-128'],
   challengePassword,
-});
-
-/** The ports without their effects. */
-function leadingNowhere(deps: Deps, challenge: Imagined | undefined): EnrolDeps {
-  const allowing: Validator = { validate: async () => ({ allow: true }) };
-  const { rows = [], staticSecrets = new Map() } = challenge ?? {};
-  return {
-    ...deps,
-    store: reading(deps.store, rows),
-    signer: {
-      sign: (_reference, _algorithm, tbs) => Promise.reject(new Unsigned(tbs)),
-    },
-    validators: new Map([...deps.validators.keys()].map((id) => [id, allowing])),
-    // A simulated waiting request is not kept, so any key may protect it; an approver's process has no
-    // permission to open the real one.
-    macKeys: {
-      live: async (purpose) =>
-        purpose === 'pending'
-          ? [{ id: 'simulated', key: deps.random(32) }]
-          : deps.macKeys.live(purpose),
-    },
-    staticSecrets,
-    log: () => {},
-    tally: new Tally(),
-  };
-}
-
-/** What is in the store, and these rows; every write succeeds and changes nothing. */
-const reading = (store: Store, rows: readonly Row[]): Store => ({
-  read: async (keys) => {
-    const ours = rows.filter((row) =>
-      keys.some(({ kind, key }) => kind === row.kind && key === row.key),
-    );
-    const others = keys.filter(
-      ({ kind, key }) => !ours.some((row) => kind === row.kind && key === row.key),
-    );
-    return [...ours, ...(await store.read(others))];
-  },
-  write: async () => 'done',
-  list: (query) => store.list(query),
 });
