@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { extensionOids } from '../../../lib/asn1/oids.ts';
 import { sequence } from '../../../lib/asn1/writer.ts';
 import { type Bytes, equal, fromBase64, hex, utf8 } from '../../../lib/base/bytes.ts';
-import { decide } from '../../../lib/ca/approve/pending.ts';
+import { decide } from '../../../lib/ca/approve/decide.ts';
 import { namesOf } from '../../../lib/ca/authorize/renew.ts';
 import { revokeChallenge } from '../../../lib/ca/challenge/challenge-list.ts';
 import { removeDevice } from '../../../lib/ca/devices/device-list.ts';
