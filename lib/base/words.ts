@@ -106,6 +106,19 @@ export type MacPurpose = (typeof macPurposes)[number];
 export const withheldWords = ['notIssued', 'notKept', 'secret', 'live'] as const;
 export type Withheld = (typeof withheldWords)[number];
 
+/** Why a recorded request is not judged under another configuration: its record, its challenge or the certificate that
+ * signed it is gone; what it brought is not on record, or is not what the configuration asks for; a validator outside was
+ * not asked then; our own trouble. */
+export const notReplayedWords = [
+  'requestGone',
+  'challengeGone',
+  'certificateGone',
+  'proofUnknown',
+  'validatorUnasked',
+  'trouble',
+] as const;
+export type NotReplayed = (typeof notReplayedWords)[number];
+
 /** The steps to another RA key. */
 export const rotationSteps = ['prepare', 'activate', 'retire'] as const;
 export type RotationStep = (typeof rotationSteps)[number];

@@ -36,6 +36,7 @@ test('a list takes a limit and a cursor, and answers the next cursor', () => {
 test('a request that changes something can be repeated, and one that only asks or copies, or does no more the second time, is not remembered', () => {
   const asks: readonly RouteName[] = [
     'POST /simulate',
+    'POST /replay',
     'POST /challenges/check',
     // The same rows are left as they are.
     'POST /devices',

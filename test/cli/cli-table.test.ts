@@ -124,6 +124,7 @@ test('the table has every command', () => {
       'backup',
       'restore',
       'policy test',
+      'policy replay',
       'log tail',
       'log export',
       'log forget',

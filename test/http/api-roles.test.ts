@@ -57,6 +57,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'GET /status': everybody,
   'GET /config': ['auditor'],
   'POST /simulate': everybody,
+  'POST /replay': ['auditor'],
   'POST /snapshots': [],
 };
 
@@ -79,6 +80,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /tokens': { name: 'operator', roles: ['auditor'] },
   'POST /tokens/revoke': { name: 'nobody has it' },
   'POST /simulate': { csr: 'AAAA', endpoint: 'nowhere' },
+  'POST /replay': { config: {}, since: '2030-01-31' },
 };
 
 const store = new MemoryStore();

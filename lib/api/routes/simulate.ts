@@ -1,11 +1,24 @@
-// What would become of a request: policy tried out on a CSR, with no device and no consequence.
+// What would become of a request: policy tried out on a CSR, or on recorded requests, with no device and no consequence.
 
 import * as z from 'zod/mini';
+import { MAX_PAGE } from '../../base/limits.ts';
+import { notReplayedWords } from '../../base/words.ts';
 import { binding } from '../../config/binding.ts';
 import { described } from '../../config/schema.ts';
 import { extension } from '../decoded.ts';
 import type { Routes } from '../route.ts';
-import { answer, body, endpointId, evidence, serial, time, verdicts } from '../schemas.ts';
+import {
+  altered,
+  answer,
+  body,
+  endpointId,
+  evidence,
+  moment,
+  serial,
+  time,
+  ulidText,
+  verdicts,
+} from '../schemas.ts';
 
 const challengeText =
   'must be "none" or an object with what it is bound to, such as {"subject": ..., "san": [...]}';
@@ -85,6 +98,59 @@ const simulated = answer(
   }),
 );
 
+const outcome = {
+  decision: z.enum(['grant', 'pend', 'deny']),
+  code: described('of a refusal, as its device would be told', z.optional(z.string())),
+  text: z.optional(z.string()),
+};
+
+const replay = body(
+  'Replay',
+  z.strictObject({
+    config: described(
+      'another configuration: the whole document',
+      z.record(z.string(), z.unknown()),
+    ),
+    since: described('requests that came from this time on', moment),
+    endpoint: described('only of this endpoint; of all of now if absent', z.optional(endpointId)),
+    limit: described(
+      'how many requests at most',
+      z._default(z.int().check(z.gte(1), z.lte(MAX_PAGE)), 20),
+    ),
+    cursor: described('`next` of the page before, of the same replay', z.optional(ulidText)),
+  }),
+);
+
+const replayed = answer(
+  'Replayed',
+  z.strictObject({
+    compared: described('how many requests were judged again', z.int()),
+    differing: described(
+      'of these the ones whose outcome would differ, newest first',
+      z.array(
+        z.strictObject({
+          id: ulidText,
+          endpoint: z.string(),
+          subject: described('RFC 4514', z.string()),
+          createdAt: time,
+          was: z.strictObject(outcome),
+          would: z.strictObject({
+            ...outcome,
+            rule: described('where it is decided', z.optional(z.string())),
+            evidence: z.optional(evidence),
+          }),
+        }),
+      ),
+    ),
+    notReplayed: described(
+      'how many could not be judged again, by why',
+      z.partialRecord(z.enum(notReplayedWords), z.int()),
+    ),
+    next: described('`cursor` of the next page; null at the end', z.nullable(z.string())),
+    altered,
+  }),
+);
+
 export const simulateRoutes = {
   'POST /simulate': {
     noun: 'simulation',
@@ -92,5 +158,13 @@ export const simulateRoutes = {
     summary: 'What would become of a request; nothing is written and nothing is signed',
     body: simulation,
     answer: simulated,
+  },
+  'POST /replay': {
+    noun: 'replay',
+    roles: ['auditor'],
+    summary:
+      'Recorded requests judged under another configuration, newest first; nothing is written and nothing is signed',
+    body: replay,
+    answer: replayed,
   },
 } as const satisfies Routes;

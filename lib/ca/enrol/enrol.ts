@@ -120,7 +120,10 @@ async function carryOut(
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     if (await endOwn(deps, request, known, decided.now)) return { kind: 'again' };
-    throw error;
+    const { decision } = decided;
+    if (!('authorization' in decision)) throw error;
+    // It was allowed, and cannot be certified: who allowed it is on record all the same.
+    throw Object.assign(error, { verdicts: decision.authorization.grounds.verdicts });
   }
 }
 

@@ -32,11 +32,14 @@ export function cut(text: string): string {
   return kept;
 }
 
+/** With what validators said, where they were asked. */
+export type JudgedRefusal = Refusal & { readonly verdicts?: readonly Verdict[] };
+
 /** It is for people only: no pointer names it, so no later message is compared with it. */
 export function refusedTransaction(
   deps: Deps,
   request: EnrolmentRequest,
-  { reason, evidence, verdicts }: Refusal & { readonly verdicts?: readonly Verdict[] },
+  { reason, evidence, verdicts }: JudgedRefusal,
   now: number,
 ): Transaction<'refused'> {
   const begun = beginTransaction(deps, request, now);

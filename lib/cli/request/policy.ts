@@ -15,6 +15,7 @@ import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds } from '../text.ts';
 import { type BindingOptions, bindingNames, bindingOf, bindingOptions } from './binding.ts';
 import { reasonOf, refusalFields } from './refusal.ts';
+import { replayCommand } from './replay.ts';
 import { verdictText } from './txn.ts';
 
 type Options = ShowOptions &
@@ -82,6 +83,7 @@ Examples:
   scepter policy test --csr next.csr --renews 5f1c2a9d3b7e48f0a1b2c3d4e5f60718 --json`,
     )
     .action((options: Options) => testPolicy(io, options));
+  policy.addCommand(replayCommand(io));
   return policy;
 }
 

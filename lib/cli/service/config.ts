@@ -58,7 +58,7 @@ Examples:
       if (server && file) throw new CliError('usage', 'give a file or --server, not both');
       const document = server
         ? await callApi(io, 'GET /config')
-        : (await schemas()).completed((await checked(await read(io, file))).document);
+        : (await schemas()).completed((await checked(await readConfig(io, file))).document);
       io.out(json ? jsonLine(document) : indented(document));
     });
   return config;
@@ -68,7 +68,8 @@ type ValidateOptions = { readonly json?: true; readonly stamp?: true };
 type PrintOptions = { readonly server?: true; readonly json?: true };
 type Source = Awaited<ReturnType<Io['config']>>;
 
-async function read(io: Io, file: string | undefined): Promise<Source> {
+/** A file, standard input, or what a server started here would take. @throws {CliError} usage */
+export async function readConfig(io: Io, file: string | undefined): Promise<Source> {
   try {
     if (file !== '-') return await io.config(file);
     const { parseJsonc } = await import('../../config/schema.ts');
@@ -97,7 +98,7 @@ async function checked({ name, document }: Source): Promise<Config> {
 type Printed = 'sentence' | 'json' | { readonly stamp: string };
 
 async function validate(io: Io, file: string | undefined, printed: Printed): Promise<void> {
-  const { name, document, secrets } = await read(io, file);
+  const { name, document, secrets } = await readConfig(io, file);
   const { checkConfig } = await schemas();
   const { sampleCa, uncertifiable } = await import('../../ca/policy/certifiable.ts');
   try {

@@ -7,6 +7,7 @@ import type { AdminDeps } from '../../ca/deps.ts';
 import type { OperatorHandlers } from '../operator/handlers.ts';
 import { tokenListHandlers } from '../operator/token-list.ts';
 import { deviceHandlers } from '../policy/devices.ts';
+import { replayHandlers } from '../policy/replay.ts';
 import type { Admin, Callers } from './auth.ts';
 import { caHandlers } from './cas.ts';
 import { certificateHandlers } from './certificates.ts';
@@ -30,6 +31,7 @@ const handlers: HandlersOf<Omit<Api, keyof OperatorHandlers>> = {
   ...eventHandlers,
   ...serviceHandlers,
   ...simulateHandlers,
+  ...replayHandlers,
 };
 
 export const adminRoutes = (

@@ -29,7 +29,7 @@ function shown(certificate: Certificate) {
   return { ...about, lint: 'clean' as const };
 }
 
-export const simulateHandlers: HandlersOf<typeof simulateRoutes> = {
+export const simulateHandlers: HandlersOf<Pick<typeof simulateRoutes, 'POST /simulate'>> = {
   async 'POST /simulate'(deps, { body }) {
     const { endpoint: id, csr, challenge, signedBy, validatorAnswers = {}, from, renews } = body;
     const endpoint = deps.config.endpoints.get(id);

@@ -4,7 +4,7 @@
 import type { Bytes } from '../../../base/bytes.ts';
 import type { Deps } from '../../../ca/deps.ts';
 import { enrol } from '../../../ca/enrol/enrol.ts';
-import { DeniedRequest } from '../../../ca/enrol/record-refusal.ts';
+import type { JudgedRefusal } from '../../../ca/enrol/refused-record.ts';
 import type { EnrolmentRequest } from '../../../ca/enrol/request.ts';
 import { requireGoodKeys } from '../../../ca/policy/good-key.ts';
 import { Tally } from '../../../ca/tally.ts';
@@ -83,8 +83,7 @@ export async function judge(
       return { decision: 'grant', tbs: error.tbs, verdicts: verdicts() };
     }
     if (!(error instanceof Refusal)) throw error;
-    const { reason, evidence } = error;
-    const said = error instanceof DeniedRequest ? error.verdicts : [];
+    const { reason, evidence, verdicts: said = [] } = error as JudgedRefusal;
     return { decision: 'deny', reason, evidence, verdicts: said };
   }
 }

@@ -4,14 +4,11 @@
 // validators outside would say is assumed. No challengePassword of a CSR is ever looked up, so that simulation cannot
 // be used to guess one.
 
-import { type Bytes, fromBase64 } from '../../../base/bytes.ts';
+import type { Bytes } from '../../../base/bytes.ts';
 import { Malformed } from '../../../base/errors.ts';
-import { BACKDATE_MS } from '../../../base/limits.ts';
 import { ulid } from '../../../base/ulid.ts';
-import type { Ca } from '../../../ca/authority/ca-certificates.ts';
 import type { Deps } from '../../../ca/deps.ts';
 import type { EnrolmentRequest, MessageSigner } from '../../../ca/enrol/request.ts';
-import { certificateIdentity, keyIdentity } from '../../../ca/record/keys.ts';
 import type { Endpoint } from '../../../config/config.ts';
 import { outsideOf } from '../../../config/enrolment.ts';
 import { accepted, contentCiphers } from '../../../crypto/algorithms.ts';
@@ -21,18 +18,13 @@ import type { Verdict } from '../../../ports/records/transaction.ts';
 import type { Validator } from '../../../ports/validator.ts';
 import type { Evidence } from '../../../refusal/evidence.ts';
 import { type Reason, Refusal } from '../../../refusal/reasons.ts';
-import {
-  type Certificate,
-  encodeTbsCertificate,
-  publicKeyOf,
-  readCertificate,
-  signed,
-} from '../../../x509/certificate.ts';
+import { type Certificate, readCertificate, signed } from '../../../x509/certificate.ts';
 import { type ProvenRequest, readCertificationRequest } from '../../../x509/csr.ts';
 import { verifySignature } from '../../../x509/public-key.ts';
 import { imagine } from './imagined-challenge.ts';
 import { judge } from './judge.ts';
 import { requireSealable } from './reply.ts';
+import { heldSigner, selfSigner } from './signers.ts';
 
 export type AssumedAnswer = {
   readonly answer: 'allow' | 'refuse' | 'trouble';
@@ -85,7 +77,8 @@ async function once(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
   const now = deps.clock.now();
   try {
     const csr = await proven(asked);
-    const signer = signerOf(asked, csr, ca, now);
+    const { der } = asked.renews ?? {};
+    const signer = der === undefined ? selfSigner(csr, ca, now) : heldSigner({ der });
     const { challenge: binding, signedBy } = asked;
     const wanted = binding && { endpoint: asked.endpoint, binding, signedBy, now };
     const challenge = wanted && (await imagine(deps, wanted));
@@ -186,32 +179,6 @@ async function proven({ csr: der, endpoint }: SimulatedRequest): Promise<ProvenR
 function clientOf({ from, challenge }: SimulatedRequest): Pick<EnrolmentRequest['kept'], 'client'> {
   const address = from ?? challenge?.sources?.[0]?.replace(/\/\d+$/, '');
   return address === undefined ? {} : { client: { from: address } };
-}
-
-/** The signer that the pkiMessage would have. */
-function signerOf(
-  { renews }: SimulatedRequest,
-  csr: ProvenRequest,
-  ca: Ca,
-  now: number,
-): MessageSigner {
-  if (!renews?.der) {
-    const { spki } = csr.publicKey;
-    const certificate = selfSigned(csr, ca, now);
-    return { certificate, key: csr.publicKey, identity: keyIdentity(spki), ours: false };
-  }
-  const certificate = readCertificate(fromBase64(renews.der));
-  const key = publicKeyOf(certificate);
-  if (!key) throw new Malformed('a certificate of ours with a key that is none');
-  return { certificate, key, identity: certificateIdentity(certificate.der), ours: true };
-}
-
-function selfSigned({ subject, publicKey }: ProvenRequest, { scheme }: Ca, now: number) {
-  const tbs = encodeTbsCertificate({
-    ...{ serial: Uint8Array.of(1), scheme, issuer: subject, subject, spki: publicKey.spki },
-    ...{ notBefore: now - BACKDATE_MS, notAfter: now + BACKDATE_MS, extensions: [] },
-  });
-  return readCertificate(signed(tbs, scheme, new Uint8Array(0)));
 }
 
 const recipientOf = (
