@@ -176,6 +176,29 @@ describe('rules that change', () => {
     assert.deepEqual(taken.differing, [['grant', 'SCEP-302']]);
   });
 
+  test('a signed challenge that has just room for what it says is judged again', async () => {
+    const mdm = makeSigner('mdm-2026', 'EdDSA');
+    const keys = { 'mdm-2026': { publicKey: mdm.publicKey, names: { dns: 'any' as const } } };
+    const enrol = { authorize: ['signedChallenge' as const], signedChallenge: { keys } };
+    const w = await world({ endpoint: { enrol } });
+    const iat = Math.floor(w.lab.clock.at / 1000);
+    const claims = {
+      aud: 'default',
+      iat,
+      exp: iat + 60,
+      jti: 'eight---',
+      extKeyUsage: ['clientAuth'],
+    };
+    const san = ['dns:a.example'];
+    const challenge = () =>
+      signed(mdm, { ...claims, san, device: 'x'.repeat(256), validity: '30d' });
+    while (challenge().length < 1000) san.push(`dns:${san.length}.example`);
+    assert.ok(challenge().length <= 1024);
+    got(await w.ask({ challenge: challenge() }));
+    w.lab.calls.length = 0;
+    assert.deepEqual(await replayed(w, {}), { compared: 1, notReplayed: {}, differing: [] });
+  });
+
   test('who has the last word, and that nobody is needed any more', async () => {
     const w = await enrolled();
     assert.deepEqual((await replayed(w, { approval: 'always' })).differing, [['grant', 'pend']]);

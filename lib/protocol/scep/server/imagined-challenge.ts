@@ -10,6 +10,7 @@ import { makeChallenge } from '../../../ca/challenge/challenges.ts';
 import type { Deps } from '../../../ca/deps.ts';
 import type { Endpoint } from '../../../config/config.ts';
 import { printDuration } from '../../../config/duration.ts';
+import { purposeName } from '../../../config/purposes.ts';
 import type { SignedChallenges } from '../../../config/signed-challenge.ts';
 import { hash } from '../../../crypto/native.ts';
 import type { Binding } from '../../../ports/records/records.ts';
@@ -39,7 +40,8 @@ export async function imagine(
 ): Promise<Imagined> {
   const { staticChallenge, signedChallenge } = endpoint.enrol;
   if (signedChallenge) {
-    const jti = base32(random(CHALLENGE_OCTETS));
+    // Of the 8 characters that one has at least.
+    const jti = base32(random(5));
     return imagineSigned(signedChallenge, { endpoint, binding, signedBy, now, jti });
   }
   const secret = base32(random(CHALLENGE_OCTETS));
@@ -56,6 +58,7 @@ export async function imagine(
   return { ...none, rows: new Map([[rowName(row), row]]) };
 }
 
+/** As short as one can be that says the same: what has room in a real one has room in it. */
 async function imagineSigned(
   { keys }: SignedChallenges,
   { endpoint, binding, signedBy, now, jti }: Wanted & { readonly jti: string },
@@ -63,11 +66,13 @@ async function imagineSigned(
   const [first = ''] = keys.keys();
   const kid = signedBy ?? first;
   const { signOnce } = await import('../../../crypto/jws.ts');
-  const { names, validityMs, ...bound } = binding;
+  const { names, extKeyUsage, validityMs, ...bound } = binding;
   const iat = Math.floor(now / 1000);
   const exp = iat + Math.floor(Math.min(endpoint.challengeTtlMs, MAX_SIGNED_LIFE_MS) / 1000);
   const claims = {
-    ...{ aud: endpoint.id, iat, exp, jti, ...bound, san: names },
+    ...{ aud: endpoint.id, iat, exp, jti, ...bound },
+    ...(names.length > 0 ? { san: names } : {}),
+    ...(extKeyUsage ? { extKeyUsage: extKeyUsage.map(purposeName) } : {}),
     ...(validityMs === undefined ? {} : { validity: printDuration(validityMs) }),
   };
   const { text, key } = await signOnce(kid, utf8(JSON.stringify(claims)));
