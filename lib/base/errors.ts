@@ -24,7 +24,17 @@ export class HttpFailure extends Error {
 
 /** Our own side failed; the request may be sent again as it is: 503 with Retry-After. */
 export class Outage extends Error {
-  override readonly name = 'Outage';
+  override readonly name: string = 'Outage';
+}
+
+/** Nothing failed, and the request comes too early: 503 with Retry-After. */
+export class TooEarly extends Outage {
+  override readonly name = 'TooEarly';
+  readonly retryAfterS: number;
+  constructor(detail: string, retryAfterS: number) {
+    super(detail);
+    this.retryAfterS = retryAfterS;
+  }
 }
 
 /** What a thrown value says, whatever was thrown. */

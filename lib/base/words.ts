@@ -147,7 +147,6 @@ export const eventTypes = [
   'devices.imported',
   'devices.removed',
   'request.pending',
-  'link.created',
   'request.voted',
   'request.approved',
   'request.denied',

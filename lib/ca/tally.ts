@@ -6,6 +6,15 @@ import { REFUSAL_PLACES_MS } from '../base/limits.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { RefusedSources } from './refused-sources.ts';
 
+/** Turns of a CA that an instance has leased, and not used yet. */
+export type LeasedTurns = {
+  /** Milliseconds since 1970, ascending. */
+  ahead: number[];
+  /** How many it leases at once, and when it last did. */
+  batch: number;
+  leasedAt: number;
+};
+
 /** The places that an instance got from the budget, and how long it does not ask again. */
 export type Leased = { readonly places: number; readonly pauseMs: number };
 
@@ -25,6 +34,8 @@ export class Tally {
   /** By endpoint. */
   readonly staticChallengeUses = new Map<string, number>();
   readonly refusedSources = new RefusedSources();
+  /** By CA: turns to issue that this instance has taken for itself. */
+  readonly turns = new Map<string, LeasedTurns>();
   /** Digest of the configuration that an event has told of: a look at the record costs a read. */
   toldConfiguration: string | undefined;
   /** Where the sweeper goes on, in the list of Transactions of each state; absent: at its beginning. */

@@ -45,6 +45,8 @@ export type Authority = {
   readonly validityMs: number;
   /** From thisUpdate to nextUpdate of a CRL; a new one is made after half of it at the latest. */
   readonly crlValidityMs: number;
+  /** Certificates that it issues a second at most; undefined: as many as are asked for. */
+  readonly issuancesPerSecond: number | undefined;
   /** Over how many CRLs its certificates are spread; undefined: one tells of all. */
   readonly crlPartitions: number | undefined;
 };
@@ -84,8 +86,6 @@ export type Config = {
   /** The proxies whose X-Forwarded-For is believed: their number, or their addresses. */
   readonly trustedProxies: number | readonly IpRange[];
   readonly refusalLimits: RefusalLimits;
-  /** Where browsers of approvers reach this service, for decision links; undefined: there are none. */
-  readonly decisionUrl: string | undefined;
   /** The only Host at which the admin API answers, with or without a port; undefined: at any. */
   readonly adminHost: string | undefined;
   /** Keys that are never certified: hexadecimal SHA-256 of the SubjectPublicKeyInfo, lower case. */
@@ -129,10 +129,6 @@ const origin = z.pipe(
   z.transform((text) => text.replace(/^https?/i, (scheme) => scheme.toLowerCase())),
 );
 
-/** What is sent there crosses no network in clear. */
-const safeOrigin = /^(?:https:|http:\/\/(?:localhost|127\.[\d.]+|\[::1\])(?::|$))/i;
-const safeOriginText = 'must be https, or http of this machine';
-
 const keyHashText = 'must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits';
 
 /** A host as a Host header has it, with or without a port. */
@@ -150,6 +146,10 @@ const authority = z.strictObject({
   crlValidity: described(
     'lifetime of a CRL; the next is made after half of it, or as soon as something is revoked',
     z.prefault(duration, '10d'),
+  ),
+  issuancesPerSecond: described(
+    'certificates that it issues a second at most, over all instances: in a storm, devices that are known to poll wait for their turn, others are told to come again (503 with Retry-After). As many as are asked for if absent',
+    z.optional(z.number().check(z.gte(0.1), z.lte(10_000))),
   ),
   crlPartitions: described(
     'over how many CRLs its certificates are spread, so that none of them grows with the fleet, such as 128 for a million devices; one CRL tells of all if absent. A CA is made with partitions or without; "scepter crl partition" raises their number',
@@ -216,10 +216,6 @@ const document = z.strictObject({
   adminHost: described(
     'the only Host at which the admin API and its documentation answer, such as "admin.example.com" or "127.0.0.1:8080"; every Host if absent. For deployments whose admin API shares its way in with devices: a proxy that lets only /scep through under another name reaches no more than that, whatever path it makes of what it was sent. Commands that invoke the admin function are not held to it',
     z.optional(z.string().check(z.regex(hostPattern, hostText))),
-  ),
-  decisionUrl: described(
-    'where browsers of approvers reach this service, such as "https://approve.example.com": "scepter txn link" then makes links by which a person without a token decides about one request, and /decide answers there. Off if absent',
-    z.optional(origin.check(z.regex(safeOrigin, safeOriginText))),
   ),
   cas: described('certificate authorities by name', z.record(id, authority)),
   profiles: described('profiles by name', z._default(z.record(id, profileSchema), {})),
@@ -311,21 +307,24 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
   }
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
   const { publicUrl, filesUrl = publicUrl, adminHost, blockedKeys } = result.data;
-  const { trustedProxies, refusalLimits, decisionUrl } = result.data;
+  const { trustedProxies, refusalLimits } = result.data;
   return {
     document: input as ConfigDocument,
     digest: hex(hash('SHA-256', canonical(input as Json))),
-    ...{ publicUrl, filesUrl, trustedProxies, refusalLimits, adminHost, decisionUrl },
+    ...{ publicUrl, filesUrl, trustedProxies, refusalLimits, adminHost },
     endpoints: checked,
     blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
     cas: new Map(
-      [...cas.good].map(([name, { subject, key, validity, crlValidity, crlPartitions }]) => [
-        name,
-        {
-          ...{ id: name, subject, key: caKeys[key].spec },
-          ...{ validityMs: validity, crlValidityMs: crlValidity, crlPartitions },
-        },
-      ]),
+      [...cas.good].map(
+        ([name, { subject, key, validity, crlValidity, crlPartitions, issuancesPerSecond }]) => [
+          name,
+          {
+            ...{ id: name, subject, key: caKeys[key].spec },
+            ...{ validityMs: validity, crlValidityMs: crlValidity },
+            ...{ crlPartitions, issuancesPerSecond },
+          },
+        ],
+      ),
     ),
   };
 }

@@ -3,7 +3,7 @@
 
 import type { Context } from 'hono';
 import { type Bytes, utf8 } from '../base/bytes.ts';
-import { errorText, HttpFailure, Malformed } from '../base/errors.ts';
+import { errorText, HttpFailure, Malformed, TooEarly } from '../base/errors.ts';
 import { MAX_LOGGED_PATH, RETRY_AFTER_S } from '../base/limits.ts';
 import { ulid } from '../base/ulid.ts';
 import type { Deps } from '../ca/deps.ts';
@@ -88,7 +88,9 @@ export function refuse(deps: Deps, error: unknown, c: Context): Response {
   const status: Status =
     error instanceof HttpFailure ? error.status : error instanceof Malformed ? 400 : 503;
   const detail = errorText(error);
-  if (status === 503) {
+  if (error instanceof TooEarly) {
+    log({ event: 'http.tooEarly', severity: 'info', id, ...about, detail });
+  } else if (status === 503) {
     const trace = error instanceof Error ? error.stack : undefined;
     log({ event: 'http.outage', severity: 'error', id, ...about, detail, trace });
   } else {
@@ -105,7 +107,10 @@ export function refuse(deps: Deps, error: unknown, c: Context): Response {
     api ? 'application/problem+json' : 'text/plain',
     'no-store',
   );
-  if (status === 503) response.headers.set('retry-after', String(RETRY_AFTER_S));
+  if (status === 503) {
+    const seconds = error instanceof TooEarly ? error.retryAfterS : RETRY_AFTER_S;
+    response.headers.set('retry-after', String(seconds));
+  }
   if (status === 401) response.headers.set('www-authenticate', 'Bearer');
   if (error instanceof HttpFailure && status === 405) response.headers.set('allow', error.allow);
   return new Response(response.body, { status, headers: response.headers });

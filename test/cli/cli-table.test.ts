@@ -97,7 +97,6 @@ test('the table has every command', () => {
       'txn show',
       'txn approve',
       'txn deny',
-      'txn link',
       'txn watch',
       'cert list',
       'cert show',

@@ -88,6 +88,7 @@ describe('configuration', () => {
       validityMs: 3650 * 86_400_000,
       crlValidityMs: 10 * 86_400_000,
       crlPartitions: undefined,
+      issuancesPerSecond: undefined,
     });
     assert.deepEqual(config.endpoints.get('default'), {
       id: 'default',
@@ -734,20 +735,6 @@ describe('configuration', () => {
       'adminHost: must be a host name or address, with or without a port, such as "admin.example.com"',
     ],
     [
-      'decision links in clear',
-      (d) => {
-        Object.assign(d, { decisionUrl: 'http://approve.example.com' });
-      },
-      'decisionUrl: must be https, or http of this machine',
-    ],
-    [
-      'decision links at a path',
-      (d) => {
-        Object.assign(d, { decisionUrl: 'https://approve.example.com/here' });
-      },
-      'decisionUrl: must be an http or https origin without a path',
-    ],
-    [
       'a proxy without an address',
       (d) => {
         Object.assign(d, { trustedProxies: ['10.0.0.0/33'] });
@@ -918,7 +905,7 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
     cas: {
       default: {
         ...{ subject: 'CN=CA', key: 'ec:P-256' },
-        ...{ validity: '365d', crlValidity: '10d', crlPartitions: 1024 },
+        ...{ validity: '365d', crlValidity: '10d', crlPartitions: 1024, issuancesPerSecond: 25 },
       },
     },
     profiles: {
@@ -950,7 +937,6 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
     refusalLimits: { perSource: 200, proxies: [{ addresses: ['10.0.0.0/8'], perSource: 9000 }] },
     filesUrl: 'http://pki.example.com',
     adminHost: 'admin.example.com:8443',
-    decisionUrl: 'https://approve.example.com',
     blockedKeys: ['0'.repeat(64)],
     endpoints: {
       mdm: {

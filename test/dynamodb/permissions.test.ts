@@ -143,6 +143,21 @@ test('scep enrols and renews, and takes the place of attempts that lapsed', asyn
   assert.equal(refusal.pkiStatus, 'FAILURE');
 });
 
+test('scep takes turns of a CA that issues so many a second', async () => {
+  const w = await deployed({
+    config: {
+      cas: { default: { subject: 'CN=Lab CA,O=Lab', key: 'rsa:2048', issuancesPerSecond: 0.5 } },
+    },
+  });
+  await w.enrolled({ challenge: await w.lab.challenge(), key: a });
+  // As strongSwan calls it.
+  const transactionID = 'A'.repeat(40);
+  const waits = await w.ask({ challenge: await w.lab.challenge(), key: b, transactionID });
+  assert.equal(waits.pkiStatus, 'PENDING');
+  w.lab.clock.at += 2000;
+  assert.equal((await w.poll({ key: b, transactionID })).pkiStatus, 'SUCCESS');
+});
+
 test('scep counts a refused request against its challenge', async () => {
   const w = await deployed();
   const challenge = await w.lab.challenge({ subject: 'CN=right' });
@@ -210,22 +225,6 @@ test('scep records what waits for an approver, follows its polls, issues it, and
   await assert.rejects(
     w.admin('GET', '/events', undefined, { authorization: 'Bearer of nobody at all' }),
   );
-});
-
-test('admin makes a decision link, and takes the votes of two persons', async () => {
-  const decisionUrl = 'https://approve.example.com';
-  const endpoints = { default: { ca: 'default', approval: 'always', approvers: 2 } } as const;
-  const w = await deployed({ config: { decisionUrl, endpoints } });
-  const wanted = { challenge: await w.lab.challenge(), key: a };
-  assert.equal((await w.ask(wanted)).pkiStatus, 'PENDING');
-  const [waiting] = await w.transactions('pending');
-  const path = `/transactions/${waiting?.id}`;
-  const { url } = await w.admin('POST', `${path}/link`, { person: 'alice' });
-  const link = new URL(String(url)).searchParams.get('link') ?? '';
-  const form = new URLSearchParams({ link, verdict: 'approve' });
-  assert.equal((await w.decide({ origin: decisionUrl }, form)).status, 200);
-  await w.admin('POST', `${path}/approve`, {});
-  await w.enrolled(wanted);
 });
 
 test('scep notes that a device has its certificate when its renewal waits for an approver', async () => {
@@ -522,6 +521,7 @@ const unreached: Readonly<Record<Role, Readonly<Record<string, readonly string[]
       'lib/ca/approve/pending.ts pend',
       'lib/ca/approve/release.ts settle',
       'lib/ca/challenge/use.ts useChallenge',
+      'lib/ca/approve/turns.ts lease',
     ],
   },
 };

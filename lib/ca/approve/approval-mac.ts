@@ -34,6 +34,10 @@ export const APPROVAL = 'approval';
 export const provenBy = ({ authorizedBy }: Pick<TransactionBase, 'authorizedBy'>): string[] =>
   authorizedBy.filter((by) => by !== APPROVAL);
 
+/** A rule has approved it, and no person. */
+export const isByRule = ({ approval }: Pick<TransactionBase, 'approval'>): boolean =>
+  approval?.turn !== undefined;
+
 /** Over everything that the certificate will be made of, and what its approver goes by.
  * @param redacted the CSR without its challengePassword */
 export function makePendingMac(
@@ -82,10 +86,13 @@ export const makeVote = (
 });
 
 /** Approved, and by fewer persons than the endpoint asks for by now: it waits for another one. */
-export const lacksPersons = (
+export function lacksPersons(
   { approval }: Pick<TransactionBase, 'approval'>,
-  { approvers }: Pick<Endpoint, 'approvers'>,
-): boolean => approval !== undefined && (approval.votes?.length ?? 0) + 1 < approvers;
+  { approval: when, approvers }: Pick<Endpoint, 'approval' | 'approvers'>,
+): boolean {
+  if (approval?.turn !== undefined) return when !== 'never';
+  return approval !== undefined && (approval.votes?.length ?? 0) + 1 < approvers;
+}
 
 /** Approved, or an attempt of an approved one. */
 export type ApprovedTransaction =

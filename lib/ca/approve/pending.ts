@@ -21,10 +21,13 @@ import { certificateKey, pollKey } from '../record/keys.ts';
 import { eventOf, requesterOf } from '../record/transaction-event.ts';
 import { moved } from '../record/transition.ts';
 import { Draft, type View } from '../record/unit-of-work.ts';
-import { makePendingMac } from './approval-mac.ts';
+import { makeApproval, makePendingMac } from './approval-mac.ts';
 import { sealPassword } from './sealed.ts';
 
-/** @returns `again` when something changed since the lookup: nothing was written; look up and decide again */
+/**
+ * @param turn when it is issued without an approver: in a storm (`turns.ts`)
+ * @returns `again` when something changed since the lookup: nothing was written; look up and decide again
+ */
 export async function pend(
   deps: Deps,
   request: EnrolmentRequest,
@@ -32,8 +35,9 @@ export async function pend(
   {
     authorization: { grounds },
     now,
-  }: { readonly authorization: Authorization; readonly now: number },
-): Promise<Transaction<'pending'> | 'again'> {
+    turn,
+  }: { readonly authorization: Authorization; readonly now: number; readonly turn?: number },
+): Promise<Transaction<'pending' | 'approved'> | 'again'> {
   const { endpoint, ca, csr, signer, transactionID } = request;
   const { view, transaction: own } = known;
   const begun = await beginAllowed(deps, request, known, now);
@@ -51,7 +55,7 @@ export async function pend(
   ];
   const waiting = {
     ...begun,
-    ...moved(begun, 'pend', now),
+    ...(turn === undefined ? moved(begun, 'pend', now) : moved(begun, 'defer', now, BY_RULE)),
     names,
     ...asAllowed(grounds),
     ...keptOf(grounds),
@@ -63,10 +67,11 @@ export async function pend(
       : { sealedPassword: await sealPassword(macKey, begun.id, password, deps.random(12)) }),
   };
   const redacted = redact(csr);
-  const transaction: Transaction<'pending'> = {
-    ...waiting,
-    pendingMac: makePendingMac(macKey, waiting, redacted),
-  };
+  const proven = { ...waiting, pendingMac: makePendingMac(macKey, waiting, redacted) };
+  const transaction =
+    turn === undefined
+      ? (proven as Transaction<'pending'>)
+      : await approvedByRule(deps, proven as Proven<'approved'>, { turn, now });
   const draft = new Draft(view);
   const actor = requesterOf(transaction);
   for (const ending of ends) {
@@ -93,8 +98,26 @@ export async function pend(
   draft.put('poll', poll, { transaction: transaction.id });
   const configHash = deps.config.digest;
   const about = { ...eventOf(transaction), configHash };
-  draft.event(now, deps.random, { ...about, type: 'request.pending', actor });
+  draft.event(now, deps.random, {
+    ...about,
+    ...(turn === undefined
+      ? { type: 'request.pending', actor }
+      : { type: 'request.approved', actor: { kind: 'system', id: BY_RULE.by } }),
+  });
   return (await deps.store.write(draft.actions)) === 'done' ? transaction : 'again';
+}
+
+/** Whoever approves in a storm. */
+const BY_RULE = { by: 'storm' } as const;
+type Proven<S extends 'approved'> = Omit<Transaction<S>, 'approval'>;
+
+async function approvedByRule(
+  { macKeys }: Deps,
+  proven: Proven<'approved'>,
+  { turn, now }: { readonly turn: number; readonly now: number },
+): Promise<Transaction<'approved'>> {
+  const [macKey] = await macKeys.live('approval');
+  return { ...proven, approval: makeApproval(macKey, proven, { ...BY_RULE, at: now, turn }) };
 }
 
 /** What keys the reply to a signer that cannot decrypt. */

@@ -17,6 +17,7 @@ import { requireApprovable } from '../approve/approvable.ts';
 import {
   APPROVAL,
   type ApprovedTransaction,
+  isByRule,
   provenBy,
   requireApproval,
 } from '../approve/approval-mac.ts';
@@ -269,7 +270,7 @@ export async function authorizeApproved(
       profile: narrowed(endpoint.profile, transaction.narrowing),
       narrowing: transaction.narrowing,
       device: transaction.device,
-      by: [...provenBy(transaction), APPROVAL],
+      by: [...provenBy(transaction), ...(isByRule(transaction) ? [] : [APPROVAL])],
       ...(transaction.challengeBy ? { challengeBy: transaction.challengeBy } : {}),
       ends: [],
       repeatsForLife: false,

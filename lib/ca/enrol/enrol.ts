@@ -6,6 +6,7 @@ import { Outage } from '../../base/errors.ts';
 import { CHALLENGE_AHEAD_MS, MAX_ISSUE_ROUNDS, WAIT_FOR_TWIN_MS } from '../../base/limits.ts';
 import { Refusal } from '../../refusal/reasons.ts';
 import { followPolls, pend } from '../approve/pending.ts';
+import { laterTurn } from '../approve/turns.ts';
 import { authorizeEnrolment, authorizeRenewal, type Decision } from '../authorize/authorize.ts';
 import { sayStaticUse } from '../authorize/by-static-challenge.ts';
 import type { NotRenewable } from '../authorize/renew.ts';
@@ -169,6 +170,14 @@ async function asDecided(
     case 'grant': {
       // Its own attempt has lapsed, and is replaced.
       const again = transaction && lapsed(transaction, now) ? transaction : undefined;
+      const { authorization } = decision;
+      const turn = again ? undefined : await laterTurn(deps, request, authorization.grounds, now);
+      if (turn !== undefined) {
+        await requireIssuable(deps, { ca, csr }, authorization, now);
+        const waits = await pend(deps, request, known, { authorization, now, turn });
+        if (waits !== 'again' && authorization.grounds.isStatic) sayStaticUse(deps, request);
+        return { kind: waits === 'again' ? 'again' : 'pending' };
+      }
       const begun = again ?? (await beginAllowed(deps, request, known, now));
       const order = { ca, endpoint, csr, transaction: begun, view };
       // 8. Recorded, signed, verified, recorded again.

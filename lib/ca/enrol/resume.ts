@@ -10,6 +10,7 @@ import { Refusal } from '../../refusal/reasons.ts';
 import { type ApprovedTransaction, isApproved, lacksPersons } from '../approve/approval-mac.ts';
 import { close, type End } from '../approve/pending.ts';
 import { release } from '../approve/release.ts';
+import { isItsTurn } from '../approve/turns.ts';
 import type { Ca } from '../authority/ca-certificates.ts';
 import { authorizeApproved } from '../authorize/authorize.ts';
 import type { EnrolDeps } from '../deps.ts';
@@ -86,8 +87,10 @@ async function issueApproved(
   // Without the record of its request there is nothing to certify: as if it had not been asked for.
   if ((await csrOf(view, transaction)).length === 0) return { kind: 'new' };
   const now = deps.clock.now();
-  if (lacksPersons(transaction, endpoint) && transaction.expiresAt > now)
-    return { kind: 'pending' };
+  if (transaction.expiresAt > now) {
+    if (lacksPersons(transaction, endpoint)) return { kind: 'pending' };
+    if (!(await isItsTurn(deps, ca, transaction, now))) return { kind: 'pending' };
+  }
   const decision = await authorizeApproved(deps, { endpoint, ca, transaction, view }, now);
   switch (decision.kind) {
     case 'again':

@@ -42,6 +42,7 @@ const guards: Readonly<Record<Kind, MacPurpose | undefined>> = {
   indexed: 'record',
   crlRequest: 'record',
   refusalBudget: 'record',
+  turns: 'record',
   event: 'record',
   unlogged: 'record',
   logHead: 'record',

@@ -9,7 +9,7 @@ import type { Author, TimelineEntry, TransactionBase } from '../../ports/records
 
 /** By state, and by what happens in it: the next state. `begin` is that of a Transaction without a record. */
 export const transitions = {
-  begin: { pend: 'pending', intend: 'intended', refuse: 'refused' },
+  begin: { pend: 'pending', defer: 'approved', intend: 'intended', refuse: 'refused' },
   pending: { vote: 'pending', approve: 'approved', deny: 'denied', expire: 'expired' },
   /** `approve`: by another person, whom the configuration has come to ask for. */
   approved: { approve: 'approved', intend: 'intended', deny: 'denied', expire: 'expired' },

@@ -211,7 +211,9 @@ function successor(octets: Bytes): Bytes {
 }
 
 /** Nothing rests on them: what does not hold is written over, whoever wrote it. */
-const expendable: ReadonlySet<Kind> = new Set(['lease', 'indexed', 'crlRequest', 'refusalBudget']);
+const expendable: ReadonlySet<Kind> = new Set([
+  ...(['lease', 'indexed', 'crlRequest', 'refusalBudget', 'turns'] as const),
+]);
 
 /** How whoever administers the store removes a record that no command of ours mends. */
 const removal = ({ kind, key }: Key): string =>

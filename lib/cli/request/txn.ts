@@ -15,7 +15,6 @@ import { type PageOptions, pageOptions, requireUnaltered, searchHelp, showList }
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds, spoken } from '../text.ts';
 import { decideCommand } from './decide.ts';
-import { linkCommand } from './link.ts';
 import { approvalsText, waitsForAnother } from './persons.ts';
 import { refusalFields } from './refusal.ts';
 import { watchCommand } from './watch.ts';
@@ -95,7 +94,6 @@ Examples:
       requireUnaltered(io, story.altered);
     });
   for (const verdict of ['approve', 'deny'] as const) txn.addCommand(decideCommand(io, verdict));
-  txn.addCommand(linkCommand(io));
   txn.addCommand(watchCommand(io));
   return txn;
 }

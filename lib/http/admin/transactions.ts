@@ -3,10 +3,8 @@
 import type { transactionRoutes } from '../../api/routes/transactions.ts';
 import { type Bytes, base64 } from '../../base/bytes.ts';
 import { HttpFailure, Malformed } from '../../base/errors.ts';
-import { LINK_MS } from '../../base/link-limits.ts';
 import { iso } from '../../base/text.ts';
-import { type Decided, decide } from '../../ca/approve/decide.ts';
-import { makeLink } from '../../ca/approve/link.ts';
+import { decide } from '../../ca/approve/decide.ts';
 import type { Deps } from '../../ca/deps.ts';
 import { forgetTransaction } from '../../ca/log/forget.ts';
 import { explainRefusal } from '../../ca/query/explain-refusal.ts';
@@ -49,7 +47,7 @@ function shownTransaction({ config }: Pick<Deps, 'config'>, one: Transaction) {
     ...(one.device === undefined ? {} : { device: one.device }),
     ...(one.narrowing ? shownNarrowing(one.narrowing) : {}),
     ...(challengeBy ? { challengeBy } : {}),
-    ...(approval ? { approval: shownApproval(approval) } : {}),
+    ...(approval ? { approval: approvalOf(approval) } : {}),
     ...(votes ? { votes: votes.map(shownApproval) } : {}),
     ...(waits && approvers !== undefined ? { approvers } : {}),
     ...(gates ? { gates } : {}),
@@ -68,7 +66,11 @@ function shownTransaction({ config }: Pick<Deps, 'config'>, one: Transaction) {
 }
 
 type Approver = Omit<Approval, 'mac'> & Partial<Approval>;
-const shownApproval = ({ at, mac: _mac, votes: _votes, ...author }: Approver) => ({
+const approvalOf = (approval: Approval) => ({
+  ...shownApproval(approval),
+  ...(approval.turn === undefined ? {} : { turn: iso(approval.turn) }),
+});
+const shownApproval = ({ at, mac: _mac, votes: _votes, turn: _turn, ...author }: Approver) => ({
   ...author,
   at: iso(at),
 });
@@ -85,7 +87,7 @@ function requestOf(der: Bytes) {
 }
 
 /** The configuration has changed since the device asked: the request would be refused even if approved. */
-export function notApprovable(error: unknown): never {
+function notApprovable(error: unknown): never {
   if (!(error instanceof Refusal)) throw error;
   const { reason, evidence: found } = error;
   const changed = 'its endpoint has another CA or profile by now, or is gone';
@@ -101,13 +103,6 @@ const noSuch = (deps: Deps, key: string): Promise<never> =>
     'a certificate that came of it is found by its serial number',
   );
 
-/** @param person whose decision it would be */
-export function whyNot(said: Exclude<Decided, 'done' | 'missing'>, person: string): string {
-  if (said === 'minter') return `"${person}" made its challenge: another person has to approve it`;
-  if (said === 'voted') return `"${person}" has approved it already: another person has to, too`;
-  return `the transaction is ${said}, not pending`;
-}
-
 type Deciding = ApiCall<(typeof transactionRoutes)['POST /transactions/{id}/approve']>;
 
 async function decided(
@@ -120,7 +115,14 @@ async function decided(
   const verdict = { ...authorOf(actor), remembered, ...(reason === undefined ? {} : { reason }) };
   const said = await decide(deps, id, state, verdict).catch(notApprovable);
   if (said === 'missing') return noSuch(deps, id);
-  if (said !== 'done') throw new HttpFailure(409, whyNot(said, actor.person ?? actor.id));
+  const by = `"${actor.person ?? actor.id}"`;
+  if (said === 'minter') {
+    throw new HttpFailure(409, `${by} made its challenge: another person has to approve it`);
+  }
+  if (said === 'voted') {
+    throw new HttpFailure(409, `${by} has approved it already: another person has to, too`);
+  }
+  if (said !== 'done') throw new HttpFailure(409, `the transaction is ${said}, not pending`);
   const transaction = await findTransaction(deps, id);
   return transaction ? shown(transaction) : noSuch(deps, id);
 }
@@ -172,20 +174,6 @@ export const transactionHandlers: HandlersOf<typeof transactionRoutes> = {
     const found = await originalRequest(deps, id);
     if (found === undefined) return noSuch(deps, id);
     return typeof found === 'string' ? { withheld: found } : { csr: base64(found) };
-  },
-  async 'POST /transactions/{id}/link'(deps, { actor, params: { id }, body: { person, ttl } }) {
-    const { decisionUrl } = deps.config;
-    if (decisionUrl === undefined) {
-      throw new HttpFailure(
-        409,
-        'there are no decision links: set "decisionUrl" in the configuration to where approvers reach this service',
-      );
-    }
-    const made = await makeLink(deps, id, { person, ttlMs: ttl ?? LINK_MS, actor });
-    if (made === 'missing') return noSuch(deps, id);
-    if (typeof made === 'string') throw new HttpFailure(409, whyNot(made, person));
-    const expiresAt = iso(made.link.expiresAt);
-    return { url: `${decisionUrl}/decide?link=${made.text}`, person, expiresAt };
   },
   'POST /transactions/{id}/approve': (deps, call) => decided(deps, call, 'approved'),
   'POST /transactions/{id}/deny': (deps, call) => decided(deps, call, 'denied'),

@@ -73,6 +73,8 @@ export type Records = {
   readonly indexed: { readonly upTo: string };
   /** Key: the endpoint. Places that are left for refusals of it, and when that was counted. */
   readonly refusalBudget: { readonly places: number; readonly at: number };
+  /** Key: the CA's id. When its next turn to issue is, where its rate is limited: milliseconds since 1970. */
+  readonly turns: { readonly next: number };
   /** Key: the CA's id. A wish for a CRL by a process that may not use the CA's key; the publisher removes
    * it. */
   readonly crlRequest: { readonly by: string; readonly from?: string; readonly at: number };

@@ -160,6 +160,8 @@ export type Undo = {
 type Approver = Author & { readonly at: number };
 
 export type Approval = Approver & {
+  /** When its turn is, where a rule approved it, and no person. */
+  readonly turn?: number;
   /** Persons who had approved it before. */
   readonly votes?: readonly Approver[];
   /** Over pendingMac, approvers and times: a changed record approves nothing. */

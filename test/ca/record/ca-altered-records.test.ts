@@ -323,6 +323,7 @@ describe('one field of one record is changed by another hand', () => {
       | 'sequence'
       | 'configuration'
       | 'ca-device-list'
+      | 'ca-turns'
     >
   > = {
     ...{ transaction: 'here', request: 'here', poll: 'here', challenge: 'here', keyOwner: 'here' },
@@ -330,6 +331,7 @@ describe('one field of one record is changed by another hand', () => {
     ...{ event: 'here', authority: 'here', authorities: 'here', token: 'here' },
     ...{ idempotency: 'here' },
     ...{ lease: 'here', crlRequest: 'here', refusalBudget: 'here' },
+    turns: 'ca-turns',
     registerPage: 'ca-repair',
     macKeys: 'cli-ca-keys',
     indexed: 'keep-index',

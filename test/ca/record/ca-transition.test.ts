@@ -9,6 +9,7 @@ import { moved, transitions } from '../../../lib/ca/record/transition.ts';
 /** state, event, next state */
 const arrows = [
   'begin pend pending',
+  'begin defer approved',
   'begin intend intended',
   'begin refuse refused',
   'pending vote pending',

@@ -8,6 +8,7 @@ import type { JudgedRefusal } from '../../../ca/enrol/refused-record.ts';
 import type { EnrolmentRequest } from '../../../ca/enrol/request.ts';
 import { requireGoodKeys } from '../../../ca/policy/good-key.ts';
 import { Tally } from '../../../ca/tally.ts';
+import type { Config } from '../../../config/config.ts';
 import type { Verdict } from '../../../ports/records/transaction.ts';
 import type { Action, Row, Store } from '../../../ports/store.ts';
 import type { Validator } from '../../../ports/validator.ts';
@@ -59,6 +60,7 @@ export async function judge(
     const outcome = await enrol(
       {
         ...deps,
+        config: withoutTurns(deps.config),
         store: reading(deps.store, given.rows, written),
         signer: { sign: (_reference, _algorithm, tbs) => Promise.reject(new Unsigned(tbs)) },
         validators: given.validators,
@@ -87,6 +89,12 @@ export async function judge(
     return { decision: 'deny', reason, evidence, verdicts: said };
   }
 }
+
+/** It is judged as if nobody else asked. */
+const withoutTurns = (config: Config): Config => ({
+  ...config,
+  cas: new Map([...config.cas].map(([id, ca]) => [id, { ...ca, issuancesPerSecond: undefined }])),
+});
 
 /** What is in the store, but for what is given; every write succeeds and changes nothing. */
 const reading = (store: Store, rows: Given['rows'], written: Action[]): Store => ({
