@@ -62,8 +62,9 @@ test('the family stands with the Transaction, where one is known', async () => {
     transactionID: 'of a kind of its own',
   });
   got(await w.send(other));
-  assert.deepEqual(
-    w.transactions().map(({ family }) => family),
-    ['strongswan', undefined],
-  );
+  const families = w.transactions().map(({ transactionIDs: [id], family }) => [id, family]);
+  assert.deepEqual(Object.fromEntries(families), {
+    [sha1]: 'strongswan',
+    'of a kind of its own': undefined,
+  });
 });
