@@ -45,15 +45,19 @@ export type Lab = Service & {
 
 const legacy = { sha1: true, des3: true, des: true };
 
-/** waits: an approver decides. impatient: not for long. brief: certificates of a few seconds. */
+/** waits: an approver decides. impatient: not for long. brief: certificates of a few seconds. slow: a CA of few. */
 const configuration = {
-  cas: { default: { subject: 'CN=Configured CA,O=Interop' } },
+  cas: {
+    default: { subject: 'CN=Configured CA,O=Interop' },
+    slow: { subject: 'CN=Slow CA,O=Interop', issuancesPerSecond: 0.1 },
+  },
   profiles: { brief: { validity: '5s' } },
   endpoints: {
     default: { ca: 'default', legacy },
     waits: { ca: 'default', approval: 'always', legacy },
     impatient: { ca: 'default', approval: 'always', pendingTtl: '4s', legacy },
     brief: { ca: 'default', profile: 'brief', legacy },
+    slow: { ca: 'slow' },
   },
 };
 
@@ -121,8 +125,9 @@ export async function openLab(root: string, scratch: string): Promise<Lab> {
 export async function fetchCa(
   { origin }: Pick<Server, 'origin'>,
   scratch: string,
+  endpoint = 'default',
 ): Promise<{ ca: string; ra: string; bag: Buffer }> {
-  const response = await fetch(`${origin}/scep?operation=GetCACert`);
+  const response = await fetch(`${origin}/scep/${endpoint}?operation=GetCACert`);
   hold(response.ok, `GetCACert is answered with 200, not ${response.status}`);
   const bag = Buffer.from(await response.arrayBuffer());
   const [ra, ca, ...more] = await certificatesIn(bag);

@@ -27,6 +27,7 @@ import { rotationRows } from './rows/rotation.ts';
 import { siemRows } from './rows/siem.ts';
 import { signedRows } from './rows/signed.ts';
 import { signerRows } from './rows/signer.ts';
+import { stormRows } from './rows/storm.ts';
 import { type Report, report, verdict } from './table.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -53,6 +54,7 @@ const rows: readonly Row[] = [
   ...logRows,
   ...siemRows,
   ...signedRows,
+  ...stormRows,
   ...aftermathRows,
 ];
 
