@@ -72,6 +72,7 @@ export const required: readonly string[] = [
   'evidence python',
   'siem python',
   'signed python',
+  '24 strongswan',
   'log server',
   'guide cli',
   'guide strongswan',

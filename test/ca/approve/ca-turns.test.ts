@@ -207,15 +207,19 @@ test(`a storm: ${count} requests in a minute at ${perSecond} a second, by three 
   const start = w.lab.clock.at;
   const kinds: Family[] = ['strongswan', 'certmonger', 'apple', 'unknown'];
   type Step = { readonly at: number; readonly one: Client; readonly pendingSince?: number };
+  /** The latest first. */
   const steps: Step[] = [];
+  const add = (step: Step): void => {
+    const at = steps.findLastIndex((one) => one.at >= step.at);
+    steps.splice(at + 1, 0, step);
+  };
   for (let i = 0; i < count; i++) {
     const one = await client(w.lab, chance.pick(kinds) ?? 'apple', i, key);
-    steps.push({ at: start + chance.below(60_000), one });
+    add({ at: start + chance.below(60_000), one });
   }
   const issued: number[] = [];
   let [came, waited] = [0, 0];
   while (steps.length > 0) {
-    steps.sort((x, y) => y.at - x.at);
     const { at, one, pendingSince } = steps.pop() ?? assert.fail();
     assert.ok(at < start + 2 * HOUR, 'somebody is never served');
     for (const lab of labs) lab.clock.at = at;
@@ -224,7 +228,7 @@ test(`a storm: ${count} requests in a minute at ${perSecond} a second, by three 
     if (answer.retryAfterMs !== undefined) {
       assert.equal(pendingSince, undefined, 'a poll is never told to come again');
       came++;
-      steps.push({ at: at + answer.retryAfterMs, one });
+      add({ at: at + answer.retryAfterMs, one });
     } else if (answer.pkiStatus === 'SUCCESS') issued.push(at);
     else {
       assert.equal(answer.pkiStatus, 'PENDING');
@@ -233,7 +237,7 @@ test(`a storm: ${count} requests in a minute at ${perSecond} a second, by three 
       const how = families[one.family];
       const until = since + ('untilMs' in how ? how.untilMs : Number.POSITIVE_INFINITY);
       assert.ok(at < until, `a client of ${one.family} has given up`);
-      steps.push({ at: Math.min(at + how.everyMs, until), one, pendingSince: since });
+      add({ at: Math.min(at + how.everyMs, until), one, pendingSince: since });
     }
   }
   assert.equal(issued.length, count);
