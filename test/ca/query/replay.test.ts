@@ -261,6 +261,13 @@ describe('what nobody can know again', () => {
     assert.deepEqual((await replayed(w, {})).notReplayed, { certificateGone: 1 });
   });
 
+  test('a request that is older than its CA, as after a change of its key', async () => {
+    const w = await enrolled();
+    await w.bend('transaction', () => ({ createdAt: 1 }));
+    const { compared, notReplayed } = await replayed(w, {});
+    assert.deepEqual([compared, notReplayed], [0, { trouble: 1 }]);
+  });
+
   test('what validators outside said stands; one that was not asked is not guessed', async () => {
     const validators = { mdm: { validate: async () => ({ allow: false }) } };
     const w = await world({ validators, authorize: { enrol: ['challenge', 'mdm'], renew: [] } });

@@ -29,7 +29,7 @@ import type { Transaction } from '../../../ports/records/transaction.ts';
 import type { Row } from '../../../ports/store.ts';
 import type { Validator } from '../../../ports/validator.ts';
 import type { Evidence } from '../../../refusal/evidence.ts';
-import type { Reason } from '../../../refusal/reasons.ts';
+import { type Reason, reasons } from '../../../refusal/reasons.ts';
 import { type ProvenRequest, readCertificationRequest } from '../../../x509/csr.ts';
 import { imagine } from './imagined-challenge.ts';
 import { type Given, judge, rowName } from './judge.ts';
@@ -56,8 +56,8 @@ const ofTheChallenge: ReadonlySet<string | undefined> = new Set<Reason>([
   'challengeRevoked',
 ]);
 
-/** What was on record then, or how its message was sealed: no configuration changes it. */
-const whateverIsConfigured: ReadonlySet<string | undefined> = new Set<Reason>([
+/** What was on record of the certificate that signed: it is judged as an enrolment, as it was then, too. */
+const ofTheSigner: ReadonlySet<string | undefined> = new Set<Reason>([
   'renewalUnknown',
   'renewalExpired',
   'renewalRevoked',
@@ -66,6 +66,10 @@ const whateverIsConfigured: ReadonlySet<string | undefined> = new Set<Reason>([
   'renewalHeld',
   'renewalEnded',
   'renewalSpent',
+]);
+
+/** What keys are like, or how the message was sealed: no configuration changes it. */
+const whateverIsConfigured: ReadonlySet<string | undefined> = new Set<Reason>([
   'keyCompromised',
   'keyExponentRefused',
   'keyHasSmallFactor',
@@ -134,7 +138,7 @@ async function judgedAgain(deps: Deps, asked: Asked): Promise<Ruling> {
   const csr = await requestOf(view, transaction);
   const refused = messageRefused(asked, csr);
   if (refused) return refused;
-  const renewed = await renewedBy(view, transaction);
+  const renewed = ofTheSigner.has(was.reason) ? undefined : await renewedBy(view, transaction);
   const proof = renewed ? undefined : await proofOf(then, asked);
   if (proof === 'asItWas') return was;
   const signer = renewed ? heldSigner(renewed) : selfSigner(csr, ca, at);
@@ -216,7 +220,9 @@ async function proofOf(deps: Deps, { endpoint, transaction, was }: Asked) {
   if (proofIn(verdicts.map(({ validator }) => validator)) !== wanted) {
     throw new CannotTell('proofUnknown');
   }
-  if (ofTheChallenge.has(was.reason)) return 'asItWas';
+  const { asEnrolment } = evidence ?? {};
+  const refused = asEnrolment === undefined ? was.reason : reasonOf(String(asEnrolment));
+  if (ofTheChallenge.has(refused)) return 'asItWas';
   if (wanted === 'staticChallenge') return imagine(deps, { endpoint, binding: { names: [] }, now });
   const says = verdicts.find(({ validator }) => validator === wanted)?.says ?? '';
   const [, by] = /^challenge ([0-9A-Z]{26})$/.exec(says) ?? [];
@@ -225,6 +231,9 @@ async function proofOf(deps: Deps, { endpoint, transaction, was }: Asked) {
   const { binding, signedBy } = challenge;
   return imagine(deps, { endpoint, binding, signedBy, now });
 }
+
+const reasonOf = (code: string): string | undefined =>
+  Object.entries(reasons).find(([, row]) => row.code === code)?.[0];
 
 type Found = {
   readonly csr: ProvenRequest;
