@@ -156,6 +156,7 @@ function page(story: Story): Sheet {
     ['validators', story.verdicts?.map(verdictText)],
     ['challenge by', challengeBy && byText(challengeBy)],
     ['approved by', approvals.map((one) => `${byText(one)}, ${seconds(one.at)}`)],
+    ['its turn', approval?.turn && seconds(approval.turn)],
     ['approvals', approvalsText(story)],
     ['renews', story.renews],
     ['supersedes it', story.supersedeAt && `from ${seconds(story.supersedeAt)}`],
