@@ -212,6 +212,25 @@ describe('rules that change', () => {
   });
 });
 
+test('a request that waited for its turn in a storm was allowed', async () => {
+  const ca = { subject: 'CN=Lab CA,O=Lab', key: 'ec:P-256', issuancesPerSecond: 0.5 } as const;
+  const w = await world({ config: { cas: { default: ca } } });
+  for (const [name, status] of [
+    ['s1', 'SUCCESS'],
+    ['s2', 'PENDING'],
+  ] as const) {
+    const asked = { challenge: await w.lab.challenge(), key: await deviceKey(name) };
+    assert.equal((await w.ask({ ...asked, subject: `CN=${name}` })).pkiStatus, status);
+  }
+  w.lab.calls.length = 0;
+  assert.deepEqual((await replayed(w, {})).differing, []);
+  const { differing } = await replayed(w, { approval: 'always' });
+  assert.deepEqual(differing, [
+    ['grant', 'pend'],
+    ['grant', 'pend'],
+  ]);
+});
+
 describe('what nobody can know again', () => {
   test('a challenge that was not good is not good again; what came without is no other', async () => {
     const w = await world();

@@ -115,7 +115,9 @@ function wasOf(transaction: Transaction): Ruling {
     const { reason, evidence } = transaction;
     return { decision: 'deny', reason, evidence };
   }
-  return { decision: transaction.pendingMac === undefined ? 'grant' : 'pend' };
+  // One that waited for its turn in a storm was allowed at once.
+  const waited = transaction.pendingMac !== undefined && transaction.approval?.turn === undefined;
+  return { decision: waited ? 'pend' : 'grant' };
 }
 
 type Asked = {
