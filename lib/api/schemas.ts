@@ -136,7 +136,7 @@ export const author = {
   person: described('whose token it is, where that is not its name', z.optional(z.string())),
   from: described('the address that the request came from, if known', z.optional(z.string())),
   auth: described(
-    'how that was authenticated: `token`, or `credentials` of an operator for the store and the keys; and after a comma, as the ingress has told it, `iam ARN` or `jwt ISSUER SUBJECT`',
+    'how that was authenticated: `token`, or `credentials` of an operator for the store and the keys; and after a comma, as the ingress has told it, `iam ARN` or `jwt ISSUER SUBJECT`; or `link made by PERSON`',
     z.optional(z.string()),
   ),
 };

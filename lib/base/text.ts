@@ -13,6 +13,14 @@ const escapeUnits = (character: string): string =>
     .map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`)
     .join('');
 
+/** Text of strangers in HTML: it is shown, and does nothing. */
+export const htmlText = (text: string): string =>
+  visible(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
+
 /** A time of milliseconds since 1970, for people and records (RFC 3339); `isoSeconds` is for whole seconds. */
 export const iso = (ms: number): string => new Date(ms).toISOString();
 export const isoSeconds = (ms: number): string => iso(ms).replace('.000Z', 'Z');

@@ -147,6 +147,7 @@ export const eventTypes = [
   'devices.imported',
   'devices.removed',
   'request.pending',
+  'link.created',
   'request.voted',
   'request.approved',
   'request.denied',

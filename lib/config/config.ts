@@ -86,6 +86,8 @@ export type Config = {
   /** The proxies whose X-Forwarded-For is believed: their number, or their addresses. */
   readonly trustedProxies: number | readonly IpRange[];
   readonly refusalLimits: RefusalLimits;
+  /** Where browsers of approvers reach this service, for decision links; undefined: there are none. */
+  readonly decisionUrl: string | undefined;
   /** The only Host at which the admin API answers, with or without a port; undefined: at any. */
   readonly adminHost: string | undefined;
   /** Keys that are never certified: hexadecimal SHA-256 of the SubjectPublicKeyInfo, lower case. */
@@ -128,6 +130,10 @@ const origin = z.pipe(
     ),
   z.transform((text) => text.replace(/^https?/i, (scheme) => scheme.toLowerCase())),
 );
+
+/** What is sent there crosses no network in clear. */
+const safeOrigin = /^(?:https:|http:\/\/(?:localhost|127\.[\d.]+|\[::1\])(?::|$))/i;
+const safeOriginText = 'must be https, or http of this machine';
 
 const keyHashText = 'must be the SHA-256 of a SubjectPublicKeyInfo: 64 hexadecimal digits';
 
@@ -216,6 +222,10 @@ const document = z.strictObject({
   adminHost: described(
     'the only Host at which the admin API and its documentation answer, such as "admin.example.com" or "127.0.0.1:8080"; every Host if absent. For deployments whose admin API shares its way in with devices: a proxy that lets only /scep through under another name reaches no more than that, whatever path it makes of what it was sent. Commands that invoke the admin function are not held to it',
     z.optional(z.string().check(z.regex(hostPattern, hostText))),
+  ),
+  decisionUrl: described(
+    'where browsers of approvers reach this service, such as "https://approve.example.com": "scepter txn link" then makes links by which a person without a token decides about one request, and /decide answers there. Off if absent',
+    z.optional(origin.check(z.regex(safeOrigin, safeOriginText))),
   ),
   cas: described('certificate authorities by name', z.record(id, authority)),
   profiles: described('profiles by name', z._default(z.record(id, profileSchema), {})),
@@ -307,11 +317,11 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
   }
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
   const { publicUrl, filesUrl = publicUrl, adminHost, blockedKeys } = result.data;
-  const { trustedProxies, refusalLimits } = result.data;
+  const { trustedProxies, refusalLimits, decisionUrl } = result.data;
   return {
     document: input as ConfigDocument,
     digest: hex(hash('SHA-256', canonical(input as Json))),
-    ...{ publicUrl, filesUrl, trustedProxies, refusalLimits, adminHost },
+    ...{ publicUrl, filesUrl, trustedProxies, refusalLimits, adminHost, decisionUrl },
     endpoints: checked,
     blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
     cas: new Map(

@@ -21,7 +21,7 @@ export type Actor = {
   readonly from?: string;
   readonly agent?: string;
   /** How an administrator was authenticated: `token`, or `credentials` of his own for the store and the keys; and
-   * after a comma, as the ingress has told it, `iam ARN` or `jwt ISSUER SUBJECT`. */
+   * after a comma, as the ingress has told it, `iam ARN` or `jwt ISSUER SUBJECT`; or `link made by PERSON`. */
   readonly auth?: string;
 };
 /** An administrator whom a token names. */

@@ -8,6 +8,7 @@ import { HttpFailure } from '../base/errors.ts';
 import type { AdminDeps, Deps, ServerDeps } from '../ca/deps.ts';
 import { adminRoutes } from './admin/admin.ts';
 import { callersOf } from './admin/auth.ts';
+import { decisionRoutes } from './decision/decision.ts';
 import { entryRoutes, logRoutes } from './log.ts';
 import { metricsRoutes } from './metrics.ts';
 import { type OperatorHandlers, operatorRoutes } from './operator/handlers.ts';
@@ -70,6 +71,8 @@ function mountForAdmins(app: Hono, deps: AdminDeps, operated?: OperatorHandlers)
   if (metrics) app.route('/', metricsRoutes({ ...deps, metrics }, callers));
   app.route('/', logRoutes(deps));
   app.route('/', entryRoutes(deps, callers));
+  const { decisionUrl } = deps.config;
+  if (decisionUrl !== undefined) app.route('/', decisionRoutes(deps, decisionUrl));
 }
 
 function framed(deps: Deps, mount: (app: Hono) => void): Hono {
@@ -98,7 +101,8 @@ function partOf(path: string): string {
   const [, first = ''] = path.split('/');
   if (/^(?:scep|cgi-bin|certsrv)$/i.test(first)) return 'scep';
   return (
-    ['api', 'crl', 'aia', 'log', 'metrics', 'healthz', 'readyz'].find((one) => one === first) ??
-    'other'
+    ['api', 'crl', 'aia', 'log', 'decide', 'metrics', 'healthz', 'readyz'].find(
+      (one) => one === first,
+    ) ?? 'other'
   );
 }

@@ -44,6 +44,7 @@ test('a request that changes something can be repeated, and one that only asks o
     'POST /mac-keys/restore',
     'POST /logs/{log}/recover',
     'POST /transactions/{id}/forget',
+    'POST /transactions/{id}/link',
   ];
   for (const { name, method, repeatable } of routes) {
     const changes = method === 'POST' && !asks.includes(name);

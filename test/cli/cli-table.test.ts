@@ -97,6 +97,7 @@ test('the table has every command', () => {
       'txn show',
       'txn approve',
       'txn deny',
+      'txn link',
       'txn watch',
       'cert list',
       'cert show',

@@ -735,6 +735,20 @@ describe('configuration', () => {
       'adminHost: must be a host name or address, with or without a port, such as "admin.example.com"',
     ],
     [
+      'decision links in clear',
+      (d) => {
+        Object.assign(d, { decisionUrl: 'http://approve.example.com' });
+      },
+      'decisionUrl: must be https, or http of this machine',
+    ],
+    [
+      'decision links at a path',
+      (d) => {
+        Object.assign(d, { decisionUrl: 'https://approve.example.com/here' });
+      },
+      'decisionUrl: must be an http or https origin without a path',
+    ],
+    [
       'a proxy without an address',
       (d) => {
         Object.assign(d, { trustedProxies: ['10.0.0.0/33'] });
@@ -937,6 +951,7 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
     refusalLimits: { perSource: 200, proxies: [{ addresses: ['10.0.0.0/8'], perSource: 9000 }] },
     filesUrl: 'http://pki.example.com',
     adminHost: 'admin.example.com:8443',
+    decisionUrl: 'https://approve.example.com',
     blockedKeys: ['0'.repeat(64)],
     endpoints: {
       mdm: {

@@ -11,6 +11,7 @@ import { canonicalText, type Json } from '../../lib/base/json.ts';
 import { LEASE_MS, REFUSAL_PLACES_MS, SWEEP_AFTER_MS } from '../../lib/base/limits.ts';
 import { type EventType, eventTypes, macPurposes } from '../../lib/base/words.ts';
 import { decide } from '../../lib/ca/approve/decide.ts';
+import { makeLink } from '../../lib/ca/approve/link.ts';
 import { importChain } from '../../lib/ca/authority/import-chain.ts';
 import { requestCa } from '../../lib/ca/authority/init-ca.ts';
 import { initMacKeys } from '../../lib/ca/authority/mac-keys.ts';
@@ -178,6 +179,9 @@ const sessions: Record<string, () => Promise<World>> = {
     await w.ask({ challenge: await w.lab.challenge() });
     next();
     const [waiting] = w.transactions();
+    const wanted = { person: 'alice', ttlMs: HOUR, actor: { kind: 'admin', id: 'a' } } as const;
+    await makeLink(w.lab.deps, waiting?.id ?? '', wanted);
+    assert.deepEqual(next(), ['link.created']);
     for (const by of ['alice', 'bernard']) {
       await decide(w.lab.deps, waiting?.id ?? '', 'approved', { by });
     }
@@ -462,6 +466,7 @@ test('every type that auditors ask for has one here, or a reason why there is no
   const added: readonly EventType[] = [
     'certificate.voided',
     'challenge.revoked',
+    'link.created',
     'devices.imported',
     'devices.removed',
     'ca.retired',

@@ -54,6 +54,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'GET /logs': ['auditor'],
   'POST /logs/{log}/recover': [],
   'POST /transactions/{id}/forget': [],
+  'POST /transactions/{id}/link': [],
   'GET /status': everybody,
   'GET /config': ['auditor'],
   'POST /simulate': everybody,

@@ -1,8 +1,9 @@
 // Transactions: listed, searched, shown with all that happened to them, approved and denied.
 
 import * as z from 'zod/mini';
+import { MAX_LINK_MS } from '../../base/link-limits.ts';
 import { clientFamilies, transactionStates, withheldWords } from '../../base/words.ts';
-import { described } from '../../config/schema.ts';
+import { described, duration } from '../../config/schema.ts';
 import { decodedRequest } from '../decoded.ts';
 import type { Routes } from '../route.ts';
 import {
@@ -157,6 +158,32 @@ const decision = {
   repeatable: true,
 } as const;
 
+const personText = 'must be 1 to 64 printable characters without spaces';
+const ttlText = 'must be at most "7d"';
+
+const wantedLink = body(
+  'NewDecisionLink',
+  z.strictObject({
+    person: described(
+      'who decides by it, as tokens name persons',
+      z.string().check(z.regex(/^[\x21-\x7e]{1,64}$/, personText)),
+    ),
+    ttl: described(
+      'how long it is good, at most "7d" and until the request expires; "24h" if absent',
+      z.optional(duration.check(z.refine((ms: number) => ms <= MAX_LINK_MS, ttlText))),
+    ),
+  }),
+);
+
+const madeLink = answer(
+  'DecisionLink',
+  z.strictObject({
+    url: described('whoever has it decides as that person, once', z.string()),
+    person: z.string(),
+    expiresAt: time,
+  }),
+);
+
 export const transactionRoutes = {
   'GET /transactions': {
     noun: 'transaction',
@@ -205,6 +232,18 @@ export const transactionRoutes = {
     ...decision,
     summary:
       'Let a waiting request have its certificate, or, where two persons must approve it, wait for the other one',
+  },
+  'POST /transactions/{id}/link': {
+    noun: 'transaction',
+    roles: [],
+    summary:
+      'Make a link by which one person, without a token, decides about a waiting request, once',
+    params: byId,
+    body: wantedLink,
+    status: 201,
+    answer: madeLink,
+    conflict:
+      'it does not wait; or the person has made its challenge; or the configuration has no `decisionUrl`',
   },
   'POST /transactions/{id}/deny': { ...decision, summary: 'Refuse a waiting request' },
   'POST /transactions/{id}/forget': {

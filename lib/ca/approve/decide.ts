@@ -25,7 +25,7 @@ type Verdict = Author & {
  * What became of it: `missing`; `minter`: the same person made its challenge; `voted`: the same person has approved it
  * before, and another one must; or the state that it is in, where that is not one in which it waits.
  */
-type Decided = 'done' | 'missing' | 'minter' | 'voted' | TransactionState;
+export type Decided = 'done' | 'missing' | 'minter' | 'voted' | TransactionState;
 
 /**
  * By the number of persons in force now. An approval that another person's must follow is a vote: the request goes on
@@ -44,13 +44,7 @@ export async function decide(
     await loadNew(view, [{ kind: 'transaction', key }], remembered, now);
     const transaction = view.get('transaction', key);
     if (!transaction) return 'missing';
-    const endpoint = deps.config.endpoints.get(transaction.endpoint);
-    if (
-      transaction.state !== 'pending' &&
-      !(transaction.state === 'approved' && endpoint && lacksPersons(transaction, endpoint))
-    ) {
-      return transaction.state;
-    }
+    if (!waits(deps, transaction)) return transaction.state;
     if (transaction.expiresAt <= now) return 'expired';
     const step = { now, by };
     let next: Transaction<'pending' | 'approved' | 'denied'> | 'minter' | 'voted';
@@ -60,6 +54,7 @@ export async function decide(
       const csr = await csrOf(view, transaction);
       // Without the record of its request there is nothing to approve.
       if (csr.length === 0) return 'missing';
+      const endpoint = deps.config.endpoints.get(transaction.endpoint);
       requireApprovable(endpoint, transaction, csr);
       const macKeys = await deps.macKeys.live('approval');
       next = approved(transaction, { ...step, macKeys, persons: endpoint?.approvers ?? 1 });
@@ -87,6 +82,17 @@ const eventTypes = {
 } as const;
 
 type Waits = Transaction<'pending' | 'approved'>;
+
+/** For an approver, by the number of persons in force; not whether its time is over. */
+export function waits(
+  { config }: Pick<Deps, 'config'>,
+  transaction: Transaction,
+): transaction is Waits {
+  if (transaction.state !== 'approved') return transaction.state === 'pending';
+  const endpoint = config.endpoints.get(transaction.endpoint);
+  return endpoint !== undefined && lacksPersons(transaction, endpoint);
+}
+
 type Step = { readonly now: number; readonly by: Author };
 
 function denied(

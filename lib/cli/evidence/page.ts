@@ -2,7 +2,7 @@
 // make the same page, so that "log verify" finds one that says something else.
 
 import { base64, hex, utf8 } from '../../base/bytes.ts';
-import { iso, visible } from '../../base/text.ts';
+import { htmlText as escaped, iso } from '../../base/text.ts';
 import { hash } from '../../crypto/native.ts';
 import type { CertificateEvidence, ProvenEvidence } from '../../events/evidence.ts';
 import { evidencePaths } from '../../events/evidence-files.ts';
@@ -12,14 +12,6 @@ import { type EventBody, stepRow } from '../log/happened.ts';
 import { counted, seconds } from '../text.ts';
 import type { Signing } from './signatures.ts';
 import { allowedTexts, askedText, becameText, notProven, withheldTexts } from './told.ts';
-
-/** Text of strangers is shown, and does nothing. */
-const escaped = (text: string): string =>
-  visible(text)
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 
 const tag = (name: string, inside: string): string => `<${name}>${inside}</${name}>\n`;
 const p = (text: string): string => tag('p', escaped(text));

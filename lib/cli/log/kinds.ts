@@ -99,6 +99,7 @@ export const eventKinds: Readonly<Record<EventType, EventKind>> = {
     severity: 'Low',
   }),
   'request.pending': entity('Request waits for approval', 'Enroll', 'Request', { status: 'Other' }),
+  'link.created': entity('Decision link created', 'Create', 'Request', { severity: 'Low' }),
   'request.voted': entity('Request approved by one of two', 'Enroll', 'Request', {
     status: 'Other',
   }),

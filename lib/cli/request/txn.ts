@@ -15,6 +15,7 @@ import { type PageOptions, pageOptions, requireUnaltered, searchHelp, showList }
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { type Field, type Sheet, seconds, spoken } from '../text.ts';
 import { decideCommand } from './decide.ts';
+import { linkCommand } from './link.ts';
 import { approvalsText, waitsForAnother } from './persons.ts';
 import { refusalFields } from './refusal.ts';
 import { watchCommand } from './watch.ts';
@@ -94,6 +95,7 @@ Examples:
       requireUnaltered(io, story.altered);
     });
   for (const verdict of ['approve', 'deny'] as const) txn.addCommand(decideCommand(io, verdict));
+  txn.addCommand(linkCommand(io));
   txn.addCommand(watchCommand(io));
   return txn;
 }

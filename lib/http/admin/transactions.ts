@@ -3,8 +3,10 @@
 import type { transactionRoutes } from '../../api/routes/transactions.ts';
 import { type Bytes, base64 } from '../../base/bytes.ts';
 import { HttpFailure, Malformed } from '../../base/errors.ts';
+import { LINK_MS } from '../../base/link-limits.ts';
 import { iso } from '../../base/text.ts';
-import { decide } from '../../ca/approve/decide.ts';
+import { type Decided, decide } from '../../ca/approve/decide.ts';
+import { makeLink } from '../../ca/approve/link.ts';
 import type { Deps } from '../../ca/deps.ts';
 import { forgetTransaction } from '../../ca/log/forget.ts';
 import { explainRefusal } from '../../ca/query/explain-refusal.ts';
@@ -87,7 +89,7 @@ function requestOf(der: Bytes) {
 }
 
 /** The configuration has changed since the device asked: the request would be refused even if approved. */
-function notApprovable(error: unknown): never {
+export function notApprovable(error: unknown): never {
   if (!(error instanceof Refusal)) throw error;
   const { reason, evidence: found } = error;
   const changed = 'its endpoint has another CA or profile by now, or is gone';
@@ -103,6 +105,13 @@ const noSuch = (deps: Deps, key: string): Promise<never> =>
     'a certificate that came of it is found by its serial number',
   );
 
+/** @param person whose decision it would be */
+export function whyNot(said: Exclude<Decided, 'done' | 'missing'>, person: string): string {
+  if (said === 'minter') return `"${person}" made its challenge: another person has to approve it`;
+  if (said === 'voted') return `"${person}" has approved it already: another person has to, too`;
+  return `the transaction is ${said}, not pending`;
+}
+
 type Deciding = ApiCall<(typeof transactionRoutes)['POST /transactions/{id}/approve']>;
 
 async function decided(
@@ -115,14 +124,7 @@ async function decided(
   const verdict = { ...authorOf(actor), remembered, ...(reason === undefined ? {} : { reason }) };
   const said = await decide(deps, id, state, verdict).catch(notApprovable);
   if (said === 'missing') return noSuch(deps, id);
-  const by = `"${actor.person ?? actor.id}"`;
-  if (said === 'minter') {
-    throw new HttpFailure(409, `${by} made its challenge: another person has to approve it`);
-  }
-  if (said === 'voted') {
-    throw new HttpFailure(409, `${by} has approved it already: another person has to, too`);
-  }
-  if (said !== 'done') throw new HttpFailure(409, `the transaction is ${said}, not pending`);
+  if (said !== 'done') throw new HttpFailure(409, whyNot(said, actor.person ?? actor.id));
   const transaction = await findTransaction(deps, id);
   return transaction ? shown(transaction) : noSuch(deps, id);
 }
@@ -174,6 +176,20 @@ export const transactionHandlers: HandlersOf<typeof transactionRoutes> = {
     const found = await originalRequest(deps, id);
     if (found === undefined) return noSuch(deps, id);
     return typeof found === 'string' ? { withheld: found } : { csr: base64(found) };
+  },
+  async 'POST /transactions/{id}/link'(deps, { actor, params: { id }, body: { person, ttl } }) {
+    const { decisionUrl } = deps.config;
+    if (decisionUrl === undefined) {
+      throw new HttpFailure(
+        409,
+        'there are no decision links: set "decisionUrl" in the configuration to where approvers reach this service',
+      );
+    }
+    const made = await makeLink(deps, id, { person, ttlMs: ttl ?? LINK_MS, actor });
+    if (made === 'missing') return noSuch(deps, id);
+    if (typeof made === 'string') throw new HttpFailure(409, whyNot(made, person));
+    const expiresAt = iso(made.link.expiresAt);
+    return { url: `${decisionUrl}/decide?link=${made.text}`, person, expiresAt };
   },
   'POST /transactions/{id}/approve': (deps, call) => decided(deps, call, 'approved'),
   'POST /transactions/{id}/deny': (deps, call) => decided(deps, call, 'denied'),
