@@ -227,6 +227,22 @@ test('scep records what waits for an approver, follows its polls, issues it, and
   );
 });
 
+test('admin makes a decision link, and takes the votes of two persons', async () => {
+  const decisionUrl = 'https://approve.example.com';
+  const endpoints = { default: { ca: 'default', approval: 'always', approvers: 2 } } as const;
+  const w = await deployed({ config: { decisionUrl, endpoints } });
+  const wanted = { challenge: await w.lab.challenge(), key: a };
+  assert.equal((await w.ask(wanted)).pkiStatus, 'PENDING');
+  const [waiting] = await w.transactions('pending');
+  const path = `/transactions/${waiting?.id}`;
+  const { url } = await w.admin('POST', `${path}/link`, { person: 'alice' });
+  const link = new URL(String(url)).searchParams.get('link') ?? '';
+  const form = new URLSearchParams({ link, verdict: 'approve' });
+  assert.equal((await w.decide({ origin: decisionUrl }, form)).status, 200);
+  await w.admin('POST', `${path}/approve`, {});
+  await w.enrolled(wanted);
+});
+
 test('scep notes that a device has its certificate when its renewal waits for an approver', async () => {
   const w = await deployed({ endpoint: { approval: 'always' } });
   const wanted = { challenge: await w.lab.challenge(), key: a };

@@ -312,6 +312,9 @@ export async function deployed(options: LabOptions = {}) {
       (await does('scep', async () => devices.fetch(new Request('http://scep.test/readyz')))).ok,
     admin: (method: string, path: string, body?: object, headers = {}) =>
       ok(api, method, path, { ...(body ? { body } : {}), headers }),
+    /** What a browser of an approver sends. */
+    decide: (headers: Record<string, string>, body: URLSearchParams) =>
+      api.fetch('/decide', { method: 'POST', headers, body }),
     upkeep: () => does('maintenance', () => doAll(maintenance)),
     operator: () => ({ ...depsOf('operator'), logs: logsOf('operator') }),
     sequence: () =>
