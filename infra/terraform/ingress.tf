@@ -1,5 +1,6 @@
 # How requests get to the functions. SCEP, CRLs and CA certificates must be public: what a device gets
-# depends on what it proves. The admin function is never public: its routes require a JWT, its URL requires
+# depends on what it proves. The admin function is never public, but for the page of decision links where
+# that is asked for: its routes require a JWT, its URL requires
 # AWS credentials, and without these settings it has neither routes nor a URL.
 
 locals {
@@ -37,7 +38,7 @@ resource "aws_apigatewayv2_api" "this" {
 }
 
 resource "aws_apigatewayv2_integration" "this" {
-  for_each = !local.api ? toset([]) : local.admin_type == "jwt" ? toset(["scep", "admin"]) : toset(["scep"])
+  for_each = !local.api ? toset([]) : local.admin_type == "jwt" || var.decision_links ? toset(["scep", "admin"]) : toset(["scep"])
 
   api_id                 = aws_apigatewayv2_api.this[0].id
   integration_type       = "AWS_PROXY"
@@ -77,6 +78,15 @@ resource "aws_apigatewayv2_route" "admin" {
   target             = "integrations/${aws_apigatewayv2_integration.this["admin"].id}"
   authorization_type = "JWT"
   authorizer_id      = aws_apigatewayv2_authorizer.operators[0].id
+}
+
+resource "aws_apigatewayv2_route" "decide" {
+  # checkov:skip=CKV_AWS_309: A decision link is its own authorization: what it lets decide is in it, under a MAC.
+  count = var.decision_links ? 1 : 0
+
+  api_id    = aws_apigatewayv2_api.this[0].id
+  route_key = "ANY /decide"
+  target    = "integrations/${aws_apigatewayv2_integration.this["admin"].id}"
 }
 
 resource "aws_lambda_permission" "api" {

@@ -594,6 +594,18 @@ variable "admin" {
   }
 }
 
+variable "decision_links" {
+  description = "Opens /decide of the admin function, and nothing else of it, to browsers without an identity: the page of decision links, which the configuration turns on with decisionUrl. For an ingress cloudfront or httpApi."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.decision_links || contains(["cloudfront", "httpApi"], var.ingress)
+    error_message = "decision_links: needs ingress \"cloudfront\" or \"httpApi\", which have a route for them."
+  }
+}
+
 variable "runtime" {
   description = "Lambda's runtime. \"nodejs22.x\" is only for an AWS provider that does not know \"nodejs24.x\" yet: 5.100, and 6 before 6.19."
   type        = string

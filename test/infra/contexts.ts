@@ -25,6 +25,7 @@ export const contexts = {
       ...start,
       ...named,
       ...jwt,
+      decisionLinks: 'true',
       plainHttp: 'true',
       filesDomain: 'pki.example.com',
       breakGlassRoleArn: `arn:aws:iam::${account}:role/break-glass`,

@@ -197,9 +197,19 @@ test('the API has the same address, limits, log of requests, and routes with an 
     keys,
   );
   assert.equal(at(resourceOf(hcl, 'aws_apigatewayv2_route', 'admin'), 'authorization_type'), 'JWT');
-  assert.deepEqual(
-    routes.filter((one) => !admin.includes(one)).map((one) => at(one, 'RouteKey')),
-    [at(resourceOf(hcl, 'aws_apigatewayv2_route', 'default'), 'route_key')],
+  const open = (all: readonly unknown[]) =>
+    all
+      .filter((one) => maybe(one, 'AuthorizationType') !== 'JWT')
+      .map((one) => at(one, 'RouteKey'))
+      .toSorted();
+  const keyOf = (name: string) => at(resourceOf(hcl, 'aws_apigatewayv2_route', name), 'route_key');
+  assert.deepEqual(open(routes), [keyOf('default'), keyOf('decide')].toSorted());
+  // Off by default, and then no other route is open than that of devices.
+  assert.deepEqual(open(ofType(plain, 'AWS::ApiGatewayV2::Route')), [keyOf('default')]);
+  assert.equal(defaultOf(hcl, 'decision_links'), false);
+  assert.equal(
+    at(resourceOf(hcl, 'aws_apigatewayv2_route', 'decide'), 'count'),
+    expression('var.decision_links ? 1 : 0'),
   );
   assert.equal(
     at(resourceOf(hcl, 'aws_lambda_function_url', 'admin'), 'authorization_type'),

@@ -77,7 +77,7 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'aws_iam_role_policy.operator': { role: 'aws_iam_role.operator.id' },
   'aws_apigatewayv2_integration.this': {
     for_each:
-      '!local.api ? toset([]) : local.admin_type == "jwt" ? toset(["scep", "admin"]) : toset(["scep"])',
+      '!local.api ? toset([]) : local.admin_type == "jwt" || var.decision_links ? toset(["scep", "admin"]) : toset(["scep"])',
     integration_uri: 'aws_lambda_function.this[each.key].arn',
   },
   'aws_lambda_permission.api': {
@@ -163,6 +163,9 @@ const said: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     target: `integrations/${expression('aws_apigatewayv2_integration.this["scep"].id')}`,
   },
   'aws_apigatewayv2_route.admin': {
+    target: `integrations/${expression('aws_apigatewayv2_integration.this["admin"].id')}`,
+  },
+  'aws_apigatewayv2_route.decide': {
     target: `integrations/${expression('aws_apigatewayv2_integration.this["admin"].id')}`,
   },
   'aws_apigatewayv2_authorizer.operators': {

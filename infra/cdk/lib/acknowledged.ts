@@ -109,7 +109,7 @@ export const acknowledged: readonly Acknowledged[] = [
     children: ['Api'],
     id: 'AwsSolutions::AwsSolutions-APIG4',
     reason:
-      'SCEP is for devices that have nothing yet: each message is authorized by what is in it. Routes of the admin API have an authorizer.',
+      'SCEP is for devices that have nothing yet: each message is authorized by what is in it. So is a decision link. Routes of the admin API have an authorizer.',
   },
   {
     children: ['OriginSecret'],

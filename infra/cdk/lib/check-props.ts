@@ -86,6 +86,10 @@ export function checkProps(props: ScepServiceProps, region: string): Config {
   if (props.files?.domain) checkFilesDomain(props.files.domain, region);
   checkPublicUrl(config, ingress);
   checkAdmin(AdminAccess.settingsOf(props.admin), ingress);
+  checkFlag('decisionLinks', props.decisionLinks);
+  if (props.decisionLinks && (ingress.type === 'functionUrl' || ingress.type === 'alb')) {
+    fail('decisionLinks', 'needs CloudFront or an HTTP API, which have a route for them');
+  }
   return config;
 }
 

@@ -310,6 +310,13 @@ export interface ScepServiceProps extends BackendProps {
   readonly admin?: AdminAccess;
 
   /**
+   * Opens `/decide` of the admin function, and nothing else of it, to browsers without an identity: the page of decision
+   * links, which the configuration turns on with `decisionUrl`. For CloudFront and an HTTP API.
+   * @default false
+   */
+  readonly decisionLinks?: boolean;
+
+  /**
    * The most instances of the SCEP function at once, which bounds what a flood can cost. They are
    * taken from the account's quota, of which Lambda keeps 100 for all other functions. An account with
    * a quota too small for that says -1: none are reserved.

@@ -340,6 +340,11 @@ const cases: readonly Case[] = [
     },
   ],
   [
+    /^decisionLinks: needs CloudFront or an HTTP API, which have a route for them$/,
+    { ingress: Ingress.functionUrl(), decisionLinks: true },
+  ],
+  [/^decisionLinks: must be true or false, not "yes"$/, bad({ decisionLinks: 'yes' })],
+  [
     /^admin\.issuer: must be an https URL, not "http:\/\/x"$/,
     { admin: AdminAccess.jwt({ issuer: 'http://x', audience: ['a'] }) },
   ],

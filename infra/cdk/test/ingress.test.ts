@@ -48,6 +48,25 @@ test('the admin function has no public way in, whatever the ingress', () => {
   }
 });
 
+test('decision links open one route of the admin function, whatever else is open, and only where they are asked for', () => {
+  for (const props of [
+    { ingress: Ingress.cloudFront() },
+    { ingress: Ingress.httpApi(), admin: AdminAccess.iam() },
+    {
+      ingress: Ingress.httpApi(),
+      admin: AdminAccess.jwt({ issuer: 'https://login.example.com', audience: ['scepter'] }),
+    },
+  ]) {
+    const open = (decisionLinks: boolean) =>
+      resourcesOf(templateOf({ ...props, decisionLinks }), 'AWS::ApiGatewayV2::Route')
+        .filter(([, { Properties }]) => Properties.AuthorizationType !== 'JWT')
+        .map(([, { Properties }]) => Properties.RouteKey)
+        .toSorted();
+    assert.deepEqual(open(false), ['$default']);
+    assert.deepEqual(open(true), ['$default', 'ANY /decide']);
+  }
+});
+
 type Behavior = { readonly PathPattern?: string; readonly ViewerProtocolPolicy: string };
 
 /** The service's, or the one for files alone. */

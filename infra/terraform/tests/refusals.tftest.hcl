@@ -509,6 +509,18 @@ run "refuses_admin_5" {
   expect_failures = [var.admin]
 }
 
+run "refuses_decision_links_without_a_route" {
+  command = plan
+
+  variables {
+    ingress            = "functionUrl"
+    origin_secret_arns = []
+    decision_links     = true
+  }
+
+  expect_failures = [var.decision_links]
+}
+
 run "refuses_a_lock_that_is_none" {
   command = plan
 

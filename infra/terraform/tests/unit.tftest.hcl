@@ -61,7 +61,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = length(aws_lambda_function_url.admin) == 0 && length(aws_apigatewayv2_route.admin) == 0
+    condition     = length(aws_lambda_function_url.admin) == 0 && length(aws_apigatewayv2_route.admin) == 0 && length(aws_apigatewayv2_route.decide) == 0
     error_message = "the admin function must have no URL"
   }
 
@@ -195,12 +195,18 @@ run "http_api_and_signed_admin_url" {
   variables {
     ingress            = "httpApi"
     origin_secret_arns = []
+    decision_links     = true
     admin              = { type = "iam" }
   }
 
   assert {
     condition     = length(aws_cloudfront_distribution.this) == 0 && length(aws_wafv2_web_acl.this) == 0 && length(aws_s3_bucket.access_logs) == 0
     error_message = "there must be no CloudFront"
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_route.decide[0].route_key == "ANY /decide" && length(aws_apigatewayv2_route.admin) == 0
+    error_message = "decision links must open one route, and no other of the admin function"
   }
 
   assert {

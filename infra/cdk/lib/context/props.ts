@@ -73,6 +73,7 @@ export function propsOf(scope: Construct, context: Context): ScepServiceProps {
     ingress: ingressOf(scope, context),
     files: filesOf(scope, context),
     admin: adminOf(context),
+    decisionLinks: context.flag('decisionLinks'),
     reservedConcurrency: reserved === 'unreserved' ? -1 : context.number('reservedConcurrency'),
     secrets: secretsOf(scope, context),
   };

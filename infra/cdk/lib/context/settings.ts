@@ -26,6 +26,7 @@ export const settings = {
   admin: 'iam or jwt',
   adminIssuer: 'issuer of the JWTs',
   adminAudience: 'audiences of the JWTs, with commas between',
+  decisionLinks: 'true: /decide answers browsers without an identity, for decision links',
   breakGlassRoleArn: 'the role that may end keys',
   multiRegionKeys: 'false: the new keys stay in their region',
   keysTrustRoleNames: 'true: the policies of the new keys name roles by their names',

@@ -1,6 +1,6 @@
 // How requests get to the functions. SCEP, CRLs and CA certificates must be public: what a device gets
-// depends on what it proves. The admin function is never public: its routes require a JWT, its URL requires
-// AWS credentials, and without these settings it has neither routes nor a URL.
+// depends on what it proves. The admin function is never public, but for the page of decision links where
+// that is asked for: its routes require a JWT, its URL requires AWS credentials, and without these settings it has neither routes nor a URL.
 
 import { Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
@@ -110,8 +110,11 @@ function makeApi(
     // Devices write paths in any case, but routes are case-sensitive.
     defaultIntegration: new HttpLambdaIntegration('scep', functions.scep),
   });
+  const integration = new HttpLambdaIntegration('admin', functions.admin);
+  if (props.decisionLinks) {
+    api.addRoutes({ path: '/decide', methods: [HttpMethod.ANY], integration });
+  }
   if (admin?.type === 'jwt') {
-    const integration = new HttpLambdaIntegration('admin', functions.admin);
     const authorizer = new HttpJwtAuthorizer('operators', admin.issuer, {
       jwtAudience: [...admin.audience],
     });
