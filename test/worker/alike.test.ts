@@ -263,6 +263,28 @@ describe("CertReps differ from plain Node's only in random values", () => {
     assert.equal((await answeredAlike(lost, '/scep/waits')).pkiStatus, 'FAILURE');
   });
 
+  test('a decision link shows and decides at the Worker', async () => {
+    const asked = { ...(await fresh('linked', 'waits')), subject: 'CN=linked' };
+    assert.equal((await answeredAlike(asked, '/scep/waits')).pkiStatus, 'PENDING');
+    const headers = { authorization: `Bearer ${adminToken}` };
+    const api = `${origins[1]}/api/v1/transactions`;
+    const listed = await fetch(`${api}?endpoint=waits&state=pending`, { headers });
+    const { transactions: [waiting] = [] } = (await listed.json()) as {
+      transactions?: readonly { readonly id: string }[];
+    };
+    const wanted = { method: 'POST', headers, body: '{"person":"alice"}' };
+    const made = await fetch(`${api}/${waiting?.id}/link`, wanted);
+    const { url } = (await made.json()) as { url: string };
+    const link = new URL(url).searchParams.get('link') ?? '';
+    const page = await fetch(`${origins[1]}/decide?link=${link}`);
+    assert.match(await page.text(), /You decide as alice, by a link that worker-secret made\./);
+    const origin = { origin: 'https://approve.scep.test' };
+    const body = new URLSearchParams({ link, verdict: 'approve' });
+    const decided = await fetch(`${origins[1]}/decide`, { method: 'POST', headers: origin, body });
+    assert.equal(decided.status, 200, await decided.text());
+    assert.equal((await answeredAlike(asked, '/scep/waits')).pkiStatus, 'SUCCESS');
+  });
+
   test('refusals in clear and behind the envelope are answered alike', async () => {
     const good = await fresh('refused');
     await refusedWith('SCEP-', { ...good, messageType: '18' });

@@ -26,6 +26,7 @@ after(async () => {
 /** The configuration of `makeLab`, as a Worker gets it. */
 const document = {
   publicUrl: 'http://scep.test',
+  decisionUrl: 'https://approve.scep.test',
   cas: { default: { subject: 'CN=Lab CA,O=Lab', key: 'rsa:2048' } },
   endpoints: {
     default: { ca: 'default' },
