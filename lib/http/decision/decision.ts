@@ -6,6 +6,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { HttpFailure } from '../../base/errors.ts';
 import { MAX_DECISION_OCTETS } from '../../base/link-limits.ts';
 import { iso } from '../../base/text.ts';
+import { isByRule } from '../../ca/approve/approval-mac.ts';
 import { decide, waits } from '../../ca/approve/decide.ts';
 import { authorBy, type DecisionLink, readLink, useOfLink } from '../../ca/approve/link.ts';
 import type { Deps } from '../../ca/deps.ts';
@@ -115,7 +116,7 @@ async function factsOf(deps: Deps, one: Transaction): Promise<readonly Fact[]> {
   const { extKeyUsage = [], validityMs = 0 } = { ...profile, ...one.narrowing };
   const csr = await csrOf(new View(deps.store), one);
   const key = csr.length > 0 ? describeRequest(csr).key : undefined;
-  const approved = approval ? [...(approval.votes ?? []), approval] : votes;
+  const approved = approval && !isByRule(one) ? [...(approval.votes ?? []), approval] : votes;
   const list = (one.verdicts ?? []).map(
     ({ validator, allows, says }) =>
       `${validator} ${allows ? 'allows' : 'refuses'}${says === undefined ? '' : `: ${says}`}`,
