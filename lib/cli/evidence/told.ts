@@ -1,7 +1,7 @@
 // What an evidence folder says of a certificate, in plain words: who asked, who allowed it by which rule, what became
 // of it. Each sentence rests on events that the folder proves.
 
-import type { EventType, Withheld } from '../../base/words.ts';
+import { type EventType, eventTypes, type Withheld } from '../../base/words.ts';
 import type { CertificateEvidence, ProvenEvidence } from '../../events/evidence.ts';
 import type { LoggedEvent } from '../../events/logged.ts';
 import { byText } from '../log/happened.ts';
@@ -27,6 +27,11 @@ function whoIn({ event, personal }: LoggedEvent): string {
 export const isApproval = (type: EventType): boolean =>
   type === 'request.voted' || type === 'request.approved';
 
+/** Ids of the same millisecond are in no order. */
+const decidingLast = ({ event: one }: LoggedEvent, { event: other }: LoggedEvent): number =>
+  Date.parse(one.time) - Date.parse(other.time) ||
+  eventTypes.indexOf(one.type) - eventTypes.indexOf(other.type);
+
 /** By what it was allowed, a sentence for each rule that took part. */
 export function allowedTexts(
   { issued, events }: CertificateEvidence,
@@ -51,7 +56,7 @@ export function allowedTexts(
       return `By the static challenge of the endpoint ${endpoint}, which many devices know: which of them asked, it does not say.`;
     }
     if (rule === 'approval') {
-      const said = events.filter(({ event }) => isApproval(event.type));
+      const said = events.filter(({ event }) => isApproval(event.type)).toSorted(decidingLast);
       return said.some(({ event }) => event.type === 'request.approved')
         ? approvalText(said)
         : 'It waited for an approver, who allowed it. Who and when is not shown: no event of this folder tells.';
