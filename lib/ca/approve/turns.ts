@@ -5,7 +5,7 @@
 // of every approval, and the poll after that moment issues it. Whoever is not known to poll for so long is told when to
 // come again, and nothing is written.
 
-import { Outage, TooEarly } from '../../base/errors.ts';
+import { TooEarly } from '../../base/errors.ts';
 import { CLOCK_SKEW_MS } from '../../base/limits.ts';
 import type { ClientFamily } from '../../base/words.ts';
 import { isOutside } from '../../config/enrolment.ts';
@@ -71,10 +71,16 @@ export async function isItsTurn(
   if (approval.turn !== undefined) return approval.turn <= now;
   // A lapsed attempt has had its turn.
   if (state === 'intended') return true;
-  const turn = await takeTurn(deps, ca, now);
-  if (turn === undefined || turn <= now) return true;
-  giveBack(deps, ca, turn);
-  return false;
+  try {
+    const turn = await takeTurn(deps, ca, now);
+    if (turn === undefined || turn <= now) return true;
+    giveBack(deps, ca, turn);
+    return false;
+  } catch (error) {
+    // Whoever polls is told to wait, not to come again.
+    if (error instanceof TooEarly) return false;
+    throw error;
+  }
 }
 
 const leasedOf = ({ tally }: Pick<Deps, 'tally'>, ca: string): LeasedTurns => {
@@ -88,7 +94,7 @@ function giveBack(deps: Pick<Deps, 'tally'>, { id }: Pick<Ca, 'id'>, turn: numbe
   leased.ahead = [...leased.ahead, turn].sort((a, b) => a - b);
 }
 
-/** @returns undefined where the CA has no limit */
+/** @returns undefined where the CA has no limit @throws {TooEarly} where none is to be had */
 async function takeTurn(
   deps: Pick<Deps, 'config' | 'store' | 'tally'>,
   { id }: Pick<Ca, 'id'>,
@@ -104,7 +110,7 @@ async function takeTurn(
     // Another request of this instance may lease meanwhile: what both get is used by both.
     await lease(deps, id, { leased, perSecond, now });
   }
-  throw new Outage(`too many instances ask for turns of the CA "${id}"`);
+  throw new TooEarly(`too many instances ask for turns of the CA "${id}"`, 1);
 }
 
 type Leasing = { readonly leased: LeasedTurns; readonly perSecond: number; readonly now: number };
@@ -128,8 +134,9 @@ async function lease(
 }
 
 /**
- * The next turns: one each 1/perSecond, those of the last second among them where nobody took them. A stored moment that is further ahead than turns are
- * given out was written by a wrong clock, and is ignored. @throws {TooEarly} where all that may be given are taken
+ * The next turns: one each 1/perSecond, those of the last second among them where nobody took them. A stored moment
+ * that is further ahead than turns are given out was written by a wrong clock, and is ignored.
+ * @throws {TooEarly} where all that may be given are taken
  */
 export function nextTurns(
   record: Records['turns'] | undefined,

@@ -136,6 +136,9 @@ describe('a CA that issues one certificate each two seconds', () => {
     assert.ok(first && second);
     assert.equal((await send(w.lab, first, first.poll)).pkiStatus, 'SUCCESS');
     assert.equal((await send(w.lab, second, second.poll)).pkiStatus, 'PENDING');
+    await w.bend('turns', () => ({ next: w.lab.clock.at + 600_500 }));
+    const crowded = await w.instance(limited(0.1, { endpoint: { approval: 'always' } }));
+    assert.equal((await send(crowded, second, second.poll)).pkiStatus, 'PENDING', 'all are taken');
     w.lab.clock.at += 10_000;
     assert.equal((await send(w.lab, second, second.poll)).pkiStatus, 'SUCCESS');
     w.check();
