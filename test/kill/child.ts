@@ -112,7 +112,7 @@ async function obey(order: Order): Promise<unknown> {
     case 'decide': {
       const { transactions } = await listTransactions(deps, { endpoint: 'waiting', limit: 5 });
       const id = transactions[0]?.id ?? '';
-      return decide(deps, id, order.verdict, { by: 'operator' });
+      return decide(deps, id, order.verdict, { by: 'approver' });
     }
     case 'revoke':
       return revoke(deps, {
