@@ -130,6 +130,11 @@ export const turn = {
 export const time = z
   .string()
   .check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/), z.meta({ format: 'date-time' }));
+/** Of a token, or of the person who has it. */
+export const holderName = z
+  .string()
+  .check(z.regex(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable characters without spaces'));
+
 /** Of what an administrator did. */
 export const author = {
   by: described('name of the token, or `system`', z.string()),

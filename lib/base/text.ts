@@ -21,6 +21,12 @@ export const htmlText = (text: string): string =>
     .replaceAll('>', '&gt;')
     .replaceAll('"', '&quot;');
 
+type Said = { readonly validator: string; readonly allows: boolean; readonly says?: string };
+
+/** What a validator said, for people. */
+export const verdictText = ({ validator, allows, says }: Said): string =>
+  `${validator} ${allows ? 'allows' : 'refuses'}${says === undefined ? '' : `: ${says}`}`;
+
 /** A time of milliseconds since 1970, for people and records (RFC 3339); `isoSeconds` is for whole seconds. */
 export const iso = (ms: number): string => new Date(ms).toISOString();
 export const isoSeconds = (ms: number): string => iso(ms).replace('.000Z', 'Z');

@@ -9,9 +9,26 @@ import type { CertificateRecord } from '../ports/records/certificate.ts';
 import type { Transaction } from '../ports/records/transaction.ts';
 import type { Deps } from './deps.ts';
 import { loadTransaction } from './enrol/lookup.ts';
+import type { Act } from './enrol/rollback.ts';
 import { certificateKey } from './record/keys.ts';
 import { Draft, type View } from './record/unit-of-work.ts';
 import { enter, loadRegister } from './revoke/register.ts';
+
+/**
+ * Revokes a certificate whose place a renewal takes, with the event. The view has read its register.
+ * @param by serial of the renewal
+ */
+export function supersede(
+  draft: Draft,
+  certificate: CertificateRecord<'issued' | 'held'>,
+  by: string,
+  { actor, now, random }: Act,
+): void {
+  const { ca, endpoint, transaction, serial } = certificate;
+  enter(draft, certificate, { reason: 'superseded', at: now, supersededBy: by });
+  const about = { ca, endpoint, transaction, serial };
+  draft.event(now, random, { type: 'certificate.superseded', actor, ...about });
+}
 
 /** Milliseconds in which a further query that the old certificate signs is not noted. */
 const NOTED_MS = 24 * 60 * 60 * 1000;
@@ -65,8 +82,8 @@ export async function supersedeDue(
   const keys = [serial, renews].map((one) => certificateKey(ca, one));
   await view.load(keys.map((key) => ({ kind: 'certificate', key })));
   const [renewal, old] = keys.map((key) => view.get('certificate', key));
-  const supersede = config.endpoints.get(transaction.endpoint)?.renew.supersede;
-  const next = renewal && old && supersede && nextLook({ renewal, old }, supersede, now);
+  const rule = config.endpoints.get(transaction.endpoint)?.renew.supersede;
+  const next = renewal && old && rule && nextLook({ renewal, old }, rule, now);
   const { supersedeAt: _due, ...rest } = transaction;
   const draft = new Draft(view);
   draft.put(
@@ -84,15 +101,7 @@ export async function supersedeDue(
       superseded: [...superseded.filter((end) => end > now), ends.notAfter],
     };
     draft.put('certificate', certificateKey(ca, serial), { ...renewal, lineage });
-    enter(draft, ends, { reason: 'superseded', at: now, supersededBy: serial });
-    draft.event(now, random, {
-      type: 'certificate.superseded',
-      actor,
-      ca,
-      endpoint: ends.endpoint,
-      transaction: ends.transaction,
-      serial: ends.serial,
-    });
+    supersede(draft, ends, serial, { actor, now, random });
   }
   return (await store.write(draft.actions)) === 'done' && ends !== undefined;
 }

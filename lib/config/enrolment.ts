@@ -1,4 +1,4 @@
-// The part of the configuration that says who may have a first certificate at an endpoint, and the next: the validators,
+// The part of the configuration that says who may have a certificate at an endpoint, the first and the next: the validators,
 // the static challenge with its restrictions, and what becomes of a certificate that was renewed.
 
 import * as z from 'zod/mini';

@@ -4,11 +4,9 @@ import * as z from 'zod/mini';
 import { roles } from '../../base/words.ts';
 import { described, duration } from '../../config/schema.ts';
 import type { Routes } from '../route.ts';
-import { answer, body, moment, notHere, page, time, turn } from '../schemas.ts';
+import { answer, body, holderName, moment, notHere, page, time, turn } from '../schemas.ts';
 
-const nameText = 'must be 1 to 64 printable characters without spaces';
-const nameOf = z.string().check(z.regex(/^[\x21-\x7e]{1,64}$/, nameText));
-const name = described('its name, which events show', nameOf);
+const name = described('its name, which events show', holderName);
 const personText =
   'the person who has it, such as an address of e-mail; the name if absent. Where two persons must approve, tokens of one person count once, in any case';
 const role = z.enum(roles);
@@ -17,7 +15,7 @@ const newToken = body(
   'NewToken',
   z.strictObject({
     name,
-    person: described(personText, z.optional(nameOf)),
+    person: described(personText, z.optional(holderName)),
     roles: z.array(role).check(z.minLength(1, 'must hold at least one role')),
     ttl: described('how long it is good for; until it is revoked if absent', z.optional(duration)),
     expiresAt: described('until when it is good, instead', z.optional(moment)),

@@ -16,6 +16,7 @@ import {
   endpointId,
   evidence,
   hexText,
+  holderName,
   idPrefix,
   page,
   search,
@@ -158,16 +159,12 @@ const decision = {
   repeatable: true,
 } as const;
 
-const personText = 'must be 1 to 64 printable characters without spaces';
 const ttlText = 'must be at most "7d"';
 
 const wantedLink = body(
   'NewDecisionLink',
   z.strictObject({
-    person: described(
-      'who decides by it, as tokens name persons',
-      z.string().check(z.regex(/^[\x21-\x7e]{1,64}$/, personText)),
-    ),
+    person: described('who decides by it, as tokens name persons', holderName),
     ttl: described(
       'how long it is good, at most "7d" and until the request expires; "24h" if absent',
       z.optional(duration.check(z.refine((ms: number) => ms <= MAX_LINK_MS, ttlText))),

@@ -87,10 +87,11 @@ export const makeVote = (
 
 /** Approved, and by fewer persons than the endpoint asks for by now: it waits for another one. */
 export function lacksPersons(
-  { approval }: Pick<TransactionBase, 'approval'>,
+  transaction: Pick<TransactionBase, 'approval'>,
   { approval: when, approvers }: Pick<Endpoint, 'approval' | 'approvers'>,
 ): boolean {
-  if (approval?.turn !== undefined) return when !== 'never';
+  if (isByRule(transaction)) return when !== 'never';
+  const { approval } = transaction;
   return approval !== undefined && (approval.votes?.length ?? 0) + 1 < approvers;
 }
 

@@ -12,7 +12,7 @@ import { eventOf } from '../record/transaction-event.ts';
 import { moved } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { requireApprovable } from './approvable.ts';
-import { holds, lacksPersons, makeApproval, makeVote } from './approval-mac.ts';
+import { holds, isByRule, lacksPersons, makeApproval, makeVote } from './approval-mac.ts';
 import { repeatMs } from './pending.ts';
 import { isSamePerson } from './persons.ts';
 
@@ -147,5 +147,5 @@ function votesOf(transaction: Waits, macKeys: readonly MacKey[]): readonly Vote[
   if (!holds(macKeys, mac, (key) => makeApproval(key, transaction, given).mac)) {
     throw new Outage(`the approval of ${transaction.id} does not hold`);
   }
-  return transaction.approval.turn === undefined ? [transaction.approval] : [];
+  return isByRule(transaction) ? [] : [transaction.approval];
 }

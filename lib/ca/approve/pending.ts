@@ -71,7 +71,7 @@ export async function pend(
   const transaction =
     turn === undefined
       ? (proven as Transaction<'pending'>)
-      : await approvedByRule(deps, proven as Proven<'approved'>, { turn, now });
+      : await approvedByRule(deps, proven as Proven, { turn, now });
   const draft = new Draft(view);
   const actor = requesterOf(transaction);
   for (const ending of ends) {
@@ -109,11 +109,11 @@ export async function pend(
 
 /** Whoever approves in a storm. */
 const BY_RULE = { by: 'storm' } as const;
-type Proven<S extends 'approved'> = Omit<Transaction<S>, 'approval'>;
+type Proven = Omit<Transaction<'approved'>, 'approval'>;
 
 async function approvedByRule(
   { macKeys }: Deps,
-  proven: Proven<'approved'>,
+  proven: Proven,
   { turn, now }: { readonly turn: number; readonly now: number },
 ): Promise<Transaction<'approved'>> {
   const [macKey] = await macKeys.live('approval');

@@ -134,7 +134,7 @@ async function lease(
 }
 
 /**
- * The next turns: one each 1/perSecond, those of the last second among them where nobody took them. A stored moment
+ * The next turns: one each 1/perSecond, with those of the last second that nobody took. A stored moment
  * that is further ahead than turns are given out was written by a wrong clock, and is ignored.
  * @throws {TooEarly} where all that may be given are taken
  */

@@ -31,7 +31,8 @@ import { certificateKey, keyHash, keyOwnerKey, namesHash } from '../record/keys.
 import { eventOf, requesterOf } from '../record/transaction-event.ts';
 import { type Begun, moved } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
-import { enter, loadRegister } from '../revoke/register.ts';
+import { loadRegister } from '../revoke/register.ts';
+import { supersede } from '../supersede.ts';
 import { noteSubject } from './issued-subjects.ts';
 import { claimKey, type Free, type OwnKey } from './key-owner.ts';
 import { loadTransaction } from './lookup.ts';
@@ -153,7 +154,7 @@ async function intend(
   const draft = new Draft(view);
   endOthers(draft, plan);
   const undo = takeWhatItHolds(draft, plan);
-  supersede(draft, plan);
+  for (const one of grounds.supersedes ?? []) supersede(draft, one, serial, act);
   const next = putAttempt(draft, plan, undo);
   if ((await deps.store.write(draft.actions)) === 'conflict') return 'again';
   return { transaction: next, view: draft.applied() };
@@ -220,22 +221,6 @@ function takeWhatItHolds(
     ...(owned.kind === 'free' ? { keyOwner: { key: owns.key, previous } } : {}),
     ...(signer ? { signer: signer.serial, recent: signer.lineage.recent } : {}),
   };
-}
-
-/** The certificates whose place the new one takes are revoked. */
-function supersede(draft: Draft, { order, grounds, prepared: { serial }, act }: Plan): void {
-  const { now, random, actor } = act;
-  for (const successor of grounds.supersedes ?? []) {
-    enter(draft, successor, { reason: 'superseded', at: now, supersededBy: serial });
-    draft.event(now, random, {
-      type: 'certificate.superseded',
-      actor,
-      ca: order.ca.id,
-      endpoint: successor.endpoint,
-      transaction: successor.transaction,
-      serial: successor.serial,
-    });
-  }
 }
 
 /** The Transaction and the certificate to be, with their event. */

@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import type { AnswerTo, Api } from '../../api/api.ts';
 import type { SentTo } from '../../api/route.ts';
 import { base64, fromUtf8 } from '../../base/bytes.ts';
+import { verdictText } from '../../base/text.ts';
 import { callApi } from '../api.ts';
 import { wholeSerial } from '../certificate/which.ts';
 import { verified } from '../device/scep.ts';
@@ -16,7 +17,6 @@ import { type Field, type Sheet, seconds } from '../text.ts';
 import { type BindingOptions, bindingNames, bindingOf, bindingOptions } from './binding.ts';
 import { reasonOf, refusalFields } from './refusal.ts';
 import { replayCommand } from './replay.ts';
-import { verdictText } from './txn.ts';
 
 type Options = ShowOptions &
   BindingOptions & {

@@ -3,6 +3,7 @@
 import { Command, Option } from 'commander';
 import type { AnswerTo } from '../../api/api.ts';
 import { fromBase64 } from '../../base/bytes.ts';
+import { verdictText } from '../../base/text.ts';
 import type { TransactionState } from '../../base/words.ts';
 import { tooLarge } from '../../ca/query/explain-refusal.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
@@ -22,7 +23,6 @@ import { watchCommand } from './watch.ts';
 import { transactionId } from './which.ts';
 
 type Story = AnswerTo<'GET /transactions/{id}'>;
-type Verdict = NonNullable<Story['verdicts']>[number];
 
 type ListOptions = PageOptions & {
   readonly endpoint?: string;
@@ -127,9 +127,6 @@ async function listTransactions(
     options,
   );
 }
-
-export const verdictText = ({ validator, allows, says }: Verdict): string =>
-  `${validator} ${allows ? 'allows' : 'refuses'}${says === undefined ? '' : `: ${says}`}`;
 
 function page(story: Story): Sheet {
   const { id, endpoint, ca, profile, state, messageType, reason, expiresAt, moreEvents } = story;

@@ -5,7 +5,7 @@ import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HttpFailure } from '../../base/errors.ts';
 import { MAX_DECISION_OCTETS } from '../../base/link-limits.ts';
-import { iso } from '../../base/text.ts';
+import { iso, verdictText } from '../../base/text.ts';
 import { isByRule } from '../../ca/approve/approval-mac.ts';
 import { decide, waits } from '../../ca/approve/decide.ts';
 import { authorBy, type DecisionLink, readLink, useOfLink } from '../../ca/approve/link.ts';
@@ -117,10 +117,6 @@ async function factsOf(deps: Deps, one: Transaction): Promise<readonly Fact[]> {
   const csr = await csrOf(new View(deps.store), one);
   const key = csr.length > 0 ? describeRequest(csr).key : undefined;
   const approved = approval && !isByRule(one) ? [...(approval.votes ?? []), approval] : votes;
-  const list = (one.verdicts ?? []).map(
-    ({ validator, allows, says }) =>
-      `${validator} ${allows ? 'allows' : 'refuses'}${says === undefined ? '' : `: ${says}`}`,
-  );
   return [
     ['Subject', one.subject || '(empty)'],
     ['Names', one.names],
@@ -137,7 +133,7 @@ async function factsOf(deps: Deps, one: Transaction): Promise<readonly Fact[]> {
     ['Asked at', timeText(one.createdAt)],
     ['From', client?.from],
     ['Client', client?.agent],
-    ['Validators', list],
+    ['Validators', one.verdicts?.map(verdictText)],
     ['Challenge by', challengeBy && who(challengeBy)],
     ['Approved by', approved.map((each) => `${who(each)}, ${timeText(each.at)}`)],
     ['Waits until', one.expiresAt === undefined ? undefined : timeText(one.expiresAt)],
