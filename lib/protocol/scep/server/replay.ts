@@ -7,6 +7,7 @@ import type { Bytes } from '../../../base/bytes.ts';
 import { Outage } from '../../../base/errors.ts';
 import { ulid } from '../../../base/ulid.ts';
 import type { NotReplayed } from '../../../base/words.ts';
+import { isByRule } from '../../../ca/approve/approval-mac.ts';
 import type { Ca } from '../../../ca/authority/ca-certificates.ts';
 import { findChallenge } from '../../../ca/challenge/challenge-list.ts';
 import type { Deps } from '../../../ca/deps.ts';
@@ -116,7 +117,7 @@ function wasOf(transaction: Transaction): Ruling {
     return { decision: 'deny', reason, evidence };
   }
   // One that waited for its turn in a storm was allowed at once.
-  const waited = transaction.pendingMac !== undefined && transaction.approval?.turn === undefined;
+  const waited = transaction.pendingMac !== undefined && !isByRule(transaction);
   return { decision: waited ? 'pend' : 'grant' };
 }
 
