@@ -4,7 +4,7 @@
 import type { AwsConnection } from '../../lib/adapters/aws/aws.ts';
 import { type Bytes, utf8 } from '../../lib/base/bytes.ts';
 import type { Config } from '../../lib/config/config.ts';
-import { type Secrets, secretProblems, variableOf } from '../../lib/config/enrolment.ts';
+import { type Secrets, secretProblems, variableOf } from '../../lib/config/endpoint/enrolment.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 import { hash } from '../../lib/crypto/native.ts';
 import { type Env, readEnv, readVariable } from '../env.ts';

@@ -3,7 +3,7 @@
 // itself it has signed nothing since. A renewal that the new one signs revokes it in its own write (`renew.ts`);
 // everything else the sweeper finds by the Transaction of the new one, which says when to look.
 
-import type { Endpoint } from '../config/config.ts';
+import type { Endpoint } from '../config/endpoint/endpoint.ts';
 import type { Actor } from '../events/event.ts';
 import type { CertificateRecord } from '../ports/records/certificate.ts';
 import type { Transaction } from '../ports/records/transaction.ts';

@@ -7,24 +7,17 @@ import { type Bytes, hex } from '../base/bytes.ts';
 import { canonical, type Json } from '../base/json.ts';
 import { MAX_CRL_PARTITIONS, MIN_CRL_VALIDITY_MS } from '../base/limits.ts';
 import { SYSTEM_LOG } from '../base/words.ts';
-import { caKeyNames, caKeys, type KeySpec, type Legacy } from '../crypto/algorithms.ts';
+import { caKeyNames, caKeys, type KeySpec } from '../crypto/algorithms.ts';
 import { hash } from '../crypto/native.ts';
 import { isAbsoluteUri } from '../x509/lint/names.ts';
 import { lintSubject } from '../x509/lint/rules.ts';
 import { lintTexts } from '../x509/lint/text.ts';
 import { type IpRange, parseIpRange } from '../x509/names/general-name.ts';
 import { parseName } from '../x509/names/name.ts';
-import {
-  checkEnrol,
-  type Enrolment,
-  enrolSchema,
-  type Renewals,
-  renewSchema,
-  type Secrets,
-  secretProblems,
-} from './enrolment.ts';
+import { checkEndpoint, type Endpoint, endpoint } from './endpoint/endpoint.ts';
+import type { Secrets } from './endpoint/enrolment.ts';
 import { ConfigError } from './error.ts';
-import { checkProfile, type Profile, profileSchema } from './profile.ts';
+import { checkProfile, profileSchema } from './profile.ts';
 import { partOf, requireKnown } from './references.ts';
 import { type RefusalLimits, refusalLimits } from './refusal-limits.ts';
 import {
@@ -51,31 +44,6 @@ export type Authority = {
   readonly crlPartitions: number | undefined;
 };
 
-const approvals = ['never', 'always', 'firstEnrolment', 'newSubject'] as const;
-
-export type Endpoint = {
-  readonly id: string;
-  readonly ca: string;
-  readonly profile: Profile;
-  readonly enrol: Enrolment;
-  readonly renew: Renewals;
-  /** The names that a key may be certified for: any, or those of its first certificate while that may be
-   * good. */
-  readonly namesPerKey: 'one' | 'any';
-  /** When an approver must also allow a request: for every enrolment but no renewal (firstEnrolment), or
-   * where the endpoint has not certified the same subject and names before (newSubject). */
-  readonly approval: (typeof approvals)[number];
-  /** How many persons must approve a request that waits. */
-  readonly approvers: number;
-  /** How long a request waits for its approver. */
-  readonly pendingTtlMs: number;
-  /** How long an outcome is kept, so that it answers repeats and polls. */
-  readonly repeatMs: number;
-  /** How long a challenge lives unless it was made with a time of its own. */
-  readonly challengeTtlMs: number;
-  readonly legacy: Legacy;
-};
-
 export type Config = {
   /** Where devices reach this service. */
   readonly publicUrl: string;
@@ -97,13 +65,6 @@ export type Config = {
   /** SHA-256 of the document as canonical JSON (RFC 8785), hexadecimal. */
   readonly digest: string;
 };
-
-const legacy = z.strictObject({
-  sha1: described('SHA-1 digests and signatures of clients', z._default(z.boolean(), false)),
-  md5: described('MD5 digests and signatures of clients', z._default(z.boolean(), false)),
-  des3: described('triple DES envelopes', z._default(z.boolean(), false)),
-  des: described('single DES envelopes', z._default(z.boolean(), false)),
-});
 
 function parseCaSubject(text: string): Bytes {
   if (text.trim() === '') throw new SyntaxError('must name at least one attribute, such as CN=...');
@@ -160,41 +121,6 @@ const authority = z.strictObject({
   crlPartitions: described(
     'over how many CRLs its certificates are spread, so that none of them grows with the fleet, such as 128 for a million devices; one CRL tells of all if absent. A CA is made with partitions or without; "scepter crl partition" raises their number',
     z.optional(z.int().check(z.gte(2), z.lte(MAX_CRL_PARTITIONS))),
-  ),
-});
-
-const endpoint = z.strictObject({
-  ca: described('the CA that signs, one of "cas"', id),
-  profile: described(
-    'what its certificates look like, one of "profiles", or "device", which is there by itself',
-    z._default(id, 'device'),
-  ),
-  enrol: described(
-    'who may have a first certificate',
-    z._default(enrolSchema, { authorize: ['challenge'], signer: 'same' }),
-  ),
-  renew: described('who may have the next one', z._default(renewSchema, { authorize: [] })),
-  namesPerKey: described(
-    'for how many names a key is certified: "one": those of its first certificate until that expires or is revoked, at all endpoints of the CA that say so; "any": a device may have several certificates of one key, such as a router with one key pair for two trustpoints, or a renamed one with a key in hardware. With "any" whoever holds a key, with a challenge or certificate of his own, puts his names on it beside those of the device it was taken from',
-    z._default(z.enum(['one', 'any']), 'one'),
-  ),
-  approval: described(
-    'when a person has the last word: "firstEnrolment": for enrolments and not for renewals; "newSubject": where no certificate has been issued for this subject, the values of each type in the same order, and these names since the rule was set',
-    z._default(z.enum(approvals), 'never'),
-  ),
-  approvers: described(
-    'how many persons must approve: 1 or 2, of whom none made the challenge',
-    z._default(z.int().check(z.gte(1), z.lte(2)), 1),
-  ),
-  pendingTtl: described('how long a request waits for its approver', z.prefault(duration, '7d')),
-  repeat: described(
-    'how long an outcome that rests on something reusable answers the same request again',
-    z.prefault(duration, '24h'),
-  ),
-  challengeTtl: described('how long a challenge lives by default', z.prefault(duration, '1h')),
-  legacy: described(
-    'weak algorithms that are accepted here, for clients that know nothing else',
-    z._default(legacy, { sha1: false, md5: false, des3: false, des: false }),
   ),
 });
 
@@ -290,24 +216,10 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
     problems,
   );
   const checked = new Map<string, Endpoint>();
-  for (const [name, { enrol, renew, ...given }] of endpoints.good) {
+  for (const [name, given] of endpoints.good) {
     const profile = known.get(given.profile);
-    const enrolment = checkEnrol(enrol, `endpoints.${name}.enrol`, {
-      ...{ endpoint: name, renews: renew.authorize, problems },
-      ...{ approval: given.approval, approvers: given.approvers },
-    });
-    if (secrets) problems.push(...secretProblems(name, enrolment, secrets));
-    if (!profile) continue;
-    checked.set(name, {
-      ...{ id: name, ca: given.ca, profile, enrol: enrolment },
-      renew,
-      namesPerKey: given.namesPerKey,
-      ...{ approval: given.approval, approvers: given.approvers },
-      pendingTtlMs: given.pendingTtl,
-      repeatMs: given.repeat,
-      challengeTtlMs: given.challengeTtl,
-      legacy: given.legacy,
-    });
+    const found = checkEndpoint(name, given, { profile, secrets, problems });
+    if (found) checked.set(name, found);
   }
   if (endpoints.written.has('cgi-bin')) {
     problems.push('endpoints.cgi-bin: cannot be the name of one: clients append it to /scep');

@@ -7,7 +7,7 @@ import { type Bytes, concat } from '../base/bytes.ts';
 import { HttpFailure } from '../base/errors.ts';
 import { HELD_SOURCE_S, MAX_MESSAGE_OCTETS } from '../base/limits.ts';
 import type { ServerDeps } from '../ca/deps.ts';
-import type { Endpoint } from '../config/config.ts';
+import type { Endpoint } from '../config/endpoint/endpoint.ts';
 import { refusalsOf } from '../config/refusal-limits.ts';
 import type { Log } from '../ports/log.ts';
 import { pkiOperation } from '../protocol/scep/server/pki-operation.ts';

@@ -5,7 +5,8 @@
 import { Outage } from '../../lib/base/errors.ts';
 import { UNIFORM_ANSWER_MS } from '../../lib/base/limits.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
-import type { Config, Endpoint } from '../../lib/config/config.ts';
+import type { Config } from '../../lib/config/config.ts';
+import type { Endpoint } from '../../lib/config/endpoint/endpoint.ts';
 import type { LogEntry } from '../../lib/ports/log.ts';
 import type { ListQuery, Page, Row, Store } from '../../lib/ports/store.ts';
 import type { Validator } from '../../lib/ports/validator.ts';

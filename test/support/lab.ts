@@ -16,12 +16,8 @@ import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { keepCrls } from '../../lib/ca/revoke/publish-crl.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
-import {
-  type Config,
-  type ConfigDocument,
-  checkConfig,
-  type Endpoint,
-} from '../../lib/config/config.ts';
+import { type Config, type ConfigDocument, checkConfig } from '../../lib/config/config.ts';
+import type { Endpoint } from '../../lib/config/endpoint/endpoint.ts';
 import type { Legacy } from '../../lib/crypto/algorithms.ts';
 import { hash } from '../../lib/crypto/native.ts';
 import { makeAdminApp, makeApp } from '../../lib/http/app.ts';

@@ -4,7 +4,7 @@
 
 import type { Bytes } from '../../base/bytes.ts';
 import { Malformed, Outage } from '../../base/errors.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import { Refusal } from '../../refusal/reasons.ts';
 import { type ProvenRequest, readCertificationRequest } from '../../x509/csr.ts';

@@ -3,7 +3,7 @@
 
 import { type Bytes, equalSecret, hex, utf8 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import { hash } from '../../crypto/native.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';
 import type {

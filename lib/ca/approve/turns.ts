@@ -8,7 +8,7 @@
 import { TooEarly } from '../../base/errors.ts';
 import { CLOCK_SKEW_MS } from '../../base/limits.ts';
 import type { ClientFamily } from '../../base/words.ts';
-import { isOutside } from '../../config/enrolment.ts';
+import { isOutside } from '../../config/endpoint/enrolment.ts';
 import type { Records } from '../../ports/records/records.ts';
 import type { Ca } from '../authority/ca-certificates.ts';
 import type { Grounds } from '../authorize/grounds.ts';

@@ -12,7 +12,7 @@ import {
   RA_WARNING_MS,
 } from '../../base/limits.ts';
 import type { RaGenerationState } from '../../base/words.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import { hash } from '../../crypto/native.ts';
 import type { Crl } from '../../ports/crls.ts';
 import type { AuthorityRecord, CrlPartitions } from '../../ports/records/registry.ts';

@@ -5,7 +5,7 @@
 // whose MAC is verified here. It carries the conditions that must stay true until the intent is written.
 
 import { type Bytes, fromBase64 } from '../../base/bytes.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';

@@ -5,7 +5,7 @@ import { utf8 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { CHALLENGE_AHEAD_MS, CLEAR_OPEN_USES_AT, MAX_OPEN_USES } from '../../base/limits.ts';
 import { timeOfUlid } from '../../base/ulid.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import type { Profile } from '../../config/profile.ts';
 import type { Challenge } from '../../ports/records/records.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';

@@ -7,7 +7,7 @@
 import { attributeTypes } from '../../asn1/oids.ts';
 import { Malformed } from '../../base/errors.ts';
 import { iso } from '../../base/text.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import { matchesPattern } from '../../config/pattern.ts';
 import type { DeviceRecord } from '../../ports/records/device.ts';
 import { deviceKey } from '../../ports/records/places.ts';

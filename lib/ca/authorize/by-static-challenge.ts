@@ -10,7 +10,7 @@
 import { equalSecret, utf8 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import type { Config } from '../../config/config.ts';
-import type { StaticChallenge } from '../../config/enrolment.ts';
+import type { StaticChallenge } from '../../config/endpoint/enrolment.ts';
 import { hash } from '../../crypto/native.ts';
 import type { Log } from '../../ports/log.ts';
 import { Refusal } from '../../refusal/reasons.ts';

@@ -8,7 +8,7 @@ import { type Bytes, equal, fromBase64 } from '../../base/bytes.ts';
 import { Malformed, Outage } from '../../base/errors.ts';
 import { MAX_RECENT_RENEWALS } from '../../base/limits.ts';
 import { iso } from '../../base/text.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { Lineage } from '../../ports/records/lineage.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';

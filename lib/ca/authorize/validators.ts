@@ -1,7 +1,7 @@
 // The validators outside, such as an MDM: each is asked, and each must allow.
 
 import { Outage } from '../../base/errors.ts';
-import { isOutside } from '../../config/enrolment.ts';
+import { isOutside } from '../../config/endpoint/enrolment.ts';
 import type { Verdict } from '../../ports/records/transaction.ts';
 import type { ValidationRequest, Validator } from '../../ports/validator.ts';
 import { shortened } from '../../refusal/evidence.ts';

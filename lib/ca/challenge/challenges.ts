@@ -6,7 +6,7 @@ import { Outage } from '../../base/errors.ts';
 import { canonical, type Json } from '../../base/json.ts';
 import { CHALLENGE_OCTETS } from '../../base/limits.ts';
 import { base32, ulid } from '../../base/ulid.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import { hmacSha256 } from '../../crypto/native.ts';
 import type { Actor, EventFields } from '../../events/event.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';

@@ -9,8 +9,8 @@ import {
   SIGNED_AHEAD_MS,
 } from '../../base/signed-limits.ts';
 import { ulid } from '../../base/ulid.ts';
-import type { Endpoint } from '../../config/config.ts';
-import { type Claims, readClaims } from '../../config/signed-challenge.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
+import { type Claims, readClaims } from '../../config/endpoint/signed-challenge.ts';
 import { isCompactJws, verifyCompactJws } from '../../crypto/jws.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';
 import type { Challenge } from '../../ports/records/records.ts';

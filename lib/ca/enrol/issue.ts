@@ -4,7 +4,7 @@
 import { base64, hex } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { LEASE_MS, SERIAL_OCTETS } from '../../base/limits.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import { hash } from '../../crypto/native.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import { type Lineage, newLineage } from '../../ports/records/lineage.ts';

@@ -4,7 +4,7 @@
 // it; a key revoked for keyCompromise is blocked (`good-key.ts`).
 
 import { Outage } from '../../base/errors.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import type { CertificateRecord, KeyOwner } from '../../ports/records/certificate.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';

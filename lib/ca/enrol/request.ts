@@ -2,7 +2,7 @@
 // door makes the one, and tells its device of the other.
 
 import type { Bytes } from '../../base/bytes.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import type { Reason } from '../../refusal/reasons.ts';

@@ -4,7 +4,7 @@
 
 import { fromBase64 } from '../../base/bytes.ts';
 import { CLOCK_SKEW_MS } from '../../base/limits.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import { Refusal } from '../../refusal/reasons.ts';
 import { type ApprovedTransaction, isApproved, lacksPersons } from '../approve/approval-mac.ts';

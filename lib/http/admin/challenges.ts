@@ -13,7 +13,7 @@ import {
 import { createChallenge, deriveAgain, type MadeChallenge } from '../../ca/challenge/challenges.ts';
 import type { Deps } from '../../ca/deps.ts';
 import { Unusable } from '../../ca/policy/wanted.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import { purposeName } from '../../config/purposes.ts';
 import type { Narrowing } from '../../ports/records/certificate.ts';
 import type { Binding } from '../../ports/records/records.ts';

@@ -12,7 +12,7 @@ import { hashesOf, identify, type MessageSigner } from '../../../ca/enrol/reques
 import { requireGoodKeys } from '../../../ca/policy/good-key.ts';
 import type { Source } from '../../../ca/refused-sources.ts';
 import type { EnvelopedData, SealedContent } from '../../../cms/enveloped-data.ts';
-import type { Endpoint } from '../../../config/config.ts';
+import type { Endpoint } from '../../../config/endpoint/endpoint.ts';
 import { accepted, type Digest } from '../../../crypto/algorithms.ts';
 import type { Client } from '../../../ports/records/transaction.ts';
 import { Refusal, reasons } from '../../../refusal/reasons.ts';

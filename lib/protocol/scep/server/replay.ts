@@ -21,8 +21,9 @@ import {
   subjectKey,
 } from '../../../ca/record/keys.ts';
 import { View } from '../../../ca/record/unit-of-work.ts';
-import type { Config, Endpoint } from '../../../config/config.ts';
-import { outsideOf } from '../../../config/enrolment.ts';
+import type { Config } from '../../../config/config.ts';
+import type { Endpoint } from '../../../config/endpoint/endpoint.ts';
+import { outsideOf } from '../../../config/endpoint/enrolment.ts';
 import { accepted, contentCiphers, digests } from '../../../crypto/algorithms.ts';
 import type { CertificateRecord } from '../../../ports/records/certificate.ts';
 import { newLineage } from '../../../ports/records/lineage.ts';

@@ -16,7 +16,7 @@ import { crlName, partitionFor } from '../../../ca/revoke/partitions.ts';
 import { noteQuery } from '../../../ca/supersede.ts';
 import { encodeCertsOnly } from '../../../cms/certs-only.ts';
 import { openEnvelope, type SealedContent } from '../../../cms/enveloped-data.ts';
-import type { Endpoint } from '../../../config/config.ts';
+import type { Endpoint } from '../../../config/endpoint/endpoint.ts';
 import { contentCiphers } from '../../../crypto/algorithms.ts';
 import { isReleased } from '../../../ports/records/certificate.ts';
 import { Refusal } from '../../../refusal/reasons.ts';

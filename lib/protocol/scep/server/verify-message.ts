@@ -14,7 +14,7 @@ import {
   type SealedContent,
 } from '../../../cms/enveloped-data.ts';
 import { verifySignedData } from '../../../cms/signed-data.ts';
-import type { Endpoint } from '../../../config/config.ts';
+import type { Endpoint } from '../../../config/endpoint/endpoint.ts';
 import { accepted, type Digest, type Legacy } from '../../../crypto/algorithms.ts';
 import { Refusal } from '../../../refusal/reasons.ts';
 import type { PublicKey } from '../../../x509/public-key.ts';

@@ -2,11 +2,11 @@
 // the static challenge with its restrictions, and what becomes of a certificate that was renewed.
 
 import * as z from 'zod/mini';
-import { utf8 } from '../base/bytes.ts';
-import { MIN_STATIC_SECRET_OCTETS } from '../base/limits.ts';
-import { parseDuration } from './duration.ts';
-import { byAttribute, patterns } from './profile.ts';
-import { described, durationOrFraction, id } from './schema.ts';
+import { utf8 } from '../../base/bytes.ts';
+import { MIN_STATIC_SECRET_OCTETS } from '../../base/limits.ts';
+import { parseDuration } from '../duration.ts';
+import { byAttribute, patterns } from '../profile.ts';
+import { described, durationOrFraction, id } from '../schema.ts';
 import {
   checkSignedChallenge,
   type SignedChallenges,

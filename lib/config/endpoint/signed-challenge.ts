@@ -2,15 +2,15 @@
 // believed, and which names each may give; and what such a challenge says.
 
 import * as z from 'zod/mini';
-import { scan } from '../asn1/reader.ts';
-import { type Bytes, fromBase64, fromPem, fromUtf8 } from '../base/bytes.ts';
-import { Malformed } from '../base/errors.ts';
-import type { JwsAlgorithm, JwsKey } from '../crypto/jws.ts';
-import { type NameKind, nameKinds, parseIpRange } from '../x509/names/general-name.ts';
-import { readPublicKey } from '../x509/public-key.ts';
-import { binding } from './binding.ts';
-import { byAttribute, type NameRule, patterns } from './profile.ts';
-import { described, explainIssues } from './schema.ts';
+import { scan } from '../../asn1/reader.ts';
+import { type Bytes, fromBase64, fromPem, fromUtf8 } from '../../base/bytes.ts';
+import { Malformed } from '../../base/errors.ts';
+import type { JwsAlgorithm, JwsKey } from '../../crypto/jws.ts';
+import { type NameKind, nameKinds, parseIpRange } from '../../x509/names/general-name.ts';
+import { readPublicKey } from '../../x509/public-key.ts';
+import { binding } from '../binding.ts';
+import { byAttribute, type NameRule, patterns } from '../profile.ts';
+import { described, explainIssues } from '../schema.ts';
 
 type SigningKey = JwsKey & {
   /** By dotted OID: attributes that the subject must have; each value must match one of the patterns. */

@@ -1,0 +1,118 @@
+// The part of the configuration that says what stands behind one address: the CA, the profile, who may have a
+// certificate, and when a person has the last word.
+
+import * as z from 'zod/mini';
+import type { Legacy } from '../../crypto/algorithms.ts';
+import type { Profile } from '../profile.ts';
+import { described, duration, id } from '../schema.ts';
+import {
+  checkEnrol,
+  type Enrolment,
+  enrolSchema,
+  type Renewals,
+  renewSchema,
+  type Secrets,
+  secretProblems,
+} from './enrolment.ts';
+
+const approvals = ['never', 'always', 'firstEnrolment', 'newSubject'] as const;
+
+export type Endpoint = {
+  readonly id: string;
+  readonly ca: string;
+  readonly profile: Profile;
+  readonly enrol: Enrolment;
+  readonly renew: Renewals;
+  /** The names that a key may be certified for: any, or those of its first certificate while that may be
+   * good. */
+  readonly namesPerKey: 'one' | 'any';
+  /** When an approver must also allow a request: for every enrolment but no renewal (firstEnrolment), or
+   * where the endpoint has not certified the same subject and names before (newSubject). */
+  readonly approval: (typeof approvals)[number];
+  /** How many persons must approve a request that waits. */
+  readonly approvers: number;
+  /** How long a request waits for its approver. */
+  readonly pendingTtlMs: number;
+  /** How long an outcome is kept, so that it answers repeats and polls. */
+  readonly repeatMs: number;
+  /** How long a challenge lives unless it was made with a time of its own. */
+  readonly challengeTtlMs: number;
+  readonly legacy: Legacy;
+};
+
+const legacy = z.strictObject({
+  sha1: described('SHA-1 digests and signatures of clients', z._default(z.boolean(), false)),
+  md5: described('MD5 digests and signatures of clients', z._default(z.boolean(), false)),
+  des3: described('triple DES envelopes', z._default(z.boolean(), false)),
+  des: described('single DES envelopes', z._default(z.boolean(), false)),
+});
+
+export const endpoint = z.strictObject({
+  ca: described('the CA that signs, one of "cas"', id),
+  profile: described(
+    'what its certificates look like, one of "profiles", or "device", which is there by itself',
+    z._default(id, 'device'),
+  ),
+  enrol: described(
+    'who may have a first certificate',
+    z._default(enrolSchema, { authorize: ['challenge'], signer: 'same' }),
+  ),
+  renew: described('who may have the next one', z._default(renewSchema, { authorize: [] })),
+  namesPerKey: described(
+    'for how many names a key is certified: "one": those of its first certificate until that expires or is revoked, at all endpoints of the CA that say so; "any": a device may have several certificates of one key, such as a router with one key pair for two trustpoints, or a renamed one with a key in hardware. With "any" whoever holds a key, with a challenge or certificate of his own, puts his names on it beside those of the device it was taken from',
+    z._default(z.enum(['one', 'any']), 'one'),
+  ),
+  approval: described(
+    'when a person has the last word: "firstEnrolment": for enrolments and not for renewals; "newSubject": where no certificate has been issued for this subject, the values of each type in the same order, and these names since the rule was set',
+    z._default(z.enum(approvals), 'never'),
+  ),
+  approvers: described(
+    'how many persons must approve: 1 or 2, of whom none made the challenge',
+    z._default(z.int().check(z.gte(1), z.lte(2)), 1),
+  ),
+  pendingTtl: described('how long a request waits for its approver', z.prefault(duration, '7d')),
+  repeat: described(
+    'how long an outcome that rests on something reusable answers the same request again',
+    z.prefault(duration, '24h'),
+  ),
+  challengeTtl: described('how long a challenge lives by default', z.prefault(duration, '1h')),
+  legacy: described(
+    'weak algorithms that are accepted here, for clients that know nothing else',
+    z._default(legacy, { sha1: false, md5: false, des3: false, des: false }),
+  ),
+});
+
+type Beside = {
+  /** Undefined where that is wrong itself. */
+  readonly profile: Profile | undefined;
+  /** Looks references to secrets up; without it they are not looked at. */
+  readonly secrets: Secrets | undefined;
+  readonly problems: string[];
+};
+
+/**
+ * @param name that of the endpoint
+ * @param problems takes a sentence for each field that is wrong
+ */
+export function checkEndpoint(
+  name: string,
+  { enrol, renew, ...given }: z.output<typeof endpoint>,
+  { profile, secrets, problems }: Beside,
+): Endpoint | undefined {
+  const enrolment = checkEnrol(enrol, `endpoints.${name}.enrol`, {
+    ...{ endpoint: name, renews: renew.authorize, problems },
+    ...{ approval: given.approval, approvers: given.approvers },
+  });
+  if (secrets) problems.push(...secretProblems(name, enrolment, secrets));
+  if (!profile) return undefined;
+  return {
+    ...{ id: name, ca: given.ca, profile, enrol: enrolment },
+    renew,
+    namesPerKey: given.namesPerKey,
+    ...{ approval: given.approval, approvers: given.approvers },
+    pendingTtlMs: given.pendingTtl,
+    repeatMs: given.repeat,
+    challengeTtlMs: given.challengeTtl,
+    legacy: given.legacy,
+  };
+}
