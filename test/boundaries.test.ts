@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '..');
 
 /** From the bottom up: each room may import those before it (shared design, section 2). */
 const order = [
-  ...['base', 'asn1', 'crypto', 'x509', 'cms', 'config', 'refusal', 'events', 'ports', 'ca'],
+  ...['base', 'asn1', 'crypto', 'x509', 'cms', 'config', 'refusal', 'mdm', 'events', 'ports', 'ca'],
   ...['protocol', 'adapters', 'api', 'http', 'cli', 'functions'],
 ];
 

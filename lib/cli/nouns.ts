@@ -75,6 +75,10 @@ export const nouns: Readonly<Record<string, Noun>> = {
     about: 'renew the certificate in a folder, signed with its key; no challenge is needed',
     load: async ({ io }) => (await import('./device/renew.ts')).renewCommand(io),
   },
+  mdm: {
+    about: 'what to enter into an MDM or a device, so that it enrols here',
+    load: async ({ asking }) => (await import('./mdm/mdm.ts')).mdmCommand(asking),
+  },
   inspect: {
     takes: '[options] <file>',
     about: 'say what is in a file: request, certificate, chain, CRL, pkiMessage, public key',

@@ -244,6 +244,8 @@ export type CmsSigner = {
   readonly digest: DigestName;
   readonly scheme: SignatureScheme;
   sign(message: Bytes): Promise<Bytes>;
+  /** Issuers of its certificate that come along, DER. */
+  readonly issuers?: readonly Bytes[];
 };
 
 /**
@@ -256,7 +258,7 @@ export type CmsSigner = {
 export async function encodeSignedData(
   eContent: Bytes,
   attributes: readonly Bytes[],
-  { certificate, digest, scheme, sign }: CmsSigner,
+  { certificate, digest, scheme, sign, issuers = [] }: CmsSigner,
   now: number | undefined,
 ): Promise<Bytes> {
   const algorithm = digestAlgorithm(digests[digest]);
@@ -267,12 +269,12 @@ export async function encodeSignedData(
     ...attributes,
   );
   const signature = await sign(signedAttrs);
-  const implicit = concat([Uint8Array.of(context(0)), signedAttrs.subarray(1)]);
+  const implicit = (set: Bytes) => concat([Uint8Array.of(context(0)), set.subarray(1)]);
   const signerInfo = sequence(
     integer(1),
     sequence(certificate.issuer, tlv(tag.integer, certificate.serial)),
     algorithm,
-    implicit,
+    implicit(signedAttrs),
     scheme.kind === 'RSASSA-PKCS1-v1_5' ? rsaEncryption : signatureAlgorithm(scheme),
     octets(signature),
   );
@@ -281,7 +283,7 @@ export async function encodeSignedData(
       integer(1),
       setOf(algorithm),
       sequence(dataOid, explicit(0, octets(eContent))),
-      tlv(context(0), certificate.der),
+      implicit(setOf(certificate.der, ...issuers)),
       setOf(signerInfo),
     ),
   );

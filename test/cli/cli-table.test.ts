@@ -120,6 +120,7 @@ test('the table has every command', () => {
       'ca retire',
       'enrol',
       'renew',
+      'mdm apple-profile',
       'inspect',
       'status',
       'backup',

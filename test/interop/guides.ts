@@ -1,4 +1,4 @@
-// The commands of README and docs/enrol.md, as their readers run them: each fenced block whose info string says
+// The commands of README, docs/enrol.md and the pages of MDMs, as their readers run them: each fenced block whose info string says
 // `interop=NAME` goes unchanged to bash, in a copy of this checkout, beside a plain `npm start` on
 // the default port. It must exit with 0 and leave a certificate of this CA and the key to it.
 
@@ -12,11 +12,11 @@ import { startServer } from './server.ts';
 import { type Report, report } from './table.ts';
 
 /** What they must show. */
-const names = ['cli', 'strongswan', 'micromdm', 'certmonger'];
+const names = ['cli', 'strongswan', 'micromdm', 'certmonger', 'mdm-apple'];
 /** The last is written by suites beside this one, and what is in it may be gone when it is copied. */
 const notCopied = ['node_modules', '.git', '.scepter', '.wrangler'];
 
-const guides = ['README.md', 'docs/enrol.md'];
+const guides = ['README.md', 'docs/enrol.md', 'docs/mdm-apple.md'];
 
 type Block = { readonly guide: string; readonly line: number; readonly text: string };
 

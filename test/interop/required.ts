@@ -73,9 +73,13 @@ export const required: readonly string[] = [
   'siem python',
   'signed python',
   '24 strongswan',
+  'mdm-apple python',
+  'mdm-apple plistutil',
+  'mdm-apple openssl',
   'log server',
   'guide cli',
   'guide strongswan',
   'guide micromdm',
   'guide certmonger',
+  'guide mdm-apple',
 ];

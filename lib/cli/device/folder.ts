@@ -59,12 +59,16 @@ export const exists = (path: string): Promise<boolean> =>
   );
 
 /** Written beside it, forced to the disk, moved into its place. */
-export async function replaceFile(path: string, text: string, mode = 0o644): Promise<void> {
+export async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o644,
+): Promise<void> {
   const beside = `${path}.part`;
   await rm(beside, { force: true });
   const file = await open(beside, 'wx', mode);
   try {
-    await file.writeFile(text);
+    await file.writeFile(content);
     await file.sync();
   } finally {
     await file.close();

@@ -2,6 +2,7 @@
 
 import { fromUtf8 } from '../../base/bytes.ts';
 import { errorText } from '../../base/errors.ts';
+import { scepUrl } from '../../mdm/facts.ts';
 import { parseName } from '../../x509/names/name.ts';
 import { syntax } from '../device/scep.ts';
 import { CliError, type Io, readStdin, webAddress } from '../io.ts';
@@ -101,9 +102,7 @@ async function ours(io: Io): Promise<Begun> {
     const findings = await filesFindings(facts, io.clock.now());
     sections.push({ about: service.filesUrl, findings });
   }
-  const urls = service.endpoints.map(
-    ({ id }) => new URL(id === 'default' ? `${base}/scep` : `${base}/scep/${id}`),
-  );
+  const urls = service.endpoints.map(({ id }) => new URL(scepUrl(base, id)));
   return { sections, urls };
 }
 

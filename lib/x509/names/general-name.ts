@@ -27,6 +27,7 @@ export type GeneralName = { readonly kind: NameKind | 'other'; readonly value: s
 
 /** Microsoft's strong mapping (KB5014754): the SID in a URI, and in an extension of its own. */
 const sidPrefix = 'tag:microsoft.com,2022-09-14:sid:';
+export const sidUri = (sid: string): string => sidPrefix + sid;
 const isSid = (text: string): boolean => /^S-1-\d{1,15}(-\d{1,10}){1,15}$/.test(text);
 
 /**
@@ -243,7 +244,7 @@ function encodeGeneralName({ kind, value }: GeneralName): Bytes {
         explicit(0, tlv(tag.utf8String, utf8(value))),
       );
     case 'sid':
-      return tlv(contextPrimitive(6), latin1(sidPrefix + value));
+      return tlv(contextPrimitive(6), latin1(sidUri(value)));
     case 'other':
       throw new TypeError('a name of another kind is never certified');
   }

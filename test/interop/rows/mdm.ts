@@ -1,0 +1,147 @@
+// What `scepter mdm` writes for other systems, judged by programs that are not ours, and enrolled with.
+
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as strongswan from '../clients/strongswan.ts';
+import { lastLines, must, plainEnv } from '../command.ts';
+import type { Lab, Row } from '../lab.ts';
+import { checkCertificate, derOf, fingerprintOf, hold, openssl, same } from '../openssl.ts';
+
+/** Writes a file by `scepter mdm apple-profile` in a folder of its own. */
+async function appleProfile(lab: Lab, args: readonly string[], input = ''): Promise<string> {
+  const file = join(await lab.folder(), 'profile.mobileconfig');
+  const command = [join(lab.root, 'bin/scepter.js'), 'mdm', 'apple-profile', ...args];
+  const env = plainEnv({ SCEPTER_URL: lab.server.origin, SCEPTER_DATA_DIR: lab.server.dataDir });
+  await must('node', [...command, '--out', file], { env, input });
+  return file;
+}
+
+type Profile = { readonly PayloadContent: readonly Payload[] };
+type Payload = { readonly PayloadType: string; readonly PayloadContent: string | Scep };
+type Scep = {
+  readonly URL: string;
+  readonly Subject: readonly (readonly (readonly [string, string])[])[];
+  readonly SubjectAltName: Readonly<Record<string, string>>;
+  readonly Challenge: string;
+  readonly CAFingerprint: string;
+  readonly 'Key Usage': number;
+};
+
+const script = join(import.meta.dirname, '..', 'mdm', 'profile.py');
+
+/** Also for names with what is markup. */
+const subject = 'CN=<jane & \\"mac\\">,OU=a\\,b,O=Interop';
+const san = 'dns:jane-mac.example.test';
+
+const rows: readonly Row[] = [
+  {
+    id: 'mdm-apple',
+    client: 'python',
+    title:
+      'plistlib reads the profile: keys and kinds of values are those of Apple, and it is exact',
+    async run(lab) {
+      const challenge = await lab.challenge({ subject: 'CN=jane-mac,O=Interop', san: [san] });
+      const asked = ['--subject', 'CN=jane-mac,O=Interop', '--san', san, '--challenge-stdin'];
+      const file = await appleProfile(lab, asked, challenge);
+      const json = String(await must('python3', [script, file], { env: plainEnv() }));
+      const [root, scep, ...more] = (JSON.parse(json) as Profile).PayloadContent;
+      hold(root !== undefined && scep !== undefined && more.length === 0, 'it has two payloads');
+      same('the first payload', root.PayloadType, 'com.apple.security.root');
+      same('its certificate', `${root.PayloadContent}`, (await derOf(lab.ca)).toString('hex'));
+      const { PayloadContent: asks } = scep;
+      hold(typeof asks === 'object', 'the second is the SCEP payload');
+      same('CAFingerprint', asks.CAFingerprint, await fingerprintOf(lab.ca, 'sha1'));
+      same('Key Usage', `${asks['Key Usage']}`, '5');
+      // What a device makes of it, strongSwan asks for.
+      const dn = asks.Subject.map((rdn) => rdn.map((pair) => pair.join('='))).join(', ');
+      const { ran, ...files } = await strongswan.enrol({
+        ...{ url: asks.URL, ca: lab, folder: await lab.folder(), dn },
+        ...{ san: Object.values(asks.SubjectAltName), password: asks.Challenge },
+      });
+      hold(ran.code === 0, `pki --scep ends with 0: ${lastLines(ran.stderr)}`);
+      const names = ['DNS:jane-mac.example.test'];
+      await checkCertificate({
+        ...files,
+        ca: lab.ca,
+        subject: 'CN=jane-mac,O=Interop',
+        san: names,
+      });
+      return dn;
+    },
+  },
+  {
+    id: 'mdm-apple',
+    client: 'plistutil',
+    title: 'libplist takes the profile, with markup in its names, for a property list',
+    async run(lab) {
+      const file = await appleProfile(lab, ['--subject', subject]);
+      const binary = `${file}.bin`;
+      await must('plistutil', ['-i', file, '-f', 'bin', '-o', binary]);
+      const back = String(await must('plistutil', ['-i', binary, '-f', 'xml']));
+      hold(back.includes('<string>&lt;jane &amp; "mac"&gt;</string>'), 'the name has come through');
+      hold(back.includes('<string>a,b</string>'), 'an escaped comma is part of its value');
+      const json = String(await must('python3', [script, file], { env: plainEnv() }));
+      hold(json.includes('<jane & \\"mac\\">'), 'plistlib reads the same');
+      return 'plistutil: XML to binary and back';
+    },
+  },
+  {
+    id: 'mdm-apple',
+    client: 'openssl',
+    title: 'openssl verifies a signed profile, by a chain of two and with keys of both kinds',
+    async run(lab) {
+      const folder = await lab.folder();
+      const [rootKey, root] = [join(folder, 'root.key'), join(folder, 'root.pem')];
+      const fresh = ['-newkey', 'rsa:2048', '-nodes', '-keyout', rootKey];
+      await openssl(['req', '-x509', ...fresh, '-subj', '/CN=Profiles', '-out', root]);
+      for (const kind of ['rsa:2048', 'ec']) {
+        const name = join(folder, kind.slice(0, 2));
+        const issued = await signerCertificate(name, kind, { rootKey, root });
+        const file = await appleProfile(lab, ['--sign-cert', issued, '--sign-key', `${name}.key`]);
+        const out = `${name}.xml`;
+        const content = ['-inform', 'DER', '-in', file, '-CAfile', root, '-out', out];
+        await openssl(['cms', '-verify', '-purpose', 'any', ...content]);
+        await must('python3', [script, out], { env: plainEnv() });
+        const printed = await openssl(['cms', '-cmsout', '-inform', 'DER', '-in', file, '-print']);
+        same('certificates in it', `${printed.toString().split('cert_info:').length - 1}`, '2');
+      }
+      return 'CMS Verification successful, RSA and EC';
+    },
+  },
+];
+
+/** A certificate by an intermediate CA, with that behind it, and its key. @returns the file */
+async function signerCertificate(
+  name: string,
+  kind: string,
+  { rootKey, root }: { readonly rootKey: string; readonly root: string },
+): Promise<string> {
+  const kinds = kind === 'ec' ? ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'] : [kind];
+  const issue = async (subject: string, out: string, ca: string, caKey: string, ext: string) => {
+    await writeFile(`${out}.ext`, ext);
+    const request = ['-newkey', ...kinds, '-nodes', '-keyout', `${out}.key`, '-out', `${out}.csr`];
+    await openssl(['req', ...request, '-subj', subject]);
+    const signer = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial', '-extfile', `${out}.ext`];
+    await openssl(['x509', '-req', '-in', `${out}.csr`, ...signer, '-out', `${out}.pem`]);
+    return String(await openssl(['x509', '-in', `${out}.pem`]));
+  };
+  const ca = await issue(
+    '/CN=Middle',
+    `${name}-ca`,
+    root,
+    rootKey,
+    'basicConstraints=critical,CA:TRUE\n',
+  );
+  const leaf = await issue(
+    '/CN=Signer',
+    name,
+    `${name}-ca.pem`,
+    `${name}-ca.key`,
+    'basicConstraints=CA:FALSE\n',
+  );
+  const both = `${name}-chain.pem`;
+  await writeFile(both, leaf + ca);
+  return both;
+}
+
+export const mdmRows = rows;

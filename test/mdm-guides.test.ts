@@ -1,0 +1,47 @@
+// The pages of MDMs tell the truth: their configurations are valid, and the refusals that they show are ours.
+
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { sampleCa, uncertifiable } from '../lib/ca/policy/certifiable.ts';
+import { checkConfig } from '../lib/config/config.ts';
+import { type Reason, reasons } from '../lib/refusal/reasons.ts';
+
+const root = join(import.meta.dirname, '..');
+const pages = globSync('docs/mdm*.md', { cwd: root }).map((name) => ({
+  name,
+  text: readFileSync(join(root, name), 'utf8'),
+}));
+
+test('the configurations of these pages are valid', async () => {
+  const documents = pages.flatMap(({ name, text }) =>
+    [...text.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(([, json = '']) => ({ name, json })),
+  );
+  assert.ok(documents.length > 0);
+  for (const { name, json } of documents) {
+    const config = checkConfig(JSON.parse(json));
+    for (const authority of config.cas.values()) {
+      assert.deepEqual(await uncertifiable(config, sampleCa(authority)), [], name);
+    }
+  }
+});
+
+test('a line of the log on these pages has the code of its reason', () => {
+  let count = 0;
+  for (const { name, text } of pages) {
+    for (const [, reason = '', code] of text.matchAll(/"reason":"(\w+)","code":"(SCEP-\d+)"/g)) {
+      assert.equal(reasons[reason as Reason]?.code, code, `${name}: ${reason}`);
+      count += 1;
+    }
+  }
+  assert.ok(count > 0);
+});
+
+test('the page of all MDMs has each of the others', () => {
+  const [index] = pages.filter(({ name }) => name === join('docs', 'mdm.md'));
+  for (const { name } of pages) {
+    const file = name.slice('docs/'.length);
+    assert.ok(file === 'mdm.md' || index?.text.includes(`](${file})`), name);
+  }
+});
