@@ -8,7 +8,7 @@ import type { Profile } from '../config/profile.ts';
 import type { GeneralName, NameKind } from '../x509/names/general-name.ts';
 import { sidUri } from '../x509/names/general-name.ts';
 import { attributeName, nameOf, printName } from '../x509/names/name.ts';
-import { type CaFacts, isRoot, type MdmFacts, rsaBits, type Wanted } from './facts.ts';
+import { type CaFacts, type DeviceRequest, isRoot, type MdmFacts, rsaBits } from './facts.ts';
 import { type Plist, plist } from './plist.ts';
 
 /** PENDING is asked about again for five minutes: an approver, or a turn in a storm, takes longer than Apple's default
@@ -22,7 +22,7 @@ const retryDelaySeconds = 30;
  * @param uuid gives another UUID with every call
  * @throws {SyntaxError} for what a profile cannot say
  */
-export function appleProfile(facts: MdmFacts, wanted: Wanted, uuid: () => string): string {
+export function appleProfile(facts: MdmFacts, wanted: DeviceRequest, uuid: () => string): string {
   const { endpoint, url, publicUrl, ca, issuers } = facts;
   const identifier = profileIdentifier(publicUrl, endpoint.id);
   const common = (type: string, last: string, name: string) => ({
@@ -101,7 +101,7 @@ const shortcuts: readonly string[] = [
 ];
 
 /** A list of RDNs, each a list of pairs of type and value. */
-function subjectOf(subject: NonNullable<Wanted['subject']>): Plist {
+function subjectOf(subject: NonNullable<DeviceRequest['subject']>): Plist {
   return nameOf(subject).map((rdn) =>
     rdn.map(({ type, value }) => {
       if (value === undefined) {

@@ -25,7 +25,7 @@ export type MdmFacts = {
   readonly issuers: readonly CaFacts[];
 };
 
-export type Wanted = {
+export type DeviceRequest = {
   /** Name, DER. */
   readonly subject: Uint8Array<ArrayBuffer> | undefined;
   readonly names: readonly GeneralName[];

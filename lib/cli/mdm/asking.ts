@@ -4,7 +4,7 @@
 import { type Command, Option } from 'commander';
 import type { AnswerTo } from '../../api/api.ts';
 import { fromBase64, fromUtf8 } from '../../base/bytes.ts';
-import { type CaFacts, type MdmFacts, scepUrl, type Wanted } from '../../mdm/facts.ts';
+import { type CaFacts, type DeviceRequest, type MdmFacts, scepUrl } from '../../mdm/facts.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import { parseGeneralName } from '../../x509/names/general-name.ts';
 import { parseName } from '../../x509/names/name.ts';
@@ -45,7 +45,7 @@ export function addRequestOptions(command: Command, subject: string): Command {
 }
 
 /** @throws {CliError} usage, for what is no name and no challenge */
-export async function wantedOf(io: Io, options: Options): Promise<Wanted> {
+export async function wantedOf(io: Io, options: Options): Promise<DeviceRequest> {
   const { subject, san, challengeStdin } = options;
   const names = syntax(() => ({
     subject: subject === undefined ? undefined : parseName(subject),
