@@ -2,8 +2,9 @@
 // source map, nothing to install. What is loaded only sometimes (an SDK client that few
 // configurations ask for) is a module of its own.
 
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BuildOptions, build } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 
@@ -33,9 +34,24 @@ const neverLoaded = [
 
 export type BuiltFile = { readonly name: string; readonly octets: Uint8Array };
 
+/**
+ * What the fields of the configuration are for, which its JSON Schema says and no function reads. 3 KB gzipped. Line ends
+ * stay where they are, for the source map.
+ */
+const withoutDescriptions: Plugin = {
+  name: 'without descriptions',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/lib\/config\/.*\.ts$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      const said = /(\bdescribed\(\s*)'(?:[^'\\\n]|\\.)*',/g;
+      return { loader: 'ts', contents: text.replace(said, "$1'',") };
+    });
+  },
+};
+
 /** The files of one function, by name; `index.mjs` exports `handler`. */
 export const bundleFunction = (name: FunctionName): Promise<readonly BuiltFile[]> =>
-  bundle(`functions/${name}.ts`, { external: neverLoaded });
+  bundle(`functions/${name}.ts`, { external: neverLoaded, plugins: [withoutDescriptions] });
 
 /** The command line for whoever has installed the package, and with it what it needs (`bin/`). */
 export const bundleCli = (): Promise<readonly BuiltFile[]> =>
@@ -43,7 +59,7 @@ export const bundleCli = (): Promise<readonly BuiltFile[]> =>
 
 async function bundle(
   entry: string,
-  more: Pick<BuildOptions, 'external' | 'packages'>,
+  more: Pick<BuildOptions, 'external' | 'packages' | 'plugins'>,
 ): Promise<readonly BuiltFile[]> {
   const outdir = join(root, 'dist');
   const { outputFiles } = await build({

@@ -42,7 +42,7 @@ const packagesIn: readonly (readonly [RegExp, readonly string[]])[] = [
 /** All below `ports`, the API's contract, and what is said on a wire. */
 const isPure = ({ path, room }: Source): boolean =>
   order.indexOf(room) < order.indexOf('ports') ||
-  room === 'api' ||
+  ['api', 'mdm'].includes(room) ||
   /^lib\/protocol\/\w+\/(wire|client)\//.test(path);
 
 type Source = { path: string; room: string; text: string; imports: string[] };

@@ -7,6 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 import type { Command } from 'commander';
 import * as allLimits from '../lib/base/limits.ts';
+import * as pageLimits from '../lib/base/page-limits.ts';
 import type { Io } from '../lib/cli/io.ts';
 import { makeProgram } from '../lib/cli/main.ts';
 import { checkConfig } from '../lib/config/config.ts';
@@ -150,7 +151,7 @@ test('every command of ours in a document exists, with its options', async () =>
   assert.ok(count > 40, `${count} commands`);
 });
 
-const limits = new Map<string, unknown>(Object.entries(allLimits));
+const limits = new Map<string, unknown>(Object.entries({ ...allLimits, ...pageLimits }));
 
 test('the page of commands names every command', async () => {
   const page = read('docs/operate.md');

@@ -1,10 +1,16 @@
-// Secrets of a deployment, found where its environment says: the static challenges of the configuration, and what
-// CloudFront shows.
+// Secrets of a deployment, found where its environment says: those that the endpoints of the configuration refer to,
+// and what CloudFront shows.
 
 import type { AwsConnection } from '../../lib/adapters/aws/aws.ts';
 import { type Bytes, utf8 } from '../../lib/base/bytes.ts';
 import type { Config } from '../../lib/config/config.ts';
-import { type Secrets, secretProblems, variableOf } from '../../lib/config/endpoint/enrolment.ts';
+import { type Endpoint, everySecret } from '../../lib/config/endpoint/endpoint.ts';
+import {
+  type Secrets,
+  type SecretUse,
+  secretProblems,
+  variableOf,
+} from '../../lib/config/endpoint/enrolment.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 import { hash } from '../../lib/crypto/native.ts';
 import { type Env, readEnv, readVariable } from '../env.ts';
@@ -28,18 +34,20 @@ async function secretOf(
 export const readOriginSecrets = (env = readEnv()): Promise<string[]> =>
   Promise.all(env.originSecrets.map((value) => secretOf(value, env)));
 
+/** Those that a process has to know of an endpoint. */
+export type Uses = (endpoint: Endpoint) => readonly SecretUse[];
+
 /**
  * What the configuration's references stand for, where a variable may name a secret by its ARN.
  * @throws {Error} with a sentence for one that cannot be read
  */
 export async function lookUpSecrets(
   { endpoints }: Endpoints,
+  uses: Uses,
   connection?: AwsConnection,
 ): Promise<Secrets> {
   const env = readEnv();
-  const names = [...endpoints.values()].flatMap(({ enrol }) =>
-    enrol.staticChallenge ? [variableOf(enrol.staticChallenge.secret)] : [],
-  );
+  const names = [...endpoints.values()].flatMap(uses).map(({ reference }) => variableOf(reference));
   const found = new Map<string, string>();
   for (const name of new Set(names)) {
     found.set(name, await secretOf(readVariable(name) ?? '', env, connection));
@@ -48,22 +56,21 @@ export async function lookUpSecrets(
 }
 
 /**
- * What the static challenges of the endpoints refer to, as its SHA-256: nothing here needs to know it.
+ * What the endpoints refer to, each as its SHA-256: nothing here needs to know it.
  * @throws {ConfigError} with a sentence for each that is not there or too short
  */
 export function readStaticSecrets(
   { endpoints }: Endpoints,
+  uses: Uses = everySecret,
   read: Secrets = readVariable,
 ): ReadonlyMap<string, Bytes> {
-  const problems = [...endpoints.values()].flatMap(({ id, enrol }) =>
-    secretProblems(id, enrol, read),
-  );
+  const used = [...endpoints.values()].flatMap(uses);
+  const problems = secretProblems(used, read);
   if (problems.length > 0) throw new ConfigError(problems);
-  const secrets = new Map<string, Bytes>();
-  for (const { enrol } of endpoints.values()) {
-    const { secret: reference } = enrol.staticChallenge ?? {};
-    if (reference === undefined) continue;
-    secrets.set(reference, hash('SHA-256', utf8(read(variableOf(reference)) ?? '')));
-  }
-  return secrets;
+  return new Map(
+    used.map(({ reference }) => [
+      reference,
+      hash('SHA-256', utf8(read(variableOf(reference)) ?? '')),
+    ]),
+  );
 }

@@ -24,9 +24,10 @@ import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
+import { everySecret } from '../../lib/config/endpoint/endpoint.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { loadConfig } from '../config/default-config.ts';
-import { lookUpSecrets, readStaticSecrets } from '../config/static-secrets.ts';
+import { lookUpSecrets, readStaticSecrets, type Uses } from '../config/static-secrets.ts';
 import { readEnv, setting } from '../env.ts';
 import { sequencingWith } from '../keys.ts';
 
@@ -100,14 +101,17 @@ export async function openMaintenance(log: Log): Promise<PublishDeps> {
 /**
  * Everything that devices ask for.
  * @param connection by default what the SDK finds in the process's environment
+ * @param uses the secrets that it asks for
  * @throws {Error} as above
  */
-export async function openService(log: Log, connection?: AwsConnection): Promise<ServerDeps> {
+export async function openService(
+  log: Log,
+  connection?: AwsConnection,
+  uses: Uses = everySecret,
+): Promise<ServerDeps> {
   const { deps, keys, sequencing } = await open(log, connection, new RetryQuota());
-  const staticSecrets = readStaticSecrets(
-    deps.config,
-    await lookUpSecrets(deps.config, connection),
-  );
+  const found = await lookUpSecrets(deps.config, uses, connection);
+  const staticSecrets = readStaticSecrets(deps.config, uses, found);
   warnOfStaticChallenges(deps.config, log);
   const { signer, raKeys } = keys;
   const cas = new AnsweringCas({ ...deps, signer, raKeys });

@@ -62,6 +62,22 @@ export type Deps = {
   readonly metrics?: Metrics;
 };
 
+/** Makes challenges for MDMs, and nothing else. */
+export type ChallengeDeps = Pick<
+  Deps,
+  | 'config'
+  | 'store'
+  | 'macKeys'
+  | 'staticSecrets'
+  | 'clock'
+  | 'random'
+  | 'log'
+  | 'tally'
+  | 'metrics'
+> & {
+  readonly cas: Pick<CaCertificates, 'certificate'>;
+};
+
 /** May sign CRLs, and nothing else. */
 export type PublishDeps = Deps & {
   readonly crlSigner: Pick<Signer, 'sign'>;

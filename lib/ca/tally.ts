@@ -38,6 +38,10 @@ export class Tally {
   readonly turns = new Map<string, LeasedTurns>();
   /** Digest of the configuration that an event has told of: a look at the record costs a read. */
   toldConfiguration: string | undefined;
+  /** By account of a page or hook: challenges that this instance may still make of those it has taken from the hour of
+   * the account, and until when it does not ask for more: milliseconds since 1970. */
+  readonly challengePlaces = new Map<string, { left: number; emptyUntil: number }>();
+  readonly #lines = new Map<string, { since: number; count: number }>();
   /** Where the sweeper goes on, in the list of Transactions of each state; absent: at its beginning. */
   readonly sweptUpTo = new Map<string, string>();
 
@@ -82,6 +86,17 @@ export class Tally {
     if (Math.abs(now - count.saidAt) < 1000) return undefined;
     count.saidAt = now;
     return count.unstored;
+  }
+
+  /**
+   * For a line of the log that anybody could cause as often as he likes.
+   * @returns how often it was due since the last one that was written, this one included; undefined: not now
+   */
+  lineDue(name: string, now: number, everyMs: number): number | undefined {
+    const { since, count } = this.#lines.get(name) ?? { since: 0, count: 0 };
+    const due = Math.abs(now - since) >= everyMs;
+    this.#lines.set(name, due ? { since: now, count: 0 } : { since, count: count + 1 });
+    return due ? count + 1 : undefined;
   }
 
   countStaticChallenge(endpoint: string): void {

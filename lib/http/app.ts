@@ -5,9 +5,11 @@ import { Hono } from 'hono';
 import { openApi } from '../api/openapi.ts';
 import { API_ROOT } from '../api/route.ts';
 import { HttpFailure } from '../base/errors.ts';
-import type { AdminDeps, Deps, ServerDeps } from '../ca/deps.ts';
+import type { AdminDeps, ChallengeDeps, Deps, ServerDeps } from '../ca/deps.ts';
 import { adminRoutes } from './admin/admin.ts';
 import { callersOf } from './admin/auth.ts';
+import { jamfRoutes } from './challenge-pages/jamf.ts';
+import { ndesRoutes } from './challenge-pages/ndes.ts';
 import { decisionRoutes } from './decision/decision.ts';
 import { entryRoutes, logRoutes } from './log.ts';
 import { metricsRoutes } from './metrics.ts';
@@ -23,6 +25,7 @@ export function makeApp(
   operated?: OperatorHandlers,
 ): Hono {
   return framed(deps, (app) => {
+    mountForMdms(app, deps);
     mountForDevices(app, deps);
     mountForAdmins(app, { ...deps, keys: deps }, operated);
   });
@@ -35,6 +38,10 @@ export const makeDeviceApp = (deps: ServerDeps): Hono =>
     app.route('/', logRoutes(deps));
   });
 
+/** Pages and hooks from which MDMs get challenges. */
+export const makeChallengeApp = (deps: ChallengeDeps): Hono =>
+  framed(deps, (app) => mountForMdms(app, deps));
+
 /** The admin API and its documentation. */
 export const makeAdminApp = (deps: AdminDeps): Hono =>
   framed(deps, (app) => mountForAdmins(app, deps));
@@ -44,6 +51,11 @@ export const makeOperatorApp = (deps: AdminDeps): Hono =>
   framed(deps, (app) => {
     app.route(API_ROOT, operatorRoutes(deps));
   });
+
+function mountForMdms(app: Hono, deps: ChallengeDeps): void {
+  app.route('/', ndesRoutes(deps));
+  app.route('/', jamfRoutes(deps));
+}
 
 function mountForDevices(app: Hono, deps: ServerDeps): void {
   app.route('/', scepRoutes(deps));
@@ -75,7 +87,10 @@ function mountForAdmins(app: Hono, deps: AdminDeps, operated?: OperatorHandlers)
   if (decisionUrl !== undefined) app.route('/', decisionRoutes(deps, decisionUrl));
 }
 
-function framed(deps: Deps, mount: (app: Hono) => void): Hono {
+function framed(
+  deps: Pick<Deps, 'config' | 'clock' | 'random' | 'log' | 'metrics'>,
+  mount: (app: Hono) => void,
+): Hono {
   const app = new Hono({ getPath: ({ url }) => scepPath(pathOf(url)) });
   const { metrics, clock } = deps;
   if (metrics) {
@@ -99,6 +114,7 @@ function framed(deps: Deps, mount: (app: Hono) => void): Hono {
 /** What a path is for, as a label: never the path itself. */
 function partOf(path: string): string {
   const [, first = ''] = path.split('/');
+  if (/^\/certsrv\/.*mscep_admin\/?$/.test(path) || first === 'hooks') return 'mdm';
   if (/^(?:scep|cgi-bin|certsrv)$/i.test(first)) return 'scep';
   return (
     ['api', 'crl', 'aia', 'log', 'decide', 'metrics', 'healthz', 'readyz'].find(

@@ -4,6 +4,8 @@
 
 import type { Context } from 'hono';
 import type { Deps } from '../ca/deps.ts';
+import type { Source } from '../ca/refused-sources.ts';
+import { refusalsOf } from '../config/refusal-limits.ts';
 import type { Client } from '../ports/records/transaction.ts';
 import { inRange, normalIp } from '../x509/names/general-name.ts';
 
@@ -63,6 +65,14 @@ export function clientOf({ config }: Pick<Deps, 'config'>, c: Context): string |
     if (!trustedProxies.some((range) => inRange(address, range))) return address;
   }
   return addresses[0];
+}
+
+/** By which its refusals are counted; undefined where its address is not known. */
+export function sourceOf({ config }: Pick<Deps, 'config'>, c: Context): Source | undefined {
+  const from = clientOf({ config }, c);
+  return from === undefined
+    ? undefined
+    : { address: subscriber(from), refusals: refusalsOf(config.refusalLimits, from) };
 }
 
 /** An address without port, brackets and zone, of IPv4 also where it is written as IPv6. */

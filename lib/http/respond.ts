@@ -80,8 +80,10 @@ export async function lines(
   return new Response(stream, { headers: { ...headers, 'x-content-type-options': 'nosniff' } });
 }
 
+type Refusing = Pick<Deps, 'config' | 'clock' | 'random' | 'log'>;
+
 /** The reply to an error. One that is not about the request is an outage: 503, with the detail in the log. */
-export function refuse(deps: Deps, error: unknown, c: Context): Response {
+export function refuse(deps: Refusing, error: unknown, c: Context): Response {
   const { log, clock, random } = deps;
   const about = aboutOf(deps, c);
   const id = ulid(clock.now(), random(10));
@@ -117,7 +119,7 @@ export function refuse(deps: Deps, error: unknown, c: Context): Response {
 }
 
 /** Who asked, and for what: of a token its name. The query is left out, because it may be a whole message. */
-function aboutOf(deps: Deps, c: Context): Partial<LogEntry> {
+function aboutOf(deps: Refusing, c: Context): Partial<LogEntry> {
   const { id: token }: Partial<NamedActor> = c.get('actor') ?? {};
   const { path = pathOf(c.req.raw.url) }: Connection = c.env ?? {};
   const { method } = c.req;
@@ -130,6 +132,10 @@ export const unavailable = (): Response => plain(503, { 'retry-after': String(RE
 /** The reply to a request of a flood. */
 export const tooMany = (retryAfterS: number): Response =>
   plain(429, { 'retry-after': String(retryAfterS) });
+
+/** The reply to a request without credentials that are good. @param offered the scheme; undefined: a header of its own */
+export const unauthorized = (offered: string | undefined): Response =>
+  plain(401, offered === undefined ? {} : { 'www-authenticate': offered });
 
 /** The reply to a request that did not come through the configured way in. */
 export const forbidden = (): Response => plain(403);

@@ -8,13 +8,12 @@ import { HttpFailure } from '../base/errors.ts';
 import { HELD_SOURCE_S, MAX_MESSAGE_OCTETS } from '../base/limits.ts';
 import type { ServerDeps } from '../ca/deps.ts';
 import type { Endpoint } from '../config/endpoint/endpoint.ts';
-import { refusalsOf } from '../config/refusal-limits.ts';
 import type { Log } from '../ports/log.ts';
 import { pkiOperation } from '../protocol/scep/server/pki-operation.ts';
 import { printCapabilities } from '../protocol/scep/wire/capabilities.ts';
 import { type Operation, parseOperation } from '../protocol/scep/wire/operation.ts';
 import { mediaTypes } from '../protocol/scep/wire/registry.ts';
-import { asTold, clientOf, subscriber } from './client.ts';
+import { asTold, clientOf, sourceOf } from './client.ts';
 import { octetsResponse, tooMany } from './respond.ts';
 
 /**
@@ -74,10 +73,7 @@ async function answer(deps: ServerDeps, endpoint: Endpoint, c: Context): Promise
       // A HEAD would lose the certificate that this request makes.
       if (method === 'HEAD') throw new HttpFailure(405, 'HEAD of a PKIOperation');
       const from = clientOf(deps, c);
-      const source = from && {
-        address: subscriber(from),
-        refusals: refusalsOf(deps.config.refusalLimits, from),
-      };
+      const source = sourceOf(deps, c);
       if (source && deps.tally.refusedSources.holds(endpoint.id, source, deps.clock.now())) {
         return tooMany(HELD_SOURCE_S);
       }

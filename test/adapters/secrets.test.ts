@@ -16,6 +16,7 @@ import {
 import { readEnv } from '../../functions/env.ts';
 import { readSecret } from '../../lib/adapters/aws/secrets.ts';
 import { checkConfig } from '../../lib/config/config.ts';
+import { everySecret } from '../../lib/config/endpoint/endpoint.ts';
 
 const arn = (name: string): string =>
   `arn:aws:secretsmanager:eu-west-1:111122223333:secret:${name}-AbCdEf`;
@@ -123,12 +124,12 @@ test('a variable has the secret itself, or its ARN', async () => {
   });
   asked.length = 0;
   replies = [[200, { SecretString: 'the cameras share this one' }]];
-  const read = await lookUpSecrets(config, connection);
+  const read = await lookUpSecrets(config, everySecret, connection);
   assert.deepEqual(
     [read('SHARED'), read('OWN'), asked.length],
     ['the cameras share this one', variables.OWN, 1],
   );
-  assert.equal(readStaticSecrets(config, read).size, 2);
+  assert.equal(readStaticSecrets(config, everySecret, read).size, 2);
   const env = readEnv({
     AWS_ENDPOINT_URL_SECRETS_MANAGER: endpoint,
     SCEPTER_ORIGIN_SECRETS: `secretsmanager:${arn('new')},plain`,

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkConfig, configSchema } from '../../lib/config/config.ts';
 import { parseDuration } from '../../lib/config/duration.ts';
+import { deviceSecrets, everySecret, pageSecrets } from '../../lib/config/endpoint/endpoint.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 import { parseJsonc } from '../../lib/config/schema.ts';
 import { caKeyNames, caKeyOf, caKeys } from '../../lib/crypto/algorithms.ts';
@@ -965,6 +966,21 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
           },
         },
       },
+      pages: {
+        ca: 'default',
+        ndes: {
+          accounts: [{ user: 'mdm', password: 'env:PAGE', subject: { CN: 'dev-*' } }],
+          ...{ charset: 'utf-8', length: 32, alphabet: 'ABCDEFGH', perHour: 500 },
+        },
+        jamf: {
+          ...{ user: 'jamf', password: 'env:JAMF', subject: { CN: '{serialNumber}' } },
+          ...{ device: 'required', ttl: '10m', perHour: 500 },
+        },
+      },
+      hooks: {
+        ca: 'default',
+        jamf: { header: 'X-Key', value: 'env:JAMF', subject: { CN: ['{uuid}'] } },
+      },
       default: {
         ca: 'default',
         profile: 'p',
@@ -1092,4 +1108,30 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
       assert.ok(!found.join().includes(secret), found.join());
     }
   });
+});
+
+test('what answers devices is not told the passwords of pages, and what makes challenges not the static one', () => {
+  const subject = { CN: 'device-*' };
+  const { endpoints } = checkConfig({
+    publicUrl: 'http://scep.test',
+    cas: { default: { subject: 'CN=CA' } },
+    endpoints: {
+      a: {
+        ca: 'default',
+        enrol: { authorize: ['staticChallenge'], staticChallenge: { secret: 'env:S', subject } },
+      },
+      b: {
+        ca: 'default',
+        ndes: { accounts: [{ user: 'mdm', password: 'env:N', subject }] },
+        jamf: { header: 'X-Key', value: 'env:J', subject },
+      },
+    },
+  });
+  const used = (uses: typeof everySecret) =>
+    [...endpoints.values()].flatMap(uses).map(({ path, reference }) => `${path} ${reference}`);
+  const ofDevices = ['endpoints.a.enrol.staticChallenge.secret env:S'];
+  const ofPages = ['endpoints.b.ndes.accounts.0.password env:N', 'endpoints.b.jamf.value env:J'];
+  assert.deepEqual(used(deviceSecrets), ofDevices);
+  assert.deepEqual(used(pageSecrets), ofPages);
+  assert.deepEqual(used(everySecret), [...ofDevices, ...ofPages]);
 });

@@ -17,6 +17,7 @@ import { getRows } from './rows/get.ts';
 import { legacyRows } from './rows/legacy.ts';
 import { logRows } from './rows/log.ts';
 import { mdmRows } from './rows/mdm.ts';
+import { pageRows } from './rows/pages.ts';
 import { pathClientRows } from './rows/path-clients.ts';
 import { pathRows } from './rows/paths.ts';
 import { pendingRows } from './rows/pending.ts';
@@ -55,6 +56,7 @@ const rows: readonly Row[] = [
   ...logRows,
   ...siemRows,
   ...signedRows,
+  ...pageRows,
   ...stormRows,
   ...mdmRows,
   ...aftermathRows,

@@ -52,6 +52,7 @@ const status = answer(
           'it takes a static challenge; uses of it that this instance has counted',
           z.optional(z.strictObject({ uses: z.int() })),
         ),
+        pages: described('paths at which MDMs get challenges of it', z.array(z.string())),
         pending: described('requests that wait for an approver', z.int()),
         warnings,
       }),

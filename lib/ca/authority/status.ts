@@ -12,7 +12,7 @@ import {
   RA_WARNING_MS,
 } from '../../base/limits.ts';
 import type { RaGenerationState } from '../../base/words.ts';
-import type { Endpoint } from '../../config/endpoint/endpoint.ts';
+import { type Endpoint, mdmPathsOf } from '../../config/endpoint/endpoint.ts';
 import { hash } from '../../crypto/native.ts';
 import type { Crl } from '../../ports/crls.ts';
 import type { AuthorityRecord, CrlPartitions } from '../../ports/records/registry.ts';
@@ -225,6 +225,8 @@ type EndpointStatus = {
   /** Certificates and requests on its static challenge, as this instance has counted them; undefined
    * where it has none. */
   readonly staticUses: number | undefined;
+  /** Paths at which MDMs get challenges of it. */
+  readonly pages: readonly string[];
   /** Requests that wait for an approver, as far as they were counted. */
   readonly pending: number;
   readonly warnings: readonly string[];
@@ -277,6 +279,7 @@ const endpointsOf = (
     ];
     return {
       ...{ id, ca, profile: profile.id, approval, approvers, legacy, warnings },
+      pages: mdmPathsOf(endpoint),
       pending: pendingAt(id),
       staticUses: enrol.staticChallenge ? uses : undefined,
     };

@@ -1,12 +1,13 @@
 // Challenges (shared design 4.8): made here, shown once, kept only as a MAC. The MAC covers the
 // endpoint, so a challenge of one endpoint is an unknown one at every other.
 
-import { type Bytes, equalSecret, hex, utf8 } from '../../base/bytes.ts';
+import { type Bytes, equalSecret, hex, type Random, utf8 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { canonical, type Json } from '../../base/json.ts';
 import { CHALLENGE_OCTETS } from '../../base/limits.ts';
 import { base32, ulid } from '../../base/ulid.ts';
 import type { Endpoint } from '../../config/endpoint/endpoint.ts';
+import type { ChallengeForm } from '../../config/outside/ndes.ts';
 import { hmacSha256 } from '../../crypto/native.ts';
 import type { Actor, EventFields } from '../../events/event.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';
@@ -19,6 +20,8 @@ import { authorOf } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 
 type NewChallenge = {
+  /** How it is written, where what reads it expects another form than ours. */
+  readonly form?: ChallengeForm;
   readonly binding: Binding;
   readonly uses: number;
   readonly ttlMs: number;
@@ -47,7 +50,7 @@ type ChallengeMaker = {
 export async function createChallenge(
   { store, macKeys, clock, random }: Pick<Deps, 'store' | 'macKeys' | 'clock' | 'random'>,
   endpoint: Endpoint,
-  wanted: NewChallenge,
+  { form, ...wanted }: NewChallenge,
   { actor, remembered }: ChallengeMaker,
 ): Promise<MadeChallenge> {
   const now = clock.now();
@@ -55,8 +58,8 @@ export async function createChallenge(
   await loadNew(view, [], remembered, now);
   const [macKey] = await macKeys.live('challenge');
   const id = ulid(now, random(10));
-  const secret = remembered?.once.deriveChallenge(macKey, id) ?? random(CHALLENGE_OCTETS);
-  const challenge = base32(secret);
+  const derived = remembered?.once.deriveChallenge(macKey, id);
+  const challenge = form ? drawn(form, random) : derived ? base32(derived) : freshText(random);
   const made = { ...wanted, id, now, madeBy: authorOf(actor) };
   const { key, record } = makeChallenge(macKey, endpoint.id, challenge, made);
   const { expiresAt } = record;
@@ -67,10 +70,25 @@ export async function createChallenge(
   remembered?.once.remember(draft, now, remembered.answer(shown), macKey);
   if ((await store.write(draft.actions)) !== 'done') {
     if (remembered) throw new Repeated();
-    // 128 random bits that exist already mean a broken generator or a broken store.
+    // So many random bits that exist already mean a broken generator or a broken store.
     throw new Outage('a fresh challenge exists');
   }
   return { ...shown, challenge };
+}
+
+/** A text as challenges are; nobody knows it until it is stored. */
+export const freshText = (random: Random): string => base32(random(CHALLENGE_OCTETS));
+
+/** Each of the characters as often as any other. */
+function drawn({ alphabet, length }: ChallengeForm, random: Random): string {
+  const fair = 256 - (256 % alphabet.length);
+  let text = '';
+  while (text.length < length) {
+    for (const octet of random(length - text.length)) {
+      if (octet < fair) text += alphabet[octet % alphabet.length];
+    }
+  }
+  return text;
 }
 
 export function challengeCreated(record: Challenge, actor: Actor): EventFields {

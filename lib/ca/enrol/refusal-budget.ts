@@ -19,6 +19,19 @@ import type { Leased } from '../tally.ts';
 
 type RefusalBudget = Records['refusalBudget'];
 
+/** How fast a budget fills, up to how many, and how many an instance takes at once. */
+export type Rate = {
+  readonly burst: number;
+  readonly perSecond: number;
+  readonly atOnce: number;
+};
+
+const ofRefusals: Rate = {
+  burst: REFUSALS_BURST,
+  perSecond: REFUSALS_PER_SECOND,
+  atOnce: REFUSAL_PLACES,
+};
+
 /**
  * The places at `now` that one instance takes at once, and the rest. Time counts once, whichever clock
  * measured it. A stored time that is further ahead than clocks may differ is ignored: it neither adds
@@ -27,12 +40,13 @@ type RefusalBudget = Records['refusalBudget'];
 export function takePlaces(
   budget: RefusalBudget | undefined,
   now: number,
+  { burst, perSecond, atOnce }: Rate = ofRefusals,
 ): { readonly places: number; readonly budget: RefusalBudget } {
-  const { places: left, at } = isSound(budget) ? budget : { places: REFUSALS_BURST, at: now };
+  const { places: left, at } = isSound(budget) ? budget : { places: burst, at: now };
   const since = at > now + CLOCK_SKEW_MS ? now : at;
   const passed = Math.max(0, now - since) / 1000;
-  const there = Math.min(REFUSALS_BURST, Math.max(0, left) + passed * REFUSALS_PER_SECOND);
-  const places = Math.min(REFUSAL_PLACES, Math.floor(there));
+  const there = Math.min(burst, Math.max(0, left) + passed * perSecond);
+  const places = Math.min(atOnce, Math.floor(there));
   return { places, budget: { places: there - places, at: Math.max(since, now) } };
 }
 

@@ -114,12 +114,14 @@ function page(found: Status, { warnings, files }: Troubles, url: string, now: nu
   ]);
   const logColumns = ['LOG', 'EVENTS', 'NEWEST CHECKPOINT'];
   const endpointColumns = ['ENDPOINT', 'CA', 'PROFILE', 'APPROVAL', 'LEGACY', 'PENDING'];
+  const pageRows = endpoints.flatMap(({ id, pages }) => pages.map((path) => [path, id]));
   const warned: Field = ['warning', warnings];
   return [
     [{ fields }],
     [{ columns: caColumns, rows: caRows }],
     ...(logs.length > 0 ? [[{ columns: logColumns, rows: logRows }]] : []),
     [{ columns: endpointColumns, rows: endpointRows }],
+    ...(pageRows.length > 0 ? [[{ columns: ['FOR MDMS', 'ENDPOINT'], rows: pageRows }]] : []),
     ...(warnings.length > 0 ? [[{ fields: [warned] }]] : []),
   ];
 }

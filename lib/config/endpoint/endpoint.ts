@@ -3,6 +3,8 @@
 
 import * as z from 'zod/mini';
 import type { Legacy } from '../../crypto/algorithms.ts';
+import { checkJamf, type JamfHook, jamf } from '../outside/jamf.ts';
+import { checkNdes, type NdesPage, ndes } from '../outside/ndes.ts';
 import type { Profile } from '../profile.ts';
 import { described, duration, id } from '../schema.ts';
 import {
@@ -12,6 +14,7 @@ import {
   type Renewals,
   renewSchema,
   type Secrets,
+  type SecretUse,
   secretProblems,
 } from './enrolment.ts';
 
@@ -38,6 +41,10 @@ export type Endpoint = {
   /** How long a challenge lives unless it was made with a time of its own. */
   readonly challengeTtlMs: number;
   readonly legacy: Legacy;
+  /** The page on which an MDM finds challenges as NDES has them; absent: there is none. */
+  readonly ndes?: NdesPage;
+  /** What Jamf Pro and Fleet ask for a challenge; absent: nothing answers them. */
+  readonly jamf?: JamfHook;
 };
 
 const legacy = z.strictObject({
@@ -80,6 +87,14 @@ export const endpoint = z.strictObject({
     'weak algorithms that are accepted here, for clients that know nothing else',
     z._default(legacy, { sha1: false, md5: false, des3: false, des: false }),
   ),
+  ndes: described(
+    'a page of one-time challenges as the one of Microsoft NDES, for MDMs that read that: /certsrv/mscep_admin/ of the endpoint "default", /certsrv/ENDPOINT/mscep_admin/ of another',
+    z.optional(ndes),
+  ),
+  jamf: described(
+    'answers the webhook SCEPChallenge of Jamf Pro, and what Fleet calls Smallstep, with a one-time challenge for the device that it names: POST /hooks/jamf/ENDPOINT',
+    z.optional(jamf),
+  ),
 });
 
 type Beside = {
@@ -103,9 +118,16 @@ export function checkEndpoint(
     ...{ endpoint: name, renews: renew.authorize, problems },
     ...{ approval: given.approval, approvers: given.approvers },
   });
-  if (secrets) problems.push(...secretProblems(name, enrolment, secrets));
+  const { authorize } = enrol;
+  const asked = { endpoint: name, authorize, problems };
+  const page = given.ndes && checkNdes(given.ndes, asked);
+  const hook = given.jamf && checkJamf(given.jamf, asked);
+  const pages = { ...(page ? { ndes: page } : {}), ...(hook ? { jamf: hook } : {}) };
+  const uses = [{ id: name, enrol: enrolment, ...pages }].flatMap(everySecret);
+  if (secrets) problems.push(...secretProblems(uses, secrets));
   if (!profile) return undefined;
   return {
+    ...pages,
     ...{ id: name, ca: given.ca, profile, enrol: enrolment },
     renew,
     namesPerKey: given.namesPerKey,
@@ -116,3 +138,38 @@ export function checkEndpoint(
     legacy: given.legacy,
   };
 }
+
+/** Paths at which MDMs get challenges of an endpoint. */
+export const mdmPathsOf = ({ id: name, ndes: page, jamf: hook }: Referring): string[] => [
+  ...(page ? [name === 'default' ? '/certsrv/mscep_admin/' : `/certsrv/${name}/mscep_admin/`] : []),
+  ...(hook ? [`/hooks/jamf/${name}`] : []),
+];
+
+type Referring = Pick<Endpoint, 'id' | 'enrol' | 'ndes' | 'jamf'>;
+
+/** What whoever answers devices has to know of an endpoint. */
+export const deviceSecrets = ({ id: name, enrol }: Referring): SecretUse[] =>
+  enrol.staticChallenge
+    ? [
+        {
+          path: `endpoints.${name}.enrol.staticChallenge.secret`,
+          reference: enrol.staticChallenge.secret,
+        },
+      ]
+    : [];
+
+/** What whoever makes challenges for MDMs has to know of it. */
+export const pageSecrets = ({ id: name, ndes: page, jamf: hook }: Referring): SecretUse[] => [
+  ...(page?.accounts ?? []).map(({ password }, at) => ({
+    path: `endpoints.${name}.ndes.accounts.${at}.password`,
+    reference: password,
+  })),
+  ...(hook
+    ? [{ path: `endpoints.${name}.jamf.${hook.login.in}`, reference: hook.login.secret }]
+    : []),
+];
+
+export const everySecret = (endpoint: Referring): SecretUse[] => [
+  ...deviceSecrets(endpoint),
+  ...pageSecrets(endpoint),
+];

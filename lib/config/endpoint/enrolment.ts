@@ -59,11 +59,13 @@ const secretText = (text: unknown): string => {
     : 'must be "env:" and the name of an environment variable, never the secret itself';
 };
 
+export const secret = described(
+  'where the secret is: "env:" and the name of an environment variable, which holds at least 16 octets',
+  z.string().check(z.regex(secretReference, { error: ({ input }) => secretText(input) })),
+);
+
 const staticChallenge = z.strictObject({
-  secret: described(
-    'where the secret is: "env:" and the name of an environment variable, which holds at least 16 octets',
-    z.string().check(z.regex(secretReference, { error: ({ input }) => secretText(input) })),
-  ),
+  secret,
   subject: described(
     'attribute types that the subject of a request must have, and patterns of which each value must match one',
     z.record(z.string(), patterns),
@@ -205,19 +207,27 @@ export function checkEnrol(
   );
   const checked = { authorize, signer, deviceList: deviceList ?? endpoint, ...signed };
   if (!staticChallenge || !wanted) return checked;
-  const here = `${path}.staticChallenge`;
-  const entries = Object.entries(staticChallenge.subject);
+  const here = `${path}.staticChallenge.subject`;
+  const subject = checkSubject(here, staticChallenge.subject, problems);
+  return { ...checked, staticChallenge: { secret: staticChallenge.secret, subject } };
+}
+
+/** What bounds whoever knows a secret: patterns of which each attribute named must match one, by dotted OID. */
+export function checkSubject(
+  path: string,
+  given: Readonly<Record<string, string | readonly string[]>>,
+  problems: string[],
+): ReadonlyMap<string, readonly string[]> {
+  const entries = Object.entries(given);
   if (entries.length === 0) {
-    problems.push(`${here}.subject: must name at least one attribute, such as {"CN": "printer-*"}`);
+    problems.push(`${path}: must name at least one attribute, such as {"CN": "printer-*"}`);
   }
   for (const [name, value] of entries) {
     if ([value].flat().some((pattern) => /^\*+$/.test(pattern))) {
-      problems.push(`${here}.subject.${name}: must say more than "*", which is everything`);
+      problems.push(`${path}.${name}: must say more than "*", which is everything`);
     }
   }
-  const listed = (value: string | readonly string[]): readonly string[] => [value].flat();
-  const subject = byAttribute(`${here}.subject`, staticChallenge.subject, listed, problems);
-  return { ...checked, staticChallenge: { secret: staticChallenge.secret, subject } };
+  return byAttribute(path, given, (value) => [value].flat(), problems);
 }
 
 /** Whether the validator is named and has what it needs. */
@@ -245,22 +255,22 @@ export type Secrets = (variable: string) => string | undefined;
 /** `env:NAME`: the variable's name. */
 export const variableOf = (reference: string): string => reference.replace(/^env:/, '');
 
-/**
- * What is wrong with the secret that an endpoint's static challenge refers to: a sentence, or nothing.
- * @param endpoint its name
- */
-export function secretProblems(
-  endpoint: string,
-  { staticChallenge }: Enrolment,
-  secrets: Secrets,
-): string[] {
-  if (!staticChallenge) return [];
-  const name = variableOf(staticChallenge.secret);
-  const { length } = utf8(secrets(name) ?? '');
-  if (length >= MIN_STATIC_SECRET_OCTETS) return [];
-  const path = `endpoints.${endpoint}.enrol.staticChallenge.secret`;
-  const what = length === 0 ? 'is not set' : 'is too short';
-  return [
-    `${path}: the environment variable ${name} ${what}; it must have at least ${MIN_STATIC_SECRET_OCTETS} octets`,
-  ];
-}
+/** Where the configuration refers to a secret. */
+export type SecretUse = {
+  /** Of the field, such as `endpoints.default.enrol.staticChallenge.secret`. */
+  readonly path: string;
+  /** `env:NAME` */
+  readonly reference: string;
+};
+
+/** What is wrong with the secrets that are referred to: sentences, or nothing. */
+export const secretProblems = (uses: readonly SecretUse[], secrets: Secrets): string[] =>
+  uses.flatMap(({ path, reference }) => {
+    const name = variableOf(reference);
+    const { length } = utf8(secrets(name) ?? '');
+    if (length >= MIN_STATIC_SECRET_OCTETS) return [];
+    const what = length === 0 ? 'is not set' : 'is too short';
+    return [
+      `${path}: the environment variable ${name} ${what}; it must have at least ${MIN_STATIC_SECRET_OCTETS} octets`,
+    ];
+  });

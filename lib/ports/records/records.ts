@@ -71,7 +71,8 @@ export type Records = {
   readonly lease: { readonly until: number };
   /** Key: `fresh`, `late`. The last event up to which the index of searches has been written. */
   readonly indexed: { readonly upTo: string };
-  /** Key: the endpoint. Places that are left for refusals of it, and when that was counted. */
+  /** Key: the endpoint, or the account of a page. Places that are left for refusals, or challenges, and when that was
+   * counted. */
   readonly refusalBudget: { readonly places: number; readonly at: number };
   /** Key: the CA's id. When its next turn to issue is, where its rate is limited: milliseconds since 1970. */
   readonly turns: { readonly next: number };

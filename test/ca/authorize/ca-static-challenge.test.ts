@@ -9,6 +9,7 @@ import { decide } from '../../../lib/ca/approve/decide.ts';
 import { warnOfStaticChallenges } from '../../../lib/ca/authorize/by-static-challenge.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
 import { type ConfigDocument, checkConfig } from '../../../lib/config/config.ts';
+import { everySecret } from '../../../lib/config/endpoint/endpoint.ts';
 import type { LogEntry } from '../../../lib/ports/log.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
 import { deviceKey } from '../../support/keys.ts';
@@ -267,13 +268,13 @@ describe('at the start', () => {
 
   test('a reference is resolved, kept as a digest only; one that is not set or short is a sentence', () => {
     const variables: Record<string, string> = { PRINTERS: secret, OTHERS: '16 octets of it!' };
-    const secrets = readStaticSecrets(checked, (name) => variables[name]);
+    const secrets = readStaticSecrets(checked, everySecret, (name) => variables[name]);
     assert.deepEqual([...secrets.keys()], ['env:PRINTERS', 'env:OTHERS']);
     assert.ok([...secrets.values()].every((digest) => digest.length === 32));
     const wrong = (name: string) => (name === 'OTHERS' ? '15 octets of it' : '');
     for (const reads of [
       () => checkConfig(document, wrong),
-      () => readStaticSecrets(checked, wrong),
+      () => readStaticSecrets(checked, everySecret, wrong),
     ]) {
       assert.throws(reads, {
         name: 'ConfigError',

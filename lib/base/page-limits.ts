@@ -1,0 +1,26 @@
+// Limits of the pages and hooks from which MDMs get challenges.
+
+/** Bits of a challenge that a page makes, at least: NDES has 64, and one is good for an hour and ten guesses. */
+export const MIN_PAGE_CHALLENGE_BITS = 64;
+
+/** Milliseconds that a challenge of the NDES page lives: the page says so. */
+export const NDES_CHALLENGE_MS: number = 60 * 60 * 1000;
+
+/** Milliseconds that a challenge of the hook lives at most: Jamf and Fleet hand it on at once. */
+export const MAX_HOOK_CHALLENGE_MS: number = 60 * 60 * 1000;
+
+/** Octets of an event of Jamf's: it has some hundred, and what it says of a device some thousand. */
+export const MAX_HOOK_OCTETS: number = 64 * 1024;
+
+/** Challenges that an instance takes from the hour of an account at once, at most; and what part of the hour. */
+export const CHALLENGE_PLACES = 10;
+export const CHALLENGE_PLACES_PART = 100;
+
+/** How often a request asks for places while others take them: each time ten of those that wait get one. */
+export const MAX_PLACE_ROUNDS = 20;
+
+/** Milliseconds until an instance asks again for an account that has had all of its hour. */
+export const CHALLENGE_PLACES_EMPTY_MS = 1000;
+
+/** Milliseconds between two lines of the log about wrong credentials at one page. */
+export const WRONG_LOGIN_LINE_MS: number = 60 * 1000;
