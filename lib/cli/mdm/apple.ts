@@ -7,9 +7,9 @@ import { appleProfile, profileIdentifier } from '../../mdm/apple-profile.ts';
 import { exists, readCertificates, readKey, replaceFile } from '../device/folder.ts';
 import { certifies, syntax } from '../device/scep.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
-import { addRequestOptions, mdmFacts, type Options, wantedOf } from './asking.ts';
+import { addRequestOptions, type MdmOptions, mdmFacts, wantedOf } from './asking.ts';
 
-type AppleOptions = Options & {
+type AppleOptions = MdmOptions & {
   readonly signCert?: string;
   readonly signKey?: string;
   readonly out: string;

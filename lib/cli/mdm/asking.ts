@@ -12,7 +12,7 @@ import { callApi } from '../api.ts';
 import { syntax } from '../device/scep.ts';
 import { CliError, type Io, readStdin, webAddress } from '../io.ts';
 
-export type Options = {
+export type MdmOptions = {
   readonly endpoint: string;
   readonly scepUrl?: string;
   readonly subject?: string;
@@ -45,7 +45,7 @@ export function addRequestOptions(command: Command, subject: string): Command {
 }
 
 /** @throws {CliError} usage, for what is no name and no challenge */
-export async function wantedOf(io: Io, options: Options): Promise<DeviceRequest> {
+export async function wantedOf(io: Io, options: MdmOptions): Promise<DeviceRequest> {
   const { subject, san, challengeStdin } = options;
   const names = syntax(() => ({
     subject: subject === undefined ? undefined : parseName(subject),
@@ -58,7 +58,7 @@ export async function wantedOf(io: Io, options: Options): Promise<DeviceRequest>
 /** @throws {CliError} where there is no such endpoint, or its CA has not been made */
 export async function mdmFacts(
   io: Io,
-  { endpoint: name, scepUrl: given }: Pick<Options, 'endpoint' | 'scepUrl'>,
+  { endpoint: name, scepUrl: given }: Pick<MdmOptions, 'endpoint' | 'scepUrl'>,
 ): Promise<MdmFacts> {
   const { checkConfig } = await import('../../config/config.ts');
   const { publicUrl, endpoints } = checkConfig(await callApi(io, 'GET /config'));
