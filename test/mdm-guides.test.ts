@@ -1,4 +1,5 @@
-// The pages of MDMs tell the truth: their configurations are valid, and the refusals that they show are ours.
+// The pages of MDMs tell the truth: their configurations are valid, the commands that they show print what they show,
+// and the refusals are ours.
 
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
@@ -7,6 +8,9 @@ import { test } from 'node:test';
 import { sampleCa, uncertifiable } from '../lib/ca/policy/certifiable.ts';
 import { checkConfig } from '../lib/config/config.ts';
 import { type Reason, reasons } from '../lib/refusal/reasons.ts';
+import { openTerminal } from './support/cli.ts';
+import { makeLab } from './support/lab.ts';
+import { pipelineOf, wordsOf } from './support/shell.ts';
 
 const root = join(import.meta.dirname, '..');
 const pages = globSync('docs/mdm*.md', { cwd: root }).map((name) => ({
@@ -26,6 +30,41 @@ test('the configurations of these pages are valid', async () => {
     }
   }
 });
+
+/** The commands of a page and what it shows of their output, as `$ COMMAND` in a fenced block. */
+const shown = pages.flatMap(({ name, text }) =>
+  [...text.matchAll(/^```\n\$ ([^\n]*(?:\n {4}[^\n]*)*)\n([\s\S]*?)^```$/gm)].map(
+    ([, command = '', output = '']) => ({ name, text, command, output }),
+  ),
+);
+
+/** What a page leaves out stands as "...". */
+function pattern(output: string): RegExp {
+  const exact = output.split('...').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+  return new RegExp(`^${exact.join('[\\s\\S]*')}$`);
+}
+
+for (const { name, text, command, output } of shown) {
+  test(`${name}: ${command.replace(/\s+/g, ' ')}`, async () => {
+    const [, json] = /^```json\n([\s\S]*?)^```$/m.exec(text) ?? [];
+    const { publicUrl = 'https://scep.example.com', ...config } = JSON.parse(json ?? '{}');
+    const lab = await makeLab({ config: { publicUrl, ...config } });
+    const terminal = await openTerminal(lab);
+    try {
+      let stdin = '';
+      for (const one of pipelineOf(command)) {
+        const [program, ...args] = wordsOf(one);
+        assert.equal(program, 'scepter');
+        const { code, out, err } = await terminal.run(args, { stdin });
+        assert.equal(code, 0, err);
+        stdin = out;
+      }
+      assert.match(stdin, pattern(output));
+    } finally {
+      await terminal.close();
+    }
+  });
+}
 
 test('a line of the log on these pages has the code of its reason', () => {
   let count = 0;

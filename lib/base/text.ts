@@ -33,3 +33,6 @@ export const isoSeconds = (ms: number): string => iso(ms).replace('.000Z', 'Z');
 
 export const isText = (value: unknown): value is string => typeof value === 'string';
 export const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+
+/** As one word of a POSIX shell. */
+export const shellWord = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

@@ -216,6 +216,3 @@ export function fromNow(iso: string, now: number): string {
   const ms = Date.parse(iso) - now;
   return ms >= 0 ? `in ${spoken(ms)}` : `${spoken(-ms)} ago`;
 }
-
-/** As one word of a POSIX shell. */
-export const shellWord = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

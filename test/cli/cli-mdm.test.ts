@@ -24,6 +24,11 @@ const lab = await makeLab({
     endpoints: {
       default: { ca: 'default' },
       vpn: { ca: 'default', profile: 'strong' },
+      routers: {
+        ca: 'default',
+        enrol: { authorize: ['challenge'], signer: 'any' },
+        legacy: { sha1: true, des3: true, md5: true, des: true },
+      },
       elliptic: { ca: 'default', profile: 'elliptic' },
       unmade: { ca: 'unmade' },
     },
@@ -141,7 +146,7 @@ describe('apple-profile', () => {
     assert.equal(unknown.code, 3);
     assert.match(
       unknown.err,
-      /no endpoint "office": the service has default, vpn, elliptic, unmade/,
+      /no endpoint "office": the service has default, vpn, routers, elliptic, unmade/,
     );
     const unmade = await apple(['--endpoint', 'unmade']);
     assert.equal(unmade.code, 1);
@@ -171,5 +176,181 @@ describe('apple-profile', () => {
     const wrong = await apple(['--sign-cert', cert, '--sign-key', other]);
     assert.equal(wrong.code, 2);
     assert.match(wrong.err, /is not the key of the first certificate/);
+  });
+});
+
+const mdm = (...args: readonly string[]) => terminal.run(['mdm', ...args]);
+const given = (stdin: string, ...args: readonly string[]) =>
+  terminal.run(['mdm', ...args, '--challenge-stdin'], { stdin });
+
+describe('consoles', () => {
+  for (const vendor of ['intune', 'jamf', 'fleet']) {
+    test(`${vendor}: the address of the endpoint, and the same fields for programs`, async () => {
+      const { code, out, err } = await mdm(vendor, '--endpoint', 'routers');
+      assert.equal(code, 0, err);
+      assert.match(out, / {2}http:\/\/scep\.test\/scep\/routers\n/);
+      const { out: json } = await mdm(vendor, '--endpoint', 'routers', '--json');
+      const found = JSON.parse(json);
+      assert.equal(found.url, 'http://scep.test/scep/routers');
+      assert.match(found.ca.sha1, /^[0-9a-f]{40}$/);
+      for (const { place, fields } of found.places) {
+        assert.ok(out.includes(`${place}\n`));
+        for (const { label, value } of fields)
+          for (const text of [value].flat()) assert.ok(out.includes(text), `${label}: ${text}`);
+      }
+      assert.match((await mdm(vendor, '-o', 'csv')).out, /^"SECTION","FIELD","VALUE"\r\n/);
+    });
+  }
+
+  test('jamf and intune have the fingerprint of the CA; the values are those that the profile allows', async () => {
+    const { out: json } = await mdm('jamf', '--endpoint', 'vpn', '--json');
+    const { ca, places } = JSON.parse(json);
+    const [, { fields }] = places;
+    const values = Object.fromEntries(
+      fields.map(({ label, value }: { label: string; value: string }) => [label, value]),
+    );
+    assert.equal(values.Fingerprint, ca.sha1.toUpperCase());
+    assert.equal(values['Key Size'], '4096');
+    assert.equal(values['Use for key encipherment'], 'not checked');
+    const { out } = await mdm('intune', '--endpoint', 'vpn');
+    assert.ok(out.includes(ca.sha1.toUpperCase()));
+    assert.match(out, /Key usage +Digital signature\n +Key size \(bits\) +4096\n/);
+  });
+
+  test('fleet: where the endpoint has no static challenge it is said; the command it names is one', async () => {
+    const { err } = await mdm('fleet');
+    assert.match(err, /has no "staticChallenge"/);
+    assert.match(err, /scepter mdm apple-profile --endpoint default --scep-url '\$FLEET_VAR_/);
+  });
+});
+
+describe('routers', () => {
+  const asked = ['--subject', 'CN=r1,O=Example', '--san', 'dns:r1.example.com'];
+
+  test('cisco: a trustpoint with the address and the fingerprint', async () => {
+    const { code, out, err } = await given('s3cret', 'cisco', '--endpoint', 'routers', ...asked);
+    assert.equal(code, 0, err);
+    const { certificate } = JSON.parse(
+      (await terminal.run(['ca', 'show', 'default', '--json'])).out,
+    );
+    for (const line of [
+      ' enrollment url http://scep.test/scep/routers',
+      ' subject-name CN=r1,O=Example',
+      ' fqdn r1.example.com',
+      ' password s3cret',
+      ` fingerprint ${certificate.sha1.toUpperCase()}`,
+    ]) {
+      assert.ok(out.includes(`${line}\n`), line);
+    }
+    assert.match(err, /unstructuredName=r1\.example\.com/);
+    assert.doesNotMatch(err, /MD5/);
+  });
+
+  test('routeros: quotes are escaped; what the endpoint lacks is said', async () => {
+    const names = [
+      '--subject',
+      'CN=a\\"b$c,O=x\\\\y',
+      '--san',
+      'ip:10.0.0.1',
+      '--san',
+      'dns:r.example',
+    ];
+    const { out, err } = await mdm('routeros', ...names);
+    assert.ok(out.includes('common-name="a\\"b\\$c"'), out);
+    assert.ok(out.includes('organization="x\\\\y"'), out);
+    assert.ok(out.includes('subject-alt-name=IP:10.0.0.1,DNS:r.example '), out);
+    assert.match(err, /CHALLENGE stands for what this prints: scepter challenge create --subject/);
+    assert.match(err, /endpoints\.default\.enrol\.signer to "any"/);
+    assert.match(err, /legacy\.sha1 and \.des3/);
+    const good = await given('s3cret', 'routeros', '--endpoint', 'routers', ...asked);
+    assert.equal(good.err, '');
+  });
+});
+
+describe('hostile text is no command', () => {
+  for (const vendor of ['cisco', 'strongswan', 'certmonger']) {
+    for (const value of ['a;reload', 'a\\\\,O=b', 'a\\"b', 'a\\0ab', 'a\\+b']) {
+      test(`${vendor}: CN=${value} is exit 2 with a sentence`, async () => {
+        const { code, out, err } = await mdm(vendor, '--subject', `CN=${value}`);
+        assert.equal(code, 2, out);
+        assert.equal(out, '');
+        assert.match(err, /--subject: /);
+      });
+    }
+  }
+
+  test('a shell script takes a subject, a challenge and an address as they are', async () => {
+    const subject = "CN=$(touch x)'`id`,O=Example";
+    for (const vendor of ['strongswan', 'certmonger']) {
+      const { code, out, err } = await given("a'b$c", vendor, '--subject', subject);
+      assert.equal(code, 0, err);
+      assert.ok(out.includes(`challenge='a'\\''b$c'\n`), out);
+      assert.ok(out.includes("CN=$(touch x)'\\''`id`'"), out);
+    }
+  });
+
+  test('two lines are no challenge, and a quotation mark is in no address', async () => {
+    const two = await given('one\n password two', 'cisco', '--subject', 'CN=r1');
+    assert.equal(two.code, 2);
+    assert.match(two.err, /is more than one line/);
+    const url = await mdm('cisco', '--subject', 'CN=r1', '--scep-url', 'http://a/\n reload');
+    assert.equal(url.code, 2);
+    assert.match(url.err, /a character that no URL has/);
+  });
+
+  for (const [vendor, san] of [
+    ['cisco', 'email:a@b.example'],
+    ['routeros', 'upn:a@b'],
+    ['strongswan', 'uri:https://a.example'],
+    ['certmonger', 'sid:S-1-5-21-1'],
+    ['windows-csp', 'uri:https://a.example/;b'],
+  ] as const) {
+    test(`${vendor} cannot ask for ${san}, and says so`, async () => {
+      const { code, err } = await mdm(vendor, '--subject', 'CN=a', '--san', san);
+      assert.equal(code, 2);
+      assert.ok(err.includes(`--san ${san}: `), err);
+    });
+  }
+});
+
+describe('windows-csp', () => {
+  test('the list of OMA-URIs is what the SyncML sets, with Enroll last', async () => {
+    const names = ['--san', 'upn:jane@corp', '--san', 'sid:S-1-5-21-1-2-3-1001'];
+    const { out, err } = await mdm('windows-csp', '--subject', 'CN=pc-1', ...names, '--json');
+    const { nodes, syncml } = JSON.parse(out);
+    const { command, uri } = nodes.at(-1);
+    assert.equal(command, 'Exec');
+    assert.equal(
+      uri,
+      './Device/Vendor/MSFT/ClientCertificateInstall/SCEP/scepter-default/Install/Enroll',
+    );
+    for (const one of nodes) assert.ok(syncml.includes(`<LocURI>${one.uri}</LocURI>`), one.uri);
+    const san = nodes.find((one: { uri: string }) => one.uri.endsWith('/SubjectAlternativeNames'));
+    assert.equal(san.value, '11+jane@corp;7+tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1001');
+    assert.match(err, /it has no challenge/);
+    assert.ok(nodes.every((one: { uri: string }) => !one.uri.endsWith('/Challenge')));
+  });
+
+  test('--user and --id choose store and name; markup in a name stays text', async () => {
+    const asked = [
+      '--subject',
+      'CN=<&>',
+      '--user',
+      '--id',
+      '$FLEET_VAR_SCEP_WINDOWS_CERTIFICATE_ID',
+    ];
+    const { out } = await mdm('windows-csp', ...asked);
+    assert.ok(out.includes('./User/Vendor/MSFT/ClientCertificateInstall/SCEP/$FLEET_VAR_SCEP_'));
+    assert.ok(out.includes('<Data>CN="&lt;&amp;&gt;"</Data>'), out);
+  });
+
+  test('a challenge that Windows cannot send, and an attribute that it has no name for, are exit 2', async () => {
+    const { code, err } = await given('under_score', 'windows-csp', '--subject', 'CN=pc-1');
+    assert.equal(code, 2);
+    assert.match(err, /has a character that Windows refuses/);
+    const other = await mdm('windows-csp', '--subject', 'CN=pc-1,unstructuredName=a');
+    assert.match(other.err, /Windows has no name for unstructuredName/);
+    const none = await mdm('windows-csp');
+    assert.match(none.err, /give --subject/);
   });
 });

@@ -12,11 +12,19 @@ import { startServer } from './server.ts';
 import { type Report, report } from './table.ts';
 
 /** What they must show. */
-const names = ['cli', 'strongswan', 'micromdm', 'certmonger', 'mdm-apple'];
+const names = [
+  'cli',
+  'strongswan',
+  'micromdm',
+  'certmonger',
+  'mdm-apple',
+  'mdm-strongswan',
+  'mdm-certmonger',
+];
 /** The last is written by suites beside this one, and what is in it may be gone when it is copied. */
 const notCopied = ['node_modules', '.git', '.scepter', '.wrangler'];
 
-const guides = ['README.md', 'docs/enrol.md', 'docs/mdm-apple.md'];
+const guides = ['README.md', 'docs/enrol.md', 'docs/mdm-apple.md', 'docs/mdm-linux.md'];
 
 type Block = { readonly guide: string; readonly line: number; readonly text: string };
 

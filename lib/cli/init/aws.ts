@@ -1,7 +1,7 @@
 // The stubs for AWS: a project for the CDK with the package of the construct, and a root module for Terraform. Both
 // take what `npm run release` makes in the repository.
 
-import { shellWord } from '../text.ts';
+import { shellWord } from '../../base/text.ts';
 import {
   type Answers,
   addressOf,

@@ -7,7 +7,7 @@ import { appleProfile, profileIdentifier } from '../../mdm/apple-profile.ts';
 import { exists, readCertificates, readKey, replaceFile } from '../device/folder.ts';
 import { certifies, syntax } from '../device/scep.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
-import { addRequestOptions, type MdmOptions, mdmFacts, wantedOf } from './asking.ts';
+import { addRequestOptions, deviceRequest, type MdmOptions, mdmFacts } from './asking.ts';
 
 type AppleOptions = MdmOptions & {
   readonly signCert?: string;
@@ -51,7 +51,7 @@ Examples:
 async function writeProfile(io: Io, options: AppleOptions): Promise<void> {
   const { signCert, signKey, out, json } = options;
   const signer = await signerIn(signCert, signKey);
-  const wanted = await wantedOf(io, options);
+  const wanted = await deviceRequest(io, options);
   const facts = await mdmFacts(io, options);
   const text = syntax(() => appleProfile(facts, wanted, () => crypto.randomUUID().toUpperCase()));
   const content = signer

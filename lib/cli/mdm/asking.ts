@@ -21,7 +21,7 @@ export type MdmOptions = {
   readonly json?: true;
 };
 
-const addEndpointOptions = (command: Command): Command =>
+export const addEndpointOptions = (command: Command): Command =>
   command
     .option('--endpoint <name>', 'the endpoint of yours that devices are to use', 'default')
     .option(
@@ -45,13 +45,16 @@ export function addRequestOptions(command: Command, subject: string): Command {
 }
 
 /** @throws {CliError} usage, for what is no name and no challenge */
-export async function wantedOf(io: Io, options: MdmOptions): Promise<DeviceRequest> {
+export async function deviceRequest(io: Io, options: MdmOptions): Promise<DeviceRequest> {
   const { subject, san, challengeStdin } = options;
   const names = syntax(() => ({
     subject: subject === undefined ? undefined : parseName(subject),
     names: san.map(parseGeneralName),
   }));
   const challenge = challengeStdin ? fromUtf8(await readStdin(io)).trim() : undefined;
+  if (/\p{Cc}/u.test(challenge ?? '')) {
+    throw new CliError('usage', 'standard input is more than one line: give one challengePassword');
+  }
   return { ...names, challenge };
 }
 
@@ -90,6 +93,10 @@ const caFacts = ({ der, sha1, sha256 }: Shown): CaFacts => ({
   sha256,
 });
 
-/** A variable that an MDM fills in is taken as it is. */
-const deviceUrl = (text: string): string =>
-  /^[$%{]/.test(text) ? text : webAddress('--scep-url', text);
+/** A variable that an MDM fills in is taken as it is. @throws {CliError} usage */
+function deviceUrl(text: string): string {
+  if (/[\s\p{Cc}"'<>\\]/u.test(text)) {
+    throw new CliError('usage', `--scep-url: "${text}" has a character that no URL has`);
+  }
+  return /^[$%{]/.test(text) ? text : webAddress('--scep-url', text);
+}

@@ -1,10 +1,10 @@
 // scepter completion: what a shell offers on TAB, written from the table of commands itself.
 
 import { Argument, Command, Option } from 'commander';
+import { shellWord } from '../../base/text.ts';
 import { reasons } from '../../refusal/reasons.ts';
 import { CliError, jsonLine } from '../io.ts';
 import type { CommandParts } from '../nouns.ts';
-import { shellWord } from '../text.ts';
 import { kinds, type OfferKind, offersOf } from './offers.ts';
 
 /** A command as completion sees it. */

@@ -61,7 +61,7 @@ const ia5: ReadonlySet<string> = new Set([domainComponent, emailAddress]);
 const ofAscii: readonly number[] = [tag.utf8String, tag.printableString, tag.ia5String];
 
 /** X.680 §41.4, and the characters of IA5String that are seen. */
-const isPrintable = (text: string): boolean => /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text);
+export const isPrintable = (text: string): boolean => /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text);
 const isVisibleAscii = (text: string): boolean => /^[\x20-\x7e]*$/.test(text);
 
 /** The one string type that RFC 5280 gives to values of this type, if it gives one and the text fits. */

@@ -116,6 +116,12 @@ export class Certmonger {
     return run('getcert', [verb, '-s', ...args], { env: this.#env });
   }
 
+  /** Runs a shell script that asks certmonger on the system's bus, which is this one for it. */
+  script(text: string | Uint8Array, folder: string): Promise<Ran> {
+    const env = { ...this.#env, DBUS_SYSTEM_BUS_ADDRESS: this.#env.DBUS_SESSION_BUS_ADDRESS };
+    return run('bash', ['-s'], { cwd: folder, env, input: text });
+  }
+
   /** Adds a CA; certmonger asks it for its certificates by itself. @returns what it has learned */
   async addCa(name: string, url: string): Promise<string> {
     const { code, stderr } = await this.getcert('add-scep-ca', '-c', name, '-u', url);

@@ -3,16 +3,22 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as strongswan from '../clients/strongswan.ts';
-import { lastLines, must, plainEnv } from '../command.ts';
+import { lastLines, must, plainEnv, run } from '../command.ts';
 import type { Lab, Row } from '../lab.ts';
 import { checkCertificate, derOf, fingerprintOf, hold, openssl, same } from '../openssl.ts';
+import type { Server } from '../server.ts';
+
+/** What `scepter mdm` prints about the server of the lab. */
+function mdm(lab: Lab, args: readonly string[], input = ''): Promise<Buffer> {
+  const command = [join(lab.root, 'bin/scepter.js'), 'mdm', ...args];
+  const env = plainEnv({ SCEPTER_URL: lab.server.origin, SCEPTER_DATA_DIR: lab.server.dataDir });
+  return must('node', command, { env, input });
+}
 
 /** Writes a file by `scepter mdm apple-profile` in a folder of its own. */
 async function appleProfile(lab: Lab, args: readonly string[], input = ''): Promise<string> {
   const file = join(await lab.folder(), 'profile.mobileconfig');
-  const command = [join(lab.root, 'bin/scepter.js'), 'mdm', 'apple-profile', ...args];
-  const env = plainEnv({ SCEPTER_URL: lab.server.origin, SCEPTER_DATA_DIR: lab.server.dataDir });
-  await must('node', [...command, '--out', file], { env, input });
+  await mdm(lab, ['apple-profile', ...args, '--out', file], input);
   return file;
 }
 
@@ -108,7 +114,73 @@ const rows: readonly Row[] = [
       return 'CMS Verification successful, RSA and EC';
     },
   },
+  {
+    id: 'mdm-windows',
+    client: 'xmllint',
+    title:
+      'libxml reads the SyncML: one Atomic block whose last command is Enroll, with the values asked for',
+    async run(lab) {
+      const file = join(await lab.folder(), 'scep.xml');
+      const asked = ['--subject', subject, '--san', san, '--challenge-stdin'];
+      const text = String(await mdm(lab, ['windows-csp', ...asked], 'abc-123'));
+      await writeFile(file, text);
+      await must('xmllint', ['--nonet', '--noout', file]);
+      // XPath has no default namespaces.
+      await writeFile(file, text.replace(/ xmlns="[^"]*"/g, ''));
+      const at = async (path: string) =>
+        String(await must('xmllint', ['--nonet', '--xpath', `string(${path})`, file])).trimEnd();
+      const value = (node: string) => at(`//Add[contains(.//LocURI,'/Install/${node}')]//Data`);
+      same('the blocks', await at('count(//Atomic)'), '1');
+      const last = '//Atomic/*[last()]';
+      same('the last command', await at(`name(${last})`), 'Exec');
+      const enroll = await at(`${last}//LocURI`);
+      hold(enroll.endsWith('/SCEP/scepter-default/Install/Enroll'), `it is Enroll: ${enroll}`);
+      same('other Execs', await at('count(//Exec)'), '1');
+      same('ServerURL', await value('ServerURL'), `${lab.server.origin}/scep`);
+      same('Challenge', await value('Challenge'), 'abc-123');
+      const name = 'CN="<jane & ""mac"">",OU="a,b",O=Interop';
+      same('SubjectName', await value('SubjectName'), name);
+      same(
+        'SubjectAlternativeNames',
+        await value('SubjectAlternativeNames'),
+        '3+jane-mac.example.test',
+      );
+      const sha1 = (await fingerprintOf(lab.ca, 'sha1')).toUpperCase();
+      same('CAThumbprint', await value('CAThumbprint'), sha1);
+      const root = await at(`//Add[contains(.//LocURI,'/Root/${sha1}/EncodedCertificate')]//Data`);
+      same('the root', root, (await derOf(lab.ca)).toString('base64'));
+      return enroll;
+    },
+  },
+  ...(['strongswan', 'certmonger'] as const).map(
+    (client): Row => ({
+      id: 'mdm-foreign',
+      client,
+      title: 'the script sends nothing to a server that has another CA at that address',
+      async run(lab) {
+        const foreign = await lab.configured();
+        const folder = await lab.folder();
+        const url = `${foreign.server.origin}/scep`;
+        const challenge = await foreign.challenge();
+        const asked = ['--subject', 'CN=foreign', '--scep-url', url, '--challenge-stdin'];
+        const text = await mdm(lab, [client, ...asked], challenge);
+        const before = await operations(foreign.server);
+        const options = { cwd: folder, input: text };
+        const ran =
+          client === 'strongswan'
+            ? await run('bash', ['-s'], options)
+            : await (await lab.certmonger()).script(text, folder);
+        hold(ran.code !== 0, 'the script fails');
+        same('messages sent', `${(await operations(foreign.server)) - before}`, '0');
+        return lastLines(ran.stderr, 1);
+      },
+    }),
+  ),
 ];
+
+/** PKIOperations that a server has answered. */
+const operations = async (server: Server): Promise<number> =>
+  (await server.log()).split('"scep.pkiOperation"').length;
 
 /** A certificate by an intermediate CA, with that behind it, and its key. @returns the file */
 async function signerCertificate(
