@@ -7,7 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 import type { Command } from 'commander';
 import * as allLimits from '../lib/base/limits.ts';
-import * as pageLimits from '../lib/base/page-limits.ts';
+import * as pageLimits from '../lib/base/mdm-limits.ts';
 import type { Io } from '../lib/cli/io.ts';
 import { makeProgram } from '../lib/cli/main.ts';
 import { checkConfig } from '../lib/config/config.ts';

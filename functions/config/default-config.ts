@@ -5,9 +5,9 @@ import { hostname } from 'node:os';
 import type { AwsConnection } from '../../lib/adapters/aws/aws.ts';
 import { errorText } from '../../lib/base/errors.ts';
 import { type Config, type ConfigDocument, checkConfig } from '../../lib/config/config.ts';
-import type { Secrets } from '../../lib/config/endpoint/enrolment.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 import { parseJsonc } from '../../lib/config/schema.ts';
+import type { Secrets } from '../../lib/config/secret.ts';
 import { type Env, readVariable } from '../env.ts';
 
 /**

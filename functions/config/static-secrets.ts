@@ -3,19 +3,15 @@
 
 import type { AwsConnection } from '../../lib/adapters/aws/aws.ts';
 import { type Bytes, utf8 } from '../../lib/base/bytes.ts';
-import type { Config } from '../../lib/config/config.ts';
-import { type Endpoint, everySecret } from '../../lib/config/endpoint/endpoint.ts';
+import { ConfigError } from '../../lib/config/error.ts';
 import {
   type Secrets,
   type SecretUse,
   secretProblems,
   variableOf,
-} from '../../lib/config/endpoint/enrolment.ts';
-import { ConfigError } from '../../lib/config/error.ts';
+} from '../../lib/config/secret.ts';
 import { hash } from '../../lib/crypto/native.ts';
 import { type Env, readEnv, readVariable } from '../env.ts';
-
-type Endpoints = Pick<Config, 'endpoints'>;
 
 const scheme = 'secretsmanager:';
 
@@ -34,20 +30,16 @@ async function secretOf(
 export const readOriginSecrets = (env = readEnv()): Promise<string[]> =>
   Promise.all(env.originSecrets.map((value) => secretOf(value, env)));
 
-/** Those that a process has to know of an endpoint. */
-export type Uses = (endpoint: Endpoint) => readonly SecretUse[];
-
 /**
  * What the configuration's references stand for, where a variable may name a secret by its ARN.
  * @throws {Error} with a sentence for one that cannot be read
  */
 export async function lookUpSecrets(
-  { endpoints }: Endpoints,
-  uses: Uses,
+  uses: readonly SecretUse[],
   connection?: AwsConnection,
 ): Promise<Secrets> {
   const env = readEnv();
-  const names = [...endpoints.values()].flatMap(uses).map(({ reference }) => variableOf(reference));
+  const names = uses.map(({ reference }) => variableOf(reference));
   const found = new Map<string, string>();
   for (const name of new Set(names)) {
     found.set(name, await secretOf(readVariable(name) ?? '', env, connection));
@@ -60,15 +52,13 @@ export async function lookUpSecrets(
  * @throws {ConfigError} with a sentence for each that is not there or too short
  */
 export function readStaticSecrets(
-  { endpoints }: Endpoints,
-  uses: Uses = everySecret,
+  uses: readonly SecretUse[],
   read: Secrets = readVariable,
 ): ReadonlyMap<string, Bytes> {
-  const used = [...endpoints.values()].flatMap(uses);
-  const problems = secretProblems(used, read);
+  const problems = secretProblems(uses, read);
   if (problems.length > 0) throw new ConfigError(problems);
   return new Map(
-    used.map(({ reference }) => [
+    uses.map(({ reference }) => [
       reference,
       hash('SHA-256', utf8(read(variableOf(reference)) ?? '')),
     ]),

@@ -24,10 +24,11 @@ import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
-import { everySecret } from '../../lib/config/endpoint/endpoint.ts';
+import { type Endpoint, everySecret } from '../../lib/config/endpoint/endpoint.ts';
+import type { SecretUse } from '../../lib/config/secret.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { loadConfig } from '../config/default-config.ts';
-import { lookUpSecrets, readStaticSecrets, type Uses } from '../config/static-secrets.ts';
+import { lookUpSecrets, readStaticSecrets } from '../config/static-secrets.ts';
 import { readEnv, setting } from '../env.ts';
 import { sequencingWith } from '../keys.ts';
 
@@ -107,11 +108,11 @@ export async function openMaintenance(log: Log): Promise<PublishDeps> {
 export async function openService(
   log: Log,
   connection?: AwsConnection,
-  uses: Uses = everySecret,
+  uses: (endpoint: Endpoint) => readonly SecretUse[] = everySecret,
 ): Promise<ServerDeps> {
   const { deps, keys, sequencing } = await open(log, connection, new RetryQuota());
-  const found = await lookUpSecrets(deps.config, uses, connection);
-  const staticSecrets = readStaticSecrets(deps.config, uses, found);
+  const used = [...deps.config.endpoints.values()].flatMap(uses);
+  const staticSecrets = readStaticSecrets(used, await lookUpSecrets(used, connection));
   warnOfStaticChallenges(deps.config, log);
   const { signer, raKeys } = keys;
   const cas = new AnsweringCas({ ...deps, signer, raKeys });

@@ -20,6 +20,7 @@ import { keepCrls } from '../../lib/ca/revoke/publish-crl.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
 import type { Config } from '../../lib/config/config.ts';
+import { everySecret } from '../../lib/config/endpoint/endpoint.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 import { countedLog } from '../../lib/http/metrics.ts';
 import type { Log } from '../../lib/ports/log.ts';
@@ -108,7 +109,7 @@ function depsOf(config: Config, { database, keys, kept, log, logs }: Opened): Se
     ...{ signer, crlSigner: signer, raKeys, macKeys },
     ...{ logs, sequencing: logs },
     validators: new Map(),
-    staticSecrets: readStaticSecrets(config),
+    staticSecrets: readStaticSecrets([...config.endpoints.values()].flatMap(everySecret)),
     ...(database.issuerFiles ? { issuerFiles: database.issuerFiles } : {}),
     ...(database.expire ? { expiring: { expire: database.expire.bind(database) } } : {}),
     ...(database.snapshot ? { snapshots: { snapshot: database.snapshot.bind(database) } } : {}),

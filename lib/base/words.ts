@@ -95,6 +95,7 @@ export const macPurposes = [
   'pending',
   'approval',
   'evidence',
+  'gate',
   'record',
   'registry',
 ] as const;

@@ -15,6 +15,7 @@ import {
   SWEEP_PAGES,
 } from '../base/limits.ts';
 import { LOG_EVERY_MS } from '../base/log-limits.ts';
+import { OUTSIDE_MS } from '../base/mdm-limits.ts';
 import type { Actor } from '../events/event.ts';
 import type { Expiring } from '../ports/records/expiry.ts';
 import { dueBefore } from '../ports/records/places.ts';
@@ -252,7 +253,8 @@ async function sweepOne(
   if (state === 'signed' && transaction.leaseUntil <= now) {
     const { certificate } = await loadTransaction(view, transaction.id);
     if (certificate?.state !== 'signed') return undefined;
-    const verdict = await release(deps, transaction, certificate, sweeper);
+    const until = deps.clock.now() + OUTSIDE_MS;
+    const verdict = await release(deps, transaction, certificate, { actor: sweeper, until });
     return verdict === 'lost' ? undefined : 'released';
   }
   if (state === 'issued') {

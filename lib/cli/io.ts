@@ -3,7 +3,7 @@
 
 import { type Bytes, concat } from '../base/bytes.ts';
 import { visible } from '../base/text.ts';
-import type { Secrets } from '../config/endpoint/enrolment.ts';
+import type { Secrets } from '../config/secret.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Backups } from './backups.ts';
 import type { Tone } from './text.ts';

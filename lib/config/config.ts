@@ -15,8 +15,14 @@ import { lintTexts } from '../x509/lint/text.ts';
 import { type IpRange, parseIpRange } from '../x509/names/general-name.ts';
 import { parseName } from '../x509/names/name.ts';
 import { checkEndpoint, type Endpoint, endpoint } from './endpoint/endpoint.ts';
-import type { Secrets } from './endpoint/enrolment.ts';
+import { ownValidators } from './endpoint/enrolment.ts';
 import { ConfigError } from './error.ts';
+import {
+  checkValidators,
+  type OutsideValidator,
+  validator,
+  validatorSecrets,
+} from './outside/validators.ts';
 import { checkProfile, profileSchema } from './profile.ts';
 import { partOf, requireKnown } from './references.ts';
 import { type RefusalLimits, refusalLimits } from './refusal-limits.ts';
@@ -29,6 +35,7 @@ import {
   prototypesIn,
   withDefaults,
 } from './schema.ts';
+import { type Secrets, secretProblems } from './secret.ts';
 
 export type Authority = {
   readonly id: string;
@@ -51,6 +58,8 @@ export type Config = {
   readonly filesUrl: string;
   readonly cas: ReadonlyMap<string, Authority>;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
+  /** Systems outside that have a say in who may have a certificate. */
+  readonly validators: ReadonlyMap<string, OutsideValidator>;
   /** The proxies whose X-Forwarded-For is believed: their number, or their addresses. */
   readonly trustedProxies: number | readonly IpRange[];
   readonly refusalLimits: RefusalLimits;
@@ -155,6 +164,10 @@ const document = z.strictObject({
   ),
   cas: described('certificate authorities by name', z.record(id, authority)),
   profiles: described('profiles by name', z._default(z.record(id, profileSchema), {})),
+  validators: described(
+    'systems outside that have a say in who may have a certificate, by the names by which endpoints ask them',
+    z._default(z.record(id, validator), {}),
+  ),
   blockedKeys: described(
     'keys that are never certified, each by the SHA-256 of its SubjectPublicKeyInfo',
     z._default(z.array(z.string(keyHashText).check(z.regex(/^[0-9a-f]{64}$/i, keyHashText))), []),
@@ -207,6 +220,12 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
       checkProfile(name, profile, `profiles.${name}`, problems),
     ]),
   );
+  const named = partOf(input, 'validators', validator);
+  const validators = checkValidators(named.good, ownValidators, problems);
+  if (secrets) {
+    problems.push(...secretProblems([...validators.values()].flatMap(validatorSecrets), secrets));
+  }
+  const outside = { named: [...named.written.keys()], validators };
   const endpoints = partOf(input, 'endpoints', endpoint);
   requireKnown(endpoints.written, 'ca', [...cas.written.keys()], problems);
   requireKnown(
@@ -218,7 +237,7 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
   const checked = new Map<string, Endpoint>();
   for (const [name, given] of endpoints.good) {
     const profile = known.get(given.profile);
-    const found = checkEndpoint(name, given, { profile, secrets, problems });
+    const found = checkEndpoint(name, given, { profile, secrets, outside, problems });
     if (found) checked.set(name, found);
   }
   if (endpoints.written.has('cgi-bin')) {
@@ -235,6 +254,7 @@ export function checkConfig(input: unknown, secrets?: Secrets): Config {
     digest: hex(hash('SHA-256', canonical(input as Json))),
     ...{ publicUrl, filesUrl, trustedProxies, refusalLimits, adminHost, decisionUrl },
     endpoints: checked,
+    validators,
     blockedKeys: new Set(blockedKeys.map((digits) => digits.toLowerCase())),
     cas: new Map(
       [...cas.good].map(

@@ -162,14 +162,25 @@ const custom = ({ message }: z.core.$ZodIssue): string | undefined =>
 /** zod's type names in words that a JSON document has. */
 const words: Readonly<Record<string, string>> = { record: 'object', int: 'whole number' };
 
+/** Whether it has the words by which this shape is told from others. */
+const isOf = ({ properties = {} }: z.core.JSONSchema.BaseSchema, value: object): boolean =>
+  Object.entries(properties).every(
+    ([name, field]) =>
+      typeof field !== 'object' ||
+      field.const === undefined ||
+      field.const === Reflect.get(value, name),
+  );
+
 /**
  * A valid document with every default of its JSON Schema written out, in the order of the schema.
  * Where a field may be one of several things, an object is the one with properties.
  */
 export function withDefaults(schema: z.core.JSONSchema._JSONSchema, value: unknown): unknown {
   if (typeof schema === 'boolean' || typeof value !== 'object' || value === null) return value;
-  const options = [schema, ...(schema.anyOf ?? [])];
-  const shape = options.find((option) => option.properties || option.additionalProperties);
+  const options = [schema, ...(schema.anyOf ?? []), ...(schema.oneOf ?? [])];
+  const shape = options
+    .filter((option) => option.properties || option.additionalProperties)
+    .find((option) => isOf(option, value));
   if (!shape || Array.isArray(value)) return value;
   const { properties = {}, additionalProperties = true } = shape;
   const known = Object.entries(properties).flatMap(([name, field]) => {

@@ -1,6 +1,7 @@
 // A system outside, such as an MDM, that has a say in whether a certificate may be issued.
 
 import type { Bytes } from '../base/bytes.ts';
+import type { Reason } from '../refusal/reasons.ts';
 
 export type ValidationRequest = {
   /** Idempotency key: the same request may be asked about more than once. */
@@ -9,16 +10,25 @@ export type ValidationRequest = {
   readonly transactionID: string;
   /** The PKCS#10 as it came, DER. It includes the challengePassword: send that only to its validator. */
   readonly csr: Bytes;
+  /** Milliseconds since 1970: all calls about one request have until then. */
+  readonly until: number;
 };
 
 type ValidatorAnswer =
   | { readonly allow: true; readonly note?: string }
   | { readonly allow: false; readonly note?: string };
 
-type IssuedNotice = ValidationRequest & {
+export type IssuedNotice = ValidationRequest & {
+  /** Hexadecimal. */
   readonly serial: string;
   /** The certificate, DER. */
   readonly certificate: Bytes;
+};
+
+export type RefusedNotice = ValidationRequest & {
+  readonly reason: Reason;
+  /** What the device is told, beside the code. */
+  readonly text: string;
 };
 
 export interface Validator {
@@ -31,4 +41,7 @@ export interface Validator {
    * the caller asks again for an hour.
    */
   readonly notify?: (notice: IssuedNotice) => Promise<'release' | 'refuse'>;
+
+  /** Told that no certificate comes of a request. Throws when it could not be told; it is not told again. */
+  readonly refused?: (notice: RefusedNotice) => Promise<void>;
 }

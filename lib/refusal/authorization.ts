@@ -139,6 +139,10 @@ export const authorizationReasons = {
     text: 'the request asks for a name that the device list does not give to its device',
     countsAgainstChallenge: true,
   },
+  usageNotAllowed: {
+    code: 'SCEP-335',
+    text: 'the request asks for a key usage, or an extended key usage, that the profile of this endpoint does not certify',
+  },
   keyOwned: {
     code: 'SCEP-341',
     text: 'the requested key is certified for another name',

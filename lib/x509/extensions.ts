@@ -84,6 +84,14 @@ export function keyUsage(usages: readonly KeyUsage[]): Bytes {
   );
 }
 
+/** The names of the bits that are set, with those that only key agreement has. @throws {Malformed} */
+export function readKeyUsage(value: Element): string[] {
+  if (value.tag !== tag.bitString) throw new Malformed('no KeyUsage');
+  const [, ...octets] = content(value);
+  const named = [...keyUsages, 'encipherOnly', 'decipherOnly'];
+  return named.filter((_, bit) => ((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0);
+}
+
 /** Purposes by which a TLS client takes a certificate for a server's: OpenSSL honours two from before
  * RFC 5280. */
 const tlsServerPurposes: ReadonlySet<string> = new Set([

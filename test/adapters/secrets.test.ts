@@ -15,8 +15,10 @@ import {
 } from '../../functions/config/static-secrets.ts';
 import { readEnv } from '../../functions/env.ts';
 import { readSecret } from '../../lib/adapters/aws/secrets.ts';
-import { checkConfig } from '../../lib/config/config.ts';
+import { type Config, checkConfig } from '../../lib/config/config.ts';
 import { everySecret } from '../../lib/config/endpoint/endpoint.ts';
+
+const usesOf = ({ endpoints }: Config) => [...endpoints.values()].flatMap(everySecret);
 
 const arn = (name: string): string =>
   `arn:aws:secretsmanager:eu-west-1:111122223333:secret:${name}-AbCdEf`;
@@ -124,12 +126,12 @@ test('a variable has the secret itself, or its ARN', async () => {
   });
   asked.length = 0;
   replies = [[200, { SecretString: 'the cameras share this one' }]];
-  const read = await lookUpSecrets(config, everySecret, connection);
+  const read = await lookUpSecrets(usesOf(config), connection);
   assert.deepEqual(
     [read('SHARED'), read('OWN'), asked.length],
     ['the cameras share this one', variables.OWN, 1],
   );
-  assert.equal(readStaticSecrets(config, everySecret, read).size, 2);
+  assert.equal(readStaticSecrets(usesOf(config), read).size, 2);
   const env = readEnv({
     AWS_ENDPOINT_URL_SECRETS_MANAGER: endpoint,
     SCEPTER_ORIGIN_SECRETS: `secretsmanager:${arn('new')},plain`,
@@ -157,5 +159,5 @@ test('with a table, a configuration is read without the secrets that it refers t
   const SCEPTER_CONFIG = JSON.stringify(document);
   await assert.rejects(loadConfig(readEnv({ SCEPTER_CONFIG })), /NOBODY_SET_THIS is not set/);
   const config = await loadConfig(readEnv({ SCEPTER_CONFIG, SCEPTER_TABLE: 'scepter' }));
-  assert.throws(() => readStaticSecrets(config), /NOBODY_SET_THIS is not set/);
+  assert.throws(() => readStaticSecrets(usesOf(config)), /NOBODY_SET_THIS is not set/);
 });

@@ -113,7 +113,10 @@ describe('configuration', () => {
         endpointManagerUri: false,
         sameKey: true,
       },
-      enrol: { authorize: ['challenge'], signer: 'same', deviceList: 'default' },
+      enrol: {
+        ...{ authorize: ['challenge'], signer: 'same', deviceList: 'default' },
+        namesAsAsked: false,
+      },
       renew: { authorize: [] },
       namesPerKey: 'one',
       approval: 'never',
@@ -883,11 +886,11 @@ describe('a document with several faults', () => {
           'profiles.vpn: "validty" is not a field that exists here; did you mean "validity"?',
           'profiles.wifi.names.dns: must be "none", "bound", "copy" or {"pattern": [...]}',
           'endpoints.default: "aproval" is not a field that exists here; did you mean "approval"?',
-          'endpoints.vpn.enrol.authorize.0: must be "challenge", "signedChallenge", "staticChallenge", "deviceList"; did you mean "staticChallenge"?',
           'the configuration: "publicURL" is not a field that exists here; did you mean "publicUrl"?',
           'cas.third.crlValidity: must be at least "1h": caches keep a CRL for minutes',
           'endpoints.default.ca: "defalt" is not defined; it may be "default", "other", "third"; did you mean "default"?',
           'endpoints.vpn.profile: "vpm" is not defined; it may be "device", "vpn", "wifi"; did you mean "vpn"?',
+          'endpoints.vpn.enrol.authorize.0: must be "challenge", "signedChallenge", "staticChallenge", "deviceList"; did you mean "staticChallenge"?',
           'endpoints.printers.enrol.staticChallenge.secret: the environment variable PRINTERS is not set; it must have at least 16 octets',
         ]);
         return true;
@@ -954,7 +957,45 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
     adminHost: 'admin.example.com:8443',
     decisionUrl: 'https://approve.example.com',
     blockedKeys: ['0'.repeat(64)],
+    validators: {
+      intune: {
+        kind: 'intune',
+        tenant: 'contoso.onmicrosoft.com',
+        clientId: '0000000a-0000-0000-c000-000000000000',
+        clientSecret: 'env:INTUNE',
+        authority: 'https://login.microsoftonline.us',
+        graph: 'https://graph.microsoft.us',
+        scope: 'https://api.manage.microsoft.us//.default',
+        hosts: ['manage.microsoft.us'],
+      },
+      other: {
+        ...{ kind: 'intune', tenant: 'fabrikam.example', clientId: 'app' },
+        clientCertificate: 'env:INTUNE_CERTIFICATE',
+      },
+      hook: {
+        kind: 'webhook',
+        style: 'stepca',
+        url: 'https://hooks.example.com/scep',
+        hookId: 'a1',
+        secret: 'env:HOOK',
+        bearer: 'env:HOOK_BEARER',
+        networks: ['10.0.0.0/8'],
+        namesAsAsked: true,
+        notify: true,
+      },
+      assets: {
+        kind: 'webhook',
+        url: 'https://assets.example.com/',
+        secret: 'env:ASSETS',
+        basic: { user: 'scepter', password: 'env:ASSETS_PASSWORD' },
+      },
+    },
     endpoints: {
+      laptops: {
+        ca: 'default',
+        enrol: { authorize: ['intune', 'assets'] },
+        renew: { authorize: ['intune', 'hook'] },
+      },
       mdm: {
         ca: 'default',
         enrol: {
@@ -1048,12 +1089,12 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
     assert.deepEqual(problems(whole), []);
     const named = new Set(pathsOf(whole).map((path) => path.at(-1)));
     const walk = (node: unknown): void => {
-      const { properties = {}, additionalProperties, anyOf = [] } = Object(node);
+      const { properties = {}, additionalProperties, anyOf = [], oneOf = [] } = Object(node);
       for (const [name, field] of Object.entries(properties)) {
         assert.ok(named.has(name), `${name} is not tried`);
         walk(field);
       }
-      for (const option of anyOf) walk(option);
+      for (const option of [...anyOf, ...oneOf]) walk(option);
       if (additionalProperties) walk(additionalProperties);
     };
     walk(configSchema());
@@ -1079,7 +1120,7 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
             said.startsWith(`${top}.${name}`) ||
             field.startsWith(said.slice(0, said.indexOf(': '))) ||
             // The fields that refer to it are reported too.
-            said.startsWith('endpoints.default.') ||
+            /^endpoints\.(?:default|laptops)\./.test(said) ||
             said.startsWith('the configuration: '),
         );
         assert.ok(names, `${field} = ${JSON.stringify(value)?.slice(0, 60)}: ${found}`);
@@ -1094,7 +1135,7 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
     for (const path of pathsOf(whole)) {
       const found = problems(bent(path, undefined));
       for (const said of found)
-        assert.match(said, /is missing|is not defined|needs it|must |serves none/);
+        assert.match(said, /is missing|is not defined|needs it|must |serves none|has no effect/);
     }
   });
 

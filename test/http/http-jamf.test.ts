@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { base64, utf8 } from '../../lib/base/bytes.ts';
-import { MAX_HOOK_OCTETS } from '../../lib/base/page-limits.ts';
+import { MAX_HOOK_OCTETS } from '../../lib/base/mdm-limits.ts';
 import { checkConfig } from '../../lib/config/config.ts';
 import { makeChallengeApp } from '../../lib/http/app.ts';
 import { ok, pages } from '../support/api.ts';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { base64, hex, utf8 } from '../../lib/base/bytes.ts';
 import { HELD_SOURCE_S } from '../../lib/base/limits.ts';
-import { NDES_CHALLENGE_MS } from '../../lib/base/page-limits.ts';
+import { NDES_CHALLENGE_MS } from '../../lib/base/mdm-limits.ts';
 import { Tally } from '../../lib/ca/tally.ts';
 import { checkConfig } from '../../lib/config/config.ts';
 import { hash } from '../../lib/crypto/native.ts';

@@ -412,7 +412,7 @@ test('each role may open the sealed keys that it needs, of this deployment, and 
   const opens = {
     scep: ['ra', ...macPurposes.map((purpose) => `mac-${purpose}`)],
     admin: ['mac-challenge', 'mac-approval', 'mac-evidence', 'mac-record', 'mac-registry'],
-    maintenance: ['mac-record', 'mac-registry'],
+    maintenance: ['mac-gate', 'mac-record', 'mac-registry'],
     sequencer: ['mac-record', 'mac-registry'],
   } as const;
   const { SealingKey: KeyId = '' } = stack.made.outputs;

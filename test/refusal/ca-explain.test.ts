@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { extKeyUsages } from '../../lib/asn1/oids.ts';
 import { scan, tag } from '../../lib/asn1/reader.ts';
 import { bits, integer, objectIdentifier, octets, sequence, tlv } from '../../lib/asn1/writer.ts';
 import { type Bytes, base64, hex, utf8 } from '../../lib/base/bytes.ts';
@@ -24,6 +25,7 @@ import { shortened } from '../../lib/refusal/evidence.ts';
 import { explained } from '../../lib/refusal/explanations.ts';
 import { type Reason, Refusal, reasons } from '../../lib/refusal/reasons.ts';
 import { readCertificate } from '../../lib/x509/certificate.ts';
+import { extKeyUsage } from '../../lib/x509/extensions.ts';
 import { certificateRules } from '../../lib/x509/lint/rules.ts';
 import { lintTexts } from '../../lib/x509/lint/text.ts';
 import { parseName } from '../../lib/x509/names/name.ts';
@@ -32,6 +34,7 @@ import { makeSigner, signed } from '../support/jws.ts';
 import { deviceKey, memoryRaKeys } from '../support/keys.ts';
 import type { LabOptions } from '../support/lab.ts';
 import { attribute, type EnrolOptions, enrolment, random, seal } from '../support/messages.ts';
+import { requestFor } from '../support/requests.ts';
 import { nextPrime, randomPrime, rocaFactor, rsaKey } from '../support/weak-keys.ts';
 import { got, HOUR, held, type World, world } from '../support/world.ts';
 
@@ -94,6 +97,11 @@ const intoList = (w: World, row: WantedRow) =>
     ...{ list: 'default', rows: [row], restore: false, dryRun: false, actor: admin },
   });
 const refusing = { validate: async () => ({ allow: false as const, note: 'stolen in May' }) };
+
+const intune = {
+  kind: 'intune' as const,
+  ...{ tenant: 'contoso.example', clientId: 'c', clientSecret: 'env:SECRET' },
+};
 
 const mdm = makeSigner('mdm');
 
@@ -420,6 +428,19 @@ const provoked: Record<Exclude<Reason, 'keyNotOnCurve'>, Provoked> = {
     options: { validators: { mdm: refusing }, authorize: { enrol: ['challenge', 'mdm'] } },
     act: (w) => fresh(w),
     kept: /validator: mdm\nnote: stolen in May/,
+  },
+  usageNotAllowed: {
+    options: {
+      validators: { mdm: { validate: async () => ({ allow: true as const }) } },
+      config: { validators: { mdm: intune } },
+      endpoint: { enrol: { authorize: ['mdm'] }, renew: { authorize: ['mdm'] } },
+    },
+    act: async (w) => {
+      const own = await key('asks for more');
+      const extensions = [extKeyUsage([extKeyUsages.serverAuth])];
+      return w.ask({ key: own, plaintext: await requestFor(own, { extensions }) });
+    },
+    kept: /rule profiles.device.extKeyUsage\nasked for: serverAuth\nallowed: clientAuth/,
   },
   keyOwned: {
     act: async (w) => {

@@ -213,7 +213,7 @@ function checkKeys(
 
 function checkTransaction(
   key: string,
-  { id, state, timeline, serial, ca }: Transaction,
+  { id, state, timeline, serial, ca, gateChallenge }: Transaction,
   certificates: ReadonlyMap<string, CertificateRecord>,
 ): void {
   assert.equal(id, key);
@@ -224,6 +224,11 @@ function checkTransaction(
     before = step.state;
   }
   assert.equal(before, state, `${id}: the timeline ends where it is`);
+  const isOpen = ['pending', 'approved', 'intended', 'signed'].includes(state);
+  assert.ok(
+    isOpen || gateChallenge === undefined,
+    `${id} (${state}): nobody is to be told any more`,
+  );
   const certificate = serial === undefined ? undefined : certificates.get(`${ca}/${serial}`);
   const expected: Partial<Record<TransactionState, readonly string[]>> = {
     intended: ['intended'],

@@ -42,8 +42,9 @@ export class Faults {
     sign: (...args) => this.#call('sign', () => signer.sign(...args)),
   });
 
-  readonly wrapValidator = ({ validate, notify }: Validator): Validator => ({
+  readonly wrapValidator = ({ validate, notify, refused }: Validator): Validator => ({
     validate: (request) => this.#call('validate', () => validate(request)),
+    ...(refused ? { refused: (notice) => this.#call('refused', () => refused(notice)) } : {}),
     ...(notify ? { notify: (notice) => this.#call('notify', () => notify(notice)) } : {}),
   });
 

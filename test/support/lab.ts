@@ -58,7 +58,7 @@ export type LabOptions = {
   readonly config?: Partial<ConfigDocument>;
   /** Further fields of the endpoint `default`, as the configuration has them. */
   readonly endpoint?: Partial<ConfigDocument['endpoints'][string]>;
-  /** Validators of the endpoint `default` that no configuration can name yet. */
+  /** Validators of the endpoint `default`, with or without a place in the configuration. */
   readonly authorize?: { readonly enrol?: readonly string[]; readonly renew?: readonly string[] };
   /** By their references. */
   readonly staticSecrets?: Readonly<Record<string, string>>;

@@ -267,7 +267,7 @@ test("which roles a key's own policy lets use it, and for what", () => {
       [...JSON.stringify(Principal).matchAll(/Service(\w+?)role/g)].map(([, role]) => role).join(),
       Object(Condition).StringEquals?.['kms:EncryptionContext:purpose'],
     ]);
-  const purposes = ['challenge', 'pending', 'approval', 'evidence', 'record', 'registry'];
+  const purposes = ['challenge', 'pending', 'approval', 'evidence', 'gate', 'record', 'registry'];
   const macs = purposes.map((purpose) => `mac-${purpose}`);
   const records = macs.slice(-2);
   assert.deepEqual(uses, [

@@ -49,6 +49,7 @@ const sealed = () =>
     pending: keys,
     approval: keys,
     evidence: keys,
+    gate: keys,
     record: keys,
     registry: keys,
   } satisfies Record<MacPurpose, typeof keys>);

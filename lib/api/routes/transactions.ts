@@ -47,8 +47,12 @@ const fields = {
   verdicts,
   serial: described('of the certificate of the latest attempt', z.optional(hexText)),
   device: described('what its owner calls it, by its challenge', z.optional(z.string())),
+  keyUsage: described(
+    'where a validator outside judged the whole request, and that asks for fewer than the profile has',
+    z.optional(z.array(z.string())),
+  ),
   extKeyUsage: described(
-    'where its challenge allows fewer than the profile',
+    'the same, or where its challenge allows fewer',
     z.optional(z.array(z.string())),
   ),
   validitySeconds: described(

@@ -99,7 +99,12 @@ function denied(
   transaction: Waits,
   { now, by, repeatUntil }: Step & { readonly repeatUntil: number },
 ): Transaction<'denied'> {
-  const { sealedPassword: _sealed, sealedChallenge: _challenge, ...withoutSecrets } = transaction;
+  const {
+    sealedPassword: _sealed,
+    sealedChallenge: _challenge,
+    gateChallenge: _gate,
+    ...withoutSecrets
+  } = transaction;
   const after = moved(transaction, 'deny', now, by);
   return { ...withoutSecrets, ...after, reason: 'requestDenied', repeatUntil };
 }

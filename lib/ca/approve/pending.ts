@@ -40,7 +40,8 @@ export async function pend(
 ): Promise<Transaction<'pending' | 'approved'> | 'again'> {
   const { endpoint, ca, csr, signer, transactionID } = request;
   const { view, transaction: own } = known;
-  const begun = await beginAllowed(deps, request, known, now);
+  const outside = grounds.gates.length > 0;
+  const begun = await beginAllowed(deps, request, known, { outside, now });
   const names = grounds.names.names.map(printGeneralName);
   const password = passwordFor(signer, csr);
   const [macKey] = await deps.macKeys.live('pending');
@@ -180,7 +181,8 @@ export async function close(
   transaction: Transaction<'pending' | 'approved'>,
   { event, reason, evidence, now }: End,
 ): Promise<'done' | 'again'> {
-  const { sealedPassword: _sealed, sealedChallenge: _challenge, ...rest } = transaction;
+  const { sealedPassword: _sealed, sealedChallenge: _challenge, ...others } = transaction;
+  const { gateChallenge: _gate, ...rest } = others;
   const draft = new Draft(view);
   const next: Transaction<'expired' | 'denied'> = {
     ...rest,

@@ -8,7 +8,9 @@ import { SWEEP_AFTER_MS } from '../../base/limits.ts';
 import type { Actor } from '../../events/event.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
+import type { ValidationRequest } from '../../ports/validator.ts';
 import { readCertificate } from '../../x509/certificate.ts';
+import { tellRefused } from '../authorize/validators.ts';
 import type { Deps } from '../deps.ts';
 import { noteSubject } from '../enrol/issued-subjects.ts';
 import { csrOf, loadTransaction } from '../enrol/lookup.ts';
@@ -17,6 +19,13 @@ import { eventOf } from '../record/transaction-event.ts';
 import { moved } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { enter, loadRegister } from '../revoke/register.ts';
+import { asItCame } from './sealed.ts';
+
+type Asking = {
+  readonly actor: Actor;
+  /** Milliseconds since 1970: the gates have until then. */
+  readonly until: number;
+};
 
 /**
  * Asks every gate that was on record when the certificate was signed, even if the configuration has changed,
@@ -29,40 +38,49 @@ export async function release(
   deps: Deps,
   transaction: Transaction<'signed'>,
   certificate: CertificateRecord<'signed'>,
-  actor: Actor,
+  { actor, until }: Asking,
 ): Promise<'issued' | 'revoked' | 'lost'> {
   const now = deps.clock.now();
+  let question: ValidationRequest | undefined;
   let verdict: 'issued' | 'revoked';
   try {
+    question = await questionOf(deps, transaction, until);
     const goes = certificate.lineage.endedBy === undefined;
     const der = fromBase64(certificate.der);
-    verdict = goes && (await asked(deps, transaction, der)) ? 'issued' : 'revoked';
+    verdict = goes && (await asked(deps, transaction, question, der)) ? 'issued' : 'revoked';
   } catch (error) {
     if (now < transaction.leaseUntil + SWEEP_AFTER_MS) {
       throw new Outage(`a release gate did not answer: ${errorText(error)}`);
     }
     verdict = 'revoked';
   }
-  return settle(deps, transaction, verdict, actor);
+  const settled = await settle(deps, transaction, verdict, actor);
+  if (settled === 'revoked' && question) {
+    await tellRefused(deps, transaction.gates, question, 'releaseRefused');
+  }
+  return settled;
+}
+
+/** The request as it came, whose challengePassword says to a validator what it is about. */
+async function questionOf(
+  deps: Deps,
+  transaction: Transaction<'signed'>,
+  until: number,
+): Promise<ValidationRequest> {
+  const { requestHash, endpoint, transactionIDs } = transaction;
+  const csr = await asItCame(deps, transaction, await csrOf(new View(deps.store), transaction));
+  return { requestHash, endpoint, transactionID: transactionIDs[0] ?? '', csr, until };
 }
 
 async function asked(
-  { store, validators }: Deps,
-  transaction: Transaction<'signed'>,
+  { validators }: Deps,
+  { id: transaction, gates, serial }: Transaction<'signed'>,
+  question: ValidationRequest,
   certificate: Bytes,
 ): Promise<boolean> {
-  const { gates } = transaction;
-  if (gates.length === 0) throw new Outage(`${transaction.id} waits for a gate that is not named`);
-  const csr = await csrOf(new View(store), transaction);
+  if (gates.length === 0) throw new Outage(`${transaction} waits for a gate that is not named`);
   for (const id of gates) {
-    const answer = await validators.get(id)?.notify?.({
-      requestHash: transaction.requestHash,
-      endpoint: transaction.endpoint,
-      transactionID: transaction.transactionIDs[0] ?? '',
-      csr,
-      serial: transaction.serial,
-      certificate,
-    });
+    const answer = await validators.get(id)?.notify?.({ ...question, serial, certificate });
     if (answer === undefined) throw new Outage(`the validator "${id}" is not there`);
     if (answer === 'refuse') return false;
   }
@@ -91,13 +109,14 @@ async function settle(
     const draft = new Draft(view);
     draft.hold(blocked.kind, blocked.key);
     const by = actor.kind === 'device' ? undefined : { by: actor.kind };
+    const { gateChallenge: _gate, ...told } = transaction;
     let next: Transaction<'issued' | 'revoked'>;
     if (verdict === 'revoked') {
-      const { sealedPassword: _sealed, ...rest } = transaction;
-      next = { ...rest, ...moved(transaction, 'revoke', now, by), reason: 'releaseRefused' };
+      const { sealedPassword: _sealed, ...others } = told;
+      next = { ...others, ...moved(transaction, 'revoke', now, by), reason: 'releaseRefused' };
       enter(draft, certificate, { reason: 'unspecified', at: now, unseen: true });
     } else {
-      next = { ...transaction, ...moved(transaction, 'issue', now, by) };
+      next = { ...told, ...moved(transaction, 'issue', now, by) };
       const issued: CertificateRecord<'issued'> = { ...certificate, state: verdict };
       draft.put('certificate', certificateKey(next.ca, certificate.serial), issued);
       const { subject } = readCertificate(fromBase64(certificate.der));

@@ -1,13 +1,13 @@
 // What a Transaction keeps sealed, so that read access to the records does not reveal it: the password for the
-// reply of an EC client, while its request waits; and the challenge of a request, for auditors, once nobody can use
-// it any more. AES-256-GCM, for this one Transaction.
+// reply of an EC client, while its request waits; the challenge of a request, for auditors, once nobody can use it any
+// more; and what a request brought for validators outside, until they have been told. AES-256-GCM, for this one Transaction.
 
 import { type Bytes, base64, fromBase64, fromUtf8, utf8 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import type { MacKey } from '../../ports/mac-keys.ts';
 import type { Challenge } from '../../ports/records/records.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
-import { type CertificationRequest, secretOf } from '../../x509/csr.ts';
+import { type CertificationRequest, secretOf, unredact } from '../../x509/csr.ts';
 import { mac } from '../challenge/challenges.ts';
 import type { Deps } from '../deps.ts';
 
@@ -55,7 +55,33 @@ export const unsealChallenge = (
   sealed: string,
 ): Promise<Bytes> => unseal(macKeys, { id, purpose: 'evidence', name: 'challenge' }, sealed);
 
-type About = { readonly id: string; readonly purpose: 'seal' | 'evidence' };
+/**
+ * Keeps what a request brought in its challengePassword for validators outside, which are told of the request as it came.
+ */
+export async function keepForOutside(
+  { macKeys, random }: Pick<Deps, 'macKeys' | 'random'>,
+  id: string,
+  csr: CertificationRequest,
+): Promise<Pick<Transaction, 'gateChallenge'>> {
+  const secret = secretOf(csr);
+  if (!secret) return {};
+  const [macKey] = await macKeys.live('gate');
+  return { gateChallenge: await seal(macKey, { id, purpose: 'gate' }, secret, random(12)) };
+}
+
+/** The CSR as it came, DER. @param redacted the same without its challengePassword @throws {Outage} when it does not open */
+export async function asItCame(
+  { macKeys }: Pick<Deps, 'macKeys'>,
+  { id, gateChallenge }: Transaction,
+  redacted: Bytes,
+): Promise<Bytes> {
+  if (gateChallenge === undefined) return redacted;
+  if (redacted.length === 0) throw new Outage(`the request of ${id} is gone`);
+  const about = { id, purpose: 'gate', name: 'challenge' } as const;
+  return unredact(redacted, await unseal(await macKeys.live('gate'), about, gateChallenge));
+}
+
+type About = { readonly id: string; readonly purpose: 'seal' | 'evidence' | 'gate' };
 
 async function seal(macKey: MacKey, about: About, octets: Bytes, iv: Bytes): Promise<string> {
   const parameters = { name: 'AES-GCM', iv, additionalData: utf8(about.id) };

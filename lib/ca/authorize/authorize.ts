@@ -26,6 +26,7 @@ import type { Deps } from '../deps.ts';
 import { isKnownSubject } from '../enrol/issued-subjects.ts';
 import { csrOf, isNewest, type Known, pointerTo } from '../enrol/lookup.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
+import { askedUsage } from '../policy/asked-usage.ts';
 import { narrowed } from '../policy/bound.ts';
 import { requireGoodKey, requireUncompromised } from '../policy/good-key.ts';
 import { certifiedNames } from '../policy/policy.ts';
@@ -84,7 +85,7 @@ export async function authorizeRenewal(
     await known.view.reload(pointerTo(request));
     return isNewest(request, known) ? renews : { kind: 'again' };
   }
-  const { names, certified, profile, supersedes, ends, lineage } = renews;
+  const { names, certified, profile, narrowing, supersedes, ends, lineage } = renews;
   // Signed anew by another device of the same subject: its key would get the names of that one.
   const bound = known.challenge?.record.binding.names ?? [];
   if (bound.some((name) => !names.includes(name))) {
@@ -95,7 +96,7 @@ export async function authorizeRenewal(
   const grounds = {
     names: certified,
     profile,
-    narrowing: renews.renews.narrowing,
+    narrowing,
     device: renews.renews.device,
     by: [says],
     verdicts: [{ validator: 'certificate', allows: true, says }],
@@ -151,8 +152,11 @@ function withNames({ endpoint, csr }: EnrolmentRequest, renews: Renewal) {
   if (renews.kind !== 'renewable') return renews;
   try {
     const { names } = renews;
-    const profile = narrowed(endpoint.profile, renews.renews.narrowing);
-    return { ...renews, profile, certified: certifiedNames(profile, csr, { names }) };
+    // Whoever judges the whole request judges what it asks for now.
+    const asked = endpoint.enrol.namesAsAsked ? askedUsage(endpoint.profile, csr) : undefined;
+    const narrowing = asked ?? renews.renews.narrowing;
+    const profile = narrowed(endpoint.profile, narrowing);
+    return { ...renews, narrowing, profile, certified: certifiedNames(profile, csr, { names }) };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     const { reason, evidence } = error;

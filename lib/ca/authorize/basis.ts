@@ -5,7 +5,9 @@ import { Refusal } from '../../refusal/reasons.ts';
 import type { Deps } from '../deps.ts';
 import type { Known } from '../enrol/lookup.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
-import { certifiedNames } from '../policy/policy.ts';
+import { askedUsage } from '../policy/asked-usage.ts';
+import { narrowed } from '../policy/bound.ts';
+import { asAsked, certifiedNames } from '../policy/policy.ts';
 import { byChallenge } from './by-challenge.ts';
 import { DEVICE_LIST, type Listed, onList, withList, withRow } from './by-list.ts';
 import { byStaticChallenge } from './by-static-challenge.ts';
@@ -51,14 +53,18 @@ async function byProof(
   return byNothing(request, found);
 }
 
-/** The names that the list gives, or that the profile lets a request give itself. */
+/** The names that a validator outside is going to judge with all of the request; or those that the list gives, or that
+ * the profile lets a request give itself. */
 function byNothing(
-  { endpoint: { profile }, csr }: EnrolmentRequest,
+  { endpoint: { profile: whole, enrol }, csr }: EnrolmentRequest,
   found: Listed | Denied | undefined,
 ): Basis {
   try {
-    const names = certifiedNames(profile, csr, withRow({ names: [] }, found, csr));
-    const grounds = { names, profile, by: [], ends: [], repeatsForLife: false };
+    const narrowing = enrol.namesAsAsked ? askedUsage(whole, csr) : undefined;
+    const profile = narrowed(whole, narrowing);
+    const binding = enrol.namesAsAsked ? asAsked(csr) : { names: [] };
+    const names = certifiedNames(profile, csr, withRow(binding, found, csr));
+    const grounds = { names, profile, narrowing, by: [], ends: [], repeatsForLife: false };
     return { kind: 'basis', grounds };
   } catch (error) {
     if (error instanceof Refusal) return deny(error.reason, error.evidence);

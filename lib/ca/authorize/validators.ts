@@ -1,10 +1,11 @@
 // The validators outside, such as an MDM: each is asked, and each must allow.
 
-import { Outage } from '../../base/errors.ts';
+import { errorText, Outage } from '../../base/errors.ts';
 import { isOutside } from '../../config/endpoint/enrolment.ts';
 import type { Verdict } from '../../ports/records/transaction.ts';
 import type { ValidationRequest, Validator } from '../../ports/validator.ts';
 import { shortened } from '../../refusal/evidence.ts';
+import { type Reason, reasons } from '../../refusal/reasons.ts';
 import type { Deps } from '../deps.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
 import { type Denied, deny, type Grounds } from './grounds.ts';
@@ -15,16 +16,11 @@ import { type Denied, deny, type Grounds } from './grounds.ts';
  */
 export async function askValidators(
   deps: Deps,
-  { endpoint, transactionID, requestHash, csr }: EnrolmentRequest,
+  request: EnrolmentRequest,
   list: readonly string[],
   grounds: Omit<Grounds, 'gates'>,
 ): Promise<{ readonly kind: 'allow'; readonly grounds: Grounds } | Denied> {
-  const question: ValidationRequest = {
-    requestHash,
-    endpoint: endpoint.id,
-    transactionID,
-    csr: csr.der,
-  };
+  const question = questionOf(request);
   const by = [...grounds.by];
   const verdicts: Verdict[] = [...(grounds.verdicts ?? [])];
   const gates: string[] = [];
@@ -49,6 +45,41 @@ export async function askValidators(
  */
 export const gatesOf = (deps: Pick<Deps, 'validators'>, list: readonly string[]): string[] =>
   list.filter((id) => isOutside(id) && validatorOf(deps, id).notify !== undefined);
+
+export const questionOf = ({
+  endpoint,
+  transactionID,
+  requestHash,
+  csr,
+  until,
+}: EnrolmentRequest): ValidationRequest => ({
+  requestHash,
+  endpoint: endpoint.id,
+  transactionID,
+  csr: csr.der,
+  until,
+});
+
+/**
+ * Tells those that want to know that no certificate comes of a request. Nothing hangs on it: what could not be told is a
+ * line of the log.
+ */
+export async function tellRefused(
+  { validators, log }: Pick<Deps, 'validators' | 'log'>,
+  ids: readonly string[],
+  question: ValidationRequest,
+  reason: Reason,
+): Promise<void> {
+  for (const id of ids) {
+    try {
+      await validators.get(id)?.refused?.({ ...question, reason, text: reasons[reason].text });
+    } catch (error) {
+      const { endpoint, transactionID } = question;
+      const detail = `the validator "${id}" was not told of a refusal: ${errorText(error)}`;
+      log({ event: 'validator.untold', severity: 'warning', endpoint, transactionID, detail });
+    }
+  }
+}
 
 function validatorOf({ validators }: Pick<Deps, 'validators'>, id: string): Validator {
   const validator = validators.get(id);

@@ -8,7 +8,7 @@ import {
   CHALLENGE_PLACES_EMPTY_MS,
   CHALLENGE_PLACES_PART,
   MAX_PLACE_ROUNDS,
-} from '../../base/page-limits.ts';
+} from '../../base/mdm-limits.ts';
 import type { Deps } from '../deps.ts';
 import { type Rate, takePlaces } from '../enrol/refusal-budget.ts';
 import { Draft, View } from '../record/unit-of-work.ts';

@@ -90,8 +90,8 @@ async function onRecord(
   request: EnrolmentRequest,
   known: Known,
 ): Promise<Standing> {
-  const { endpoint, ca } = request;
-  const stands = await resume(deps, { ...known, endpoint, ca });
+  const { endpoint, ca, until } = request;
+  const stands = await resume(deps, { ...known, endpoint, ca, until });
   if (stands.kind === 'pending') await followPolls(deps, request, known);
   return stands;
 }
@@ -178,13 +178,14 @@ async function asDecided(
         if (waits !== 'again' && authorization.grounds.isStatic) sayStaticUse(deps, request);
         return { kind: waits === 'again' ? 'again' : 'pending' };
       }
-      const begun = again ?? (await beginAllowed(deps, request, known, now));
+      const outside = authorization.grounds.gates.length > 0;
+      const begun = again ?? (await beginAllowed(deps, request, known, { outside, now }));
       const order = { ca, endpoint, csr, transaction: begun, view };
       // 8. Recorded, signed, verified, recorded again.
       const made = await issue(deps, order, decision.authorization, now);
       if (made === 'again') return { kind: 'again' };
       if (decision.authorization.grounds.isStatic) sayStaticUse(deps, request);
-      return finished(deps, made);
+      return finished(deps, made, request.until);
     }
   }
 }

@@ -5,7 +5,7 @@ import { hex } from '../../base/bytes.ts';
 import { ulid } from '../../base/ulid.ts';
 import { hash } from '../../crypto/native.ts';
 import { printName } from '../../x509/names/name.ts';
-import { keepChallenge } from '../approve/sealed.ts';
+import { keepChallenge, keepForOutside } from '../approve/sealed.ts';
 import type { Deps } from '../deps.ts';
 import type { Begun } from '../record/transition.ts';
 import type { Known } from './lookup.ts';
@@ -40,13 +40,20 @@ export function beginTransaction(
   };
 }
 
-/** The same of one that is allowed: its challenge is kept, sealed. */
+/**
+ * The same of one that is allowed: its challenge is kept, sealed.
+ * @param outside validators outside are yet to be asked, or told
+ */
 export async function beginAllowed(
   deps: Deps,
   request: EnrolmentRequest,
   { challenge }: Pick<Known, 'challenge'>,
-  now: number,
+  { outside, now }: { readonly outside: boolean; readonly now: number },
 ): Promise<Begun> {
   const begun = beginTransaction(deps, request, now);
-  return { ...begun, ...(await keepChallenge(deps, begun.id, request.csr, challenge)) };
+  return {
+    ...begun,
+    ...(await keepChallenge(deps, begun.id, request.csr, challenge)),
+    ...(outside ? await keepForOutside(deps, begun.id, request.csr) : {}),
+  };
 }

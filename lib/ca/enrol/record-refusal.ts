@@ -6,6 +6,7 @@
 
 import { errorText, Outage } from '../../base/errors.ts';
 import { MAX_CHALLENGE_FAILURES, REFUSAL_KEPT_MS } from '../../base/limits.ts';
+import { outsideOf } from '../../config/endpoint/enrolment.ts';
 import type { EventFields } from '../../events/event.ts';
 import { isGone } from '../../ports/records/expiry.ts';
 import type { Challenge, RequestPointer } from '../../ports/records/records.ts';
@@ -13,6 +14,7 @@ import type { Transaction, Verdict } from '../../ports/records/transaction.ts';
 import { isLocked } from '../../ports/store.ts';
 import { type Reason, Refusal, reasons } from '../../refusal/reasons.ts';
 import type { Denied } from '../authorize/grounds.ts';
+import { questionOf, tellRefused } from '../authorize/validators.ts';
 import { useChallenge } from '../challenge/use.ts';
 import type { Deps } from '../deps.ts';
 import { eventOf, expiresOf, requesterOf } from '../record/transaction-event.ts';
@@ -62,6 +64,17 @@ export async function recordRefusal(
   request: EnrolmentRequest,
   failure: Refusal,
 ): Promise<Refused> {
+  const outcome = await keep(deps, request, failure);
+  // Beyond the budget for records nobody outside is called either.
+  if (outcome.evidence?.transaction === undefined) return outcome;
+  // Whoever refused it knows.
+  const others = outsideOf(request.endpoint).filter((id) => id !== failure.evidence.validator);
+  await tellRefused(deps, others, questionOf(request), outcome.reason);
+  return outcome;
+}
+
+/** Within the budget, and counted against its challenge. @throws {Outage} as above */
+async function keep(deps: Deps, request: EnrolmentRequest, failure: Refusal): Promise<Refused> {
   const { reason, evidence } = failure;
   const now = deps.clock.now();
   const against = failure instanceof DeniedRequest ? standing(failure.against, now) : undefined;

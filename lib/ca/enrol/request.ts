@@ -27,6 +27,8 @@ export type EnrolmentRequest = {
    * nothing. */
   readonly kept: Pick<Transaction, 'asked' | 'reply' | 'client' | 'family'>;
   readonly csr: ProvenRequest;
+  /** Milliseconds since 1970: validators outside have until then. */
+  readonly until: number;
   /** `requestKey` of it as an enrolment, whose identity is the key that it asks for, whoever signed. */
   readonly requestHash: string;
   /** Its identity as a renewal, which includes the certificate that signed, if this CA issued that. */

@@ -34,6 +34,8 @@ type Found = Recorded & {
   readonly endpoint: Endpoint;
   readonly ca: Ca;
   readonly view: View;
+  /** Milliseconds since 1970: validators outside have until then. */
+  readonly until: number;
 };
 
 /** @throws {Outage} when a gate could not say, or the stored approval does not hold */
@@ -54,7 +56,7 @@ export async function resume(deps: EnrolDeps, found: Found): Promise<Standing> {
       if (!certificate) return { kind: 'new' };
       // A certificate in another state was read later: it has been released, or revoked, in between.
       return certificate.state === 'signed'
-        ? finished(deps, { transaction, certificate })
+        ? finished(deps, { transaction, certificate }, found.until)
         : { kind: 'again' };
     case 'issued': {
       if (certificate?.state !== 'issued' || now >= transaction.repeatUntil) return { kind: 'new' };
@@ -104,7 +106,7 @@ async function issueApproved(
       try {
         const order = { ca, endpoint, csr: decision.csr, transaction, view };
         const made = await issue(deps, order, decision.authorization, now);
-        return made === 'again' ? { kind: 'again' } : await finished(deps, made);
+        return made === 'again' ? { kind: 'again' } : await finished(deps, made, found.until);
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
         const { reason, evidence } = error;
@@ -131,10 +133,11 @@ async function closed(
 }
 
 /** What was made: given out at once, or through its gates. */
-export async function finished(deps: EnrolDeps, made: Made): Promise<Standing> {
+export async function finished(deps: EnrolDeps, made: Made, until: number): Promise<Standing> {
   const { transaction, certificate } = made;
   if (transaction.state === 'signed' && certificate.state === 'signed') {
-    const verdict = await release(deps, transaction, certificate, requesterOf(transaction));
+    const by = { actor: requesterOf(transaction), until };
+    const verdict = await release(deps, transaction, certificate, by);
     if (verdict === 'lost') return { kind: 'again' };
     if (verdict === 'revoked') return { kind: 'refused', reason: 'releaseRefused' };
   }

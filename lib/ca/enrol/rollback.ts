@@ -129,7 +129,7 @@ export function voidTransaction(
   if (ended && challenge && draft.get('challenge', challenge)?.open[transaction.id] !== undefined) {
     draft.use(challenge, { free: [transaction.id] });
   }
-  const { sealedChallenge: _free, ...rest } = transaction;
+  const { sealedChallenge: _free, gateChallenge: _gate, ...rest } = transaction;
   draft.put('transaction', transaction.id, {
     ...rest,
     ...moved(transaction, 'void', now, { by: actor.kind }),

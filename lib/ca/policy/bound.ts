@@ -16,12 +16,16 @@ import { keyHash } from '../record/keys.ts';
  * @throws {Refusal} purposeNotBound, where it has none of the purposes any more
  */
 export function narrowed(profile: Profile, narrowing: Narrowing | undefined): Profile {
-  const { extKeyUsage: purposes, validityMs = profile.validityMs } = narrowing ?? {};
-  const validity = Math.min(profile.validityMs, validityMs);
-  if (!purposes) return { ...profile, validityMs: validity };
+  const { extKeyUsage: purposes, keyUsage: usages, ...given } = narrowing ?? {};
+  const validityMs = Math.min(profile.validityMs, given.validityMs ?? profile.validityMs);
+  const keyUsage = usages
+    ? profile.keyUsage.filter((one) => usages.includes(one))
+    : profile.keyUsage;
+  const narrower = { ...profile, validityMs, keyUsage };
+  if (!purposes) return narrower;
   const extKeyUsage = profile.extKeyUsage.filter((purpose) => purposes.includes(purpose));
   if (extKeyUsage.length === 0) throw purposesGone(profile, purposes);
-  return { ...profile, extKeyUsage, validityMs: validity };
+  return { ...narrower, extKeyUsage };
 }
 
 /** What a certificate on this binding, and its renewals, keep of it. */

@@ -36,7 +36,7 @@ type BuiltTbs = {
   readonly notAfter: number;
   /** Of the CRLs of its CA; undefined where that has none. */
   readonly partition: string | undefined;
-  /** Profile, its purposes, kind of key and kind of names: what decides all that is not of this certificate alone. */
+  /** Profile, its usages and purposes, kind of key and kind of names: what decides all that is not of this certificate alone. */
   readonly shape: string;
 };
 
@@ -82,7 +82,8 @@ export function buildTbsCertificate(contents: Contents, serial: Bytes, now: numb
     ],
   });
   const kinds = [isNameless, inNames.length > 0, sids.length > 0];
-  const shape = [profile.id, csr.publicKey.kind.type, ...kinds, ...profile.extKeyUsage].join('/');
+  const usages = [...profile.keyUsage, ...profile.extKeyUsage];
+  const shape = [profile.id, csr.publicKey.kind.type, ...kinds, ...usages].join('/');
   return { tbs, notBefore, notAfter, partition, shape };
 }
 

@@ -67,6 +67,16 @@ export function askedNames({ subjectAltName: names, securityIdentifier: sid }: A
   ];
 }
 
+/** The binding that a whole request is: its subject, and the names that it asks for. @throws {Refusal} requestLint */
+export function asAsked(csr: Asked): Binding {
+  try {
+    return { subject: printName(csr.subject), names: askedNames(csr).map(printGeneralName) };
+  } catch (error) {
+    if (error instanceof Malformed) throw new Refusal('requestLint', { lint: error.message });
+    throw error;
+  }
+}
+
 /**
  * What a binding gives and the profile allows. A binding that names anything names all: the CSR may
  * ask for no other. One that names nothing leaves it to the profile whether the CSR names itself.

@@ -142,6 +142,7 @@ function page(story: Story): Sheet {
     ['subject', story.subject],
     ['names', story.names],
     ['device', story.device],
+    ['usages', story.keyUsage],
     ['purposes', story.extKeyUsage],
     ['validity', story.validitySeconds && spoken(story.validitySeconds * 1000)],
     ['endpoint', `${endpoint} (CA ${ca}, profile ${profile})`],

@@ -5,17 +5,16 @@ import * as z from 'zod/mini';
 import type { Legacy } from '../../crypto/algorithms.ts';
 import { checkJamf, type JamfHook, jamf } from '../outside/jamf.ts';
 import { checkNdes, type NdesPage, ndes } from '../outside/ndes.ts';
+import type { Outside } from '../outside/validators.ts';
 import type { Profile } from '../profile.ts';
 import { described, duration, id } from '../schema.ts';
+import { type Secrets, type SecretUse, secretProblems } from '../secret.ts';
 import {
   checkEnrol,
   type Enrolment,
   enrolSchema,
   type Renewals,
   renewSchema,
-  type Secrets,
-  type SecretUse,
-  secretProblems,
 } from './enrolment.ts';
 
 const approvals = ['never', 'always', 'firstEnrolment', 'newSubject'] as const;
@@ -102,6 +101,7 @@ type Beside = {
   readonly profile: Profile | undefined;
   /** Looks references to secrets up; without it they are not looked at. */
   readonly secrets: Secrets | undefined;
+  readonly outside: Outside;
   readonly problems: string[];
 };
 
@@ -112,10 +112,10 @@ type Beside = {
 export function checkEndpoint(
   name: string,
   { enrol, renew, ...given }: z.output<typeof endpoint>,
-  { profile, secrets, problems }: Beside,
+  { profile, secrets, outside, problems }: Beside,
 ): Endpoint | undefined {
   const enrolment = checkEnrol(enrol, `endpoints.${name}.enrol`, {
-    ...{ endpoint: name, renews: renew.authorize, problems },
+    ...{ endpoint: name, renews: renew.authorize, outside, problems },
     ...{ approval: given.approval, approvers: given.approvers },
   });
   const { authorize } = enrol;

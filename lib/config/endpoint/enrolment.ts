@@ -2,11 +2,11 @@
 // the static challenge with its restrictions, and what becomes of a certificate that was renewed.
 
 import * as z from 'zod/mini';
-import { utf8 } from '../../base/bytes.ts';
-import { MIN_STATIC_SECRET_OCTETS } from '../../base/limits.ts';
 import { parseDuration } from '../duration.ts';
+import { givesNames, type Outside } from '../outside/validators.ts';
 import { byAttribute, patterns } from '../profile.ts';
-import { described, durationOrFraction, id } from '../schema.ts';
+import { described, didYouMean, durationOrFraction, id } from '../schema.ts';
+import { secret } from '../secret.ts';
 import {
   checkSignedChallenge,
   type SignedChallenges,
@@ -15,10 +15,12 @@ import {
 
 /** Built-in validators: they check what the request itself brings. `signedChallenge` is one that a caller has signed,
  * `staticChallenge` one secret for many devices; `deviceList` says which names a device may have, and proves nothing. */
-const ownValidators = ['challenge', 'signedChallenge', 'staticChallenge', 'deviceList'] as const;
-
-/** Those that a renewal may be asked beside the certificate that signs it. */
-const renewalValidators = ['deviceList'] as const;
+export const ownValidators = [
+  'challenge',
+  'signedChallenge',
+  'staticChallenge',
+  'deviceList',
+] as const;
 
 const signers = ['same', 'any'] as const;
 
@@ -48,21 +50,9 @@ export type Enrolment = {
   readonly signedChallenge?: SignedChallenges;
   /** The name of the device list that `deviceList` asks. */
   readonly deviceList: string;
+  /** What its validators outside allow may have the names that it asks for, as if a challenge were bound to them. */
+  readonly namesAsAsked: boolean;
 };
-
-const secretReference = /^env:[A-Za-z_][A-Za-z0-9_]*$/;
-/** Somebody may have written the secret itself here, so the sentence does not repeat it. */
-const secretText = (text: unknown): string => {
-  const [, scheme] = /^(ssm|secretsmanager):/.exec(String(text)) ?? [];
-  return scheme
-    ? `cannot be read from "${scheme}:" yet; it must be "env:" and the name of an environment variable`
-    : 'must be "env:" and the name of an environment variable, never the secret itself';
-};
-
-export const secret = described(
-  'where the secret is: "env:" and the name of an environment variable, which holds at least 16 octets',
-  z.string().check(z.regex(secretReference, { error: ({ input }) => secretText(input) })),
-);
 
 const staticChallenge = z.strictObject({
   secret,
@@ -74,8 +64,8 @@ const staticChallenge = z.strictObject({
 
 export const enrolSchema = z.strictObject({
   authorize: described(
-    'validators, all of which must allow; none, if an approver decides about every request',
-    z.array(z.enum(ownValidators)),
+    'validators, all of which must allow: "challenge", "signedChallenge", "staticChallenge", "deviceList", and names of "validators"; none, if an approver decides about every request',
+    z.array(z.string()),
   ),
   signer: described(
     'whose key signs a first request: "same": the key that it asks a certificate for; "any": also another one, for agents that keep their key in a TPM, RouterOS, and proxies of an MDM. The reply goes to whoever signed',
@@ -116,8 +106,8 @@ const supersede = z.pipe(
 
 export const renewSchema = z.strictObject({
   authorize: described(
-    'validators that must allow a renewal beside the certificate that signs it: "deviceList", so that a device which is removed from the list, or has other names there, cannot renew',
-    z._default(z.array(z.enum(renewalValidators)), []),
+    'validators that must allow a renewal beside the certificate that signs it: "deviceList", so that a device which is removed from the list, or has other names there, cannot renew; and names of "validators"',
+    z._default(z.array(z.string()), []),
   ),
   window: described(
     'how long before its end a certificate may be renewed: a duration, or a fraction of each certificate\'s validity such as "1/3", which is its last third; all of its life if absent',
@@ -145,6 +135,7 @@ type Beside = {
   readonly approval: string;
   readonly approvers: number;
   readonly renews: readonly string[];
+  readonly outside: Outside;
   readonly problems: string[];
 };
 
@@ -155,11 +146,31 @@ type Beside = {
 export function checkEnrol(
   { authorize, signer, deviceList, ...given }: z.output<typeof enrolSchema>,
   path: string,
-  { endpoint, approval, approvers, renews, problems }: Beside,
+  { endpoint, approval, approvers, renews, outside, problems }: Beside,
 ): Enrolment {
   if (approvers > 1 && approval === 'never') {
     problems.push(
       `endpoints.${endpoint}.approvers: must be 1 where "approval" is "never", which asks nobody: set that to another value, or leave this out`,
+    );
+  }
+  const renewing = path.replace(/enrol$/, 'renew');
+  requireKnownValidators(
+    `${path}.authorize`,
+    authorize,
+    [...ownValidators, ...outside.named],
+    problems,
+  );
+  requireKnownValidators(
+    `${renewing}.authorize`,
+    renews,
+    ['deviceList', ...outside.named],
+    problems,
+  );
+  const asked = authorize.flatMap((one) => outside.validators.get(one) ?? []);
+  for (const { kind, id } of asked) {
+    if (kind !== 'intune' || renews.includes(id)) continue;
+    problems.push(
+      `${renewing}.authorize: must name "${id}" too: Intune is asked of every certificate, and a device that it no longer knows could renew for ever`,
     );
   }
   const proofs = authorize.filter((one) => one !== 'deviceList');
@@ -182,7 +193,10 @@ export function checkEnrol(
       `${path}.authorize: names no validator, so that anybody would get a certificate; name one, or set "approval" to "always"`,
     );
   }
-  const [first, second] = authorize.filter((one) => one.toLowerCase().endsWith('challenge'));
+  const ofPassword = (one: string): boolean =>
+    /^(?:challenge|signedChallenge|staticChallenge)$/.test(one) ||
+    outside.validators.get(one)?.kind === 'intune';
+  const [first, second] = authorize.filter(ofPassword);
   if (second !== undefined) {
     problems.push(
       `${path}.authorize: a challengePassword cannot be both "${first}" and "${second}"; name one of them`,
@@ -205,7 +219,11 @@ export function checkEnrol(
     path,
     problems,
   );
-  const checked = { authorize, signer, deviceList: deviceList ?? endpoint, ...signed };
+  const checked = {
+    ...{ authorize, signer, deviceList: deviceList ?? endpoint },
+    namesAsAsked: asked.some(givesNames),
+    ...signed,
+  };
   if (!staticChallenge || !wanted) return checked;
   const here = `${path}.staticChallenge.subject`;
   const subject = checkSubject(here, staticChallenge.subject, problems);
@@ -230,6 +248,19 @@ export function checkSubject(
   return byAttribute(path, given, (value) => [value].flat(), problems);
 }
 
+function requireKnownValidators(
+  path: string,
+  named: readonly string[],
+  allowed: readonly string[],
+  problems: string[],
+): void {
+  for (const [i, one] of named.entries()) {
+    if (allowed.includes(one)) continue;
+    const all = allowed.map((name) => `"${name}"`).join(', ');
+    problems.push(`${path}.${i}: must be ${all}${didYouMean(one, allowed)}`);
+  }
+}
+
 /** Whether the validator is named and has what it needs. */
 function checkUsed(
   name: (typeof ownValidators)[number],
@@ -248,29 +279,3 @@ function checkUsed(
   }
   return wanted && given !== undefined;
 }
-
-/** What stands for the name of a secret; undefined if nothing does. */
-export type Secrets = (variable: string) => string | undefined;
-
-/** `env:NAME`: the variable's name. */
-export const variableOf = (reference: string): string => reference.replace(/^env:/, '');
-
-/** Where the configuration refers to a secret. */
-export type SecretUse = {
-  /** Of the field, such as `endpoints.default.enrol.staticChallenge.secret`. */
-  readonly path: string;
-  /** `env:NAME` */
-  readonly reference: string;
-};
-
-/** What is wrong with the secrets that are referred to: sentences, or nothing. */
-export const secretProblems = (uses: readonly SecretUse[], secrets: Secrets): string[] =>
-  uses.flatMap(({ path, reference }) => {
-    const name = variableOf(reference);
-    const { length } = utf8(secrets(name) ?? '');
-    if (length >= MIN_STATIC_SECRET_OCTETS) return [];
-    const what = length === 0 ? 'is not set' : 'is too short';
-    return [
-      `${path}: the environment variable ${name} ${what}; it must have at least ${MIN_STATIC_SECRET_OCTETS} octets`,
-    ];
-  });

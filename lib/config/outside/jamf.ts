@@ -2,9 +2,10 @@
 // and what binds the challenge to the device.
 
 import * as z from 'zod/mini';
-import { MAX_HOOK_CHALLENGE_MS } from '../../base/page-limits.ts';
-import { checkSubject, secret } from '../endpoint/enrolment.ts';
+import { MAX_HOOK_CHALLENGE_MS } from '../../base/mdm-limits.ts';
+import { checkSubject } from '../endpoint/enrolment.ts';
 import { described, duration } from '../schema.ts';
+import { secret } from '../secret.ts';
 import { boundSubject, type EndpointOf, perHour, requireChallenges, user } from './ndes.ts';
 
 /** By HTTP Basic, or by a header of its own. `secret` is a reference: `env:NAME`. */

@@ -2,10 +2,11 @@
 // names, and how the page writes them.
 
 import * as z from 'zod/mini';
-import { MIN_PAGE_CHALLENGE_BITS } from '../../base/page-limits.ts';
-import { checkSubject, secret } from '../endpoint/enrolment.ts';
+import { MIN_PAGE_CHALLENGE_BITS } from '../../base/mdm-limits.ts';
+import { checkSubject } from '../endpoint/enrolment.ts';
 import { patterns } from '../profile.ts';
 import { described } from '../schema.ts';
+import { secret } from '../secret.ts';
 
 /** How a challenge is written: so many characters, each drawn from these. */
 export type ChallengeForm = { readonly alphabet: string; readonly length: number };

@@ -27,7 +27,8 @@ function shownBinding(binding: Binding) {
   return { ...rest, san: names, ...shownNarrowing(binding) };
 }
 
-export const shownNarrowing = ({ extKeyUsage, validityMs }: Narrowing) => ({
+export const shownNarrowing = ({ extKeyUsage, keyUsage, validityMs }: Narrowing) => ({
+  ...(keyUsage ? { keyUsage } : {}),
   ...(extKeyUsage ? { extKeyUsage: extKeyUsage.map(purposeName) } : {}),
   ...(validityMs === undefined ? {} : { validitySeconds: validityMs / 1000 }),
 });

@@ -5,7 +5,7 @@
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HttpFailure } from '../../base/errors.ts';
-import { MAX_HOOK_OCTETS, WRONG_LOGIN_LINE_MS } from '../../base/page-limits.ts';
+import { MAX_HOOK_OCTETS, WRONG_LOGIN_LINE_MS } from '../../base/mdm-limits.ts';
 import { freshText } from '../../ca/challenge/challenges.ts';
 import type { ChallengeDeps } from '../../ca/deps.ts';
 import type { Endpoint } from '../../config/endpoint/endpoint.ts';

@@ -6,7 +6,7 @@ import type { Context } from 'hono';
 import { type Bytes, equalSecret, fromBase64, utf8 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { HELD_SOURCE_S } from '../../base/limits.ts';
-import { WRONG_LOGIN_LINE_MS } from '../../base/page-limits.ts';
+import { WRONG_LOGIN_LINE_MS } from '../../base/mdm-limits.ts';
 import type { ChallengeDeps } from '../../ca/deps.ts';
 import { hash } from '../../crypto/native.ts';
 import { sourceOf } from '../client.ts';

@@ -2,7 +2,7 @@
 // in its hour.
 
 import type { Context } from 'hono';
-import { WRONG_LOGIN_LINE_MS } from '../../base/page-limits.ts';
+import { WRONG_LOGIN_LINE_MS } from '../../base/mdm-limits.ts';
 import { normalBinding, type WantedBinding } from '../../ca/challenge/binding.ts';
 import { createChallenge } from '../../ca/challenge/challenges.ts';
 import { takesPlace } from '../../ca/challenge/places.ts';

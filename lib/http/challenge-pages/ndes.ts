@@ -2,7 +2,7 @@
 
 import { type Context, Hono } from 'hono';
 import { HttpFailure } from '../../base/errors.ts';
-import { NDES_CHALLENGE_MS } from '../../base/page-limits.ts';
+import { NDES_CHALLENGE_MS } from '../../base/mdm-limits.ts';
 import type { ChallengeDeps } from '../../ca/deps.ts';
 import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import type { Charset, NdesPage } from '../../config/outside/ndes.ts';

@@ -1,6 +1,7 @@
 // The record of a certificate, from the intent to issue it until its end, and of the key it is for.
 
 import { type CertificateState, type RevocationReason, releasedStates } from '../../base/words.ts';
+import type { Profile } from '../../config/profile.ts';
 import type { Lineage } from './lineage.ts';
 
 /** The record of a certificate in one of these states; without a parameter, in any. */
@@ -40,8 +41,11 @@ type NotRevoked = {
   readonly unseen?: never;
 };
 
-/** What a challenge has made less of than its profile allows; renewals keep it. */
+/** What a challenge, or a request that a validator outside judged, has made less of than its profile allows; renewals
+ * keep it. */
 export type Narrowing = {
+  /** Some of those of the profile. */
+  readonly keyUsage?: Profile['keyUsage'];
   /** Dotted OIDs, some of those of the profile. */
   readonly extKeyUsage?: readonly string[];
   /** Lifetime, at most that of the profile. */

@@ -115,6 +115,9 @@ export type TransactionBase = {
   /** The challengePassword attribute of its CSR, sealed, where it is a challenge of ours for one use: with it the CSR
    * is again as it came. Kept until the request has ended without a certificate. */
   readonly sealedChallenge?: string;
+  /** The same attribute, whoever made it, sealed for the validators outside that are yet to be asked or told. Kept until
+   * the certificate is released, or the request ends without one. */
+  readonly gateChallenge?: string;
   /** At most `MAX_TIMELINE`. */
   readonly timeline: readonly TimelineEntry[];
   readonly createdAt: number;

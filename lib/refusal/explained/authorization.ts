@@ -200,6 +200,13 @@ export const authorizationExplained: Readonly<
     change:
       'Set the names on the device to those of "scepter devices show", or import the device with the names that it should have.',
   },
+  usageNotAllowed: {
+    rule: 'profiles.<profile>.keyUsage, profiles.<profile>.extKeyUsage',
+    means:
+      'A validator outside judges the whole request, and its certificate has the usages and purposes that it asks for. These are not among those of the profile, or the usages serve none of the purposes.',
+    change:
+      'Set key usage and extended key usage in the profile of the MDM to those of the profile here, or add them here.',
+  },
   keyOwned: {
     rule: 'endpoints.<endpoint>.namesPerKey (RFC 8894 §7.6)',
     means:

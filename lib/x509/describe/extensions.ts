@@ -17,7 +17,7 @@ import {
 import { type Bytes, fromLatin1, hex } from '../../base/bytes.ts';
 import { Malformed } from '../../base/errors.ts';
 import { only } from '../algorithm.ts';
-import { type Extensions, keyUsages, readIssuingDistributionPoint } from '../extensions.ts';
+import { type Extensions, readIssuingDistributionPoint, readKeyUsage } from '../extensions.ts';
 import {
   printGeneralName,
   readGeneralName,
@@ -80,12 +80,6 @@ function decimal(element: Element): string {
   return String(BigInt.asIntN(octets.length * 8, BigInt(`0x${hex(octets)}`)));
 }
 
-function usagesOf(value: Element): string[] {
-  const [, ...octets] = of(tag.bitString, value);
-  const named = [...keyUsages, 'encipherOnly', 'decipherOnly'];
-  return named.filter((_, bit) => ((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0);
-}
-
 function constraintsOf({ children }: Element): string[] {
   const [first, second] = children;
   const isCa = first?.tag === tag.boolean && content(first)[0] !== 0;
@@ -130,7 +124,7 @@ const known: Readonly<Record<string, readonly [string, (value: Element) => strin
     'subjectKeyIdentifier',
     (value) => [hex(octetString(value))],
   ],
-  [extensionOids.keyUsage]: ['keyUsage', usagesOf],
+  [extensionOids.keyUsage]: ['keyUsage', readKeyUsage],
   [extensionOids.subjectAltName]: [
     'subjectAltName',
     (value) => value.children.map(describeGeneralName),

@@ -8,7 +8,7 @@ import { hex } from '../../../lib/base/bytes.ts';
 import { decide } from '../../../lib/ca/approve/decide.ts';
 import { warnOfStaticChallenges } from '../../../lib/ca/authorize/by-static-challenge.ts';
 import { revoke } from '../../../lib/ca/revoke/revoke.ts';
-import { type ConfigDocument, checkConfig } from '../../../lib/config/config.ts';
+import { type Config, type ConfigDocument, checkConfig } from '../../../lib/config/config.ts';
 import { everySecret } from '../../../lib/config/endpoint/endpoint.ts';
 import type { LogEntry } from '../../../lib/ports/log.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
@@ -246,6 +246,8 @@ describe('a static challenge', () => {
   });
 });
 
+const usesOf = ({ endpoints }: Config) => [...endpoints.values()].flatMap(everySecret);
+
 describe('at the start', () => {
   const document = {
     publicUrl: 'http://scep.test',
@@ -268,13 +270,13 @@ describe('at the start', () => {
 
   test('a reference is resolved, kept as a digest only; one that is not set or short is a sentence', () => {
     const variables: Record<string, string> = { PRINTERS: secret, OTHERS: '16 octets of it!' };
-    const secrets = readStaticSecrets(checked, everySecret, (name) => variables[name]);
+    const secrets = readStaticSecrets(usesOf(checked), (name) => variables[name]);
     assert.deepEqual([...secrets.keys()], ['env:PRINTERS', 'env:OTHERS']);
     assert.ok([...secrets.values()].every((digest) => digest.length === 32));
     const wrong = (name: string) => (name === 'OTHERS' ? '15 octets of it' : '');
     for (const reads of [
       () => checkConfig(document, wrong),
-      () => readStaticSecrets(checked, everySecret, wrong),
+      () => readStaticSecrets(usesOf(checked), wrong),
     ]) {
       assert.throws(reads, {
         name: 'ConfigError',

@@ -4,6 +4,7 @@
 // blamed on the device.
 
 import type { Bytes } from '../../../base/bytes.ts';
+import { OUTSIDE_MS } from '../../../base/mdm-limits.ts';
 import type { Generation } from '../../../ca/authority/ca-certificates.ts';
 import type { Deps, ServerDeps } from '../../../ca/deps.ts';
 import { enrol } from '../../../ca/enrol/enrol.ts';
@@ -149,7 +150,8 @@ async function decide(
         client,
         ...(family ? { family } : {}),
       };
-      const request = { endpoint, ca, transactionID, signer, csr, kept, ...hashes };
+      const until = deps.clock.now() + OUTSIDE_MS;
+      const request = { endpoint, ca, transactionID, signer, csr, kept, until, ...hashes };
       try {
         requireSealable(recipient);
         requireGoodKeys(deps.config, ca, csr.publicKey, key);

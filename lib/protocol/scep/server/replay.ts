@@ -5,6 +5,7 @@
 
 import type { Bytes } from '../../../base/bytes.ts';
 import { Outage } from '../../../base/errors.ts';
+import { OUTSIDE_MS } from '../../../base/mdm-limits.ts';
 import { ulid } from '../../../base/ulid.ts';
 import type { NotReplayed } from '../../../base/words.ts';
 import { isByRule } from '../../../ca/approve/approval-mac.ts';
@@ -153,6 +154,7 @@ async function judgedAgain(deps: Deps, asked: Asked): Promise<Ruling> {
       ...{ endpoint: proof?.endpoint ?? endpoint, ca, signer, transactionID: 'replayed' },
       kept: { asked: transaction.asked, reply, ...(client ? { client } : {}) },
       csr: { ...csr, challengePassword: proof?.secret },
+      until: at + OUTSIDE_MS,
       requestHash: requestHash(),
       renewalHash: signer.ours ? requestHash() : undefined,
     },

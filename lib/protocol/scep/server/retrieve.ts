@@ -4,6 +4,7 @@
 import { type Bytes, equal, fromBase64, fromHex, hex } from '../../../base/bytes.ts';
 import { Malformed, Outage } from '../../../base/errors.ts';
 import { MAX_ISSUE_ROUNDS } from '../../../base/limits.ts';
+import { OUTSIDE_MS } from '../../../base/mdm-limits.ts';
 import { unsealPassword } from '../../../ca/approve/sealed.ts';
 import type { AnsweringCa } from '../../../ca/authority/ca-certificates.ts';
 import type { Deps, ServerDeps } from '../../../ca/deps.ts';
@@ -43,6 +44,7 @@ export async function poll(
   { endpoint, ca, message: { transactionID, signedData } }: Exchange,
   key: PublicKey,
 ): Promise<Reply> {
+  const until = deps.clock.now() + OUTSIDE_MS;
   for (let round = 0; round < MAX_ISSUE_ROUNDS; round++) {
     const view = new View(deps.store);
     const pointerKey = pollKey(endpoint.id, key.spki, transactionID);
@@ -59,7 +61,7 @@ export async function poll(
       cipher: contentCiphers[transaction.reply.cipher],
       challengePassword: password,
     };
-    const found = await resume(deps, { ...recorded, endpoint, ca, view });
+    const found = await resume(deps, { ...recorded, endpoint, ca, view, until });
     switch (found.kind) {
       case 'issued':
         // The password is erased with the first answer; the request itself, sent again, has it.

@@ -6,6 +6,7 @@
 
 import type { Bytes } from '../../../base/bytes.ts';
 import { Malformed } from '../../../base/errors.ts';
+import { OUTSIDE_MS } from '../../../base/mdm-limits.ts';
 import { ulid } from '../../../base/ulid.ts';
 import type { Deps } from '../../../ca/deps.ts';
 import type { EnrolmentRequest, MessageSigner } from '../../../ca/enrol/request.ts';
@@ -96,6 +97,7 @@ async function once(deps: Deps, asked: SimulatedRequest): Promise<Simulation> {
         ...clientOf(asked),
       },
       csr: { ...csr, challengePassword: secret },
+      until: now + OUTSIDE_MS,
       // Never those of a request that was really made: this one is new.
       requestHash: `simulated ${ulid(now, deps.random(10))}`,
       renewalHash: signer.ours ? `simulated ${ulid(now, deps.random(10))}` : undefined,

@@ -56,6 +56,7 @@ export const failInfoOf = {
   deviceRemoved: 'badRequest',
   deviceNameNotListed: 'badRequest',
   validatorRefused: 'badRequest',
+  usageNotAllowed: 'badRequest',
   keyOwned: 'badRequest',
   keyCompromised: 'badRequest',
   requestDenied: 'badRequest',

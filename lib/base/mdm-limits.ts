@@ -1,4 +1,4 @@
-// Limits of the pages and hooks from which MDMs get challenges.
+// Limits of what MDMs ask, the pages and hooks from which they get challenges, and of what they are asked.
 
 /** Bits of a challenge that a page makes, at least: NDES has 64, and one is good for an hour and ten guesses. */
 export const MIN_PAGE_CHALLENGE_BITS = 64;
@@ -24,3 +24,11 @@ export const CHALLENGE_PLACES_EMPTY_MS = 1000;
 
 /** Milliseconds between two lines of the log about wrong credentials at one page. */
 export const WRONG_LOGIN_LINE_MS: number = 60 * 1000;
+
+/** Milliseconds that all calls about one request may take: a device waits no longer for its answer. */
+export const OUTSIDE_MS = 8000;
+
+/** So many failures within so many milliseconds, and a validator is not asked for so many. */
+export const OUTSIDE_FAILURES = 5;
+export const OUTSIDE_FAILURES_MS = 30_000;
+export const OUTSIDE_REST_MS = 15_000;

@@ -1,0 +1,56 @@
+// Around a validator outside: no call outlasts its request, and one that fails again and again is left alone for a
+// while, so that whoever waits for it is told at once, and other requests keep their connections and their time.
+
+import { errorText, Outage } from '../base/errors.ts';
+import { OUTSIDE_FAILURES, OUTSIDE_FAILURES_MS, OUTSIDE_REST_MS } from '../base/mdm-limits.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { ValidationRequest, Validator } from '../ports/validator.ts';
+
+/** The same validator. @param id what the configuration calls it */
+export function guardedValidator(
+  id: string,
+  validator: Validator,
+  clock: Pick<Clock, 'now'>,
+): Validator {
+  let failures: number[] = [];
+  let restsUntil = Number.NEGATIVE_INFINITY;
+  const failed = (): void => {
+    const now = clock.now();
+    failures = [...failures.filter((at) => at > now - OUTSIDE_FAILURES_MS && at <= now), now];
+    if (failures.length < OUTSIDE_FAILURES) return;
+    restsUntil = now + OUTSIDE_REST_MS;
+    failures = [];
+  };
+  const within =
+    <Q extends ValidationRequest, A>(ask: (question: Q) => Promise<A>) =>
+    async (question: Q): Promise<A> => {
+      const now = clock.now();
+      // A moment further ahead than a rest lasts was set by a clock that was wrong.
+      if (now < restsUntil && restsUntil <= now + OUTSIDE_REST_MS) {
+        throw new Outage(`the validator "${id}" has failed ${OUTSIDE_FAILURES} times, and rests`);
+      }
+      try {
+        return await inTime(question.until - now, () => ask(question));
+      } catch (error) {
+        failed();
+        throw new Outage(`the validator "${id}": ${errorText(error)}`, { cause: error });
+      }
+    };
+  const { notify, refused } = validator;
+  return {
+    validate: within((request) => validator.validate(request)),
+    ...(notify ? { notify: within((notice) => notify.call(validator, notice)) } : {}),
+    ...(refused ? { refused: within((notice) => refused.call(validator, notice)) } : {}),
+  };
+}
+
+/** @throws {Outage} when the work takes longer than `ms` milliseconds; it may go on */
+function inTime<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  const late = new Outage('it did not answer in time');
+  if (ms <= 0) return Promise.reject(late);
+  const timer = AbortSignal.timeout(ms);
+  const over = new Promise<never>((_, reject) => {
+    timer.addEventListener('abort', () => reject(late), { once: true });
+  });
+  return Promise.race([work(), over]);
+}
