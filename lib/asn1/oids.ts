@@ -13,6 +13,7 @@ export const attributeTypes = {
   organizationName: '2.5.4.10',
   organizationalUnitName: '2.5.4.11',
   title: '2.5.4.12',
+  postalCode: '2.5.4.17',
   givenName: '2.5.4.42',
   dnQualifier: '2.5.4.46',
   userId: '0.9.2342.19200300.100.1.1',
@@ -60,7 +61,14 @@ export const extKeyUsages = {
 /** Purposes that are only recognised. */
 export const otherPurposes = {
   anyExtendedKeyUsage: '2.5.29.37.0',
+  codeSigning: '1.3.6.1.5.5.7.3.3',
+  ipsecEndSystem: '1.3.6.1.5.5.7.3.5',
+  ipsecTunnel: '1.3.6.1.5.5.7.3.6',
+  ipsecUser: '1.3.6.1.5.5.7.3.7',
+  timeStamping: '1.3.6.1.5.5.7.3.8',
   OCSPSigning: '1.3.6.1.5.5.7.3.9',
+  microsoftCommercialCodeSigning: '1.3.6.1.4.1.311.2.1.22',
+  microsoftKernelCodeSigning: '1.3.6.1.4.1.311.61.1.1',
   microsoftServerGatedCrypto: '1.3.6.1.4.1.311.10.3.3',
   netscapeServerGatedCrypto: '2.16.840.1.113730.4.1',
 } as const;

@@ -75,6 +75,8 @@ export const required: readonly string[] = [
   'ndes strongswan',
   'ndes micromdm',
   'jamf strongswan',
+  'webhook python',
+  'webhook go',
   '24 strongswan',
   'mdm-apple python',
   'mdm-apple plistutil',

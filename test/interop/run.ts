@@ -30,6 +30,7 @@ import { siemRows } from './rows/siem.ts';
 import { signedRows } from './rows/signed.ts';
 import { signerRows } from './rows/signer.ts';
 import { stormRows } from './rows/storm.ts';
+import { webhookRows } from './rows/webhook.ts';
 import { type Report, report, verdict } from './table.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -57,6 +58,7 @@ const rows: readonly Row[] = [
   ...siemRows,
   ...signedRows,
   ...pageRows,
+  ...webhookRows,
   ...stormRows,
   ...mdmRows,
   ...aftermathRows,

@@ -15,6 +15,8 @@ export const elsewhere: Readonly<Record<string, string>> = {
   s3: 'S3 is played by a server of HTTP, which cannot listen there',
   'log-files':
     'folders of this machine, and S3, which is played by a server of HTTP that cannot listen there',
+  'webhook-server': 'a webhook is a server of HTTPS, which cannot listen there',
+  'webhook-program': 'a program of the documents, as a process of its own',
   'roles-anywhere': 'IAM Roles Anywhere is played by a server of HTTP, which cannot listen there',
   sqlite: 'SQLite: node:sqlite has no databases there',
   'http-lambda-events': 'what Lambda hands over, as Requests',

@@ -42,8 +42,8 @@ export async function startScepserver(challenge: string): Promise<ScepPeer | und
   };
 }
 
-const version = 'v0.30.2';
-const module = 'github.com/smallstep/certificates';
+export const stepCa = { module: 'github.com/smallstep/certificates', version: 'v0.30.2' } as const;
+const { module, version } = stepCa;
 
 /** What step-ca's own command does with a configuration, without the clouds and tokens that it can keep keys in:
  * they are most of its build. */
@@ -54,6 +54,7 @@ import (
 	"os"
 
 	"${module}/authority/config"
+	"${module}/authority/provisioner"
 	"${module}/ca"
 	_ "go.step.sm/crypto/kms/softkms"
 )
@@ -63,6 +64,15 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	// A file has no secrets of webhooks: step-ca keeps them in a database.
+	for _, one := range configuration.AuthorityConfig.Provisioners {
+		if scep, ok := one.(*provisioner.SCEP); ok {
+			for _, hook := range scep.Options.GetWebhooks() {
+				hook.Secret = os.Getenv("HOOK_SECRET")
+				hook.BearerToken = os.Getenv("HOOK_TOKEN")
+			}
+		}
+	}
 	server, err := ca.New(configuration, ca.WithQuiet(true))
 	if err != nil {
 		log.Fatal(err)
@@ -71,10 +81,20 @@ func main() {
 }
 `;
 
+/** What its SCEP provisioner asks, and tells; and the environment that has the secrets. */
+type Hooks = {
+  readonly webhooks: readonly { id: string; name: string; url: string; kind: string }[];
+  readonly env: Readonly<Record<'HOOK_SECRET' | 'HOOK_TOKEN', string>>;
+};
+
 /** A root and an issuing CA, as its guides have them, without a certificate for decryption of its own.
+ * @param hooksOf is given the folder with root.pem and root.key: step-ca trusts what this root has signed
  * @throws {Error} with what is missing */
-export async function startStepCa(challenge: string): Promise<ScepPeer> {
-  const built = join(root, 'node_modules', '.cache', `step-ca-${version}`);
+export async function startStepCa(
+  challenge: string,
+  hooksOf?: (folder: string) => Promise<Hooks>,
+): Promise<ScepPeer> {
+  const built = join(root, 'node_modules', '.cache', `step-ca-${version}-hooks`);
   const program = join(built, 'step-ca');
   if (!existsSync(program)) {
     await mkdir(built, { recursive: true });
@@ -108,9 +128,11 @@ export async function startStepCa(challenge: string): Promise<ScepPeer> {
   const by = ['-CA', 'root.pem', '-CAkey', 'root.key', '-extfile', 'usage', '-days', '3650'];
   await openssl('x509', '-req', '-in', 'ca.csr', '-out', 'ca.pem', ...by);
   const [tlsPort, port] = [await freePort(), await freePort()];
+  const hooks = await hooksOf?.(folder);
   const provisioner = {
     ...{ type: 'SCEP', name: 'devices', challenge, minimumPublicKeyLength: 2048 },
     includeRoot: true,
+    options: { webhooks: hooks?.webhooks ?? [] },
   };
   const configuration = {
     ...{ root: 'root.pem', crt: 'ca.pem', key: 'ca.key', dnsNames: ['127.0.0.1'] },
@@ -118,7 +140,10 @@ export async function startStepCa(challenge: string): Promise<ScepPeer> {
     authority: { provisioners: [provisioner] },
   };
   await writeFile(join(folder, 'ca.json'), JSON.stringify(configuration));
-  const server = startProcess(program, ['ca.json'], { cwd: folder, stderr: 'ignore' });
+  const server = startProcess(program, ['ca.json'], {
+    ...{ cwd: folder, stderr: 'ignore' },
+    ...(hooks ? { env: hooks.env } : {}),
+  });
   const path = '/scep/devices';
   await answered(async () => {
     const { ok } = await fetch(`http://127.0.0.1:${port}${path}?operation=GetCACaps`);
