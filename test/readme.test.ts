@@ -13,6 +13,7 @@ import { makeProgram } from '../lib/cli/main.ts';
 import { checkConfig } from '../lib/config/config.ts';
 import { reasons } from '../lib/refusal/reasons.ts';
 import { withCoverage } from './support/coverage.ts';
+import { hresultsPage } from './support/intune/page.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -22,6 +23,10 @@ const documents = ['README.md', 'SECURITY.md', ...globSync('docs/*.md', { cwd: r
 test('the coverage table is what `npm run docs` writes', () => {
   const page = read('docs/rfc8894.md');
   assert.equal(page, withCoverage(page));
+});
+
+test('the tables of what Intune is told, and says, are what `npm run docs` writes', () => {
+  assert.equal(read('docs/intune-hresults.md'), hresultsPage());
 });
 
 test('every path that a document names exists', () => {

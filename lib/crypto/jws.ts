@@ -81,3 +81,14 @@ export async function signOnce(
   const spki = new Uint8Array(await crypto.subtle.exportKey('spki', publicKey));
   return { text, key: { algorithm: 'ES256', spki } };
 }
+
+/** PS256 (RSASSA-PSS with SHA-256, RFC 7518 §3.5). @param pkcs8 of an RSA key @param header members beside `alg` */
+export async function signPs256(
+  pkcs8: Bytes,
+  header: Readonly<Record<string, string>>,
+  payload: Bytes,
+): Promise<string> {
+  const algorithm = { name: 'RSA-PSS', hash: 'SHA-256' };
+  const key = await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign']);
+  return new CompactSign(payload).setProtectedHeader({ ...header, alg: 'PS256' }).sign(key);
+}

@@ -44,4 +44,33 @@ export interface Validator {
 
   /** Told that no certificate comes of a request. Throws when it could not be told; it is not told again. */
   readonly refused?: (notice: RefusedNotice) => Promise<void>;
+
+  /** What it wants revoked. */
+  readonly revocations?: RevocationQueue;
+}
+
+type RevocationOrder = {
+  /** Its own name for the order. */
+  readonly context: string;
+  /** Hexadecimal, lower case. */
+  readonly serial: string;
+  /** As the queue names it. */
+  readonly issuer: string;
+};
+
+export type RevocationResult =
+  | { readonly context: string; readonly done: true }
+  | {
+      readonly context: string;
+      readonly done: false;
+      readonly problem: 'notFound' | 'already' | 'unavailable' | 'other';
+      readonly text: string;
+    };
+
+/** Orders to revoke certificates; an order comes again until its result has been reported. Each call throws when it has no
+ * answer. */
+export interface RevocationQueue {
+  /** @param issuer undefined: of all issuers @param until milliseconds since 1970 by which it must have answered */
+  take(max: number, issuer: string | undefined, until: number): Promise<readonly RevocationOrder[]>;
+  report(results: readonly RevocationResult[], until: number): Promise<void>;
 }

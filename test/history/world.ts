@@ -280,7 +280,7 @@ class Process {
 }
 
 /** Lets most pass and refuses some for good; what it has said once it says again. */
-function gateOf(world: World): Required<Omit<Validator, 'refused'>> {
+function gateOf(world: World): Required<Pick<Validator, 'validate' | 'notify'>> {
   return {
     validate: async () => ({ allow: true }),
     notify: async ({ requestHash }) => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { openApi } from '../../lib/api/openapi.ts';
 import { configSchema } from '../../lib/config/config.ts';
 import { withCoverage } from './coverage.ts';
+import { hresultsPage } from './intune/page.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 export const coveragePath = join(root, 'docs', 'rfc8894.md');
@@ -17,4 +18,5 @@ if (import.meta.main) {
   writeFileSync(coveragePath, withCoverage(readFileSync(coveragePath, 'utf8')));
   writeFileSync(schemaPath, schemaText());
   writeFileSync(openApiPath, openApiText());
+  writeFileSync(join(root, 'docs', 'intune-hresults.md'), hresultsPage());
 }
