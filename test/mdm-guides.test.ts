@@ -18,13 +18,16 @@ const pages = globSync('docs/mdm*.md', { cwd: root }).map((name) => ({
   text: readFileSync(join(root, name), 'utf8'),
 }));
 
+/** What stands beside the endpoints where a page shows only those. */
+const whole = { publicUrl: 'https://scep.example.com', cas: { default: { subject: 'CN=CA' } } };
+
 test('the configurations of these pages are valid', async () => {
   const documents = pages.flatMap(({ name, text }) =>
     [...text.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(([, json = '']) => ({ name, json })),
   );
   assert.ok(documents.length > 0);
   for (const { name, json } of documents) {
-    const config = checkConfig(JSON.parse(json));
+    const config = checkConfig({ ...whole, ...JSON.parse(json) });
     for (const authority of config.cas.values()) {
       assert.deepEqual(await uncertifiable(config, sampleCa(authority)), [], name);
     }
@@ -47,8 +50,7 @@ function pattern(output: string): RegExp {
 for (const { name, text, command, output } of shown) {
   test(`${name}: ${command.replace(/\s+/g, ' ')}`, async () => {
     const [, json] = /^```json\n([\s\S]*?)^```$/m.exec(text) ?? [];
-    const { publicUrl = 'https://scep.example.com', ...config } = JSON.parse(json ?? '{}');
-    const lab = await makeLab({ config: { publicUrl, ...config } });
+    const lab = await makeLab({ config: { ...whole, ...JSON.parse(json ?? '{}') } });
     const terminal = await openTerminal(lab);
     try {
       let stdin = '';

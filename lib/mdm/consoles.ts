@@ -1,6 +1,8 @@
 // What an administrator enters into the console of an MDM, in the words of that console.
 
 import { extKeyUsages } from '../asn1/oids.ts';
+import { type Endpoint, mdmPathsOf } from '../config/endpoint/endpoint.ts';
+import { filled, type JamfHook } from '../config/outside/jamf.ts';
 import type { Profile } from '../config/profile.ts';
 import { printName } from '../x509/names/name.ts';
 import { type CaFacts, isRoot, type MdmFacts, rsaBits } from './facts.ts';
@@ -105,13 +107,30 @@ export function intuneConsole(facts: MdmFacts): Console {
 const redistributeDays = (profile: Profile): number =>
   Math.max(1, Math.min(14, Math.floor(daysOf(profile) / 3)));
 
+/** What the console says in place of what the event of a device says. */
+type Variables = { readonly serialNumber: string; readonly uuid: string };
+
+type Patterns = Readonly<Record<string, string | readonly string[]>>;
+
+/** A subject that fits the patterns which a challenge is bound to. */
+function subjectFor(patterns: Patterns | undefined, variables: Variables): string {
+  const filledIn = Object.entries(patterns ?? {}).map(([type, listed]) => {
+    const [first = ''] = [listed].flat();
+    const text = filled(first, variables) ?? first;
+    return `${type}=${text.replaceAll('*', variables.serialNumber)}`;
+  });
+  return filledIn.join(',') || `CN=${variables.serialNumber}`;
+}
+
 /** @throws {SyntaxError} where the endpoint certifies no key that Apple's clients make */
 export function jamfConsole(facts: MdmFacts): Console {
   const { endpoint, url, ca, issuers } = facts;
-  const { profile } = endpoint;
+  const { id, profile, jamf } = endpoint;
   const checked = (on: boolean): string => (on ? 'checked' : 'not checked');
+  const variables = { serialNumber: '$SERIALNUMBER', uuid: '$UDID' };
   return {
     places: [
+      ...(jamf ? [webhook(facts, jamf)] : []),
       {
         heading: 'Jamf Pro: Configuration Profiles > New > Certificate',
         fields: [
@@ -127,8 +146,8 @@ export function jamfConsole(facts: MdmFacts): Console {
             'Redistribute Profile',
             `${redistributeDays(profile)} days before the certificate expires`,
           ],
-          ['Subject', 'CN=$SERIALNUMBER'],
-          ['Challenge Type', 'Dynamic'],
+          ['Subject', subjectFor(jamf?.subject, variables)],
+          ['Challenge Type', jamf ? 'Dynamic' : 'Static'],
           ['Retries', '10'],
           ['Retry Delay', '30'],
           ['Key Size', `${rsaBits(profile)}`],
@@ -140,43 +159,135 @@ export function jamfConsole(facts: MdmFacts): Console {
         ],
       },
     ],
-    notes: [],
+    notes: jamf
+      ? []
+      : [
+          `endpoints.${id}.jamf is not there: Jamf can ask for no challenge of each device, and has one static challenge for all`,
+        ],
   };
+}
+
+function webhook({ endpoint, publicUrl }: MdmFacts, { login }: JamfHook): Place {
+  return {
+    heading: 'Jamf Pro: Settings > Global > Webhooks > New',
+    fields: [
+      ['Webhook URL', hookUrl(endpoint, publicUrl)],
+      ...(login.in === 'password'
+        ? ([
+            ['Authentication Type', 'Basic Authentication'],
+            ['Username', login.user],
+            ['Password', secretIn(login.secret)],
+          ] as const)
+        : ([
+            ['Authentication Type', 'Header Authentication'],
+            ['Header', `{"${login.header}": "${secretIn(login.secret)}"}`],
+          ] as const)),
+      ['Content Type', 'JSON'],
+      ['Webhook Event', 'SCEPChallenge'],
+    ],
+  };
+}
+
+const hookUrl = ({ id }: Endpoint, publicUrl: string): string => `${publicUrl}/hooks/jamf/${id}`;
+/** Secrets are references here, too. */
+const secretIn = (reference: string): string => `the value of ${reference.replace(/^env:/, '')}`;
+
+/** A kind of certificate authority of Fleet's, and its fields beside the name and the SCEP URL. */
+type FleetCa = {
+  readonly kind: string;
+  /** In the names of its variables. */
+  readonly word: string;
+  /** Its variables end in the name of the CA; there is one CA of the kind only where they do not. */
+  readonly named: boolean;
+  /** What the subject must be like. */
+  readonly subject: Patterns | undefined;
+  readonly fields: Place['fields'];
+};
+
+/** Those that the endpoint answers. */
+function fleetCas({ endpoint, publicUrl }: MdmFacts): FleetCa[] {
+  const { jamf, ndes, enrol } = endpoint;
+  const [account] = ndes?.accounts ?? [];
+  const found: FleetCa[] = [];
+  if (jamf?.login.in === 'password') {
+    found.push({
+      ...{ kind: 'Smallstep', word: 'SMALLSTEP_SCEP', named: true, subject: jamf.subject },
+      fields: [
+        ['Challenge URL', hookUrl(endpoint, publicUrl)],
+        ['Username', jamf.login.user],
+        ['Password', secretIn(jamf.login.secret)],
+      ],
+    });
+  }
+  if (account) {
+    found.push({
+      ...{ kind: 'Microsoft NDES', word: 'NDES_SCEP', named: false, subject: account.subject },
+      fields: [
+        [
+          'Admin URL',
+          `${publicUrl}${mdmPathsOf(endpoint).find((path) => path.startsWith('/certsrv/'))}`,
+        ],
+        ['Username', account.user],
+        ['Password', secretIn(account.password)],
+      ],
+    });
+  }
+  if (enrol.staticChallenge) {
+    found.push({
+      ...{ kind: 'Custom SCEP', word: 'CUSTOM_SCEP', named: true, subject: undefined },
+      fields: [['Challenge', secretIn(enrol.staticChallenge.secret)]],
+    });
+  }
+  return found;
 }
 
 /** @throws {SyntaxError} where the endpoint certifies no key that Apple's clients make */
 export function fleetConsole(facts: MdmFacts): Console {
   const { endpoint, url } = facts;
   const name = `SCEPTER_${endpoint.id.toUpperCase().replaceAll('-', '_')}`;
-  const proxy = `$FLEET_VAR_CUSTOM_SCEP_PROXY_URL_${name}`;
-  const challenge = `$FLEET_VAR_CUSTOM_SCEP_CHALLENGE_${name}`;
+  const variables = { serialNumber: '%SerialNumber%', uuid: '%HardwareUUID%' };
+  const cas = fleetCas(facts);
+  const profileOf = ({ word, named }: FleetCa) => {
+    const last = named ? `_${name}` : '';
+    return {
+      proxy: `$FLEET_VAR_${word}_PROXY_URL${last}`,
+      challenge: `$FLEET_VAR_${word}_CHALLENGE${last}`,
+    };
+  };
   return {
-    places: [
-      {
-        heading: 'Fleet: Settings > Integrations > Certificate authorities > Add CA > Custom SCEP',
-        fields: [
-          ['Name', name],
-          ['SCEP URL', url],
-          ['Challenge', 'the static challenge of the endpoint'],
-        ],
-      },
-      {
-        heading: 'Fleet: Controls > OS settings > Custom settings, a profile with a SCEP payload',
-        fields: [
-          ['URL', proxy],
-          ['Challenge', challenge],
-          ['Subject', 'CN=%SerialNumber% $FLEET_VAR_SCEP_RENEWAL_ID'],
-          ['Keysize', `${rsaBits(endpoint.profile)}`],
-        ],
-      },
-    ],
-    notes: [
-      `scepter mdm apple-profile writes that profile: echo '${challenge}' | scepter mdm apple-profile --endpoint ${endpoint.id} --scep-url '${proxy}' --subject 'CN=%SerialNumber% $FLEET_VAR_SCEP_RENEWAL_ID' --challenge-stdin --out fleet.mobileconfig`,
-      ...(endpoint.enrol.authorize.includes('staticChallenge')
+    places: cas.flatMap((ca) => {
+      const { proxy, challenge } = profileOf(ca);
+      const own = subjectFor(ca.subject, variables);
+      const subject = `${own},OU=$FLEET_VAR_CERTIFICATE_RENEWAL_ID`;
+      return [
+        {
+          heading: `Fleet: Settings > Integrations > Certificate authorities > Add CA > ${ca.kind}`,
+          fields: [
+            ...(ca.named ? ([['Name', name]] as const) : []),
+            ['SCEP URL', url],
+            ...ca.fields,
+          ],
+        },
+        {
+          heading: `Fleet: Controls > OS settings > Custom settings: a SCEP payload by ${ca.kind}`,
+          fields: [
+            ['URL', proxy],
+            ['Challenge', challenge],
+            ['Subject', subject],
+            ['Keysize', `${rsaBits(endpoint.profile)}`],
+            [
+              'written by',
+              `echo '${challenge}' | scepter mdm apple-profile --endpoint ${endpoint.id} --scep-url '${proxy}' --subject '${subject}' --challenge-stdin --out fleet.mobileconfig`,
+            ],
+          ],
+        },
+      ];
+    }),
+    notes:
+      cas.length > 0
         ? []
         : [
-            `endpoints.${endpoint.id}.enrol.authorize has no "staticChallenge", which is what a custom SCEP CA of Fleet has for all its hosts`,
-          ]),
-    ],
+            `the endpoint ${endpoint.id} gives Fleet no challenges: it needs "jamf" with user and password (Fleet's "Smallstep"), "ndes", or a static challenge`,
+          ],
   };
 }

@@ -13,6 +13,7 @@ import { parseName } from '../../lib/x509/names/name.ts';
 import { openTerminal } from '../support/cli.ts';
 import { makeLab } from '../support/lab.ts';
 import { temporary } from '../support/process.ts';
+import { pipelineOf, wordsOf } from '../support/shell.ts';
 
 const lab = await makeLab({
   config: {
@@ -29,11 +30,31 @@ const lab = await makeLab({
         enrol: { authorize: ['challenge'], signer: 'any' },
         legacy: { sha1: true, des3: true, md5: true, des: true },
       },
+      fleet: {
+        ca: 'default',
+        enrol: {
+          authorize: ['challenge'],
+        },
+        jamf: {
+          user: 'fleet',
+          password: 'env:FLEET',
+          subject: { CN: '{serialNumber}', O: 'Example' },
+        },
+        ndes: { accounts: [{ user: 'pages', password: 'env:PAGES', subject: { CN: 'pc-*' } }] },
+      },
+      one: {
+        ca: 'default',
+        enrol: {
+          authorize: ['staticChallenge'],
+          staticChallenge: { secret: 'env:ONE', subject: { CN: 'pc-*' } },
+        },
+      },
       elliptic: { ca: 'default', profile: 'elliptic' },
       unmade: { ca: 'unmade' },
     },
   },
   uninitialised: ['unmade'],
+  staticSecrets: { 'env:ONE': 'one secret for all' },
 });
 const terminal = await openTerminal(lab);
 after(() => terminal.close());
@@ -146,7 +167,7 @@ describe('apple-profile', () => {
     assert.equal(unknown.code, 3);
     assert.match(
       unknown.err,
-      /no endpoint "office": the service has default, vpn, routers, elliptic, unmade/,
+      /no endpoint "office": the service has default, vpn, routers, fleet, one, elliptic, unmade/,
     );
     const unmade = await apple(['--endpoint', 'unmade']);
     assert.equal(unmade.code, 1);
@@ -186,19 +207,22 @@ const given = (stdin: string, ...args: readonly string[]) =>
 describe('consoles', () => {
   for (const vendor of ['intune', 'jamf', 'fleet']) {
     test(`${vendor}: the address of the endpoint, and the same fields for programs`, async () => {
-      const { code, out, err } = await mdm(vendor, '--endpoint', 'routers');
+      const { code, out, err } = await mdm(vendor, '--endpoint', 'fleet');
       assert.equal(code, 0, err);
-      assert.match(out, / {2}http:\/\/scep\.test\/scep\/routers\n/);
-      const { out: json } = await mdm(vendor, '--endpoint', 'routers', '--json');
+      assert.match(out, / {2}http:\/\/scep\.test\/scep\/fleet\n/);
+      const { out: json } = await mdm(vendor, '--endpoint', 'fleet', '--json');
       const found = JSON.parse(json);
-      assert.equal(found.url, 'http://scep.test/scep/routers');
+      assert.equal(found.url, 'http://scep.test/scep/fleet');
       assert.match(found.ca.sha1, /^[0-9a-f]{40}$/);
       for (const { place, fields } of found.places) {
         assert.ok(out.includes(`${place}\n`));
         for (const { label, value } of fields)
           for (const text of [value].flat()) assert.ok(out.includes(text), `${label}: ${text}`);
       }
-      assert.match((await mdm(vendor, '-o', 'csv')).out, /^"SECTION","FIELD","VALUE"\r\n/);
+      assert.match(
+        (await mdm(vendor, '--endpoint', 'fleet', '-o', 'csv')).out,
+        /^"SECTION","FIELD","VALUE"\r\n/,
+      );
     });
   }
 
@@ -217,10 +241,57 @@ describe('consoles', () => {
     assert.match(out, /Key usage +Digital signature\n +Key size \(bits\) +4096\n/);
   });
 
-  test('fleet: where the endpoint has no static challenge it is said; the command it names is one', async () => {
-    const { err } = await mdm('fleet');
-    assert.match(err, /has no "staticChallenge"/);
-    assert.match(err, /scepter mdm apple-profile --endpoint default --scep-url '\$FLEET_VAR_/);
+  test('jamf: the webhook that the endpoint answers, and a subject that its challenges fit', async () => {
+    const { out, err } = await mdm('jamf', '--endpoint', 'fleet');
+    for (const line of [
+      /Webhook URL +http:\/\/scep\.test\/hooks\/jamf\/fleet\n/,
+      /Username +fleet\n +Password +the value of FLEET\n/,
+      /Subject +CN=\$SERIALNUMBER,O=Example\n +Challenge Type +Dynamic\n/,
+    ]) {
+      assert.match(out, line);
+    }
+    assert.equal(err, '');
+    const without = await mdm('jamf');
+    assert.match(without.out, /Challenge Type +Static\n/);
+    assert.match(without.err, /endpoints\.default\.jamf is not there/);
+  });
+
+  test('fleet: every kind of CA that the endpoint answers, with its variables', async () => {
+    const { out } = await mdm('fleet', '--endpoint', 'fleet');
+    assert.match(out, /Add CA > Smallstep\n +Name +SCEPTER_FLEET\n/);
+    assert.match(out, /Challenge URL +http:\/\/scep\.test\/hooks\/jamf\/fleet\n/);
+    assert.match(out, /Admin URL +http:\/\/scep\.test\/certsrv\/fleet\/mscep_admin\/\n/);
+    assert.match(out, /Challenge +\$FLEET_VAR_SMALLSTEP_SCEP_CHALLENGE_SCEPTER_FLEET\n/);
+    assert.match(out, /URL +\$FLEET_VAR_NDES_SCEP_PROXY_URL\n/);
+    assert.match(
+      out,
+      /Subject +CN=%SerialNumber%,O=Example,OU=\$FLEET_VAR_CERTIFICATE_RENEWAL_ID\n/,
+    );
+    assert.match(out, /Subject +CN=pc-%SerialNumber%,OU=/);
+    const custom = await mdm('fleet', '--endpoint', 'one');
+    assert.match(custom.out, /Add CA > Custom SCEP\n[\s\S]* Challenge +the value of ONE\n/);
+    const none = await mdm('fleet');
+    assert.match(none.err, /the endpoint default gives Fleet no challenges/);
+  });
+
+  test('the command that fleet names writes the profile with those variables', async () => {
+    const { out: json } = await mdm('fleet', '--endpoint', 'fleet', '--json');
+    const { places } = JSON.parse(json);
+    for (const { fields } of places.slice(1, 2)) {
+      const of = (label: string) =>
+        fields.find((one: { label: string }) => one.label === label).value;
+      const [echo = '', command = ''] = pipelineOf(of('written by'));
+      const file = join(folder, 'fleet.mobileconfig');
+      const args = wordsOf(command).slice(1);
+      const { code, err } = await terminal.run([...args.slice(0, -1), file], {
+        stdin: wordsOf(echo)[1] ?? '',
+      });
+      assert.equal(code, 0, err);
+      const text = readFileSync(file, 'utf8');
+      assert.equal(entryOf(text, 'URL'), of('URL'));
+      assert.equal(entryOf(text, 'Challenge'), of('Challenge'));
+      assert.ok(text.includes('<string>%SerialNumber%</string>'));
+    }
   });
 });
 

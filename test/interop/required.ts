@@ -82,6 +82,7 @@ export const required: readonly string[] = [
   'mdm-apple plistutil',
   'mdm-apple openssl',
   'mdm-windows xmllint',
+  'mdm-jamf curl',
   'mdm-foreign strongswan',
   'mdm-foreign certmonger',
   'log server',

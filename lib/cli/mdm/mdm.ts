@@ -1,7 +1,7 @@
 // scepter mdm: what an administrator pastes into an MDM or onto a device, so that it enrols at an endpoint.
 
 import { Command, Option } from 'commander';
-import { type Console, fleetConsole, intuneConsole, jamfConsole } from '../../mdm/consoles.ts';
+import type { Console } from '../../mdm/consoles.ts';
 import type { DeviceRequest, MdmFacts } from '../../mdm/facts.ts';
 import { certmongerScript, strongswanScript } from '../../mdm/linux.ts';
 import { ciscoCommands, ciscoNotes, routerosCommands, routerosNotes } from '../../mdm/network.ts';
@@ -21,7 +21,7 @@ import {
 export function mdmCommand(io: Io): Command {
   const mdm = new Command('mdm');
   addAppleProfile(mdm, io);
-  for (const [name, { about, make }] of Object.entries(consoles)) {
+  for (const [name, { about, load }] of Object.entries(consoles)) {
     addEndpointOptions(mdm.command(name).description(about))
       .addOption(outputOption())
       .option('--json', 'print one JSON object')
@@ -33,7 +33,7 @@ Examples:
   scepter mdm ${name}
   scepter mdm ${name} --endpoint office --json`,
       )
-      .action((options: MdmOptions & ShowOptions) => showConsole(io, make, options));
+      .action(async (options: MdmOptions & ShowOptions) => showConsole(io, await load(), options));
   }
   addWindows(mdm, io);
   for (const [name, { about, make, notes, example }] of Object.entries(scripts)) {
@@ -52,14 +52,26 @@ Examples:
   return mdm;
 }
 
-type ConsoleKind = { readonly about: string; readonly make: (facts: MdmFacts) => Console };
+type Make = (facts: MdmFacts) => Console;
+type ConsoleKind = {
+  readonly about: string;
+  /** With the schemas of the configuration, which help does without. */
+  readonly load: () => Promise<Make>;
+};
+const all = () => import('../../mdm/consoles.ts');
 const consoles: Readonly<Record<string, ConsoleKind>> = {
   intune: {
     about: 'what to enter at Microsoft Entra and Intune, field by field',
-    make: intuneConsole,
+    load: async () => (await all()).intuneConsole,
   },
-  jamf: { about: 'what to enter at Jamf Pro, field by field', make: jamfConsole },
-  fleet: { about: 'what to enter at Fleet, field by field', make: fleetConsole },
+  jamf: {
+    about: 'what to enter at Jamf Pro, field by field',
+    load: async () => (await all()).jamfConsole,
+  },
+  fleet: {
+    about: 'what to enter at Fleet, field by field',
+    load: async () => (await all()).fleetConsole,
+  },
 };
 
 /** What every command prints for programs about the endpoint. */
@@ -69,11 +81,7 @@ const aboutEndpoint = ({ endpoint, url, ca }: MdmFacts) => ({
   ca: { id: endpoint.ca, sha1: ca.sha1, sha256: ca.sha256 },
 });
 
-async function showConsole(
-  io: Io,
-  make: ConsoleKind['make'],
-  options: MdmOptions & ShowOptions,
-): Promise<void> {
+async function showConsole(io: Io, make: Make, options: MdmOptions & ShowOptions): Promise<void> {
   const facts = await mdmFacts(io, options);
   const { places, notes } = syntax(() => make(facts));
   const json = {

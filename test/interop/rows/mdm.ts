@@ -4,9 +4,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as strongswan from '../clients/strongswan.ts';
 import { lastLines, must, plainEnv, run } from '../command.ts';
-import type { Lab, Row } from '../lab.ts';
+import { fetchCa, type Lab, type Row } from '../lab.ts';
 import { checkCertificate, derOf, fingerprintOf, hold, openssl, same } from '../openssl.ts';
-import type { Server } from '../server.ts';
+import { type Server, startServer } from '../server.ts';
 
 /** What `scepter mdm` prints about the server of the lab. */
 function mdm(lab: Lab, args: readonly string[], input = ''): Promise<Buffer> {
@@ -31,6 +31,26 @@ type Scep = {
   readonly Challenge: string;
   readonly CAFingerprint: string;
   readonly 'Key Usage': number;
+};
+
+type Console = {
+  readonly places: readonly {
+    readonly fields: readonly { readonly label: string; readonly value: string }[];
+  }[];
+};
+
+/** A server with a webhook. */
+const hooked = {
+  config: {
+    cas: { default: { subject: 'CN=Hooked CA,O=Interop' } },
+    endpoints: {
+      default: {
+        ca: 'default',
+        jamf: { user: 'jamf', password: 'env:JAMF', subject: { CN: '{serialNumber}' } },
+      },
+    },
+  },
+  env: { JAMF: 'a password of the hook' },
 };
 
 const script = join(import.meta.dirname, '..', 'mdm', 'profile.py');
@@ -150,6 +170,42 @@ const rows: readonly Row[] = [
       const root = await at(`//Add[contains(.//LocURI,'/Root/${sha1}/EncodedCertificate')]//Data`);
       same('the root', root, (await derOf(lab.ca)).toString('base64'));
       return enroll;
+    },
+  },
+  {
+    id: 'mdm-jamf',
+    client: 'curl',
+    title:
+      'the webhook as `mdm jamf` has it gives a challenge for the subject that it has, filled in',
+    async run(lab) {
+      const server = await startServer({ root: lab.root, folder: await lab.folder(), ...hooked });
+      try {
+        const { places } = (await server.cli('mdm', 'jamf')) as Console;
+        const value = (label: string): string =>
+          places.flatMap(({ fields }) => fields).find((one) => one.label === label)?.value ?? '';
+        const serial = 'C02XL0FYJGH5';
+        const webhook = {
+          id: 1,
+          name: '',
+          webhookEvent: value('Webhook Event'),
+          eventTimestamp: 1,
+        };
+        const event = { scepServerUrl: value('URL'), device: { serialNumber: serial } };
+        const login = ['--user', `${value('Username')}:${hooked.env.JAMF}`];
+        const args = ['--fail', '--silent', ...login, '--json', '@-', value('Webhook URL')];
+        const input = JSON.stringify({ webhook, event });
+        const password = String(await must('curl', args, { input }));
+        const folder = await lab.folder();
+        const ca = await fetchCa(server, folder);
+        same('Fingerprint', value('Fingerprint').toLowerCase(), await fingerprintOf(ca.ca, 'sha1'));
+        const cn = value('Subject').replace('$SERIALNUMBER', serial);
+        const done = await strongswan.enrol({ url: value('URL'), ca, folder, dn: cn, password });
+        hold(done.ran.code === 0, `pki --scep ends with 0: ${lastLines(done.ran.stderr)}`);
+        await checkCertificate({ ...done, ca: ca.ca, subject: `CN=${serial}` });
+        return value('Subject');
+      } finally {
+        await server.stop();
+      }
     },
   },
   ...(['strongswan', 'certmonger'] as const).map(
