@@ -50,9 +50,9 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
     (await import('./lambda/admin-function.ts')).invoke(target, request),
   stdin: async () =>
     new Uint8Array(await (await import('node:stream/consumers')).arrayBuffer(process.stdin)),
-  ...terminal(env.pager),
-  ...{ home, clock: systemClock },
+  ...{ ...terminal(env.pager), home, clock: systemClock },
   config: async (file) => (await import('./config/default-config.ts')).readDocument(env, file),
+  outside: async () => (await import('./config/outside.ts')).openOutside(env),
   serve: async (json) => (await import('./server.ts')).serve(json),
   operator: async () => (await import('./node/operator.ts')).findOperator(env),
   deployment: async () => (await import('./lambda/deployment.ts')).deploymentOf(env),

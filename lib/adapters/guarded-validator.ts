@@ -36,11 +36,13 @@ export function guardedValidator(
         throw new Outage(`the validator "${id}": ${errorText(error)}`, { cause: error });
       }
     };
-  const { notify, refused } = validator;
+  const { notify, refused, revocations } = validator;
   return {
     validate: within((request) => validator.validate(request)),
     ...(notify ? { notify: within((notice) => notify.call(validator, notice)) } : {}),
     ...(refused ? { refused: within((notice) => refused.call(validator, notice)) } : {}),
+    // For jobs, which have time, and no device that waits.
+    ...(revocations ? { revocations } : {}),
   };
 }
 

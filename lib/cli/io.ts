@@ -3,8 +3,10 @@
 
 import { type Bytes, concat } from '../base/bytes.ts';
 import { visible } from '../base/text.ts';
+import type { Config } from '../config/config.ts';
 import type { Secrets } from '../config/secret.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Validator } from '../ports/validator.ts';
 import type { Backups } from './backups.ts';
 import type { Tone } from './text.ts';
 
@@ -52,6 +54,12 @@ export type Io = {
   readonly config: (
     file?: string,
   ) => Promise<{ readonly name: string; readonly document: unknown; readonly secrets?: Secrets }>;
+  /** The validators outside of the configuration that a server started here would take, with their secrets.
+   * @throws {ConfigError} if it is not good */
+  readonly outside: () => Promise<{
+    readonly config: Config;
+    readonly validators: ReadonlyMap<string, Validator>;
+  }>;
   /** Starts a server in this process, by the environment; resolves when it is ready, and has said so. */
   readonly serve: (json: boolean) => Promise<void>;
   /** For commands that do what only an operator may: the store and the keys themselves, or the server that has

@@ -104,3 +104,10 @@ test('what it is told goes through the same guard, and a validator that is told 
   const plain = guardedValidator('mdm', { validate }, clock);
   assert.deepEqual([plain.notify, plain.refused], [undefined, undefined]);
 });
+
+test('its queue of revocations is its own', () => {
+  const revocations = { take: async () => [], report: async () => {} };
+  const validate: Validator['validate'] = async () => ({ allow: true });
+  const guarded = guardedValidator('mdm', { validate, revocations }, { now: () => start });
+  assert.equal(guarded.revocations, revocations);
+});

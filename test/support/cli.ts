@@ -24,6 +24,8 @@ export type TerminalOptions = {
   readonly stop?: AbortSignal;
   /** What SCEPTER_CONFIG is. */
   readonly config?: string;
+  /** What its environment has of validators outside. */
+  readonly outside?: Io['outside'];
   /** What `ca init` and its like work with; default: the lab itself. `server`: its server does it. */
   readonly operator?: Operator | 'server';
   /** Called when what was opened for that is closed. */
@@ -82,6 +84,7 @@ export async function openTerminal(
         token = lab.adminToken,
         jwt,
         config,
+        outside = () => Promise.reject(new Error('there are no secrets here')),
         stop,
         waits,
         operator,
@@ -123,6 +126,7 @@ export async function openTerminal(
           },
         },
         config: (file) => readDocument(readEnv({ SCEPTER_CONFIG: config }), file),
+        outside,
         backups: async () => Promise.reject(new Error('there is no data folder here')),
         serve: () => Promise.reject(new Error('a server is a process of its own')),
         operator: async () =>

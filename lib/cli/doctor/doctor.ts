@@ -10,8 +10,9 @@ export function doctorCommand(io: Io): Command {
   return new Command('doctor')
     .argument(
       '[scep-url]',
-      'its SCEP URL (default: of all endpoints of your service, and the service itself)',
+      'its SCEP URL; or "intune" or "webhook" (default: all endpoints of your service, and the service itself)',
     )
+    .option('--endpoint <id>', 'with "intune" or "webhook": whose validators (default: "default")')
     .addOption(
       new Option('--challenge <secret>', 'enrol really, with this challengePassword').conflicts(
         'challengeStdin',
@@ -31,6 +32,10 @@ AWS credentials (identity, table, keys and their policies), otherwise by its adm
 ✓ as every client needs it; ✗ a client cannot enrol, or something is not safe; ! it works, and some client
 or some day will not. With each comes what it means for whom, and what to do.
 
+With "intune" or "webhook" it asks the validators of that kind of an endpoint about a request that nobody has made, by
+the configuration and the secrets of its own environment: run it where the server runs, or with the variables of the
+function.
+
 No message that it sends can be granted, so it may be run on a server in use, and on somebody else's. With a
 challenge it also gets a certificate, which is real and to be revoked.
 
@@ -41,6 +46,7 @@ Examples:
   scepter doctor https://scep.example.com/scep
   scepter challenge create --subject CN=probe |
     scepter doctor --challenge-stdin --subject CN=probe http://127.0.0.1:8080/scep
+  scepter doctor intune --endpoint phones
   scepter doctor --json https://scep.example.com/scep | jq '.sections[].findings[] | select(.mark == "fault")'`,
     )
     .action(async (url: string | undefined, options: Options) => {

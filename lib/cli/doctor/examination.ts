@@ -19,9 +19,11 @@ import { serviceFindings } from './checks/service.ts';
 import type { Asking, Probe } from './exchange.ts';
 import { endpointFacts, filesFacts, hostFacts, QUESTION_MS } from './gather.ts';
 import { checks, type Mark, type Observation, type Section } from './observation.ts';
+import { isOutsideKind, type OutsideKind, outsideSections } from './outside.ts';
 import { serviceFacts } from './service.ts';
 
 export type Options = ShowOptions & {
+  readonly endpoint?: string;
   readonly challenge?: string;
   readonly challengeStdin?: true;
   readonly subject: string;
@@ -33,6 +35,13 @@ export async function examine(
   address: string | undefined,
   options: Options,
 ): Promise<void> {
+  if (isOutsideKind(address)) return examineOutside(io, address, options);
+  if (options.endpoint !== undefined) {
+    throw new CliError(
+      'usage',
+      '--endpoint is for "scepter doctor intune" and "scepter doctor webhook"',
+    );
+  }
   const probe = await probeOf(io, options);
   if (address === undefined && probe) {
     throw new CliError('usage', 'a challenge is of one endpoint: give its SCEP URL, too');
@@ -67,6 +76,17 @@ export async function examine(
     throw new CliError('usage', `nothing could be asked at ${nowhere}`);
   }
   if (begun.why !== undefined) throw new CliError('usage', begun.why);
+  failOnFaults(sections);
+}
+
+async function examineOutside(io: Io, kind: OutsideKind, options: Options): Promise<void> {
+  const sections = await outsideSections(io, kind, options.endpoint ?? 'default');
+  io.progress?.('');
+  await report(io, sections, options);
+  failOnFaults(sections);
+}
+
+function failOnFaults(sections: readonly Section[]): void {
   const faults = counts(sections).fault;
   if (faults > 0) throw new CliError('failure', counted(faults, 'fault'));
 }

@@ -41,6 +41,7 @@ export const checks = {
   service: 'service',
   keys: 'CA and keys',
   configuration: 'configuration',
+  validator: 'validator',
 } as const;
 type Check = keyof typeof checks;
 
