@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { intuneCodes } from '../lib/adapters/intune/codes.ts';
 import { sampleCa, uncertifiable } from '../lib/ca/policy/certifiable.ts';
 import { checkConfig } from '../lib/config/config.ts';
 import { type Reason, reasons } from '../lib/refusal/reasons.ts';
@@ -77,6 +78,13 @@ test('a line of the log on these pages has the code of its reason', () => {
     }
   }
   assert.ok(count > 0);
+});
+
+test('what Intune says on its page is what it can say', () => {
+  const { text = '' } = pages.find(({ name }) => name.endsWith('mdm-intune.md')) ?? {};
+  const said = [...text.matchAll(/`([A-Z][a-z]+[A-Z][A-Za-z]+)`/g)].map(([, code = '']) => code);
+  assert.ok(said.length >= 4);
+  for (const code of said) assert.ok(Object.hasOwn(intuneCodes, code), code);
 });
 
 test('the page of all MDMs has each of the others', () => {

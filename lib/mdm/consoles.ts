@@ -42,16 +42,27 @@ const usageNames = { digitalSignature: 'Digital signature', keyEncipherment: 'Ke
 
 /** @throws {SyntaxError} where the endpoint certifies no key that Intune's clients make */
 export function intuneConsole(facts: MdmFacts): Console {
-  const { endpoint, url, ca, issuers } = facts;
-  const { profile } = endpoint;
+  const { endpoint, url, outside, ca, issuers } = facts;
+  const { id, profile } = endpoint;
+  const intune = outside.find((one) => one.kind === 'intune');
   return {
     places: [
       {
-        heading:
-          'Microsoft Entra admin center: App registrations > New registration > API permissions',
+        heading: 'Microsoft Entra admin center: App registrations',
         fields: [
-          ['Intune', 'scep_challenge_provider (application permission)'],
-          ['Microsoft Graph', 'Application.Read.All (application permission)'],
+          ...(intune
+            ? ([
+                ['Application (client) ID', intune.clientId],
+                ['Directory (tenant) ID', intune.tenant],
+              ] as const)
+            : []),
+          [
+            'API permissions',
+            [
+              'Intune: scep_challenge_provider (application permission)',
+              'Microsoft Graph: Application.Read.All (application permission)',
+            ],
+          ],
           ['Grant admin consent', 'yes'],
         ],
       },
@@ -99,7 +110,11 @@ export function intuneConsole(facts: MdmFacts): Console {
         ],
       },
     ],
-    notes: [],
+    notes: intune
+      ? []
+      : [
+          `the endpoint ${id} does not ask Intune: it needs a validator with "kind": "intune" in enrol.authorize`,
+        ],
   };
 }
 

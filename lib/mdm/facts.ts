@@ -3,6 +3,7 @@
 
 import { equal } from '../base/bytes.ts';
 import type { Endpoint } from '../config/endpoint/endpoint.ts';
+import type { OutsideValidator } from '../config/outside/validators.ts';
 import type { Profile } from '../config/profile.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import type { GeneralName } from '../x509/names/general-name.ts';
@@ -20,6 +21,8 @@ export type MdmFacts = {
   readonly url: string;
   /** Where they reach the service: an origin. */
   readonly publicUrl: string;
+  /** Systems outside that it asks about enrolments. */
+  readonly outside: readonly OutsideValidator[];
   readonly ca: CaFacts;
   /** Its issuers, up to the root. */
   readonly issuers: readonly CaFacts[];

@@ -76,7 +76,8 @@ export function certmongerScript(facts: MdmFacts, request: DeviceRequest): strin
     lines('set -eu', 'umask 077'),
     challengeGiven(facts, request),
     lines(
-      `getcert list-cas -c ${name} | grep -q . || getcert add-scep-ca -c ${name} -u ${shellWord(url)}`,
+      `getcert list-cas -c ${name} | grep -qF -- ${shellWord(` -u ${url} `)} ||`,
+      `  getcert add-scep-ca -c ${name} -u ${shellWord(url)}`,
       '# It asks for the certificates of the CA by itself; nothing is sent before it has the right ones.',
       'for _ in $(seq 30); do',
       `  announced=$(getcert list-cas -c ${name} | grep 'CA certificate thumbprint (SHA1)' || true)`,

@@ -51,6 +51,9 @@ export function cspNodes(
       "the challenge has a character that Windows refuses: it takes letters, digits, spaces and ' ( ) + , - . / : = ?",
     );
   }
+  if (!/^[\w$%{}.-]+$/.test(id)) {
+    throw new SyntaxError(`--id: "${id}" must be letters, digits, ".", "-" and "_", or a variable`);
+  }
   const at = `./${store}/Vendor/MSFT/ClientCertificateInstall/SCEP/${id}`;
   const set = (name: string, format: 'int' | 'chr', value: string): CspNode => ({
     ...{ command: 'Add', uri: `${at}/Install/${name}`, format, value },

@@ -18,6 +18,14 @@ import { pipelineOf, wordsOf } from '../support/shell.ts';
 const lab = await makeLab({
   config: {
     cas: { default: { subject: 'CN=Example & Sons CA,O=Example' }, unmade: { subject: 'CN=None' } },
+    validators: {
+      intune: {
+        kind: 'intune',
+        tenant: 'example.com',
+        clientId: 'app-1',
+        clientSecret: 'env:INTUNE',
+      },
+    },
     profiles: {
       elliptic: { keys: { rsa: false } },
       strong: { keys: { rsa: { min: 3072, max: 4096 } }, keyUsage: ['digitalSignature'] },
@@ -49,6 +57,7 @@ const lab = await makeLab({
           staticChallenge: { secret: 'env:ONE', subject: { CN: 'pc-*' } },
         },
       },
+      pcs: { ca: 'default', enrol: { authorize: ['intune'] }, renew: { authorize: ['intune'] } },
       elliptic: { ca: 'default', profile: 'elliptic' },
       unmade: { ca: 'unmade' },
     },
@@ -167,7 +176,7 @@ describe('apple-profile', () => {
     assert.equal(unknown.code, 3);
     assert.match(
       unknown.err,
-      /no endpoint "office": the service has default, vpn, routers, fleet, one, elliptic, unmade/,
+      /no endpoint "office": the service has default, vpn, routers, fleet, one, pcs, elliptic, unmade/,
     );
     const unmade = await apple(['--endpoint', 'unmade']);
     assert.equal(unmade.code, 1);
@@ -239,6 +248,16 @@ describe('consoles', () => {
     const { out } = await mdm('intune', '--endpoint', 'vpn');
     assert.ok(out.includes(ca.sha1.toUpperCase()));
     assert.match(out, /Key usage +Digital signature\n +Key size \(bits\) +4096\n/);
+  });
+
+  test('intune: the app registration that the endpoint asks with', async () => {
+    const { out, err } = await mdm('intune', '--endpoint', 'pcs');
+    assert.match(
+      out,
+      /Application \(client\) ID +app-1\n +Directory \(tenant\) ID +example\.com\n/,
+    );
+    assert.equal(err, '');
+    assert.match((await mdm('intune')).err, /the endpoint default does not ask Intune/);
   });
 
   test('jamf: the webhook that the endpoint answers, and a subject that its challenges fit', async () => {
@@ -421,6 +440,8 @@ describe('windows-csp', () => {
     assert.match(err, /has a character that Windows refuses/);
     const other = await mdm('windows-csp', '--subject', 'CN=pc-1,unstructuredName=a');
     assert.match(other.err, /Windows has no name for unstructuredName/);
+    const id = await mdm('windows-csp', '--subject', 'CN=pc-1', '--id', 'a/b');
+    assert.match(id.err, /--id: "a\/b" must be letters/);
     const none = await mdm('windows-csp');
     assert.match(none.err, /give --subject/);
   });

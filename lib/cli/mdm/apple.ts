@@ -7,7 +7,13 @@ import { appleProfile, profileIdentifier } from '../../mdm/apple-profile.ts';
 import { exists, readCertificates, readKey, replaceFile } from '../device/folder.ts';
 import { certifies, syntax } from '../device/scep.ts';
 import { CliError, type Io, jsonLine } from '../io.ts';
-import { addRequestOptions, deviceRequest, type MdmOptions, mdmFacts } from './asking.ts';
+import {
+  aboutEndpoint,
+  addRequestOptions,
+  deviceRequest,
+  type MdmOptions,
+  mdmFacts,
+} from './asking.ts';
 
 type AppleOptions = MdmOptions & {
   readonly signCert?: string;
@@ -61,10 +67,8 @@ async function writeProfile(io: Io, options: AppleOptions): Promise<void> {
   await replaceFile(out, content, isSecret ? 0o600 : 0o644);
   const said = {
     file: out,
-    endpoint: facts.endpoint.id,
-    url: facts.url,
+    ...aboutEndpoint(facts),
     identifier: profileIdentifier(facts.publicUrl, facts.endpoint.id),
-    ca: { sha1: facts.ca.sha1, sha256: facts.ca.sha256 },
     signed: signer !== undefined,
     challenge: isSecret,
   };

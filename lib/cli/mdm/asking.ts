@@ -64,7 +64,7 @@ export async function mdmFacts(
   { endpoint: name, scepUrl: given }: Pick<MdmOptions, 'endpoint' | 'scepUrl'>,
 ): Promise<MdmFacts> {
   const { checkConfig } = await import('../../config/config.ts');
-  const { publicUrl, endpoints } = checkConfig(await callApi(io, 'GET /config'));
+  const { publicUrl, endpoints, validators } = checkConfig(await callApi(io, 'GET /config'));
   const endpoint = endpoints.get(name);
   if (!endpoint) {
     const known = [...endpoints.keys()].join(', ');
@@ -80,10 +80,18 @@ export async function mdmFacts(
     endpoint,
     url: given === undefined ? scepUrl(publicUrl, name) : deviceUrl(given),
     publicUrl,
+    outside: endpoint.enrol.authorize.flatMap((name) => validators.get(name) ?? []),
     ca: caFacts(certificate),
     issuers: chain.map(caFacts),
   };
 }
+
+/** What every command prints about the endpoint for programs. */
+export const aboutEndpoint = ({ endpoint, url, ca }: MdmFacts) => ({
+  endpoint: endpoint.id,
+  url,
+  ca: { id: endpoint.ca, sha1: ca.sha1, sha256: ca.sha256 },
+});
 
 type Shown = NonNullable<AnswerTo<'GET /cas/{ca}'>['certificate']>;
 

@@ -11,6 +11,7 @@ import { type Io, jsonLine } from '../io.ts';
 import { outputOption, pagerOption, type ShowOptions, show } from '../show.ts';
 import { addAppleProfile } from './apple.ts';
 import {
+  aboutEndpoint,
   addEndpointOptions,
   addRequestOptions,
   deviceRequest,
@@ -73,13 +74,6 @@ const consoles: Readonly<Record<string, ConsoleKind>> = {
     load: async () => (await all()).fleetConsole,
   },
 };
-
-/** What every command prints for programs about the endpoint. */
-const aboutEndpoint = ({ endpoint, url, ca }: MdmFacts) => ({
-  endpoint: endpoint.id,
-  url,
-  ca: { id: endpoint.ca, sha1: ca.sha1, sha256: ca.sha256 },
-});
 
 async function showConsole(io: Io, make: Make, options: MdmOptions & ShowOptions): Promise<void> {
   const facts = await mdmFacts(io, options);
