@@ -22,6 +22,22 @@ export function concat(parts: readonly Uint8Array[]): Bytes {
   return whole;
 }
 
+/** All that comes, as of an answer; undefined where it is longer, and the rest is not waited for. */
+export async function allWithin(
+  maxOctets: number,
+  comes: AsyncIterable<Uint8Array> | null,
+): Promise<Bytes | undefined> {
+  const parts: Uint8Array[] = [];
+  let octets = 0;
+  // Leaving the loop cancels a stream.
+  for await (const part of comes ?? []) {
+    octets += part.length;
+    if (octets > maxOctets) return undefined;
+    parts.push(part);
+  }
+  return concat(parts);
+}
+
 /** Equality of public values. It returns at the first difference: never use it on a secret. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

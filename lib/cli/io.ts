@@ -1,7 +1,7 @@
 // What a command may touch, how it fails, and its exit codes. Data goes to stdout and nothing else
 // does; with `--json` it is one JSON document.
 
-import { type Bytes, concat } from '../base/bytes.ts';
+import { allWithin, type Bytes } from '../base/bytes.ts';
 import { visible } from '../base/text.ts';
 import type { Config } from '../config/config.ts';
 import type { Secrets } from '../config/secret.ts';
@@ -208,25 +208,16 @@ export async function send(
     });
     const retryAfter = headers.get('retry-after') ?? undefined;
     const date = headers.get('date') ?? undefined;
-    return { status, retryAfter, date, octets: await wholeOf(body, maxOctets) };
+    // What is compressed becomes a thousand times longer.
+    const octets = await allWithin(maxOctets, body);
+    if (!octets) throw new Error(`its answer is longer than ${maxOctets} octets`);
+    return { status, retryAfter, date, octets };
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const why = cause instanceof Error ? cause.message || cause.name : String(cause);
     const known = causes.find(([pattern]) => pattern.test(why))?.[1] ?? why;
     throw new CliError('remote', `${new URL(url).origin} did not answer: ${known}`);
   }
-}
-
-/** A server may send for as long as it likes, and what is compressed becomes a thousand times longer. */
-async function wholeOf(body: ReadableStream<Uint8Array> | null, most: number): Promise<Bytes> {
-  const parts: Uint8Array[] = [];
-  let octets = 0;
-  for await (const part of body ?? []) {
-    octets += part.length;
-    if (octets > most) throw new Error(`its answer is longer than ${most} octets`);
-    parts.push(part);
-  }
-  return concat(parts);
 }
 
 export const isGood = ({ status }: Pick<Said, 'status'>): boolean => status >= 200 && status < 300;

@@ -1,7 +1,7 @@
 // One call of Microsoft's services: it ends in time, goes nowhere else than asked, its answer is bounded and in JSON, and
 // what went wrong is told without anything that was sent or answered.
 
-import { type Bytes, concat, hex, type Random } from '../../base/bytes.ts';
+import { allWithin, type Bytes, hex, type Random } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { SingleFlight } from '../../base/single-flight.ts';
 import { isText } from '../../base/text.ts';
@@ -55,7 +55,7 @@ export async function askMicrosoft(
     // The token is for nobody else. Of all runtimes only `manual` is known to all.
     const response = await fetch(url, { ...init, redirect: 'manual' });
     status = response.status;
-    octets = await wholeOf(response.body, maxOctets);
+    octets = await allWithin(maxOctets, response.body);
   } catch (error) {
     throw new Outage(`${of} did not answer: ${signal.aborted ? 'it took too long' : cause(error)}`);
   }
@@ -63,22 +63,6 @@ export async function askMicrosoft(
   const said = objectIn(octets);
   if (status === 200 && !said) throw new Outage(`${of} answered with what is no JSON object`);
   return { status, said: said ?? {} };
-}
-
-/** @returns undefined where it is longer */
-async function wholeOf(
-  body: ReadableStream<Uint8Array> | null,
-  maxOctets: number,
-): Promise<Bytes | undefined> {
-  const parts: Uint8Array[] = [];
-  let octets = 0;
-  // Leaving the loop cancels the stream.
-  for await (const part of body ?? []) {
-    octets += part.length;
-    if (octets > maxOctets) return undefined;
-    parts.push(part);
-  }
-  return concat(parts);
 }
 
 function objectIn(octets: Bytes): Readonly<Record<string, unknown>> | undefined {
@@ -138,6 +122,7 @@ export class Kept<T extends Lasting> {
     let stop = () => {};
     const late = new Promise<never>((_, reject) => {
       stop = () => reject(new Outage('Microsoft did not answer: it took too long'));
+      if (signal.aborted) stop();
       signal.addEventListener('abort', stop);
     });
     try {

@@ -1,7 +1,7 @@
 // One POST to a webhook, and what may come back. How it is sent differs by platform (`pinned-https.ts`, `plain-fetch.ts`);
 // what is taken as an answer does not.
 
-import { type Bytes, concat } from '../../base/bytes.ts';
+import { allWithin, type Bytes } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import type { IpRange } from '../../x509/names/general-name.ts';
 
@@ -45,14 +45,7 @@ export async function readHookReply({
   if (contentEncoding && contentEncoding.toLowerCase() !== 'identity') {
     throw new Unanswerable('its answer is compressed, which was not asked for');
   }
-  const parts: Uint8Array[] = [];
-  let octets = 0;
-  for await (const part of body ?? []) {
-    octets += part.length;
-    if (octets > MAX_ANSWER_OCTETS) {
-      throw new Unanswerable(`its answer has more than ${MAX_ANSWER_OCTETS} octets`);
-    }
-    parts.push(part);
-  }
-  return { status, body: concat(parts) };
+  const octets = await allWithin(MAX_ANSWER_OCTETS, body);
+  if (octets) return { status, body: octets };
+  throw new Unanswerable(`its answer has more than ${MAX_ANSWER_OCTETS} octets`);
 }

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Kept } from '../../../lib/adapters/intune/call.ts';
 import { intuneCodes } from '../../../lib/adapters/intune/codes.ts';
 import { hresultOf, hresults } from '../../../lib/adapters/intune/hresults.ts';
 import { pem } from '../../../lib/base/bytes.ts';
@@ -280,6 +281,12 @@ describe('Intune does not answer, or not as it should', () => {
     // What hangs is forgotten: the next one fetches it anew.
     assert.deepEqual(await world.validator.validate(world.question(csr)), { allow: true });
     await patient;
+  });
+
+  test('whoever has no time left waits for nothing that another one fetches', async () => {
+    const kept = new Kept<{ lastsMs: number }>({ now: () => 0 });
+    const never = new Promise<never>(() => {});
+    assert.match(await outage(kept.get(() => never, AbortSignal.abort())), /too long/);
   });
 
   /** What is said has nothing of what was sent or answered. */
