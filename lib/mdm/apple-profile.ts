@@ -3,7 +3,7 @@
 // Apple's device-management schema has them.
 
 import { attributeTypes } from '../asn1/oids.ts';
-import { fromHex } from '../base/bytes.ts';
+import { type Bytes, fromHex } from '../base/bytes.ts';
 import type { Profile } from '../config/profile.ts';
 import type { GeneralName, NameKind } from '../x509/names/general-name.ts';
 import { sidUri } from '../x509/names/general-name.ts';
@@ -101,7 +101,7 @@ const shortcuts: readonly string[] = [
 ];
 
 /** A list of RDNs, each a list of pairs of type and value. */
-function subjectOf(subject: NonNullable<DeviceRequest['subject']>): Plist {
+function subjectOf(subject: Bytes): Plist {
   return nameOf(subject).map((rdn) =>
     rdn.map(({ type, value }) => {
       if (value === undefined) {

@@ -1,7 +1,7 @@
 // What is written for other systems is made of this: an endpoint as the service has it, and what a device is to ask
 // it for.
 
-import { equal } from '../base/bytes.ts';
+import { type Bytes, equal } from '../base/bytes.ts';
 import type { Endpoint } from '../config/endpoint/endpoint.ts';
 import type { OutsideValidator } from '../config/outside/validators.ts';
 import type { Profile } from '../config/profile.ts';
@@ -30,7 +30,7 @@ export type MdmFacts = {
 
 export type DeviceRequest = {
   /** Name, DER. */
-  readonly subject: Uint8Array<ArrayBuffer> | undefined;
+  readonly subject: Bytes | undefined;
   readonly names: readonly GeneralName[];
   readonly challenge: string | undefined;
 };

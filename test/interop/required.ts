@@ -83,6 +83,7 @@ export const required: readonly string[] = [
   'mdm-apple openssl',
   'mdm-windows xmllint',
   'mdm-jamf curl',
+  'mdm-fleet curl',
   'mdm-foreign strongswan',
   'mdm-foreign certmonger',
   'log server',

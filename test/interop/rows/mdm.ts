@@ -47,10 +47,11 @@ const hooked = {
       default: {
         ca: 'default',
         jamf: { user: 'jamf', password: 'env:JAMF', subject: { CN: '{serialNumber}' } },
+        ndes: { accounts: [{ user: 'fleet', password: 'env:FLEET', subject: { CN: 'host-*' } }] },
       },
     },
   },
-  env: { JAMF: 'a password of the hook' },
+  env: { JAMF: 'a password of the hook', FLEET: 'a password of the page' },
 };
 
 const script = join(import.meta.dirname, '..', 'mdm', 'profile.py');
@@ -177,36 +178,37 @@ const rows: readonly Row[] = [
     client: 'curl',
     title:
       'the webhook as `mdm jamf` has it gives a challenge for the subject that it has, filled in',
-    async run(lab) {
-      const server = await startServer({ root: lab.root, folder: await lab.folder(), ...hooked });
-      try {
-        const { places } = (await server.cli('mdm', 'jamf')) as Console;
-        const value = (label: string): string =>
-          places.flatMap(({ fields }) => fields).find((one) => one.label === label)?.value ?? '';
+    run: (lab) =>
+      withHook(lab, async (server) => {
+        const value = await shownBy(server, 'jamf');
         const serial = 'C02XL0FYJGH5';
-        const webhook = {
-          id: 1,
-          name: '',
-          webhookEvent: value('Webhook Event'),
-          eventTimestamp: 1,
-        };
         const event = { scepServerUrl: value('URL'), device: { serialNumber: serial } };
-        const login = ['--user', `${value('Username')}:${hooked.env.JAMF}`];
-        const args = ['--fail', '--silent', ...login, '--json', '@-', value('Webhook URL')];
-        const input = JSON.stringify({ webhook, event });
-        const password = String(await must('curl', args, { input }));
+        const password = await asked(value('Webhook URL'), value('Username'), event);
         const folder = await lab.folder();
         const ca = await fetchCa(server, folder);
         same('Fingerprint', value('Fingerprint').toLowerCase(), await fingerprintOf(ca.ca, 'sha1'));
-        const cn = value('Subject').replace('$SERIALNUMBER', serial);
-        const done = await strongswan.enrol({ url: value('URL'), ca, folder, dn: cn, password });
+        const dn = value('Subject').replace('$SERIALNUMBER', serial);
+        const done = await strongswan.enrol({ url: value('URL'), ca, folder, dn, password });
         hold(done.ran.code === 0, `pki --scep ends with 0: ${lastLines(done.ran.stderr)}`);
         await checkCertificate({ ...done, ca: ca.ca, subject: `CN=${serial}` });
         return value('Subject');
-      } finally {
-        await server.stop();
-      }
-    },
+      }),
+  },
+  {
+    id: 'mdm-fleet',
+    client: 'curl',
+    title: 'the webhook and the page as `mdm fleet` has them give challenges',
+    run: (lab) =>
+      withHook(lab, async (server) => {
+        const value = await shownBy(server, 'fleet');
+        const event = { device: { uuid: '6F1C', serialNumber: 'C02XL0FYJGH5' } };
+        const challenge = await asked(value('Challenge URL'), value('Username'), event);
+        hold(/^\w{20,}$/.test(challenge), 'the hook answers with a challenge');
+        const page = ['--fail', '--silent', '--user', `fleet:${hooked.env.FLEET}`];
+        const text = (await must('curl', [...page, value('Admin URL')])).toString('utf16le');
+        hold(/challenge password is: <B> \w{16} /.test(text), 'the page shows a challenge');
+        return value('Admin URL').replace(server.origin, '');
+      }),
   },
   ...(['strongswan', 'certmonger'] as const).map(
     (client): Row => ({
@@ -233,6 +235,30 @@ const rows: readonly Row[] = [
     }),
   ),
 ];
+
+async function withHook(lab: Lab, work: (server: Server) => Promise<string>): Promise<string> {
+  const server = await startServer({ root: lab.root, folder: await lab.folder(), ...hooked });
+  try {
+    return await work(server);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** What a console is shown for a label, the first time that it is named. */
+async function shownBy(server: Server, vendor: string): Promise<(label: string) => string> {
+  const { places } = (await server.cli('mdm', vendor)) as Console;
+  const fields = places.flatMap((place) => place.fields);
+  return (label) => fields.find((one) => one.label === label)?.value ?? '';
+}
+
+/** A challenge, by the event of a device. */
+async function asked(url: string, user: string, event: object): Promise<string> {
+  const webhook = { id: 1, name: '', webhookEvent: 'SCEPChallenge', eventTimestamp: 1 };
+  const login = ['--user', `${user}:${hooked.env.JAMF}`];
+  const args = ['--fail', '--silent', ...login, '--json', '@-', url];
+  return String(await must('curl', args, { input: JSON.stringify({ webhook, event }) }));
+}
 
 /** PKIOperations that a server has answered. */
 const operations = async (server: Server): Promise<number> =>
