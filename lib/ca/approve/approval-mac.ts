@@ -12,6 +12,7 @@ import type {
   TransactionBase,
   Vote,
 } from '../../ports/records/transaction.ts';
+import { isValidators } from '../authorize/grounds.ts';
 import { mac } from '../challenge/challenges.ts';
 
 /** `MAC key id.hexadecimal` */
@@ -30,9 +31,13 @@ export function holds(
 /** That somebody approved it: who, the approval says, and the second body of its event, which can be forgotten. */
 export const APPROVAL = 'approval';
 
-/** What allowed it before anybody approved it. */
-export const provenBy = ({ authorizedBy }: Pick<TransactionBase, 'authorizedBy'>): string[] =>
-  authorizedBy.filter((by) => by !== APPROVAL);
+/** What allowed it before anybody approved it. Validators outside are asked before a person is, and after a rule. */
+export const provenBy = (
+  transaction: Pick<TransactionBase, 'authorizedBy' | 'approval'>,
+): string[] =>
+  transaction.authorizedBy.filter(
+    (by) => by !== APPROVAL && !(isByRule(transaction) && isValidators(by)),
+  );
 
 /** A rule has approved it, and no person. */
 export const isByRule = ({ approval }: Pick<TransactionBase, 'approval'>): boolean =>

@@ -4,13 +4,13 @@
 
 import { base64 } from '../../base/bytes.ts';
 import { MAX_TRANSACTION_IDS } from '../../base/limits.ts';
+import { isOutside } from '../../config/endpoint/enrolment.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import type { Reason } from '../../refusal/reasons.ts';
 import { redact, sameKey } from '../../x509/csr.ts';
 import { printGeneralName } from '../../x509/names/general-name.ts';
-import type { Authorization } from '../authorize/authorize.ts';
-import { asAllowed, keptOf } from '../authorize/grounds.ts';
+import { asAllowed, type Grounds, keptOf } from '../authorize/grounds.ts';
 import { useChallenge } from '../challenge/use.ts';
 import type { Deps } from '../deps.ts';
 import type { Known } from '../enrol/lookup.ts';
@@ -33,14 +33,15 @@ export async function pend(
   request: EnrolmentRequest,
   known: Known,
   {
-    authorization: { grounds },
+    grounds,
     now,
     turn,
-  }: { readonly authorization: Authorization; readonly now: number; readonly turn?: number },
+  }: { readonly grounds: Grounds; readonly now: number; readonly turn?: number | undefined },
 ): Promise<Transaction<'pending' | 'approved'> | 'again'> {
   const { endpoint, ca, csr, signer, transactionID } = request;
   const { view, transaction: own } = known;
-  const outside = grounds.gates.length > 0;
+  const { authorize } = grounds.renews ? endpoint.renew : endpoint.enrol;
+  const outside = grounds.gates.length > 0 || (turn !== undefined && authorize.some(isOutside));
   const begun = await beginAllowed(deps, request, known, { outside, now });
   const names = grounds.names.names.map(printGeneralName);
   const password = passwordFor(signer, csr);

@@ -10,7 +10,7 @@ import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { Transaction } from '../../ports/records/transaction.ts';
 import type { ValidationRequest } from '../../ports/validator.ts';
 import { readCertificate } from '../../x509/certificate.ts';
-import { tellRefused } from '../authorize/validators.ts';
+import { questionAbout, tellRefused } from '../authorize/validators.ts';
 import type { Deps } from '../deps.ts';
 import { noteSubject } from '../enrol/issued-subjects.ts';
 import { csrOf, loadTransaction } from '../enrol/lookup.ts';
@@ -19,7 +19,6 @@ import { eventOf } from '../record/transaction-event.ts';
 import { moved } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { enter, loadRegister } from '../revoke/register.ts';
-import { asItCame } from './sealed.ts';
 
 type Asking = {
   readonly actor: Actor;
@@ -44,7 +43,8 @@ export async function release(
   let question: ValidationRequest | undefined;
   let verdict: 'issued' | 'revoked';
   try {
-    question = await questionOf(deps, transaction, until);
+    const csr = await csrOf(new View(deps.store), transaction);
+    question = await questionAbout(deps, transaction, { csr, until });
     const goes = certificate.lineage.endedBy === undefined;
     const der = fromBase64(certificate.der);
     verdict = goes && (await asked(deps, transaction, question, der)) ? 'issued' : 'revoked';
@@ -59,17 +59,6 @@ export async function release(
     await tellRefused(deps, transaction.gates, question, 'releaseRefused');
   }
   return settled;
-}
-
-/** The request as it came, whose challengePassword says to a validator what it is about. */
-async function questionOf(
-  deps: Deps,
-  transaction: Transaction<'signed'>,
-  until: number,
-): Promise<ValidationRequest> {
-  const { requestHash, endpoint, transactionIDs } = transaction;
-  const csr = await asItCame(deps, transaction, await csrOf(new View(deps.store), transaction));
-  return { requestHash, endpoint, transactionID: transactionIDs[0] ?? '', csr, until };
 }
 
 async function asked(

@@ -2,16 +2,14 @@
 // arrival. A record holds the moment of the next one, from which instances lease a few at once, more while they need
 // more, so that the record is written about once a second by each. Where its turn is now a request goes on. Where it
 // is later, a device that is known to poll waits for it: the request is recorded, approved by this rule, under the MACs
-// of every approval, and the poll after that moment issues it. Whoever is not known to poll for so long is told when to
+// of every approval, and the poll after that moment has its validators outside asked, and issues it. Whoever is not known to poll for so long is told when to
 // come again, and nothing is written.
 
 import { TooEarly } from '../../base/errors.ts';
 import { CLOCK_SKEW_MS } from '../../base/limits.ts';
 import type { ClientFamily } from '../../base/words.ts';
-import { isOutside } from '../../config/endpoint/enrolment.ts';
 import type { Records } from '../../ports/records/records.ts';
 import type { Ca } from '../authority/ca-certificates.ts';
-import type { Grounds } from '../authorize/grounds.ts';
 import type { Deps } from '../deps.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
@@ -44,14 +42,12 @@ const MAX_TRIES = 5;
 export async function laterTurn(
   deps: Deps,
   { endpoint, ca, kept: { family } }: EnrolmentRequest,
-  { renews }: Pick<Grounds, 'renews'>,
   now: number,
 ): Promise<number | undefined> {
   const turn = await takeTurn(deps, ca, now);
   if (turn === undefined || turn <= now) return undefined;
-  const { authorize } = renews ? endpoint.renew : endpoint.enrol;
-  // A person, or a validator outside, decides about what is issued then, and not about what it is now.
-  const waits = endpoint.approval === 'never' && !authorize.some(isOutside);
+  // A person decides about what is issued then, and not about what it is now.
+  const waits = endpoint.approval === 'never';
   const covered = (family && polls[family]) ?? 0;
   if (waits && turn <= now + covered - LAST_POLL_MS) return turn;
   giveBack(deps, ca, turn);

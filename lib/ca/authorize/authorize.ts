@@ -4,15 +4,16 @@
 // `issue()` takes an `Authorization`, and only this file can make one: from a decision, or from an approval
 // whose MAC is verified here. It carries the conditions that must stay true until the intent is written.
 
-import { type Bytes, fromBase64 } from '../../base/bytes.ts';
+import { fromBase64 } from '../../base/bytes.ts';
 import type { Endpoint } from '../../config/endpoint/endpoint.ts';
+import { isOutside } from '../../config/endpoint/enrolment.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
-import type { Transaction } from '../../ports/records/transaction.ts';
+import type { Transaction, Verdict } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import { Refusal, reasons } from '../../refusal/reasons.ts';
 import { publicKeyOf, readCertificate } from '../../x509/certificate.ts';
 import type { ProvenRequest } from '../../x509/csr.ts';
-import { parseGeneralName, printGeneralName } from '../../x509/names/general-name.ts';
+import { parseGeneralName } from '../../x509/names/general-name.ts';
 import { requireApprovable } from '../approve/approvable.ts';
 import {
   APPROVAL,
@@ -21,22 +22,24 @@ import {
   provenBy,
   requireApproval,
 } from '../approve/approval-mac.ts';
+import { laterTurn } from '../approve/turns.ts';
 import type { Ca } from '../authority/ca-certificates.ts';
 import type { Deps } from '../deps.ts';
-import { isKnownSubject } from '../enrol/issued-subjects.ts';
 import { csrOf, isNewest, type Known, pointerTo } from '../enrol/lookup.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
+import { lapsed } from '../enrol/rollback.ts';
 import { askedUsage } from '../policy/asked-usage.ts';
 import { narrowed } from '../policy/bound.ts';
 import { requireGoodKey, requireUncompromised } from '../policy/good-key.ts';
 import { certifiedNames } from '../policy/policy.ts';
-import { certificateKey, keyHash, keyOwnerKey, subjectKey } from '../record/keys.ts';
+import { certificateKey, keyHash, keyOwnerKey } from '../record/keys.ts';
 import type { View } from '../record/unit-of-work.ts';
 import { basisOf } from './basis.ts';
 import { asRowHas, DEVICE_LIST, onList, withList } from './by-list.ts';
 import { type Again, type Denied, deny, type Grounds } from './grounds.ts';
+import { needsApprover } from './needs-approver.ts';
 import { type NotRenewable, type Renewal, renewal } from './renew.ts';
-import { askValidators, gatesOf } from './validators.ts';
+import { askValidators, gatesOf, questionAbout, questionOf } from './validators.ts';
 
 /** Unexported, so that nothing but the check makes one. */
 class Granted {
@@ -51,6 +54,17 @@ class Granted {
   }
 }
 
+/** What is proven of a request that waits for its turn; its validators outside are asked then, and may refuse. */
+class Proven {
+  readonly grounds: Grounds;
+
+  constructor(grounds: Grounds) {
+    this.grounds = grounds;
+  }
+}
+
+export type { Proven };
+
 /** That a request may become a certificate, and on what conditions that stays true. */
 export type Authorization = Granted;
 
@@ -58,6 +72,8 @@ export type Decision =
   | { readonly kind: 'grant'; readonly authorization: Authorization }
   /** Allowed, and an approver has the last word. */
   | { readonly kind: 'pend'; readonly authorization: Authorization }
+  /** Proven, and its CA has no turn for it before that moment. */
+  | { readonly kind: 'defer'; readonly proven: Proven; readonly turn: number }
   | Denied
   | Again;
 
@@ -192,34 +208,16 @@ async function outside(
     const { serial, state, revocationReason = '' } = certificate;
     return deny('requestRevoked', { serial, state, revocationReason });
   }
-  const asked = await askValidators(deps, request, list, grounds);
-  if (asked.kind === 'deny') return asked;
-  const authorization = new Granted(asked.grounds);
-  const waits = await needsApprover(request, known, authorization.grounds);
-  return { kind: waits ? 'pend' : 'grant', authorization };
-}
-
-async function needsApprover(
-  { endpoint, ca, signer }: EnrolmentRequest,
-  { view }: Known,
-  { renews, names: { subject, names } }: Grounds,
-): Promise<boolean> {
-  switch (endpoint.approval) {
-    case 'never':
-      return false;
-    case 'always':
-      return true;
-    case 'firstEnrolment':
-      return renews === undefined;
-    case 'newSubject': {
-      const texts = names.map(printGeneralName);
-      const keyOf = (of: Bytes): string => subjectKey(ca.id, endpoint.id, of, texts);
-      // A renewal is of a certificate that this endpoint has issued for the same names; its subject may
-      // be written backwards, which an approver has to see.
-      if (renews && keyOf(signer.certificate.subject) === keyOf(subject)) return false;
-      return !(await isKnownSubject(view, keyOf(subject)));
-    }
+  const waits = await needsApprover(request, known, grounds);
+  // A lapsed attempt has had its turn.
+  const isOwn = known.transaction !== undefined && lapsed(known.transaction, now);
+  const turn = waits || isOwn ? undefined : await laterTurn(deps, request, now);
+  if (turn !== undefined) {
+    return { kind: 'defer', proven: new Proven({ ...grounds, gates: gatesOf(deps, list) }), turn };
   }
+  const asked = await askValidators(deps, questionOf(request), list, grounds);
+  if (asked.kind === 'deny') return asked;
+  return { kind: waits ? 'pend' : 'grant', authorization: new Granted(asked.grounds) };
 }
 
 /**
@@ -236,6 +234,8 @@ const withdrawn = (
   transaction?.timeline.some(({ state }) => state === 'issued') === true;
 
 type Approved = {
+  /** Milliseconds since 1970: validators outside have until then. */
+  readonly until: number;
   readonly endpoint: Endpoint;
   readonly ca: Ca;
   /** Approved, or an approved one whose attempt has lapsed. */
@@ -257,7 +257,7 @@ export async function authorizeApproved(
   | Denied
   | Again
 > {
-  const { endpoint, ca, transaction, view } = approved;
+  const { endpoint, ca, transaction, view, until } = approved;
   const { macKeys } = deps;
   const live = { pending: await macKeys.live('pending'), approval: await macKeys.live('approval') };
   const stored = await csrOf(view, transaction);
@@ -269,16 +269,16 @@ export async function authorizeApproved(
       { kind: 'keyOwner', key: keyOwnerKey(ca.id, csr.publicKey.spki) },
       { kind: 'blockedKey', key: keyHash(csr.publicKey.spki) },
     ]);
-    const base: Grounds = {
+    const base: Omit<Grounds, 'gates'> = {
       names: { subject: csr.subject, names: transaction.names.map(parseGeneralName) },
       profile: narrowed(endpoint.profile, transaction.narrowing),
       narrowing: transaction.narrowing,
       device: transaction.device,
       by: [...provenBy(transaction), ...(isByRule(transaction) ? [] : [APPROVAL])],
       ...(transaction.challengeBy ? { challengeBy: transaction.challengeBy } : {}),
+      ...(isByRule(transaction) ? { verdicts: ownVerdicts(transaction) } : {}),
       ends: [],
       repeatsForLife: false,
-      gates: gatesOf(deps, endpoint.enrol.authorize),
     };
     const renews = await stillRenewable(approved, csr, now);
     if (renews.kind === 'again') return renews;
@@ -293,19 +293,32 @@ export async function authorizeApproved(
     // What is known of keys may have grown while the request waited.
     requireGoodKey(deps.config, ca, csr.publicKey, 'request');
     requireUncompromised(view, csr.publicKey, 'request');
-    if (renews.kind === 'enrolment') {
-      return { kind: 'grant', authorization: new Granted(base), csr };
+    let grounds = { ...base, gates: gatesOf(deps, asked.authorize) };
+    if (renews.kind !== 'enrolment') {
+      if (renews.signer) requireUncompromised(view, renews.signer, 'signer');
+      const { supersedes, ends, lineage } = renews;
+      grounds = { ...grounds, renews: renews.renews, supersedes, lineage, ends };
     }
-    if (renews.signer) requireUncompromised(view, renews.signer, 'signer');
-    const { supersedes, ends, lineage } = renews;
-    const gates = gatesOf(deps, endpoint.renew.authorize);
-    const grounds = { ...base, renews: renews.renews, supersedes, lineage, ends, gates };
-    return { kind: 'grant', authorization: new Granted(grounds), csr };
+    const said = isByRule(transaction)
+      ? await askValidators(
+          deps,
+          await questionAbout(deps, transaction, { csr: stored, until }),
+          asked.authorize,
+          grounds,
+        )
+      : undefined;
+    if (said?.kind === 'deny') return said;
+    const authorization = new Granted(said?.grounds ?? grounds);
+    return { kind: 'grant', authorization, csr };
   } catch (error) {
     if (error instanceof Refusal) return deny(error.reason, error.evidence);
     throw error;
   }
 }
+
+/** What was said before its validators outside were asked. */
+const ownVerdicts = ({ verdicts = [] }: Transaction): readonly Verdict[] =>
+  verdicts.filter(({ validator }) => !isOutside(validator));
 
 /** Whether the certificate that signed may still be renewed. */
 async function stillRenewable(

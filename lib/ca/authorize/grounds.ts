@@ -81,6 +81,10 @@ export const withVerdict = (validator: string, basis: Basis): Basis => {
   }
 };
 
+/** How a validator outside stands among what allowed a request. */
+export const byValidator = (id: string): string => `validator ${id}`;
+export const isValidators = (by: string): boolean => by.startsWith('validator ');
+
 /** What the Transaction and the certificate have of them on record, for the renewals to come. */
 export const keptOf = ({
   narrowing,

@@ -2,13 +2,14 @@
 
 import { errorText, Outage } from '../../base/errors.ts';
 import { isOutside } from '../../config/endpoint/enrolment.ts';
-import type { Verdict } from '../../ports/records/transaction.ts';
+import type { Transaction, Verdict } from '../../ports/records/transaction.ts';
 import type { ValidationRequest, Validator } from '../../ports/validator.ts';
 import { shortened } from '../../refusal/evidence.ts';
 import { type Reason, reasons } from '../../refusal/reasons.ts';
+import { asItCame } from '../approve/sealed.ts';
 import type { Deps } from '../deps.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
-import { type Denied, deny, type Grounds } from './grounds.ts';
+import { byValidator, type Denied, deny, type Grounds } from './grounds.ts';
 
 /**
  * @param list the endpoint's: those outside among it are asked
@@ -16,11 +17,10 @@ import { type Denied, deny, type Grounds } from './grounds.ts';
  */
 export async function askValidators(
   deps: Deps,
-  request: EnrolmentRequest,
+  question: ValidationRequest,
   list: readonly string[],
   grounds: Omit<Grounds, 'gates'>,
 ): Promise<{ readonly kind: 'allow'; readonly grounds: Grounds } | Denied> {
-  const question = questionOf(request);
   const by = [...grounds.by];
   const verdicts: Verdict[] = [...(grounds.verdicts ?? [])];
   const gates: string[] = [];
@@ -33,7 +33,7 @@ export async function askValidators(
       const refused = deny('validatorRefused', { validator: id, ...(note ? { note } : {}) });
       return { ...refused, verdicts };
     }
-    by.push(`validator ${id}`);
+    by.push(byValidator(id));
     if (validator.notify) gates.push(id);
   }
   return { kind: 'allow', grounds: { ...grounds, by, verdicts, gates } };
@@ -59,6 +59,20 @@ export const questionOf = ({
   csr: csr.der,
   until,
 });
+
+/**
+ * Of a request that is on record, as it came: its challengePassword says to a validator what it is about.
+ * @param csr as it is kept @throws {Outage} when what is sealed of it does not open
+ */
+export async function questionAbout(
+  deps: Pick<Deps, 'macKeys'>,
+  transaction: Transaction,
+  { csr, until }: Pick<ValidationRequest, 'csr' | 'until'>,
+): Promise<ValidationRequest> {
+  const { requestHash, endpoint, transactionIDs } = transaction;
+  const der = await asItCame(deps, transaction, csr);
+  return { requestHash, endpoint, transactionID: transactionIDs[0] ?? '', csr: der, until };
+}
 
 /**
  * Tells those that want to know that no certificate comes of a request. Nothing hangs on it: what could not be told is a

@@ -6,7 +6,6 @@ import { Outage } from '../../base/errors.ts';
 import { CHALLENGE_AHEAD_MS, MAX_ISSUE_ROUNDS, WAIT_FOR_TWIN_MS } from '../../base/limits.ts';
 import { Refusal } from '../../refusal/reasons.ts';
 import { followPolls, pend } from '../approve/pending.ts';
-import { laterTurn } from '../approve/turns.ts';
 import { authorizeEnrolment, authorizeRenewal, type Decision } from '../authorize/authorize.ts';
 import { sayStaticUse } from '../authorize/by-static-challenge.ts';
 import type { NotRenewable } from '../authorize/renew.ts';
@@ -158,26 +157,23 @@ async function asDecided(
       return decision;
     case 'deny':
       throw new DeniedRequest(decision, request, known);
-    case 'pend': {
-      const { authorization } = decision;
-      await requireIssuable(deps, { ca, csr }, authorization, now);
-      if ((await pend(deps, request, known, { authorization, now })) === 'again') {
+    case 'pend':
+    case 'defer': {
+      const [{ grounds }, turn] =
+        decision.kind === 'pend'
+          ? [decision.authorization, undefined]
+          : [decision.proven, decision.turn];
+      await requireIssuable(deps, { ca, csr }, grounds, now);
+      if ((await pend(deps, request, known, { grounds, now, turn })) === 'again') {
         return { kind: 'again' };
       }
-      if (authorization.grounds.isStatic) sayStaticUse(deps, request);
+      if (grounds.isStatic) sayStaticUse(deps, request);
       return { kind: 'pending' };
     }
     case 'grant': {
       // Its own attempt has lapsed, and is replaced.
       const again = transaction && lapsed(transaction, now) ? transaction : undefined;
       const { authorization } = decision;
-      const turn = again ? undefined : await laterTurn(deps, request, authorization.grounds, now);
-      if (turn !== undefined) {
-        await requireIssuable(deps, { ca, csr }, authorization, now);
-        const waits = await pend(deps, request, known, { authorization, now, turn });
-        if (waits !== 'again' && authorization.grounds.isStatic) sayStaticUse(deps, request);
-        return { kind: waits === 'again' ? 'again' : 'pending' };
-      }
       const outside = authorization.grounds.gates.length > 0;
       const begun = again ?? (await beginAllowed(deps, request, known, { outside, now }));
       const order = { ca, endpoint, csr, transaction: begun, view };

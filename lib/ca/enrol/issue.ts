@@ -65,7 +65,7 @@ export async function issue(
   authorization: Authorization,
   now: number,
 ): Promise<Made | 'again'> {
-  const prepared = await prepare(deps, order, authorization, now);
+  const prepared = await prepare(deps, order, authorization.grounds, now);
   const intended = await intend(deps, order, authorization, prepared);
   if (intended === 'again') return 'again';
   const { ca } = order;
@@ -80,10 +80,10 @@ export async function issue(
 export async function requireIssuable(
   deps: Deps,
   order: Pick<Order, 'ca' | 'csr'>,
-  authorization: Authorization,
+  grounds: Grounds,
   now: number,
 ): Promise<void> {
-  await prepare(deps, order, authorization, now);
+  await prepare(deps, order, grounds, now);
 }
 
 type Prepared = {
@@ -98,7 +98,7 @@ type Prepared = {
 async function prepare(
   deps: Deps,
   { ca, csr }: Pick<Order, 'ca' | 'csr'>,
-  { grounds: { names, profile } }: Authorization,
+  { names, profile }: Grounds,
   now: number,
 ): Promise<Prepared> {
   const serial = drawSerial(deps.random(SERIAL_OCTETS));
@@ -301,6 +301,7 @@ async function commit(
     const draft = new Draft(view);
     // Whoever revokes for keyCompromise at this moment comes first, or finds this certificate.
     draft.hold(blocked.kind, blocked.key);
+    const { gateChallenge: _told, ...rest } = transaction;
     const made: Made =
       grounds.gates.length > 0
         ? {
@@ -308,7 +309,7 @@ async function commit(
             certificate: { ...certificate, state: 'signed', der: base64(der) },
           }
         : {
-            transaction: { ...transaction, ...moved(transaction, 'issue', now) },
+            transaction: { ...rest, ...moved(transaction, 'issue', now) },
             certificate: { ...certificate, state: 'issued', der: base64(der) },
           };
     const { transaction: next } = made;

@@ -93,7 +93,11 @@ async function issueApproved(
     if (lacksPersons(transaction, endpoint)) return { kind: 'pending' };
     if (!(await isItsTurn(deps, ca, transaction, now))) return { kind: 'pending' };
   }
-  const decision = await authorizeApproved(deps, { endpoint, ca, transaction, view }, now);
+  const decision = await authorizeApproved(
+    deps,
+    { endpoint, ca, transaction, view, until: found.until },
+    now,
+  );
   switch (decision.kind) {
     case 'again':
       return decision;

@@ -4,10 +4,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sequence } from '../../../lib/asn1/writer.ts';
-import { CLOCK_SKEW_MS } from '../../../lib/base/limits.ts';
+import { CLOCK_SKEW_MS, LEASE_MS } from '../../../lib/base/limits.ts';
 import { decide } from '../../../lib/ca/approve/decide.ts';
 import { nextTurns } from '../../../lib/ca/approve/turns.ts';
 import { sweep } from '../../../lib/ca/jobs.ts';
+import type { ValidationRequest, Validator } from '../../../lib/ports/validator.ts';
 import type { ClientKey } from '../../../lib/protocol/scep/client/client.ts';
 import { parseName } from '../../../lib/x509/names/name.ts';
 import { deviceKey } from '../../support/keys.ts';
@@ -142,6 +143,77 @@ describe('a CA that issues one certificate each two seconds', () => {
     w.lab.clock.at += 10_000;
     assert.equal((await send(w.lab, second, second.poll)).pkiStatus, 'SUCCESS');
     w.check();
+  });
+
+  describe('with a validator outside', () => {
+    const outside = (validator: Validator) =>
+      limited(0.5, {
+        validators: { mdm: validator },
+        authorize: { enrol: ['challenge', 'mdm'], renew: [] },
+      });
+    const wanting = async (validator: Validator) => {
+      const w = await world(outside(validator));
+      await asked(w, 'apple', 1);
+      const { one, answer } = await asked(w, 'apple', 2);
+      assert.equal(answer.pkiStatus, 'PENDING');
+      w.lab.clock.at += 2000;
+      return { w, one };
+    };
+
+    test('asks it when the turn has come, of the request as it came, and issues by its word', async () => {
+      const questions: ValidationRequest[] = [];
+      const { w, one } = await wanting({
+        validate: async (question) => {
+          questions.push(question);
+          return { allow: true, note: 'still enrolled' };
+        },
+        notify: async () => 'release',
+      });
+      assert.equal(questions.length, 1, 'of the first device');
+      assert.equal((await send(w.lab, one, one.poll)).pkiStatus, 'SUCCESS');
+      assert.deepEqual(questions[1]?.csr, one.sent.request.plaintext);
+      const issued = w.transactions().at(-1);
+      assert.deepEqual(issued?.authorizedBy.slice(1), ['validator mdm']);
+      assert.deepEqual(
+        issued?.verdicts?.map(({ validator }) => validator),
+        ['challenge', 'mdm'],
+      );
+      w.check();
+    });
+
+    test('refuses the request then, if it does', async () => {
+      let allow = true;
+      const { w, one } = await wanting({ validate: async () => ({ allow }) });
+      allow = false;
+      assert.equal((await send(w.lab, one, one.poll)).pkiStatus, 'FAILURE');
+      const states = w.transactions().map(({ state }) => state);
+      assert.deepEqual(states.sort(), ['denied', 'issued']);
+      assert.equal(w.certificates().length, 1);
+      w.check();
+    });
+
+    test('asks it again where it gave no answer, and says once what it said', async () => {
+      let up = true;
+      const { w, one } = await wanting({
+        validate: async () => {
+          if (!up) throw new Error('down');
+          return { allow: true };
+        },
+      });
+      up = false;
+      assert.deepEqual(Object.keys(await send(w.lab, one, one.poll)), ['retryAfterMs']);
+      up = true;
+      // Its attempt lapses after it was allowed, and it is asked again.
+      w.key.down = true;
+      await send(w.lab, one, one.poll);
+      w.key.down = false;
+      w.lab.clock.at += LEASE_MS;
+      assert.equal((await send(w.lab, one, one.poll)).pkiStatus, 'SUCCESS');
+      const issued = w.transactions().at(-1);
+      assert.deepEqual(issued?.authorizedBy.slice(1), ['validator mdm']);
+      assert.equal(issued?.verdicts?.length, 2);
+      w.check();
+    });
   });
 
   test('issues nothing by its rule where a person has to approve by now', async () => {
