@@ -23,18 +23,27 @@ const pinned = async (): Promise<Send> => {
   return pinnedHttps(systemNetwork);
 };
 
+/** From a Worker: by their names, whose addresses its platform chooses. */
+export const byName = async (): Promise<Send> => {
+  const { plainFetch } = await import('../../lib/adapters/webhook/plain-fetch.ts');
+  return plainFetch(fetch);
+};
+
+export const secretsOfValidators = ({ validators }: Pick<Config, 'validators'>) =>
+  [...validators.values()].flatMap(validatorSecrets);
+
 /**
  * @param sending how hooks are reached
  * @returns by their names
- * @throws {ConfigError} with a sentence for each secret that is not there
+ * @throws {ConfigError} with a sentence for each secret that is not there, or nothing can be signed with
  */
 export async function outsideValidators(
-  { validators }: Pick<Config, 'validators'>,
+  config: Pick<Config, 'validators'>,
   secrets: Secrets,
   sending: () => Promise<Send> = pinned,
 ): Promise<ReadonlyMap<string, Validator>> {
-  const all = [...validators.values()];
-  const problems = secretProblems(all.flatMap(validatorSecrets), secrets);
+  const all = [...config.validators.values()];
+  const problems = secretProblems(secretsOfValidators(config), secrets);
   if (problems.length > 0) throw new ConfigError(problems);
   const made = new Map<string, Validator>();
   if (all.length === 0) return made;
@@ -63,20 +72,24 @@ async function madeOf(
   }
   const { makeWebhook } = await import('../../lib/adapters/webhook/webhook.ts');
   const { secret, bearer, basic, ...settings } = one;
-  return makeWebhook(
-    {
-      ...settings,
-      secret: secretAt(secret),
-      bearer: bearer && secretAt(bearer),
-      basic: basic && { user: basic.user, password: secretAt(basic.password) },
-    },
-    { clock: systemClock, send: await sending(), limit: (ms) => AbortSignal.timeout(ms) },
-  );
+  const given = {
+    ...settings,
+    secret: secretAt(secret),
+    bearer: bearer && secretAt(bearer),
+    basic: basic && { user: basic.user, password: secretAt(basic.password) },
+  };
+  const limit = (ms: number) => AbortSignal.timeout(ms);
+  try {
+    return makeWebhook(given, { clock: systemClock, send: await sending(), limit });
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new ConfigError([error.message]);
+    throw error;
+  }
 }
 
 /** By this environment. @throws {ConfigError} @throws {Error} with a sentence for a secret that cannot be read */
 export async function openOutside(env: Env) {
   const config = await loadConfig(env);
-  const uses = [...config.validators.values()].flatMap(validatorSecrets);
-  return { config, validators: await outsideValidators(config, await lookUpSecrets(uses)) };
+  const secrets = await lookUpSecrets(secretsOfValidators(config));
+  return { config, validators: await outsideValidators(config, secrets) };
 }

@@ -9,6 +9,7 @@ import { KmsKeys } from '../../lib/adapters/aws/kms/kms-keys.ts';
 import { S3Files } from '../../lib/adapters/aws/s3/files.ts';
 import { S3LogFiles } from '../../lib/adapters/aws/s3/log-files.ts';
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
+import { errorText } from '../../lib/base/errors.ts';
 import {
   AnsweringCas,
   CaCertificates,
@@ -24,10 +25,12 @@ import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
+import type { Config } from '../../lib/config/config.ts';
 import { type Endpoint, everySecret } from '../../lib/config/endpoint/endpoint.ts';
 import type { SecretUse } from '../../lib/config/secret.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import { loadConfig } from '../config/default-config.ts';
+import { byName, outsideValidators, secretsOfValidators } from '../config/outside.ts';
 import { lookUpSecrets, readStaticSecrets } from '../config/static-secrets.ts';
 import { readEnv, setting } from '../env.ts';
 import { sequencingWith } from '../keys.ts';
@@ -96,7 +99,21 @@ export async function openSequencer(log: Log): Promise<SequenceDeps> {
 export async function openMaintenance(log: Log): Promise<PublishDeps> {
   const { deps, keys } = await open(log);
   const { signer } = keys;
-  return { ...deps, crlSigner: signer, cas: new IssuingCas({ ...deps, signer }) };
+  return {
+    ...{ ...deps, validators: await validatorsIfThere(deps.config, log) },
+    ...{ crlSigner: signer, cas: new IssuingCas({ ...deps, signer }) },
+  };
+}
+
+/** CRLs are published also while no validator can be asked; what waits for one is asked about later. */
+async function validatorsIfThere(config: Config, log: Log): Promise<Deps['validators']> {
+  try {
+    const secrets = await lookUpSecrets(secretsOfValidators(config));
+    return await outsideValidators(config, secrets);
+  } catch (error) {
+    log({ event: 'validators.absent', severity: 'error', detail: errorText(error) });
+    return new Map();
+  }
 }
 
 /**
@@ -111,12 +128,16 @@ export async function openService(
   uses: (endpoint: Endpoint) => readonly SecretUse[] = everySecret,
 ): Promise<ServerDeps> {
   const { deps, keys, sequencing } = await open(log, connection, new RetryQuota());
-  const used = [...deps.config.endpoints.values()].flatMap(uses);
-  const staticSecrets = readStaticSecrets(used, await lookUpSecrets(used, connection));
-  warnOfStaticChallenges(deps.config, log);
+  const { config } = deps;
+  const used = [...config.endpoints.values()].flatMap(uses);
+  const found = await lookUpSecrets([...used, ...secretsOfValidators(config)], connection);
+  const staticSecrets = readStaticSecrets(used, found);
+  // A connection of its own is what a Worker has, which reaches hosts by their names only.
+  const validators = await outsideValidators(config, found, connection && byName);
+  warnOfStaticChallenges(config, log);
   const { signer, raKeys } = keys;
   const cas = new AnsweringCas({ ...deps, signer, raKeys });
   return {
-    ...{ ...deps, staticSecrets, signer, crlSigner: signer, raKeys, cas, sequencing },
+    ...{ ...deps, staticSecrets, validators, signer, crlSigner: signer, raKeys, cas, sequencing },
   };
 }

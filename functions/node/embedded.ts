@@ -25,7 +25,8 @@ import { ConfigError } from '../../lib/config/error.ts';
 import { countedLog } from '../../lib/http/metrics.ts';
 import type { Log } from '../../lib/ports/log.ts';
 import type { Sequencing } from '../../lib/ports/log-files.ts';
-import { readStaticSecrets } from '../config/static-secrets.ts';
+import { outsideValidators, secretsOfValidators } from '../config/outside.ts';
+import { lookUpSecrets, readStaticSecrets } from '../config/static-secrets.ts';
 import { ceremonies, type Keys, type KeysEnv, openKeys, requireTogether } from '../keys.ts';
 import { keepToken, readToken, replaceToken } from './admin-token.ts';
 import { type Database, type DatabaseEnv, logsOf, openDatabase, storeOf } from './database.ts';
@@ -65,7 +66,9 @@ export async function openEmbedded(
     return begin(document);
   };
   const begin = async (document: Config): Promise<Embedded> => {
-    const deps = depsOf(document, { database, keys, kept, log, logs });
+    const secrets = await lookUpSecrets(secretsOfValidators(document));
+    const validators = await outsideValidators(document, secrets);
+    const deps = depsOf(document, validators, { database, keys, kept, log, logs });
     warnOfStaticChallenges(document, log);
     const { signer, raKeys, kms } = keys;
     const made = kms ? await look(deps) : await makeAll({ ...deps, signer, raKeys });
@@ -95,7 +98,11 @@ type Opened = {
   readonly logs: Sequencing;
 };
 
-function depsOf(config: Config, { database, keys, kept, log, logs }: Opened): ServerDeps {
+function depsOf(
+  config: Config,
+  validators: ServerDeps['validators'],
+  { database, keys, kept, log, logs }: Opened,
+): ServerDeps {
   const { raKeys, macKeys } = keys;
   const { metrics } = kept;
   const signer = metrics?.signer(keys.signer) ?? keys.signer;
@@ -108,7 +115,7 @@ function depsOf(config: Config, { database, keys, kept, log, logs }: Opened): Se
     ...{ config, store, index: database.index, crls, cas, log },
     ...{ signer, crlSigner: signer, raKeys, macKeys },
     ...{ logs, sequencing: logs },
-    validators: new Map(),
+    validators,
     staticSecrets: readStaticSecrets([...config.endpoints.values()].flatMap(everySecret)),
     ...(database.issuerFiles ? { issuerFiles: database.issuerFiles } : {}),
     ...(database.expire ? { expiring: { expire: database.expire.bind(database) } } : {}),

@@ -29,10 +29,13 @@ export function guardedValidator(
       if (now < restsUntil && restsUntil <= now + OUTSIDE_REST_MS) {
         throw new Outage(`the validator "${id}" has failed ${OUTSIDE_FAILURES} times, and rests`);
       }
+      const left = question.until - now;
+      if (left <= 0) throw new Outage(`no time is left to ask the validator "${id}"`);
       try {
-        return await inTime(question.until - now, () => ask(question));
+        return await inTime(left, () => ask(question));
       } catch (error) {
         failed();
+        if (error instanceof Outage) throw error;
         throw new Outage(`the validator "${id}": ${errorText(error)}`, { cause: error });
       }
     };
@@ -48,8 +51,7 @@ export function guardedValidator(
 
 /** @throws {Outage} when the work takes longer than `ms` milliseconds; it may go on */
 function inTime<T>(ms: number, work: () => Promise<T>): Promise<T> {
-  const late = new Outage('it did not answer in time');
-  if (ms <= 0) return Promise.reject(late);
+  const late = new Error('it did not answer in time');
   const timer = AbortSignal.timeout(ms);
   const over = new Promise<never>((_, reject) => {
     timer.addEventListener('abort', () => reject(late), { once: true });

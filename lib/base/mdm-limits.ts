@@ -32,3 +32,7 @@ export const OUTSIDE_MS = 8000;
 export const OUTSIDE_FAILURES = 5;
 export const OUTSIDE_FAILURES_MS = 30_000;
 export const OUTSIDE_REST_MS = 15_000;
+
+/** Orders to revoke that are taken from a validator outside at once, and how often in one run. */
+export const REVOCATION_BATCH = 100;
+export const REVOCATION_BATCHES = 10;

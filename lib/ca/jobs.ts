@@ -1,8 +1,8 @@
-// The periodic jobs: void abandoned attempts, expire requests that were not approved, revoke what renewals supersede, ask release gates again
-// that did not answer, put events under checkpoints of their logs, write the index of searches, publish CRLs, warn of CA certificates that end soon, lint samples of what profiles
-// certify, delete expired records where the store does not do so itself. The sweeper never signs. Lists may
-// lag, so each record is read before it is acted on, and each write is conditional: two sweepers at once do
-// no harm.
+// The periodic jobs: void abandoned attempts, expire requests that were not approved, revoke what renewals supersede, ask
+// release gates again that did not answer, revoke what validators outside order, put events under checkpoints of their
+// logs, write the index of searches, publish CRLs, warn of CA certificates that end soon, lint samples of what profiles
+// certify, delete expired records where the store does not do so itself. The sweeper never signs. Lists may lag, so each
+// record is read before it is acted on, and each write is conditional: two sweepers at once do no harm.
 
 import { errorText, Outage } from '../base/errors.ts';
 import {
@@ -30,6 +30,7 @@ import { endLapsed } from './enrol/rollback.ts';
 import { tellConfiguration } from './log/configuration.ts';
 import { sequenceAll } from './log/sequence.ts';
 import { lateLogs } from './log/status.ts';
+import { carryOutRevocations } from './outside/revocations.ts';
 import { uncertifiable } from './policy/certifiable.ts';
 import { INDEX_LATE_MS, indexFresh, indexLate } from './query/keep-index.ts';
 import { openStates } from './query/transactions.ts';
@@ -119,6 +120,16 @@ export function jobsOf(deps: PublishDeps, served: readonly string[] = namedIn(de
     ...(deps.expiring
       ? [{ name: 'expire', ...minutely, run: () => expire(deps, deps.expiring) }]
       : []),
+    ...[...deps.validators].flatMap(([id, { revocations }]): Job[] =>
+      revocations
+        ? [
+            {
+              ...{ ...minutely, name: `revocations ${id}`, last: true },
+              run: () => carryOutRevocations(deps, id, revocations),
+            },
+          ]
+        : [],
+    ),
     ...served.flatMap((id): Job[] => [
       { name: `crl ${id}`, ...minutely, run: () => onceMade(crlJob(deps, id)) },
       { name: `expiry ${id}`, ...daily, run: () => expiryJob(deps, id) },

@@ -49,7 +49,7 @@ export interface Validator {
   readonly revocations?: RevocationQueue;
 }
 
-type RevocationOrder = {
+export type RevocationOrder = {
   /** Its own name for the order. */
   readonly context: string;
   /** Hexadecimal, lower case. */
