@@ -22,7 +22,7 @@ export function guardedValidator(
     failures = [];
   };
   const within =
-    <Q extends ValidationRequest, A>(ask: (question: Q) => Promise<A>) =>
+    <Q extends Pick<ValidationRequest, 'until'>, A>(ask: (question: Q) => Promise<A>) =>
     async (question: Q): Promise<A> => {
       const now = clock.now();
       // A moment further ahead than a rest lasts was set by a clock that was wrong.
@@ -39,11 +39,12 @@ export function guardedValidator(
         throw new Outage(`the validator "${id}": ${errorText(error)}`, { cause: error });
       }
     };
-  const { notify, refused, revocations } = validator;
+  const { notify, refused, waiting, revocations } = validator;
   return {
     validate: within((request) => validator.validate(request)),
     ...(notify ? { notify: within((notice) => notify.call(validator, notice)) } : {}),
     ...(refused ? { refused: within((notice) => refused.call(validator, notice)) } : {}),
+    ...(waiting ? { waiting: within((notice) => waiting.call(validator, notice)) } : {}),
     // For jobs, which have time, and no device that waits.
     ...(revocations ? { revocations } : {}),
   };

@@ -1,8 +1,9 @@
-// The periodic jobs: void abandoned attempts, expire requests that were not approved, revoke what renewals supersede, ask
-// release gates again that did not answer, revoke what validators outside order, put events under checkpoints of their
-// logs, write the index of searches, publish CRLs, warn of CA certificates that end soon, lint samples of what profiles
-// certify, delete expired records where the store does not do so itself. The sweeper never signs. Lists may lag, so each
-// record is read before it is acted on, and each write is conditional: two sweepers at once do no harm.
+// The periodic jobs: void abandoned attempts, expire requests that were not approved, tell webhooks of those that wait,
+// revoke what renewals supersede, ask release gates again that did not answer, revoke what validators outside order, put
+// events under checkpoints of their logs, write the index of searches, publish CRLs, warn of CA certificates that end
+// soon, lint samples of what profiles certify, delete expired records where the store does not do so itself. The sweeper
+// never signs. Lists may lag, so each record is read before it is acted on, and each write is conditional: two sweepers
+// at once do no harm.
 
 import { errorText, Outage } from '../base/errors.ts';
 import {
@@ -22,6 +23,7 @@ import { dueBefore } from '../ports/records/places.ts';
 import type { Row } from '../ports/store.ts';
 import { close } from './approve/pending.ts';
 import { release } from './approve/release.ts';
+import { type Telling, tellWaiting } from './approve/tell-waiting.ts';
 import { WaitsForRoot } from './authority/ca-certificates.ts';
 import { caStatus } from './authority/status.ts';
 import type { Deps, PublishDeps } from './deps.ts';
@@ -42,6 +44,7 @@ import { supersedeDue } from './supersede.ts';
 type Swept = {
   readonly voided: number;
   readonly expired: number;
+  readonly told: number;
   readonly released: number;
   readonly superseded: number;
 };
@@ -53,6 +56,8 @@ const minutely = { everyMs: MINUTELY_MS, limitMs: JOB_LIMIT_MS };
 const UPKEEP_LATE_MS = 15 * 60 * 1000;
 /** Milliseconds that an instance remembers whether upkeep runs: anybody may ask, and a look costs a read. */
 export const UPKEEP_MEMORY_MS = 5000;
+/** Milliseconds of a run in which webhooks are told: what a hook that is silent leaves to the rest of its run. */
+const TELLING_MS = 20_000;
 const sweeping = { name: 'sweep', ...minutely };
 
 /** @returns what to say where no process has run the jobs for a while, as when nothing calls a Worker's schedule; or
@@ -198,12 +203,13 @@ const sweeper: Actor = { kind: 'system', id: 'sweeper' };
 
 /** One run over everything that is due; where it ends before the list does, the next goes on. */
 export async function sweep(deps: Deps): Promise<Swept> {
-  const swept = { voided: 0, expired: 0, released: 0, superseded: 0 };
+  const swept = { voided: 0, expired: 0, told: 0, released: 0, superseded: 0 };
   const now = deps.clock.now();
+  const telling = { until: now + TELLING_MS, silent: new Set<string>() };
   for (const state of [...openStates, ...(supersedes(deps) ? (['issued'] as const) : [])]) {
     for await (const row of dueIn(deps, state, now)) {
       try {
-        const done = await sweepOne(deps, row, now);
+        const done = await sweepOne(deps, row, now, telling);
         if (done) swept[done]++;
       } catch (error) {
         // A Transaction that cannot be swept now does not delay the others.
@@ -248,6 +254,7 @@ async function sweepOne(
   deps: Deps,
   row: Row<'transaction'>,
   now: number,
+  telling: Telling,
 ): Promise<keyof Swept | undefined> {
   const view = new View(deps.store).with([row]);
   const { record: transaction } = row;
@@ -260,6 +267,9 @@ async function sweepOne(
     const end = { event: 'expire', reason: 'requestExpired', now } as const;
     const closed = await close(deps, view, transaction, end);
     return closed === 'done' ? 'expired' : undefined;
+  }
+  if (state === 'pending' && transaction.untold) {
+    return (await tellWaiting(deps, transaction.id, telling)) ? 'told' : undefined;
   }
   if (state === 'signed' && transaction.leaseUntil <= now) {
     const { certificate } = await loadTransaction(view, transaction.id);

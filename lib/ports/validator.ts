@@ -31,6 +31,22 @@ export type RefusedNotice = ValidationRequest & {
   readonly text: string;
 };
 
+export type WaitingNotice = {
+  /** Of the Transaction. */
+  readonly id: string;
+  readonly endpoint: string;
+  /** RFC 4514 text. */
+  readonly subject: string;
+  /** `TYPE:VALUE`: the subjectAltNames that the certificate will have. */
+  readonly names: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  /** Where decision links lead, if there are any. */
+  readonly decisionUrl: string | undefined;
+  /** Milliseconds since 1970 by which it must have answered. */
+  readonly until: number;
+};
+
 export interface Validator {
   /** Returns an answer, which allows or refuses. Throws when it has none; the device is told 503. */
   validate(request: ValidationRequest): Promise<ValidatorAnswer>;
@@ -47,6 +63,9 @@ export interface Validator {
 
   /** What it wants revoked. */
   readonly revocations?: RevocationQueue;
+
+  /** Told that a request waits for an approver. Throws when it could not be told; it is told again, and may be told twice. */
+  readonly waiting?: (notice: WaitingNotice) => Promise<void>;
 }
 
 export type RevocationOrder = {

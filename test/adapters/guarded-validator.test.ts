@@ -90,7 +90,10 @@ test('what it is told goes through the same guard, and a validator that is told 
   const validate = async () => ({ allow: true }) as const;
   const told = guardedValidator(
     'mdm',
-    { validate, notify: async () => 'refuse', refused: () => Promise.reject(new Error('full')) },
+    {
+      ...{ validate, notify: async () => 'refuse', waiting: async () => undefined },
+      refused: () => Promise.reject(new Error('full')),
+    },
     clock,
   );
   assert.equal(
@@ -101,8 +104,12 @@ test('what it is told goes through the same guard, and a validator that is told 
     told.refused?.({ ...question, reason: 'keyRefused', text: '' }) ?? Promise.resolve(),
     /the validator "mdm": full/,
   );
-  const plain = guardedValidator('mdm', { validate }, clock);
-  assert.deepEqual([plain.notify, plain.refused], [undefined, undefined]);
+  const waiting = { id: 'i', endpoint: 'default', subject: '', names: [], expiresAt: start };
+  const late = { ...waiting, decisionUrl: undefined, until: start };
+  await told.waiting?.({ ...late, until: start + 8000 });
+  await assert.rejects(told.waiting?.(late) ?? Promise.resolve(), /no time is left/);
+  const { notify, refused, waiting: none } = guardedValidator('mdm', { validate }, clock);
+  assert.deepEqual([notify, refused, none], [undefined, undefined, undefined]);
 });
 
 test('its queue of revocations is its own', () => {

@@ -40,7 +40,7 @@ async function examined(args: readonly string[], bend: (world: World) => void = 
   const hook: Validator = { validate: async () => ({ allow: true }) };
   const outside = async () => ({
     config,
-    validators: new Map([
+    validators: new Map<string, Validator>([
       ['contoso', world.validator],
       ['hook', hook],
     ]),

@@ -336,6 +336,28 @@ test('maintenance gives back what abandoned attempts held, and expires what was 
   assert.equal((await approving.transactions('expired')).length, 2);
 });
 
+test('maintenance tells a webhook of what waits, and marks it', async () => {
+  const told: string[] = [];
+  const hook: Validator = {
+    validate: () => assert.fail('it was asked'),
+    waiting: async ({ id }) => {
+      told.push(id);
+    },
+  };
+  const url = 'https://hooks.example.com/';
+  const w = await deployed({
+    config: { validators: { hook: { kind: 'webhook', url, secret: 'env:HOOK' } } },
+    endpoint: { approval: 'always', approvalNotice: ['hook'] },
+    validators: { hook },
+  });
+  const wanted = { challenge: await w.lab.challenge(), key: a };
+  assert.equal((await w.ask(wanted)).pkiStatus, 'PENDING');
+  await w.upkeep();
+  const [waiting] = await w.transactions('pending');
+  assert.deepEqual(told, [waiting?.id]);
+  assert.equal(waiting?.untold, undefined);
+});
+
 test('admin makes and revokes challenges, imports and removes devices, revokes certificates, and asks for CRLs', async () => {
   const w = await deployed();
   await fillRegister(w);

@@ -29,7 +29,10 @@ const scepActions: IntuneService = {
 /** Characters of an errorDescription that Intune takes. */
 const MAX_DESCRIPTION = 255;
 
-export function makeIntune(settings: IntuneSettings, outside: IntuneDeps): Required<Validator> {
+export function makeIntune(
+  settings: IntuneSettings,
+  outside: IntuneDeps,
+): Required<Omit<Validator, 'waiting'>> {
   const services = new IntuneServices(settings, outside);
 
   /** @returns Intune's code @throws {Outage} */

@@ -3,6 +3,7 @@
 
 import { type Bytes, base64, hex, utf8 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
+import { iso } from '../../base/text.ts';
 import { hash, hmacSha256 } from '../../crypto/native.ts';
 import type { ValidationRequest } from '../../ports/validator.ts';
 import { readCertificationRequest } from '../../x509/csr.ts';
@@ -12,14 +13,8 @@ import { type HookMessage, membersOf, type Style, type WebhookSettings } from '.
 
 /** @param key octets of the secret */
 export function scepterStyle({ id }: WebhookSettings, key: Bytes): Style {
-  const message = (now: number, event: string, request: ValidationRequest, more: object) => {
-    const { endpoint, transactionID, requestHash, csr } = request;
-    const { subject, names, key: device, requestedExtensions } = describeRequest(csr);
-    const body = JSON.stringify({
-      ...{ event, endpoint, transactionID, requestHash, csr: base64(csr) },
-      ...{ subject, names, key: device.algorithm, requestedExtensions },
-      ...more,
-    });
+  const message = (now: number, event: string, members: object) => {
+    const body = JSON.stringify({ event, ...members });
     const timestamp = `${Math.floor(now / 1000)}`;
     const signed = utf8(`${timestamp}.${body}`);
     const headers = {
@@ -32,21 +27,33 @@ export function scepterStyle({ id }: WebhookSettings, key: Bytes): Style {
   return {
     validation: (request, now) => {
       const { challengePassword } = readCertificationRequest(request.csr);
-      return message(now, 'validate', request, { challenge: challengePassword ?? null });
+      const asked = { ...membersFor(request), challenge: challengePassword ?? null };
+      return message(now, 'validate', asked);
     },
     issued: (notice, now) => {
       const { serial, certificate } = notice;
-      return message(now, 'issued', notice, { serial, certificate: base64(certificate) });
+      const members = { ...membersFor(notice), serial, certificate: base64(certificate) };
+      return message(now, 'issued', members);
     },
     refused: (notice, now) => {
       const { reason, text } = notice;
-      return message(now, 'refused', notice, { reason, text });
+      return message(now, 'refused', { ...membersFor(notice), reason, text });
     },
+    waiting: ({ until: _, expiresAt, decisionUrl = null, ...notice }, now) =>
+      message(now, 'waiting', { ...notice, expiresAt: iso(expiresAt), decisionUrl }),
     answer: (reply, sent) => {
       const { allow, reason } = read(reply, sent);
       return typeof reason === 'string' ? { allow, note: reason } : { allow };
     },
     receipt: (reply, sent) => (read(reply, sent).allow ? 'release' : 'refuse'),
+  };
+}
+
+function membersFor({ endpoint, transactionID, requestHash, csr }: ValidationRequest) {
+  const { subject, names, key, requestedExtensions } = describeRequest(csr);
+  return {
+    ...{ endpoint, transactionID, requestHash, csr: base64(csr) },
+    ...{ subject, names, key: key.algorithm, requestedExtensions },
   };
 }
 

@@ -7,6 +7,7 @@ import type {
   RefusedNotice,
   ValidationRequest,
   Validator,
+  WaitingNotice,
 } from '../../ports/validator.ts';
 import type { IpRange } from '../../x509/names/general-name.ts';
 import type { HookReply } from './send.ts';
@@ -44,6 +45,8 @@ export interface Style {
   validation(request: ValidationRequest, now: number): HookMessage;
   issued(notice: IssuedNotice, now: number): HookMessage;
   refused(notice: RefusedNotice, now: number): HookMessage;
+  /** Absent where the style has no such notice. */
+  waiting?(notice: WaitingNotice, now: number): HookMessage;
 
   /** Of a validation. @throws {Outage} when it is no answer */
   answer(reply: HookReply, message: HookMessage): HookVerdict;

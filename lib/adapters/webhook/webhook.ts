@@ -5,7 +5,7 @@ import { type Bytes, base64, fromBase64, utf8 } from '../../base/bytes.ts';
 import { errorText, Outage } from '../../base/errors.ts';
 import { visible } from '../../base/text.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { ValidationRequest, Validator } from '../../ports/validator.ts';
+import type { Validator } from '../../ports/validator.ts';
 import { readCertificationRequest } from '../../x509/csr.ts';
 import { scepterStyle } from './scepter.ts';
 import { type HookReply, type Send, Unanswerable } from './send.ts';
@@ -36,32 +36,41 @@ export function makeWebhook(settings: WebhookSettings, world: WebhookWorld): Val
     keyOf(settings),
   );
   const post = poster(settings, world);
+  /** @param about has secrets that must not be in what is said of it */
   const exchange = async <T>(
-    request: ValidationRequest,
     message: HookMessage,
+    about: { readonly until: number; readonly csr?: Bytes },
     read: (reply: HookReply, message: HookMessage) => T,
   ): Promise<T> => {
     try {
-      return read(await post(message, request.until), message);
+      return read(await post(message, about.until), message);
     } catch (error) {
       if (!(error instanceof Outage)) throw error;
-      const said = withoutSecrets(error.message, settings, request);
+      const said = withoutSecrets(error.message, settings, about.csr);
       throw new Outage(`the webhook "${id}" gave no answer: ${said}`);
     }
   };
   const now = () => world.clock.now();
+  const { waiting: waitingFor } = style;
   return {
     validate: async (request) => {
       const message = style.validation(request, now());
-      const { allow, note } = await exchange(request, message, style.answer);
+      const { allow, note } = await exchange(message, request, style.answer);
       if (note === undefined) return { allow };
-      return { allow, note: withoutSecrets(note, settings, request) };
+      return { allow, note: withoutSecrets(note, settings, request.csr) };
     },
     ...(settings.notify
       ? {
-          notify: (notice) => exchange(notice, style.issued(notice, now()), style.receipt),
+          notify: (notice) => exchange(style.issued(notice, now()), notice, style.receipt),
           refused: async (notice) => {
-            await exchange(notice, style.refused(notice, now()), style.receipt);
+            await exchange(style.refused(notice, now()), notice, style.receipt);
+          },
+        }
+      : {}),
+    ...(waitingFor
+      ? {
+          waiting: async (notice) => {
+            await exchange(waitingFor(notice, now()), notice, style.receipt);
           },
         }
       : {}),
@@ -129,9 +138,9 @@ function authorizationOf({ id, bearer, basic }: WebhookSettings): Readonly<Recor
 function withoutSecrets(
   text: string,
   { secret, bearer = '', basic }: WebhookSettings,
-  { csr }: ValidationRequest,
+  csr: Bytes | undefined,
 ): string {
-  const { challengePassword = '' } = readCertificationRequest(csr);
+  const { challengePassword = '' } = csr ? readCertificationRequest(csr) : {};
   const hidden = [challengePassword, secret, bearer, basic?.password ?? '']
     .filter((value) => value !== '')
     .reduce((rest, value) => rest.replaceAll(value, '***'), text);

@@ -63,6 +63,9 @@ export async function pend(
     ...keptOf(grounds),
     undo: challenge ? { challenge: challenge.key } : {},
     expiresAt: now + endpoint.pendingTtlMs,
+    ...(turn === undefined && endpoint.approvalNotice.length > 0
+      ? { untold: endpoint.approvalNotice }
+      : {}),
     ...(grounds.renews ? { renews: grounds.renews.serial } : {}),
     ...(password === undefined
       ? {}

@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
 import type { Legacy } from '../../crypto/algorithms.ts';
 import { checkJamf, type JamfHook, jamf } from '../outside/jamf.ts';
 import { checkNdes, type NdesPage, ndes } from '../outside/ndes.ts';
-import type { Outside } from '../outside/validators.ts';
+import { checkNotified, type Outside } from '../outside/validators.ts';
 import type { Profile } from '../profile.ts';
 import { described, duration, id } from '../schema.ts';
 import { type Secrets, type SecretUse, secretProblems } from '../secret.ts';
@@ -33,6 +33,8 @@ export type Endpoint = {
   readonly approval: (typeof approvals)[number];
   /** How many persons must approve a request that waits. */
   readonly approvers: number;
+  /** Webhooks that are told of each request that waits. */
+  readonly approvalNotice: readonly string[];
   /** How long a request waits for its approver. */
   readonly pendingTtlMs: number;
   /** How long an outcome is kept, so that it answers repeats and polls. */
@@ -76,6 +78,10 @@ export const endpoint = z.strictObject({
     'how many persons must approve: 1 or 2, of whom none made the challenge',
     z._default(z.int().check(z.gte(1), z.lte(2)), 1),
   ),
+  approvalNotice: described(
+    'webhooks of style "scepter", of "validators", that are told of each request that waits for an approver',
+    z._default(z.array(id), []),
+  ),
   pendingTtl: described('how long a request waits for its approver', z.prefault(duration, '7d')),
   repeat: described(
     'how long an outcome that rests on something reusable answers the same request again',
@@ -118,6 +124,8 @@ export function checkEndpoint(
     ...{ endpoint: name, renews: renew.authorize, outside, problems },
     ...{ approval: given.approval, approvers: given.approvers },
   });
+  const { approval, approvalNotice } = given;
+  checkNotified(`endpoints.${name}`, { approval, approvalNotice, outside, problems });
   const { authorize } = enrol;
   const asked = { endpoint: name, authorize, problems };
   const page = given.ndes && checkNdes(given.ndes, asked);
@@ -131,7 +139,7 @@ export function checkEndpoint(
     ...{ id: name, ca: given.ca, profile, enrol: enrolment },
     renew,
     namesPerKey: given.namesPerKey,
-    ...{ approval: given.approval, approvers: given.approvers },
+    ...{ approval, approvers: given.approvers, approvalNotice },
     pendingTtlMs: given.pendingTtl,
     repeatMs: given.repeat,
     challengeTtlMs: given.challengeTtl,

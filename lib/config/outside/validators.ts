@@ -167,6 +167,37 @@ export function checkValidators(
   return checked;
 }
 
+type Notified = {
+  readonly approval: string;
+  readonly approvalNotice: readonly string[];
+  readonly outside: Outside;
+  readonly problems: string[];
+};
+
+/** @param path of the endpoint */
+export function checkNotified(
+  path: string,
+  { approval, approvalNotice, outside: { named, validators }, problems }: Notified,
+): void {
+  if (approval === 'never' && approvalNotice.length > 0) {
+    problems.push(
+      `${path}.approvalNotice: has no effect while "approval" is "never": leave it out`,
+    );
+  }
+  const isHook = (name: string): boolean => {
+    const one = validators.get(name);
+    return one?.kind === 'webhook' && one.style === 'scepter';
+  };
+  for (const [i, one] of approvalNotice.entries()) {
+    // One that is wrong in itself has its own sentence.
+    const isWrong = named.includes(one) && !validators.has(one);
+    if (isHook(one) || isWrong) continue;
+    const known = named.filter(isHook).map((name) => `"${name}"`);
+    const wanted = known.length > 0 ? known.join(', ') : 'one of "validators"';
+    problems.push(`${path}.approvalNotice.${i}: must be a webhook of style "scepter": ${wanted}`);
+  }
+}
+
 /** What whoever asks it has to know. */
 export function validatorSecrets(one: OutsideValidator): SecretUse[] {
   const all =

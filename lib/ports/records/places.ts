@@ -82,11 +82,12 @@ const placesByKind: {
   readonly [K in Kind]?: (record: Records[K], key: string) => readonly Place[];
 } = {
   transaction: (record, key) => {
-    const { endpoint, ca, state, leaseUntil, expiresAt, supersedeAt } = record;
+    const { endpoint, ca, state, leaseUntil, expiresAt, supersedeAt, untold, createdAt } = record;
     const due = {
       intended: leaseUntil,
       signed: leaseUntil,
-      pending: expiresAt,
+      // At once, where somebody is yet to be told of it.
+      pending: untold ? createdAt : expiresAt,
       approved: expiresAt,
       issued: supersedeAt,
     };

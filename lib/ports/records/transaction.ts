@@ -96,6 +96,8 @@ export type TransactionBase = {
   readonly approval?: Approval;
   /** While it waits for another person, and of one that was denied or expired then. */
   readonly votes?: readonly Vote[];
+  /** Webhooks that are yet to be told that it waits; of one that was decided first, those that were not. */
+  readonly untold?: readonly string[];
   /** Of the latest attempt, in every later state. */
   readonly gates?: readonly string[];
   readonly evidence?: Evidence;

@@ -133,6 +133,23 @@ withOpenssl((openssl) =>
       assert.deepEqual([none, nor], [undefined, undefined]);
     });
 
+    test('it is told what waits for an approver, in style scepter alone, and nothing in confidence', async () => {
+      server.answer(says({ allow: true }));
+      const notice = {
+        ...{ id: '01J', endpoint: 'mdm', subject: 'CN=phone-17', names: ['dns:a.example.com'] },
+        ...{ expiresAt: clock.at, decisionUrl: undefined, until: clock.at + 8000 },
+      };
+      await server.hook({ notify: false }).waiting?.(notice);
+      assert.deepEqual(JSON.parse(server.taken[0]?.body ?? ''), {
+        ...{ event: 'waiting', id: '01J', endpoint: 'mdm', subject: 'CN=phone-17' },
+        ...{ names: ['dns:a.example.com'], decisionUrl: null },
+        expiresAt: new Date(clock.at).toISOString(),
+      });
+      server.answer(raw(200, '{}'));
+      await assert.rejects(async () => server.hook().waiting?.(notice), outage(/no allow/));
+      assert.equal(server.hook({ style: 'stepca' }).waiting, undefined);
+    });
+
     const noes: readonly (readonly [string, 'stepca' | 'scepter', Handler, string | undefined])[] =
       [
         ['no', 'scepter', says({ allow: false }), undefined],
