@@ -84,7 +84,9 @@ test('a device of Intune enrols, and its certificate is revoked when Intune orde
     assert.equal(Object(record?.record).state, 'revoked');
     // Neither the log nor a file has the secret, a token, or the challenge.
     const tokens = intune.calls.flatMap(({ headers }) => headers.authorization?.slice(7) ?? []);
-    const files = readdirSync(dataDir).map((name) => readFileSync(join(dataDir, name)));
+    const files = readdirSync(dataDir, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => readFileSync(join(dataDir, name)));
     assert.ok(files.length > 1 && tokens.length > 3);
     for (const hidden of [secret, challenge, ...tokens]) {
       assert.ok(!JSON.stringify(log).includes(hidden));
