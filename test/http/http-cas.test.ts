@@ -223,6 +223,41 @@ describe('GET /status', () => {
     for (const said of [text, config.text]) assert.ok(!said.includes('a secret that many know'));
   });
 
+  test('GET /status names the systems outside that an endpoint asks, and none of their secrets', async () => {
+    const allow = { validate: async () => ({ allow: true as const }) };
+    const lab = await makeLab({
+      validators: { intune: allow, hook: allow },
+      config: {
+        validators: {
+          intune: {
+            ...{ kind: 'intune', tenant: 'contoso.example', clientId: 'app' },
+            clientSecret: 'env:INTUNE_SECRET',
+          },
+          hook: {
+            ...{ kind: 'webhook', url: 'https://hooks.example:8443/scep', secret: 'env:HOOK' },
+          },
+        },
+      },
+      endpoint: {
+        enrol: { authorize: ['intune', 'hook'] },
+        renew: { authorize: ['intune'] },
+      },
+    });
+    const { json, text } = await call(lab, 'GET', '/status');
+    const endpoints = json.endpoints as readonly { readonly validators: unknown }[];
+    assert.deepEqual(
+      endpoints.map(({ validators }) => validators),
+      [
+        [
+          { id: 'intune', kind: 'intune', at: 'contoso.example' },
+          { id: 'hook', kind: 'webhook', at: 'hooks.example:8443' },
+        ],
+        [],
+      ],
+    );
+    assert.ok(!text.includes('env:'));
+  });
+
   test('GET /status reports a failing store, without its error', async () => {
     const store = new MemoryStore();
     const lab = await makeLab({ store });

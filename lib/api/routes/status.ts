@@ -52,6 +52,16 @@ const status = answer(
           'it takes a static challenge; uses of it that this instance has counted',
           z.optional(z.strictObject({ uses: z.int() })),
         ),
+        validators: described(
+          'systems outside that it asks: each the tenant of Intune, or the host of a hook',
+          z.array(
+            z.strictObject({
+              id: z.string(),
+              kind: z.enum(['intune', 'webhook']),
+              at: z.string(),
+            }),
+          ),
+        ),
         pages: described('paths at which MDMs get challenges of it', z.array(z.string())),
         pending: described('requests that wait for an approver', z.int()),
         warnings,

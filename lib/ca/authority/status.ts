@@ -13,6 +13,8 @@ import {
 } from '../../base/limits.ts';
 import type { RaGenerationState } from '../../base/words.ts';
 import { type Endpoint, mdmPathsOf } from '../../config/endpoint/endpoint.ts';
+import { outsideOf } from '../../config/endpoint/enrolment.ts';
+import { type OutsideValidator, whereIs } from '../../config/outside/validators.ts';
 import { hash } from '../../crypto/native.ts';
 import type { Crl } from '../../ports/crls.ts';
 import type { AuthorityRecord, CrlPartitions } from '../../ports/records/registry.ts';
@@ -225,6 +227,12 @@ type EndpointStatus = {
   /** Certificates and requests on its static challenge, as this instance has counted them; undefined
    * where it has none. */
   readonly staticUses: number | undefined;
+  /** Systems outside that it asks. */
+  readonly validators: readonly {
+    readonly id: string;
+    readonly kind: OutsideValidator['kind'];
+    readonly at: string;
+  }[];
   /** Paths at which MDMs get challenges of it. */
   readonly pages: readonly string[];
   /** Requests that wait for an approver, as far as they were counted. */
@@ -279,6 +287,10 @@ const endpointsOf = (
     ];
     return {
       ...{ id, ca, profile: profile.id, approval, approvers, legacy, warnings },
+      validators: outsideOf(endpoint).flatMap((name) => {
+        const one = config.validators.get(name);
+        return one ? [{ id: name, kind: one.kind, at: whereIs(one) }] : [];
+      }),
       pages: mdmPathsOf(endpoint),
       pending: pendingAt(id),
       staticUses: enrol.staticChallenge ? uses : undefined,

@@ -114,6 +114,10 @@ function page(found: Status, { warnings, files }: Troubles, url: string, now: nu
   ]);
   const logColumns = ['LOG', 'EVENTS', 'NEWEST CHECKPOINT'];
   const endpointColumns = ['ENDPOINT', 'CA', 'PROFILE', 'APPROVAL', 'LEGACY', 'PENDING'];
+  const validatorRows = endpoints.flatMap(({ id, validators }) =>
+    validators.map((one) => [one.id, one.kind, one.at, id]),
+  );
+  const validatorColumns = ['VALIDATOR', 'KIND', 'ASKS', 'ENDPOINT'];
   const pageRows = endpoints.flatMap(({ id, pages }) => pages.map((path) => [path, id]));
   const warned: Field = ['warning', warnings];
   return [
@@ -121,6 +125,7 @@ function page(found: Status, { warnings, files }: Troubles, url: string, now: nu
     [{ columns: caColumns, rows: caRows }],
     ...(logs.length > 0 ? [[{ columns: logColumns, rows: logRows }]] : []),
     [{ columns: endpointColumns, rows: endpointRows }],
+    ...(validatorRows.length > 0 ? [[{ columns: validatorColumns, rows: validatorRows }]] : []),
     ...(pageRows.length > 0 ? [[{ columns: ['FOR MDMS', 'ENDPOINT'], rows: pageRows }]] : []),
     ...(warnings.length > 0 ? [[{ fields: [warned] }]] : []),
   ];

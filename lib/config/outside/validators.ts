@@ -44,6 +44,10 @@ export type Outside = {
   readonly validators: ReadonlyMap<string, OutsideValidator>;
 };
 
+/** Whom one asks: the tenant of Intune, or the host of a hook. */
+export const whereIs = (one: OutsideValidator): string =>
+  one.kind === 'intune' ? one.tenant : new URL(one.url).host;
+
 /** Its word makes the names that a request asks for those of its device. */
 export const givesNames = (validator: OutsideValidator): boolean =>
   validator.kind === 'intune' || validator.namesAsAsked;
