@@ -13,6 +13,7 @@ export const functionNames = [
   'admin-lambda',
   'maintenance-lambda',
   'sequencer-lambda',
+  'challenges-lambda',
 ] as const;
 export type FunctionName = (typeof functionNames)[number];
 

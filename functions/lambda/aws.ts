@@ -9,7 +9,9 @@ import { KmsKeys } from '../../lib/adapters/aws/kms/kms-keys.ts';
 import { S3Files } from '../../lib/adapters/aws/s3/files.ts';
 import { S3LogFiles } from '../../lib/adapters/aws/s3/log-files.ts';
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
-import { errorText } from '../../lib/base/errors.ts';
+import { errorText, Outage } from '../../lib/base/errors.ts';
+import { RA_RELOAD_MS } from '../../lib/base/limits.ts';
+import { SingleFlight } from '../../lib/base/single-flight.ts';
 import {
   AnsweringCas,
   CaCertificates,
@@ -17,7 +19,7 @@ import {
 } from '../../lib/ca/authority/ca-certificates.ts';
 import { readMacKeys } from '../../lib/ca/authority/mac-keys.ts';
 import { warnOfStaticChallenges } from '../../lib/ca/authorize/by-static-challenge.ts';
-import type { Deps, PublishDeps, ServerDeps } from '../../lib/ca/deps.ts';
+import type { ChallengeDeps, Deps, PublishDeps, ServerDeps } from '../../lib/ca/deps.ts';
 import { logged } from '../../lib/ca/log/outbox.ts';
 import type { SequenceDeps } from '../../lib/ca/log/sequence.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
@@ -26,9 +28,10 @@ import { TriedWrites } from '../../lib/ca/record/written.ts';
 import { ServedCrls } from '../../lib/ca/revoke/served-crls.ts';
 import { Tally } from '../../lib/ca/tally.ts';
 import type { Config } from '../../lib/config/config.ts';
-import { type Endpoint, everySecret } from '../../lib/config/endpoint/endpoint.ts';
+import { type Endpoint, everySecret, pageSecrets } from '../../lib/config/endpoint/endpoint.ts';
 import type { SecretUse } from '../../lib/config/secret.ts';
 import type { Log } from '../../lib/ports/log.ts';
+import { type Certificate, readCertificate } from '../../lib/x509/certificate.ts';
 import { loadConfig } from '../config/default-config.ts';
 import { byName, outsideValidators, secretsOfValidators } from '../config/outside.ts';
 import { lookUpSecrets, readStaticSecrets } from '../config/static-secrets.ts';
@@ -77,7 +80,7 @@ async function open(log: Log, connection?: AwsConnection, quota?: RetryQuota) {
   const cas = new CaCertificates(ports);
   const keyOf = (id: string) => cas.publicKey(id);
   const crls = new GuardedCrls(files, { keyOf, macKeys: keys.macKeys, log });
-  return { deps: { ...ports, cas, crls, issuerFiles: files }, keys, sequencing };
+  return { deps: { ...ports, cas, crls, issuerFiles: files }, keys, sequencing, files };
 }
 
 /**
@@ -93,6 +96,17 @@ export const openAdministration = async (log: Log): Promise<Deps> => (await open
 export async function openSequencer(log: Log): Promise<SequenceDeps> {
   const { deps, sequencing } = await open(log);
   return { ...deps, logs: sequencing };
+}
+
+/**
+ * Challenges for MDMs: it has the MAC keys of challenges and of records, and of a CA what everybody may read of it.
+ * @throws {Error} as above
+ */
+export async function openChallenges(log: Log): Promise<ChallengeDeps> {
+  const { deps, files } = await open(log);
+  const uses = [...deps.config.endpoints.values()].flatMap(pageSecrets);
+  const staticSecrets = readStaticSecrets(uses, await lookUpSecrets(uses));
+  return { ...deps, staticSecrets, cas: publishedCas(files) };
 }
 
 /** Maintenance: signs CRLs. @throws {Error} as above */
@@ -139,5 +153,19 @@ export async function openService(
   const cas = new AnsweringCas({ ...deps, signer, raKeys });
   return {
     ...{ ...deps, staticSecrets, validators, signer, crlSigner: signer, raKeys, cas, sequencing },
+  };
+}
+
+/** Of CAs, what relying parties fetch: its certificate as the file has it. */
+function publishedCas(files: Pick<S3Files, 'issuer'>): ChallengeDeps['cas'] {
+  const known = new SingleFlight<Certificate>();
+  const read = async (id: string): Promise<Certificate> => {
+    const der = await files.issuer(id);
+    if (der) return readCertificate(der);
+    throw new Outage(`the certificate of the CA "${id}" is not among the files yet`);
+  };
+  return {
+    certificate: (id) =>
+      known.get(id, () => read(id), { now: systemClock.now(), maxMs: RA_RELOAD_MS }),
   };
 }

@@ -8,7 +8,9 @@ locals {
   all_viewer_except_host_header = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
 
   # Not /certsrv/mscep_admin/, which hands out challenges.
-  scep_paths  = ["/scep*", "/cgi-bin/pkiclient.exe", "/certsrv/mscep/*"]
+  scep_paths = ["/scep*", "/cgi-bin/pkiclient.exe", "/certsrv/mscep/*"]
+  # As MDMs write it: certsrv and CertSrv.
+  page_paths  = var.challenge_pages ? ["/?ert?rv/*mscep_admin*"] : []
   all_methods = ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "POST", "DELETE"]
 
   # Certificates of CAs for as long as Cache-Control says.
@@ -16,6 +18,17 @@ locals {
     "/crl/*" = { cache = aws_cloudfront_cache_policy.crls[0].id, headers = aws_cloudfront_response_headers_policy.crls[0].id }
     "/aia/*" = { cache = local.caching_optimized, headers = null }
   } : {}
+}
+
+# Says which credentials to bring, because API Gateway gives the header that says so another name.
+resource "aws_cloudfront_function" "mdm_pages" {
+  count = local.cloudfront && var.challenge_pages ? 1 : 0
+
+  name    = "scepter-${var.deployment}-${local.region}-mdm"
+  comment = "Scepter ${var.deployment}: which credentials MDMs bring for challenges"
+  runtime = "cloudfront-js-2.0"
+  publish = true
+  code    = file("${local.policies}/mdm-pages.js")
 }
 
 # What CloudFront sends; the functions read it themselves.
@@ -180,6 +193,26 @@ resource "aws_cloudfront_distribution" "this" {
     content {
       error_code            = custom_error_response.value
       error_caching_min_ttl = 0
+    }
+  }
+
+  dynamic "ordered_cache_behavior" {
+    for_each = local.page_paths
+
+    content {
+      path_pattern             = ordered_cache_behavior.value
+      target_origin_id         = "api"
+      viewer_protocol_policy   = "https-only"
+      allowed_methods          = local.all_methods
+      cached_methods           = ["GET", "HEAD"]
+      cache_policy_id          = local.caching_disabled
+      origin_request_policy_id = local.all_viewer_except_host_header
+      compress                 = false
+
+      function_association {
+        event_type   = "viewer-request"
+        function_arn = aws_cloudfront_function.mdm_pages[0].arn
+      }
     }
   }
 

@@ -38,7 +38,7 @@ resource "aws_apigatewayv2_api" "this" {
 }
 
 resource "aws_apigatewayv2_integration" "this" {
-  for_each = !local.api ? toset([]) : local.admin_type == "jwt" || var.decision_links ? toset(["scep", "admin"]) : toset(["scep"])
+  for_each = !local.api ? toset([]) : toset(concat(["scep"], local.admin_type == "jwt" || var.decision_links ? ["admin"] : [], var.challenge_pages ? ["challenges"] : []))
 
   api_id                 = aws_apigatewayv2_api.this[0].id
   integration_type       = "AWS_PROXY"
@@ -87,6 +87,16 @@ resource "aws_apigatewayv2_route" "decide" {
   api_id    = aws_apigatewayv2_api.this[0].id
   route_key = "ANY /decide"
   target    = "integrations/${aws_apigatewayv2_integration.this["admin"].id}"
+}
+
+# One spelling of each path: routes are case-sensitive. CloudFront makes it of all (distribution.tf).
+resource "aws_apigatewayv2_route" "mdm" {
+  # checkov:skip=CKV_AWS_309: MDMs have an account of the configuration, which the function asks for.
+  for_each = var.challenge_pages ? toset(["/certsrv/mscep_admin", "/certsrv/{endpoint}/mscep_admin", "/hooks/jamf/{endpoint}"]) : toset([])
+
+  api_id    = aws_apigatewayv2_api.this[0].id
+  route_key = "ANY ${each.key}"
+  target    = "integrations/${aws_apigatewayv2_integration.this["challenges"].id}"
 }
 
 resource "aws_lambda_permission" "api" {

@@ -30,12 +30,13 @@ locals {
     AdminRole       = local.role_arns.admin
     MaintenanceRole = local.role_arns.maintenance
     SequencerRole   = local.role_arns.sequencer
+    ChallengesRole  = try(local.role_arns.challenges, "")
     OperatorRole    = local.role_arns.operator
   }
 
   # Names are known before the roles are; a principal must be there.
   role_arns = {
-    for name in ["scep", "admin", "maintenance", "sequencer", "operator"] : name =>
+    for name in concat(keys(local.deployed), ["operator"]) : name =>
     var.keys_trust_role_names ? "arn:${local.partition}:iam::${local.account}:role${var.role_path}${local.role_names[name]}" :
     (name == "operator" ? aws_iam_role.operator.arn : aws_iam_role.function[name].arn)
   }
@@ -45,18 +46,21 @@ locals {
     { for name in ["sealing", "log"] : name => templatefile("${local.policies}/${name}-key.json", local.key_policy_values) },
   )
 
+  # A function that a deployment has not got is nobody.
+  key_statements = { for key, text in local.key_policy_texts : key => [for one in jsondecode(text).Statement : jsonencode(one) if !contains(one.Principal.AWS, "")] }
+
   # A role as a principal is kept by its id, which one of the same name made anew does not have. As a condition on
   # whoever is of the account, it is kept by its name.
-  key_policies = { for key, text in local.key_policy_texts : key => var.keys_trust_role_names ? jsonencode({
+  key_policies = { for key, statements in local.key_statements : key => jsonencode({
     Version = "2012-10-17"
     Statement = [
-      for one in jsondecode(text).Statement :
-      jsondecode(length(setsubtract(one.Principal.AWS, values(local.role_arns))) > 0 ? jsonencode(one) : jsonencode(merge(one, {
+      for one in [for text in statements : jsondecode(text)] :
+      jsondecode(!var.keys_trust_role_names || length(setsubtract(one.Principal.AWS, values(local.role_arns))) > 0 ? jsonencode(one) : jsonencode(merge(one, {
         Principal = { AWS = [local.account_root] }
         Condition = merge(try(one.Condition, {}), { ArnEquals = { "aws:PrincipalArn" = one.Principal.AWS } })
       })))
     ]
-  }) : text }
+  }) }
 }
 
 resource "aws_kms_key" "ca" {

@@ -21,7 +21,7 @@ locals {
 
   # Roles are the account's, whatever the Region; a name of IAM has 64 characters.
   role_names = {
-    for name in ["scep", "admin", "maintenance", "sequencer", "operator", "backup"] : name =>
+    for name in ["scep", "admin", "maintenance", "sequencer", "challenges", "operator", "backup"] : name =>
     length("scepter-${var.deployment}-${local.region}-${name}") <= 64 ? "scepter-${var.deployment}-${local.region}-${name}" :
     "${substr("scepter-${var.deployment}-${local.region}", 0, 43)}-${substr(sha256("${var.deployment} ${local.region}"), 0, 8)}-${name}"
   }
@@ -32,7 +32,11 @@ locals {
     admin       = { what = "the admin API", memory_mb = 512, timeout_s = 29, reserved = var.reserved_concurrency == -1 ? -1 : 5 }
     maintenance = { what = "upkeep and CRLs", memory_mb = 512, timeout_s = 300, reserved = var.reserved_concurrency == -1 ? -1 : 1 }
     sequencer   = { what = "the logs", memory_mb = 512, timeout_s = 300, reserved = var.reserved_concurrency == -1 ? -1 : 1 }
+    challenges  = { what = "challenges for MDMs", memory_mb = 512, timeout_s = 15, reserved = var.reserved_concurrency == -1 ? -1 : 5 }
   }
+
+  # Challenges for MDMs are off unless they are asked for.
+  deployed = { for name, one in local.functions : name => one if name != "challenges" || var.challenge_pages }
 
   minutely = toset(["maintenance", "sequencer"])
 
@@ -67,10 +71,23 @@ locals {
     LogKeyArn           = local.log_key_arn
     StreamArn           = local.stream_arn
   }
-  secret_arns = concat(values(var.secrets), var.origin_secret_arns)
-  secrets_policy_values = {
-    SecretArns = join("\",\"", local.secret_arns)
+  # What pages and hooks for MDMs refer to, and static challenges: by the names of variables.
+  page_names = [
+    for reference in flatten([
+      for endpoint in try(values(local.config.endpoints), []) : concat(
+        try([for account in endpoint.ndes.accounts : account.password], []),
+        [for field in ["password", "value"] : try(endpoint.jamf[field], "")],
+      )
+    ]) : trimprefix(reference, "env:")
+  ]
+  static_names = [for endpoint in try(values(local.config.endpoints), []) : trimprefix(try(endpoint.enrol.staticChallenge.secret, ""), "env:")]
+
+  # Each function gets what it asks for; the SCEP function all that is not of pages alone.
+  secrets = {
+    scep       = { for name, arn in var.secrets : name => arn if !contains(local.page_names, name) || contains(local.static_names, name) }
+    challenges = { for name, arn in var.secrets : name => arn if contains(local.page_names, name) }
   }
+  secret_arns = { for name, secrets in local.secrets : name => concat(values(secrets), var.origin_secret_arns) if contains(keys(local.deployed), name) }
   environment_key_policy_values = {
     EnvironmentKeyArn = var.environment_key_arn
   }
@@ -147,7 +164,7 @@ resource "aws_dynamodb_table" "this" {
 }
 
 resource "aws_iam_role" "function" {
-  for_each = local.functions
+  for_each = local.deployed
 
   name                 = local.role_names[each.key]
   path                 = var.role_path
@@ -166,7 +183,7 @@ resource "aws_iam_role" "function" {
 }
 
 resource "aws_iam_role_policy" "function" {
-  for_each = local.functions
+  for_each = local.deployed
 
   name = "scepter"
   role = aws_iam_role.function[each.key].id
@@ -193,13 +210,13 @@ resource "aws_iam_role_policy" "read_logs" {
   policy = templatefile("${local.policies}/read-logs.json", local.policy_values)
 }
 
-# What the environment of the SCEP function names.
+# What the environments of the functions name.
 resource "aws_iam_role_policy" "secrets" {
-  count = length(local.secret_arns) > 0 ? 1 : 0
+  for_each = { for name, arns in local.secret_arns : name => arns if length(arns) > 0 }
 
   name   = "secrets"
-  role   = aws_iam_role.function["scep"].id
-  policy = templatefile("${local.policies}/secrets.json", local.secrets_policy_values)
+  role   = aws_iam_role.function[each.key].id
+  policy = templatefile("${local.policies}/secrets.json", { SecretArns = join("\",\"", each.value) })
 }
 
 # Lambda makes network interfaces in the VPC by the function's role, and opens its environment by it.
@@ -220,7 +237,7 @@ resource "aws_iam_role_policy" "environment_key" {
 }
 
 resource "aws_cloudwatch_log_group" "function" {
-  for_each = local.functions
+  for_each = local.deployed
 
   name              = "/scepter/${var.deployment}/${each.key}"
   retention_in_days = var.log_retention_days
@@ -231,7 +248,7 @@ resource "aws_cloudwatch_log_group" "function" {
 
 resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_116: A device waits for its answer, and the next run of upkeep or of the sequencer comes a minute later.
-  for_each = local.functions
+  for_each = local.deployed
 
   function_name                  = "scepter-${var.deployment}-${each.key}"
   description                    = "Scepter: ${each.value.what}"
@@ -262,8 +279,8 @@ resource "aws_lambda_function" "this" {
         SCEPTER_CONFIG      = "s3:${aws_s3_object.config.bucket}/${aws_s3_object.config.key}"
         NODE_OPTIONS        = "--enable-source-maps"
       },
-      each.key == "scep" ? { for name, arn in var.secrets : name => "secretsmanager:${arn}" } : {},
-      local.cloudfront && each.key == "scep" ? { SCEPTER_ORIGIN_SECRETS = join(",", formatlist("secretsmanager:%s", var.origin_secret_arns)) } : {},
+      { for name, arn in try(local.secrets[each.key], {}) : name => "secretsmanager:${arn}" },
+      local.cloudfront && contains(keys(local.secrets), each.key) ? { SCEPTER_ORIGIN_SECRETS = join(",", formatlist("secretsmanager:%s", var.origin_secret_arns)) } : {},
     )
   }
 

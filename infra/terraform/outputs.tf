@@ -22,12 +22,12 @@ output "admin_url" {
 }
 
 output "function_names" {
-  description = "Names of the functions: scep, admin, maintenance and sequencer."
+  description = "Names of the functions: scep, admin, maintenance, sequencer, and challenges where challenge_pages is true."
   value       = { for name, one in aws_lambda_function.this : name => one.function_name }
 }
 
 output "function_arns" {
-  description = "ARNs of the functions: scep, admin, maintenance and sequencer."
+  description = "ARNs of the functions: scep, admin, maintenance, sequencer, and challenges where challenge_pages is true."
   value       = { for name, one in aws_lambda_function.this : name => one.arn }
 }
 

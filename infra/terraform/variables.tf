@@ -89,12 +89,13 @@ variable "code_signing_config_arn" {
 }
 
 variable "function_settings" {
-  description = "Memory in MB, from 256 to 10240, and seconds of time of the functions scep, admin, maintenance and sequencer; by default 512 MB, and 15, 29, 300 and 300 s. An API waits for 29 s at most; maintenance and sequencer take from 60 to 900."
+  description = "Memory in MB, from 256 to 10240, and seconds of time of the functions scep, admin, maintenance, sequencer and challenges; by default 512 MB, and 15, 29, 300, 300 and 15 s. An API waits for 29 s at most; maintenance and sequencer take from 60 to 900."
   type = object({
     scep        = optional(object({ memory_mb = optional(number), timeout_s = optional(number) }), {})
     admin       = optional(object({ memory_mb = optional(number), timeout_s = optional(number) }), {})
     maintenance = optional(object({ memory_mb = optional(number), timeout_s = optional(number) }), {})
     sequencer   = optional(object({ memory_mb = optional(number), timeout_s = optional(number) }), {})
+    challenges  = optional(object({ memory_mb = optional(number), timeout_s = optional(number) }), {})
   })
   default  = {}
   nullable = false
@@ -105,8 +106,8 @@ variable "function_settings" {
   }
 
   validation {
-    condition     = alltrue([for name, one in var.function_settings : try(one.timeout_s, null) == null || try(one.timeout_s >= (contains(["scep", "admin"], name) ? 1 : 60) && one.timeout_s <= (contains(["scep", "admin"], name) ? 29 : 900) && floor(one.timeout_s) == one.timeout_s, false)])
-    error_message = "function_settings: timeout_s must be a whole number: from 1 to 29 for scep and admin, from 60 to 900 for maintenance and sequencer."
+    condition     = alltrue([for name, one in var.function_settings : try(one.timeout_s, null) == null || try(one.timeout_s >= (contains(["scep", "admin", "challenges"], name) ? 1 : 60) && one.timeout_s <= (contains(["scep", "admin", "challenges"], name) ? 29 : 900) && floor(one.timeout_s) == one.timeout_s, false)])
+    error_message = "function_settings: timeout_s must be a whole number: from 1 to 29 for scep, admin and challenges, from 60 to 900 for maintenance and sequencer."
   }
 }
 
@@ -606,6 +607,23 @@ variable "decision_links" {
   }
 }
 
+variable "challenge_pages" {
+  description = "Answers MDMs that ask for challenges, by a function that makes these and nothing else: the pages and hooks that endpoints of the configuration have (ndes, jamf). For an ingress cloudfront or httpApi."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.challenge_pages || contains(["cloudfront", "httpApi"], var.ingress)
+    error_message = "challenge_pages: needs ingress \"cloudfront\" or \"httpApi\", which have routes for them."
+  }
+
+  validation {
+    condition     = var.challenge_pages == anytrue([for endpoint in try(values(jsondecode(var.config).document.endpoints), []) : can(endpoint.ndes) || can(endpoint.jamf)])
+    error_message = "challenge_pages: must be true where an endpoint of the configuration has \"ndes\" or \"jamf\", which nothing answers otherwise, and false where none has."
+  }
+}
+
 variable "runtime" {
   description = "Lambda's runtime. \"nodejs22.x\" is only for an AWS provider that does not know \"nodejs24.x\" yet: 5.100, and 6 before 6.19."
   type        = string
@@ -654,7 +672,7 @@ variable "log_group_key_arn" {
 }
 
 variable "secrets" {
-  description = "ARNs of the secrets in Secrets Manager that the configuration refers to with \"env:NAME\", by that name. The environment of the SCEP function has their ARNs, and it reads them at its start: no value is in an environment or in the state. The policy of a secret's own key lets it do so."
+  description = "ARNs of the secrets in Secrets Manager that the configuration refers to with \"env:NAME\", by that name. The environment of the SCEP function has their ARNs, but for those of pages and hooks, which that of the function for them has; each reads them at its start: no value is in an environment or in the state. The policy of a secret's own key lets it do so."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -675,6 +693,19 @@ variable "secrets" {
       keys(var.secrets),
     )) == 0
     error_message = "secrets: a static challenge of the configuration refers to a variable that is not here."
+  }
+
+  validation {
+    condition = length(setsubtract(
+      [for reference in flatten([
+        for endpoint in try(values(jsondecode(var.config).document.endpoints), []) : concat(
+          try([for account in endpoint.ndes.accounts : account.password], []),
+          [for field in ["password", "value"] : endpoint.jamf[field] if can(endpoint.jamf[field])],
+        )
+      ]) : trimprefix(reference, "env:")],
+      keys(var.secrets),
+    )) == 0
+    error_message = "secrets: a page or hook of the configuration refers to a variable that is not here."
   }
 }
 

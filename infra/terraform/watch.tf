@@ -8,9 +8,9 @@ locals {
     Issued           = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"SUCCESS\" }", value = "1", always = true }
     Refused          = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.pkiStatus = \"FAILURE\" }", value = "1", always = true }
     Rejected         = { from = ["scep"], pattern = "{ $.event = \"scep.pkiOperation\" && $.code = \"SCEP-201\" }", value = "1" }
-    Outages          = { from = ["scep", "admin"], pattern = "{ ($.event = \"http.outage\") || ($.event = \"start.failed\") }", value = "1" }
-    KmsTrouble       = { from = ["scep", "admin", "maintenance", "sequencer"], pattern = "{ $.severity = \"error\" && $.detail = \"KMS *\" }", value = "1" }
-    Tampered         = { from = ["scep", "admin", "maintenance", "sequencer"], pattern = "{ ($.event = \"challenge.tampered\") || ($.event = \"record.altered\") }", value = "1" }
+    Outages          = { from = ["scep", "admin", "challenges"], pattern = "{ ($.event = \"http.outage\") || ($.event = \"start.failed\") }", value = "1" }
+    KmsTrouble       = { from = ["scep", "admin", "maintenance", "sequencer", "challenges"], pattern = "{ $.severity = \"error\" && $.detail = \"KMS *\" }", value = "1" }
+    Tampered         = { from = ["scep", "admin", "maintenance", "sequencer", "challenges"], pattern = "{ ($.event = \"challenge.tampered\") || ($.event = \"record.altered\") }", value = "1" }
     ChallengeFailing = { from = ["scep"], pattern = "{ ($.event = \"challenge.failing\") || ($.event = \"challenge.reused\") || ($.event = \"challenge.decoyUsed\") }", value = "1" }
     CaWarning        = { from = ["maintenance"], pattern = "{ $.event = \"ca.warning\" }", value = "1" }
     LogLate          = { from = ["sequencer"], pattern = "{ $.event = \"upkeep.done\" && $.waitedSeconds > 60 }", value = "1" }
@@ -26,7 +26,7 @@ locals {
   log_filters = merge([
     for metric, about in local.log_metrics : {
       for name in about.from : "${metric}-${name}" => { metric = metric, from = name, pattern = about.pattern, value = about.value, always = try(about.always, false) }
-      if name != "api" || local.api
+      if(name != "api" || local.api) && (name != "challenges" || var.challenge_pages)
     }
   ]...)
 

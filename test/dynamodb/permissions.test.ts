@@ -450,6 +450,29 @@ test('the operator makes CAs, keys and tokens, and ends tokens', async () => {
   });
 });
 
+test('challenges are made for MDMs, and nothing else is', async () => {
+  const secret = 'a password of 16 octets';
+  const account = { user: 'mdm', password: 'env:MDM', subject: { CN: 'device-*' } };
+  const jamf = { user: 'mdm', password: 'env:MDM', subject: { CN: '{serialNumber}' } };
+  const w = await deployed({
+    endpoint: { ndes: { accounts: [account], charset: 'utf-8' }, jamf },
+    staticSecrets: { 'env:MDM': secret },
+  });
+  const headers = { authorization: `Basic ${base64(utf8(`mdm:${secret}`))}` };
+  const page = await (await w.mdm('/certsrv/mscep_admin/', { headers })).text();
+  const [, challenge = ''] = /password is: <B> (\w+) </.exec(page) ?? [];
+  await w.enrolled({ challenge, key: a, subject: 'CN=device-1' });
+  const answer = await w.mdm('/hooks/jamf/default', {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      webhook: { webhookEvent: 'SCEPChallenge' },
+      event: { device: { serialNumber: 'C02' } },
+    }),
+  });
+  await w.enrolled({ challenge: await answer.text(), key: b, subject: 'CN=C02' });
+});
+
 test('the operator repairs altered records', async () => {
   const w = await deployed();
   const chain = [w.lab.announced.chain[0] ?? assert.fail('no chain')];
@@ -535,6 +558,7 @@ const unreached: Readonly<Record<Role, Readonly<Record<string, readonly string[]
       'lib/ca/log/sequence.ts publish',
     ],
   },
+  challenges: {},
   sequencer: {
     'it removes files there, and no record': ['lib/ca/log/sequence.ts publish'],
   },
@@ -568,7 +592,10 @@ for (const role of roles) {
   test(`${role} has been led to every place of its bundle that writes a record`, async () => {
     const known = await sitesIn(functions[role]);
     const been = sites.get(role) ?? new Set();
-    assert.ok(known.size >= (role === 'sequencer' ? 1 : 6), `${known.size} places`);
+    assert.ok(
+      known.size >= (role === 'sequencer' || role === 'challenges' ? 1 : 6),
+      `${known.size} places`,
+    );
     const never = Object.values(unreached[role]).flat();
     const isNever = (site: string) => never.includes(site.split(' ').slice(0, 2).join(' '));
     assert.deepEqual(
@@ -614,10 +641,10 @@ for (const role of roles) {
   });
 }
 
-test('the policies of a Worker allow the writes of the four functions that it stands for', () => {
-  const all = (['scep', 'admin', 'maintenance', 'sequencer'] as const).flatMap((role) => [
-    ...(wrote.get(role) ?? []),
-  ]);
+test('the policies of a Worker allow the writes of the functions that it stands for', () => {
+  const all = (['scep', 'admin', 'maintenance', 'sequencer', 'challenges'] as const).flatMap(
+    (role) => [...(wrote.get(role) ?? [])],
+  );
   assert.deepEqual(allowedTo('worker'), [...new Set(all)].sort());
 });
 

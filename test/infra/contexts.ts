@@ -26,6 +26,11 @@ export const contexts = {
       ...named,
       ...jwt,
       decisionLinks: 'true',
+      config: join(root, 'examples', 'mdm-challenges.json'),
+      challengePages: 'true',
+      secrets: ['WORKSPACE_ONE', 'JAMF']
+        .map((name) => `${name}=arn:aws:secretsmanager:${region}:${account}:secret:${name}-AbCdEf`)
+        .join(),
       plainHttp: 'true',
       filesDomain: 'pki.example.com',
       breakGlassRoleArn: `arn:aws:iam::${account}:role/break-glass`,

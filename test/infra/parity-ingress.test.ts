@@ -1,7 +1,10 @@
 // CDK and Terraform let the same in by the same ways: CloudFront, the web ACL, the API, Function URLs.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { root } from '../support/installed.ts';
 import {
   at,
   blocksOf,
@@ -58,7 +61,9 @@ test('CloudFront has the same paths, protocols, caching, TLS, errors and origin 
     [config, 'https-only'],
     [open, 'allow-all'],
   ] as const) {
-    const behaviours = listAt(template, 'CacheBehaviors');
+    const behaviours = listAt(template, 'CacheBehaviors').filter(
+      (one) => maybe(one, 'FunctionAssociations') === undefined,
+    );
     assert.deepEqual(behaviours.slice(0, -4).map(behaviour), expected(protocol));
     // CRLs and certificates of CAs, and then the logs: parity-files.test.ts.
     for (const one of behaviours.slice(-4, -2)) {
@@ -119,6 +124,55 @@ test('CloudFront has the same paths, protocols, caching, TLS, errors and origin 
     tls,
     `\${var.domain == null ? "TLSv1" : "${at(open, 'ViewerCertificate.MinimumProtocolVersion')}"}`,
   );
+});
+
+test('the page of challenges has the same path and function, and the API the same routes', () => {
+  const resource = resourceOf(hcl, 'aws_cloudfront_distribution', 'this');
+  const block = at(resource, 'dynamic.4.ordered_cache_behavior');
+  assert.equal(at(block, 'for_each'), expression('local.page_paths'));
+  const content = at(block, 'content.0');
+  const [page, ...more] = listAt(distributionOf(named), 'CacheBehaviors').filter((one) =>
+    maybe(one, 'FunctionAssociations'),
+  );
+  assert.deepEqual(more, []);
+  assert.equal(
+    locals.page_paths,
+    expression(`var.challenge_pages ? ["${at(page, 'PathPattern')}"] : []`),
+  );
+  assert.deepEqual(
+    [
+      at(page, 'ViewerProtocolPolicy'),
+      at(page, 'Compress'),
+      at(page, 'FunctionAssociations.0.EventType'),
+      at(page, 'CachePolicyId'),
+      at(page, 'OriginRequestPolicyId'),
+    ],
+    [
+      at(content, 'viewer_protocol_policy'),
+      at(content, 'compress'),
+      at(content, 'function_association.0.event_type'),
+      at(locals, 'caching_disabled'),
+      at(locals, 'all_viewer_except_host_header'),
+    ],
+  );
+  assert.equal(at(content, 'cache_policy_id'), expression('local.caching_disabled'));
+  const made = resourceOf(hcl, 'aws_cloudfront_function', 'mdm_pages');
+  const ofCdk = theOne(named, 'AWS::CloudFront::Function');
+  assert.deepEqual(
+    [at(ofCdk, 'FunctionConfig.Runtime'), at(ofCdk, 'AutoPublish')],
+    [at(made, 'runtime'), at(made, 'publish')],
+  );
+  assert.match(text(at(made, 'code')), /mdm-pages\.js/);
+  assert.equal(
+    at(ofCdk, 'FunctionCode'),
+    readFileSync(join(root, 'infra', 'policies', 'mdm-pages.js'), 'utf8'),
+  );
+  const routes = text(at(resourceOf(hcl, 'aws_apigatewayv2_route', 'mdm'), 'for_each'));
+  const keys = ofType(named, 'AWS::ApiGatewayV2::Route')
+    .map((one) => text(at(one, 'RouteKey')))
+    .filter((key) => /mscep_admin|hooks/.test(key));
+  assert.equal(keys.length, 3);
+  for (const key of keys) assert.ok(routes.includes(`"${key.replace('ANY ', '')}"`), key);
 });
 
 test('the origin secret is a secret on both sides', () => {

@@ -77,7 +77,7 @@ const wired: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'aws_iam_role_policy.operator': { role: 'aws_iam_role.operator.id' },
   'aws_apigatewayv2_integration.this': {
     for_each:
-      '!local.api ? toset([]) : local.admin_type == "jwt" || var.decision_links ? toset(["scep", "admin"]) : toset(["scep"])',
+      '!local.api ? toset([]) : toset(concat(["scep"], local.admin_type == "jwt" || var.decision_links ? ["admin"] : [], var.challenge_pages ? ["challenges"] : []))',
     integration_uri: 'aws_lambda_function.this[each.key].arn',
   },
   'aws_lambda_permission.api': {
@@ -168,6 +168,9 @@ const said: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'aws_apigatewayv2_route.decide': {
     target: `integrations/${expression('aws_apigatewayv2_integration.this["admin"].id')}`,
   },
+  'aws_apigatewayv2_route.mdm': {
+    target: `integrations/${expression('aws_apigatewayv2_integration.this["challenges"].id')}`,
+  },
   'aws_apigatewayv2_authorizer.operators': {
     authorizer_type: 'JWT',
     identity_sources: ['$request.header.Authorization'],
@@ -235,6 +238,7 @@ test('policies name the same principals and resources', () => {
     const arn = expression(`local.role_arns.${name.toLowerCase()}`);
     assert.equal(values[`${name}Role`], arn);
   }
+  assert.equal(values.ChallengesRole, expression('try(local.role_arns.challenges, "")'));
   assert.match(
     text(locals.role_arns),
     /: \(?name == "operator" \? aws_iam_role\.operator\.arn : aws_iam_role\.function\[name\]\.arn\)?\}/,
@@ -304,12 +308,12 @@ test('the policy for making challenges allows the admin function, and its URL on
   );
 });
 
-test('secrets, also the previous origin secret, are named in the environment of the SCEP function only, by ARN', () => {
+test('secrets, also the previous origin secret, are named in the environment of whoever asks for them, by ARN', () => {
   const variables = text(
     at(resourceOf(hcl, 'aws_lambda_function', 'this'), 'environment.0.variables'),
   );
   for (const part of [
-    `each.key == "scep" ? {for name, arn in var.secrets : name => "secretsmanager:${expression('arn')}"} : {}`,
+    `{for name, arn in try(local.secrets[each.key], {}) : name => "secretsmanager:${expression('arn')}"}`,
     'formatlist("secretsmanager:%s", var.origin_secret_arns)',
   ]) {
     assert.ok(variables.includes(part), `${part} in ${variables}`);
@@ -321,11 +325,13 @@ test('secrets, also the previous origin secret, are named in the environment of 
   assert.match(named, /"secretsmanager:",\{"Ref":"ServiceOriginSecret/);
   assert.equal(
     at(resourceOf(hcl, 'aws_iam_role_policy', 'secrets'), 'role'),
-    expression('aws_iam_role.function["scep"].id'),
+    expression('aws_iam_role.function[each.key].id'),
   );
   assert.equal(
     locals.secret_arns,
-    expression('concat(values(var.secrets), var.origin_secret_arns)'),
+    expression(
+      '{for name, secrets in local.secrets : name => concat(values(secrets), var.origin_secret_arns) if contains(keys(local.deployed), name)}',
+    ),
   );
 });
 

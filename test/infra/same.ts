@@ -19,6 +19,7 @@ export const same: Readonly<Record<string, readonly string[]>> = {
   'AWS::CertificateManager::Certificate': ['aws_acm_certificate', 'aws_acm_certificate_validation'],
   'AWS::CloudFront::CachePolicy': ['aws_cloudfront_cache_policy'],
   'AWS::CloudFront::Distribution': ['aws_cloudfront_distribution'],
+  'AWS::CloudFront::Function': ['aws_cloudfront_function'],
   'AWS::CloudFront::OriginAccessControl': ['aws_cloudfront_origin_access_control'],
   'AWS::CloudFront::ResponseHeadersPolicy': ['aws_cloudfront_response_headers_policy'],
   'AWS::CloudWatch::Alarm': ['aws_cloudwatch_metric_alarm'],

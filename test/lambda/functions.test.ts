@@ -334,6 +334,44 @@ describe('a start', () => {
     await started.stop();
   });
 
+  test('the function for MDMs gives challenges that the SCEP function takes, and opens the MAC keys of these and of records alone', async () => {
+    const account = { user: 'mdm', password: 'env:PAGE', subject: { CN: 'device-*' } };
+    const pages = { ca: 'default', ndes: { accounts: [account] } };
+    const config = JSON.stringify({ ...document, endpoints: { default: pages } });
+    // It puts the certificate of the CA where the function for MDMs reads it.
+    await maintenance.invoke({});
+    const from = deployment.kms.calls.length;
+    const started = await deployment.start('challenges-lambda', {
+      SCEPTER_CONFIG: config,
+      PAGE: 'a password of 16 octets',
+    });
+    const target = '/certsrv/mscep_admin?charset=utf-8';
+    const headers = [
+      ['authorization', `Basic ${Buffer.from('mdm:a password of 16 octets').toString('base64')}`],
+    ] as const;
+    assert.equal((await get(started, target)).status, 401);
+    const page = await ask(started, { method: 'GET', target, headers });
+    assert.equal(page.status, 200);
+    const [, password = ''] = /password is: <B> ([0-9A-F]{16}) /.exec(String(page.body)) ?? [];
+    assert.deepEqual(
+      new Set(deployment.since(from)),
+      new Set(['kms:Decrypt mac-challenge', 'kms:Decrypt mac-record']),
+    );
+    assert.equal((await get(started, '/scep?operation=GetCACaps')).status, 404);
+    await started.stop();
+    const ingress = await bridge('http-api', scep);
+    try {
+      const folder = temporary('lambda-client');
+      const url = `${ingress.origin}/scep`;
+      const ca = await strongswan.fetchCa(url, folder);
+      const done = await strongswan.enrol({ url, ca, folder, dn: 'CN=device-9', password });
+      assert.equal(done.ran.code, 0, done.ran.stderr);
+      await verify(done.certificate, ca.ca);
+    } finally {
+      ingress.stop();
+    }
+  });
+
   test('maintenance that cannot start fails, and says why', async () => {
     const started = await deployment.start('maintenance-lambda', { SCEPTER_TABLE: '' });
     await assert.rejects(started.invoke({}), /ConfigError: SCEPTER_TABLE must be set/);

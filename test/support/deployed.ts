@@ -18,7 +18,7 @@ import { sequenceAll } from '../../lib/ca/log/sequence.ts';
 import { GuardedCrls } from '../../lib/ca/record/guarded-crls.ts';
 import { guarded } from '../../lib/ca/record/guarded-store.ts';
 import { TriedWrites } from '../../lib/ca/record/written.ts';
-import { makeAdminApp, makeDeviceApp } from '../../lib/http/app.ts';
+import { makeAdminApp, makeChallengeApp, makeDeviceApp } from '../../lib/http/app.ts';
 import type { CrlStore, IssuerFiles } from '../../lib/ports/crls.ts';
 import type { LogFiles, Sequencing } from '../../lib/ports/log-files.ts';
 import type { Kind } from '../../lib/ports/records/records.ts';
@@ -43,6 +43,7 @@ export const functions = {
   admin: 'functions/admin-lambda.ts',
   maintenance: 'functions/maintenance-lambda.ts',
   sequencer: 'functions/sequencer-lambda.ts',
+  challenges: 'functions/challenges-lambda.ts',
   operator: 'functions/node/operator.ts',
 } as const;
 export type Role = keyof typeof functions;
@@ -263,6 +264,7 @@ export async function deployed(options: LabOptions = {}) {
     fetch: (path: string, init?: RequestInit) =>
       does('admin', async () => admins.fetch(new Request(`http://scep.test${path}`, init))),
   };
+  const mdms = makeChallengeApp(depsOf('challenges'));
   const maintenance = depsOf('maintenance');
   const send = (sent: Sent, path = '/scep') =>
     does('scep', async () => {
@@ -312,6 +314,9 @@ export async function deployed(options: LabOptions = {}) {
       (await does('scep', async () => devices.fetch(new Request('http://scep.test/readyz')))).ok,
     admin: (method: string, path: string, body?: object, headers = {}) =>
       ok(api, method, path, { ...(body ? { body } : {}), headers }),
+    /** What an MDM sends. */
+    mdm: (path: string, init: RequestInit) =>
+      does('challenges', async () => mdms.fetch(new Request(`https://scep.test${path}`, init))),
     /** What a browser of an approver sends. */
     decide: (headers: Record<string, string>, body: URLSearchParams) =>
       api.fetch('/decide', { method: 'POST', headers, body }),

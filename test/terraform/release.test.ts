@@ -35,7 +35,7 @@ before(async () => {
 test('the tree has what people look for, and nothing in it reaches out of it', () => {
   const wanted = ['CHANGELOG.md', 'LICENSE', 'README.md', 'main.tf', 'policies/scep.json'];
   const examples = ['examples/basic/main.tf', 'examples/cloudfront/main.tf'];
-  const zips = ['scep', 'admin', 'maintenance', 'sequencer'].map(
+  const zips = ['scep', 'admin', 'maintenance', 'sequencer', 'challenges'].map(
     (name) => `packages/scepter-${name}-lambda-${version}.zip`,
   );
   for (const name of [...wanted, ...examples, ...zips, 'tests/unit.tftest.hcl'])

@@ -15,7 +15,13 @@ export type Acknowledged = {
 
 export const acknowledged: readonly Acknowledged[] = [
   {
-    children: ['scep-policy', 'admin-policy', 'maintenance-policy', 'sequencer-policy'],
+    children: [
+      'scep-policy',
+      'admin-policy',
+      'maintenance-policy',
+      'sequencer-policy',
+      'challenges-policy',
+    ],
     id: 'AwsSolutions::AwsSolutions-IAM5[Resource::*]',
     reason: 'X-Ray knows no resource for the two actions that write traces.',
   },
@@ -25,6 +31,7 @@ export const acknowledged: readonly Acknowledged[] = [
       'admin-policy',
       'maintenance-policy',
       'sequencer-policy',
+      'challenges-policy',
       'operator-policy',
       'worker-policy',
     ],
@@ -45,7 +52,7 @@ export const acknowledged: readonly Acknowledged[] = [
       'It is the CRLs of all CAs and of all partitions, of which there are more than a policy can name; each is signed, and what is not is replaced.',
   },
   {
-    children: ['maintenance-policy', 'worker-policy'],
+    children: ['maintenance-policy', 'challenges-policy', 'worker-policy'],
     id: 'AwsSolutions::AwsSolutions-IAM5[Resource::<Files.Arn>/aia/*]',
     reason: 'It is the certificates of all CAs, also of those that are yet to be made.',
   },
@@ -146,10 +153,16 @@ export const acknowledged: readonly Acknowledged[] = [
       'Without a domain it is a name of CloudFront, whose TLS versions are not ours to choose.',
   },
   {
-    children: ['scep-function', 'admin-function', 'maintenance-function', 'sequencer-function'],
+    children: [
+      'scep-function',
+      'admin-function',
+      'challenges-function',
+      'maintenance-function',
+      'sequencer-function',
+    ],
     id: 'Serverless::Serverless-LambdaDLQ',
     reason:
-      'SCEP and the admin API are called synchronously; upkeep and the sequencer do whatever is due every minute, so a run that failed is made up by the next.',
+      'SCEP, the admin API and pages are called synchronously; upkeep and the sequencer do whatever is due every minute, so a run that failed is made up by the next.',
   },
   {
     children: ['maintenance-function', 'sequencer-function'],

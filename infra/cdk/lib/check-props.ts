@@ -8,6 +8,7 @@ import { configText } from './backend/backend.ts';
 import type { BackupSettings } from './backend/backup.ts';
 import { checkLogLock } from './backend/logs.ts';
 import { MAX_CAS } from './backend/policies.ts';
+import { checkSecrets } from './backend/secrets.ts';
 import { checkArn, checkFlag, checkList, checkNumber, fail, known } from './checks.ts';
 import type { FunctionName } from './functions.ts';
 import {
@@ -18,6 +19,7 @@ import {
   type IngressSettings,
   type LoadBalancerOptions,
 } from './ingress/access.ts';
+import { checkPages } from './ingress/mdm-pages.ts';
 import type { BackendProps, ScepServiceProps } from './props.ts';
 
 /** An ARN of a role, without wildcards, which a key policy would not match. */
@@ -45,21 +47,7 @@ export const checkRateLimit = (prop: string, value: number | undefined): void =>
  */
 export function checkProps(props: ScepServiceProps, region: string): Config {
   const config = checkBackend(props);
-  const { secrets = {} } = props;
-  for (const { id, enrol } of config.endpoints.values()) {
-    const name = enrol.staticChallenge?.secret.replace(/^env:/, '');
-    if (name !== undefined && !Object.hasOwn(secrets, name)) {
-      fail(
-        `secrets.${name}`,
-        `the static challenge of the endpoint "${id}" refers to it: name its secret`,
-      );
-    }
-  }
-  for (const name of Object.keys(secrets)) {
-    if (!/^[A-Z][A-Z0-9_]*$/.test(name) || /^(AWS|SCEPTER|NODE|LAMBDA)_/.test(name)) {
-      fail(`secrets.${name}`, 'must be the name of an environment variable that nothing else has');
-    }
-  }
+  checkSecrets(props.secrets, config);
   const { reservedConcurrency } = props;
   if (reservedConcurrency !== -1) {
     checkNumber('reservedConcurrency', reservedConcurrency, 1, 10_000);
@@ -90,6 +78,7 @@ export function checkProps(props: ScepServiceProps, region: string): Config {
   if (props.decisionLinks && (ingress.type === 'functionUrl' || ingress.type === 'alb')) {
     fail('decisionLinks', 'needs CloudFront or an HTTP API, which have a route for them');
   }
+  checkPages(props, config, ingress);
   return config;
 }
 
@@ -215,6 +204,7 @@ const timeouts: Readonly<Record<FunctionName, readonly [min: number, max: number
   admin: [5, 29],
   maintenance: [60, 900],
   sequencer: [60, 900],
+  challenges: [5, 29],
 };
 
 function checkIngress(ingress: IngressSettings, region: string): void {

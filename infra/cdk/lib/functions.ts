@@ -36,6 +36,7 @@ export const sizes = {
   admin: { what: 'the admin API', memoryMb: 512, timeoutS: 29, reserved: 5 },
   maintenance: { what: 'upkeep and CRLs', memoryMb: 512, timeoutS: 300, reserved: 1 },
   sequencer: { what: 'the logs', memoryMb: 512, timeoutS: 300, reserved: 1 },
+  challenges: { what: 'challenges for MDMs', memoryMb: 512, timeoutS: 15, reserved: 5 },
 } as const satisfies Partial<Record<PolicyName, Size>>;
 
 export type FunctionName = keyof typeof sizes;

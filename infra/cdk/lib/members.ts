@@ -14,6 +14,11 @@ export interface ServiceFunctions {
   readonly maintenance: LambdaFunction;
   /** What has happened into the logs, every minute and when something waits. */
   readonly sequencer: LambdaFunction;
+  /**
+   * Challenges for MDMs.
+   * @default - challengePages is not set
+   */
+  readonly challenges?: LambdaFunction;
 }
 
 /** The roles of a deployment: each may do what its policy file says, and nothing else. */
@@ -26,6 +31,11 @@ export interface ServiceRoles {
   readonly maintenance: Role;
   /** Of the sequencer of the logs. */
   readonly sequencer: Role;
+  /**
+   * Of the function that makes challenges for MDMs.
+   * @default - challengePages is not set
+   */
+  readonly challenges?: Role;
   /** For `scepter ca ...`: makes CAs and RA keys. */
   readonly operator: Role;
 }
@@ -40,6 +50,11 @@ export interface ServiceLogGroups {
   readonly maintenance: LogGroup;
   /** Of the sequencer of the logs. */
   readonly sequencer: LogGroup;
+  /**
+   * Of the function that makes challenges for MDMs.
+   * @default - challengePages is not set
+   */
+  readonly challenges?: LogGroup;
   /** What is done to the keys. */
   readonly keys: LogGroup;
   /**

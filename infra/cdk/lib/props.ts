@@ -194,9 +194,9 @@ export interface FunctionSettings {
   readonly memoryMb?: number;
 
   /**
-   * Seconds that a request or a run may take: at most 29 for `scep` and `admin`, because an API waits no longer,
-   * and from 60 to 900 for `maintenance` and `sequencer`.
-   * @default - 15 for scep, 29 for admin, 300 for maintenance and sequencer
+   * Seconds that a request or a run may take: at most 29 for `scep`, `admin` and `challenges`, because an API waits no
+   * longer, and from 60 to 900 for `maintenance` and `sequencer`.
+   * @default - 15 for scep and challenges, 29 for admin, 300 for maintenance and sequencer
    */
   readonly timeoutSeconds?: number;
 }
@@ -226,6 +226,12 @@ export interface ServiceFunctionSettings {
    * @default - the defaults of each setting
    */
   readonly sequencer?: FunctionSettings;
+
+  /**
+   * Challenges for MDMs.
+   * @default - the defaults of each setting
+   */
+  readonly challenges?: FunctionSettings;
 }
 
 /** The props of a deployment whose functions run on Lambda. */
@@ -317,6 +323,13 @@ export interface ScepServiceProps extends BackendProps {
   readonly decisionLinks?: boolean;
 
   /**
+   * Answers MDMs that ask for challenges, by a function that makes these and nothing else: the pages and hooks that
+   * endpoints of the configuration have (`ndes`, `jamf`). For CloudFront and an HTTP API.
+   * @default false
+   */
+  readonly challengePages?: boolean;
+
+  /**
    * The most instances of the SCEP function at once, which bounds what a flood can cost. They are
    * taken from the account's quota, of which Lambda keeps 100 for all other functions. An account with
    * a quota too small for that says -1: none are reserved.
@@ -326,7 +339,8 @@ export interface ScepServiceProps extends BackendProps {
 
   /**
    * Secrets that the configuration refers to with `env:NAME`, by that name. The environment of the SCEP function has
-   * their ARNs, and it reads them at its start. The policy of a secret's own key lets it do so.
+   * their ARNs, but for those of pages and hooks, which that of the function for them has; each reads them at its start.
+   * The policy of a secret's own key lets it do so.
    * @default - none
    */
   readonly secrets?: { readonly [name: string]: ISecret };

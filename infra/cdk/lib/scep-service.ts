@@ -32,7 +32,7 @@ import { makeFiles } from './backend/files.ts';
 import { type Keys, makeKeys } from './backend/keys.ts';
 import { makeLogs } from './backend/logs.ts';
 import { letReadEvents } from './backend/read-events.ts';
-import { letReadSecrets, nameOf, originSecretsOf } from './backend/secrets.ts';
+import { dividedSecrets, letReadSecrets, namesFor, originSecretsOf } from './backend/secrets.ts';
 import { makeTable } from './backend/table.ts';
 import { checkProps } from './check-props.ts';
 import {
@@ -139,7 +139,8 @@ export class ScepService extends Construct {
   constructor(scope: Construct, id: string, props: ScepServiceProps) {
     super(scope, id);
     const stack = Stack.of(this);
-    const cas = [...checkProps(props, stack.region).cas.values()];
+    const checked = checkProps(props, stack.region);
+    const cas = [...checked.cas.values()];
     const { deployment = 'scepter' } = props;
     this.hasSignedUrl = AdminAccess.settingsOf(props.admin)?.type === 'iam';
 
@@ -148,6 +149,7 @@ export class ScepService extends Construct {
       admin: makeRole(this, 'admin', props),
       maintenance: makeRole(this, 'maintenance', props),
       sequencer: makeRole(this, 'sequencer', props),
+      ...(props.challengePages ? { challenges: makeRole(this, 'challenges', props) } : {}),
     };
     const operator = makeOperator(this, props);
     this.roles = { ...roles, operator };
@@ -161,17 +163,18 @@ export class ScepService extends Construct {
     this.files = makeFiles(this);
     this.logs = makeLogs(this, props);
     const originSecrets = originSecretsOf(this, ingress);
-    const { secrets = {} } = props;
-    const named = {
-      ...Object.fromEntries(Object.entries(secrets).map(([name, one]) => [name, nameOf(one)])),
-      ...(originSecrets.length > 0
-        ? { SCEPTER_ORIGIN_SECRETS: originSecrets.map(nameOf).join(',') }
-        : {}),
-    };
-    const secretsPolicy = letReadSecrets(this, roles.scep, [
-      ...Object.values(secrets),
-      ...originSecrets,
-    ]);
+    const secrets = dividedSecrets(props.secrets, checked);
+    const secretsPolicies = [
+      letReadSecrets(this, 'secrets-policy', roles.scep, [
+        ...Object.values(secrets.scep),
+        ...originSecrets,
+      ]),
+      roles.challenges &&
+        letReadSecrets(this, 'page-secrets-policy', roles.challenges, [
+          ...Object.values(secrets.challenges),
+          ...originSecrets,
+        ]),
+    ];
     const environment = {
       SCEPTER_DEPLOYMENT: deployment,
       SCEPTER_TABLE: this.table.tableName,
@@ -193,27 +196,34 @@ export class ScepService extends Construct {
     ];
     const make = (name: FunctionName) =>
       makeFunction(this, name, props, {
-        role: roles[name],
+        role: roles[name] ?? roles.scep,
         environment: {
           ...environment,
-          ...(name === 'scep' ? named : {}),
+          ...(name === 'scep' || name === 'challenges'
+            ? namesFor(secrets[name], originSecrets)
+            : {}),
         },
         policyValues,
       });
     const [scep, admin] = [make('scep'), make('admin')];
     const [maintenance, sequencer] = [make('maintenance'), make('sequencer')];
+    const challenges = props.challengePages ? make('challenges') : undefined;
     this.functions = {
       scep: scep.made,
       admin: admin.made,
       maintenance: maintenance.made,
       sequencer: sequencer.made,
+      ...(challenges ? { challenges: challenges.made } : {}),
     };
     for (const { node } of Object.values(this.functions)) {
       // They start with the configuration that they are told, so it is there before them.
       node.addDependency(config.uploaded);
       for (const policy of morePolicies) if (policy) node.addDependency(policy);
     }
-    if (secretsPolicy) this.functions.scep.node.addDependency(secretsPolicy);
+    for (const [at, policy] of secretsPolicies.entries()) {
+      const reader = at === 0 ? this.functions.scep : this.functions.challenges;
+      if (policy) reader?.node.addDependency(policy);
+    }
     letOperate(this, operator, policyValues);
 
     makeSchedule(this, props, { ...this.functions, table });
@@ -245,6 +255,7 @@ export class ScepService extends Construct {
       admin: admin.logGroup,
       maintenance: maintenance.logGroup,
       sequencer: sequencer.logGroup,
+      ...(challenges ? { challenges: challenges.logGroup } : {}),
       keys: keysLog,
       api: way.apiLog,
     };

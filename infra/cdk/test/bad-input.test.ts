@@ -42,7 +42,7 @@ const bad = (props: object): never => props as never;
 
 const earlier = mkdtempSync(join(tmpdir(), 'scepter-earlier-'));
 after(() => rmSync(earlier, { recursive: true, force: true }));
-for (const name of ['scep', 'admin', 'maintenance', 'sequencer']) {
+for (const name of ['scep', 'admin', 'maintenance', 'sequencer', 'challenges']) {
   writeFileSync(join(earlier, `scepter-${name}-lambda-0.0.9.zip`), name);
 }
 
@@ -386,7 +386,7 @@ const said: readonly (readonly [sentence: string, context: Readonly<Record<strin
   ],
   ['vpcSubnetIds: is of a VPC, and vpcId is missing', { ...good, vpcSubnetIds: 'subnet-1' }],
   [
-    'memoryMb: must be scep=, admin=, maintenance= or sequencer= and a number, not "web=512"',
+    'memoryMb: must be scep=, admin=, maintenance=, sequencer= or challenges= and a number, not "web=512"',
     { ...good, memoryMb: 'web=512' },
   ],
   ['tags: must be NAME=VALUE, not "pki"', { ...good, tags: 'pki' }],

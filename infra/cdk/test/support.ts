@@ -22,7 +22,7 @@ export const account = '111122223333';
 
 export const { version } = packageJson;
 export const packages = mkdtempSync(join(tmpdir(), 'scepter-cdk-'));
-for (const name of ['scep', 'admin', 'maintenance', 'sequencer']) {
+for (const name of ['scep', 'admin', 'maintenance', 'sequencer', 'challenges']) {
   writeFileSync(join(packages, `scepter-${name}-lambda-${version}.zip`), name);
 }
 

@@ -689,3 +689,51 @@ run "refuses_a_place_for_another_ingress" {
 
   expect_failures = [var.alb]
 }
+
+# Nothing would answer MDMs.
+run "refuses_pages_that_nothing_answers" {
+  command = plan
+
+  variables {
+    config  = "{\"scepter\":\"test\",\"sha256\":\"85666120bf8e81562e56bd448fbfc641ebe617924fac5eead9b19ced83f9cb85\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\",\"ndes\":{\"accounts\":[{\"user\":\"mdm\",\"password\":\"env:PAGE\",\"subject\":{\"CN\":\"device-*\"}}]}},\"macs\":{\"ca\":\"office\",\"jamf\":{\"header\":\"X-Key\",\"value\":\"env:HOOK\",\"subject\":{\"CN\":\"{serialNumber}\"}}}}}}"
+    secrets = { PAGE = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:page-AbCdEf", HOOK = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:hook-AbCdEf" }
+  }
+
+  expect_failures = [var.challenge_pages]
+}
+
+run "refuses_challenge_pages_of_no_endpoint" {
+  command = plan
+
+  variables {
+    challenge_pages = true
+  }
+
+  expect_failures = [var.challenge_pages]
+}
+
+run "refuses_challenge_pages_without_a_route" {
+  command = plan
+
+  variables {
+    config             = "{\"scepter\":\"test\",\"sha256\":\"85666120bf8e81562e56bd448fbfc641ebe617924fac5eead9b19ced83f9cb85\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\",\"ndes\":{\"accounts\":[{\"user\":\"mdm\",\"password\":\"env:PAGE\",\"subject\":{\"CN\":\"device-*\"}}]}},\"macs\":{\"ca\":\"office\",\"jamf\":{\"header\":\"X-Key\",\"value\":\"env:HOOK\",\"subject\":{\"CN\":\"{serialNumber}\"}}}}}}"
+    secrets            = { PAGE = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:page-AbCdEf", HOOK = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:hook-AbCdEf" }
+    ingress            = "functionUrl"
+    origin_secret_arns = []
+    challenge_pages    = true
+  }
+
+  expect_failures = [var.challenge_pages]
+}
+
+run "refuses_pages_without_their_secrets" {
+  command = plan
+
+  variables {
+    config          = "{\"scepter\":\"test\",\"sha256\":\"85666120bf8e81562e56bd448fbfc641ebe617924fac5eead9b19ced83f9cb85\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\",\"ndes\":{\"accounts\":[{\"user\":\"mdm\",\"password\":\"env:PAGE\",\"subject\":{\"CN\":\"device-*\"}}]}},\"macs\":{\"ca\":\"office\",\"jamf\":{\"header\":\"X-Key\",\"value\":\"env:HOOK\",\"subject\":{\"CN\":\"{serialNumber}\"}}}}}}"
+    secrets         = { PAGE = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:page-AbCdEf" }
+    challenge_pages = true
+  }
+
+  expect_failures = [var.secrets]
+}

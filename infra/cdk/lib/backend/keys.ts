@@ -18,7 +18,10 @@ import { renderPolicy } from './policies.ts';
  */
 export type Roles = Readonly<
   Record<'scep' | 'admin' | 'maintenance' | 'sequencer' | 'operator', Pick<IRole, 'roleArn'>>
->;
+> & {
+  /** Absent where nothing makes challenges for MDMs, or whoever does has another role, too. */
+  readonly challenges?: Pick<IRole, 'roleArn'> | undefined;
+};
 
 /** The KMS keys of a deployment. */
 export interface Keys {
@@ -59,10 +62,11 @@ export function makeKeys(scope: Construct, props: BackendProps, roles: Roles): K
     AdminRole: roles.admin.roleArn,
     MaintenanceRole: roles.maintenance.roleArn,
     SequencerRole: roles.sequencer.roleArn,
+    ChallengesRole: roles.challenges ? [roles.challenges.roleArn] : [],
     OperatorRole: roles.operator.roleArn,
   };
   const byName = props.keysTrustRoleNames
-    ? { users: Object.values(roles).map(({ roleArn }) => roleArn), root }
+    ? { users: Object.values(roles).flatMap((one) => one?.roleArn ?? []), root }
     : undefined;
   const signing = Object.entries((props.config as ConfigDocument).cas).map(([name, ca]) => ({
     name,

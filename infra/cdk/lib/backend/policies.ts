@@ -11,6 +11,7 @@ export type PolicyName =
   | 'admin'
   | 'maintenance'
   | 'sequencer'
+  | 'challenges'
   | 'worker'
   | 'operator'
   /** The additional ones of a Worker's user: of IAM a managed policy has 6,144 characters at most. */
@@ -72,20 +73,24 @@ export function renderPolicy(
     if (typeof value !== 'string') throw new Error(`infra/policies/${file} wants a \${${key}}`);
     return value;
   };
-  const filled = fill(JSON.parse(readFileSync(join(policiesFolder, file), 'utf8')));
-  return PolicyDocument.fromJson(byName ? namesOf(filled as KeyPolicy, byName) : filled);
+  const filled = fill(JSON.parse(readFileSync(join(policiesFolder, file), 'utf8'))) as KeyPolicy;
+  // A function that a deployment has not got is nobody.
+  const Statement = filled.Statement.filter(({ Principal }) => Principal?.AWS.length !== 0);
+  const whole = { ...filled, Statement };
+  return PolicyDocument.fromJson(byName ? namesOf(whole, byName) : whole);
 }
 
 type KeyPolicy = {
   readonly Statement: readonly {
-    readonly Principal: { readonly AWS: readonly string[] };
+    /** Of a key's policy. */
+    readonly Principal?: { readonly AWS: readonly string[] };
     readonly Condition?: object;
   }[];
 };
 
 function namesOf(policy: KeyPolicy, { users, root }: ByName): KeyPolicy {
   const Statement = policy.Statement.map((one) => {
-    const { AWS } = one.Principal;
+    const AWS = one.Principal?.AWS ?? [];
     if (!AWS.every((arn) => users.includes(arn))) return one;
     const Condition = { ...one.Condition, ArnEquals: { 'aws:PrincipalArn': AWS } };
     return { ...one, Principal: { AWS: [root] }, Condition };

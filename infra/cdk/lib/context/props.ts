@@ -74,6 +74,7 @@ export function propsOf(scope: Construct, context: Context): ScepServiceProps {
     files: filesOf(scope, context),
     admin: adminOf(context),
     decisionLinks: context.flag('decisionLinks'),
+    challengePages: context.flag('challengePages'),
     reservedConcurrency: reserved === 'unreserved' ? -1 : context.number('reservedConcurrency'),
     secrets: secretsOf(scope, context),
   };
@@ -143,7 +144,7 @@ function functionSettingsOf(context: Context): ServiceFunctionSettings | undefin
       if (!Object.hasOwn(sizes, name) || !/^\d{1,5}$/.test(value)) {
         fail(
           setting,
-          `must be scep=, admin=, maintenance= or sequencer= and a number, not "${name}=${value}"`,
+          `must be scep=, admin=, maintenance=, sequencer= or challenges= and a number, not "${name}=${value}"`,
         );
       }
       settings[name] = { ...settings[name], [setting]: Number(value) };

@@ -27,6 +27,7 @@ export const settings = {
   adminIssuer: 'issuer of the JWTs',
   adminAudience: 'audiences of the JWTs, with commas between',
   decisionLinks: 'true: /decide answers browsers without an identity, for decision links',
+  challengePages: 'true: MDMs get challenges, from the pages and hooks of the configuration',
   breakGlassRoleArn: 'the role that may end keys',
   multiRegionKeys: 'false: the new keys stay in their region',
   keysTrustRoleNames: 'true: the policies of the new keys name roles by their names',

@@ -23,11 +23,12 @@ import type { CloudFrontOptions } from './access.ts';
 import { makeRecords, namedBy } from './domain.ts';
 import { WebAcl } from './edge.ts';
 import type { FileBehaviors } from './files.ts';
+import { pageBehavior } from './mdm-pages.ts';
 
 /** The header by which the SCEP function recognizes CloudFront (`functions/lambda/instance.ts`). */
 export const originHeader = 'x-scepter-origin';
 
-/** Not `/certsrv/mscep_admin/`, which hands out challenges. */
+/** Not `/certsrv/mscep_admin/`, which hands out challenges (`mdm-pages.ts`). */
 const scepPaths = ['/scep*', '/cgi-bin/pkiclient.exe', '/certsrv/mscep/*'];
 
 /** As long as Cache-Control says: a checkpoint for seconds, a tile for ever. */
@@ -42,8 +43,8 @@ const LOG_DAYS = 365;
 type Origin = {
   readonly host: string;
   readonly originSecret: string;
-  /** The function that recognizes CloudFront by the secret. */
-  readonly shownTo: IConstruct;
+  /** The functions that recognize CloudFront by the secret. */
+  readonly shownTo: readonly IConstruct[];
   /** CRLs and certificates of CAs. */
   readonly files: FileBehaviors | undefined;
 };
@@ -61,10 +62,11 @@ export type Distributed = {
 
 export function makeDistribution(
   scope: Construct,
-  { deployment = 'scepter' }: ScepServiceProps,
+  props: ScepServiceProps,
   ingress: CloudFrontOptions,
   { host, originSecret, shownTo, files }: Origin,
 ): Distributed {
+  const { deployment = 'scepter' } = props;
   const { domain, plainHttp = false, rateLimit, webAclArn } = ingress;
   const httpsOnly: BehaviorOptions = {
     origin: new HttpOrigin(host, {
@@ -95,6 +97,7 @@ export function makeDistribution(
       // Events are for auditors, each time; the other files of the logs are the same for everybody.
       '/log/*/tile/entries/*': httpsOnly,
       '/log/*': { ...httpsOnly, ...asCached },
+      ...pageBehavior(scope, props, httpsOnly),
     },
     // CloudFront caches some errors whatever Cache-Control says; with a TTL of 0 the next request asks again.
     // The query is not in the cache key, so a cached error would also answer requests with other queries: an
@@ -110,7 +113,7 @@ export function makeDistribution(
     ...namedBy(scope, 'Certificate', domain),
   });
   // CloudFront sends a new secret only once the function knows it.
-  distribution.node.addDependency(shownTo);
+  distribution.node.addDependency(...shownTo);
   if (domain) makeRecords(scope, '', domain, new CloudFrontTarget(distribution));
   const name = domain?.name ?? distribution.distributionDomainName;
   const dnsTarget = domain && distribution.distributionDomainName;

@@ -24,8 +24,13 @@ import { type Distributed, makeDistribution } from './distribution.ts';
 import { makeDomain, originOf } from './domain.ts';
 import type { FileBehaviors } from './files.ts';
 import { type Balanced, makeLoadBalancer } from './load-balancer.ts';
+import { addPageRoutes } from './mdm-pages.ts';
 
-export type Functions = { readonly scep: LambdaFunction; readonly admin: LambdaFunction };
+export type Functions = {
+  readonly scep: LambdaFunction;
+  readonly admin: LambdaFunction;
+  readonly challenges?: LambdaFunction;
+};
 export type Way = Partial<Omit<Distributed, 'name'> & Balanced> & {
   /** What the name of a domain stands for. */
   readonly dnsTarget?: string;
@@ -74,7 +79,8 @@ export function makeIngress(
     };
   }
   const { host, ...made } = makeApi(scope, props, ingress, functions);
-  const origin = { host, originSecret, shownTo: functions.scep, files };
+  const shownTo = [functions.scep, ...(functions.challenges ? [functions.challenges] : [])];
+  const origin = { host, originSecret, shownTo, files };
   const { name, ...distributed } =
     ingress.type === 'httpApi' ? { name: host } : makeDistribution(scope, props, ingress, origin);
   const url = `https://${name}`;
@@ -114,6 +120,7 @@ function makeApi(
   if (props.decisionLinks) {
     api.addRoutes({ path: '/decide', methods: [HttpMethod.ANY], integration });
   }
+  addPageRoutes(api, functions.challenges);
   if (admin?.type === 'jwt') {
     const authorizer = new HttpJwtAuthorizer('operators', admin.issuer, {
       jwtAudience: [...admin.audience],

@@ -43,17 +43,17 @@ export const logMetrics = {
   },
   outages: {
     metric: 'Outages',
-    from: ['scep', 'admin'],
+    from: ['scep', 'admin', 'challenges'],
     pattern: '{ ($.event = "http.outage") || ($.event = "start.failed") }',
   },
   kmsTrouble: {
     metric: 'KmsTrouble',
-    from: ['scep', 'admin', 'maintenance', 'sequencer'],
+    from: ['scep', 'admin', 'maintenance', 'sequencer', 'challenges'],
     pattern: '{ $.severity = "error" && $.detail = "KMS *" }',
   },
   tampered: {
     metric: 'Tampered',
-    from: ['scep', 'admin', 'maintenance', 'sequencer'],
+    from: ['scep', 'admin', 'maintenance', 'sequencer', 'challenges'],
     pattern: '{ ($.event = "challenge.tampered") || ($.event = "record.altered") }',
   },
   challengeFailing: {

@@ -32,7 +32,9 @@ import {
 
 export type Watched = {
   readonly deployment: string;
-  readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
+  readonly functions: Readonly<
+    Record<Exclude<FunctionName, 'challenges'>, LambdaFunction> & { challenges?: LambdaFunction }
+  >;
   readonly table: ITableV2;
   readonly alarmTopic?: ITopic;
   /** The access log of the API, if there is one. */
@@ -52,12 +54,13 @@ export class Watch {
 
   constructor(scope: Construct, watched: Watched) {
     this.#deployment = watched.deployment;
-    const { scep, admin, maintenance, sequencer } = watched.functions;
+    const { scep, admin, maintenance, sequencer, challenges } = watched.functions;
     const logs: Readonly<Partial<Record<LogName, ILogGroup | undefined>>> = {
       scep: scep.logGroup,
       admin: admin.logGroup,
       maintenance: maintenance.logGroup,
       sequencer: sequencer.logGroup,
+      challenges: challenges?.logGroup,
       api: watched.apiLog,
     };
     for (const { metric, from, pattern, value, always } of Object.values<LogMetric>(logMetrics)) {
@@ -229,7 +232,9 @@ export class Watch {
         [
           graph(
             'Errors of the functions',
-            ...Object.values(functions).map((one) => one.metricErrors({ period: five })),
+            ...Object.values(functions).map((one: LambdaFunction) =>
+              one.metricErrors({ period: five }),
+            ),
           ),
           graph(
             'Write units of the table',

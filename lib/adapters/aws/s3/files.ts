@@ -8,6 +8,7 @@
 //   newest    GetObject, which is consistent
 //   publish   HeadObject; PutObject on condition that the object is still that one, or that there is still none
 //   keep      GetObject; PutObject if it is another
+//   issuer    GetObject
 //
 // Expires of a CRL is its nextUpdate: a cache in front of it takes the sooner of that and its own limit.
 
@@ -21,6 +22,7 @@ import type { S3Access } from './s3.ts';
 const MAX_ISSUER_AGE_S = 86_400;
 
 const crlKey = (name: string): string => `crl/${name}.crl`;
+const issuerKey = (ca: string): string => `aia/${ca}.cer`;
 const meta = (field: string): string => `x-amz-meta-${field}`;
 
 /** What the object says that its CRL's number is. */
@@ -73,8 +75,13 @@ export class S3Files implements CrlStore, IssuerFiles {
     return this.#objects.put(key, crl.der, headers, isOurs);
   }
 
+  /** @returns DER; undefined where none was kept */
+  async issuer(ca: string): Promise<Bytes | undefined> {
+    return (await this.#objects.find('GET', issuerKey(ca)))?.octets;
+  }
+
   async keep(ca: string, der: Bytes): Promise<void> {
-    const key = `aia/${ca}.cer`;
+    const key = issuerKey(ca);
     const isThere = async (): Promise<boolean> => {
       const found = await this.#objects.find('GET', key);
       return found !== undefined && equal(found.octets, der);
