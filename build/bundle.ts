@@ -44,7 +44,7 @@ const withoutDescriptions: Plugin = {
   setup({ onLoad }) {
     onLoad({ filter: /\/lib\/config\/.*\.ts$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8');
-      const said = /(\bdescribed\(\s*)'(?:[^'\\\n]|\\.)*',/g;
+      const said = /(\bdescribed\(\s*)(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"),/g;
       return { loader: 'ts', contents: text.replace(said, "$1'',") };
     });
   },
