@@ -1,5 +1,5 @@
-// Shell scripts that enrol with strongSwan's pki and with certmonger. Each makes sure of the CA by what it has from
-// here before it sends a challenge anywhere.
+// Shell scripts that enrol with strongSwan's pki and with certmonger. Each compares the CA with what it has from here
+// before it sends a challenge anywhere.
 
 import { pem } from '../base/bytes.ts';
 import { shellWord } from '../base/text.ts';
@@ -78,7 +78,7 @@ export function certmongerScript(facts: MdmFacts, request: DeviceRequest): strin
     lines(
       `getcert list-cas -c ${name} | grep -qF -- ${shellWord(` -u ${url} `)} ||`,
       `  getcert add-scep-ca -c ${name} -u ${shellWord(url)}`,
-      '# It asks for the certificates of the CA by itself; nothing is sent before it has the right ones.',
+      '# It asks for the certificates of the CA by itself; nothing is sent to another CA.',
       'for _ in $(seq 30); do',
       `  announced=$(getcert list-cas -c ${name} | grep 'CA certificate thumbprint (SHA1)' || true)`,
       '  [ -z "$announced" ] || break',
@@ -94,3 +94,14 @@ export function certmongerScript(facts: MdmFacts, request: DeviceRequest): strin
     ),
   ].join('');
 }
+
+/**
+ * What certmonger 0.79.17 was seen to do: beside the right CA it takes any RA certificate, and seals the challenge for
+ * that.
+ */
+export const certmongerNotes = ({ url }: MdmFacts): readonly string[] =>
+  url.startsWith('https:')
+    ? []
+    : [
+        'certmonger does not compare the RA with the CA: by plain HTTP whoever is on the way can read the challenge. Give it an https address (--scep-url) where that matters',
+      ];

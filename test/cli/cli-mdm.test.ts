@@ -379,6 +379,13 @@ describe('hostile text is no command', () => {
     }
   });
 
+  test('certmonger by plain HTTP is warned of, and by https is not', async () => {
+    const asked = ['certmonger', '--subject', 'CN=a'];
+    assert.match((await mdm(...asked)).err, /by plain HTTP whoever is on the way can read/);
+    assert.equal((await mdm(...asked, '--scep-url', 'https://scep.example.com/scep')).err, '');
+    assert.equal((await mdm('strongswan', '--subject', 'CN=a')).err, '');
+  });
+
   test('two lines are no challenge, and a quotation mark is in no address', async () => {
     const two = await given('one\n password two', 'cisco', '--subject', 'CN=r1');
     assert.equal(two.code, 2);

@@ -86,6 +86,7 @@ export const required: readonly string[] = [
   'mdm-fleet curl',
   'mdm-foreign strongswan',
   'mdm-foreign certmonger',
+  'mdm-impostor strongswan',
   'log server',
   'guide cli',
   'guide strongswan',

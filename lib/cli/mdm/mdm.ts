@@ -3,7 +3,7 @@
 import { Command, Option } from 'commander';
 import type { Console } from '../../mdm/consoles.ts';
 import type { DeviceRequest, MdmFacts } from '../../mdm/facts.ts';
-import { certmongerScript, strongswanScript } from '../../mdm/linux.ts';
+import { certmongerNotes, certmongerScript, strongswanScript } from '../../mdm/linux.ts';
 import { ciscoCommands, ciscoNotes, routerosCommands, routerosNotes } from '../../mdm/network.ts';
 import { cspNodes, syncml } from '../../mdm/windows-csp.ts';
 import { syntax } from '../device/scep.ts';
@@ -117,6 +117,7 @@ const scripts: Readonly<Record<string, ScriptKind>> = {
   certmonger: {
     about: 'a shell script that has certmonger enrol and renew',
     make: certmongerScript,
+    notes: certmongerNotes,
     example: ' > enrol.sh',
   },
 };

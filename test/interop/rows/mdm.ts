@@ -1,6 +1,8 @@
 // What `scepter mdm` writes for other systems, judged by programs that are not ours, and enrolled with.
 
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import * as strongswan from '../clients/strongswan.ts';
 import { lastLines, must, plainEnv, run } from '../command.ts';
@@ -234,7 +236,63 @@ const rows: readonly Row[] = [
       },
     }),
   ),
+  {
+    id: 'mdm-impostor',
+    client: 'strongswan',
+    title:
+      'the script sends nothing where an RA that the CA has not certified comes beside the right CA',
+    run: async (lab) => {
+      const folder = await lab.folder();
+      const { impostor, operations } = await startImpostor(lab, folder);
+      try {
+        const { port } = impostor.address() as AddressInfo;
+        const url = `http://127.0.0.1:${port}/scep`;
+        const asked = ['--subject', 'CN=a', '--scep-url', url, '--challenge-stdin'];
+        const input = await mdm(lab, ['strongswan', ...asked], 'a challenge of the lab');
+        const ran = await run('bash', ['-s'], { cwd: folder, input });
+        const said = `${ran.stdout}${ran.stderr}`;
+        hold(
+          ran.code !== 0 && /certificate untrusted/.test(said),
+          `it says so: ${lastLines(said)}`,
+        );
+        same('what it was asked', operations.join(), 'GetCACert');
+        return 'certificate untrusted';
+      } finally {
+        impostor.close();
+      }
+    },
+  },
 ];
+
+/** A server that shows the CA of the lab, and an RA certificate by another CA of that name. */
+async function startImpostor(lab: Lab, folder: string) {
+  const [caKey, ca] = [join(folder, 'false-ca.key'), join(folder, 'false-ca.pem')];
+  const [key, csr, ra] = [
+    join(folder, 'ra.key'),
+    join(folder, 'ra.csr'),
+    join(folder, 'false.pem'),
+  ];
+  const fresh = (file: string) => ['-newkey', 'rsa:2048', '-nodes', '-keyout', file];
+  await openssl(['req', '-x509', ...fresh(caKey), '-subj', '/O=Scepter/CN=Scepter CA', '-out', ca]);
+  await openssl(['req', ...fresh(key), '-subj', '/O=Scepter/CN=RA', '-out', csr]);
+  const extensions = join(folder, 'extensions');
+  await writeFile(extensions, 'keyUsage=critical,digitalSignature,keyEncipherment\n');
+  const signer = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial', '-extfile', extensions];
+  await openssl(['x509', '-req', '-in', csr, ...signer, '-out', ra]);
+  const bag = join(folder, 'bag.p7');
+  const both = ['-certfile', ra, '-certfile', lab.ca];
+  await openssl(['crl2pkcs7', '-nocrl', ...both, '-outform', 'DER', '-out', bag]);
+  const octets = await readFile(bag);
+  const operations: string[] = [];
+  const impostor = createServer(({ url = '' }, response) => {
+    const operation = new URL(url, 'http://x').searchParams.get('operation') ?? '';
+    operations.push(operation);
+    response.setHeader('content-type', 'application/x-x509-ca-ra-cert');
+    response.end(operation === 'GetCACert' ? octets : 'AES\nPOSTPKIOperation\nSHA-256\nSHA-384\n');
+  });
+  await new Promise<void>((listening) => impostor.listen(0, '127.0.0.1', listening));
+  return { impostor, operations };
+}
 
 async function withHook(lab: Lab, work: (server: Server) => Promise<string>): Promise<string> {
   const server = await startServer({ root: lab.root, folder: await lab.folder(), ...hooked });
