@@ -50,13 +50,20 @@ export const pinnedHttps =
       const host = literal ?? url.hostname;
       const socket = network.connect(host, Number(url.port || 443), addresses);
       const ca = network.roots ? { ca: [...network.roots] } : {};
-      return secure({ socket, host, ...ca, ...(literal ? {} : { servername: host }) });
+      const secured = secure({ socket, host, ...ca, ...(literal ? {} : { servername: host }) });
+      // One that is still being made would go on.
+      secured.once('close', () => socket.destroy());
+      return secured;
     });
-    return readHookReply({
-      status: response.statusCode ?? 0,
-      contentEncoding: response.headers['content-encoding'],
-      body: response,
-    });
+    try {
+      return await readHookReply({
+        status: response.statusCode ?? 0,
+        contentEncoding: response.headers['content-encoding'],
+        body: response,
+      });
+    } finally {
+      response.destroy();
+    }
   };
 
 function responseTo(
@@ -70,7 +77,7 @@ function responseTo(
       defaultPort: 443,
     });
     sent.once('response', resolve);
-    sent.once('error', reject);
+    sent.on('error', reject);
     sent.end(body);
   });
 }

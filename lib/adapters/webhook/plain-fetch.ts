@@ -12,9 +12,15 @@ export const plainFetch =
     }
     const init = { method: 'POST', headers, body, signal, redirect: 'manual' } as const;
     const response = await fetch(url, init);
-    return readHookReply({
-      status: response.status,
-      contentEncoding: response.headers.get('content-encoding'),
-      body: response.body,
-    });
+    try {
+      return await readHookReply({
+        status: response.status,
+        contentEncoding: response.headers.get('content-encoding'),
+        body: response.body,
+      });
+    } catch (error) {
+      // What is left unread would keep one of the few connections that a Worker has.
+      await response.body?.cancel().catch(() => undefined);
+      throw error;
+    }
   };

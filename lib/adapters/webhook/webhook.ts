@@ -135,14 +135,11 @@ function authorizationOf({ id, bearer, basic }: WebhookSettings): Readonly<Recor
 }
 
 /** What a webhook, or the network, says: safe to show, and without what it was sent in confidence. */
-function withoutSecrets(
-  text: string,
-  { secret, bearer = '', basic }: WebhookSettings,
-  csr: Bytes | undefined,
-): string {
+function withoutSecrets(text: string, settings: WebhookSettings, csr: Bytes | undefined): string {
   const { challengePassword = '' } = csr ? readCertificationRequest(csr) : {};
-  const hidden = [challengePassword, secret, bearer, basic?.password ?? '']
+  const [, credentials = ''] = authorizationOf(settings).Authorization?.split(' ') ?? [];
+  const hidden = [challengePassword, settings.secret, credentials, settings.basic?.password ?? '']
     .filter((value) => value !== '')
     .reduce((rest, value) => rest.replaceAll(value, '***'), text);
-  return visible(hidden).slice(0, MAX_SAID);
+  return visible(hidden).slice(0, MAX_SAID).toWellFormed();
 }

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
+import { connect, Socket } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import {
@@ -12,6 +13,7 @@ import { plainFetch } from '../../../lib/adapters/webhook/plain-fetch.ts';
 import { base64, fromBase64 } from '../../../lib/base/bytes.ts';
 import { parseIpRange } from '../../../lib/x509/names/general-name.ts';
 import { withOpenssl } from '../../support/openssl.ts';
+import { freePort } from '../../support/process.ts';
 import { vectorText } from '../../support/vectors.ts';
 import {
   type Handler,
@@ -375,10 +377,75 @@ withOpenssl((openssl) =>
       const { note = '' } = await server.hook({ bearer }).validate(request());
       assert.match(note, /^\*\*\* \*\*\* \*\*\* \\u202e\\u000ax+$/);
       assert.equal(note.length, 200);
+      const basic = { user: 'me', password: 'the-password' };
+      const encoded = Buffer.from('me:the-password').toString('base64');
+      server.answer(says({ allow: false, reason: `${encoded} the-password` }));
+      const { note: other } = await server.hook({ basic }).validate(request());
+      assert.equal(other, '*** ***');
       const resolve = () => Promise.reject(new Error(`no ${challenge} the-bearer-token`));
       const failing = pinned({ ...server.network, resolve });
       const hidden = outage(/no \*\*\* \*\*\*$/);
       await assert.rejects(server.hook({ bearer }, failing).validate(request()), hidden);
+    });
+
+    test('what it says is Unicode, also where it is cut, or was none', async () => {
+      for (const reason of ['\ud800 half', `${'x'.repeat(199)}\u{1f600}`]) {
+        server.answer((response, taken) => {
+          const text = JSON.stringify({ allow: false, digest: digestOf(taken), reason });
+          response.end(text);
+        });
+        const { note = '' } = await server.hook().validate(request());
+        assert.ok(note.isWellFormed() && note.length <= 200 && note.length > 5);
+      }
+    });
+
+    test('nobody listens: an outage, after a second try', async () => {
+      server.answer(says({ allow: true }));
+      const port = await freePort();
+      let tries = 0;
+      const closed = pinned({
+        ...server.network,
+        connect: () => {
+          tries++;
+          return connect({ host: '127.0.0.1', port });
+        },
+      });
+      await assert.rejects(server.hook({}, closed).validate(request()), outage(/ECONNREFUSED/));
+      assert.equal(tries, 2);
+    });
+
+    test('a connection that is never made is given up with its time', async () => {
+      server.answer(says({ allow: true }));
+      const socket = new Socket();
+      const endless = () => {
+        setImmediate(() => server.limits[0]?.end.abort());
+        return socket;
+      };
+      const hook = server.hook({}, pinned({ ...server.network, connect: endless }));
+      await assert.rejects(hook.validate(request()), outage(/took longer/));
+      while (!socket.destroyed) await new Promise(setImmediate);
+    });
+
+    test('a redirect, or what is compressed, leaves no connection behind', async () => {
+      const sockets: Socket[] = [];
+      const kept = pinned({
+        ...server.network,
+        connect: (...asked) => {
+          const socket = server.network.connect(...asked);
+          sockets.push(socket);
+          return socket;
+        },
+      });
+      for (const head of [{ location: '/' }, { 'content-encoding': 'gzip' }]) {
+        const status = 'location' in head ? 302 : 200;
+        // It never ends by itself.
+        server.answer((response) => void response.writeHead(status, head).write('a'));
+        await assert.rejects(server.hook({}, kept).validate(request()), { name: 'Outage' });
+      }
+      assert.equal(sockets.length, 2);
+      for (const socket of sockets) {
+        while (!socket.destroyed) await new Promise(setImmediate);
+      }
     });
 
     describe('in a Worker', () => {
