@@ -9,8 +9,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { ConfigDocument } from '../../lib/config/config.ts';
+import { type ConfigDocument, checkConfig } from '../../lib/config/config.ts';
+import { everySecret } from '../../lib/config/endpoint/endpoint.ts';
+import { validatorSecrets } from '../../lib/config/outside/validators.ts';
 import { parseJsonc } from '../../lib/config/schema.ts';
+import { variableOf } from '../../lib/config/secret.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 
@@ -54,12 +57,15 @@ function requireSame(document: ConfigDocument, reference: string): void {
   );
 }
 
-/** What static challenges refer to. */
-const secretsOf = ({ endpoints }: ConfigDocument): string[] =>
-  Object.values(endpoints).flatMap(({ enrol }) => {
-    const { secret } = enrol?.staticChallenge ?? {};
-    return secret === undefined ? [] : [secret.replace(/^env:/, '')];
-  });
+/** What the configuration refers to: static challenges, pages and hooks for MDMs, validators outside. */
+function secretsOf(document: ConfigDocument): string[] {
+  const { endpoints, validators } = checkConfig(document);
+  const uses = [
+    ...[...endpoints.values()].flatMap(everySecret),
+    ...[...validators.values()].flatMap(validatorSecrets),
+  ];
+  return uses.map(({ reference }) => variableOf(reference));
+}
 
 /** A name of one's own, and neither Cloudflare's nor none yet. */
 const isOwn = (hostname: string): boolean =>

@@ -22,8 +22,8 @@ export const MAX_PLACE_ROUNDS = 20;
 /** Milliseconds until an instance asks again for an account that has had all of its hour. */
 export const CHALLENGE_PLACES_EMPTY_MS = 1000;
 
-/** Milliseconds between two lines of the log about wrong credentials at one page. */
-export const WRONG_LOGIN_LINE_MS: number = 60 * 1000;
+/** Milliseconds between two lines of the log about the same of one page: wrong credentials, an hour that is used up, probes. */
+export const PAGE_LINE_MS: number = 60 * 1000;
 
 /** Milliseconds that all calls about one request may take: a device waits no longer for its answer. */
 export const OUTSIDE_MS = 8000;

@@ -125,6 +125,8 @@ test('the configuration says which domains, secrets and schemes there are', () =
   }
   const cameras = configured({ document: example('static-challenge-and-approval') });
   assert.ok(cameras.secrets.required.includes('CAMERA_CHALLENGE'));
+  const mdm = configured({ document: example('mdm-challenges') });
+  for (const name of ['WORKSPACE_ONE', 'JAMF']) assert.ok(mdm.secrets.required.includes(name));
   // Its publicUrl is http.
   assert.equal(cameras.vars.SCEPTER_PLAIN_HTTP, '1');
 });

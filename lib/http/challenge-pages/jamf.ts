@@ -5,7 +5,7 @@
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HttpFailure } from '../../base/errors.ts';
-import { MAX_HOOK_OCTETS, WRONG_LOGIN_LINE_MS } from '../../base/mdm-limits.ts';
+import { MAX_HOOK_OCTETS, PAGE_LINE_MS } from '../../base/mdm-limits.ts';
 import { freshText } from '../../ca/challenge/challenges.ts';
 import type { ChallengeDeps } from '../../ca/deps.ts';
 import type { Endpoint } from '../../config/endpoint/endpoint.ts';
@@ -61,7 +61,7 @@ async function answer(
   const { device } = event;
   if (!device && hook.device === 'required') {
     const now = deps.clock.now();
-    const number = deps.tally.lineDue(`probe ${endpoint.id}`, now, WRONG_LOGIN_LINE_MS);
+    const number = deps.tally.lineDue(`probe ${endpoint.id}`, now, PAGE_LINE_MS);
     if (number !== undefined) {
       const detail = 'the event names no device, so its answer is a text that is no challenge';
       deps.log({ event: 'page.probe', severity: 'info', endpoint: endpoint.id, detail, number });

@@ -6,7 +6,7 @@ import type { Context } from 'hono';
 import { type Bytes, equalSecret, fromBase64, utf8 } from '../../base/bytes.ts';
 import { Outage } from '../../base/errors.ts';
 import { HELD_SOURCE_S } from '../../base/limits.ts';
-import { WRONG_LOGIN_LINE_MS } from '../../base/mdm-limits.ts';
+import { PAGE_LINE_MS } from '../../base/mdm-limits.ts';
 import type { ChallengeDeps } from '../../ca/deps.ts';
 import { hash } from '../../crypto/native.ts';
 import { sourceOf } from '../client.ts';
@@ -50,7 +50,7 @@ export function loginOf<T extends Login>(
   const offered = header === undefined ? 'Basic realm="Scepter", charset="UTF-8"' : undefined;
   if (!sent) return unauthorized(offered);
   const held = source ? tally.refusedSources.count(page, source, now) : false;
-  const number = tally.lineDue(`${page} login`, now, WRONG_LOGIN_LINE_MS);
+  const number = tally.lineDue(`${page} login`, now, PAGE_LINE_MS);
   if (held || number !== undefined) {
     const about = { page: name, endpoint, ...(source ? { client: source.address } : {}) };
     const detail = held ? 'the source is held back' : undefined;

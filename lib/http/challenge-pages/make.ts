@@ -2,7 +2,7 @@
 // in its hour.
 
 import type { Context } from 'hono';
-import { WRONG_LOGIN_LINE_MS } from '../../base/mdm-limits.ts';
+import { PAGE_LINE_MS } from '../../base/mdm-limits.ts';
 import { normalBinding, type WantedBinding } from '../../ca/challenge/binding.ts';
 import { createChallenge } from '../../ca/challenge/challenges.ts';
 import { takesPlace } from '../../ca/challenge/places.ts';
@@ -30,7 +30,7 @@ export async function makeFor(
   const bound = normalBinding(endpoint.profile, binding);
   const account = `${endpoint.id}/${by}`;
   if (!(await takesPlace(deps, account, perHour))) {
-    const number = deps.tally.lineDue(`${account} full`, deps.clock.now(), WRONG_LOGIN_LINE_MS);
+    const number = deps.tally.lineDue(`${account} full`, deps.clock.now(), PAGE_LINE_MS);
     if (number !== undefined) {
       const about = { endpoint: endpoint.id, account: by, perHour, number };
       deps.log({ event: 'page.full', severity: 'warning', ...about });
