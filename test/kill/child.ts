@@ -33,6 +33,7 @@ const opened = inKms
   : (await openEmbedded(env, checkConfig(JSON.parse(config)), () => {})).deps;
 
 let calls = 0;
+let writes: number[] = [];
 let killAt = Number.POSITIVE_INFINITY;
 let when: 'before' | 'after' = 'before';
 let aheadMs = 0;
@@ -52,7 +53,10 @@ const { store, signer, raKeys, macKeys } = opened;
 const ports = {
   store: {
     read: (keys) => counted(() => store.read(keys)),
-    write: (actions) => counted(() => store.write(actions)),
+    write: (actions) => {
+      writes.push(calls);
+      return counted(() => store.write(actions));
+    },
     list: (query) => counted(() => store.list(query)),
   },
   signer: {
@@ -86,11 +90,12 @@ async function obey(order: Order): Promise<unknown> {
   switch (order.do) {
     case 'arm':
       calls = 0;
+      writes = [];
       killAt = order.at ?? Number.POSITIVE_INFINITY;
       when = order.when;
       return undefined;
     case 'calls':
-      return calls;
+      return { calls, writes };
     case 'pass':
       aheadMs += order.ms;
       return undefined;
