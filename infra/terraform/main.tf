@@ -80,14 +80,26 @@ locals {
       )
     ]) : trimprefix(reference, "env:")
   ]
+  # What validators outside refer to: whoever answers devices asks them, and maintenance does so again.
+  validator_names = [
+    for reference in flatten([
+      for one in try(values(local.config.validators), []) : concat(
+        [for field in ["clientSecret", "clientCertificate", "secret", "bearer"] : try(one[field], "")],
+        [try(one.basic.password, "")],
+      )
+    ]) : trimprefix(reference, "env:")
+  ]
   static_names = [for endpoint in try(values(local.config.endpoints), []) : trimprefix(try(endpoint.enrol.staticChallenge.secret, ""), "env:")]
 
   # Each function gets what it asks for; the SCEP function all that is not of pages alone.
   secrets = {
-    scep       = { for name, arn in var.secrets : name => arn if !contains(local.page_names, name) || contains(local.static_names, name) }
-    challenges = { for name, arn in var.secrets : name => arn if contains(local.page_names, name) }
+    scep        = { for name, arn in var.secrets : name => arn if !contains(local.page_names, name) || contains(concat(local.static_names, local.validator_names), name) }
+    challenges  = { for name, arn in var.secrets : name => arn if contains(local.page_names, name) }
+    maintenance = { for name, arn in var.secrets : name => arn if contains(local.validator_names, name) }
   }
-  secret_arns = { for name, secrets in local.secrets : name => concat(values(secrets), var.origin_secret_arns) if contains(keys(local.deployed), name) }
+  # Those that CloudFront shows itself to.
+  shown_to = ["scep", "challenges"]
+  secret_arns = { for name, secrets in local.secrets : name => concat(values(secrets), contains(local.shown_to, name) ? var.origin_secret_arns : []) if contains(keys(local.deployed), name) }
   environment_key_policy_values = {
     EnvironmentKeyArn = var.environment_key_arn
   }
@@ -280,7 +292,7 @@ resource "aws_lambda_function" "this" {
         NODE_OPTIONS        = "--enable-source-maps"
       },
       { for name, arn in try(local.secrets[each.key], {}) : name => "secretsmanager:${arn}" },
-      local.cloudfront && contains(keys(local.secrets), each.key) ? { SCEPTER_ORIGIN_SECRETS = join(",", formatlist("secretsmanager:%s", var.origin_secret_arns)) } : {},
+      local.cloudfront && contains(local.shown_to, each.key) ? { SCEPTER_ORIGIN_SECRETS = join(",", formatlist("secretsmanager:%s", var.origin_secret_arns)) } : {},
     )
   }
 

@@ -123,7 +123,7 @@ variable "environment_key_arn" {
 }
 
 variable "vpc" {
-  description = "Subnets and security groups of the VPC that the functions run in; null: none. From there they must reach DynamoDB, KMS, S3, CloudWatch Logs, X-Ray and, where the configuration names secrets, Secrets Manager: by endpoints of the VPC or by NAT. Nothing has to be let in."
+  description = "Subnets and security groups of the VPC that the functions run in; null: none. From there they must reach DynamoDB, KMS, S3, CloudWatch Logs, X-Ray and, where the configuration names secrets, Secrets Manager: by endpoints of the VPC or by NAT. Validators outside, such as Microsoft Intune, are reached by NAT. Nothing has to be let in."
   type = object({
     subnet_ids         = list(string)
     security_group_ids = list(string)
@@ -672,7 +672,7 @@ variable "log_group_key_arn" {
 }
 
 variable "secrets" {
-  description = "ARNs of the secrets in Secrets Manager that the configuration refers to with \"env:NAME\", by that name. The environment of the SCEP function has their ARNs, but for those of pages and hooks, which that of the function for them has; each reads them at its start: no value is in an environment or in the state. The policy of a secret's own key lets it do so."
+  description = "ARNs of the secrets in Secrets Manager that the configuration refers to with \"env:NAME\", by that name. The environment of the SCEP function has their ARNs, but for those of pages and hooks, which that of the function for them has; that of maintenance has those of validators; each reads them at its start: no value is in an environment or in the state. The policy of a secret's own key lets it do so."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -706,6 +706,19 @@ variable "secrets" {
       keys(var.secrets),
     )) == 0
     error_message = "secrets: a page or hook of the configuration refers to a variable that is not here."
+  }
+
+  validation {
+    condition = length(setsubtract(
+      [for reference in flatten([
+        for one in try(values(jsondecode(var.config).document.validators), []) : concat(
+          [for field in ["clientSecret", "clientCertificate", "secret", "bearer"] : one[field] if can(one[field])],
+          try([one.basic.password], []),
+        )
+      ]) : trimprefix(reference, "env:")],
+      keys(var.secrets),
+    )) == 0
+    error_message = "secrets: a validator of the configuration refers to a variable that is not here."
   }
 }
 

@@ -22,7 +22,7 @@ import { rebuildRegisters } from '../../lib/ca/revoke/rebuild-register.ts';
 import { entriesIn } from '../../lib/events/tiles.ts';
 import type { RegisterPage, RegisterShard } from '../../lib/ports/records/register.ts';
 import type { Action, Row } from '../../lib/ports/store.ts';
-import type { Validator } from '../../lib/ports/validator.ts';
+import type { RevocationOrder, Validator } from '../../lib/ports/validator.ts';
 import { type Certificate, readCertificate } from '../../lib/x509/certificate.ts';
 import {
   type Deployed,
@@ -304,6 +304,29 @@ test('scep and maintenance release through a gate, or revoke what the gate refus
   assert.equal((await w.transactions('revoked')).length, 2);
 });
 
+test('maintenance revokes what a validator orders, and stops the renewal of it', async () => {
+  const orders: RevocationOrder[] = [];
+  const mdm: Validator = {
+    validate: async () => ({ allow: true }),
+    revocations: { take: async () => orders, report: async () => {} },
+  };
+  const w = await deployed({
+    validators: { mdm },
+    authorize: { enrol: ['challenge', 'mdm'], renew: ['mdm'] },
+  });
+  await fillRegister(w);
+  const signer = {
+    key: a,
+    certificate: await w.enrolled({ challenge: await w.lab.challenge(), key: a }),
+  };
+  await w.enrolled({ signer, key: b, messageType: 'RenewalReq' });
+  const serial = serialOf(signer.certificate);
+  orders.push({ context: 'one', serial, issuer: 'CN=Lab CA,O=Lab' });
+  await w.upkeep();
+  const [revoked] = await w.transactions('revoked');
+  assert.equal(revoked?.serial, serial);
+});
+
 test('maintenance gives back what abandoned attempts held, and expires what was not approved', async () => {
   const w = await deployed();
   const kept = { challenge: await w.lab.challenge(), key: a };
@@ -557,6 +580,7 @@ const unreached: Readonly<Record<Role, Readonly<Record<string, readonly string[]
       'lib/ca/log/sequence.ts oneStep',
       'lib/ca/log/sequence.ts publish',
     ],
+    'nobody outside says that a key is compromised': ['lib/ca/revoke/revoke.ts blockKey'],
   },
   challenges: {},
   sequencer: {

@@ -278,7 +278,8 @@ export interface ScepServiceProps extends BackendProps {
 
   /**
    * The VPC that the functions run in. From there they must reach DynamoDB, KMS, S3, CloudWatch Logs, X-Ray and,
-   * where the configuration names secrets, Secrets Manager: by endpoints of the VPC or by NAT.
+   * where the configuration names secrets, Secrets Manager: by endpoints of the VPC or by NAT. Validators outside, such as
+   * Microsoft Intune, are reached by NAT.
    * @default - none
    */
   readonly vpc?: IVpc;
@@ -339,7 +340,8 @@ export interface ScepServiceProps extends BackendProps {
 
   /**
    * Secrets that the configuration refers to with `env:NAME`, by that name. The environment of the SCEP function has
-   * their ARNs, but for those of pages and hooks, which that of the function for them has; each reads them at its start.
+   * their ARNs, but for those of pages and hooks, which that of the function for them has; that of maintenance has those
+   * of validators. Each function reads its own at its start.
    * The policy of a secret's own key lets it do so.
    * @default - none
    */

@@ -164,17 +164,24 @@ export class ScepService extends Construct {
     this.logs = makeLogs(this, props);
     const originSecrets = originSecretsOf(this, ingress);
     const secrets = dividedSecrets(props.secrets, checked);
-    const secretsPolicies = [
-      letReadSecrets(this, 'secrets-policy', roles.scep, [
+    const secretsPolicies = {
+      scep: letReadSecrets(this, 'secrets-policy', roles.scep, [
         ...Object.values(secrets.scep),
         ...originSecrets,
       ]),
-      roles.challenges &&
+      challenges:
+        roles.challenges &&
         letReadSecrets(this, 'page-secrets-policy', roles.challenges, [
           ...Object.values(secrets.challenges),
           ...originSecrets,
         ]),
-    ];
+      maintenance: letReadSecrets(
+        this,
+        'validator-secrets-policy',
+        roles.maintenance,
+        Object.values(secrets.maintenance),
+      ),
+    };
     const environment = {
       SCEPTER_DEPLOYMENT: deployment,
       SCEPTER_TABLE: this.table.tableName,
@@ -202,6 +209,7 @@ export class ScepService extends Construct {
           ...(name === 'scep' || name === 'challenges'
             ? namesFor(secrets[name], originSecrets)
             : {}),
+          ...(name === 'maintenance' ? namesFor(secrets.maintenance, []) : {}),
         },
         policyValues,
       });
@@ -220,9 +228,9 @@ export class ScepService extends Construct {
       node.addDependency(config.uploaded);
       for (const policy of morePolicies) if (policy) node.addDependency(policy);
     }
-    for (const [at, policy] of secretsPolicies.entries()) {
-      const reader = at === 0 ? this.functions.scep : this.functions.challenges;
-      if (policy) reader?.node.addDependency(policy);
+    for (const reader of ['scep', 'challenges', 'maintenance'] as const) {
+      const policy = secretsPolicies[reader];
+      if (policy) this.functions[reader]?.node.addDependency(policy);
     }
     letOperate(this, operator, policyValues);
 

@@ -35,6 +35,9 @@ const functionOf = (template: Template, name: string) =>
 const variablesOf = (template: Template, name: string): string[] =>
   Object.keys(Object(at(functionOf(template, name).Properties, 'Environment.Variables')));
 
+const secretsIn = (variables: readonly string[] = []): string[] =>
+  variables.filter((name) => !/^(?:SCEPTER_(?!ORIGIN)|NODE_)/.test(name)).toSorted();
+
 test('without them there is no function, no route, no function of CloudFront and no statement about them', () => {
   const template = templateOf();
   assert.equal(functionsOf(template).length, 4);
@@ -95,10 +98,39 @@ test('CloudFront asks for credentials at the page alone, over https, and caches 
 test('their function has the secrets of pages and hooks, and the SCEP function all others', () => {
   const template = templateOf(on);
   const [pages, scep] = ['challenges', 'scep'].map((name) => variablesOf(template, name));
-  const ofBoth = (names: readonly string[] = []) =>
-    names.filter((name) => !/^(?:SCEPTER_(?!ORIGIN)|NODE_)/.test(name)).toSorted();
-  assert.deepEqual(ofBoth(pages), ['JAMF', 'SCEPTER_ORIGIN_SECRETS', 'WORKSPACE_ONE']);
-  assert.deepEqual(ofBoth(scep), ['MORE', 'SCEPTER_ORIGIN_SECRETS']);
+  assert.deepEqual(secretsIn(pages), ['JAMF', 'SCEPTER_ORIGIN_SECRETS', 'WORKSPACE_ONE']);
+  assert.deepEqual(secretsIn(scep), ['MORE', 'SCEPTER_ORIGIN_SECRETS']);
+});
+
+test('maintenance has the secrets of validators outside, which the SCEP function has too, and may read no others', () => {
+  const template = templateOf((stack) => {
+    const props = on(stack);
+    const validators = {
+      intune: {
+        kind: 'intune',
+        tenant: 'contoso.example',
+        clientId: 'app',
+        clientSecret: 'env:INTUNE',
+      },
+      hook: {
+        ...{ kind: 'webhook', url: 'https://hooks.example.com/scep', secret: 'env:KEY' },
+        basic: { user: 'scepter', password: 'env:PASSWORD' },
+      },
+    };
+    const more = ['INTUNE', 'KEY', 'PASSWORD'].map((name) => [name, new Secret(stack, name)]);
+    return {
+      ...props,
+      config: { ...(props.config as object), validators },
+      secrets: { ...props.secrets, ...Object.fromEntries(more) },
+    };
+  });
+  const own = (name: string) => secretsIn(variablesOf(template, name));
+  assert.deepEqual(own('maintenance'), ['INTUNE', 'KEY', 'PASSWORD']);
+  assert.deepEqual(own('scep'), ['INTUNE', 'KEY', 'MORE', 'PASSWORD', 'SCEPTER_ORIGIN_SECRETS']);
+  assert.deepEqual(own('challenges'), ['JAMF', 'SCEPTER_ORIGIN_SECRETS', 'WORKSPACE_ONE']);
+  const reading = statementsOf(template).filter(({ Sid }) => Sid === 'ReadSecrets');
+  const sizes = reading.map(({ Resource }) => [Resource].flat().length);
+  assert.deepEqual(sizes.toSorted(), [3, 3, 5]);
 });
 
 test('the key opens MAC keys of challenges and records for it, and no other', () => {

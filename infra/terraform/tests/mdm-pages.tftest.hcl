@@ -17,7 +17,7 @@ mock_provider "aws" {
 }
 
 variables {
-  config         = "{\"scepter\":\"test\",\"sha256\":\"85666120bf8e81562e56bd448fbfc641ebe617924fac5eead9b19ced83f9cb85\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\",\"ndes\":{\"accounts\":[{\"user\":\"mdm\",\"password\":\"env:PAGE\",\"subject\":{\"CN\":\"device-*\"}}]}},\"macs\":{\"ca\":\"office\",\"jamf\":{\"header\":\"X-Key\",\"value\":\"env:HOOK\",\"subject\":{\"CN\":\"{serialNumber}\"}}}}}}"
+  config         = "{\"scepter\":\"test\",\"sha256\":\"6b419c30c3bb4cd536ed93235967cc91e890d888f4e261fdd2b8095e78fbc370\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\",\"ndes\":{\"accounts\":[{\"user\":\"mdm\",\"password\":\"env:PAGE\",\"subject\":{\"CN\":\"device-*\"}}]}},\"macs\":{\"ca\":\"office\",\"jamf\":{\"header\":\"X-Key\",\"value\":\"env:HOOK\",\"subject\":{\"CN\":\"{serialNumber}\"}}}},\"validators\":{\"intune\":{\"kind\":\"intune\",\"tenant\":\"contoso.example\",\"clientId\":\"app\",\"clientSecret\":\"env:INTUNE\"},\"hook\":{\"kind\":\"webhook\",\"url\":\"https://hooks.example.com/scep\",\"secret\":\"env:KEY\",\"basic\":{\"user\":\"scepter\",\"password\":\"env:PASSWORD\"}}}}}"
   lambda_package = "tests/packages"
 
   challenge_pages = true
@@ -28,6 +28,11 @@ variables {
     PAGE = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:page-AbCdEf"
     HOOK = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:hook-AbCdEf"
     MORE = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:more-AbCdEf"
+
+    # Of validators outside.
+    INTUNE   = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:intune-AbCdEf"
+    KEY      = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:key-AbCdEf"
+    PASSWORD = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:password-AbCdEf"
   }
 
   # Of the oldest provider, which these tests must run with.
@@ -63,8 +68,18 @@ run "behind_cloudfront" {
   }
 
   assert {
-    condition     = [for name in keys(aws_lambda_function.this["scep"].environment[0].variables) : name if !startswith(name, "SCEPTER_") || name == "SCEPTER_ORIGIN_SECRETS"] == ["MORE", "NODE_OPTIONS", "SCEPTER_ORIGIN_SECRETS"]
+    condition     = [for name in keys(aws_lambda_function.this["scep"].environment[0].variables) : name if !startswith(name, "SCEPTER_") || name == "SCEPTER_ORIGIN_SECRETS"] == ["INTUNE", "KEY", "MORE", "NODE_OPTIONS", "PASSWORD", "SCEPTER_ORIGIN_SECRETS"]
     error_message = "the SCEP function must not have those"
+  }
+
+  assert {
+    condition     = [for name in keys(aws_lambda_function.this["maintenance"].environment[0].variables) : name if !startswith(name, "SCEPTER_") || name == "SCEPTER_ORIGIN_SECRETS"] == ["INTUNE", "KEY", "NODE_OPTIONS", "PASSWORD"]
+    error_message = "maintenance must have the secrets of validators, and no other"
+  }
+
+  assert {
+    condition     = length(jsondecode(aws_iam_role_policy.secrets["maintenance"].policy).Statement[0].Resource) == 3
+    error_message = "the role of maintenance must read what its environment names"
   }
 
   assert {

@@ -77,10 +77,8 @@ export async function revoke(
     const transaction = ofCertificate(serial, loaded.transaction);
     const draft = new Draft(view);
     const event = eventFor(deps, draft, { asked, certificate, transaction, now });
-    if (blocks) {
-      draft.put('blockedKey', blocked.key, { ca, serial, at: now });
-      event('key.blocked', { keyHash: blocked.key });
-    }
+    if (blocks) blockKey(draft, certificate, now);
+    if (blocks) event('key.blocked', { keyHash: blocked.key });
     if (how !== 'unchanged') {
       const { revokedAt: since = now } = how === 'raised' ? certificate : {};
       draft.hold('transaction', certificate.transaction);
@@ -101,6 +99,10 @@ export async function revoke(
     if ((await deps.store.write(draft.actions)) === 'done') return 'done';
   }
   throw new Outage(`${serial} kept changing while it was to be revoked`);
+}
+
+function blockKey(draft: Draft, { ca, serial, keyHash }: CertificateRecord, at: number): void {
+  draft.put('blockedKey', keyHash, { ca, serial, at });
 }
 
 /** Whether the certificate is in a state in which it can be revoked, held or released from a hold. */

@@ -5,7 +5,8 @@ import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import type { Config } from '../../../../lib/config/config.ts';
 import { deviceSecrets, pageSecrets } from '../../../../lib/config/endpoint/endpoint.ts';
-import { variableOf } from '../../../../lib/config/secret.ts';
+import { validatorSecrets } from '../../../../lib/config/outside/validators.ts';
+import { type SecretUse, variableOf } from '../../../../lib/config/secret.ts';
 import { fail } from '../checks.ts';
 import type { IngressSettings } from '../ingress/access.ts';
 import { renderPolicy } from './policies.ts';
@@ -14,7 +15,12 @@ import { renderPolicy } from './policies.ts';
 type Secrets = Readonly<Record<string, ISecret>>;
 
 /** @throws {Error} with a sentence that names the prop */
-export function checkSecrets(secrets: Secrets = {}, { endpoints }: Config): void {
+export function checkSecrets(secrets: Secrets = {}, { endpoints, validators }: Config): void {
+  for (const { reference, path } of [...validators.values()].flatMap(validatorSecrets)) {
+    const name = variableOf(reference);
+    if (Object.hasOwn(secrets, name)) continue;
+    fail(`secrets.${name}`, `config.${path} refers to it: name its secret`);
+  }
   for (const endpoint of endpoints.values()) {
     const about = `the static challenge of the endpoint "${endpoint.id}" refers to it: name its secret`;
     const uses = [
@@ -48,17 +54,23 @@ export function originSecretsOf(scope: Construct, ingress: IngressSettings): rea
   );
 }
 
-/** The secrets of the function that answers MDMs, and those of the function that answers devices: all others, too. */
-export function dividedSecrets(secrets: Secrets = {}, { endpoints }: Config) {
+/**
+ * The secrets of the function that answers MDMs; of maintenance, which asks and tells validators outside; and those of the
+ * function that answers devices: all others, too.
+ */
+export function dividedSecrets(secrets: Secrets = {}, { endpoints, validators }: Config) {
   const all = [...endpoints.values()];
-  const namesOf = (uses: typeof pageSecrets) =>
-    new Set(all.flatMap(uses).map(({ reference }) => variableOf(reference)));
-  const [ofPages, ofDevices] = [namesOf(pageSecrets), namesOf(deviceSecrets)];
+  const namesOf = (uses: readonly SecretUse[]) =>
+    new Set(uses.map(({ reference }) => variableOf(reference)));
+  const ofValidators = namesOf([...validators.values()].flatMap(validatorSecrets));
+  const ofPages = namesOf(all.flatMap(pageSecrets));
+  const ofDevices = new Set([...namesOf(all.flatMap(deviceSecrets)), ...ofValidators]);
   const chosen = (wanted: (name: string) => boolean): Secrets =>
     Object.fromEntries(Object.entries(secrets).filter(([name]) => wanted(name)));
   return {
     scep: chosen((name) => !ofPages.has(name) || ofDevices.has(name)),
     challenges: chosen((name) => ofPages.has(name)),
+    maintenance: chosen((name) => ofValidators.has(name)),
   };
 }
 
