@@ -45,14 +45,14 @@ process.exitCode = await runCli(process.argv.slice(2), packageJson.version, {
   token,
   tokenFrom: env.token ? 'the token of SCEPTER_TOKEN' : `the token in ${tokenPath}`,
   tokenOf: env.token ? given : own,
-  ...{ jwtOf: given, jwt: env.jwt },
   invoke: async (target, request) =>
     (await import('./lambda/admin-function.ts')).invoke(target, request),
   stdin: async () =>
     new Uint8Array(await (await import('node:stream/consumers')).arrayBuffer(process.stdin)),
-  ...{ ...terminal(env.pager), home, clock: systemClock },
+  ...{ ...terminal(env.pager), home, clock: systemClock, jwtOf: given, jwt: env.jwt },
   config: async (file) => (await import('./config/default-config.ts')).readDocument(env, file),
   outside: async () => (await import('./config/outside.ts')).openOutside(env),
+  pages: async () => (await import('./config/outside.ts')).openPages(env),
   serve: async (json) => (await import('./server.ts')).serve(json),
   operator: async () => (await import('./node/operator.ts')).findOperator(env),
   deployment: async () => (await import('./lambda/deployment.ts')).deploymentOf(env),

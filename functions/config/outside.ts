@@ -3,7 +3,8 @@
 
 import { systemClock, systemRandom } from '../../lib/adapters/system.ts';
 import type { Send } from '../../lib/adapters/webhook/send.ts';
-import type { Config } from '../../lib/config/config.ts';
+import { type Config, checkConfig } from '../../lib/config/config.ts';
+import { pageSecrets } from '../../lib/config/endpoint/endpoint.ts';
 import { ConfigError } from '../../lib/config/error.ts';
 import { type OutsideValidator, validatorSecrets } from '../../lib/config/outside/validators.ts';
 import {
@@ -14,7 +15,7 @@ import {
 } from '../../lib/config/secret.ts';
 import type { Validator } from '../../lib/ports/validator.ts';
 import type { Env } from '../env.ts';
-import { loadConfig } from './default-config.ts';
+import { loadConfig, readDocument } from './default-config.ts';
 import { lookUpSecrets } from './static-secrets.ts';
 
 /** From Node and Lambda: hooks are reached at addresses that were checked. */
@@ -92,4 +93,14 @@ export async function openOutside(env: Env) {
   const config = await loadConfig(env);
   const secrets = await lookUpSecrets(secretsOfValidators(config));
   return { config, validators: await outsideValidators(config, secrets) };
+}
+
+/** What whoever answers MDMs has to know, by this environment. @throws as above */
+export async function openPages(env: Env) {
+  const { document } = await readDocument(env);
+  const config = checkConfig(document);
+  return {
+    config,
+    secrets: await lookUpSecrets([...config.endpoints.values()].flatMap(pageSecrets)),
+  };
 }

@@ -60,6 +60,8 @@ export type Io = {
     readonly config: Config;
     readonly validators: ReadonlyMap<string, Validator>;
   }>;
+  /** The same configuration, with the secrets of its pages and hooks for MDMs. @throws {ConfigError} if it is not good */
+  readonly pages: () => Promise<{ readonly config: Config; readonly secrets: Secrets }>;
   /** Starts a server in this process, by the environment; resolves when it is ready, and has said so. */
   readonly serve: (json: boolean) => Promise<void>;
   /** For commands that do what only an operator may: the store and the keys themselves, or the server that has

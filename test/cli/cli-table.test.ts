@@ -36,6 +36,7 @@ const silent: Io = {
   clock: { now: () => 0, sleep: async () => {} },
   config: async () => ({ name: 'x', document: {} }),
   outside: () => Promise.reject(new Error('none')),
+  pages: () => Promise.reject(new Error('none')),
   serve: () => Promise.reject(new Error('none')),
   operator: () => Promise.reject(new Error('none')),
   backups: () => Promise.reject(new Error('none')),

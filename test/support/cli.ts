@@ -26,6 +26,7 @@ export type TerminalOptions = {
   readonly config?: string;
   /** What its environment has of validators outside. */
   readonly outside?: Io['outside'];
+  readonly pages?: Io['pages'];
   /** What `ca init` and its like work with; default: the lab itself. `server`: its server does it. */
   readonly operator?: Operator | 'server';
   /** Called when what was opened for that is closed. */
@@ -85,6 +86,7 @@ export async function openTerminal(
         jwt,
         config,
         outside = () => Promise.reject(new Error('there are no secrets here')),
+        pages = () => Promise.reject(new Error('there are no secrets here')),
         stop,
         waits,
         operator,
@@ -127,6 +129,7 @@ export async function openTerminal(
         },
         config: (file) => readDocument(readEnv({ SCEPTER_CONFIG: config }), file),
         outside,
+        pages,
         backups: async () => Promise.reject(new Error('there is no data folder here')),
         serve: () => Promise.reject(new Error('a server is a process of its own')),
         operator: async () =>

@@ -10,9 +10,12 @@ export function doctorCommand(io: Io): Command {
   return new Command('doctor')
     .argument(
       '[scep-url]',
-      'its SCEP URL; or "intune" or "webhook" (default: all endpoints of your service, and the service itself)',
+      'its SCEP URL; or "intune", "webhook" or "jamf" (default: all endpoints of your service, and the service itself)',
     )
-    .option('--endpoint <id>', 'with "intune" or "webhook": whose validators (default: "default")')
+    .option(
+      '--endpoint <id>',
+      'with "intune", "webhook" or "jamf": whose validators or hook (default: "default")',
+    )
     .addOption(
       new Option('--challenge <secret>', 'enrol really, with this challengePassword').conflicts(
         'challengeStdin',
@@ -34,7 +37,8 @@ or some day will not. With each comes what it means for whom, and what to do.
 
 With "intune" or "webhook" it asks the validators of that kind of an endpoint about a request that nobody has made, by
 the configuration and the secrets of its own environment: run it where the server runs, or with the variables of the
-function.
+function. With "jamf" it posts Jamf Pro's event to the hook of an endpoint, through its public URL: a probe, and one for
+a device SCEPTER-DOCTOR, whose challenge ends by itself.
 
 No message that it sends can be granted, so it may be run on a server in use, and on somebody else's. With a
 challenge it also gets a certificate, which is real and to be revoked.

@@ -14,12 +14,13 @@ import { enrolledFindings } from './checks/enrolled.ts';
 import { exchangeFindings } from './checks/exchange.ts';
 import { filesFindings } from './checks/files.ts';
 import { hostFindings, isReached } from './checks/host.ts';
+import { jamfSections } from './checks/jamf.ts';
 import { revocationFindings } from './checks/revocation.ts';
 import { serviceFindings } from './checks/service.ts';
 import type { Asking, Probe } from './exchange.ts';
 import { endpointFacts, filesFacts, hostFacts, QUESTION_MS } from './gather.ts';
 import { checks, type Mark, type Observation, type Section } from './observation.ts';
-import { isOutsideKind, type OutsideKind, outsideSections } from './outside.ts';
+import { isOutsideKind, outsideSections } from './outside.ts';
 import { serviceFacts } from './service.ts';
 
 export type Options = ShowOptions & {
@@ -35,12 +36,13 @@ export async function examine(
   address: string | undefined,
   options: Options,
 ): Promise<void> {
-  if (isOutsideKind(address)) return examineOutside(io, address, options);
+  const endpoint = options.endpoint ?? 'default';
+  if (isOutsideKind(address)) {
+    return concluded(io, await outsideSections(io, address, endpoint), options);
+  }
+  if (address === 'jamf') return concluded(io, await jamfSections(io, endpoint), options);
   if (options.endpoint !== undefined) {
-    throw new CliError(
-      'usage',
-      '--endpoint is for "scepter doctor intune" and "scepter doctor webhook"',
-    );
+    throw new CliError('usage', '--endpoint is for "scepter doctor intune", "webhook" and "jamf"');
   }
   const probe = await probeOf(io, options);
   if (address === undefined && probe) {
@@ -79,8 +81,7 @@ export async function examine(
   failOnFaults(sections);
 }
 
-async function examineOutside(io: Io, kind: OutsideKind, options: Options): Promise<void> {
-  const sections = await outsideSections(io, kind, options.endpoint ?? 'default');
+async function concluded(io: Io, sections: Section[], options: Options): Promise<void> {
   io.progress?.('');
   await report(io, sections, options);
   failOnFaults(sections);

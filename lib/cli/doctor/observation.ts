@@ -42,6 +42,7 @@ export const checks = {
   keys: 'CA and keys',
   configuration: 'configuration',
   validator: 'validator',
+  hook: 'hook',
 } as const;
 type Check = keyof typeof checks;
 

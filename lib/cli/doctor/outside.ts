@@ -11,7 +11,7 @@ import { fault, good, type Observation, type Section, warning } from './observat
 
 /** Kinds of validators outside. */
 const outsideKinds = ['intune', 'webhook'] as const;
-export type OutsideKind = (typeof outsideKinds)[number];
+type OutsideKind = (typeof outsideKinds)[number];
 export const isOutsideKind = (text: string | undefined): text is OutsideKind =>
   outsideKinds.some((kind) => kind === text);
 
