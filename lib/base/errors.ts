@@ -27,6 +27,9 @@ export class Outage extends Error {
   override readonly name: string = 'Outage';
 }
 
+/** Whoever was asked speaks, and only has no answer to this; so others may get theirs. */
+export class NoAnswer extends Outage {}
+
 /** Nothing failed, and the request comes too early: 503 with Retry-After. */
 export class TooEarly extends Outage {
   override readonly name = 'TooEarly';

@@ -28,9 +28,11 @@ export const PAGE_LINE_MS: number = 60 * 1000;
 /** Milliseconds that all calls about one request may take: a device waits no longer for its answer. */
 export const OUTSIDE_MS = 8000;
 
-/** So many failures within so many milliseconds, and a validator is not asked for so many. */
+/** So many failures in a row within so many milliseconds, and a validator is not asked for so many. Sooner where it
+ * was waited for: an instance that serves one request at a time would never see so many of a silent one. */
 export const OUTSIDE_FAILURES = 5;
 export const OUTSIDE_FAILURES_MS = 30_000;
+export const OUTSIDE_WAITED_MS = 12_000;
 export const OUTSIDE_REST_MS = 15_000;
 
 /** Orders to revoke that are taken from a validator outside at once, and how often in one run. */

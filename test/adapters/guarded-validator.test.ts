@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { guardedValidator } from '../../lib/adapters/guarded-validator.ts';
 import { utf8 } from '../../lib/base/bytes.ts';
+import { Malformed, NoAnswer } from '../../lib/base/errors.ts';
 import { OUTSIDE_FAILURES_MS, OUTSIDE_REST_MS } from '../../lib/base/mdm-limits.ts';
 import type { ValidationRequest, Validator } from '../../lib/ports/validator.ts';
 
@@ -35,7 +36,7 @@ describe('a validator that fails', () => {
     let up = false;
     const w = guarding(async () => (up ? { allow: true } : down()));
     for (let i = 0; i < 5; i++) await assert.rejects(w.ask(), /the validator "mdm": HTTP 500/);
-    await assert.rejects(w.ask(), /has failed 5 times, and rests/);
+    await assert.rejects(w.ask(), /has failed again and again, and rests/);
     assert.equal(w.asked(), 5);
     up = true;
     w.clock.at += OUTSIDE_REST_MS - 1;
@@ -60,6 +61,38 @@ describe('a validator that fails', () => {
     w.clock.at -= 3_600_000;
     await assert.rejects(w.ask(), /HTTP 500/);
   });
+
+  test('rests sooner where it was waited for, as by an instance that serves one request at a time', async () => {
+    const w = guarding(async () => {
+      w.clock.at += 7900;
+      return down();
+    });
+    for (let i = 0; i < 2; i++) await assert.rejects(w.ask(), /HTTP 500/);
+    await assert.rejects(w.ask(), /rests/);
+    // Once it is asked again, one failure is enough.
+    w.clock.at += OUTSIDE_REST_MS;
+    await assert.rejects(w.ask(), /HTTP 500/);
+    await assert.rejects(w.ask(), /rests/);
+  });
+
+  test('is asked as long as it answers others: strangers with bad requests cannot have it rest', async () => {
+    let up = false;
+    const w = guarding(async () => (up ? { allow: false } : down()));
+    for (let i = 0; i < 20; i++) {
+      up = i % 5 === 4;
+      if (up) assert.deepEqual(await w.ask(), { allow: false });
+      else await assert.rejects(w.ask(), /HTTP 500/);
+    }
+    assert.equal(w.asked(), 20);
+  });
+
+  for (const Kind of [NoAnswer, Malformed]) {
+    test(`does not rest for what is the fault of the request (${Kind.name})`, async () => {
+      const w = guarding(() => Promise.reject(new Kind('HTTP 400')));
+      for (let i = 0; i < 20; i++) await assert.rejects(w.ask(), /HTTP 400/);
+      assert.equal(w.asked(), 20);
+    });
+  }
 
   test('one that refuses does not fail', async () => {
     const w = guarding(async () => ({ allow: false }));

@@ -1,7 +1,7 @@
 // Intune's services: found through Microsoft Graph, because each tenant has its own, and asked with a token.
 
 import packageJson from '../../../package.json' with { type: 'json' };
-import { Outage } from '../../base/errors.ts';
+import { NoAnswer, Outage } from '../../base/errors.ts';
 import { isText } from '../../base/text.ts';
 import {
   askMicrosoft,
@@ -37,6 +37,9 @@ const PLACES_MS = 60 * 60 * 1000;
 
 const consent = 'to the app registration (API permissions), and grant admin consent';
 const challengeProvider = `add Intune's application permission "scep_challenge_provider" (SCEP challenge validation) ${consent}`;
+
+/** With which a service speaks about what it was sent. */
+const aboutRequest: readonly number[] = [400, 413, 422];
 
 export class IntuneServices {
   readonly #outside: IntuneDeps;
@@ -86,12 +89,12 @@ export class IntuneServices {
       const { status, said } = await this.#withToken(this.#forIntune, call, signal);
       if (status === 200) return said;
       const denied = status === 401 || status === 403;
-      throw new Outage(
+      throw new (aboutRequest.includes(status) ? NoAnswer : Outage)(
         `${call.of} answered HTTP ${status} (client-request-id ${id})${denied ? `: ${challengeProvider}` : ''}`,
       );
     } catch (error) {
       // The tenant may have been moved, or been given what it lacked.
-      this.#places.drop();
+      if (!(error instanceof NoAnswer)) this.#places.drop();
       if (signal.aborted) {
         this.#forGraph.kept.dropUnfetched();
         this.#forIntune.kept.dropUnfetched();

@@ -78,6 +78,8 @@ function responseTo(
     });
     sent.once('response', resolve);
     sent.on('error', reject);
+    // What answers 101 ends so, without a response and without an error.
+    sent.once('close', () => reject(new Error('it ended the connection without an answer')));
     sent.end(body);
   });
 }

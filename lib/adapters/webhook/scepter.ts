@@ -9,7 +9,7 @@ import type { ValidationRequest } from '../../ports/validator.ts';
 import { readCertificationRequest } from '../../x509/csr.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
 import type { HookReply } from './send.ts';
-import { type HookMessage, membersOf, type Style, type WebhookSettings } from './style.ts';
+import { type HookMessage, membersOf, type Style, unanswered, type WebhookSettings } from './style.ts';
 
 /** @param key octets of the secret */
 export function scepterStyle({ id }: WebhookSettings, key: Bytes): Style {
@@ -59,7 +59,7 @@ function membersFor({ endpoint, transactionID, requestHash, csr }: ValidationReq
 
 /** Only 200 is an answer: this style has a word for no, and every other status is somebody else's. */
 function read(reply: HookReply, { digest }: HookMessage): { allow: boolean; reason: unknown } {
-  if (reply.status !== 200) throw new Outage(`it answered ${reply.status}`);
+  if (reply.status !== 200) throw unanswered(reply.status);
   const { allow, reason, digest: named } = membersOf(reply);
   if (typeof allow !== 'boolean') throw new Outage('its answer has no allow of true or false');
   if (named !== digest) throw new Outage('the digest of its answer is not that of the request');

@@ -10,11 +10,14 @@ import { readCertificate } from '../../x509/certificate.ts';
 import { readCertificationRequest } from '../../x509/csr.ts';
 import type { HookReply } from './send.ts';
 import { keyAsStepCa, requestAsStepCa } from './step-ca-request.ts';
-import { type HookVerdict, membersOf, type Style, type WebhookSettings } from './style.ts';
-
-/** step-ca refuses whatever is 400 or more. With these a webhook speaks about the request; with all others (401: our
- * credentials, 404: the path, 429: too often) it, or what stands before it, speaks about itself. */
-const refusals: readonly number[] = [400, 403, 409, 422];
+import {
+  aboutRequest,
+  type HookVerdict,
+  membersOf,
+  type Style,
+  unanswered,
+  type WebhookSettings,
+} from './style.ts';
 
 /** @param key octets of the secret */
 export function stepCaStyle({ id, hookId = id }: WebhookSettings, key: Bytes): Style {
@@ -66,7 +69,8 @@ export function stepCaStyle({ id, hookId = id }: WebhookSettings, key: Bytes): S
 
 /** @throws {Outage} */
 function answer(reply: HookReply): HookVerdict {
-  if (refusals.includes(reply.status)) return { allow: false, note: `HTTP ${reply.status}` };
+  // step-ca refuses for whatever is 400 or more: also where 401 speaks of credentials, 404 of the path, 429 of a limit.
+  if (aboutRequest.includes(reply.status)) return { allow: false, note: `HTTP ${reply.status}` };
   requireTaken(reply);
   const { allow, error } = membersOf(reply);
   if (allow === true) return { allow };
@@ -82,5 +86,5 @@ function answer(reply: HookReply): HookVerdict {
 
 /** @throws {Outage} */
 function requireTaken({ status }: HookReply): void {
-  if (status < 200 || status >= 300) throw new Outage(`it answered ${status}`);
+  if (status < 200 || status >= 300) throw unanswered(status);
 }

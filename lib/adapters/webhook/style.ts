@@ -1,7 +1,7 @@
 // What the two styles of webhook have in common: what is asked and told, and how an answer is read.
 
 import { fromUtf8 } from '../../base/bytes.ts';
-import { Outage } from '../../base/errors.ts';
+import { NoAnswer, Outage } from '../../base/errors.ts';
 import type {
   IssuedNotice,
   RefusedNotice,
@@ -53,6 +53,12 @@ export interface Style {
   /** Of a notice. @throws {Outage} when it is no answer */
   receipt(reply: HookReply, message: HookMessage): 'release' | 'refuse';
 }
+
+/** With which a webhook speaks about what it was sent; with all others about itself, or the way to it. */
+export const aboutRequest: readonly number[] = [400, 403, 409, 422];
+
+export const unanswered = (status: number): Outage =>
+  new (aboutRequest.includes(status) ? NoAnswer : Outage)(`it answered ${status}`);
 
 /** The members of a JSON object. @throws {Outage} */
 export function membersOf({ body }: HookReply): Readonly<Record<string, unknown>> {

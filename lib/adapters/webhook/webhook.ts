@@ -2,7 +2,7 @@
 // outage, for which the device is told 503: never a certificate.
 
 import { type Bytes, base64, fromBase64, utf8 } from '../../base/bytes.ts';
-import { errorText, Outage } from '../../base/errors.ts';
+import { errorText, NoAnswer, Outage } from '../../base/errors.ts';
 import { visible } from '../../base/text.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Validator } from '../../ports/validator.ts';
@@ -47,7 +47,8 @@ export function makeWebhook(settings: WebhookSettings, world: WebhookWorld): Val
     } catch (error) {
       if (!(error instanceof Outage)) throw error;
       const said = withoutSecrets(error.message, settings, about.csr);
-      throw new Outage(`the webhook "${id}" gave no answer: ${said}`);
+      const Kind = error instanceof NoAnswer ? NoAnswer : Outage;
+      throw new Kind(`the webhook "${id}" gave no answer: ${said}`);
     }
   };
   const now = () => world.clock.now();

@@ -6,7 +6,7 @@ import { Kept } from '../../../lib/adapters/intune/call.ts';
 import { intuneCodes } from '../../../lib/adapters/intune/codes.ts';
 import { hresultOf, hresults } from '../../../lib/adapters/intune/hresults.ts';
 import { pem } from '../../../lib/base/bytes.ts';
-import { Outage } from '../../../lib/base/errors.ts';
+import { NoAnswer, Outage } from '../../../lib/base/errors.ts';
 import { generateKey, selfSigned } from '../../../lib/protocol/scep/client/client.ts';
 import { reasons } from '../../../lib/refusal/reasons.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
@@ -408,6 +408,15 @@ describe('tokens and addresses are asked for once', () => {
     await outage(validate(world));
     await outage(validate(world));
     assert.equal(count(world, 'graph'), 2);
+  });
+
+  test('and not after 400, which speaks of the request: a stranger could send such all day', async () => {
+    const world = intuneWorld();
+    await validate(world);
+    world.intune.fail('validateRequest', { status: 400, body: '{}' }, 1);
+    await assert.rejects(validate(world), NoAnswer);
+    await validate(world);
+    assert.equal(count(world, 'graph'), 1);
   });
 
   test('a token that is refused is fetched anew, once', async () => {

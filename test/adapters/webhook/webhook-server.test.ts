@@ -11,6 +11,7 @@ import {
 } from '../../../lib/adapters/webhook/pinned-https.ts';
 import { plainFetch } from '../../../lib/adapters/webhook/plain-fetch.ts';
 import { base64, fromBase64 } from '../../../lib/base/bytes.ts';
+import { NoAnswer } from '../../../lib/base/errors.ts';
 import { parseIpRange } from '../../../lib/x509/names/general-name.ts';
 import { withOpenssl } from '../../support/openssl.ts';
 import { freePort } from '../../support/process.ts';
@@ -270,6 +271,26 @@ withOpenssl((openssl) =>
       server.answer(raw(500, ''));
       await assert.rejects(server.hook().validate(request()), outage(/answered 500/));
       assert.equal(server.taken.length, 2);
+    });
+
+    test('101, after which nothing comes, is an outage at once', async () => {
+      server.answer((response) => {
+        response.socket?.end(
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n',
+        );
+      });
+      await assert.rejects(server.hook().validate(request()), outage(/without an answer/));
+    });
+
+    test('what speaks of the request says nothing about the next one', async () => {
+      for (const status of [400, 403, 409, 422, 401, 404, 429, 500]) {
+        server.answer(raw(status, ''));
+        const aboutRequest = [400, 403, 409, 422].includes(status);
+        await assert.rejects(
+          server.hook().validate(request()),
+          (error) => error instanceof NoAnswer === aboutRequest,
+        );
+      }
     });
 
     test('where there is no time for it, it is not asked again, or not at all', async () => {
