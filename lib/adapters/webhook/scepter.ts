@@ -9,7 +9,13 @@ import type { ValidationRequest } from '../../ports/validator.ts';
 import { readCertificationRequest } from '../../x509/csr.ts';
 import { describeRequest } from '../../x509/describe/describe.ts';
 import type { HookReply } from './send.ts';
-import { type HookMessage, membersOf, type Style, unanswered, type WebhookSettings } from './style.ts';
+import {
+  type HookMessage,
+  membersOf,
+  type Style,
+  unanswered,
+  type WebhookSettings,
+} from './style.ts';
 
 /** @param key octets of the secret */
 export function scepterStyle({ id }: WebhookSettings, key: Bytes): Style {
