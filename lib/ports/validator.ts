@@ -8,7 +8,7 @@ export type ValidationRequest = {
   readonly requestHash: string;
   readonly endpoint: string;
   readonly transactionID: string;
-  /** The PKCS#10 as it came, DER. It includes the challengePassword: send that only to its validator. */
+  /** The PKCS#10 as it came, DER, with the challengePassword; without its value where that is a secret of this service. */
   readonly csr: Bytes;
   /** Milliseconds since 1970: all calls about one request have until then. */
   readonly until: number;

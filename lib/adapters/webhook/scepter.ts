@@ -33,7 +33,7 @@ export function scepterStyle({ id }: WebhookSettings, key: Bytes): Style {
   return {
     validation: (request, now) => {
       const { challengePassword } = readCertificationRequest(request.csr);
-      const asked = { ...membersFor(request), challenge: challengePassword ?? null };
+      const asked = { ...membersFor(request), challenge: challengePassword || null };
       return message(now, 'validate', asked);
     },
     issued: (notice, now) => {

@@ -75,8 +75,8 @@ export async function asItCame(
   { id, gateChallenge }: Transaction,
   redacted: Bytes,
 ): Promise<Bytes> {
-  if (gateChallenge === undefined) return redacted;
   if (redacted.length === 0) throw new Outage(`the request of ${id} is gone`);
+  if (gateChallenge === undefined) return redacted;
   const about = { id, purpose: 'gate', name: 'challenge' } as const;
   return unredact(redacted, await unseal(await macKeys.live('gate'), about, gateChallenge));
 }

@@ -1,11 +1,12 @@
 // The validators outside, such as an MDM: each is asked, and each must allow.
 
 import { errorText, Outage } from '../../base/errors.ts';
-import { isOutside } from '../../config/endpoint/enrolment.ts';
+import { isOutside, keepsChallenge } from '../../config/endpoint/enrolment.ts';
 import type { Transaction, Verdict } from '../../ports/records/transaction.ts';
 import type { ValidationRequest, Validator } from '../../ports/validator.ts';
 import { shortened } from '../../refusal/evidence.ts';
 import { type Reason, reasons } from '../../refusal/reasons.ts';
+import { redact } from '../../x509/csr.ts';
 import { asItCame } from '../approve/sealed.ts';
 import type { Deps } from '../deps.ts';
 import type { EnrolmentRequest } from '../enrol/request.ts';
@@ -56,12 +57,12 @@ export const questionOf = ({
   requestHash,
   endpoint: endpoint.id,
   transactionID,
-  csr: csr.der,
+  csr: keepsChallenge(endpoint.enrol) ? redact(csr) : csr.der,
   until,
 });
 
 /**
- * Of a request that is on record, as it came: its challengePassword says to a validator what it is about.
+ * Of a request that is on record, as it was first asked about: a challengePassword of theirs says what it is about.
  * @param csr as it is kept @throws {Outage} when what is sealed of it does not open
  */
 export async function questionAbout(

@@ -3,6 +3,7 @@
 
 import { hex } from '../../base/bytes.ts';
 import { ulid } from '../../base/ulid.ts';
+import { keepsChallenge } from '../../config/endpoint/enrolment.ts';
 import { hash } from '../../crypto/native.ts';
 import { printName } from '../../x509/names/name.ts';
 import { keepChallenge, keepForOutside } from '../approve/sealed.ts';
@@ -54,6 +55,8 @@ export async function beginAllowed(
   return {
     ...begun,
     ...(await keepChallenge(deps, begun.id, request.csr, challenge)),
-    ...(outside ? await keepForOutside(deps, begun.id, request.csr) : {}),
+    ...(outside && !keepsChallenge(request.endpoint.enrol)
+      ? await keepForOutside(deps, begun.id, request.csr)
+      : {}),
   };
 }

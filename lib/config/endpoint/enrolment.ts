@@ -26,9 +26,13 @@ const signers = ['same', 'any'] as const;
 
 /** One of these, or the id of a validator outside. */
 type ValidatorId = string;
-export const isOutside = (id: ValidatorId): boolean => !ownValidators.some((own) => own === id);
+const isOwn = (id: ValidatorId): boolean => ownValidators.some((own) => own === id);
+export const isOutside = (id: ValidatorId): boolean => !isOwn(id);
 
 type Asking = { readonly authorize: readonly ValidatorId[] };
+const isOwnSecret = (id: ValidatorId): boolean => isOwn(id) && id !== 'deviceList';
+/** The challengePassword of a request is for validators of this service: nobody outside is told it. */
+export const keepsChallenge = ({ authorize }: Asking): boolean => authorize.some(isOwnSecret);
 /** Those outside that an endpoint asks, of enrolments or of renewals. */
 export const outsideOf = ({ enrol, renew }: { readonly enrol: Asking; readonly renew: Asking }) => [
   ...new Set([...enrol.authorize, ...renew.authorize].filter(isOutside)),
@@ -194,8 +198,7 @@ export function checkEnrol(
     );
   }
   const ofPassword = (one: string): boolean =>
-    /^(?:challenge|signedChallenge|staticChallenge)$/.test(one) ||
-    outside.validators.get(one)?.kind === 'intune';
+    isOwnSecret(one) || outside.validators.get(one)?.kind === 'intune';
   const [first, second] = authorize.filter(ofPassword);
   if (second !== undefined) {
     problems.push(

@@ -17,6 +17,7 @@ import type {
   Validator,
 } from '../../../lib/ports/validator.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
+import { readCertificationRequest } from '../../../lib/x509/csr.ts';
 import { describeCertificate } from '../../../lib/x509/describe/describe.ts';
 import { extKeyUsage, type KeyUsage, keyUsage } from '../../../lib/x509/extensions.ts';
 import { deviceKey } from '../../support/keys.ts';
@@ -146,6 +147,51 @@ describe('names', () => {
     const wanted = await asking({ challenge, names: ['dns:device-1.example'] });
     refusedWith('SCEP-312', await w.ask(wanted));
   });
+});
+
+describe('a challenge of this service is no business of a validator outside', () => {
+  for (const own of ['challenge', 'staticChallenge'] as const) {
+    test(`${own}: it is told none, whether the request is allowed or refused`, async () => {
+      const hook = mdm();
+      const secret = 'a secret of many devices';
+      const w = await world({
+        validators: { hook },
+        staticSecrets: { 'env:STATIC': secret },
+        config: {
+          validators: {
+            hook: { kind: 'webhook', url: 'https://hook.example', secret: 'env:S', notify: true },
+          },
+        },
+        endpoint: {
+          enrol: {
+            authorize: [own, 'hook'],
+            ...(own === 'staticChallenge'
+              ? { staticChallenge: { secret: 'env:STATIC', subject: { CN: '*-1' } } }
+              : {}),
+          },
+        },
+      });
+      const challenge = () => (own === 'challenge' ? w.lab.challenge() : secret);
+      const good = await challenge();
+      got(await w.ask(await asking({ challenge: good })));
+      const names = ['dns:a.example'];
+      const bad = await challenge();
+      refusedWith('SCEP-312', await w.ask(await asking({ challenge: bad, names })));
+      const told = [...hook.validated, ...hook.notified, ...hook.denied];
+      assert.deepEqual(
+        [hook.validated.length, hook.notified.length, hook.denied.length],
+        [1, 1, 1],
+      );
+      for (const { csr } of told) {
+        const { challengePassword, subject } = readCertificationRequest(csr);
+        assert.equal(challengePassword, '');
+        assert.ok(subject.length > 2);
+        for (const one of [good, bad]) assert.ok(!Buffer.from(csr).includes(one));
+      }
+      assert.deepEqual(hook.notified[0]?.csr, hook.validated[0]?.csr);
+      w.check();
+    });
+  }
 });
 
 describe('usages', () => {
