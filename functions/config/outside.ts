@@ -69,7 +69,10 @@ async function madeOf(
         ? ({ kind: 'certificate', pem: secretAt(clientCertificate) } as const)
         : ({ kind: 'secret', secret: secretAt(clientSecret) } as const);
     const outside = { fetch, clock: systemClock, random: systemRandom };
-    return makeIntune({ ...settings, credential }, outside);
+    return orConfigError(
+      () => makeIntune({ ...settings, credential }, outside),
+      `validators.${one.id}.clientCertificate: the variable that it names `,
+    );
   }
   const { makeWebhook } = await import('../../lib/adapters/webhook/webhook.ts');
   const { secret, bearer, basic, ...settings } = one;
@@ -80,10 +83,16 @@ async function madeOf(
     basic: basic && { user: basic.user, password: secretAt(basic.password) },
   };
   const limit = (ms: number) => AbortSignal.timeout(ms);
+  const send = await sending();
+  return orConfigError(() => makeWebhook(given, { clock: systemClock, send, limit }));
+}
+
+/** @throws {ConfigError} for a secret that is nothing to sign with */
+function orConfigError<T>(make: () => T, before = ''): T {
   try {
-    return makeWebhook(given, { clock: systemClock, send: await sending(), limit });
+    return make();
   } catch (error) {
-    if (error instanceof SyntaxError) throw new ConfigError([error.message]);
+    if (error instanceof SyntaxError) throw new ConfigError([`${before}${error.message}`]);
     throw error;
   }
 }

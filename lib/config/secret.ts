@@ -13,7 +13,7 @@ const secretReference = /^env:[A-Za-z_][A-Za-z0-9_]*$/;
 const secretText = (text: unknown): string => {
   const [, scheme] = /^(ssm|secretsmanager):/.exec(String(text)) ?? [];
   return scheme
-    ? `cannot be read from "${scheme}:" yet; it must be "env:" and the name of an environment variable`
+    ? `must be "env:" and the name of an environment variable, which at AWS may hold "secretsmanager:" and the ARN of the secret; "${scheme}:" is not read here`
     : 'must be "env:" and the name of an environment variable, never the secret itself';
 };
 

@@ -75,12 +75,13 @@ describe('is refused, with a sentence:', () => {
     [
       'another kind',
       of(hook, { kind: 'smtp' }),
-      /^validators.v(?:.kind)?: must be an object whose "kind" is "intune" or "webhook"/,
+      /^validators.v.kind: must be "intune" or "webhook"$/,
     ],
+    ['no kind', { validators: { v: {} } }, /^validators.v.kind: must be "intune" or "webhook"$/],
     [
-      'no kind',
-      { validators: { v: {} } },
-      /^validators.v(?:.kind)?: must be an object whose "kind"/,
+      'no object',
+      { validators: { v: 'intune' } },
+      /^validators.v: must be an object whose "kind" is "intune" or "webhook"$/,
     ],
     [
       'a field of the other kind',
@@ -96,9 +97,9 @@ describe('is refused, with a sentence:', () => {
     [
       'no secret of Intune',
       of(intune, { clientSecret: undefined }),
-      /^validators.v: must have one of "clientSecret" and "clientCertificate"$/,
+      /^validators.v: must have "clientSecret" or "clientCertificate", and not both$/,
     ],
-    ['two secrets of Intune', of(intune, { clientCertificate: 'env:C' }), /must have one of/],
+    ['two secrets of Intune', of(intune, { clientCertificate: 'env:C' }), /and not both/],
     [
       'plain http',
       of(hook, { url: 'http://hooks.example.com' }),
@@ -169,8 +170,8 @@ describe('an endpoint', () => {
 
   test('may ask only those that are there', () => {
     assert.deepEqual(problems(asking(['hok'], ['challenge'])), [
-      'endpoints.default.enrol.authorize.0: must be "challenge", "signedChallenge", "staticChallenge", "deviceList", "intune", "hook"; did you mean "hook"?',
-      'endpoints.default.renew.authorize.0: must be "deviceList", "intune", "hook"',
+      'endpoints.default.enrol.authorize.0: "hok" is no validator here; it may be "challenge", "signedChallenge", "staticChallenge", "deviceList", "intune", "hook"; did you mean "hook"?',
+      'endpoints.default.renew.authorize.0: "challenge" is no validator here; it may be "deviceList", "intune", "hook"; systems outside are named in "validators"',
     ]);
   });
 

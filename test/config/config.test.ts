@@ -455,7 +455,7 @@ describe('configuration', () => {
       (d) => {
         d.endpoints.default = { ca: 'default', enrol: { authorize: ['none'] } };
       },
-      'endpoints.default.enrol.authorize.0: must be "challenge", "signedChallenge", "staticChallenge", "deviceList"',
+      'endpoints.default.enrol.authorize.0: "none" is no validator here; it may be "challenge", "signedChallenge", "staticChallenge", "deviceList"; systems outside are named in "validators"',
     ],
     [
       'an unknown signer',
@@ -628,12 +628,12 @@ describe('configuration', () => {
       [
         'a secret in SSM',
         { staticChallenge: { secret: 'ssm:/scep/secret', subject: { CN: 'a-*' } } },
-        '.staticChallenge.secret: cannot be read from "ssm:" yet; it must be "env:" and the name of an environment variable',
+        '.staticChallenge.secret: must be "env:" and the name of an environment variable, which at AWS may hold "secretsmanager:" and the ARN of the secret; "ssm:" is not read here',
       ],
       [
         'a secret in Secrets Manager',
         { staticChallenge: { secret: 'secretsmanager:scep', subject: { CN: 'a-*' } } },
-        '.staticChallenge.secret: cannot be read from "secretsmanager:" yet; it must be "env:" and the name of an environment variable',
+        '.staticChallenge.secret: must be "env:" and the name of an environment variable, which at AWS may hold "secretsmanager:" and the ARN of the secret; "secretsmanager:" is not read here',
       ],
       [
         'no secret',
@@ -891,7 +891,7 @@ describe('a document with several faults', () => {
           'cas.third.crlValidity: must be at least "1h": caches keep a CRL for minutes',
           'endpoints.default.ca: "defalt" is not defined; it may be "default", "other", "third"; did you mean "default"?',
           'endpoints.vpn.profile: "vpm" is not defined; it may be "device", "vpn", "wifi"; did you mean "vpn"?',
-          'endpoints.vpn.enrol.authorize.0: must be "challenge", "signedChallenge", "staticChallenge", "deviceList"; did you mean "staticChallenge"?',
+          'endpoints.vpn.enrol.authorize.0: "staticChalenge" is no validator here; it may be "challenge", "signedChallenge", "staticChallenge", "deviceList"; did you mean "staticChallenge"?',
           'endpoints.printers.enrol.staticChallenge.secret: the environment variable PRINTERS is not set; it must have at least 16 octets',
         ]);
         return true;
@@ -1137,7 +1137,10 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
     for (const path of pathsOf(whole)) {
       const found = problems(bent(path, undefined));
       for (const said of found)
-        assert.match(said, /is missing|is not defined|needs it|must |serves none|has no effect/);
+        assert.match(
+          said,
+          /is missing|is not defined|is no validator|needs it|must |serves none|has no effect/,
+        );
     }
   });
 

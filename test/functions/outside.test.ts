@@ -66,4 +66,22 @@ describe('validators of a configuration', () => {
       return true;
     });
   });
+
+  test('a secret that nothing can be signed with is told by its field', async () => {
+    const { clientSecret: _, ...given } = contoso;
+    const certified = { ...given, clientCertificate: 'env:INTUNE_SECRET_OF_A_TEST' };
+    process.env.INTUNE_SECRET_OF_A_TEST = 'hunter2';
+    process.env.HOOK_SECRET_OF_A_TEST = 'hunter2';
+    for (const [validators, sentence] of [
+      [{ contoso: certified }, /^validators\.contoso\.clientCertificate: .* must be PEM with/],
+      [{ hook }, /^validators\.hook\.secret: .* must hold base64 of at least 16 octets/],
+    ] as const) {
+      await assert.rejects(opened(validators), (error) => {
+        assert.ok(error instanceof ConfigError);
+        assert.match(error.message, sentence);
+        assert.doesNotMatch(error.message, /hunter2/);
+        return true;
+      });
+    }
+  });
 });

@@ -56,9 +56,14 @@ export class Tokens {
   readonly #outside: IntuneDeps;
   readonly #client: EntraClient;
   readonly #scope: string;
+  readonly #shown: { readonly client_secret: string } | ReturnType<typeof keyPair>;
   readonly kept: Kept<Token>;
 
+  /** @throws {SyntaxError} with a sentence, for a client certificate that is none */
   constructor(outside: IntuneDeps, client: EntraClient, scope: string) {
+    const { credential } = client;
+    this.#shown =
+      credential.kind === 'secret' ? { client_secret: credential.secret } : keyPair(credential.pem);
     this.#outside = outside;
     this.#client = client;
     this.#scope = scope;
@@ -97,9 +102,9 @@ export class Tokens {
   }
 
   async #proof(audience: string): Promise<Readonly<Record<string, string>>> {
-    const { clientId, credential } = this.#client;
-    if (credential.kind === 'secret') return { client_secret: credential.secret };
-    const { certificate, key } = keyPair(credential.pem);
+    const { clientId } = this.#client;
+    if ('client_secret' in this.#shown) return this.#shown;
+    const { certificate, key } = this.#shown;
     const now = Math.floor(this.#outside.clock.now() / 1000);
     const claims = {
       aud: audience,
@@ -124,7 +129,7 @@ export class Tokens {
 const tokenUrl = ({ authority, tenant }: EntraClient): string =>
   `${authority}/${encodeURIComponent(tenant)}/oauth2/v2.0/token`;
 
-/** @throws {Outage} for another PEM than is wanted */
+/** @throws {SyntaxError} with a sentence, for another PEM than is wanted */
 function keyPair(text: string) {
   const block = (label: string): Bytes => {
     try {
@@ -133,8 +138,8 @@ function keyPair(text: string) {
     } catch {
       // Its base64 is broken, which comes to the same.
     }
-    throw new Outage(
-      `the client certificate must be PEM with the certificate and its key (PKCS #8): it has no whole "BEGIN ${label}"`,
+    throw new SyntaxError(
+      `must be PEM with the certificate and its key (PKCS #8): it has no whole "BEGIN ${label}"`,
     );
   };
   return { certificate: block('CERTIFICATE'), key: block('PRIVATE KEY') };

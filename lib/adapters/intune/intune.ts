@@ -29,6 +29,7 @@ const scepActions: IntuneService = {
 /** Characters of an errorDescription that Intune takes. */
 const MAX_DESCRIPTION = 255;
 
+/** @throws {SyntaxError} with a sentence, for a client certificate that is none */
 export function makeIntune(
   settings: IntuneSettings,
   outside: IntuneDeps,

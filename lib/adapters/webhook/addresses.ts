@@ -51,7 +51,8 @@ export function addressProblem(text: string, networks: readonly IpRange[]): stri
   if (barred !== undefined) return barred;
   const [shut] = closed.find(([, range]) => inRange(address, range)) ?? [];
   if (shut !== undefined) {
-    return networks.some((range) => inRange(address, range)) ? undefined : shut;
+    if (networks.some((range) => inRange(address, range))) return undefined;
+    return `${shut}, and its "networks" do not open it`;
   }
   const isKnown = !address.includes(':') || inRange(address, globalUnicast);
   return isKnown ? undefined : 'outside what is assigned';

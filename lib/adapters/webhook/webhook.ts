@@ -80,10 +80,14 @@ export function makeWebhook(settings: WebhookSettings, world: WebhookWorld): Val
 
 /** @throws {SyntaxError} */
 function keyOf({ id, secret }: WebhookSettings): Bytes {
-  const key = /^[A-Za-z0-9+/]+={0,2}$/.test(secret) ? fromBase64(secret) : new Uint8Array(0);
-  if (key.length >= MIN_SECRET_OCTETS) return key;
+  try {
+    const key = fromBase64(secret);
+    if (key.length >= MIN_SECRET_OCTETS) return key;
+  } catch {
+    // Neither says more than the sentence below.
+  }
   throw new SyntaxError(
-    `validators.${id}.secret: the variable that it names must hold base64 of at least ${MIN_SECRET_OCTETS} octets`,
+    `validators.${id}.secret: the variable that it names must hold base64 of at least ${MIN_SECRET_OCTETS} octets, such as "openssl rand -base64 32" prints`,
   );
 }
 
@@ -116,10 +120,20 @@ function poster(settings: WebhookSettings, { clock, send, limit }: WebhookWorld)
   };
 }
 
+/** What OpenSSL calls a chain that does not end at a CA that this process trusts. */
+const untrusted = [
+  ...['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'],
+  ...['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'],
+];
+
 /** Node says what is wrong in the cause of an error, or, of several addresses, in its code alone. */
 function networkProblem(error: unknown): string {
   const { cause = error } = Object(error) as { cause?: unknown };
   const { code } = Object(cause) as { code?: unknown };
+  if (untrusted.includes(String(code))) {
+    return `its certificate is not of a CA that this process trusts (${code}): send the whole chain, and for a CA of your own start with NODE_EXTRA_CA_CERTS, the file with its PEM`;
+  }
+  if (code === 'CERT_HAS_EXPIRED') return 'its certificate, or one of its chain, has expired';
   return errorText(cause) || String(code);
 }
 

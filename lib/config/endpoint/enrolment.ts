@@ -260,7 +260,8 @@ function requireKnownValidators(
   for (const [i, one] of named.entries()) {
     if (allowed.includes(one)) continue;
     const all = allowed.map((name) => `"${name}"`).join(', ');
-    problems.push(`${path}.${i}: must be ${all}${didYouMean(one, allowed)}`);
+    const more = didYouMean(one, allowed) || '; systems outside are named in "validators"';
+    problems.push(`${path}.${i}: "${one}" is no validator here; it may be ${all}${more}`);
   }
 }
 

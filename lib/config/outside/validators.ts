@@ -128,11 +128,12 @@ const webhook = z.strictObject({
   ),
 });
 
-export const validator = z.discriminatedUnion(
-  'kind',
-  [intune, webhook],
-  'must be an object whose "kind" is "intune" or "webhook"',
-);
+export const validator = z.discriminatedUnion('kind', [intune, webhook], {
+  error: ({ code }) =>
+    code === 'invalid_union'
+      ? 'must be "intune" or "webhook"'
+      : 'must be an object whose "kind" is "intune" or "webhook"',
+});
 
 type Named = ReadonlyMap<string, z.output<typeof validator>>;
 
@@ -153,7 +154,7 @@ export function checkValidators(
     }
     if (one.kind === 'intune') {
       if ((one.clientSecret === undefined) === (one.clientCertificate === undefined)) {
-        problems.push(`${path}: must have one of "clientSecret" and "clientCertificate"`);
+        problems.push(`${path}: must have "clientSecret" or "clientCertificate", and not both`);
       }
     } else {
       if (one.style === 'stepca' && one.hookId === undefined) {

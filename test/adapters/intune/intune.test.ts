@@ -466,27 +466,34 @@ describe('a client certificate', async () => {
     );
   });
 
-  const ec = await generateKey({ type: 'EC', curve: 'P-256' });
   for (const [title, text, sentence] of [
     ['without its key', certificatePem, /it has no whole "BEGIN PRIVATE KEY"/],
     ['without itself', keyPem, /it has no whole "BEGIN CERTIFICATE"/],
-    ['with a key that is not RSA', certificatePem + pem('PRIVATE KEY', ec.pkcs8), /an RSA key/],
     [
       'whose key is no base64',
       certificatePem + keyPem.replace(/^MII/m, '!!!'),
       /no whole "BEGIN PRIVATE/,
     ],
   ] as const) {
-    test(`${title} is told so, without the key`, async () => {
-      const world = with_(text);
-      const said = await outage(
-        world.validator.validate(world.question(world.good(commonProfile))),
+    test(`${title} is refused before anything is asked, without the key`, () => {
+      assert.throws(
+        () => with_(text),
+        (error) =>
+          error instanceof SyntaxError &&
+          sentence.test(error.message) &&
+          !error.message.includes('MII'),
       );
-      assert.match(said, sentence);
-      assert.ok(!said.includes('MII'));
-      assert.deepEqual(world.intune.calls, []);
     });
   }
+
+  test('with a key that is not RSA is told so, without the key', async () => {
+    const ec = await generateKey({ type: 'EC', curve: 'P-256' });
+    const world = with_(certificatePem + pem('PRIVATE KEY', ec.pkcs8));
+    const said = await outage(world.validator.validate(world.question(world.good(commonProfile))));
+    assert.match(said, /an RSA key/);
+    assert.ok(!said.includes('MII'));
+    assert.deepEqual(world.intune.calls, []);
+  });
 });
 
 describe('the queue of revocations', () => {
