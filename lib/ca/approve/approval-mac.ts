@@ -31,13 +31,12 @@ export function holds(
 /** That somebody approved it: who, the approval says, and the second body of its event, which can be forgotten. */
 export const APPROVAL = 'approval';
 
-/** What allowed it before anybody approved it. Validators outside are asked before a person is, and after a rule. */
-export const provenBy = (
-  transaction: Pick<TransactionBase, 'authorizedBy' | 'approval'>,
-): string[] =>
-  transaction.authorizedBy.filter(
-    (by) => by !== APPROVAL && !(isByRule(transaction) && isValidators(by)),
-  );
+/** What allowed it before it waited. */
+export const provenBy = ({
+  authorizedBy,
+  deferred,
+}: Pick<TransactionBase, 'authorizedBy' | 'deferred'>): string[] =>
+  authorizedBy.filter((by) => by !== APPROVAL && !(deferred && isValidators(by)));
 
 /** A rule has approved it, and no person. */
 export const isByRule = ({ approval }: Pick<TransactionBase, 'approval'>): boolean =>
@@ -52,6 +51,7 @@ export function makePendingMac(
 ): string {
   const { id, endpoint, ca, csrHash, names, profile, signer, requestHash, renews } = transaction;
   const { asked, subject, expiresAt, createdAt, challengeBy, narrowing, device } = transaction;
+  const { deferred } = transaction;
   const csr = hex(hash('SHA-256', redacted));
   const proven = {
     id,
@@ -66,6 +66,7 @@ export function makePendingMac(
     renews,
     narrowing,
     device,
+    deferred,
   };
   const shown = { asked, subject, expiresAt, createdAt, challengeBy, by: provenBy(transaction) };
   const fields = { ...proven, ...shown };

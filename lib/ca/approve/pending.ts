@@ -61,6 +61,7 @@ export async function pend(
     names,
     ...asAllowed(grounds),
     ...keptOf(grounds),
+    ...(turn === undefined ? {} : { deferred: true as const }),
     undo: challenge ? { challenge: challenge.key } : {},
     expiresAt: now + endpoint.pendingTtlMs,
     ...(turn === undefined && endpoint.approvalNotice.length > 0

@@ -276,7 +276,7 @@ export async function authorizeApproved(
       device: transaction.device,
       by: [...provenBy(transaction), ...(isByRule(transaction) ? [] : [APPROVAL])],
       ...(transaction.challengeBy ? { challengeBy: transaction.challengeBy } : {}),
-      ...(isByRule(transaction) ? { verdicts: ownVerdicts(transaction) } : {}),
+      ...(transaction.deferred ? { verdicts: ownVerdicts(transaction) } : {}),
       ends: [],
       repeatsForLife: false,
     };
@@ -299,7 +299,7 @@ export async function authorizeApproved(
       const { supersedes, ends, lineage } = renews;
       grounds = { ...grounds, renews: renews.renews, supersedes, lineage, ends };
     }
-    const said = isByRule(transaction)
+    const said = transaction.deferred
       ? await askValidators(
           deps,
           await questionAbout(deps, transaction, { csr: stored, until }),

@@ -84,6 +84,8 @@ export type TransactionBase = {
   readonly narrowing?: Narrowing;
   /** What its owner calls the device, by the same. */
   readonly device?: string;
+  /** It waited for its turn before its validators outside were asked: they are when it is issued, whoever approves. */
+  readonly deferred?: true;
   /** What an end of the current attempt has to give back. */
   readonly undo: Undo;
   /** Serial of the certificate that it renews. */

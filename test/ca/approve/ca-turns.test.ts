@@ -8,6 +8,8 @@ import { CLOCK_SKEW_MS, LEASE_MS } from '../../../lib/base/limits.ts';
 import { decide } from '../../../lib/ca/approve/decide.ts';
 import { nextTurns } from '../../../lib/ca/approve/turns.ts';
 import { sweep } from '../../../lib/ca/jobs.ts';
+import type { Transaction } from '../../../lib/ports/records/transaction.ts';
+import type { Action } from '../../../lib/ports/store.ts';
 import type { ValidationRequest, Validator } from '../../../lib/ports/validator.ts';
 import type { ClientKey } from '../../../lib/protocol/scep/client/client.ts';
 import { readCertificationRequest, redact } from '../../../lib/x509/csr.ts';
@@ -192,6 +194,47 @@ describe('a CA that issues one certificate each two seconds', () => {
       assert.deepEqual(states.sort(), ['denied', 'issued']);
       assert.equal(w.certificates().length, 1);
       w.check();
+    });
+
+    test('asks it also where a person has to approve by now, and has', async () => {
+      let allow = true;
+      const validate = async () => ({ allow });
+      const { w, one } = await wanting({ validate });
+      const stricter = await w.instance({
+        ...outside({ validate }),
+        endpoint: { approval: 'always' },
+      });
+      stricter.clock.at = w.lab.clock.at;
+      assert.equal((await send(stricter, one, one.poll)).pkiStatus, 'PENDING');
+      const waiting = w.transactions().find(({ state }) => state === 'approved');
+      const id = waiting?.id ?? '';
+      assert.equal(await decide(stricter.deps, id, 'approved', { by: 'boss' }), 'done');
+      allow = false;
+      stricter.clock.at += 4000;
+      assert.equal((await send(stricter, one, one.poll)).pkiStatus, 'FAILURE');
+      assert.equal(w.certificates().length, 1);
+      w.check();
+    });
+
+    test('is asked, whoever can write records and says that it was', async () => {
+      for (const authorizedBy of [[], ['validator mdm']]) {
+        const { w, one } = await wanting({ validate: async () => ({ allow: true }) });
+        const row = w.store.dump().find(({ record }) => Object(record).state === 'approved');
+        assert.ok(row?.kind === 'transaction');
+        const { deferred, ...rest } = row.record as Transaction;
+        assert.equal(deferred, true);
+        const record = { ...rest, authorizedBy: [...rest.authorizedBy, ...authorizedBy] };
+        // Under a good MAC of records, which such a hand does not have.
+        const put = {
+          do: 'put',
+          kind: 'transaction',
+          key: row.key,
+          rev: row.rev,
+          record,
+        } as Action;
+        assert.equal(await w.lab.deps.store.write([put]), 'done');
+        assert.notEqual((await send(w.lab, one, one.poll)).pkiStatus, 'SUCCESS');
+      }
     });
 
     test('asks it again where it gave no answer, and says once what it said', async () => {
