@@ -73,6 +73,16 @@ test('the example configuration is valid', () => {
   }
 });
 
+test('the examples with validators outside are valid', () => {
+  const own = { publicUrl: 'https://scep.example.com', cas: { default: { subject: 'CN=CA' } } };
+  for (const name of ['docs/settings.md', 'docs/webhooks.md']) {
+    const [json = ''] = [...read(name).matchAll(/```json\n(\{[\s\S]*?\n)```/g)]
+      .map(([, text = '']) => text)
+      .filter((text) => text.includes('"validators"'));
+    assert.ok(checkConfig({ ...own, ...JSON.parse(json) }).validators.size > 0, name);
+  }
+});
+
 test('codes are unique, and named only where they exist', () => {
   const codes = Object.values(reasons).map(({ code }) => code);
   assert.equal(new Set(codes).size, codes.length);

@@ -70,7 +70,10 @@ async function asked(
   if (gates.length === 0) throw new Outage(`${transaction} waits for a gate that is not named`);
   for (const id of gates) {
     const answer = await validators.get(id)?.notify?.({ ...question, serial, certificate });
-    if (answer === undefined) throw new Outage(`the validator "${id}" is not there`);
+    if (answer === undefined)
+      throw new Outage(
+        `the configuration has no validator "${id}" that is told of certificates, as it had when this one was signed: name it there again until none waits`,
+      );
     if (answer === 'refuse') return false;
   }
   return true;

@@ -82,6 +82,26 @@ test('a renewal has what its own validators said', async () => {
   ]);
 });
 
+test('a certificate is kept from its device while the configuration has lost the validator that it waits for', async () => {
+  const notify = async () => {
+    throw new Error('away');
+  };
+  const mdm = { ...saying(true), notify };
+  const w = await world({ validators: { mdm }, authorize: { enrol: ['challenge', 'mdm'] } });
+  const sent = await enrolment(w.lab, { challenge: await w.lab.challenge() });
+  const outage = async () => {
+    await assert.rejects(w.send(sent), /HTTP 503/);
+    return String(w.lab.log.findLast(({ event }) => event === 'http.outage')?.detail);
+  };
+  assert.match(await outage(), /a release gate did not answer: away/);
+  (w.lab.deps.validators as Map<string, Validator>).delete('mdm');
+  assert.match(await outage(), /no validator "mdm" .*: name it there again until none waits/);
+  assert.deepEqual(
+    w.certificates().map(({ state }) => state),
+    ['signed'],
+  );
+});
+
 test('an endpoint without a validator: an approver decides about every request', async () => {
   const w = await world({ endpoint: { enrol: { authorize: [] }, approval: 'always' } });
   const sent = await enrolment(w.lab, {});
