@@ -39,7 +39,7 @@ import { asRowHas, DEVICE_LIST, onList, withList } from './by-list.ts';
 import { type Again, type Denied, deny, type Grounds } from './grounds.ts';
 import { needsApprover } from './needs-approver.ts';
 import { type NotRenewable, type Renewal, renewal } from './renew.ts';
-import { askValidators, gatesOf, questionAbout, questionOf } from './validators.ts';
+import { areJudgedWhole, askValidators, gatesOf, questionAbout, questionOf } from './validators.ts';
 
 /** Unexported, so that nothing but the check makes one. */
 class Granted {
@@ -94,7 +94,7 @@ export async function authorizeRenewal(
   const by = { der: certificate.der, spki: key.spki, record: known.signer };
   const asked = { endpoint, csr, ...by, own: known.transaction };
   const found = await renewal(asked, known.view, now);
-  const renews = withNames(request, found);
+  const renews = withNames(deps, request, found);
   if (renews.kind === 'again') return renews;
   if (renews.kind === 'not') {
     if (!mayBeTwins(renews, known.signer)) return renews;
@@ -164,13 +164,15 @@ export async function authorizeEnrolment(
 }
 
 /** What a renewal will be certified for; none where the profile allows it no longer. */
-function withNames({ endpoint, csr }: EnrolmentRequest, renews: Renewal) {
+function withNames({ config }: Deps, { endpoint, csr }: EnrolmentRequest, renews: Renewal) {
   if (renews.kind !== 'renewable') return renews;
   try {
     const { names } = renews;
-    // Whoever judges the whole request judges what it asks for now.
-    const asked = endpoint.enrol.namesAsAsked ? askedUsage(endpoint.profile, csr) : undefined;
-    const narrowing = asked ?? renews.renews.narrowing;
+    const { narrowing: had } = renews.renews;
+    // Whoever judges the whole renewal judges what it asks for now. Nobody else lets it have more than it had.
+    const asked = areJudgedWhole(config, endpoint) ? askedUsage(endpoint.profile, csr) : undefined;
+    const kept = had?.validityMs === undefined ? {} : { validityMs: had.validityMs };
+    const narrowing = asked ? { ...asked, ...kept } : had;
     const profile = narrowed(endpoint.profile, narrowing);
     return { ...renews, narrowing, profile, certified: certifiedNames(profile, csr, { names }) };
   } catch (error) {

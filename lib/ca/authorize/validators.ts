@@ -1,7 +1,10 @@
 // The validators outside, such as an MDM: each is asked, and each must allow.
 
 import { errorText, Outage } from '../../base/errors.ts';
+import type { Config } from '../../config/config.ts';
+import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import { isOutside, keepsChallenge } from '../../config/endpoint/enrolment.ts';
+import { givesNames } from '../../config/outside/validators.ts';
 import type { Transaction, Verdict } from '../../ports/records/transaction.ts';
 import type { ValidationRequest, Validator } from '../../ports/validator.ts';
 import { shortened } from '../../refusal/evidence.ts';
@@ -46,6 +49,14 @@ export async function askValidators(
  */
 export const gatesOf = (deps: Pick<Deps, 'validators'>, list: readonly string[]): string[] =>
   list.filter((id) => isOutside(id) && validatorOf(deps, id).notify !== undefined);
+
+/** Whether what a device may use its certificate for is the word of a validator outside, and is so of renewals, too. */
+export const areJudgedWhole = ({ validators }: Config, { enrol, renew }: Endpoint): boolean =>
+  !keepsChallenge(enrol) &&
+  renew.authorize.some((id) => {
+    const one = validators.get(id);
+    return one !== undefined && givesNames(one);
+  });
 
 export const questionOf = ({
   endpoint,

@@ -23,7 +23,7 @@ import { extKeyUsage, type KeyUsage, keyUsage } from '../../../lib/x509/extensio
 import { deviceKey } from '../../support/keys.ts';
 import type { LabOptions } from '../../support/lab.ts';
 import { type AskedRequest, requestFor } from '../../support/requests.ts';
-import { got, keys, refusedWith, world } from '../../support/world.ts';
+import { got, keys, refusedWith, type World, world } from '../../support/world.ts';
 
 type Told = {
   readonly validated: ValidationRequest[];
@@ -194,9 +194,10 @@ describe('a challenge of this service is no business of a validator outside', ()
   }
 });
 
+const { clientAuth, emailProtection, serverAuth } = extKeyUsages;
+const profile = { extKeyUsage: ['clientAuth', 'emailProtection'] };
+
 describe('usages', () => {
-  const { clientAuth, emailProtection, serverAuth } = extKeyUsages;
-  const profile = { extKeyUsage: ['clientAuth', 'emailProtection'] };
   const usages = (...names: KeyUsage[]) => keyUsage(names);
 
   test('those that are asked for are certified, and no others', async () => {
@@ -284,6 +285,52 @@ describe('usages', () => {
     assert.ok(shown(der).includes('emailProtection') && !shown(der).includes('clientAuth'));
     assert.equal(validator.validated.length, 2);
     w.check();
+  });
+});
+
+describe('a renewal has no more than the certificate that signs it', () => {
+  const hook = { kind: 'webhook', url: 'https://h.example', secret: 'env:S', namesAsAsked: true };
+  const setUp = (own: readonly string[], renew: readonly string[]) =>
+    world({
+      validators: { hook: mdm() },
+      config: {
+        validators: { hook: hook as { kind: 'webhook'; url: string; secret: string } },
+        profiles: { device: profile },
+      },
+      endpoint: { enrol: { authorize: [...own, 'hook'] }, renew: { authorize: [...renew] } },
+    });
+  const renewing = async (w: World, challenge: string, asks: readonly string[]) => {
+    const [first, second] = await keys('j1', 'j2');
+    assert.ok(first && second);
+    const extensions = [extKeyUsage([...asks])];
+    const old = got(
+      await w.ask({ key: first, plaintext: await requestFor(first, { challenge, extensions }) }),
+    );
+    const more = [extKeyUsage([clientAuth, emailProtection])];
+    const der = got(
+      await w.ask({
+        signer: { key: first, certificate: readCertificate(old) },
+        ...{ key: second, messageType: 'RenewalReq' },
+        plaintext: await requestFor(second, { extensions: more }),
+      }),
+    );
+    w.check();
+    return { old, der };
+  };
+
+  test('where nobody judges renewals', async () => {
+    const { der } = await renewing(await setUp([], []), blob, [clientAuth]);
+    assert.ok(shown(der).includes('clientAuth') && !shown(der).includes('emailProtection'));
+  });
+
+  test('where a challenge said how long, and for what', async () => {
+    const w = await setUp(['challenge'], ['hook']);
+    const challenge = await w.lab.challenge({ extKeyUsage: ['clientAuth'], validity: 3_600_000 });
+    const { old, der } = await renewing(w, challenge, [clientAuth]);
+    assert.ok(!shown(der).includes('emailProtection'));
+    const ends = [old, der].map((one) => readCertificate(one).notAfter);
+    assert.equal(ends[0], ends[1]);
+    assert.ok((ends[0] ?? 0) <= w.lab.clock.at + 3_600_000);
   });
 });
 
