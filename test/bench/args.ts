@@ -11,6 +11,7 @@ npm run bench -- search --requests 50000        only searches, in a file of so m
 npm run bench -- log --seconds 600              only what a log takes and costs, a thousand events each second
 npm run bench -- verify --events 10000000 --records 100000
                                                 only what "log verify" takes, and with what is on record
+npm run bench -- outside                        only what a silent validator outside costs other endpoints
 npm run bench -- timing --count 20000 --endpoint default
                                                 only whether time says what came out of an envelope: messages of each
                                                 class; default takes 20 minutes, any (its answers wait for a timer) 12 hours
@@ -18,7 +19,7 @@ npm run bench -- timing --count 20000 --endpoint default
 --json   one JSON object on stdout; everything else goes to stderr
 --help`;
 
-const parts = ['peers', 'search', 'log', 'verify', 'timing'] as const;
+const parts = ['peers', 'search', 'log', 'verify', 'outside', 'timing'] as const;
 type Part = (typeof parts)[number];
 const counts = {
   rss: { smoke: 200, whole: 100_000 },

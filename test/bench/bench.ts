@@ -18,6 +18,7 @@ import { cpuMicroseconds, denominator } from './denominator.ts';
 import { folderWaits } from './folder.ts';
 import { overHttp } from './http.ts';
 import { enrolmentRates, logRate } from './log.ts';
+import { besideSilence } from './outside.ts';
 import { peers } from './peers.ts';
 import { searchWaits } from './search.ts';
 import { latencies, steps } from './stores.ts';
@@ -144,6 +145,21 @@ if (part === 'verify') {
   if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
   process.exit();
 }
+const beside = async (): Promise<Record<string, number>> => {
+  const { answering, silent, ratio } = await besideSilence(smoke ? 1 : 5, smoke ? 40 : 400);
+  say('ms of p99 at an endpoint, beside another whose validator outside is asked all the time');
+  say(
+    `${answering.toFixed(1).padStart(7)}  while that answers\n${silent.toFixed(1).padStart(7)}  while it is silent`,
+  );
+  say(`${ratio.toFixed(2).padStart(7)}  ratio\n`);
+  return { 'p99 beside a silent validator / an answering one': Number(ratio.toFixed(2)) };
+};
+if (part === 'outside') {
+  const found = await beside();
+  if (asJson) process.stdout.write(`${JSON.stringify(found)}\n`);
+  // What still waits for the silent one is not waited for.
+  process.exit();
+}
 type Environment = Readonly<Record<string, string>>;
 type Signer = { readonly certificate: Certificate; readonly key: ClientKey };
 const median = (values: readonly number[]): number =>
@@ -251,6 +267,7 @@ await waits('SQLite', file);
 file.close();
 Object.assign(report, await logCosts());
 Object.assign(report, await verifies());
+Object.assign(report, await beside());
 Object.assign(report, await besideOthers());
 
 await overDynamoDb(async () => {
