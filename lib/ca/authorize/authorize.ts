@@ -6,7 +6,7 @@
 
 import { fromBase64 } from '../../base/bytes.ts';
 import type { Endpoint } from '../../config/endpoint/endpoint.ts';
-import { isOutside } from '../../config/endpoint/enrolment.ts';
+import { isOutside, keepsChallenge } from '../../config/endpoint/enrolment.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
 import type { Transaction, Verdict } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
@@ -211,13 +211,18 @@ async function outside(
     return deny('requestRevoked', { serial, state, revocationReason });
   }
   const waits = await needsApprover(request, known, grounds);
+  const ask = () => askValidators(deps, questionOf(request), list, grounds);
+  // What nobody has proven yet takes no turn from others, and nothing is written for it.
+  const isProven = grounds.renews !== undefined || keepsChallenge(request.endpoint.enrol);
+  const before = isProven ? undefined : await ask();
+  if (before?.kind === 'deny') return before;
   // A lapsed attempt has had its turn.
   const isOwn = known.transaction !== undefined && lapsed(known.transaction, now);
   const turn = waits || isOwn ? undefined : await laterTurn(deps, request, now);
   if (turn !== undefined) {
     return { kind: 'defer', proven: new Proven({ ...grounds, gates: gatesOf(deps, list) }), turn };
   }
-  const asked = await askValidators(deps, questionOf(request), list, grounds);
+  const asked = before ?? (await ask());
   if (asked.kind === 'deny') return asked;
   return { kind: waits ? 'pend' : 'grant', authorization: new Granted(asked.grounds) };
 }

@@ -185,6 +185,35 @@ describe('a CA that issues one certificate each two seconds', () => {
       w.check();
     });
 
+    test('is asked first where nothing else proves anything: strangers take no turns', async () => {
+      let allow = false;
+      let asked = 0;
+      const validate = async () => ({ allow, asked: asked++ });
+      const w = await world(
+        limited(0.5, {
+          validators: { mdm: { validate } },
+          authorize: { enrol: ['mdm'], renew: [] },
+        }),
+      );
+      const sends = async (i: number) => {
+        const one = await client(w.lab, 'apple', i, await deviceKey(`turns ${i}`));
+        return { one, answer: await send(w.lab, one, one.sent) };
+      };
+      for (const i of [1, 2, 3]) assert.equal((await sends(i)).answer.pkiStatus, 'FAILURE');
+      assert.deepEqual(
+        w.transactions().map(({ state }) => state),
+        ['refused', 'refused', 'refused'],
+      );
+      allow = true;
+      assert.equal((await sends(4)).answer.pkiStatus, 'SUCCESS');
+      const { one, answer } = await sends(5);
+      assert.equal(answer.pkiStatus, 'PENDING');
+      w.lab.clock.at += 2000;
+      assert.equal((await send(w.lab, one, one.poll)).pkiStatus, 'SUCCESS');
+      assert.equal(asked, 6, 'of the last one again, when its turn had come');
+      w.check();
+    });
+
     test('refuses the request then, if it does', async () => {
       let allow = true;
       const { w, one } = await wanting({ validate: async () => ({ allow }) });
