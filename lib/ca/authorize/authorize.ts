@@ -8,7 +8,7 @@ import { fromBase64 } from '../../base/bytes.ts';
 import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import { isOutside, keepsChallenge } from '../../config/endpoint/enrolment.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
-import type { Transaction, Verdict } from '../../ports/records/transaction.ts';
+import { BY_CERTIFICATE, type Transaction, type Verdict } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import { Refusal, reasons } from '../../refusal/reasons.ts';
 import { publicKeyOf, readCertificate } from '../../x509/certificate.ts';
@@ -115,7 +115,7 @@ export async function authorizeRenewal(
     narrowing,
     device: renews.renews.device,
     by: [says],
-    verdicts: [{ validator: 'certificate', allows: true, says }],
+    verdicts: [{ validator: BY_CERTIFICATE, allows: true, says }],
     renews: renews.renews,
     supersedes,
     lineage,

@@ -28,7 +28,7 @@ import { useChallenge } from '../challenge/use.ts';
 import type { Deps, EnrolDeps } from '../deps.ts';
 import { buildTbsCertificate, issuedOf } from '../policy/build-certificate.ts';
 import { certificateKey, keyHash, keyOwnerKey, namesHash } from '../record/keys.ts';
-import { eventOf, requesterOf } from '../record/transaction-event.ts';
+import { eventOf, requesterOf, saidOutside } from '../record/transaction-event.ts';
 import { type Begun, moved } from '../record/transition.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import { loadRegister } from '../revoke/register.ts';
@@ -271,7 +271,8 @@ function putAttempt(
     draft.put('request', next.requestHash, { transaction: next.id, csr: base64(redact(csr)) });
   } else draft.put('transaction', next.id, next);
   const type = 'certificate.intended';
-  draft.event(now, random, { ...eventOf(next), type, actor, tbsHash, configHash });
+  const said = { ...eventOf(next), ...saidOutside(next) };
+  draft.event(now, random, { ...said, type, actor, tbsHash, configHash });
   return next;
 }
 

@@ -17,7 +17,7 @@ import type { Denied } from '../authorize/grounds.ts';
 import { questionOf, tellRefused } from '../authorize/validators.ts';
 import { useChallenge } from '../challenge/use.ts';
 import type { Deps } from '../deps.ts';
-import { eventOf, expiresOf, requesterOf } from '../record/transaction-event.ts';
+import { eventOf, expiresOf, requesterOf, saidOutside } from '../record/transaction-event.ts';
 import { Draft, View } from '../record/unit-of-work.ts';
 import type { Known, KnownChallenge } from './lookup.ts';
 import { leasePlaces } from './refusal-budget.ts';
@@ -141,6 +141,7 @@ function put(
   draft.create('transaction', id, refused);
   draft.event(now, random, {
     ...rest,
+    ...saidOutside(refused),
     ...about,
     type: 'request.refused',
     actor,

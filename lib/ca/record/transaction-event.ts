@@ -1,10 +1,11 @@
 // What events say of a record: those that are about a Transaction have the same fields, whatever has happened to it.
 
 import { iso } from '../../base/text.ts';
+import { isOutside } from '../../config/endpoint/enrolment.ts';
 import type { Actor, EventFields } from '../../events/event.ts';
 import { expiryOf } from '../../ports/records/expiry.ts';
 import type { Kind, Records } from '../../ports/records/records.ts';
-import type { Transaction } from '../../ports/records/transaction.ts';
+import { BY_CERTIFICATE, type Transaction } from '../../ports/records/transaction.ts';
 
 /** What every event about a Transaction says. */
 export function eventOf(transaction: Transaction): Omit<EventFields, 'type' | 'actor'> {
@@ -23,6 +24,24 @@ export function eventOf(transaction: Transaction): Omit<EventFields, 'type' | 'a
     ...(serial === undefined ? {} : { serial }),
     ...(transaction.device === undefined ? {} : { device: transaction.device }),
   };
+}
+
+/**
+ * What validators outside said for people: the one that refused, or those that allowed and gave a reason. The record has
+ * it too, and is gone before the log.
+ */
+export function saidOutside({
+  state,
+  verdicts = [],
+}: Pick<Transaction, 'state' | 'verdicts'>): Pick<EventFields, 'note'> {
+  const said = verdicts
+    .filter(({ validator }) => isOutside(validator) && validator !== BY_CERTIFICATE)
+    .filter(({ allows, says }) => (state === 'refused' ? !allows : says !== undefined))
+    .map(({ validator, allows, says }) => {
+      const word = `${validator} ${allows ? 'allows' : 'refuses'}`;
+      return says === undefined ? word : `${word}: ${says}`;
+    });
+  return said.length > 0 ? { note: said.join('; ') } : {};
 }
 
 /** The device whose request it is. */

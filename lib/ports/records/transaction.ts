@@ -127,8 +127,11 @@ export type TransactionBase = {
   readonly createdAt: number;
 };
 
+/** Stands as the validator of a renewal: the certificate that signed it. */
+export const BY_CERTIFICATE = 'certificate';
+
 export type Verdict = {
-  /** As `authorize` names it; `certificate`: the one that signed a renewal. */
+  /** As `authorize` names it, or `BY_CERTIFICATE`. */
   readonly validator: string;
   readonly allows: boolean;
   /** For people. */

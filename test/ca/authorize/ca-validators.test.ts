@@ -20,6 +20,10 @@ const saying = (allow: boolean, note?: string): Validator & { asked: number } =>
 };
 const enrol = ['challenge', 'mdm', 'assets'];
 
+/** What is in the log beside codes. */
+const notesOf = (w: Awaited<ReturnType<typeof world>>) =>
+  w.events().flatMap(({ note }) => note ?? []);
+
 test('all must allow; what each said stands on the Transaction', async () => {
   const validators = { mdm: saying(true, 'enrolled on Monday'), assets: saying(true) };
   const w = await world({ validators, authorize: { enrol } });
@@ -32,6 +36,8 @@ test('all must allow; what each said stands on the Transaction', async () => {
     { validator: 'mdm', allows: true, says: 'enrolled on Monday' },
     { validator: 'assets', allows: true },
   ]);
+  // The record is deleted one day; the event, which can be proven, says it, too.
+  assert.deepEqual(notesOf(w), ['mdm allows: enrolled on Monday']);
   w.check();
 });
 
@@ -47,6 +53,7 @@ test('one that refuses ends it: no other is asked, and the refusal has what each
     { validator: 'challenge', allows: true, says: `challenge ${w.challenges()[0]?.id}` },
     { validator: 'mdm', allows: false, says: 'unknown\\u001b[2J' },
   ]);
+  assert.deepEqual(notesOf(w), ['mdm refuses: unknown\\u001b[2J']);
   assert.deepEqual(w.certificates(), []);
 });
 
