@@ -12,7 +12,7 @@ import type {
   TransactionBase,
   Vote,
 } from '../../ports/records/transaction.ts';
-import { isValidators } from '../authorize/grounds.ts';
+import { byValidator, isValidators } from '../authorize/grounds.ts';
 import { mac } from '../challenge/challenges.ts';
 
 /** `MAC key id.hexadecimal` */
@@ -34,9 +34,11 @@ export const APPROVAL = 'approval';
 /** What allowed it before it waited. */
 export const provenBy = ({
   authorizedBy,
-  deferred,
-}: Pick<TransactionBase, 'authorizedBy' | 'deferred'>): string[] =>
-  authorizedBy.filter((by) => by !== APPROVAL && !(deferred && isValidators(by)));
+  judgedBy = [],
+}: Pick<TransactionBase, 'authorizedBy' | 'judgedBy'>): string[] => [
+  ...authorizedBy.filter((by) => by !== APPROVAL && !isValidators(by)),
+  ...judgedBy.map(byValidator),
+];
 
 /** A rule has approved it, and no person. */
 export const isByRule = ({ approval }: Pick<TransactionBase, 'approval'>): boolean =>
@@ -51,7 +53,7 @@ export function makePendingMac(
 ): string {
   const { id, endpoint, ca, csrHash, names, profile, signer, requestHash, renews } = transaction;
   const { asked, subject, expiresAt, createdAt, challengeBy, narrowing, device } = transaction;
-  const { deferred } = transaction;
+  const { judgedBy } = transaction;
   const csr = hex(hash('SHA-256', redacted));
   const proven = {
     id,
@@ -66,7 +68,7 @@ export function makePendingMac(
     renews,
     narrowing,
     device,
-    deferred,
+    judgedBy,
   };
   const shown = { asked, subject, expiresAt, createdAt, challengeBy, by: provenBy(transaction) };
   const fields = { ...proven, ...shown };

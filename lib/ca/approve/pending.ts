@@ -61,7 +61,8 @@ export async function pend(
     names,
     ...asAllowed(grounds),
     ...keptOf(grounds),
-    ...(turn === undefined ? {} : { deferred: true as const }),
+    // In a storm nobody outside is asked before its turn, or is asked again.
+    judgedBy: turn === undefined ? authorize.filter(isOutside) : [],
     undo: challenge ? { challenge: challenge.key } : {},
     expiresAt: now + endpoint.pendingTtlMs,
     ...(turn === undefined && endpoint.approvalNotice.length > 0

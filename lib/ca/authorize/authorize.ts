@@ -283,7 +283,7 @@ export async function authorizeApproved(
       device: transaction.device,
       by: [...provenBy(transaction), ...(isByRule(transaction) ? [] : [APPROVAL])],
       ...(transaction.challengeBy ? { challengeBy: transaction.challengeBy } : {}),
-      ...(transaction.deferred ? { verdicts: ownVerdicts(transaction) } : {}),
+      ...(transaction.verdicts ? { verdicts: standingVerdicts(transaction) } : {}),
       ends: [],
       repeatsForLife: false,
     };
@@ -306,26 +306,26 @@ export async function authorizeApproved(
       const { supersedes, ends, lineage } = renews;
       grounds = { ...grounds, renews: renews.renews, supersedes, lineage, ends };
     }
-    const said = transaction.deferred
-      ? await askValidators(
-          deps,
-          await questionAbout(deps, transaction, { csr: stored, until }),
-          asked.authorize,
-          grounds,
-        )
-      : undefined;
-    if (said?.kind === 'deny') return said;
-    const authorization = new Granted(said?.grounds ?? grounds);
-    return { kind: 'grant', authorization, csr };
+    const { judgedBy = [] } = transaction;
+    const unasked = asked.authorize.filter((id) => isOutside(id) && !judgedBy.includes(id));
+    if (unasked.length === 0) {
+      return { kind: 'grant', authorization: new Granted(grounds), csr };
+    }
+    const question = await questionAbout(deps, transaction, { csr: stored, until });
+    const said = await askValidators(deps, question, unasked, grounds);
+    if (said.kind === 'deny') return said;
+    // Those that were asked before are gates too.
+    const { gates } = grounds;
+    return { kind: 'grant', authorization: new Granted({ ...said.grounds, gates }), csr };
   } catch (error) {
     if (error instanceof Refusal) return deny(error.reason, error.evidence);
     throw error;
   }
 }
 
-/** What was said before its validators outside were asked. */
-const ownVerdicts = ({ verdicts = [] }: Transaction): readonly Verdict[] =>
-  verdicts.filter(({ validator }) => !isOutside(validator));
+/** What was said before it waited. */
+const standingVerdicts = ({ verdicts = [], judgedBy = [] }: Transaction): readonly Verdict[] =>
+  verdicts.filter(({ validator }) => !isOutside(validator) || judgedBy.includes(validator));
 
 /** Whether the certificate that signed may still be renewed. */
 async function stillRenewable(

@@ -84,8 +84,9 @@ export type TransactionBase = {
   readonly narrowing?: Narrowing;
   /** What its owner calls the device, by the same. */
   readonly device?: string;
-  /** It waited for its turn before its validators outside were asked: they are when it is issued, whoever approves. */
-  readonly deferred?: true;
+  /** The validators outside that had allowed it before it waited, for a person or its turn: all others of the endpoint are
+   * asked when it is issued, whoever approves. */
+  readonly judgedBy?: readonly string[];
   /** What an end of the current attempt has to give back. */
   readonly undo: Undo;
   /** Serial of the certificate that it renews. */

@@ -250,9 +250,13 @@ describe('a CA that issues one certificate each two seconds', () => {
         const { w, one } = await wanting({ validate: async () => ({ allow: true }) });
         const row = w.store.dump().find(({ record }) => Object(record).state === 'approved');
         assert.ok(row?.kind === 'transaction');
-        const { deferred, ...rest } = row.record as Transaction;
-        assert.equal(deferred, true);
-        const record = { ...rest, authorizedBy: [...rest.authorizedBy, ...authorizedBy] };
+        const { judgedBy, ...rest } = row.record as Transaction;
+        assert.deepEqual(judgedBy, []);
+        const record = {
+          ...rest,
+          judgedBy: ['mdm'],
+          authorizedBy: [...rest.authorizedBy, ...authorizedBy],
+        };
         // Under a good MAC of records, which such a hand does not have.
         const put = {
           do: 'put',

@@ -1,7 +1,8 @@
 // Endpoints with several validators, all of which must allow; what each said is on record. And those with none.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
+import { LEASE_MS } from '../../../lib/base/limits.ts';
 import { decide } from '../../../lib/ca/approve/decide.ts';
 import type { Validator } from '../../../lib/ports/validator.ts';
 import { readCertificate } from '../../../lib/x509/certificate.ts';
@@ -123,4 +124,50 @@ test('an endpoint without a validator: an approver decides about every request',
   assert.ok(key);
   refusedWith('SCEP-312', await w.ask({ key, names: ['dns:a.example'] }));
   w.check();
+});
+
+describe('a validator that came into the configuration while a request waited for a person', () => {
+  const waiting = async (asset: Validator) => {
+    const mdm = saying(true, 'enrolled on Monday');
+    const validators = { mdm, assets: asset };
+    const before = { validators, authorize: { enrol: ['challenge', 'mdm'] } };
+    const w = await world({ ...before, endpoint: { approval: 'always' } });
+    const sent = await enrolment(w.lab, { challenge: await w.lab.challenge() });
+    assert.equal((await w.send(sent)).pkiStatus, 'PENDING');
+    const id = w.transactions()[0]?.id ?? '';
+    await decide(w.lab.deps, id, 'approved', { by: 'somebody' });
+    const next = await w.instance({
+      ...{ validators, authorize: { enrol } },
+      endpoint: { approval: 'always' },
+    });
+    return { w, sent, next, mdm };
+  };
+
+  test('is asked before it is issued, and may refuse', async () => {
+    const { w, sent, next, mdm } = await waiting(saying(false, 'sold in May'));
+    refusedWith('SCEP-331', await w.send(sent, '/scep', next));
+    assert.equal(w.transactions()[0]?.state, 'denied');
+    assert.deepEqual([mdm.asked, w.certificates()], [1, []]);
+    w.check();
+  });
+
+  test('that allows it stands beside those that were asked before, once', async () => {
+    const assets = saying(true);
+    const { w, sent, next, mdm } = await waiting(assets);
+    w.key.down = true;
+    await assert.rejects(w.send(sent, '/scep', next), /HTTP 503/);
+    w.key.down = false;
+    next.clock.at += LEASE_MS;
+    got(await w.send(sent, '/scep', next));
+    assert.deepEqual([mdm.asked, assets.asked], [1, 2]);
+    const [issued] = w.transactions();
+    assert.deepEqual(issued?.authorizedBy.slice(1), [
+      ...['validator mdm', 'approval', 'validator assets'],
+    ]);
+    assert.deepEqual(
+      issued?.verdicts?.map(({ validator }) => validator),
+      enrol,
+    );
+    w.check();
+  });
 });
