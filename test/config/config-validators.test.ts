@@ -161,6 +161,12 @@ describe('an endpoint', () => {
     ]);
   });
 
+  test('cannot ask Intune of the renewals alone', () => {
+    assert.deepEqual(problems(asking(['challenge', 'hook'], ['intune'])), [
+      'endpoints.default.renew.authorize: "intune" knows no certificate that it did not allow at first: name it in "authorize" of "enrol" too, or leave it out',
+    ]);
+  });
+
   test('cannot read one challengePassword as two things', () => {
     assert.deepEqual(problems(asking(['challenge', 'intune'], ['intune'])), [
       'endpoints.default.enrol.authorize: a challengePassword cannot be both "challenge" and "intune"; name one of them',

@@ -177,6 +177,12 @@ export function checkEnrol(
       `${renewing}.authorize: must name "${id}" too: Intune is asked of every certificate, and a device that it no longer knows could renew for ever`,
     );
   }
+  for (const id of renews) {
+    if (outside.validators.get(id)?.kind !== 'intune' || authorize.includes(id)) continue;
+    problems.push(
+      `${renewing}.authorize: "${id}" knows no certificate that it did not allow at first: name it in "authorize" of "enrol" too, or leave it out`,
+    );
+  }
   const proofs = authorize.filter((one) => one !== 'deviceList');
   if (proofs.length === 0 && proofs.length < authorize.length && approval !== 'always') {
     problems.push(
