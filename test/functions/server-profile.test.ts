@@ -34,7 +34,7 @@ test('a server starts with a template of each shape that its profiles can have',
   const shapes = ['false/false/false', 'false/true/false', 'true/true/false'];
   assert.deepEqual(
     (await opened(config)).sort(),
-    shapes.map((shape) => `p/EC/${shape}/1.3.6.1.5.5.7.3.2`),
+    shapes.map((shape) => `p/EC/${shape}/digitalSignature/keyEncipherment/1.3.6.1.5.5.7.3.2`),
   );
 });
 
