@@ -330,7 +330,7 @@ test('secrets, also the previous origin secret, are named in the environment of 
   assert.equal(
     locals.secret_arns,
     expression(
-      '{for name, secrets in local.secrets : name => concat(values(secrets), var.origin_secret_arns) if contains(keys(local.deployed), name)}',
+      '{for name, secrets in local.secrets : name => concat(values(secrets), contains(local.shown_to, name) ? var.origin_secret_arns : []) if contains(keys(local.deployed), name)}',
     ),
   );
 });

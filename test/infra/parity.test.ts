@@ -108,10 +108,7 @@ test('functions have the same variables in their environments, with the same con
     );
     assert.equal(at(made, 'Environment.Variables.NODE_OPTIONS'), names.get('NODE_OPTIONS'));
   }
-  assert.match(
-    variables,
-    /contains\(keys\(local\.secrets\), each\.key\) \? \{SCEPTER_ORIGIN_SECRETS/,
-  );
+  assert.match(variables, /contains\(local\.shown_to, each\.key\) \? \{SCEPTER_ORIGIN_SECRETS/);
 });
 
 test('the table has the same keys, indexes, expiry, billing, cap, recovery and protection', () => {

@@ -110,7 +110,7 @@ test('every policy comes from a file that CDK renders too, with a value for each
   const used = new Set<string>();
   const valuesOf = {
     policy_values: ['LogGroupStreams'],
-    secrets_policy_values: [],
+    SecretArns: ['SecretArns'],
     table_key_policy_values: [],
     environment_key_policy_values: [],
     key_policy_values: ['SigningAlgorithm'],
@@ -120,7 +120,7 @@ test('every policy comes from a file that CDK renders too, with a value for each
   for (const { labels, content } of blocksOf(module_, 'resource')) {
     if (labels[0] !== 'aws_iam_role_policy') continue;
     const [, file = '', values = ''] =
-      /^\$\{(?:template)?file\("\$\{local\.policies\}\/(.+?)\.json"(?:, (?:merge\()?local\.(\w+)|\))/.exec(
+      /^\$\{(?:template)?file\("\$\{local\.policies\}\/(.+?)\.json"(?:, (?:(?:merge\()?local\.|\{)(\w+)|\))/.exec(
         String(at(content, 'policy')),
       ) ?? [];
     files.push([file, values]);
@@ -146,6 +146,8 @@ test('every policy comes from a file that CDK renders too, with a value for each
   }
   // Of the AWS side of a Worker only its role is here: modules/worker-identity, which Terraform itself tests.
   for (const name of ['worker', 'worker-keys', 'worker-logs']) used.add(`${name}.json`);
+  // What CloudFront runs, which is tried as code.
+  used.add('mdm-pages.js');
   assert.deepEqual([...used].toSorted(), readdirSync(join(root, 'infra', 'policies')).toSorted());
 });
 
