@@ -98,7 +98,7 @@ locals {
     maintenance = { for name, arn in var.secrets : name => arn if contains(local.validator_names, name) }
   }
   # Those that CloudFront shows itself to.
-  shown_to = ["scep", "challenges"]
+  shown_to    = ["scep", "challenges"]
   secret_arns = { for name, secrets in local.secrets : name => concat(values(secrets), contains(local.shown_to, name) ? var.origin_secret_arns : []) if contains(keys(local.deployed), name) }
   environment_key_policy_values = {
     EnvironmentKeyArn = var.environment_key_arn

@@ -17,7 +17,7 @@ mock_provider "aws" {
 }
 
 variables {
-  config         = "{\"scepter\":\"test\",\"sha256\":\"6b419c30c3bb4cd536ed93235967cc91e890d888f4e261fdd2b8095e78fbc370\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\",\"ndes\":{\"accounts\":[{\"user\":\"mdm\",\"password\":\"env:PAGE\",\"subject\":{\"CN\":\"device-*\"}}]}},\"macs\":{\"ca\":\"office\",\"jamf\":{\"header\":\"X-Key\",\"value\":\"env:HOOK\",\"subject\":{\"CN\":\"{serialNumber}\"}}}},\"validators\":{\"intune\":{\"kind\":\"intune\",\"tenant\":\"contoso.example\",\"clientId\":\"app\",\"clientSecret\":\"env:INTUNE\"},\"hook\":{\"kind\":\"webhook\",\"url\":\"https://hooks.example.com/scep\",\"secret\":\"env:KEY\",\"basic\":{\"user\":\"scepter\",\"password\":\"env:PASSWORD\"}}}}}"
+  config         = "{\"scepter\":\"test\",\"sha256\":\"4e5ccfd3ad6ea464b72d701b34e6a13ae4210b99fac3364bbbd9f8a72b6bc847\",\"document\":{\"publicUrl\":\"https://scep.example.com\",\"cas\":{\"office\":{\"subject\":\"CN=Office\"}},\"endpoints\":{\"default\":{\"ca\":\"office\",\"ndes\":{\"accounts\":[{\"user\":\"mdm\",\"password\":\"env:PAGE\",\"subject\":{\"CN\":\"device-*\"}}]}},\"macs\":{\"ca\":\"office\",\"jamf\":{\"header\":\"X-Key\",\"value\":\"env:HOOK\",\"subject\":{\"CN\":\"{serialNumber}\"}}}},\"validators\":{\"intune\":{\"kind\":\"intune\",\"tenant\":\"contoso.example\",\"clientId\":\"app\",\"clientSecret\":\"env:INTUNE\"},\"hook\":{\"kind\":\"webhook\",\"url\":\"https://hooks.example.com/scep\",\"secret\":\"env:KEY\",\"basic\":{\"user\":\"scepter\",\"password\":\"env:PASSWORD\"}}}}}"
   lambda_package = "tests/packages"
 
   challenge_pages = true
