@@ -8,7 +8,7 @@ import { fromBase64 } from '../../base/bytes.ts';
 import type { Endpoint } from '../../config/endpoint/endpoint.ts';
 import { isOutside, keepsChallenge } from '../../config/endpoint/enrolment.ts';
 import type { CertificateRecord } from '../../ports/records/certificate.ts';
-import { BY_CERTIFICATE, type Transaction, type Verdict } from '../../ports/records/transaction.ts';
+import { BY_CERTIFICATE, type Transaction } from '../../ports/records/transaction.ts';
 import type { Evidence } from '../../refusal/evidence.ts';
 import { Refusal, reasons } from '../../refusal/reasons.ts';
 import { publicKeyOf, readCertificate } from '../../x509/certificate.ts';
@@ -283,7 +283,6 @@ export async function authorizeApproved(
       device: transaction.device,
       by: [...provenBy(transaction), ...(isByRule(transaction) ? [] : [APPROVAL])],
       ...(transaction.challengeBy ? { challengeBy: transaction.challengeBy } : {}),
-      ...(transaction.verdicts ? { verdicts: standingVerdicts(transaction) } : {}),
       ends: [],
       repeatsForLife: false,
     };
@@ -312,7 +311,10 @@ export async function authorizeApproved(
       return { kind: 'grant', authorization: new Granted(grounds), csr };
     }
     const question = await questionAbout(deps, transaction, { csr: stored, until });
-    const said = await askValidators(deps, question, unasked, grounds);
+    // What they said before an attempt that came to nothing is said anew.
+    const { verdicts: all = [] } = transaction;
+    const verdicts = all.filter(({ validator }) => !unasked.includes(validator));
+    const said = await askValidators(deps, question, unasked, { ...grounds, verdicts });
     if (said.kind === 'deny') return said;
     // Those that were asked before are gates too.
     const { gates } = grounds;
@@ -322,10 +324,6 @@ export async function authorizeApproved(
     throw error;
   }
 }
-
-/** What was said before it waited. */
-const standingVerdicts = ({ verdicts = [], judgedBy = [] }: Transaction): readonly Verdict[] =>
-  verdicts.filter(({ validator }) => !isOutside(validator) || judgedBy.includes(validator));
 
 /** Whether the certificate that signed may still be renewed. */
 async function stillRenewable(
