@@ -18,6 +18,7 @@ import { cpuMicroseconds, denominator } from './denominator.ts';
 import { folderWaits } from './folder.ts';
 import { overHttp } from './http.ts';
 import { enrolmentRates, logRate } from './log.ts';
+import { median } from './median.ts';
 import { besideSilence } from './outside.ts';
 import { peers } from './peers.ts';
 import { searchWaits } from './search.ts';
@@ -162,8 +163,6 @@ if (part === 'outside') {
 }
 type Environment = Readonly<Record<string, string>>;
 type Signer = { readonly certificate: Certificate; readonly key: ClientKey };
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 const us = (value: number): string => value.toFixed(0).padStart(7);
 
 /** Devices with keys of their own; making them is slow. */

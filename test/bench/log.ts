@@ -18,6 +18,7 @@ import { type ClientKey, generateKey } from '../../lib/protocol/scep/client/clie
 import { makeLab } from '../support/lab.ts';
 import { enrolment, random } from '../support/messages.ts';
 import { temporary } from '../support/process.ts';
+import { median } from './median.ts';
 
 const CA = 'default';
 /** Writes that are not answered yet. */
@@ -198,6 +199,3 @@ export async function enrolmentRates(rounds: number, each: number): Promise<Enro
     ratio: median(found.map(([without, withLog]) => withLog / without)),
   };
 }
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;

@@ -7,6 +7,7 @@ import { type ClientKey, generateKey } from '../../lib/protocol/scep/client/clie
 import { type Lab, makeLab } from '../support/lab.ts';
 import { enrolment } from '../support/messages.ts';
 import { requestFor } from '../support/requests.ts';
+import { median } from './median.ts';
 
 /** Requests a second at the endpoint that is measured, and at the one beside it. */
 const PER_SECOND = 40;
@@ -21,9 +22,9 @@ type Beside = {
 
 /** @param count requests of each round and side */
 export async function besideSilence(rounds: number, count: number): Promise<Beside> {
+  // Two requests for one key wait for each other.
   const devices: ClientKey[] = [];
   for (let i = 0; i < 8; i++) devices.push(await generateKey({ type: 'RSA', bits: 2048 }));
-  const keyOf = (i: number) => devices[i % devices.length];
   const sideOf = async (isSilent: boolean) => {
     const validate = () =>
       isSilent ? new Promise<never>(() => {}) : Promise.resolve({ allow: true as const });
@@ -42,7 +43,7 @@ export async function besideSilence(rounds: number, count: number): Promise<Besi
         },
       },
     });
-    return () => roundOf(lab, keyOf, count);
+    return () => roundOf(lab, devices, count);
   };
   const sides = [await sideOf(false), await sideOf(true)] as const;
   const found: (readonly [number, number])[] = [];
@@ -59,18 +60,14 @@ export async function besideSilence(rounds: number, count: number): Promise<Besi
 }
 
 /** @returns milliseconds of the p99 at the endpoint `default` */
-async function roundOf(
-  lab: Lab,
-  keyOf: (i: number) => ClientKey | undefined,
-  count: number,
-): Promise<number> {
+async function roundOf(lab: Lab, devices: readonly ClientKey[], count: number): Promise<number> {
   const seconds = count / PER_SECOND;
   const own = await messages(lab, count, async (i) => ({
     challenge: await lab.challenge(),
-    ...keyed(keyOf(i)),
+    key: keyOf(devices, i),
   }));
   const beside = await messages(lab, Math.ceil(seconds * BESIDE_PER_SECOND), async (i) => {
-    const key = keyOf(i) ?? (await generateKey({ type: 'RSA', bits: 2048 }));
+    const key = keyOf(devices, i);
     return { key, plaintext: await requestFor(key, { challenge: `blob ${Date.now()} ${i}` }) };
   });
   const waited: number[] = [];
@@ -95,7 +92,11 @@ async function roundOf(
   return waited.sort((a, b) => a - b)[Math.floor(waited.length * 0.99)] ?? Number.NaN;
 }
 
-const keyed = (key: ClientKey | undefined) => (key ? { key } : {});
+function keyOf(devices: readonly ClientKey[], i: number): ClientKey {
+  const key = devices[i % devices.length];
+  if (!key) throw new Error('there are no devices');
+  return key;
+}
 
 async function messages(
   lab: Lab,
@@ -123,6 +124,3 @@ async function paced<T>(
   }
   if (isWaitedFor) await Promise.all(sent);
 }
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;

@@ -15,6 +15,7 @@ import { requireApprovable } from './approvable.ts';
 import { holds, isByRule, lacksPersons, makeApproval, makeVote } from './approval-mac.ts';
 import { repeatMs } from './pending.ts';
 import { isSamePerson } from './persons.ts';
+import { withoutSealed } from './sealed.ts';
 
 type Verdict = Author & {
   readonly reason?: string;
@@ -99,14 +100,8 @@ function denied(
   transaction: Waits,
   { now, by, repeatUntil }: Step & { readonly repeatUntil: number },
 ): Transaction<'denied'> {
-  const {
-    sealedPassword: _sealed,
-    sealedChallenge: _challenge,
-    gateChallenge: _gate,
-    ...withoutSecrets
-  } = transaction;
   const after = moved(transaction, 'deny', now, by);
-  return { ...withoutSecrets, ...after, reason: 'requestDenied', repeatUntil };
+  return { ...withoutSealed(transaction), ...after, reason: 'requestDenied', repeatUntil };
 }
 
 /** @param persons as many must approve */

@@ -22,7 +22,7 @@ import { eventOf, requesterOf } from '../record/transaction-event.ts';
 import { moved } from '../record/transition.ts';
 import { Draft, type View } from '../record/unit-of-work.ts';
 import { makeApproval, makePendingMac } from './approval-mac.ts';
-import { sealPassword } from './sealed.ts';
+import { sealPassword, withoutSealed } from './sealed.ts';
 
 /**
  * @param turn when it is issued without an approver: in a storm (`turns.ts`)
@@ -187,11 +187,9 @@ export async function close(
   transaction: Transaction<'pending' | 'approved'>,
   { event, reason, evidence, now }: End,
 ): Promise<'done' | 'again'> {
-  const { sealedPassword: _sealed, sealedChallenge: _challenge, ...others } = transaction;
-  const { gateChallenge: _gate, ...rest } = others;
   const draft = new Draft(view);
   const next: Transaction<'expired' | 'denied'> = {
-    ...rest,
+    ...withoutSealed(transaction),
     ...moved(transaction, event, now, { by: 'system' }),
     reason,
     ...(evidence ? { evidence } : {}),

@@ -81,6 +81,14 @@ export async function asItCame(
   return unredact(redacted, await unseal(await macKeys.live('gate'), about, gateChallenge));
 }
 
+/** A request that ends without a certificate keeps nothing sealed. */
+export const withoutSealed = ({
+  sealedPassword: _password,
+  sealedChallenge: _challenge,
+  gateChallenge: _gate,
+  ...rest
+}: Transaction<'pending' | 'approved'>) => rest;
+
 type About = { readonly id: string; readonly purpose: 'seal' | 'evidence' | 'gate' };
 
 async function seal(macKey: MacKey, about: About, octets: Bytes, iv: Bytes): Promise<string> {

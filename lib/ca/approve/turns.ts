@@ -1,9 +1,9 @@
-// Storm control: a CA with `issuancesPerSecond` issues by turns. A turn is a moment; each is given out once, in order of
-// arrival. A record holds the moment of the next one, from which instances lease a few at once, more while they need
-// more, so that the record is written about once a second by each. Where its turn is now a request goes on. Where it
-// is later, a device that is known to poll waits for it: the request is recorded, approved by this rule, under the MACs
-// of every approval, and the poll after that moment has its validators outside asked, and issues it. Whoever is not known to poll for so long is told when to
-// come again, and nothing is written.
+// Storm control: a CA with `issuancesPerSecond` issues by turns. A turn is a moment; each is given out once, in order
+// of arrival. A record holds the moment of the next one, from which instances lease a few at once, more while they need
+// more, so that the record is written about once a second by each. Where its turn is now a request goes on. Where it is
+// later, a device that is known to poll waits for it: the request is recorded, approved by this rule, under the MACs of
+// every approval, and the poll after that moment has its validators outside asked, and issues it. Whoever is not known
+// to poll for so long is told when to come again, and nothing is written.
 
 import { TooEarly } from '../../base/errors.ts';
 import { CLOCK_SKEW_MS } from '../../base/limits.ts';

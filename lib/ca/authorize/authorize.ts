@@ -54,17 +54,6 @@ class Granted {
   }
 }
 
-/** What is proven of a request that waits for its turn; its validators outside are asked then, and may refuse. */
-class Proven {
-  readonly grounds: Grounds;
-
-  constructor(grounds: Grounds) {
-    this.grounds = grounds;
-  }
-}
-
-export type { Proven };
-
 /** That a request may become a certificate, and on what conditions that stays true. */
 export type Authorization = Granted;
 
@@ -72,8 +61,9 @@ export type Decision =
   | { readonly kind: 'grant'; readonly authorization: Authorization }
   /** Allowed, and an approver has the last word. */
   | { readonly kind: 'pend'; readonly authorization: Authorization }
-  /** Proven, and its CA has no turn for it before that moment. */
-  | { readonly kind: 'defer'; readonly proven: Proven; readonly turn: number }
+  /** Proven on these grounds, and its CA has no turn for it before that moment. Its validators outside are asked then,
+   * and may refuse. */
+  | { readonly kind: 'defer'; readonly grounds: Grounds; readonly turn: number }
   | Denied
   | Again;
 
@@ -220,7 +210,7 @@ async function outside(
   const isOwn = known.transaction !== undefined && lapsed(known.transaction, now);
   const turn = waits || isOwn ? undefined : await laterTurn(deps, request, now);
   if (turn !== undefined) {
-    return { kind: 'defer', proven: new Proven({ ...grounds, gates: gatesOf(deps, list) }), turn };
+    return { kind: 'defer', grounds: { ...grounds, gates: gatesOf(deps, list) }, turn };
   }
   const asked = before ?? (await ask());
   if (asked.kind === 'deny') return asked;

@@ -159,10 +159,10 @@ async function asDecided(
       throw new DeniedRequest(decision, request, known);
     case 'pend':
     case 'defer': {
-      const [{ grounds }, turn] =
-        decision.kind === 'pend'
-          ? [decision.authorization, undefined]
-          : [decision.proven, decision.turn];
+      const { grounds, turn } =
+        decision.kind === 'defer'
+          ? decision
+          : { grounds: decision.authorization.grounds, turn: undefined };
       await requireIssuable(deps, { ca, csr }, grounds, now);
       if ((await pend(deps, request, known, { grounds, now, turn })) === 'again') {
         return { kind: 'again' };
